@@ -1,17 +1,120 @@
 import eslint from "@eslint/js";
+import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 /**
- * The direction of imports. Each layer lists the layers it may import from besides itself; `alone` layers
- * do not even import their own siblings. `generated` and packages are checked by the rules further down.
+ * The direction of imports: what each folder of src may import from, besides itself and packages. Where
+ * `self` is false, its files do not import each other either.
  */
 const layers = {
-  "errors": { may: [] },
-  "telemetry": { may: [] },
-  "mapping": { may: ["generated", "contract"] },
-  "orchestrator": { may: ["generated", "errors", "telemetry"] },
-  "artifacts": { may: ["errors"] },
-  "auth": { may: ["errors", "orchestrator"] },
-  "sse": { may: ["generated", "errors", "mapping", "orchestrator"] },
+  errors: { may: ["generated"] },
+  telemetry: { may: [] },
+  mapping: { may: ["generated", "contract"] },
+  orchestrator: { may: ["generated", "errors", "telemetry"] },
+  artifacts: { may: ["generated", "errors"] },
+  auth: { may: ["errors", "telemetry", "orchestrator"] },
+  sse: { may: ["generated", "errors", "locals", "mapping", "orchestrator"] },
+  validation: { may: ["contract", "errors"] },
+  middleware: {
+    may: ["auth", "contract", "errors", "locals", "orchestrator", "telemetry", "validation"],
+    self: false,
+  },
+  handlers: {
+    may: [
+      "generated",
+      "artifacts",
+      "auth",
+      "contract",
+      "errors",
+      "mapping",
+      "orchestrator",
+      "sse",
+      "telemetry",
+    ],
+    self: false,
+  },
+  sandbox: { may: ["generated"] },
+  demo: { may: ["generated"] },
 };
-export default tseslint.config(eslint.configs.recommended, layers);
+
+const express = { group: ["express"], message: "Express stays in app, middleware, handlers and sse." };
+const transports = {
+  group: ["@connectrpc/connect-node"],
+  message: "Only src/orchestrator makes transports.",
+};
+
+const sandbox = { regex: "/sandbox/", message: "The sandbox and the gateway share nothing but generated/." };
+
+/** A rule that allows relative imports of `may` and, unless `self` is false, of the folder's own files. */
+function importRule(may, self, ...packages) {
+  const allowed = may.map((layer) => `\\.\\./(\\.\\./)*${layer}(/|\\.ts$)`);
+  const own = self ? ["\\./"] : [];
+  const regex = `^(?!${[...allowed, ...own].join("|") || "$"})\\.`;
+  const message = `This folder may import only: ${[...may, ...(self ? ["its own files"] : [])].join(", ") || "packages"}.`;
+  return { "no-restricted-imports": ["error", { patterns: [{ regex, message }, ...packages] }] };
+}
+
+export default defineConfig(
+  { ignores: ["generated/", "coverage/", "node_modules/"] },
+  eslint.configs.recommended,
+  {
+    files: ["**/*.ts"],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true } },
+    linterOptions: { reportUnusedDisableDirectives: "error" },
+    rules: {
+      // `return done(error)` leaves a function in one line; closures have no `this` to lose.
+      "@typescript-eslint/no-confusing-void-expression": "off",
+      "@typescript-eslint/unbound-method": "off",
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      "@typescript-eslint/no-unused-vars": [
+        "error",
+        { argsIgnorePattern: "^_", destructuredArrayIgnorePattern: "^_" },
+      ],
+    },
+  },
+  {
+    files: ["src/**/*.ts"],
+    ignores: ["src/main.ts", "src/sandbox/{main,dev}.ts", "src/demo/main.ts"],
+    rules: {
+      "no-restricted-globals": [
+        "error",
+        { name: "process", message: "Only the entry points touch the process." },
+      ],
+    },
+  },
+  {
+    files: ["src/*.ts"],
+    rules: { "no-restricted-imports": ["error", { patterns: [transports, sandbox] }] },
+  },
+  ...Object.entries(layers).map(([layer, { may, self = true }]) => ({
+    files: [`src/${layer}/*.ts`],
+    rules: importRule(
+      may,
+      self,
+      ...(["mapping", "errors", "orchestrator"].includes(layer) ? [express] : []),
+      ...(["orchestrator", "sandbox"].includes(layer) ? [] : [transports]),
+    ),
+  })),
+  {
+    files: ["src/sandbox/*/*.ts"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        { patterns: [{ regex: "^\\.\\./\\.\\./(?!\\.\\./generated/)", message: sandbox.message }] },
+      ],
+    },
+  },
+  {
+    files: ["test/**/*.ts"],
+    rules: {
+      // What a test reads from JSON is checked by its assertions.
+      "@typescript-eslint/no-non-null-assertion": "off",
+      "@typescript-eslint/no-unsafe-assignment": "off",
+      "@typescript-eslint/no-unsafe-member-access": "off",
+      "@typescript-eslint/no-unsafe-argument": "off",
+      "@typescript-eslint/no-unsafe-return": "off",
+      "@typescript-eslint/no-unsafe-call": "off",
+    },
+  },
+);

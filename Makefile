@@ -1,0 +1,65 @@
+# Every command of the README. Each installs what is missing first; npm is all it needs.
+
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export REDOCLY_TELEMETRY := off
+
+# Where `generate` writes; `check` compares a fresh copy with what is committed.
+OUT ?= .
+
+INSTALLED := node_modules/.package-lock.json
+
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: dev
+dev: $(INSTALLED) ## Start sandbox and gateway on this machine; Ctrl-C stops both
+	@exec node src/sandbox/dev.ts
+
+.PHONY: demo
+demo: $(INSTALLED) ## Run a workflow against a running `make dev` and download what it made
+	@exec node src/demo/main.ts
+
+.PHONY: test
+test: check ## Run every check and every test, with coverage
+	@c8 mocha
+
+.PHONY: start
+start: $(INSTALLED) ## Start the gateway alone, as in production
+	@exec node src/main.ts
+
+.PHONY: sandbox
+sandbox: $(INSTALLED) ## Start the stand-ins for orchestrator and object store alone
+	@exec node src/sandbox/main.ts
+
+.PHONY: generate
+generate: $(INSTALLED) ## Rebuild generated/ from the contracts
+	@buf generate --output $(OUT)
+	@openapi-typescript openapi/gateway.v1.yaml --output $(OUT)/generated/openapi/gateway.v1.ts >/dev/null
+
+.PHONY: check
+check: $(INSTALLED) ## Check contracts, generated code, types, style and the direction of imports
+	@echo "check: contracts"
+	@buf lint
+	@buf format --diff --exit-code
+	@redocly lint --format=stylish openapi/gateway.v1.yaml 2>&1 | sed '/^validating/d; /validated in/d; /^$$/d'
+	@echo "check: generated code"
+	@node test/check/generated.ts
+	@echo "check: contract changes"
+	@node test/check/breaking.ts
+	@node test/check/drift.ts
+	@echo "check: types and style"
+	@tsc --noEmit
+	@eslint .
+	@prettier --check --log-level=warn .
+
+$(INSTALLED): package.json package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed to install the packages; see https://nodejs.org" >&2; exit 1; }
+	@echo "installing packages"
+	@log=$$(npm ci --fetch-retries=1 --fetch-retry-mintimeout=1000 --loglevel=error 2>&1) || { \
+	  echo "the packages could not be installed: $$(echo "$$log" | sed -n 's/^npm error //p' | grep -v '^code' | head -n 1)" >&2; exit 1; }
+	@node -e 'const [major, minor] = process.versions.node.split(".").map(Number); \
+	  if (major > 24 || (major === 24 && minor >= 12)) process.exit(0); \
+	  console.error("Node 24.12 or newer is needed, and this machine has " + process.version + "; npm brings Node 24 to Linux only (x64, arm64)"); \
+	  process.exit(1)'
+	@touch $@

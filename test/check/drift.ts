@@ -1,0 +1,8 @@
+/** Fails, naming schema and field, when the OpenAPI and the protobuf contract no longer say the same. */
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import { contractDrift } from "./contract-drift.ts";
+
+const drift = contractDrift(parse(readFileSync("openapi/gateway.v1.yaml", "utf8")));
+for (const line of drift) console.error(`openapi/gateway.v1.yaml: ${line}`);
+process.exitCode = drift.length > 0 ? 1 : 0;

@@ -1,0 +1,27 @@
+/** Fails, naming the files, when `generated/` is not exactly what the contracts generate. */
+import { execFileSync } from "node:child_process";
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const fresh = mkdtempSync(join(tmpdir(), "foldforge-generated-"));
+try {
+  execFileSync("make", ["--no-print-directory", "generate", `OUT=${fresh}`], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const files = new Set([...filesUnder("generated"), ...filesUnder(join(fresh, "generated"))]);
+  const stale = [...files].sort().flatMap((file) => {
+    const [committed, expected] = [join("generated", file), join(fresh, "generated", file)];
+    if (!existsSync(committed)) return [`${committed} is missing`];
+    if (!existsSync(expected)) return [`${committed} comes from no contract`];
+    return readFileSync(committed).equals(readFileSync(expected)) ? [] : [`${committed} is stale`];
+  });
+  for (const line of stale) console.error(`${line}: run make generate`);
+  process.exitCode = stale.length > 0 ? 1 : 0;
+} finally {
+  rmSync(fresh, { recursive: true });
+}
+
+function filesUnder(folder: string): string[] {
+  return globSync("**", { cwd: folder }).filter((file) => statSync(join(folder, file)).isFile());
+}
