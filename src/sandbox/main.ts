@@ -1,0 +1,38 @@
+import { ListenError } from "./listen.ts";
+import { parseSettings, SettingsError, type ApiKeySetting } from "./settings.ts";
+import { startSandbox, type Sandbox } from "./start-sandbox.ts";
+
+function describeKey({ principal, key, limit, windowSeconds }: ApiKeySetting): string {
+  const quota = limit === 0 ? "unlimited" : `${limit} submissions per ${windowSeconds} s`;
+  return `  API key      ${key} (principal ${principal}, ${quota})`;
+}
+
+function announce(sandbox: Sandbox, apiKeys: readonly ApiKeySetting[]): void {
+  const lines = [
+    "FoldForge sandbox, for one machine: all is in memory or in a temporary folder, and gone at exit.",
+    `  orchestrator ${sandbox.orchestratorUrl} (gRPC)`,
+    `  object store ${sandbox.objectStoreUrl} (S3, bucket ${sandbox.bucket}; checks no signatures)`,
+    ...apiKeys.map(describeKey),
+  ];
+  console.log(lines.join("\n"));
+}
+
+async function main(): Promise<void> {
+  const { settings, unknownNames } = parseSettings(process.env);
+  for (const name of unknownNames) console.warn(`sandbox: ${name} is not a setting and has no effect`);
+  const starting = startSandbox(settings);
+  // A start that fails is reported once, by whoever awaits it.
+  const stop = () =>
+    void starting.then(
+      (sandbox) => sandbox.close(),
+      () => undefined,
+    );
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  announce(await starting, settings.apiKeys);
+}
+
+main().catch((error: unknown) => {
+  const isExpected = error instanceof SettingsError || error instanceof ListenError;
+  console.error("sandbox:", isExpected ? error.message : error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,131 @@
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import {
+  WorkflowEventSchema,
+  type OrchestratorService,
+  type WorkflowSpec,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { ApiKeys } from "./api-keys.ts";
+import type { Billing } from "./billing.ts";
+import { dagFaults } from "./dag.ts";
+import { rankDesigns } from "./ranking.ts";
+import type { Runner } from "./runner.ts";
+import type { Tool } from "./tools/tool.ts";
+import type { WorkflowRecord } from "./workflow-record.ts";
+import type { Scope, WorkflowStore } from "./workflow-store.ts";
+
+/** What the service is made of. */
+export interface OrchestratorParts {
+  readonly tools: ReadonlyMap<string, Tool>;
+  readonly workflows: WorkflowStore;
+  readonly runner: Runner;
+  readonly apiKeys: ApiKeys;
+  readonly billing: Billing;
+  readonly now: () => number;
+}
+
+const defaultLedgerLimit = 50;
+/** The most that the wire's int64 can carry. */
+const maxCredits = 2n ** 63n - 1n;
+
+function scopeOf(context: HandlerContext): Scope {
+  return context.requestHeader.get("ff-principal") ?? undefined;
+}
+
+function refuse(fault: string): never {
+  throw new ConnectError(fault, Code.InvalidArgument);
+}
+
+/** A scoped caller has no more business with another's credits than with its workflows. */
+function checkPrincipal(principal: string, context: HandlerContext): void {
+  if (principal === "") refuse("principal: must not be empty");
+  const scope = scopeOf(context);
+  if (scope !== undefined && scope !== principal)
+    throw new ConnectError("only a principal's own credits can be asked for", Code.PermissionDenied);
+}
+
+function queueFailedSteps(record: WorkflowRecord): void {
+  for (const { stepId, state } of record.workflow.stepStatuses) {
+    if (state !== JobState.FAILED) continue;
+    record.updateStep(stepId, {
+      state: JobState.QUEUED,
+      fraction: 0,
+      error: undefined,
+      finishedAt: undefined,
+    });
+  }
+  record.setState(JobState.QUEUED);
+}
+
+/** Builds the table of all RPCs. */
+export function createOrchestratorService(parts: OrchestratorParts): ServiceImpl<typeof OrchestratorService> {
+  const { tools, workflows, runner, apiKeys, billing, now } = parts;
+
+  function checkSpec(spec: WorkflowSpec | undefined): WorkflowSpec {
+    if (spec === undefined) return refuse("spec: is missing");
+    const faults = dagFaults(spec, tools);
+    return faults.length === 0 ? spec : refuse(faults.join("; "));
+  }
+
+  return {
+    submitWorkflow({ spec, idempotencyKey }, context) {
+      const { record, isNew } = workflows.add(checkSpec(spec), idempotencyKey, scopeOf(context));
+      const { workflow } = record;
+      if (isNew) runner.start(record);
+      return workflow;
+    },
+    getWorkflow: ({ workflowId }, context) => workflows.get(workflowId, scopeOf(context)).workflow,
+    listWorkflows: (request, context) => workflows.list(request, scopeOf(context)),
+    async *streamWorkflowEvents({ workflowId, fromEventId }, context) {
+      const record = workflows.get(workflowId, scopeOf(context));
+      const { workflow, log } = record;
+      const after = fromEventId === 0n ? log.lastId : fromEventId;
+      if (fromEventId === 0n) {
+        const event = { case: "workflowUpdate", value: workflow } as const;
+        yield create(WorkflowEventSchema, { workflowId, event, at: timestampFromMs(now()) });
+      }
+      yield* log.follow(after, record.isTerminal, context.signal);
+    },
+    cancelWorkflow({ workflowId }, context) {
+      const record = workflows.get(workflowId, scopeOf(context));
+      if (!record.isTerminal()) runner.cancel(record);
+      return record.workflow;
+    },
+    retryWorkflow({ workflowId }, context) {
+      const record = workflows.get(workflowId, scopeOf(context));
+      const { state } = record.workflow;
+      if (state !== JobState.FAILED) {
+        const message = `workflow ${workflowId} is ${JobState[state]}: only a FAILED workflow can be retried`;
+        throw new ConnectError(message, Code.FailedPrecondition);
+      }
+      queueFailedSteps(record);
+      const { workflow } = record;
+      runner.start(record);
+      return workflow;
+    },
+    authenticateApiKey: ({ keyHash }) => apiKeys.authenticate(keyHash),
+    consumeQuota: ({ keyHash }) => apiKeys.consume(keyHash),
+    getBalance({ principal }, context) {
+      checkPrincipal(principal, context);
+      return { balance: billing.balance(principal) };
+    },
+    listLedger({ principal, limit }, context) {
+      checkPrincipal(principal, context);
+      if (limit < 0) refuse("limit: must not be negative");
+      return { entries: [...billing.entries(principal, limit || defaultLedgerLimit)] };
+    },
+    grantCredits({ principal, amount, reason, idempotencyKey }, context) {
+      checkPrincipal(principal, context);
+      if (amount <= 0n) refuse("amount: must be above 0");
+      if (billing.balance(principal) + amount > maxCredits) refuse("amount: is more than a balance can hold");
+      billing.grant(principal, amount, reason, idempotencyKey);
+      return { balance: billing.balance(principal) };
+    },
+    rankDesigns(request, context) {
+      const { workflow } = workflows.get(request.workflowId, scopeOf(context));
+      return rankDesigns(workflow.stepStatuses, request);
+    },
+  };
+}

@@ -1,0 +1,106 @@
+import { z } from "zod";
+
+/** What every name of a setting starts with. */
+export const settingPrefix = "FOLDFORGE_SANDBOX__";
+
+/** Where a server listens; port 0 lets the system choose. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** An API key; `limit` submissions per `windowSeconds`, 0 meaning unlimited. */
+export interface ApiKeySetting {
+  readonly principal: string;
+  readonly key: string;
+  readonly limit: number;
+  readonly windowSeconds: number;
+}
+
+/** All that can be set. */
+export interface SandboxSettings {
+  readonly orchestratorAddr: Address;
+  readonly objectStoreAddr: Address;
+  readonly apiKeys: readonly ApiKeySetting[];
+  /** How long one step takes. */
+  readonly stepSeconds: number;
+}
+
+/** Says in one message all that is wrong with the environment. */
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+}
+
+const address = z
+  .string()
+  .regex(/^([^\s:[\]]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, "must be host:port")
+  .transform((text): Address => {
+    const colon = text.lastIndexOf(":");
+    return { host: text.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(text.slice(colon + 1)) };
+  })
+  .refine(({ port }) => port <= 65535, "must have a port of at most 65535");
+
+const apiKey = /^([\w.@-]+):([\w.~+/=@!-]+)(?::(\d{1,9}))?(?::([1-9]\d{0,8}))?$/;
+
+function parseApiKey(entry: string): ApiKeySetting | undefined {
+  const [, principal, key, limit = "0", windowSeconds = "3600"] = apiKey.exec(entry) ?? [];
+  if (principal === undefined || key === undefined) return undefined;
+  return { principal, key, limit: Number(limit), windowSeconds: Number(windowSeconds) };
+}
+
+// A fault names the place of an entry and not its text, which holds a key.
+const apiKeys = z.string().transform((text, context): readonly ApiKeySetting[] => {
+  const entries = text.split(",").map((entry) => parseApiKey(entry.trim()));
+  entries.forEach((entry, i) => {
+    if (entry === undefined)
+      context.addIssue(`entry ${i + 1} must be principal:key[:limit[:window_seconds]]`);
+    else if (entries.findIndex((other) => other?.key === entry.key) < i)
+      context.addIssue(`entry ${i + 1} repeats the key of an earlier entry`);
+  });
+  return entries.filter((entry) => entry !== undefined);
+});
+
+const seconds = z
+  .string()
+  .regex(/^\d{1,5}(\.\d{1,6})?$/, "must be a number of seconds such as 2 or 0.5")
+  .transform(Number);
+
+/** The keys that exist unless others are set: one without a limit, one with a small one. */
+export const demoApiKeys = "demo:ff-demo-key,demo-small:ff-small-key:3:3600";
+
+const schema = z.object({
+  ORCHESTRATOR_ADDR: address.prefault("127.0.0.1:50051"),
+  OBJECT_STORE_ADDR: address.prefault("127.0.0.1:9000"),
+  API_KEYS: apiKeys.prefault(demoApiKeys),
+  STEP_SECONDS: seconds.prefault("2"),
+});
+
+/**
+ * Reads the settings and lists the unknown names with the prefix. An empty value counts as not set.
+ * Throws a SettingsError.
+ */
+export function parseSettings(environment: Readonly<Record<string, string | undefined>>): {
+  readonly settings: SandboxSettings;
+  readonly unknownNames: readonly string[];
+} {
+  const given = Object.entries(environment)
+    .filter(([name, value]) => name.startsWith(settingPrefix) && value !== undefined && value !== "")
+    .map(([name, value]) => [name.slice(settingPrefix.length), value] as const);
+  const { data, error } = schema.safeParse(Object.fromEntries(given));
+  if (error !== undefined) {
+    const faults = error.issues.map(({ path, message }) => `  ${settingPrefix}${path.join(".")}: ${message}`);
+    throw new SettingsError(["these settings are wrong:", ...faults].join("\n"));
+  }
+  return {
+    settings: {
+      orchestratorAddr: data.ORCHESTRATOR_ADDR,
+      objectStoreAddr: data.OBJECT_STORE_ADDR,
+      apiKeys: data.API_KEYS,
+      stepSeconds: data.STEP_SECONDS,
+    },
+    unknownNames: given
+      .map(([name]) => name)
+      .filter((name) => !Object.hasOwn(schema.shape, name))
+      .map((name) => settingPrefix + name),
+  };
+}

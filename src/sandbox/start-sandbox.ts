@@ -1,0 +1,70 @@
+import { createApiKeys, type ApiKeys } from "./api-keys.ts";
+import { createArtifactWriter } from "./artifact-writer.ts";
+import { createBilling } from "./billing.ts";
+import { createCallRecorder } from "./call-recorder.ts";
+import { startObjectStore } from "./object-store.ts";
+import { startOrchestratorServer } from "./orchestrator-server.ts";
+import { createOrchestratorService } from "./orchestrator-service.ts";
+import { createRunner } from "./runner.ts";
+import type { SandboxSettings } from "./settings.ts";
+import { tools } from "./tools/tools.ts";
+import { createWorkflowStore } from "./workflow-store.ts";
+
+/** A running orchestrator and object store. */
+export interface Sandbox {
+  readonly orchestratorUrl: string;
+  readonly objectStoreUrl: string;
+  /** The one bucket of the object store. */
+  readonly bucket: string;
+  readonly apiKeys: Pick<ApiKeys, "revoke">;
+  /** How often each RPC was called, by its name. */
+  readonly calls: ReadonlyMap<string, number>;
+  /** The metadata of each RPC's latest call. */
+  readonly lastMetadata: ReadonlyMap<string, Headers>;
+  /** How many event streams are being served. */
+  openStreams(): number;
+  /** Breaks every connection to the orchestrator, as a crash would; workflows go on. */
+  dropConnections(): void;
+  /** Stops everything and leaves nothing behind; safe to call again. */
+  close(): Promise<void>;
+}
+
+/** Starts both servers, or rejects with a ListenError and leaves nothing running. */
+export async function startSandbox(
+  settings: SandboxSettings,
+  now: () => number = Date.now,
+): Promise<Sandbox> {
+  const { apiKeys: keySettings, stepSeconds } = settings;
+  await using cleanup = new AsyncDisposableStack();
+  const objectStore = await startObjectStore(settings.objectStoreAddr);
+  cleanup.defer(() => objectStore.close());
+
+  const apiKeys = createApiKeys(keySettings, now);
+  const billing = createBilling(
+    keySettings.map(({ principal }) => principal),
+    now,
+  );
+  const artifacts = createArtifactWriter(objectStore);
+  const runner = createRunner({ tools, artifacts, billing, stepSeconds, now });
+  cleanup.defer(() => runner.close());
+
+  const workflows = createWorkflowStore(now);
+  const service = createOrchestratorService({ tools, workflows, runner, apiKeys, billing, now });
+  const recorder = createCallRecorder();
+  const server = await startOrchestratorServer(service, recorder.interceptor, settings.orchestratorAddr);
+  cleanup.defer(() => server.close());
+
+  const resources = cleanup.move();
+  let closed: Promise<void> | undefined;
+  return {
+    orchestratorUrl: server.url,
+    objectStoreUrl: objectStore.url,
+    bucket: objectStore.bucket,
+    apiKeys,
+    calls: recorder.calls,
+    lastMetadata: recorder.lastMetadata,
+    openStreams: () => recorder.openStreams,
+    dropConnections: () => server.dropConnections(),
+    close: () => (closed ??= resources.disposeAsync()),
+  };
+}

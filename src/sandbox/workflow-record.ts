@@ -1,0 +1,87 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import {
+  StepStatusSchema,
+  WorkflowSchema,
+  type Step,
+  type StepStatus,
+  type Workflow,
+  type WorkflowSpec,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { createEventLog, type EventLog } from "./event-log.ts";
+
+/** One workflow with its history. Every change is one event of the log. */
+export interface WorkflowRecord {
+  /** Who submitted it; undefined when nobody in particular. */
+  readonly principal: string | undefined;
+  readonly log: EventLog;
+  readonly steps: readonly Step[];
+  /** As it stands now. A change replaces it, so what was read stays as it was read. */
+  readonly workflow: Workflow;
+  status(stepId: string): StepStatus;
+  updateStep(stepId: string, change: Partial<Omit<StepStatus, "$typeName" | "$unknown" | "stepId">>): void;
+  setState(state: JobState): void;
+  isTerminal(): boolean;
+}
+
+/** What a new workflow consists of. */
+export interface NewWorkflow {
+  readonly id: string;
+  readonly principal: string | undefined;
+  readonly spec: WorkflowSpec;
+  readonly now: () => number;
+}
+
+/** Whether only a retry leads out of `state`. */
+export function isTerminalState(state: JobState): boolean {
+  return state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED;
+}
+
+/** Builds a QUEUED workflow whose log holds that as its first event. */
+export function createWorkflowRecord({ id, principal, spec, now }: NewWorkflow): WorkflowRecord {
+  const log = createEventLog(id);
+  const createdAt = timestampFromMs(now());
+  const stepStatuses = spec.steps.map((step) =>
+    create(StepStatusSchema, { stepId: step.id, state: JobState.QUEUED }),
+  );
+  let workflow = create(WorkflowSchema, {
+    id,
+    spec,
+    state: JobState.QUEUED,
+    stepStatuses,
+    createdAt,
+    updatedAt: createdAt,
+  });
+  log.append({ case: "workflowUpdate", value: workflow }, createdAt);
+
+  function status(stepId: string): StepStatus {
+    const found = workflow.stepStatuses.find((candidate) => candidate.stepId === stepId);
+    if (found === undefined) throw new RangeError(`workflow ${id} has no step ${stepId}`);
+    return found;
+  }
+
+  return {
+    principal,
+    log,
+    steps: spec.steps,
+    get workflow() {
+      return workflow;
+    },
+    status,
+    updateStep(stepId, change) {
+      const before = status(stepId);
+      const after = { ...before, ...change };
+      const updatedAt = timestampFromMs(now());
+      const statuses = workflow.stepStatuses.map((other) => (other === before ? after : other));
+      workflow = { ...workflow, stepStatuses: statuses, updatedAt };
+      log.append({ case: "stepUpdate", value: after }, updatedAt);
+    },
+    setState(state) {
+      const updatedAt = timestampFromMs(now());
+      workflow = { ...workflow, state, updatedAt };
+      log.append({ case: "workflowUpdate", value: workflow }, updatedAt);
+    },
+    isTerminal: () => isTerminalState(workflow.state),
+  };
+}

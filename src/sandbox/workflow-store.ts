@@ -1,0 +1,104 @@
+import { randomUUID } from "node:crypto";
+import { create, equals } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import {
+  ListWorkflowsResponseSchema,
+  WorkflowSpecSchema,
+  type ListWorkflowsRequest,
+  type ListWorkflowsResponse,
+  type WorkflowSpec,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { createPageTokens } from "./page-tokens.ts";
+import { createWorkflowRecord, type WorkflowRecord } from "./workflow-record.ts";
+
+/** Who asks: a principal sees its own workflows alone, undefined sees all. */
+export type Scope = string | undefined;
+
+/** All workflows, in the order of their submission. */
+export interface WorkflowStore {
+  /**
+   * Stores a sound spec. A key that the principal used before gives the record of then with `isNew` false, or
+   * ALREADY_EXISTS when the spec differs. An empty key is none.
+   */
+  add(spec: WorkflowSpec, idempotencyKey: string, scope: Scope): { record: WorkflowRecord; isNew: boolean };
+  /** NOT_FOUND for another principal's workflow exactly as for a missing one. */
+  get(id: string, scope: Scope): WorkflowRecord;
+  /** A page, newest first. INVALID_ARGUMENT for a token that was not issued here. */
+  list(request: ListWorkflowsRequest, scope: Scope): ListWorkflowsResponse;
+}
+
+const defaultPageSize = 20;
+const maxPageSize = 100;
+
+function matches(record: WorkflowRecord, request: ListWorkflowsRequest, scope: Scope): boolean {
+  const { stateFilter = JobState.UNSPECIFIED, labelSelector } = request;
+  const labels = record.workflow.spec?.labels ?? {};
+  return (
+    (scope === undefined || record.principal === scope) &&
+    (stateFilter === JobState.UNSPECIFIED || record.workflow.state === stateFilter) &&
+    Object.entries(labelSelector).every(([name, value]) => labels[name] === value)
+  );
+}
+
+/** Builds an empty store. */
+export function createWorkflowStore(now: () => number): WorkflowStore {
+  const records: WorkflowRecord[] = [];
+  const indexById = new Map<string, number>();
+  const recordByKey = new Map<string, WorkflowRecord>();
+  const tokens = createPageTokens();
+
+  /** The index below which a page starts. Nothing is ever taken out, so additions do not move it. */
+  function startOfPage(token: string): number {
+    if (token === "") return records.length;
+    const id = tokens.parseToken(token);
+    const index = id === undefined ? undefined : indexById.get(id);
+    if (index === undefined)
+      throw new ConnectError("page_token is not a token of this service", Code.InvalidArgument);
+    return index;
+  }
+
+  return {
+    add(spec, idempotencyKey, scope) {
+      const key = idempotencyKey === "" ? undefined : JSON.stringify([scope ?? null, idempotencyKey]);
+      const earlier = key === undefined ? undefined : recordByKey.get(key);
+      if (earlier !== undefined) {
+        if (earlier.workflow.spec && equals(WorkflowSpecSchema, earlier.workflow.spec, spec))
+          return { record: earlier, isNew: false };
+        throw new ConnectError("the idempotency key was used for another workflow", Code.AlreadyExists);
+      }
+      const id = randomUUID();
+      const record = createWorkflowRecord({ id, principal: scope, spec, now });
+      indexById.set(id, records.length);
+      records.push(record);
+      if (key !== undefined) recordByKey.set(key, record);
+      return { record, isNew: true };
+    },
+    get(id, scope) {
+      const record = records[indexById.get(id) ?? -1];
+      if (record === undefined || (scope !== undefined && record.principal !== scope))
+        throw new ConnectError(`workflow ${id} not found`, Code.NotFound);
+      return record;
+    },
+    list(request, scope) {
+      const size = Math.min(request.pageSize || defaultPageSize, maxPageSize);
+      const page: WorkflowRecord[] = [];
+      let nextPageToken = "";
+      for (let i = startOfPage(request.pageToken) - 1; i >= 0; i--) {
+        const record = records[i];
+        if (record === undefined || !matches(record, request, scope)) continue;
+        const last = page.at(-1);
+        // One more than fits proves that another page exists.
+        if (last !== undefined && page.length === size) {
+          nextPageToken = tokens.tokenFromPosition(last.workflow.id);
+          break;
+        }
+        page.push(record);
+      }
+      return create(ListWorkflowsResponseSchema, {
+        workflows: page.map(({ workflow }) => workflow),
+        nextPageToken,
+      });
+    },
+  };
+}

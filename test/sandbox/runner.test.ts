@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
+import { ArtifactSchema, JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { WorkflowSpecSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { ArtifactWriter } from "../../src/sandbox/artifact-writer.ts";
+import { createBilling } from "../../src/sandbox/billing.ts";
+import { createRunner } from "../../src/sandbox/runner.ts";
+import { tools } from "../../src/sandbox/tools/tools.ts";
+import { createWorkflowRecord } from "../../src/sandbox/workflow-record.ts";
+import { readAll } from "./support.ts";
+
+const now = () => 0;
+
+function setUp(artifacts: ArtifactWriter) {
+  const spec = create(WorkflowSpecSchema, {
+    name: "n",
+    steps: [{ id: "a", tool: "rfdiffusion", params: { num_designs: 3 } }],
+  });
+  const record = createWorkflowRecord({ id: "w", principal: "alice", spec, now });
+  const billing = createBilling([], now);
+  const runner = createRunner({ tools, artifacts, billing, stepSeconds: 0, now });
+  const events = readAll(record.log.follow(0n, record.isTerminal, new AbortController().signal));
+  return { record, billing, runner, events };
+}
+
+describe("createRunner", () => {
+  it("writes, books and reports nothing more once it is cancelled between two files", async () => {
+    let written = 0;
+    const { record, billing, runner, events } = setUp({
+      write() {
+        written += 1;
+        runner.cancel(record);
+        return Promise.resolve(create(ArtifactSchema));
+      },
+    });
+    runner.start(record);
+    const last = (await events).at(-1)?.event;
+    await runner.close();
+    assert.equal(written, 1);
+    assert.ok(last?.case === "workflowUpdate" && last.value.state === JobState.CANCELLED);
+    assert.equal(record.workflow, last.value);
+    assert.equal(billing.balance("alice"), 0n);
+  });
+
+  it("fails a step whose files cannot be stored, and says why", async () => {
+    const { record, runner, events } = setUp({ write: () => Promise.reject(new Error("disk full")) });
+    runner.start(record);
+    await events;
+    assert.equal(record.workflow.state, JobState.FAILED);
+    const { error } = record.status("a");
+    assert.deepEqual(
+      [error?.code, error?.message, error?.retryable],
+      ["INTERNAL", "Error: disk full", false],
+    );
+  });
+
+  it("leaves no step at work once it is closed", async () => {
+    let release = () => {};
+    const writing = new Promise<void>((resolve) => (release = resolve));
+    const started = Promise.withResolvers<undefined>();
+    const { record, runner } = setUp({
+      async write() {
+        started.resolve(undefined);
+        await writing;
+        return create(ArtifactSchema);
+      },
+    });
+    runner.start(record);
+    await started.promise;
+    let closed = false;
+    const closing = runner.close().then(() => (closed = true));
+    await nextTurn();
+    assert.equal(closed, false);
+    release();
+    await closing;
+    assert.equal(record.status("a").state, JobState.RUNNING);
+  });
+});

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { parseSettings, SettingsError } from "../../src/sandbox/settings.ts";
+
+const prefixed = (values: Record<string, string>) =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [`FOLDFORGE_SANDBOX__${name}`, value]));
+
+function faultsOf(values: Record<string, string>): string {
+  try {
+    parseSettings(prefixed(values));
+  } catch (error) {
+    assert.ok(error instanceof SettingsError);
+    return error.message;
+  }
+  return assert.fail("the settings were accepted");
+}
+
+describe("parseSettings", () => {
+  it("has defaults for everything, and takes an empty value for none", () => {
+    const expected = {
+      orchestratorAddr: { host: "127.0.0.1", port: 50051 },
+      objectStoreAddr: { host: "127.0.0.1", port: 9000 },
+      apiKeys: [
+        { principal: "demo", key: "ff-demo-key", limit: 0, windowSeconds: 3600 },
+        { principal: "demo-small", key: "ff-small-key", limit: 3, windowSeconds: 3600 },
+      ],
+      stepSeconds: 2,
+    };
+    assert.deepEqual(parseSettings({ PATH: "/bin" }), { settings: expected, unknownNames: [] });
+    assert.deepEqual(parseSettings(prefixed({ API_KEYS: "", STEP_SECONDS: "" })).settings, expected);
+  });
+
+  it("reads every setting", () => {
+    const { settings } = parseSettings(
+      prefixed({
+        ORCHESTRATOR_ADDR: "0.0.0.0:0",
+        OBJECT_STORE_ADDR: "[::1]:9001",
+        API_KEYS: "a:k1, b:k2:5 ,c:k3:7:60",
+        STEP_SECONDS: "0.25",
+      }),
+    );
+    assert.deepEqual(settings, {
+      orchestratorAddr: { host: "0.0.0.0", port: 0 },
+      objectStoreAddr: { host: "::1", port: 9001 },
+      apiKeys: [
+        { principal: "a", key: "k1", limit: 0, windowSeconds: 3600 },
+        { principal: "b", key: "k2", limit: 5, windowSeconds: 3600 },
+        { principal: "c", key: "k3", limit: 7, windowSeconds: 60 },
+      ],
+      stepSeconds: 0.25,
+    });
+  });
+
+  it("lists every fault in one message, without any key", () => {
+    const message = faultsOf({
+      ORCHESTRATOR_ADDR: "127.0.0.1",
+      OBJECT_STORE_ADDR: "127.0.0.1:70000",
+      API_KEYS: "a:s3cret,b,c:s3cret,d:other-s3cret:few",
+      STEP_SECONDS: "-1",
+    });
+    assert.match(message, /__ORCHESTRATOR_ADDR: must be host:port/);
+    assert.match(message, /__OBJECT_STORE_ADDR: must have a port of at most 65535/);
+    assert.match(message, /__API_KEYS: entry 2 must be principal:key/);
+    assert.match(message, /__API_KEYS: entry 3 repeats the key/);
+    assert.match(message, /__API_KEYS: entry 4 must be/);
+    assert.match(message, /__STEP_SECONDS: must be a number of seconds/);
+    assert.doesNotMatch(message, /s3cret/);
+  });
+
+  for (const seconds of ["two", "1e3", "0x1", "Infinity", " 1", ".5"])
+    it(`refuses ${JSON.stringify(seconds)} seconds`, () => {
+      assert.match(faultsOf({ STEP_SECONDS: seconds }), /STEP_SECONDS/);
+    });
+
+  it("names the settings that it does not know", () => {
+    const { unknownNames } = parseSettings(prefixed({ STEP_SECOND: "1", toString: "x" }));
+    assert.deepEqual(unknownNames, ["FOLDFORGE_SANDBOX__STEP_SECOND", "FOLDFORGE_SANDBOX__toString"]);
+  });
+});
