@@ -1,0 +1,47 @@
+import parseRange from "range-parser";
+
+/** Part of a file, both ends inclusive. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What a download's conditional headers ask for. */
+export type Selection =
+  | { readonly kind: "whole" }
+  | { readonly kind: "part"; readonly range: ByteRange }
+  | { readonly kind: "unsatisfiable" }
+  | { readonly kind: "not-modified" };
+
+/** The conditional headers of a download. */
+interface Conditions {
+  readonly range?: string | undefined;
+  readonly ifRange?: string | undefined;
+  readonly ifNoneMatch?: string | undefined;
+}
+
+/** The strong ETag of a file; undefined without a digest to vouch for it. */
+export function etagOf(sha256: string): string | undefined {
+  return /^[0-9a-f]{64}$/.test(sha256) ? `"${sha256}"` : undefined;
+}
+
+/**
+ * Evaluates the conditional headers in the order of RFC 9110 §13.2.2. Several ranges, and a Range that cannot
+ * be read, answer the whole file (§14.2).
+ */
+export function selectionFor(conditions: Conditions, size: number, etag: string | undefined): Selection {
+  const { range, ifRange, ifNoneMatch } = conditions;
+  if (ifNoneMatch !== undefined && matchesAny(ifNoneMatch, etag)) return { kind: "not-modified" };
+  if (range === undefined || (ifRange !== undefined && ifRange !== etag)) return { kind: "whole" };
+  if (!/^bytes=/i.test(range)) return { kind: "whole" };
+  const ranges = parseRange(size, range);
+  if (ranges === -1) return { kind: "unsatisfiable" };
+  const [first, ...others] = ranges === -2 ? [] : ranges;
+  return first === undefined || others.length > 0 ? { kind: "whole" } : { kind: "part", range: first };
+}
+
+/** RFC 9110 §13.1.2: `*`, or a list that is compared weakly. */
+function matchesAny(ifNoneMatch: string, etag: string | undefined): boolean {
+  if (ifNoneMatch.trim() === "*") return true;
+  return etag !== undefined && ifNoneMatch.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
+}

@@ -1,0 +1,50 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { unauthenticated } from "../errors/refusal.ts";
+import type { TraceContext } from "../telemetry/trace-context.ts";
+import { bearerTokenFrom } from "./bearer-token.ts";
+import type { Caller, KeyHolder } from "./caller.ts";
+import type { KeyDirectory } from "./key-directory.ts";
+
+/** Tells who makes a request. */
+export interface Authenticator {
+  /** The caller behind an `Authorization` header; rejects with the one 401, or when the key cannot be looked up. */
+  authenticate(authorization: string | undefined, trace: TraceContext): Promise<Caller>;
+  /** Whether a caller that was authenticated before still would be; rejects when that cannot be told. */
+  isStillValid(caller: Caller, trace: TraceContext): Promise<boolean>;
+  /** Drops what is remembered of a key that the orchestrator has just denied. */
+  forget(caller: KeyHolder): void;
+}
+
+/**
+ * Authenticates the static `apiToken` and, with a `keys` directory, API keys. A raw token goes no further
+ * than this function: the directory knows hashes only.
+ */
+export function createAuthenticator(apiToken: string, keys: KeyDirectory | undefined): Authenticator {
+  const adminDigest = sha256(apiToken);
+
+  return {
+    async authenticate(authorization, trace) {
+      const token = bearerTokenFrom(authorization);
+      if (token === undefined) throw unauthenticated();
+      const digest = sha256(token);
+      if (timingSafeEqual(digest, adminDigest)) return { kind: "admin" };
+      if (keys === undefined) throw unauthenticated();
+      const keyHash = digest.toString("hex");
+      const verdict = await keys.verdictOn(keyHash, trace);
+      if (!verdict.allowed) throw unauthenticated();
+      return { kind: "key", principal: verdict.principal, keyHash };
+    },
+    async isStillValid(caller, trace) {
+      if (caller.kind === "admin" || keys === undefined) return true;
+      const verdict = await keys.verdictOn(caller.keyHash, trace);
+      return verdict.allowed && verdict.principal === caller.principal;
+    },
+    forget(caller) {
+      keys?.forget(caller.keyHash);
+    },
+  };
+}
+
+function sha256(token: string): Buffer {
+  return createHash("sha256").update(token).digest();
+}

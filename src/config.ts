@@ -1,0 +1,137 @@
+import { distance } from "fastest-levenshtein";
+import { z } from "zod";
+import type { ObjectStoreOptions } from "./artifacts/object-store.ts";
+
+/** The prefix of every setting's name in the environment. */
+export const prefix = "FOLDFORGE_GATEWAY__";
+
+/** The gateway's settings (contract section 8), checked and in the units the code uses. */
+export interface Config {
+  readonly bind: { readonly host: string; readonly port: number };
+  readonly orchestratorEndpoint: string;
+  readonly rpcTimeoutMs: number;
+  readonly apiToken: string;
+  /** Undefined where only the static token is accepted. */
+  readonly apiKeys: { readonly ttlSeconds: number; readonly maxEntries: number } | undefined;
+  readonly bucket: string;
+  /** Undefined where downloads are not configured. */
+  readonly objectStore: ObjectStoreOptions | undefined;
+  readonly shutdownGraceMs: number;
+}
+
+const seconds = z.coerce
+  .number("must be a number of seconds")
+  .gt(0, "must be above 0")
+  .max(86_400, "must be at most 86400");
+
+const httpUrl = z
+  .string()
+  .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ""), "must be an http:// or https:// URL");
+
+const bindAddress = z.string().transform((text, context) => {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/i.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    context.addIssue({ code: "custom", message: "must be host:port, such as 0.0.0.0:8080 or [::]:8080" });
+    return z.NEVER;
+  }
+  return { host: match[1] ?? match[2] ?? "", port };
+});
+
+const bearerToken = z
+  .string()
+  .regex(/^[A-Za-z0-9\-._~+/]+=*$/, "must be a bearer token: letters, digits and -._~+/");
+
+const settings = z.object({
+  BIND_ADDR: bindAddress.prefault("0.0.0.0:8080"),
+  ORCHESTRATOR_ENDPOINT: httpUrl.prefault("http://127.0.0.1:50051"),
+  ORCHESTRATOR_RPC_TIMEOUT_SECONDS: seconds.prefault(10),
+  API_TOKEN: bearerToken.prefault("dev-token"),
+  API_KEYS_ENABLED: z.stringbool({ error: "must be true or false" }).prefault("false"),
+  AUTH_CACHE_TTL_SECONDS: seconds.prefault(30),
+  AUTH_CACHE_MAX_ENTRIES: z.coerce
+    .number("must be a number")
+    .int("must be a whole number")
+    .min(1, "must be at least 1")
+    .max(10_000_000, "must be at most 10000000")
+    .prefault(10_000),
+  OBJECT_STORE_CONNECT_TIMEOUT_SECONDS: seconds.prefault(5),
+  OBJECT_STORE_READ_TIMEOUT_SECONDS: seconds.prefault(30),
+  R2_ENDPOINT: z.union([z.literal(""), httpUrl], "must be empty, or an http:// or https:// URL").prefault(""),
+  R2_REGION: z.string().min(1, "must not be empty").prefault("auto"),
+  R2_BUCKET: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be the name of a bucket: letters, digits and ._-")
+    .prefault("foldforge"),
+  R2_ACCESS_KEY_ID: z.string().prefault(""),
+  R2_SECRET_ACCESS_KEY: z.string().prefault(""),
+  SHUTDOWN_GRACE_SECONDS: seconds.prefault(20),
+});
+
+/** The names of all settings, without the prefix. */
+export const settingNames: readonly string[] = Object.keys(settings.shape);
+
+/** One message that lists every fault of the environment. */
+export class ConfigError extends Error {
+  constructor(faults: readonly string[]) {
+    super(["the configuration is wrong:", ...faults.map((fault) => `  ${fault}`)].join("\n"));
+    this.name = "ConfigError";
+  }
+}
+
+/**
+ * Reads the settings from an environment. Throws a ConfigError that lists every fault; no message repeats a
+ * value, since some are secrets. `warnings` names what has the prefix but is no setting.
+ */
+export function parseConfig(env: Readonly<Record<string, string | undefined>>): {
+  config: Config;
+  warnings: string[];
+} {
+  const given = Object.entries(env).flatMap(([name, value]) =>
+    name.startsWith(prefix) && value !== undefined ? [[name.slice(prefix.length), value] as const] : [],
+  );
+  const { data, error } = settings.safeParse(Object.fromEntries(given));
+  const faults = error?.issues.map(({ path, message }) => `${prefix}${path.join(".")} ${message}`) ?? [];
+  // Looked at in the raw values, so that it is told together with every other fault.
+  const byName = new Map(given);
+  if ((byName.get("R2_ENDPOINT") ?? "") !== "") {
+    for (const name of ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"]) {
+      if ((byName.get(name) ?? "") === "") faults.push(`${prefix}${name} must be set, since R2_ENDPOINT is`);
+    }
+  }
+  if (data === undefined || faults.length > 0) throw new ConfigError(faults);
+  const warnings = given
+    .filter(([name]) => !settingNames.includes(name))
+    .map(([name]) => `${prefix}${name} is not a setting; did you mean ${prefix}${nearest(name)}?`);
+  return { config: Object.freeze(configFrom(data)), warnings };
+}
+
+function configFrom(values: z.output<typeof settings>): Config {
+  return {
+    bind: values.BIND_ADDR,
+    orchestratorEndpoint: values.ORCHESTRATOR_ENDPOINT,
+    rpcTimeoutMs: values.ORCHESTRATOR_RPC_TIMEOUT_SECONDS * 1000,
+    apiToken: values.API_TOKEN,
+    apiKeys: values.API_KEYS_ENABLED
+      ? { ttlSeconds: values.AUTH_CACHE_TTL_SECONDS, maxEntries: values.AUTH_CACHE_MAX_ENTRIES }
+      : undefined,
+    bucket: values.R2_BUCKET,
+    objectStore:
+      values.R2_ENDPOINT === ""
+        ? undefined
+        : {
+            endpoint: values.R2_ENDPOINT,
+            region: values.R2_REGION,
+            bucket: values.R2_BUCKET,
+            accessKeyId: values.R2_ACCESS_KEY_ID,
+            secretAccessKey: values.R2_SECRET_ACCESS_KEY,
+            connectTimeoutMs: values.OBJECT_STORE_CONNECT_TIMEOUT_SECONDS * 1000,
+            readTimeoutMs: values.OBJECT_STORE_READ_TIMEOUT_SECONDS * 1000,
+          },
+    shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS * 1000,
+  };
+}
+
+function nearest(name: string): string {
+  return settingNames.reduce((best, known) => (distance(name, known) < distance(name, best) ? known : best));
+}

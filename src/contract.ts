@@ -1,0 +1,152 @@
+import { readFileSync } from "node:fs";
+import type { Request, Response } from "express";
+import { parse } from "yaml";
+import type { components, operations } from "../generated/openapi/gateway.v1.ts";
+import type { Locals } from "./locals.ts";
+
+/** The JSON shapes of the contract, by schema name. */
+export type Schema = components["schemas"];
+
+/** The operations of the contract. */
+export type OperationId = keyof operations;
+
+type Json<R> = R extends { content: { "application/json": infer Body } } ? Body : never;
+type OwnBody<Op extends OperationId> = {
+  [Status in keyof operations[Op]["responses"]]: Exclude<
+    Json<operations[Op]["responses"][Status]>,
+    Schema["Error"]
+  >;
+}[keyof operations[Op]["responses"]];
+type SuccessBody<Op extends OperationId> = [OwnBody<Op>] extends [never] ? unknown : OwnBody<Op>;
+type Given<T> = [T] extends [undefined] ? Record<string, never> : NonNullable<T>;
+type RequestBody<Op extends OperationId> = operations[Op] extends {
+  requestBody: { content: { "application/json": infer Body } };
+}
+  ? Body
+  : undefined;
+
+/** Serves one operation. Its request is contract-valid; what it sends is the contract's success body. */
+export type Handler<Op extends OperationId> = (
+  req: Request<
+    Given<operations[Op]["parameters"]["path"]>,
+    SuccessBody<Op>,
+    RequestBody<Op>,
+    Given<operations[Op]["parameters"]["query"]>,
+    Locals
+  >,
+  res: Response<SuccessBody<Op>, Locals>,
+) => void | Promise<void>;
+
+/** A parameter of an operation, as far as the gateway reads it. */
+export interface Parameter {
+  readonly name: string;
+  readonly in: "query" | "header" | "path";
+  readonly schema: { readonly type?: string; readonly $ref?: string };
+}
+
+/** One operation of the loaded contract. */
+export interface Operation {
+  readonly id: OperationId;
+  readonly method: (typeof methods)[number];
+  /** As the contract writes it: `/v1/workflows/{id}`. */
+  readonly template: string;
+  /** Whether a bearer token is required. */
+  readonly secured: boolean;
+  readonly hasBody: boolean;
+  readonly parameters: readonly Parameter[];
+}
+
+/** One path of the loaded contract. */
+export interface Path {
+  readonly template: string;
+  /** As Express writes it: `/v1/workflows/:id`. */
+  readonly route: string;
+  readonly operations: readonly Operation[];
+  /** Its methods. HEAD is one wherever GET is, but for event streams, which have no end. */
+  readonly allowed: readonly string[];
+}
+
+/** The contract in force. */
+export interface Contract {
+  readonly document: OpenApiDocument;
+  readonly paths: readonly Path[];
+}
+
+interface Reference {
+  readonly $ref: string;
+}
+
+/** An operation of the document, as far as the gateway reads it. */
+interface OperationObject {
+  operationId: OperationId;
+  security?: unknown[];
+  parameters?: (Parameter | Reference)[];
+  requestBody?: unknown;
+  responses: Record<string, { content?: Record<string, unknown> }>;
+}
+
+/** A path of the document, as far as the gateway reads it. */
+export type PathItem = { parameters?: (Parameter | Reference)[] } & Partial<
+  Record<Operation["method"] | "head", OperationObject>
+>;
+
+/** An OpenAPI document, as far as the gateway reads it. */
+export interface OpenApiDocument {
+  openapi: string;
+  info: { title: string; version: string };
+  security?: unknown[];
+  paths: Record<string, PathItem>;
+  components: { parameters: Record<string, Parameter> } & Record<string, Record<string, unknown>>;
+}
+
+const methods = ["get", "post", "delete"] as const;
+
+/** Loads the contract; throws when the file is missing or states no contract. */
+export function loadContract(file: URL = new URL("../openapi/gateway.v1.yaml", import.meta.url)): Contract {
+  // `make check` lints the file, and the validator checks it against OpenAPI's own schema at the start.
+  const document = parse(readFileSync(file, "utf8")) as OpenApiDocument;
+  return contractFrom(document);
+}
+
+/** The contract that `document` states. */
+export function contractFrom(document: OpenApiDocument): Contract {
+  const paths = Object.entries(document.paths).map(([template, item]): Path => {
+    const isStream = item.get?.responses["200"]?.content?.["text/event-stream"] !== undefined;
+    const own = methods.filter((method) => item[method] !== undefined).map((method) => method.toUpperCase());
+    return {
+      template,
+      route: template.replace("{key}", "*key").replace(/\{(\w+)\}/g, ":$1"),
+      operations: methods.flatMap((method) => {
+        const operation = item[method];
+        return operation === undefined ? [] : [operationFrom(document, template, item, method, operation)];
+      }),
+      allowed: item.get === undefined || isStream ? own : [...own, "HEAD"],
+    };
+  });
+  return { document, paths };
+}
+
+function operationFrom(
+  document: OpenApiDocument,
+  template: string,
+  item: PathItem,
+  method: Operation["method"],
+  operation: OperationObject,
+): Operation {
+  return {
+    id: operation.operationId,
+    method,
+    template,
+    secured: (operation.security ?? document.security ?? []).length > 0,
+    hasBody: operation.requestBody !== undefined,
+    parameters: [...(item.parameters ?? []), ...(operation.parameters ?? [])].map((parameter) =>
+      "$ref" in parameter ? resolveParameter(document, parameter.$ref) : parameter,
+    ),
+  };
+}
+
+function resolveParameter(document: OpenApiDocument, ref: string): Parameter {
+  const parameter = document.components.parameters[ref.replace("#/components/parameters/", "")];
+  if (parameter === undefined) throw new Error(`the contract refers to ${ref}, which it does not have`);
+  return parameter;
+}

@@ -1,0 +1,47 @@
+import { Code } from "@connectrpc/connect";
+import type { components } from "../../generated/openapi/gateway.v1.ts";
+
+/** What HTTP says for a gRPC code. `retryable: "when-safe"`: yes where repeating the request is safe. */
+interface CodeMeaning {
+  readonly name: components["schemas"]["ErrorCode"];
+  readonly status: number;
+  readonly retryable: boolean | "when-safe";
+  /** Seconds for `Retry-After`; absent where waiting does not help. */
+  readonly retryAfterSeconds?: number;
+}
+
+const internal = { name: "INTERNAL", status: 500, retryable: false } as const;
+
+/**
+ * The one table from gRPC code to HTTP answer. Cancelled, Unknown and DataLoss have no meaning of their own
+ * for a client and answer as Internal does.
+ */
+const meanings = {
+  [Code.InvalidArgument]: { name: "INVALID_ARGUMENT", status: 400, retryable: false },
+  [Code.FailedPrecondition]: { name: "FAILED_PRECONDITION", status: 400, retryable: false },
+  [Code.OutOfRange]: { name: "OUT_OF_RANGE", status: 400, retryable: false },
+  [Code.Unauthenticated]: { name: "UNAUTHENTICATED", status: 401, retryable: false },
+  [Code.PermissionDenied]: { name: "PERMISSION_DENIED", status: 403, retryable: false },
+  [Code.NotFound]: { name: "NOT_FOUND", status: 404, retryable: false },
+  [Code.AlreadyExists]: { name: "ALREADY_EXISTS", status: 409, retryable: false },
+  [Code.Aborted]: { name: "ABORTED", status: 409, retryable: true },
+  [Code.ResourceExhausted]: {
+    name: "RESOURCE_EXHAUSTED",
+    status: 429,
+    retryable: true,
+    retryAfterSeconds: 60,
+  },
+  [Code.Unimplemented]: { name: "UNIMPLEMENTED", status: 501, retryable: false },
+  [Code.Unavailable]: { name: "UNAVAILABLE", status: 503, retryable: true, retryAfterSeconds: 2 },
+  [Code.DeadlineExceeded]: { name: "DEADLINE_EXCEEDED", status: 504, retryable: "when-safe" },
+  [Code.Canceled]: internal,
+  [Code.Unknown]: internal,
+  [Code.Internal]: internal,
+  [Code.DataLoss]: internal,
+} satisfies Record<Code, CodeMeaning>;
+
+/** The HTTP meaning of a gRPC code; a code that gRPC does not define means Internal. */
+export function codeMeaning(code: Code): CodeMeaning {
+  const known: Partial<Record<number, CodeMeaning>> = meanings;
+  return known[code] ?? internal;
+}

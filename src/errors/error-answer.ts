@@ -1,0 +1,73 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { components } from "../../generated/openapi/gateway.v1.ts";
+import { codeMeaning } from "./codes.ts";
+import { internalMessage, Refusal, unauthenticatedHeaders, unauthenticatedMessage } from "./refusal.ts";
+
+/** An error as HTTP sends it. */
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: components["schemas"]["Error"];
+}
+
+/** What an answer depends on beside the error. */
+interface ErrorContext {
+  /** Whether the request may be repeated without doing its work twice. */
+  readonly safeToRepeat: boolean;
+  readonly traceId?: string;
+}
+
+/**
+ * The one way from anything thrown to an error answer. The orchestrator's 4xx messages pass verbatim; of
+ * its 5xx, and of anything not foreseen, the client learns nothing but the status.
+ */
+export function errorAnswer(error: unknown, { safeToRepeat, traceId }: ErrorContext): ErrorAnswer {
+  const refusal = refusalFrom(error);
+  const meaning = codeMeaning(refusal.code);
+  return {
+    status: refusal.status ?? meaning.status,
+    headers: {
+      ...(meaning.retryAfterSeconds === undefined
+        ? {}
+        : { "Retry-After": String(meaning.retryAfterSeconds) }),
+      ...refusal.headers,
+    },
+    body: {
+      code: meaning.name,
+      message: refusal.message,
+      retryable: meaning.retryable === "when-safe" ? safeToRepeat : meaning.retryable,
+      ...(refusal.faults.length > 0 ? { details: [...refusal.faults] } : {}),
+      ...(traceId === undefined ? {} : { trace_id: traceId }),
+    },
+  };
+}
+
+function refusalFrom(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  if (error instanceof ConnectError) return refusalFromUpstream(error);
+  return new Refusal(Code.Internal, internalMessage, { cause: error });
+}
+
+function refusalFromUpstream(error: ConnectError): Refusal {
+  if (isMessageTooLarge(error)) return new Refusal(Code.Internal, internalMessage, { cause: error });
+  // Which call was refused says nothing to a client; every 401 has one body.
+  if (error.code === Code.Unauthenticated) {
+    return new Refusal(error.code, unauthenticatedMessage, { headers: unauthenticatedHeaders });
+  }
+  const message = codeMeaning(error.code).status >= 500 ? internalMessage : error.rawMessage;
+  return new Refusal(error.code, message, { cause: error });
+}
+
+/**
+ * gRPC libraries report a message over their size limit as RESOURCE_EXHAUSTED (tonic: OUT_OF_RANGE), which
+ * would read as an exhausted quota. Only the text tells them apart: connect, grpc-js and grpc-go, grpc-java,
+ * C++, tonic.
+ */
+function isMessageTooLarge(error: ConnectError): boolean {
+  return (
+    (error.code === Code.ResourceExhausted || error.code === Code.OutOfRange) &&
+    /message (?:size|length)|(?:received|sent|send|decompressed)(?: \w+)* message (?:larger|exceeds)|exceeds maximum size/i.test(
+      error.rawMessage,
+    )
+  );
+}

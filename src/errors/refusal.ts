@@ -1,0 +1,64 @@
+import { Code } from "@connectrpc/connect";
+import type { components } from "../../generated/openapi/gateway.v1.ts";
+
+/** One fault of a request: where (JSON pointer) and what to change. */
+export type Fault = Readonly<components["schemas"]["Fault"]>;
+
+/** What a refusal may say beside its code and message. */
+interface RefusalOptions {
+  /** Replaces the status of the code's row, for what only HTTP knows: 405, 413, 415, 416. */
+  readonly status?: number;
+  readonly faults?: readonly Fault[];
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** An error that the gateway raises itself. Its message goes to the client as it is; its cause is only logged. */
+export class Refusal extends Error {
+  readonly code: Code;
+  readonly status: number | undefined;
+  readonly faults: readonly Fault[];
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: Code, message: string, options: RefusalOptions = {}) {
+    super(message, { cause: options.cause });
+    this.name = "Refusal";
+    this.code = code;
+    this.status = options.status;
+    this.faults = options.faults ?? [];
+    this.headers = options.headers ?? {};
+  }
+}
+
+/** Most faults that one answer lists. */
+const maxFaults = 100;
+
+/** 400 with every fault of the request, each once. */
+export function invalidRequest(faults: readonly Fault[], status?: number): Refusal {
+  const unique = new Map(faults.map((fault) => [`${fault.path} ${fault.message}`, fault]));
+  return new Refusal(Code.InvalidArgument, "the request does not match the contract", {
+    faults: [...unique.values()].slice(0, maxFaults),
+    ...(status === undefined ? {} : { status }),
+  });
+}
+
+/** The one 401: it looks the same for a missing, a malformed, an unknown and a revoked token (RFC 6750 §3). */
+export function unauthenticated(): Refusal {
+  return new Refusal(Code.Unauthenticated, unauthenticatedMessage, { headers: unauthenticatedHeaders });
+}
+
+export const unauthenticatedMessage = "a valid bearer token is required";
+export const unauthenticatedHeaders = { "WWW-Authenticate": "Bearer" } as const;
+
+/** 500 for a broken promise of something behind the gateway; `cause` is logged, never sent. */
+export function internalError(cause: unknown): Refusal {
+  return new Refusal(Code.Internal, internalMessage, { cause });
+}
+
+/** 503 for something behind the gateway that cannot be reached; `cause` is logged, never sent. */
+export function unavailable(cause: unknown): Refusal {
+  return new Refusal(Code.Unavailable, internalMessage, { cause });
+}
+
+/** All that a client learns of a failure behind the gateway. */
+export const internalMessage = "internal server error";

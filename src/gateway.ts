@@ -1,0 +1,90 @@
+import { createObjectStore } from "./artifacts/object-store.ts";
+import { createApp } from "./app.ts";
+import { createAuthenticator } from "./auth/authenticator.ts";
+import { createKeyDirectory } from "./auth/key-directory.ts";
+import { createQuota } from "./auth/quota.ts";
+import type { Config } from "./config.ts";
+import { loadContract } from "./contract.ts";
+import { createOperations } from "./operations.ts";
+import { createOrchestrator } from "./orchestrator/client.ts";
+import { createKeyLookup } from "./orchestrator/key-lookup.ts";
+import { createReadinessProbe } from "./orchestrator/readiness.ts";
+import { startServer } from "./server.ts";
+import { defaultPatience } from "./sse/follow-workflow.ts";
+import type { Patience } from "./sse/follow-workflow.ts";
+import { defaultCare, OpenStreams } from "./sse/open-streams.ts";
+import type { StreamCare } from "./sse/open-streams.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
+import type { Logger } from "./telemetry/logger.ts";
+
+/** A gateway that is serving. */
+export interface Gateway {
+  readonly url: string;
+  /** Cuts the event streams, lets other requests finish within the configured grace, and lets go of everything. */
+  close(): Promise<void>;
+}
+
+/** What a test may set and a deployment may not. */
+interface GatewayOptions {
+  readonly validateResponses?: boolean;
+  /** Milliseconds on a clock that never goes back, for the key cache. */
+  readonly now?: () => number;
+  readonly streamCare?: StreamCare;
+  readonly patience?: Patience;
+}
+
+/** Builds the whole gateway and starts to serve; rejects, leaving nothing behind, when it cannot. */
+export async function startGateway(
+  config: Config,
+  logger: Logger,
+  options: GatewayOptions = {},
+): Promise<Gateway> {
+  const { rpcTimeoutMs, apiKeys } = config;
+  const contract = loadContract();
+  const metrics = createMetrics();
+  const { client, close: closeOrchestrator } = createOrchestrator(config.orchestratorEndpoint);
+  const store = config.objectStore === undefined ? undefined : createObjectStore(config.objectStore);
+  const streams = new OpenStreams(options.streamCare ?? defaultCare);
+  const keys =
+    apiKeys === undefined
+      ? undefined
+      : createKeyDirectory(createKeyLookup(client, rpcTimeoutMs), {
+          ...apiKeys,
+          ...(options.now === undefined ? {} : { now: options.now }),
+        });
+  const authenticator = createAuthenticator(config.apiToken, keys);
+  const operations = createOperations({
+    version: contract.document.info.version,
+    orchestrator: client,
+    probeReadiness: createReadinessProbe(client, rpcTimeoutMs),
+    authenticator,
+    consumeQuota: createQuota(client, authenticator),
+    bucket: config.bucket,
+    store,
+    streams,
+    patience: options.patience ?? defaultPatience,
+    metrics,
+  });
+  const validateResponses = options.validateResponses ?? false;
+  const app = await createApp({
+    contract,
+    operations,
+    authenticator,
+    logger,
+    metrics,
+    rpcTimeoutMs,
+    validateResponses,
+  });
+  const server = await startServer(app, config.bind.host, config.bind.port);
+
+  return {
+    url: server.url,
+    async close() {
+      const closed = server.close(config.shutdownGraceMs);
+      streams.cutAll();
+      await closed;
+      closeOrchestrator();
+      store?.close();
+    },
+  };
+}

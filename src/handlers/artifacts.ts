@@ -1,0 +1,113 @@
+import { pipeline } from "node:stream/promises";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Response } from "express";
+import type { Artifact } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { etagOf, selectionFor } from "../artifacts/conditions.ts";
+import { createIntegrityCheck } from "../artifacts/integrity.ts";
+import { findOutput } from "../artifacts/object-key.ts";
+import type { ObjectStore } from "../artifacts/object-store.ts";
+import type { Handler } from "../contract.ts";
+import { internalError, Refusal } from "../errors/refusal.ts";
+import type { OrchestratorClient } from "../orchestrator/client.ts";
+
+/** What the artifact handler calls. */
+interface ArtifactServices {
+  readonly orchestrator: OrchestratorClient;
+  readonly bucket: string;
+  /** Undefined where no object store is configured. */
+  readonly store: ObjectStore | undefined;
+}
+
+/** One 404, whether the workflow, the output or the object is missing. */
+const missing = () => new Refusal(Code.NotFound, "artifact not found");
+
+/** Serves `downloadArtifact` (contract section 6); the store is asked only once the caller is known to own the key. */
+export function downloadArtifact({
+  orchestrator,
+  bucket,
+  store,
+}: ArtifactServices): Handler<"downloadArtifact"> {
+  return async function downloadArtifact(req, res) {
+    const { id, key } = req.params;
+    const { call } = res.locals;
+    const workflow = await orchestrator.getWorkflow({ workflowId: id }, call).catch(refuseMissing);
+    const artifact = findOutput(workflow, bucket, key);
+    if (artifact === undefined) throw missing();
+    if (store === undefined) throw new Refusal(Code.Unavailable, "no object store is configured");
+
+    const size = Number(artifact.sizeBytes);
+    const etag = etagOf(artifact.sha256);
+    const isHead = req.method === "HEAD";
+    const selection = selectionFor(
+      {
+        // Range means something for GET only (RFC 9110 §14.2).
+        range: isHead ? undefined : req.get("Range"),
+        ifRange: req.get("If-Range"),
+        ifNoneMatch: req.get("If-None-Match"),
+      },
+      size,
+      etag,
+    );
+    if (selection.kind === "unsatisfiable") throw beyondEnd(size);
+    if (selection.kind === "not-modified") {
+      setValidators(res, etag);
+      res.status(304).end();
+      return;
+    }
+
+    const range = selection.kind === "part" ? selection.range : undefined;
+    const length = range === undefined ? size : range.end - range.start + 1;
+    if (isHead) {
+      setHeaders(res, artifact, key, length);
+      res.end();
+      return;
+    }
+    const object = await store.open(key, range, call.signal);
+    if (object === undefined) throw missing();
+    if (object.length !== length) {
+      object.body.destroy();
+      throw internalError(new Error(`the object store announced ${object.length} of ${length} bytes`));
+    }
+    setHeaders(res, artifact, key, length);
+    if (range !== undefined) {
+      res.status(206).set("Content-Range", `bytes ${range.start}-${range.end}/${size}`);
+    }
+    const sha256 = range === undefined && etag !== undefined ? artifact.sha256 : undefined;
+    await pipeline(object.body, createIntegrityCheck({ length, sha256 }), res);
+  };
+}
+
+function refuseMissing(error: unknown): never {
+  throw ConnectError.from(error).code === Code.NotFound ? missing() : error;
+}
+
+function beyondEnd(size: number): Refusal {
+  return new Refusal(Code.OutOfRange, `the range lies beyond the file's ${size} bytes`, {
+    status: 416,
+    headers: { "Content-Range": `bytes */${size}` },
+  });
+}
+
+function setValidators(res: Response, etag: string | undefined): void {
+  if (etag !== undefined) res.set("ETag", etag);
+  res.set("Cache-Control", "private, no-cache");
+}
+
+/** RFC 9110 §8.3.1, parameters included; what is no media type is bytes. */
+const mediaTypePattern = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?: *; *[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[ !#-~]*"))*$/;
+
+function setHeaders(res: Response, artifact: Artifact, key: string, length: number): void {
+  setValidators(res, etagOf(artifact.sha256));
+  // `attachment` sets a type by the name's extension; the artifact's own follows.
+  res.attachment(key.slice(key.lastIndexOf("/") + 1));
+  res.setHeader(
+    "Content-Type",
+    mediaTypePattern.test(artifact.contentType) ? artifact.contentType : "application/octet-stream",
+  );
+  res.set({
+    "Content-Length": String(length),
+    "Accept-Ranges": "bytes",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+  });
+}

@@ -1,0 +1,35 @@
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { Handler } from "../contract.ts";
+import type { OrchestratorClient } from "../orchestrator/client.ts";
+import { createEventUpstream } from "../sse/event-upstream.ts";
+import { followWorkflow } from "../sse/follow-workflow.ts";
+import type { Patience } from "../sse/follow-workflow.ts";
+import type { OpenStreams } from "../sse/open-streams.ts";
+import { serveEvents } from "../sse/serve-events.ts";
+
+/** What the event handler calls. */
+interface EventServices {
+  readonly orchestrator: OrchestratorClient;
+  readonly authenticator: Authenticator;
+  readonly streams: OpenStreams;
+  readonly patience: Patience;
+}
+
+/** How long the headers of a stream wait for its first event, in milliseconds (contract section 5). */
+const headStartMs = 1000;
+
+/** Serves `streamWorkflowEvents`. */
+export function streamWorkflowEvents(services: EventServices): Handler<"streamWorkflowEvents"> {
+  const { orchestrator, authenticator, streams, patience } = services;
+  return async function streamWorkflowEvents(req, res) {
+    const { call, caller, trace } = res.locals;
+    const lastEventId = BigInt(req.get("Last-Event-ID") ?? 0);
+    const upstream = createEventUpstream(orchestrator, req.params.id, call, patience.lingerMs);
+    const events = followWorkflow(upstream, lastEventId, () => res.headersSent, patience);
+    await serveEvents(events, res, {
+      streams,
+      headStartMs,
+      isStillAllowed: () => authenticator.isStillValid(caller, trace),
+    });
+  };
+}

@@ -1,0 +1,41 @@
+import { ConfigError, parseConfig, prefix } from "./config.ts";
+import { startGateway } from "./gateway.ts";
+import { createLogger } from "./telemetry/logger.ts";
+
+/** Says why the process cannot go on, in one message, and ends it. */
+function fail(message: string): never {
+  process.stderr.write(`foldforge-gateway: ${message}\n`);
+  process.exit(1);
+}
+
+function startFailure(error: unknown): string {
+  if (error instanceof ConfigError) return error.message;
+  const { code, address, port, stack } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  const bind = `${String(address)}:${port}`;
+  if (code === "EADDRINUSE") return `${bind} is already in use; set ${prefix}BIND_ADDR to another address`;
+  if (code === "EACCES")
+    return `${bind} may not be used by this user; set ${prefix}BIND_ADDR to another address`;
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
+    return `${bind} is not an address of this machine; set ${prefix}BIND_ADDR to another address`;
+  }
+  return stack ?? String(error);
+}
+
+async function main(): Promise<void> {
+  const { config, warnings } = parseConfig(process.env);
+  const logger = createLogger();
+  for (const warning of warnings) logger.warn({ event: "config.unknown" }, warning);
+  const gateway = await startGateway(config, logger);
+  logger.info({ event: "gateway.start", url: gateway.url }, "gateway.start");
+
+  let stopping = false;
+  function stop(signal: NodeJS.Signals) {
+    if (stopping) process.exit(1);
+    stopping = true;
+    logger.info({ event: "gateway.stop", signal }, "gateway.stop");
+    void gateway.close().then(() => process.exit(0));
+  }
+  process.on("SIGTERM", stop).on("SIGINT", stop);
+}
+
+await main().catch((error: unknown) => fail(startFailure(error)));

@@ -1,0 +1,25 @@
+/**
+ * A 64-bit integer as a JSON integer. Beyond 2^53 it is kept exact as raw JSON text, which `JSON.stringify`
+ * writes digit for digit.
+ */
+export function int64ToJson(value: bigint): number {
+  const number = Number(value);
+  if (Number.isSafeInteger(number)) return number;
+  // JSON.rawJSON is missing from TypeScript's library, and what it makes is a number to every reader of the JSON.
+  const { rawJSON } = JSON as unknown as { rawJSON(text: string): number };
+  return rawJSON(value.toString());
+}
+
+/** A 32-bit float as the shortest decimal that still means it: 0.3, not 0.30000001192092896. */
+export function floatToJson(value: number): number {
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return value;
+}
+
+/** The finite entries of a map of doubles: JSON has no NaN and no infinity. */
+export function doublesToJson(values: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => Number.isFinite(value)));
+}

@@ -1,0 +1,50 @@
+import type { RequestHandler } from "express";
+import onHeaders from "on-headers";
+import { principalOf } from "../auth/caller.ts";
+import type { Locals } from "../locals.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+
+/** The `path` label of what matches no route. */
+const unmatched = "(unmatched)";
+
+/** The status that is counted for a client that left before its answer; it is never sent. */
+const clientGone = 499;
+
+/**
+ * Counts each request when its answer's head is sent, so that hours of streaming do not count as latency, and
+ * logs it when it is over. Neither knows more of the path than the route's template.
+ */
+export function observation(metrics: Metrics): RequestHandler<object, unknown, unknown, object, Locals> {
+  return function observation(req, res, next) {
+    const start = performance.now();
+    const secondsSoFar = () => (performance.now() - start) / 1000;
+    const path = () => res.locals.route ?? unmatched;
+    let counted = false;
+
+    function count(status: number) {
+      counted = true;
+      metrics.observeRequest(req.method, path(), status, secondsSoFar());
+    }
+
+    onHeaders(res, function countAnswer() {
+      if (!counted) count(res.statusCode);
+    });
+    res.once("close", function logRequest() {
+      if (!counted) count(clientGone);
+      const { log, caller } = res.locals as Partial<Locals>;
+      log?.info(
+        {
+          event: "http.request",
+          method: req.method,
+          path: path(),
+          status: res.headersSent ? res.statusCode : clientGone,
+          complete: res.writableFinished,
+          duration_ms: Math.round(secondsSoFar() * 1e6) / 1000,
+          principal: caller === undefined ? undefined : principalOf(caller),
+        },
+        "http.request",
+      );
+    });
+    next();
+  };
+}

@@ -1,0 +1,106 @@
+import * as OpenApiValidator from "express-openapi-validator";
+import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from "express";
+import type { OpenApiDocument, Operation } from "../contract.ts";
+import { invalidRequest } from "../errors/refusal.ts";
+import type { Fault } from "../errors/refusal.ts";
+import { queryFaults } from "../validation/query-faults.ts";
+import { ruleFaults } from "../validation/rules.ts";
+import { patternMessages } from "../validation/pattern-messages.ts";
+import { validatorDocument } from "../validation/validator-document.ts";
+
+/** How strictly the gateway checks itself. */
+interface ValidationOptions {
+  /** Whether answers are checked too; for tests, since it costs time. */
+  readonly responses: boolean;
+}
+
+/** OpenAPI's formats that are no more than names for a range, which the schemas state themselves. */
+const formats = { uint32: true, uint64: true } as const;
+
+/**
+ * Refuses a request that the contract does not allow, with every fault at once: the schema's, those of the query
+ * string's spelling, and what a schema cannot say. Resolves when the contract is compiled; rejects when it
+ * cannot be.
+ */
+export async function validation(
+  app: Express,
+  document: OpenApiDocument,
+  operation: Operation,
+  options: ValidationOptions,
+) {
+  const validator = OpenApiValidator.middleware({
+    // Its type knows fewer keywords of OpenAPI 3.1 than the validator does.
+    apiSpec: validatorDocument(document, operation, options.responses) as unknown as Parameters<
+      typeof OpenApiValidator.middleware
+    >[0]["apiSpec"] &
+      object,
+    validateApiSpec: false,
+    validateSecurity: false,
+    fileUploader: false,
+    // Unknown query parameters are found together with the other faults, by `queryFaults`.
+    validateRequests: { allErrors: true, allowUnknownQueryParameters: true },
+    validateResponses: options.responses,
+    formats,
+  });
+  await compile(app, validator.slice(0, requestSteps), operation);
+
+  const saysPattern = patternMessages(document);
+  const furtherFaults = (req: Request) => [
+    ...queryFaults(operation, req.originalUrl),
+    ...ruleFaults(operation.id, req),
+  ];
+
+  const checkRules: RequestHandler = function checkRules(req, _res, next) {
+    const faults = furtherFaults(req);
+    next(faults.length > 0 ? invalidRequest(faults) : undefined);
+  };
+
+  const collectFaults: ErrorRequestHandler = function collectFaults(error: unknown, req, _res, next) {
+    const faults = schemaFaults(error, saysPattern);
+    next(faults === undefined ? error : invalidRequest([...faults, ...furtherFaults(req)]));
+  };
+
+  return [...validator, checkRules, collectFaults];
+}
+
+/**
+ * Sends one request through a validator. It compiles in the background and on first use, and would report a
+ * broken contract as a failure of every request: this way it stops the start instead.
+ */
+async function compile(app: Express, validator: readonly RequestHandler[], { template, method }: Operation) {
+  const path = template.replace(/\{\w+\}/g, "-");
+  const headers = { "content-type": "application/json" };
+  const req = {
+    app,
+    method: method.toUpperCase(),
+    originalUrl: path,
+    path,
+    baseUrl: "",
+    headers,
+    query: {},
+    params: {},
+  };
+  for (const middleware of validator) {
+    const failure = await new Promise<Error | undefined>((resolve) => {
+      // No more of a request and a response than the validator reads.
+      void middleware(req as unknown as Request, {} as unknown as Response, (error?: unknown) =>
+        resolve(error as Error | undefined),
+      );
+    });
+    if (failure instanceof OpenApiValidator.error.BadRequest) return;
+    if (failure !== undefined) throw failure;
+  }
+}
+
+/** The validator's middleware that looks at the request: path parameters, metadata, security, the request. */
+const requestSteps = 4;
+
+/** Keywords that only say that another fault is there. */
+const echoes = ["propertyNames", "if"];
+
+function schemaFaults(error: unknown, saysPattern: ReadonlyMap<string, string>): Fault[] | undefined {
+  if (!(error instanceof OpenApiValidator.error.BadRequest)) return undefined;
+  return error.errors
+    .filter(({ errorCode }) => !echoes.some((keyword) => errorCode === `${keyword}.openapi.validation`))
+    .map(({ path, message }) => ({ path, message: saysPattern.get(message) ?? message }));
+}

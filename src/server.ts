@@ -1,0 +1,35 @@
+import { createServer } from "node:http";
+import type { RequestListener, Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** A server that is listening. */
+export interface RunningServer {
+  /** `http://host:port`, with the port that was really taken. */
+  readonly url: string;
+  /**
+   * Takes no new connection, lets requests in flight finish, and cuts what is left after `graceMs`. Resolves
+   * when every connection is closed.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Listens on `host:port` (0: any free port); rejects when it cannot. */
+export async function startServer(app: RequestListener, host: string, port: number): Promise<RunningServer> {
+  const server = createServer(app);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(port, host, resolve);
+  });
+  return { url: urlOf(server), close: (graceMs) => closeServer(server, graceMs) };
+}
+
+function urlOf(server: Server): string {
+  // An address of a TCP server that is listening is never a string or null.
+  const { address, family, port } = server.address() as AddressInfo;
+  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+}
+
+async function closeServer(server: Server, graceMs: number): Promise<void> {
+  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  await new Promise((resolve) => server.close(resolve));
+  clearTimeout(timer);
+}

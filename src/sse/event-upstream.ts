@@ -1,0 +1,74 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { Call } from "../locals.ts";
+import { isTerminal } from "../mapping/job-state.ts";
+import type { OrchestratorClient } from "../orchestrator/client.ts";
+
+/** What the orchestrator tells of one workflow's events. */
+export interface EventUpstream {
+  /** Aborts when nobody follows any more. */
+  readonly signal: AbortSignal;
+  /**
+   * One upstream stream. `silenceMs` is asked before each event; when that many milliseconds bring nothing,
+   * the stream is taken to be over.
+   */
+  open(fromEventId: bigint, silenceMs: () => number | undefined): AsyncIterable<WorkflowEvent>;
+  /** The id of the newest stored event; 1 when the log holds none after the first. */
+  lastStoredId(): Promise<bigint>;
+  /** Whether the workflow is in a terminal state. */
+  isFinished(): Promise<boolean>;
+}
+
+/** The events of `workflowId` as the caller of `call` may see them. */
+export function createEventUpstream(
+  client: OrchestratorClient,
+  workflowId: string,
+  call: Call,
+  lingerMs: number,
+): EventUpstream {
+  async function* open(fromEventId: bigint, silenceMs: () => number | undefined) {
+    const stop = new AbortController();
+    // Leaving the loop does not end the server's side; aborting does.
+    const signal = AbortSignal.any([call.signal, stop.signal]);
+    const stream = client.streamWorkflowEvents(
+      { workflowId, fromEventId },
+      { headers: call.headers, signal },
+    );
+    const events = stream[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await orSilence(events.next(), silenceMs());
+        if (next === undefined || next.done === true) return;
+        yield next.value;
+      }
+    } finally {
+      stop.abort();
+    }
+  }
+
+  return {
+    signal: call.signal,
+    open,
+    async lastStoredId() {
+      let last = 1n;
+      for await (const { eventId } of open(1n, () => lingerMs)) if (eventId > last) last = eventId;
+      return last;
+    },
+    async isFinished() {
+      return isTerminal((await client.getWorkflow({ workflowId }, call)).state);
+    },
+  };
+}
+
+/** What `promise` brings, or undefined when it brings nothing for `silenceMs`. */
+export async function orSilence<T>(
+  promise: Promise<T>,
+  silenceMs: number | undefined,
+): Promise<T | undefined> {
+  if (silenceMs === undefined) return promise;
+  // The loser of the race may still reject, with nobody left to hear it.
+  promise.catch(() => undefined);
+  const timer = new AbortController();
+  const silence = delay(silenceMs, undefined, { signal: timer.signal }).catch(() => undefined);
+  return Promise.race([promise, silence]).finally(() => timer.abort());
+}

@@ -1,0 +1,37 @@
+import { pino } from "pino";
+import type { DestinationStream, Logger } from "pino";
+
+export type { Logger } from "pino";
+
+/** A logger that writes one JSON line per entry to `destination`, stdout by default. */
+export function createLogger(destination?: DestinationStream): Logger {
+  return pino(
+    {
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: errorToLog },
+    },
+    destination ?? pino.destination({ dest: 1, sync: true }),
+  );
+}
+
+/** How deep a chain of causes is followed. */
+const maxCauses = 5;
+
+/**
+ * The loggable part of an error. Only these fields: parsers and SDKs hang request bodies, credentials and
+ * whole responses on their errors.
+ */
+function errorToLog(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { name, message, stack, cause } = error;
+  const code: unknown = "code" in error ? error.code : undefined;
+  return {
+    type: name,
+    message,
+    ...(typeof code === "string" || typeof code === "number" ? { code } : {}),
+    stack,
+    ...(cause !== undefined && depth < maxCauses ? { cause: errorToLog(cause, depth + 1) } : {}),
+  };
+}

@@ -1,0 +1,39 @@
+import { Counter, Histogram, Registry } from "prom-client";
+
+/** The gateway's metrics, in a registry of their own. */
+export interface Metrics {
+  readonly contentType: string;
+  /** Everything in the Prometheus text format. */
+  render(): Promise<string>;
+  /** Counts one answered request. `path` is the template of the route, never the raw path. */
+  observeRequest(method: string, path: string, status: number, seconds: number): void;
+}
+
+const labelNames = ["method", "path", "status"] as const;
+
+/** Creates the metrics of contract section 9. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const requests = new Counter({
+    name: "foldforge_gateway_http_requests_total",
+    help: "HTTP requests answered.",
+    labelNames,
+    registers: [registry],
+  });
+  const duration = new Histogram({
+    name: "foldforge_gateway_http_request_duration_seconds",
+    help: "Time from a request's head to its answer's head.",
+    labelNames,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers: [registry],
+  });
+  return {
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
+    observeRequest(method, path, status, seconds) {
+      const labels = { method, path, status: String(status) };
+      requests.inc(labels);
+      duration.observe(labels, seconds);
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import { randomBytes } from "node:crypto";
+
+/** Where a request stands in its trace. */
+export interface TraceContext {
+  /** 32 lower-case hex digits. */
+  readonly traceId: string;
+  /** 16 lower-case hex digits; this gateway's span. */
+  readonly spanId: string;
+  /** 2 lower-case hex digits. */
+  readonly flags: string;
+  /** The client's `tracestate`, when it sent one along with a valid `traceparent`. */
+  readonly tracestate?: string;
+}
+
+/** W3C Trace Context §3.2: version, trace id, parent id, flags. A later version may append fields. */
+const traceparentPattern =
+  /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?$/;
+
+const maxTracestateLength = 512;
+
+/**
+ * Continues the client's trace, or starts one when there is no valid `traceparent` (§4.3). A trace that
+ * starts here is sampled, as a root span would be by default, so that what is behind still decides.
+ */
+export function traceContextFrom(
+  traceparent: string | undefined,
+  tracestate: string | undefined,
+): TraceContext {
+  const spanId = randomBytes(8).toString("hex");
+  const match = traceparentPattern.exec(traceparent ?? "");
+  const [, version, traceId, flags, rest] = match ?? [];
+  if (traceId === undefined || flags === undefined || (version === "00" && rest !== undefined)) {
+    return { traceId: randomBytes(16).toString("hex"), spanId, flags: "01" };
+  }
+  const keep = tracestate !== undefined && tracestate !== "" && tracestate.length <= maxTracestateLength;
+  return { traceId, spanId, flags, ...(keep ? { tracestate } : {}) };
+}
+
+/** The `traceparent` value for calls made within `trace`. */
+export function traceparentOf(trace: TraceContext): string {
+  return `00-${trace.traceId}-${trace.spanId}-${trace.flags}`;
+}

@@ -1,0 +1,41 @@
+import type { Request } from "express";
+import type { OperationId } from "../contract.ts";
+import type { Fault } from "../errors/refusal.ts";
+import { graphFaults } from "./graph-faults.ts";
+import { paramsFaults } from "./params-faults.ts";
+
+/** What JSON schema cannot say about the requests of an operation. Called for requests of any shape. */
+const rules: Partial<Record<OperationId, (req: Request) => Fault[]>> = {
+  submitWorkflow: (req) => [...graphFaults(req.body), ...paramsFaults(req.body)],
+  listWorkflows: (req) => labelFaults(req.query["label"]),
+  streamWorkflowEvents: (req) => eventIdFaults(req.get("Last-Event-ID")),
+};
+
+/** The faults of a request beyond its schema. */
+export function ruleFaults(operationId: OperationId, req: Request): Fault[] {
+  return rules[operationId]?.(req) ?? [];
+}
+
+/** Two values for one label select nothing, which nobody means to ask. */
+function labelFaults(labels: unknown): Fault[] {
+  if (!Array.isArray(labels)) return [];
+  const keys = labels.map((label) => String(label).split("=", 1)[0]);
+  return keys.flatMap((key, index) =>
+    keys.indexOf(key) === index
+      ? []
+      : [
+          {
+            path: `/query/label/${index}`,
+            message: `asks for the label ${JSON.stringify(key)} a second time`,
+          },
+        ],
+  );
+}
+
+const maxEventId = 2n ** 64n - 1n;
+
+function eventIdFaults(lastEventId: string | undefined): Fault[] {
+  if (lastEventId === undefined || !/^[0-9]{1,20}$/.test(lastEventId) || BigInt(lastEventId) <= maxEventId)
+    return [];
+  return [{ path: "/headers/last-event-id", message: `must be at most ${maxEventId}` }];
+}
