@@ -22,7 +22,7 @@ demo: $(INSTALLED) ## Run a workflow against a running `make dev` and download w
 
 .PHONY: test
 test: check ## Run every check and every test, with coverage
-	@c8 mocha
+	@c8 mocha 'test/**/*.test.ts'
 
 .PHONY: start
 start: $(INSTALLED) ## Start the gateway alone, as in production

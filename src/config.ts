@@ -57,8 +57,8 @@ const settings = z.object({
     .prefault(10_000),
   OBJECT_STORE_CONNECT_TIMEOUT_SECONDS: seconds.prefault(5),
   OBJECT_STORE_READ_TIMEOUT_SECONDS: seconds.prefault(30),
-  R2_ENDPOINT: z.union([z.literal(""), httpUrl], "must be empty, or an http:// or https:// URL").prefault(""),
-  R2_REGION: z.string().min(1, "must not be empty").prefault("auto"),
+  R2_ENDPOINT: httpUrl.optional(),
+  R2_REGION: z.string().prefault("auto"),
   R2_BUCKET: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be the name of a bucket: letters, digits and ._-")
@@ -88,15 +88,15 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   warnings: string[];
 } {
   const given = Object.entries(env).flatMap(([name, value]) =>
-    name.startsWith(prefix) && value !== undefined ? [[name.slice(prefix.length), value] as const] : [],
+    name.startsWith(prefix) && isGiven(name, value) ? [[name.slice(prefix.length), value] as const] : [],
   );
   const { data, error } = settings.safeParse(Object.fromEntries(given));
   const faults = error?.issues.map(({ path, message }) => `${prefix}${path.join(".")} ${message}`) ?? [];
   // Looked at in the raw values, so that it is told together with every other fault.
   const byName = new Map(given);
-  if ((byName.get("R2_ENDPOINT") ?? "") !== "") {
+  if (byName.has("R2_ENDPOINT")) {
     for (const name of ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"]) {
-      if ((byName.get(name) ?? "") === "") faults.push(`${prefix}${name} must be set, since R2_ENDPOINT is`);
+      if (!byName.has(name)) faults.push(`${prefix}${name} must be set, since R2_ENDPOINT is`);
     }
   }
   if (data === undefined || faults.length > 0) throw new ConfigError(faults);
@@ -104,6 +104,11 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     .filter(([name]) => !settingNames.includes(name))
     .map(([name]) => `${prefix}${name} is not a setting; did you mean ${prefix}${nearest(name)}?`);
   return { config: Object.freeze(configFrom(data)), warnings };
+}
+
+/** An empty value means none, but for the token: nobody who empties it means the default one. */
+function isGiven(name: string, value: string | undefined): value is string {
+  return value !== undefined && (value !== "" || name === `${prefix}API_TOKEN`);
 }
 
 function configFrom(values: z.output<typeof settings>): Config {
@@ -117,7 +122,7 @@ function configFrom(values: z.output<typeof settings>): Config {
       : undefined,
     bucket: values.R2_BUCKET,
     objectStore:
-      values.R2_ENDPOINT === ""
+      values.R2_ENDPOINT === undefined
         ? undefined
         : {
             endpoint: values.R2_ENDPOINT,

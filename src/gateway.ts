@@ -25,7 +25,7 @@ export interface Gateway {
 }
 
 /** What a test may set and a deployment may not. */
-interface GatewayOptions {
+export interface GatewayOptions {
   readonly validateResponses?: boolean;
   /** Milliseconds on a clock that never goes back, for the key cache. */
   readonly now?: () => number;

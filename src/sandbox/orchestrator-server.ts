@@ -20,7 +20,7 @@ const maxMessageBytes = 4 * 1024 * 1024;
 
 /** Starts the server. */
 export async function startOrchestratorServer(
-  service: ServiceImpl<typeof OrchestratorService>,
+  service: Partial<ServiceImpl<typeof OrchestratorService>>,
   interceptor: Interceptor,
   address: Address,
 ): Promise<OrchestratorServer> {

@@ -1,0 +1,79 @@
+import { after, before } from "mocha";
+import { parseConfig, prefix } from "../../src/config.ts";
+import { startGateway } from "../../src/gateway.ts";
+import type { Gateway, GatewayOptions } from "../../src/gateway.ts";
+import { createLogger } from "../../src/telemetry/logger.ts";
+
+/** The admin token of every gateway under test. */
+export const adminToken = "admin-token-of-the-tests";
+
+/** One line of the gateway's log. */
+export type LogLine = Record<string, unknown> & { event?: string; trace_id?: string };
+
+/** A gateway under test. */
+export interface TestGateway {
+  readonly url: string;
+  /** Everything it has logged. */
+  readonly logs: readonly LogLine[];
+  /** The log as it was written, to look for what must not be there. */
+  readonly logText: string;
+  /** Sends a request with `token` as its bearer: the admin's by default, none for null. */
+  fetch(path: string, init?: RequestInit & { token?: string | null }): Promise<Response>;
+  close(): Promise<void>;
+}
+
+/** Settings by their names without the prefix. */
+export type TestSettings = Record<string, string>;
+
+/** Starts a gateway on a free port; what it answers is checked against the contract. */
+export async function startTestGateway(
+  settings: TestSettings = {},
+  options: GatewayOptions = {},
+): Promise<TestGateway> {
+  const all: TestSettings = {
+    BIND_ADDR: "127.0.0.1:0",
+    API_TOKEN: adminToken,
+    SHUTDOWN_GRACE_SECONDS: "1",
+    ...settings,
+  };
+  const env = Object.fromEntries(Object.entries(all).map(([name, value]) => [prefix + name, value]));
+  const written: string[] = [];
+  const logger = createLogger({ write: (line) => void written.push(line) });
+  const gateway: Gateway = await startGateway(parseConfig(env).config, logger, {
+    validateResponses: true,
+    ...options,
+  });
+  return {
+    url: gateway.url,
+    get logs() {
+      return written.map((line): LogLine => JSON.parse(line));
+    },
+    get logText() {
+      return written.join("");
+    },
+    fetch(path, { token = adminToken, ...init } = {}) {
+      const headers = new Headers(init.headers);
+      if (token !== null) headers.set("Authorization", `Bearer ${token}`);
+      return fetch(gateway.url + path, { ...init, headers });
+    },
+    close: () => gateway.close(),
+  };
+}
+
+/**
+ * For the body of a `describe`: starts something before its tests and closes it after them. What is
+ * returned gives it to the tests.
+ */
+export function suite<T extends { close(): Promise<void> }>(start: () => Promise<T>): () => T {
+  let started: T | undefined;
+  before("start", async () => {
+    started = await start();
+  });
+  after("stop", async () => {
+    await started?.close();
+  });
+  return () => {
+    if (started === undefined) throw new Error("it has not started yet");
+    return started;
+  };
+}
