@@ -29,7 +29,7 @@ export async function startUpstream(rpcs: UpstreamRpcs = {}, port = 0): Promise<
     get: (target, name: keyof UpstreamRpcs) => (request: never, context: HandlerContext) => {
       const implementation = target[name] as
         ((request: never, context: HandlerContext) => unknown) | undefined;
-      if (implementation === undefined) throw new Error(`the test gives no ${String(name)}`);
+      if (implementation === undefined) throw new Error(`the test gives no ${name}`);
       return implementation(request, context);
     },
   });
