@@ -42,7 +42,7 @@ check: $(INSTALLED) ## Check contracts, generated code, types, style and the dir
 	@echo "check: contracts"
 	@buf lint
 	@buf format --diff --exit-code
-	@redocly lint --format=stylish openapi/gateway.v1.yaml 2>&1 | sed '/^validating/d; /validated in/d; /^$$/d'
+	@report=$$(redocly lint --format=stylish openapi/gateway.v1.yaml 2>&1) || { echo "$$report" >&2; exit 1; }
 	@echo "check: generated code"
 	@node test/check/generated.ts
 	@echo "check: contract changes"

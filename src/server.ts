@@ -28,8 +28,14 @@ function urlOf(server: Server): string {
   return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
 }
 
+/** How often connections that have become idle are looked for while closing, in milliseconds. */
+const idleCheckMs = 50;
+
 async function closeServer(server: Server, graceMs: number): Promise<void> {
-  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  // A connection whose request has just been answered stays open for the next one until somebody closes it.
+  const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs);
+  const grace = setTimeout(() => server.closeAllConnections(), graceMs);
   await new Promise((resolve) => server.close(resolve));
-  clearTimeout(timer);
+  clearInterval(idle);
+  clearTimeout(grace);
 }

@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { ErrorRequestHandler, Request } from "express";
 import type { Locals } from "../locals.ts";
 import { errorAnswer } from "../errors/error-answer.ts";
@@ -17,8 +18,7 @@ export const errors: ErrorRequestHandler<object, unknown, unknown, object, Local
   _next,
 ) {
   const { log, trace, safeToRepeat = false } = res.locals;
-  // The client has gone, and with it the call that was made for it.
-  if (res.destroyed) return;
+  if (res.destroyed && isAbandonment(error)) return;
   const answer = errorAnswer(isMalformedPath(error) ? invalidRequest([malformedPath]) : error, {
     safeToRepeat,
     traceId: trace.traceId,
@@ -39,6 +39,17 @@ export const errors: ErrorRequestHandler<object, unknown, unknown, object, Local
     res.status(500).type("json").send(lastResort);
   }
 };
+
+/** Whether an error only says that the client has gone, and with it the work that was done for it. */
+function isAbandonment(error: unknown): boolean {
+  if (error instanceof ConnectError) return error.code === Code.Canceled;
+  if (!(error instanceof Error)) return false;
+  return (
+    error.name === "AbortError" ||
+    ("code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE") ||
+    isAbandonment(error.cause)
+  );
+}
 
 function hasBody({ headers }: Pick<Request, "headers">): boolean {
   return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";

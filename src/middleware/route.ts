@@ -2,15 +2,13 @@ import type { RequestHandler } from "express";
 import type { Operation } from "../contract.ts";
 import type { Locals } from "../locals.ts";
 
-/** Notes which operation a request is for. */
-export function route({
-  template,
-  method,
-}: Operation): RequestHandler<object, unknown, unknown, object, Locals> {
+/** Notes which operation a request is for, and whether it may be repeated without doing its work twice. */
+export function route(operation: Operation): RequestHandler<object, unknown, unknown, object, Locals> {
+  const { template, method, parameters } = operation;
+  const takesKey = parameters.some(({ name }) => name === "Idempotency-Key");
   return function route(req, res, next) {
     res.locals.route = template;
-    // A submission is made safe by its key; a retry is not safe at all.
-    res.locals.safeToRepeat = method !== "post" || req.get("Idempotency-Key") !== undefined;
+    res.locals.safeToRepeat = method !== "post" || (takesKey && req.get("Idempotency-Key") !== undefined);
     next();
   };
 }

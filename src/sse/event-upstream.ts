@@ -1,5 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { create, equals } from "@bufbuild/protobuf";
+import { TimestampSchema } from "@bufbuild/protobuf/wkt";
+import type {
+  Workflow,
+  WorkflowEvent,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Call } from "../locals.ts";
 import { isTerminal } from "../mapping/job-state.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
@@ -13,8 +18,8 @@ export interface EventUpstream {
    * the stream is taken to be over.
    */
   open(fromEventId: bigint, silenceMs: () => number | undefined): AsyncIterable<WorkflowEvent>;
-  /** The id of the newest stored event; 1 when the log holds none after the first. */
-  lastStoredId(): Promise<bigint>;
+  /** Where a client that has seen this snapshot of a terminal workflow resumes: at the event that ended it. */
+  resumePointAfter(snapshot: Workflow): Promise<bigint>;
   /** Whether the workflow is in a terminal state. */
   isFinished(): Promise<boolean>;
 }
@@ -49,16 +54,24 @@ export function createEventUpstream(
   return {
     signal: call.signal,
     open,
-    async lastStoredId() {
-      let last = 1n;
-      for await (const { eventId } of open(1n, () => lingerMs)) if (eventId > last) last = eventId;
-      return last;
+    async resumePointAfter({ updatedAt }) {
+      // Events of a retry after the snapshot have higher ids, and are still to come.
+      let end = 1n;
+      for await (const { eventId, event } of open(1n, () => lingerMs)) {
+        if (event.case !== "workflowUpdate" || !isTerminal(event.value.state)) continue;
+        end = eventId;
+        if (equals(TimestampSchema, event.value.updatedAt ?? never, updatedAt ?? never)) break;
+      }
+      return end;
     },
     async isFinished() {
       return isTerminal((await client.getWorkflow({ workflowId }, call)).state);
     },
   };
 }
+
+/** The time of what has none. */
+const never = create(TimestampSchema);
 
 /** What `promise` brings, or undefined when it brings nothing for `silenceMs`. */
 export async function orSilence<T>(

@@ -22,7 +22,7 @@ export interface Patience {
   readonly tries: number;
   /** Wait before try `n`, counted from 0, in milliseconds. */
   readonly backOffMs: (n: number) => number;
-  /** Longest wait for more after a terminal event, in milliseconds. */
+  /** Longest wait for more where there may be no more, in milliseconds. */
   readonly lingerMs: number;
 }
 
@@ -30,7 +30,7 @@ export interface Patience {
 export const defaultPatience: Patience = {
   tries: 9,
   backOffMs: (n) => Math.min(5000, 100 * 2 ** n) * (0.5 + Math.random() / 2),
-  lingerMs: 1000,
+  lingerMs: 500,
 };
 
 /**
@@ -48,28 +48,36 @@ export async function* followWorkflow(
   let lastId = fromEventId;
   let snapshot: Workflow | undefined;
   let finished = false;
+  // A resume that meets silence may have come after the end, of which not every upstream tells by ending.
+  let mayBeOver = fromEventId > 0n;
   let failures = 0;
 
   for (;;) {
     try {
-      for await (const event of upstream.open(lastId, () => (finished ? patience.lingerMs : undefined))) {
+      for await (const event of upstream.open(lastId, () =>
+        finished || mayBeOver ? patience.lingerMs : undefined,
+      )) {
         failures = 0;
+        mayBeOver = false;
         const update = event.event.case === "workflowUpdate" ? event.event.value : undefined;
         if (update !== undefined) finished = isTerminal(update.state);
-        if (event.eventId === 0n) {
-          // Taken up again before any stored event, the stream starts with a snapshot once more.
-          if (update !== undefined && snapshot !== undefined && equals(WorkflowSchema, update, snapshot))
-            continue;
-          snapshot = update ?? snapshot;
-          // A finished workflow's snapshot is its last event. It needs a resume point, or clients start afresh for ever.
-          if (finished) lastId = await upstream.lastStoredId();
-          yield { event, id: finished ? lastId : undefined };
-        } else if (event.eventId > lastId) {
+        if (event.eventId > lastId) {
           lastId = event.eventId;
           yield { event, id: lastId };
+        } else if (event.eventId === 0n && update === undefined) {
+          yield { event, id: undefined };
+        } else if (event.eventId === 0n && update !== undefined && !isSame(update, snapshot)) {
+          snapshot = update;
+          // Without a resume point, clients of a finished workflow would start afresh for ever.
+          if (finished) lastId = await upstream.resumePointAfter(update);
+          yield { event, id: finished ? lastId : undefined };
         }
       }
       if (finished || (await upstream.isFinished())) return;
+      if (mayBeOver) {
+        mayBeOver = false;
+        continue;
+      }
       if (failures >= patience.tries) {
         throw new ConnectError(
           "the orchestrator keeps ending the stream of an unfinished workflow",
@@ -82,6 +90,11 @@ export async function* followWorkflow(
     await delay(patience.backOffMs(failures), undefined, { signal: upstream.signal });
     failures += 1;
   }
+}
+
+/** Taken up again before any stored event, a stream starts with its snapshot once more. */
+function isSame(update: Workflow, snapshot: Workflow | undefined): boolean {
+  return snapshot !== undefined && equals(WorkflowSchema, update, snapshot);
 }
 
 /** Whether an error says that the connection was lost, rather than that the request was refused. */

@@ -48,7 +48,6 @@ export async function serveEvents(
       );
     },
   });
-  res.once("close", forget);
   try {
     for (let next = await first; next.done !== true; next = await events.next()) {
       const named = workflowEventToJson(next.value.event);
@@ -60,5 +59,7 @@ export async function serveEvents(
     if (!isLost(error))
       await response.fail(errorAnswer(error, { safeToRepeat: true, traceId: trace.traceId }).body);
     throw error;
+  } finally {
+    forget();
   }
 }
