@@ -51,13 +51,12 @@ export async function validation(
   ];
 
   const checkRules: RequestHandler = function checkRules(req, _res, next) {
-    // The validator matches the path again by itself, and checks nothing where it finds no match.
-    const isChecked = "openapi" in req;
-    const faults = isChecked ? furtherFaults(req) : [{ path: "/params", message: "must be percent-encoded" }];
+    const faults = "openapi" in req ? furtherFaults(req) : [unmatched];
     next(faults.length > 0 ? invalidRequest(faults) : undefined);
   };
 
   const collectFaults: ErrorRequestHandler = function collectFaults(error: unknown, req, _res, next) {
+    if (error instanceof OpenApiValidator.error.NotFound) return next(invalidRequest([unmatched]));
     const faults = schemaFaults(error, saysPattern);
     next(faults === undefined ? error : invalidRequest([...faults, ...furtherFaults(req)]));
   };
@@ -96,6 +95,9 @@ async function compile(app: Express, validator: readonly RequestHandler[], { tem
 
 /** The validator's middleware that looks at the request: path parameters, metadata, security, the request. */
 const requestSteps = 4;
+
+/** The validator matches the path again, by itself: what it makes no match of it does not check. */
+const unmatched: Fault = { path: "/params", message: "must be percent-encoded" };
 
 /** Keywords that only say that another fault is there. */
 const echoes = ["propertyNames", "if"];

@@ -12,6 +12,8 @@ const integerPattern = /^(?:0|-?[1-9][0-9]*)$/;
 export function queryFaults({ parameters }: Operation, url: string): Fault[] {
   const at = url.indexOf("?");
   if (at === -1 || at === url.length - 1) return [];
+  if (!isPercentEncodedUtf8(url.slice(at + 1)))
+    return [{ path: "/query", message: "must be percent-encoded UTF-8" }];
   const query = new URLSearchParams(url.slice(at + 1));
   return [...new Set(query.keys())].flatMap((name): Fault[] => {
     const path = `/query/${escapePointer(name)}`;
@@ -26,4 +28,14 @@ export function queryFaults({ parameters }: Operation, url: string): Fault[] {
     }
     return [];
   });
+}
+
+/** Parsers of query strings put U+FFFD for what they cannot decode, which nobody sent. */
+function isPercentEncodedUtf8(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
