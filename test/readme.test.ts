@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { Code } from "@connectrpc/connect";
+import { parseConfig, prefix, settingNames } from "../src/config.ts";
+import { loadContract } from "../src/contract.ts";
+import { codeMeaning } from "../src/errors/codes.ts";
+import { demoApiKeys, parseSettings, settingPrefix } from "../src/sandbox/settings.ts";
+import { startTestGateway, suite } from "./support/gateway.ts";
+
+const readme = readFileSync("README.md", "utf8");
+
+/** The rows of the table below a heading whose first cell matches `first`, each cell without its backticks. */
+function rows(heading: string, first: RegExp): string[][] {
+  const section = readme.split(/^## /m).find((text) => text.startsWith(heading)) ?? "";
+  return section
+    .split("\n")
+    .filter((line) => line.startsWith("|"))
+    .map((line) =>
+      line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+    .filter(([cell = ""]) => first.test(cell));
+}
+
+/** What stands between backticks in a cell. */
+function code(cell = ""): string[] {
+  return [...cell.matchAll(/`([^`]+)`/g)].map(([, text = ""]) => text);
+}
+
+describe("README: the tables", () => {
+  it("lists every command of the Makefile", () => {
+    const documented = rows("Commands", /^`make/).flatMap(([command]) => code(command));
+    const listed = execFileSync("make", ["help"], { encoding: "utf8" }).match(/^make \w+/gm) ?? [];
+    assert.deepEqual(documented.toSorted(), [...listed].sort());
+  });
+
+  it("lists every route of the contract", () => {
+    const documented = rows("Routes", /^`[A-Z]+ \//).flatMap(([route]) => code(route));
+    const served = loadContract().paths.flatMap(({ operations }) =>
+      operations.map(({ method, template }) => `${method.toUpperCase()} ${template}`),
+    );
+    assert.deepEqual(documented.toSorted(), served.sort());
+  });
+
+  it("gives every setting of the gateway with its default", () => {
+    const documented = rows("Configuration", /^`[A-Z0-9_]+`$/);
+    const gateway = documented.filter(([name]) => settingNames.includes(code(name)[0] ?? ""));
+    assert.deepEqual(gateway.flatMap(([name]) => code(name)).toSorted(), settingNames.toSorted());
+    const env = Object.fromEntries(
+      gateway.flatMap(([name, value]) => code(value).map((text) => [prefix + (code(name)[0] ?? ""), text])),
+    );
+    assert.deepEqual(parseConfig(env), parseConfig({}));
+    assert.equal(Object.keys(env).length, settingNames.length - 3, "three settings are empty by default");
+  });
+
+  it("gives every setting of the sandbox with its default", () => {
+    const documented = rows(
+      "Configuration",
+      /^`(ORCHESTRATOR_ADDR|OBJECT_STORE_ADDR|API_KEYS|STEP_SECONDS)`$/,
+    );
+    assert.equal(documented.length, 4);
+    const env = Object.fromEntries(
+      documented.map(([name, value]) => [settingPrefix + code(name)[0]!, code(value)[0]]),
+    );
+    assert.deepEqual(parseSettings(env), parseSettings({}));
+    assert.equal(env[`${settingPrefix}API_KEYS`], demoApiKeys);
+  });
+
+  it("gives every code with its status, and whether it is retryable", () => {
+    const documented = rows("Errors", /^`[A-Z_]+`/).flatMap(([names, status, retryable = ""]) =>
+      code(names).map((name) => [
+        name,
+        Number(status),
+        retryable === "no" ? false : retryable === "yes" ? true : "when-safe",
+      ]),
+    );
+    const codes = Object.values(Code).filter((value): value is Code => typeof value === "number");
+    const meanings = new Map(
+      codes
+        .map(codeMeaning)
+        .map((meaning) => [meaning.name, [meaning.name, meaning.status, meaning.retryable]]),
+    );
+    assert.deepEqual(documented.toSorted(), [...meanings.values()].sort());
+  });
+
+  it("maps the house as it is", () => {
+    const places = rows("The house", /^`/).flatMap(([place]) => code(place));
+    for (const place of places) assert.ok(existsSync(place), `${place} does not exist`);
+    const inSrc = readdirSync("src", { withFileTypes: true }).map(
+      (entry) => `src/${entry.name}${entry.isDirectory() ? "/" : ""}`,
+    );
+    assert.deepEqual(
+      inSrc.filter((place) => !places.includes(place)),
+      [],
+    );
+  });
+});
+
+describe("README: the error body", () => {
+  const gateway = suite(() => startTestGateway());
+
+  it("is what the gateway answers to that fault", async () => {
+    const [, example = ""] = /```json\n([^`]+)```/.exec(readme) ?? [];
+    const body = { name: "x", steps: [{ id: "design", tool: "af2", depends_on: ["desing"] }] };
+    const headers = {
+      "Content-Type": "application/json",
+      traceparent: `00-${JSON.parse(example).trace_id}-00f067aa0ba902b7-01`,
+    };
+    const answer = await gateway().fetch("/v1/workflows", {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers,
+    });
+    assert.deepEqual(await answer.json(), JSON.parse(example));
+  });
+});
