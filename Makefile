@@ -58,8 +58,6 @@ $(INSTALLED): package.json package-lock.json
 	@echo "installing packages"
 	@log=$$(npm ci --fetch-retries=1 --fetch-retry-mintimeout=1000 --loglevel=error 2>&1) || { \
 	  echo "the packages could not be installed: $$(echo "$$log" | sed -n 's/^npm error //p' | grep -v '^code' | head -n 1)" >&2; exit 1; }
-	@node -e 'const [major, minor] = process.versions.node.split(".").map(Number); \
-	  if (major > 24 || (major === 24 && minor >= 12)) process.exit(0); \
-	  console.error("Node 24.12 or newer is needed, and this machine has " + process.version + "; npm brings Node 24 to Linux only (x64, arm64)"); \
-	  process.exit(1)'
+	@node -p process.versions.node | awk -F . '$$1 < 24 || ($$1 == 24 && $$2 < 12) { \
+	  print "Node 24.12 or newer is needed, and this machine has " $$0 "; npm brings it to Linux only (x64, arm64)" > "/dev/stderr"; exit 1 }'
 	@touch $@

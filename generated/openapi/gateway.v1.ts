@@ -508,6 +508,23 @@ export interface components {
             workflow_update?: components["schemas"]["Workflow"];
             at: components["schemas"]["Time"];
         };
+        /** @description The fields of one event of a stream. */
+        ServerSentEvent: {
+            /** @description Where a client that has this event resumes; left out where it keeps its resume point. */
+            id?: string;
+            /**
+             * @description What `data` holds; `stream_error` is the last event before the connection breaks.
+             * @enum {string}
+             */
+            event: "step_update" | "workflow_update" | "stream_error";
+            /** @description The JSON of a `WorkflowEvent`, or of an `Error`, on one line. */
+            data: string;
+            /**
+             * Format: int32
+             * @description Milliseconds to wait before a reconnect; in the first event only.
+             */
+            retry?: number;
+        };
         /**
          * Format: binary
          * @description The bytes of a file.
@@ -989,7 +1006,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": components["schemas"]["ServerSentEvent"];
                 };
             };
             /** @description Nothing more will come on this workflow. */

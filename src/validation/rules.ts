@@ -2,11 +2,11 @@ import type { Request } from "express";
 import type { OperationId } from "../contract.ts";
 import type { Fault } from "../errors/refusal.ts";
 import { graphFaults } from "./graph-faults.ts";
-import { paramsFaults } from "./params-faults.ts";
+import { contentFaults } from "./content-faults.ts";
 
 /** What JSON schema cannot say about the requests of an operation. Called for requests of any shape. */
 const rules: Partial<Record<OperationId, (req: Request) => Fault[]>> = {
-  submitWorkflow: (req) => [...graphFaults(req.body), ...paramsFaults(req.body)],
+  submitWorkflow: (req) => [...graphFaults(req.body), ...contentFaults(req.body)],
   listWorkflows: (req) => labelFaults(req.query["label"]),
   streamWorkflowEvents: (req) => eventIdFaults(req.get("Last-Event-ID")),
 };

@@ -1,0 +1,108 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { startChild, type Child } from "./dev-child.ts";
+import { localUrl, welcome } from "./dev-welcome.ts";
+import { parseSettings, SettingsError } from "./settings.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** How long a program may take to stop before it is killed, in milliseconds. */
+const patienceMs = 5000;
+
+/** How long the gateway may take to become ready, in milliseconds. */
+const readyWithinMs = 15_000;
+
+/** The gateway's environment: this one, and what a sandbox needs where nothing is set. */
+function gatewayEnvironment(orchestratorUrl: string, objectStoreUrl: string): Environment {
+  const defaults = {
+    BIND_ADDR: "127.0.0.1:8080",
+    API_KEYS_ENABLED: "true",
+    ORCHESTRATOR_ENDPOINT: localUrl(orchestratorUrl),
+    R2_ENDPOINT: localUrl(objectStoreUrl),
+    R2_ACCESS_KEY_ID: "sandbox",
+    R2_SECRET_ACCESS_KEY: "sandbox",
+    // Less than the patience above, so that the gateway can end by itself.
+    SHUTDOWN_GRACE_SECONDS: "3",
+  };
+  const env: Record<string, string | undefined> = { ...process.env };
+  for (const [name, value] of Object.entries(defaults)) env[`FOLDFORGE_GATEWAY__${name}`] ||= value;
+  return env;
+}
+
+/** Whether the gateway becomes ready before `signal` aborts. */
+async function becomesReady(url: string, signal: AbortSignal): Promise<boolean> {
+  while (!signal.aborted) {
+    const response = await fetch(`${url}/v1/readyz`, { signal }).catch(() => undefined);
+    await response?.body?.cancel();
+    if (response?.ok === true) return true;
+    await delay(100, undefined, { signal }).catch(() => undefined);
+  }
+  return false;
+}
+
+/** Runs sandbox and gateway until a signal stops them, or until one of them ends. */
+async function main(): Promise<void> {
+  const [firstKey] = parseSettings(process.env).settings.apiKeys;
+  const children: Child[] = [];
+  const stopping = new AbortController();
+  const isStopping = () => stopping.signal.aborted;
+  let isReady = false;
+
+  async function stop() {
+    stopping.abort();
+    // The gateway first, so that it does not see the sandbox go.
+    for (const child of children.toReversed()) await child.stop();
+  }
+
+  async function fail(message?: string) {
+    if (message !== undefined) console.error(`dev: ${message}`);
+    process.exitCode = 1;
+    await stop();
+  }
+
+  function onSignal() {
+    if (!isStopping()) return void stop();
+    for (const child of children) child.kill();
+    process.exit(1);
+  }
+
+  function run(name: string, file: string, env: Environment): Child {
+    const path = fileURLToPath(new URL(file, import.meta.url));
+    const child = startChild({ execPath: process.execPath, file: path, env, patienceMs });
+    children.push(child);
+    void child.ended.then(({ code, how }) => {
+      if (isStopping()) return;
+      // A program that cannot start has said why.
+      const saidWhy = !isReady && code === 1;
+      void fail(saidWhy ? undefined : `the ${name} has ended (${how}), so everything is stopped`);
+    });
+    return child;
+  }
+
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onSignal);
+  // Nobody reads any more, as with `| head`.
+  process.stdout.on("error", () => void stop());
+
+  const sandbox = run("sandbox", "./main.ts", process.env);
+  const announcement = await sandbox.hear(/orchestrator (\S+).*\n.*object store (\S+)[^]*API key.*\n/);
+  if (announcement === undefined || isStopping()) return;
+  const [, orchestratorUrl = "", objectStoreUrl = ""] = announcement;
+
+  const gateway = run("gateway", "../main.ts", gatewayEnvironment(orchestratorUrl, objectStoreUrl));
+  const log = await gateway.hear(/"event":"gateway.start","url":"([^"]+)".*\n/);
+  if (log === undefined) return;
+  const url = localUrl(log[1] ?? "");
+  const inTime = AbortSignal.timeout(readyWithinMs);
+  isReady = await becomesReady(url, AbortSignal.any([stopping.signal, inTime]));
+
+  if (isReady) process.stdout.write(`${welcome(url, firstKey?.key ?? "")}${announcement.input}\n`);
+  process.stdout.write(log.input);
+  for (const child of [gateway, sandbox]) child.stdout.pipe(process.stdout);
+  if (!isReady && !isStopping())
+    await fail(`the gateway at ${url} is not ready after ${readyWithinMs / 1000} seconds; its log says why`);
+}
+
+await main().catch((error: unknown) => {
+  console.error("dev:", error instanceof SettingsError ? error.message : error);
+  process.exitCode = 1;
+});
