@@ -12,17 +12,19 @@ export interface Config {
   readonly rpcTimeoutMs: number;
   readonly apiToken: string;
   /** Undefined where only the static token is accepted. */
-  readonly apiKeys: { readonly ttlSeconds: number; readonly maxEntries: number } | undefined;
+  readonly apiKeys: { readonly ttlMs: number; readonly maxEntries: number } | undefined;
   readonly bucket: string;
   /** Undefined where downloads are not configured. */
   readonly objectStore: ObjectStoreOptions | undefined;
   readonly shutdownGraceMs: number;
 }
 
+/** Seconds in the environment, whole milliseconds here. */
 const seconds = z.coerce
   .number("must be a number of seconds")
-  .gt(0, "must be above 0")
-  .max(86_400, "must be at most 86400");
+  .min(0.001, "must be at least 0.001")
+  .max(86_400, "must be at most 86400")
+  .transform((value) => Math.round(value * 1000));
 
 const httpUrl = z
   .string()
@@ -43,18 +45,18 @@ const bearerToken = z.string().regex(/^[!-~]+$/, "must be one word of printable 
 const settings = z.object({
   BIND_ADDR: bindAddress.prefault("0.0.0.0:8080"),
   ORCHESTRATOR_ENDPOINT: httpUrl.prefault("http://127.0.0.1:50051"),
-  ORCHESTRATOR_RPC_TIMEOUT_SECONDS: seconds.prefault(10),
+  ORCHESTRATOR_RPC_TIMEOUT_SECONDS: seconds.prefault("10"),
   API_TOKEN: bearerToken.prefault("dev-token"),
   API_KEYS_ENABLED: z.stringbool({ error: "must be true or false" }).prefault("false"),
-  AUTH_CACHE_TTL_SECONDS: seconds.prefault(30),
+  AUTH_CACHE_TTL_SECONDS: seconds.prefault("30"),
   AUTH_CACHE_MAX_ENTRIES: z.coerce
     .number("must be a number")
     .int("must be a whole number")
     .min(1, "must be at least 1")
-    .max(10_000_000, "must be at most 10000000")
+    .max(1_000_000, "must be at most 1000000")
     .prefault(10_000),
-  OBJECT_STORE_CONNECT_TIMEOUT_SECONDS: seconds.prefault(5),
-  OBJECT_STORE_READ_TIMEOUT_SECONDS: seconds.prefault(30),
+  OBJECT_STORE_CONNECT_TIMEOUT_SECONDS: seconds.prefault("5"),
+  OBJECT_STORE_READ_TIMEOUT_SECONDS: seconds.prefault("30"),
   R2_ENDPOINT: httpUrl.optional(),
   R2_REGION: z.string().prefault("auto"),
   R2_BUCKET: z
@@ -63,7 +65,7 @@ const settings = z.object({
     .prefault("foldforge"),
   R2_ACCESS_KEY_ID: z.string().prefault(""),
   R2_SECRET_ACCESS_KEY: z.string().prefault(""),
-  SHUTDOWN_GRACE_SECONDS: seconds.prefault(20),
+  SHUTDOWN_GRACE_SECONDS: seconds.prefault("20"),
 });
 
 /** The names of all settings, without the prefix. */
@@ -101,7 +103,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   const warnings = given
     .filter(([name]) => !settingNames.includes(name))
     .map(([name]) => `${prefix}${name} is not a setting; did you mean ${prefix}${nearest(name)}?`);
-  return { config: Object.freeze(configFrom(data)), warnings };
+  return { config: frozen(configFrom(data)), warnings };
 }
 
 /** An empty value means none, but for the token: nobody who empties it means the default one. */
@@ -113,10 +115,10 @@ function configFrom(values: z.output<typeof settings>): Config {
   return {
     bind: values.BIND_ADDR,
     orchestratorEndpoint: values.ORCHESTRATOR_ENDPOINT,
-    rpcTimeoutMs: values.ORCHESTRATOR_RPC_TIMEOUT_SECONDS * 1000,
+    rpcTimeoutMs: values.ORCHESTRATOR_RPC_TIMEOUT_SECONDS,
     apiToken: values.API_TOKEN,
     apiKeys: values.API_KEYS_ENABLED
-      ? { ttlSeconds: values.AUTH_CACHE_TTL_SECONDS, maxEntries: values.AUTH_CACHE_MAX_ENTRIES }
+      ? { ttlMs: values.AUTH_CACHE_TTL_SECONDS, maxEntries: values.AUTH_CACHE_MAX_ENTRIES }
       : undefined,
     bucket: values.R2_BUCKET,
     objectStore:
@@ -128,11 +130,16 @@ function configFrom(values: z.output<typeof settings>): Config {
             bucket: values.R2_BUCKET,
             accessKeyId: values.R2_ACCESS_KEY_ID,
             secretAccessKey: values.R2_SECRET_ACCESS_KEY,
-            connectTimeoutMs: values.OBJECT_STORE_CONNECT_TIMEOUT_SECONDS * 1000,
-            readTimeoutMs: values.OBJECT_STORE_READ_TIMEOUT_SECONDS * 1000,
+            connectTimeoutMs: values.OBJECT_STORE_CONNECT_TIMEOUT_SECONDS,
+            readTimeoutMs: values.OBJECT_STORE_READ_TIMEOUT_SECONDS,
           },
-    shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS * 1000,
+    shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS,
   };
+}
+
+function frozen(config: Config): Config {
+  for (const part of [config.bind, config.apiKeys, config.objectStore]) Object.freeze(part);
+  return Object.freeze(config);
 }
 
 function nearest(name: string): string {

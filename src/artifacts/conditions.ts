@@ -1,5 +1,3 @@
-import parseRange from "range-parser";
-
 /** Part of a file, both ends inclusive. */
 export interface ByteRange {
   readonly start: number;
@@ -33,11 +31,21 @@ export function selectionFor(conditions: Conditions, size: number, etag: string 
   const { range, ifRange, ifNoneMatch } = conditions;
   if (ifNoneMatch !== undefined && matchesAny(ifNoneMatch, etag)) return { kind: "not-modified" };
   if (range === undefined || (ifRange !== undefined && ifRange !== etag)) return { kind: "whole" };
-  if (!/^bytes=/i.test(range)) return { kind: "whole" };
-  const ranges = parseRange(size, range);
-  if (ranges === -1) return { kind: "unsatisfiable" };
-  const [first, ...others] = ranges === -2 ? [] : ranges;
-  return first === undefined || others.length > 0 ? { kind: "whole" } : { kind: "part", range: first };
+  return rangeSelection(range, size);
+}
+
+/** RFC 9110 §14.1.2, for one range: `first-last`, `first-` or `-suffix`. */
+const rangePattern = /^bytes=[ \t]*(?:(\d+)-(\d*)|-(\d+))[ \t]*$/i;
+
+function rangeSelection(header: string, size: number): Selection {
+  const [match, first, last, suffix] = rangePattern.exec(header) ?? [];
+  if (match === undefined) return { kind: "whole" };
+  const start = first === undefined ? Math.max(0, size - Number(suffix)) : Number(first);
+  const end = last === undefined || last === "" ? size - 1 : Number(last);
+  // Ends before it starts: no range at all, unlike one that starts beyond the file.
+  if (last !== undefined && last !== "" && end < start) return { kind: "whole" };
+  if (start >= size) return { kind: "unsatisfiable" };
+  return { kind: "part", range: { start, end: Math.min(end, size - 1) } };
 }
 
 /** RFC 9110 §13.1.2: `*`, or a list that is compared weakly. */

@@ -19,6 +19,8 @@ export function createIntegrityCheck({ length, sha256 }: Expectation): Transform
   let held: Buffer | undefined;
 
   function transform(this: Transform, chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback) {
+    // An empty chunk would set free the one that is held.
+    if (chunk.length === 0) return done();
     received += chunk.length;
     if (received > length)
       return done(new Error(`the object store sent more than the ${length} bytes promised`));

@@ -7,7 +7,7 @@ export type KeyVerdict = { readonly allowed: true; readonly principal: string } 
 /** Asks the orchestrator about a key; rejects when it cannot be asked. */
 export type LookUpKey = (keyHash: string, trace: TraceContext) => Promise<KeyVerdict>;
 
-/** Knows which API keys are good, at most `ttlSeconds` late. */
+/** Knows which API keys are good, at most `ttlMs` late. */
 export interface KeyDirectory {
   /** The verdict on a key, from the cache while it is fresh. Rejects when a lookup is needed and fails. */
   verdictOn(keyHash: string, trace: TraceContext): Promise<KeyVerdict>;
@@ -16,7 +16,7 @@ export interface KeyDirectory {
 }
 
 interface KeyDirectoryOptions {
-  readonly ttlSeconds: number;
+  readonly ttlMs: number;
   readonly maxEntries: number;
   /** Milliseconds on a clock that never goes back. */
   readonly now?: () => number;
@@ -31,7 +31,7 @@ export function createKeyDirectory(lookUp: LookUpKey, options: KeyDirectoryOptio
   const cache = () =>
     new LRUCache<string, KeyVerdict>({
       max: options.maxEntries,
-      ttl: options.ttlSeconds * 1000,
+      ttl: options.ttlMs,
       ttlResolution: 0,
       perf: { now },
     });

@@ -58,16 +58,20 @@ function refusalFromUpstream(error: ConnectError): Refusal {
   return new Refusal(error.code, message, { cause: error });
 }
 
+/** How connect, grpc-js, grpc-go, grpc-java, C++ and tonic say that a message is over their limit. */
+const tooLargeTexts = [
+  /message (?:size|length)/i,
+  /message (?:is )?(?:larger|exceeds|too large)/i,
+  /after decompression/i,
+  /(?:decompresses to|with) a size larger/i,
+  /exceeds maximum size/i,
+];
+
 /**
- * gRPC libraries report a message over their size limit as RESOURCE_EXHAUSTED (tonic: OUT_OF_RANGE), which
- * would read as an exhausted quota. Only the text tells them apart: connect, grpc-js and grpc-go, grpc-java,
- * C++, tonic.
+ * gRPC libraries report a message over their limit as RESOURCE_EXHAUSTED (tonic: OUT_OF_RANGE), which would
+ * read as an exhausted quota. Only the text tells them apart.
  */
-function isMessageTooLarge(error: ConnectError): boolean {
-  return (
-    (error.code === Code.ResourceExhausted || error.code === Code.OutOfRange) &&
-    /message (?:size|length)|(?:received|sent|send|decompressed)(?: \w+)* message (?:larger|exceeds)|exceeds maximum size/i.test(
-      error.rawMessage,
-    )
-  );
+function isMessageTooLarge({ code, rawMessage }: ConnectError): boolean {
+  if (code !== Code.ResourceExhausted && code !== Code.OutOfRange) return false;
+  return tooLargeTexts.some((text) => text.test(rawMessage));
 }

@@ -30,16 +30,27 @@ export class Refusal extends Error {
   }
 }
 
-/** Most faults that one answer lists. */
-const maxFaults = 100;
+/** Most faults that one answer lists: the contract's limit. */
+export const maxFaults = 100;
 
-/** 400 with every fault of the request, each once. */
-export function invalidRequest(faults: readonly Fault[], status?: number): Refusal {
-  const unique = new Map(faults.map((fault) => [`${fault.path} ${fault.message}`, fault]));
+/** Longest path and message of a fault: the contract's limit. */
+const maxTextLength = 4096;
+
+/** 400 with every fault of the request, each once. No more of `faults` is asked for than the answer lists. */
+export function invalidRequest(faults: Iterable<Fault>): Refusal {
+  const unique = new Map<string, Fault>();
+  for (const { path, message } of faults) {
+    const fault = { path: shortened(path), message: shortened(message) };
+    unique.set(`${fault.path} ${fault.message}`, fault);
+    if (unique.size === maxFaults) break;
+  }
   return new Refusal(Code.InvalidArgument, "the request does not match the contract", {
-    faults: [...unique.values()].slice(0, maxFaults),
-    ...(status === undefined ? {} : { status }),
+    faults: [...unique.values()],
   });
+}
+
+function shortened(text: string): string {
+  return text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength - 1)}…`;
 }
 
 /** The one 401: it looks the same for a missing, a malformed, an unknown and a revoked token (RFC 6750 §3). */

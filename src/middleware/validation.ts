@@ -1,7 +1,7 @@
 import * as OpenApiValidator from "express-openapi-validator";
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from "express";
 import type { OpenApiDocument, Operation } from "../contract.ts";
-import { invalidRequest } from "../errors/refusal.ts";
+import { invalidRequest, maxFaults } from "../errors/refusal.ts";
 import type { Fault } from "../errors/refusal.ts";
 import { queryFaults } from "../validation/query-faults.ts";
 import { ruleFaults } from "../validation/rules.ts";
@@ -45,20 +45,22 @@ export async function validation(
   await compile(app, validator.slice(0, requestSteps), operation);
 
   const saysPattern = patternMessages(document);
-  const furtherFaults = (req: Request) => [
-    ...queryFaults(operation, req.originalUrl),
-    ...ruleFaults(operation.id, req),
-  ];
+
+  function* furtherFaults(req: Request): Generator<Fault> {
+    yield* queryFaults(operation, req.originalUrl);
+    yield* ruleFaults(operation.id, req);
+  }
 
   const checkRules: RequestHandler = function checkRules(req, _res, next) {
-    const faults = "openapi" in req ? furtherFaults(req) : [unmatched];
-    next(faults.length > 0 ? invalidRequest(faults) : undefined);
+    if (!("openapi" in req)) throw invalidRequest([unmatched]);
+    const isFaulty = furtherFaults(req).some(() => true);
+    next(isFaulty ? invalidRequest(furtherFaults(req)) : undefined);
   };
 
   const collectFaults: ErrorRequestHandler = function collectFaults(error: unknown, req, _res, next) {
     if (error instanceof OpenApiValidator.error.NotFound) return next(invalidRequest([unmatched]));
     const faults = schemaFaults(error, saysPattern);
-    next(faults === undefined ? error : invalidRequest([...faults, ...furtherFaults(req)]));
+    next(faults === undefined ? error : invalidRequest([...faults, ...furtherFaults(req).take(maxFaults)]));
   };
 
   return [...validator, checkRules, collectFaults];

@@ -57,7 +57,9 @@ export function createEventUpstream(
     async resumePointAfter({ updatedAt }) {
       // Events of a retry after the snapshot have higher ids, and are still to come.
       let end = 1n;
-      for await (const { eventId, event } of open(1n, () => lingerMs)) {
+      let silenceMs = call.timeoutMs;
+      for await (const { eventId, event } of open(1n, () => silenceMs)) {
+        silenceMs = lingerMs;
         if (event.case !== "workflowUpdate" || !isTerminal(event.value.state)) continue;
         end = eventId;
         if (equals(TimestampSchema, event.value.updatedAt ?? never, updatedAt ?? never)) break;

@@ -57,21 +57,22 @@ export async function* followWorkflow(
       for await (const event of upstream.open(lastId, () =>
         finished || mayBeOver ? patience.lingerMs : undefined,
       )) {
-        failures = 0;
         mayBeOver = false;
         const update = event.event.case === "workflowUpdate" ? event.event.value : undefined;
         if (update !== undefined) finished = isTerminal(update.state);
         if (event.eventId > lastId) {
           lastId = event.eventId;
           yield { event, id: lastId };
-        } else if (event.eventId === 0n && update === undefined) {
-          yield { event, id: undefined };
-        } else if (event.eventId === 0n && update !== undefined && !isSame(update, snapshot)) {
-          snapshot = update;
+        } else if (event.eventId === 0n && !(update !== undefined && isSame(update, snapshot))) {
           // Without a resume point, clients of a finished workflow would start afresh for ever.
-          if (finished) lastId = await upstream.resumePointAfter(update);
-          yield { event, id: finished ? lastId : undefined };
+          const isLast = update !== undefined && finished;
+          if (isLast) lastId = await upstream.resumePointAfter(update);
+          snapshot = update ?? snapshot;
+          yield { event, id: isLast ? lastId : undefined };
+        } else {
+          continue;
         }
+        failures = 0;
       }
       if (finished || (await upstream.isFinished())) return;
       if (mayBeOver) {

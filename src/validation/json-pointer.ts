@@ -1,4 +1,8 @@
-/** One key as a part of a JSON pointer (RFC 6901 §3). */
+/** Longest key that a pointer shows whole: keys are the client's, and a path repeats them for every fault below. */
+const maxKeyLength = 100;
+
+/** One key as a part of a JSON pointer (RFC 6901 §3); what is too long to read is cut. */
 export function escapePointer(key: string): string {
-  return key.replaceAll("~", "~0").replaceAll("/", "~1");
+  const short = key.length <= maxKeyLength ? key : `${key.slice(0, maxKeyLength)}…`;
+  return short.replaceAll("~", "~0").replaceAll("/", "~1");
 }

@@ -5,15 +5,20 @@ import { graphFaults } from "./graph-faults.ts";
 import { contentFaults } from "./content-faults.ts";
 
 /** What JSON schema cannot say about the requests of an operation. Called for requests of any shape. */
-const rules: Partial<Record<OperationId, (req: Request) => Fault[]>> = {
-  submitWorkflow: (req) => [...graphFaults(req.body), ...contentFaults(req.body)],
+const rules: Partial<Record<OperationId, (req: Request) => Iterable<Fault>>> = {
+  submitWorkflow: (req) => submissionFaults(req.body),
   listWorkflows: (req) => labelFaults(req.query["label"]),
   streamWorkflowEvents: (req) => eventIdFaults(req.get("Last-Event-ID")),
 };
 
 /** The faults of a request beyond its schema. */
-export function ruleFaults(operationId: OperationId, req: Request): Fault[] {
+export function ruleFaults(operationId: OperationId, req: Request): Iterable<Fault> {
   return rules[operationId]?.(req) ?? [];
+}
+
+function* submissionFaults(body: unknown): Generator<Fault> {
+  yield* graphFaults(body);
+  yield* contentFaults(body);
 }
 
 /** Two values for one label select nothing, which nobody means to ask. */
