@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { create } from "@bufbuild/protobuf";
+import { WorkflowSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { findOutput } from "../../src/artifacts/object-key.ts";
+
+const workflow = create(WorkflowSchema, {
+  id: "w1",
+  stepStatuses: [
+    { stepId: "a" },
+    {
+      stepId: "b",
+      outputs: [
+        { uri: "r2://foldforge/artifacts/a.pdb", sizeBytes: 1n },
+        { uri: "r2://other/artifacts/b.pdb" },
+      ],
+    },
+    {
+      stepId: "c",
+      outputs: [{ uri: "r2://foldforge/a b+%2F&é.pdb", sizeBytes: 2n }, { uri: "s3://foldforge/c" }],
+    },
+  ],
+});
+
+describe("findOutput", () => {
+  for (const [key, sizeBytes] of [
+    ["artifacts/a.pdb", 1n],
+    ["a b+%2F&é.pdb", 2n],
+  ] as const)
+    it(`finds ${key} among the outputs of all steps`, () => {
+      assert.equal(findOutput(workflow, "foldforge", key)?.sizeBytes, sizeBytes);
+    });
+
+  for (const key of [
+    "",
+    "a.pdb",
+    "artifacts",
+    "artifacts/A.pdb",
+    "artifacts/a.pdb/",
+    "artifacts//a.pdb",
+    "/artifacts/a.pdb",
+    "artifacts/../artifacts/a.pdb",
+    "artifacts%2Fa.pdb",
+    "artifacts/b.pdb",
+    "a b+/&é.pdb",
+    "c",
+  ])
+    it(`does not find ${JSON.stringify(key)}`, () => {
+      assert.equal(findOutput(workflow, "foldforge", key), undefined);
+    });
+
+  it("does not find an output of another bucket, or of a workflow without any", () => {
+    assert.equal(findOutput(workflow, "bucket", "artifacts/a.pdb"), undefined);
+    assert.equal(findOutput(workflow, "foldforge/artifacts", "b.pdb"), undefined);
+    assert.equal(findOutput(create(WorkflowSchema), "foldforge", "artifacts/a.pdb"), undefined);
+  });
+});

@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { buffer } from "node:stream/consumers";
+import { createObjectStore } from "../../src/artifacts/object-store.ts";
+import type { ObjectStore } from "../../src/artifacts/object-store.ts";
+import { Code } from "@connectrpc/connect";
+import { Refusal } from "../../src/errors/refusal.ts";
+import { startObjectStore } from "../../src/sandbox/object-store.ts";
+import { suite } from "../support/gateway.ts";
+import { sendS3Error, startTestStore } from "../support/object-store.ts";
+
+const never = new AbortController().signal;
+const bytes = Buffer.from("0123456789abcdef");
+const key = "artifacts/odd name+%2F&é.pdb";
+
+function storeAt(endpoint: string, readTimeoutMs = 2000): ObjectStore {
+  return createObjectStore({
+    endpoint,
+    region: "auto",
+    bucket: "foldforge",
+    accessKeyId: "id",
+    secretAccessKey: "secret",
+    connectTimeoutMs: 2000,
+    readTimeoutMs,
+  });
+}
+
+/** The code with which opening an object is refused. */
+async function refusal(store: ObjectStore): Promise<Code> {
+  try {
+    await store.open(key, undefined, never);
+  } catch (error) {
+    assert.ok(error instanceof Refusal);
+    assert.equal(error.message, "internal server error");
+    assert.ok(error.cause instanceof Error);
+    return error.code;
+  }
+  return assert.fail("the object was opened");
+}
+
+describe("createObjectStore", () => {
+  describe("with a store that works", () => {
+    const sandbox = suite(async () => {
+      const store = await startObjectStore({ host: "127.0.0.1", port: 0 });
+      await store.put(key, bytes, "chemical/x-pdb");
+      return store;
+    });
+    const store = suite(() => {
+      const { open, close } = storeAt(sandbox().url);
+      return Promise.resolve({ open, close: () => Promise.resolve(close()) });
+    });
+
+    it("opens a whole object with its length", async () => {
+      const object = await store().open(key, undefined, never);
+      assert.equal(object?.length, bytes.length);
+      assert.deepEqual(await buffer(object.body), bytes);
+    });
+
+    for (const [start, end, text] of [
+      [0, 0, "0"],
+      [2, 5, "2345"],
+      [10, 15, "abcdef"],
+    ] as const)
+      it(`opens the bytes ${start} to ${end}`, async () => {
+        const object = await store().open(key, { start, end }, never);
+        assert.equal(object?.length, text.length);
+        assert.equal((await buffer(object.body)).toString(), text);
+      });
+
+    it("resolves to undefined for an object that is not there", async () => {
+      assert.equal(await store().open("artifacts/none", undefined, never), undefined);
+    });
+  });
+
+  describe("with a store that fails", () => {
+    const faulty = suite(startTestStore);
+    const store = suite(() => {
+      const { open, close } = storeAt(faulty().url, 200);
+      return Promise.resolve({ open, close: () => Promise.resolve(close()) });
+    });
+
+    for (const [status, code, meaning] of [
+      [403, "AccessDenied", Code.Internal],
+      [403, "InvalidAccessKeyId", Code.Internal],
+      [403, "SignatureDoesNotMatch", Code.Internal],
+      [404, "NoSuchBucket", Code.Internal],
+      [400, "InvalidRequest", Code.Internal],
+      [416, "InvalidRange", Code.Internal],
+      [429, "TooManyRequests", Code.Unavailable],
+      [500, "InternalError", Code.Unavailable],
+      [503, "SlowDown", Code.Unavailable],
+      [503, "ServiceUnavailable", Code.Unavailable],
+      [400, "RequestTimeout", Code.Unavailable],
+    ] as const)
+      it(`rejects with ${Code[meaning]} on ${status} ${code}`, async () => {
+        faulty().answer = (_req, res) => sendS3Error(res, status, code);
+        assert.equal(await refusal(store()), meaning);
+      });
+
+    it("resolves to undefined on NoSuchKey", async () => {
+      faulty().answer = (_req, res) => sendS3Error(res, 404, "NoSuchKey");
+      assert.equal(await store().open(key, undefined, never), undefined);
+    });
+
+    it("tries a passing failure a second time", async () => {
+      let isFirst = true;
+      faulty().answer = (_req, res) => {
+        if (isFirst) sendS3Error(res, 503, "SlowDown");
+        else res.end(bytes);
+        isFirst = false;
+      };
+      const object = await store().open(key, undefined, never);
+      assert.deepEqual(await buffer(object!.body), bytes);
+    });
+
+    it("rejects with Unavailable when no answer comes, and when the connection breaks", async () => {
+      faulty().answer = () => undefined;
+      assert.equal(await refusal(store()), Code.Unavailable);
+      faulty().answer = (_req, res) => void res.destroy();
+      assert.equal(await refusal(store()), Code.Unavailable);
+    });
+
+    for (const [what, interrupt] of [
+      ["goes silent", () => undefined],
+      ["breaks off", (res: { destroy(): void }) => res.destroy()],
+    ] as const)
+      it(`makes a transfer that ${what} a failed one`, async () => {
+        faulty().answer = (_req, res) => {
+          res.writeHead(200, { "Content-Length": bytes.length });
+          res.write(bytes.subarray(0, 8), () => interrupt(res));
+        };
+        const object = await store().open(key, undefined, never);
+        assert.equal(object?.length, bytes.length);
+        await assert.rejects(buffer(object.body));
+      });
+
+    it("stops asking when the client goes away, and ends a transfer that is under way", async () => {
+      const gone = new AbortController();
+      faulty().answer = () => gone.abort();
+      await assert.rejects(store().open(key, undefined, gone.signal));
+
+      const leaving = new AbortController();
+      const closed = Promise.withResolvers<undefined>();
+      faulty().answer = (_req, res) => {
+        res.once("close", () => closed.resolve(undefined));
+        res.writeHead(200, { "Content-Length": bytes.length });
+        res.write(bytes.subarray(0, 8));
+      };
+      const object = await store().open(key, undefined, leaving.signal);
+      object?.body.destroy();
+      await closed.promise;
+    });
+  });
+
+  it("rejects with Unavailable when nobody listens", async () => {
+    const gone = await startTestStore();
+    const { url } = gone;
+    await gone.close();
+    const store = storeAt(url);
+    assert.equal(await refusal(store), Code.Unavailable);
+    store.close();
+  });
+
+  it("signs what it asks for", async () => {
+    const faulty = await startTestStore();
+    const request = Promise.withResolvers<Record<string, unknown>>();
+    faulty.answer = (req, res) => {
+      request.resolve(req.headers);
+      res.end(bytes);
+    };
+    const store = storeAt(faulty.url);
+    const object = await store.open(key, { start: 1, end: 2 }, never);
+    const { authorization, range } = await request.promise;
+    assert.match(String(authorization), /^AWS4-HMAC-SHA256 Credential=id\/\d{8}\/auto\/s3\/aws4_request, /);
+    assert.ok(!String(authorization).includes("secret"));
+    assert.equal(range, "bytes=1-2");
+    object?.body.destroy();
+    await once(object!.body, "close");
+    store.close();
+    await faulty.close();
+  });
+});

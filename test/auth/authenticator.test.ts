@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { createAuthenticator } from "../../src/auth/authenticator.ts";
+import { principalOf } from "../../src/auth/caller.ts";
+import type { KeyDirectory, KeyVerdict } from "../../src/auth/key-directory.ts";
+import { errorAnswer } from "../../src/errors/error-answer.ts";
+import { unauthenticated } from "../../src/errors/refusal.ts";
+import { traceContextFrom } from "../../src/telemetry/trace-context.ts";
+
+const trace = traceContextFrom(undefined, undefined);
+const admin = { kind: "admin" } as const;
+const hashOf = (token: string) => createHash("sha256").update(token).digest("hex");
+const alice = { kind: "key", principal: "alice", keyHash: hashOf("alice-key") } as const;
+const the401 = errorAnswer(unauthenticated(), { safeToRepeat: true });
+
+/** A directory of which the test sees every argument. */
+function directory(answer: (keyHash: string) => KeyVerdict | Promise<KeyVerdict>) {
+  const seen: unknown[][] = [];
+  const keys: KeyDirectory = {
+    async verdictOn(...args) {
+      seen.push(args);
+      return answer(args[0]);
+    },
+    forget: (...args) => void seen.push(args),
+  };
+  return { keys, seen };
+}
+
+const onlyAlice = (keyHash: string): KeyVerdict =>
+  keyHash === alice.keyHash ? { allowed: true, principal: "alice" } : { allowed: false };
+
+async function assertRefused(caller: Promise<unknown>) {
+  await assert.rejects(caller, (error) => {
+    assert.deepEqual(errorAnswer(error, { safeToRepeat: true }), the401);
+    return true;
+  });
+}
+
+describe("authenticate", () => {
+  it("knows the admin by the static token, with API keys or without, and asks nobody", async () => {
+    const { keys, seen } = directory(onlyAlice);
+    assert.deepEqual(await createAuthenticator("secret", keys).authenticate("Bearer secret", trace), admin);
+    assert.deepEqual(
+      await createAuthenticator("secret", undefined).authenticate("bearer secret", trace),
+      admin,
+    );
+    assert.deepEqual(seen, []);
+  });
+
+  it("knows the holder of an API key", async () => {
+    const { keys } = directory(onlyAlice);
+    assert.deepEqual(
+      await createAuthenticator("secret", keys).authenticate("Bearer alice-key", trace),
+      alice,
+    );
+  });
+
+  it("looks up the SHA-256 of a token and never the token", async () => {
+    const { keys, seen } = directory(onlyAlice);
+    await assertRefused(createAuthenticator("secret", keys).authenticate("Bearer raw-token", trace));
+    assert.deepEqual(seen, [[hashOf("raw-token"), trace]]);
+    assert.ok(!JSON.stringify(seen).includes("raw-token"));
+  });
+
+  for (const header of [
+    undefined,
+    "",
+    "Bearer",
+    "Bearer ",
+    "secret",
+    "Basic c2VjcmV0",
+    "Bearersecret",
+    "Bearer secret ",
+    "Bearer secret, Bearer secret",
+    "Bearer sec ret",
+    "Bearer sécret",
+  ])
+    it(`answers ${JSON.stringify(header)} with the one 401 and looks nothing up`, async () => {
+      const { keys, seen } = directory(onlyAlice);
+      await assertRefused(createAuthenticator("secret", keys).authenticate(header, trace));
+      assert.deepEqual(seen, []);
+    });
+
+  for (const token of ["Secret", "secre", "secrets", hashOf("secret"), hashOf("alice-key"), "unknown"])
+    it(`answers the token ${token} with the one 401, with API keys or without`, async () => {
+      const { keys } = directory(onlyAlice);
+      await assertRefused(createAuthenticator("secret", keys).authenticate(`Bearer ${token}`, trace));
+      await assertRefused(createAuthenticator("secret", undefined).authenticate(`Bearer ${token}`, trace));
+    });
+
+  it("passes a failed lookup on as it is", async () => {
+    const failure = new Error("unreachable");
+    const { keys } = directory(() => Promise.reject(failure));
+    await assert.rejects(createAuthenticator("secret", keys).authenticate("Bearer x", trace), failure);
+  });
+});
+
+describe("isStillValid", () => {
+  const isStillValid = (verdict: KeyVerdict) =>
+    createAuthenticator("secret", directory(() => verdict).keys).isStillValid(alice, trace);
+
+  it("always holds for the admin, without a lookup", async () => {
+    const { keys, seen } = directory(() => ({ allowed: false }));
+    assert.equal(await createAuthenticator("secret", keys).isStillValid(admin, trace), true);
+    assert.deepEqual(seen, []);
+  });
+
+  it("holds for a key as long as it is allowed and belongs to the same principal", async () => {
+    assert.equal(await isStillValid({ allowed: true, principal: "alice" }), true);
+    assert.equal(await isStillValid({ allowed: true, principal: "bob" }), false);
+    assert.equal(await isStillValid({ allowed: false }), false);
+  });
+
+  it("rejects when the key cannot be looked up", async () => {
+    const { keys } = directory(() => Promise.reject(new Error("unreachable")));
+    await assert.rejects(createAuthenticator("secret", keys).isStillValid(alice, trace), /unreachable/);
+  });
+});
+
+describe("forget", () => {
+  it("drops the key from the directory", () => {
+    const { keys, seen } = directory(onlyAlice);
+    createAuthenticator("secret", keys).forget(alice);
+    assert.deepEqual(seen, [[alice.keyHash]]);
+    createAuthenticator("secret", undefined).forget(alice);
+  });
+});
+
+describe("principalOf", () => {
+  it("scopes the holder of a key and not the admin", () => {
+    assert.equal(principalOf(alice), "alice");
+    assert.equal(principalOf(admin), undefined);
+  });
+});

@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { ConfigError, parseConfig, prefix, settingNames } from "../src/config.ts";
+import type { Config } from "../src/config.ts";
+
+/** The environment with these settings, by their names without the prefix. */
+function environment(settings: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [prefix + name, value]));
+}
+
+function configOf(settings: Record<string, string>): Config {
+  return parseConfig(environment(settings)).config;
+}
+
+/** The lines of the one error that these settings raise, without its first. */
+function faultsOf(settings: Record<string, string>): string[] {
+  try {
+    parseConfig(environment(settings));
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    const [title, ...faults] = error.message.split("\n");
+    assert.equal(title, "the configuration is wrong:");
+    return faults.map((fault) => fault.trim());
+  }
+  return assert.fail("the settings were accepted");
+}
+
+const store = { R2_ENDPOINT: "http://store:9000", R2_ACCESS_KEY_ID: "id", R2_SECRET_ACCESS_KEY: "secret" };
+
+/** Contract section 8: each setting, its default as text, and where the code finds it. */
+const defaults: [name: string, text: string, read: (config: Config) => unknown, value: unknown][] = [
+  ["BIND_ADDR", "0.0.0.0:8080", ({ bind }) => bind, { host: "0.0.0.0", port: 8080 }],
+  [
+    "ORCHESTRATOR_ENDPOINT",
+    "http://127.0.0.1:50051",
+    (c) => c.orchestratorEndpoint,
+    "http://127.0.0.1:50051",
+  ],
+  ["API_TOKEN", "dev-token", ({ apiToken }) => apiToken, "dev-token"],
+  ["ORCHESTRATOR_RPC_TIMEOUT_SECONDS", "10", ({ rpcTimeoutMs }) => rpcTimeoutMs, 10_000],
+  ["API_KEYS_ENABLED", "false", ({ apiKeys }) => apiKeys !== undefined, false],
+  ["AUTH_CACHE_TTL_SECONDS", "30", ({ apiKeys }) => apiKeys?.ttlMs, 30_000],
+  ["AUTH_CACHE_MAX_ENTRIES", "10000", ({ apiKeys }) => apiKeys?.maxEntries, 10_000],
+  ["OBJECT_STORE_CONNECT_TIMEOUT_SECONDS", "5", (c) => c.objectStore?.connectTimeoutMs, 5000],
+  ["OBJECT_STORE_READ_TIMEOUT_SECONDS", "30", (c) => c.objectStore?.readTimeoutMs, 30_000],
+  ["R2_ENDPOINT", "", ({ objectStore }) => objectStore, undefined],
+  ["R2_REGION", "auto", ({ objectStore }) => objectStore?.region, "auto"],
+  ["R2_BUCKET", "foldforge", ({ bucket }) => bucket, "foldforge"],
+  ["R2_ACCESS_KEY_ID", "", ({ objectStore }) => objectStore, undefined],
+  ["R2_SECRET_ACCESS_KEY", "", ({ objectStore }) => objectStore, undefined],
+  ["SHUTDOWN_GRACE_SECONDS", "20", ({ shutdownGraceMs }) => shutdownGraceMs, 20_000],
+];
+
+/** What has to be on for a default to be seen at all. */
+function around(name: string): Record<string, string> {
+  if (name.startsWith("AUTH_CACHE_")) return { API_KEYS_ENABLED: "true" };
+  return name.startsWith("OBJECT_STORE_") || name === "R2_REGION" ? store : {};
+}
+
+describe("parseConfig", () => {
+  it("knows the settings of contract section 8 and SHUTDOWN_GRACE_SECONDS, and no other", () => {
+    assert.deepEqual([...settingNames].sort(), defaults.map(([name]) => name).sort());
+  });
+
+  for (const [name, text, read, value] of defaults) {
+    it(`has the default ${JSON.stringify(text)} for ${name}`, () => {
+      assert.deepEqual(read(configOf(around(name))), value);
+      if (text !== "") assert.deepEqual(configOf({ ...around(name), [name]: text }), configOf(around(name)));
+    });
+
+    if (name !== "API_TOKEN")
+      it(`takes an empty ${name} for an absent one`, () => {
+        assert.deepEqual(configOf({ ...around(name), ...(around(name)[name] ? {} : { [name]: "" }) }), {
+          ...configOf(around(name)),
+        });
+      });
+  }
+
+  it("reads every setting", () => {
+    const { config, warnings } = parseConfig(
+      environment({
+        BIND_ADDR: "127.0.0.1:0",
+        ORCHESTRATOR_ENDPOINT: "https://orchestrator.internal:443",
+        API_TOKEN: "s3cret!",
+        ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "2.5",
+        API_KEYS_ENABLED: "true",
+        AUTH_CACHE_TTL_SECONDS: "5",
+        AUTH_CACHE_MAX_ENTRIES: "7",
+        OBJECT_STORE_CONNECT_TIMEOUT_SECONDS: "1",
+        OBJECT_STORE_READ_TIMEOUT_SECONDS: "2",
+        R2_ENDPOINT: "https://r2.example",
+        R2_REGION: "eu",
+        R2_BUCKET: "designs",
+        R2_ACCESS_KEY_ID: "id",
+        R2_SECRET_ACCESS_KEY: "key",
+        SHUTDOWN_GRACE_SECONDS: "3",
+      }),
+    );
+    assert.deepEqual(warnings, []);
+    assert.deepEqual(config, {
+      bind: { host: "127.0.0.1", port: 0 },
+      orchestratorEndpoint: "https://orchestrator.internal:443",
+      rpcTimeoutMs: 2500,
+      apiToken: "s3cret!",
+      apiKeys: { ttlMs: 5000, maxEntries: 7 },
+      bucket: "designs",
+      objectStore: {
+        endpoint: "https://r2.example",
+        region: "eu",
+        bucket: "designs",
+        accessKeyId: "id",
+        secretAccessKey: "key",
+        connectTimeoutMs: 1000,
+        readTimeoutMs: 2000,
+      },
+      shutdownGraceMs: 3000,
+    });
+  });
+
+  for (const [text, host, port] of [
+    ["[::]:8080", "::", 8080],
+    ["[::1]:65535", "::1", 65_535],
+    ["[::ffff:127.0.0.1]:1", "::ffff:127.0.0.1", 1],
+    ["localhost:80", "localhost", 80],
+  ] as const)
+    it(`binds to ${text}`, () => assert.deepEqual(configOf({ BIND_ADDR: text }).bind, { host, port }));
+
+  const secondsFaults: [string, string][] = [
+    ["soon", "must be a number of seconds"],
+    ["10s", "must be a number of seconds"],
+    ["NaN", "must be a number of seconds"],
+    ["Infinity", "must be a number of seconds"],
+    ["0", "must be at least 0.001"],
+    ["-1", "must be at least 0.001"],
+    ["86401", "must be at most 86400"],
+  ];
+  const faults: [name: string, value: string, message: string][] = [
+    ...["8080", ":8080", "host", "0.0.0.0:", "0.0.0.0:65536", "::1:80", "[::1]", "a b:80", "http://a:80"].map(
+      (value): [string, string, string] => [
+        "BIND_ADDR",
+        value,
+        "must be host:port, such as 0.0.0.0:8080 or [::]:8080",
+      ],
+    ),
+    ...["ORCHESTRATOR_ENDPOINT", "R2_ENDPOINT"].flatMap((name) =>
+      ["127.0.0.1:50051", "grpc://a:1", "http://", "no url"].map((value): [string, string, string] => [
+        name,
+        value,
+        "must be an http:// or https:// URL",
+      ]),
+    ),
+    ["API_TOKEN", "", "must be one word of printable ASCII"],
+    ["API_TOKEN", "two words", "must be one word of printable ASCII"],
+    ["API_TOKEN", "schlüssel", "must be one word of printable ASCII"],
+    ["API_KEYS_ENABLED", "maybe", "must be true or false"],
+    ["AUTH_CACHE_MAX_ENTRIES", "many", "must be a number"],
+    ["AUTH_CACHE_MAX_ENTRIES", "1.5", "must be a whole number"],
+    ["AUTH_CACHE_MAX_ENTRIES", "0", "must be at least 1"],
+    ["AUTH_CACHE_MAX_ENTRIES", "1000001", "must be at most 1000000"],
+    ["R2_BUCKET", "a/b", "must be the name of a bucket: letters, digits and ._-"],
+    ["R2_BUCKET", "..", "must be the name of a bucket: letters, digits and ._-"],
+    ...settingNames
+      .filter((name) => name.endsWith("_SECONDS"))
+      .flatMap((name) => secondsFaults.map(([value, text]): [string, string, string] => [name, value, text])),
+  ];
+  for (const [name, value, message] of faults)
+    it(`refuses ${name}=${value}`, () => {
+      const credentials = name === "R2_ENDPOINT" ? { R2_ACCESS_KEY_ID: "a", R2_SECRET_ACCESS_KEY: "b" } : {};
+      assert.deepEqual(faultsOf({ ...credentials, [name]: value }), [`${prefix}${name} ${message}`]);
+    });
+
+  it("wants credentials where there is an object store, and lists every fault in one message", () => {
+    assert.deepEqual(faultsOf({ BIND_ADDR: "x", API_TOKEN: "", R2_ENDPOINT: "ftp://x", R2_BUCKET: "/" }), [
+      `${prefix}BIND_ADDR must be host:port, such as 0.0.0.0:8080 or [::]:8080`,
+      `${prefix}API_TOKEN must be one word of printable ASCII`,
+      `${prefix}R2_ENDPOINT must be an http:// or https:// URL`,
+      `${prefix}R2_BUCKET must be the name of a bucket: letters, digits and ._-`,
+      `${prefix}R2_ACCESS_KEY_ID must be set, since R2_ENDPOINT is`,
+      `${prefix}R2_SECRET_ACCESS_KEY must be set, since R2_ENDPOINT is`,
+    ]);
+    assert.equal(configOf({ R2_ACCESS_KEY_ID: "a" }).objectStore, undefined);
+  });
+
+  it("repeats no value in a fault or a warning", () => {
+    const secret = "hunter2 hunter2";
+    const everything = Object.fromEntries([...settingNames, "API_TOKE"].map((name) => [name, secret]));
+    const told = faultsOf(everything).join("\n");
+    assert.ok(told.includes("API_TOKEN"));
+    assert.ok(!told.includes("hunter2"));
+    const { warnings } = parseConfig(environment({ API_TOKE: secret }));
+    assert.ok(!warnings.join("\n").includes("hunter2"));
+  });
+
+  it("warns of an unknown name with the nearest known one, and passes over what has no prefix", () => {
+    const env = {
+      ...environment({ ORCHESTRATOR_ENDPONT: "x", R2_BUCKET_NAME: "y" }),
+      PATH: "/bin",
+      BIND_ADDR: "x",
+    };
+    assert.deepEqual(parseConfig(env).warnings, [
+      `${prefix}ORCHESTRATOR_ENDPONT is not a setting; did you mean ${prefix}ORCHESTRATOR_ENDPOINT?`,
+      `${prefix}R2_BUCKET_NAME is not a setting; did you mean ${prefix}R2_BUCKET?`,
+    ]);
+    assert.deepEqual(parseConfig({ ...env, [`${prefix}BIND_ADDR`]: undefined }).config, configOf({}));
+  });
+
+  it("keeps fractions of a second as whole milliseconds", () => {
+    const config = configOf({ ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "1.001", SHUTDOWN_GRACE_SECONDS: "0.0014" });
+    assert.equal(config.rpcTimeoutMs, 1001);
+    assert.equal(config.shutdownGraceMs, 1);
+  });
+
+  it("returns a frozen configuration", () => {
+    assert.ok(Object.isFrozen(configOf({})));
+    const config = configOf({
+      API_KEYS_ENABLED: "true",
+      R2_ENDPOINT: "http://127.0.0.1:1",
+      R2_ACCESS_KEY_ID: "a",
+      R2_SECRET_ACCESS_KEY: "b",
+    });
+    for (const part of [config.bind, config.apiKeys, config.objectStore]) assert.ok(Object.isFrozen(part));
+  });
+});

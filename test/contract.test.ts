@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { contractFrom, loadContract } from "../src/contract.ts";
+import type { OpenApiDocument } from "../src/contract.ts";
+
+const contract = loadContract();
+
+/** Contract section 2. */
+const routes = [
+  ["submitWorkflow", "POST", "/v1/workflows", "secured"],
+  ["listWorkflows", "GET", "/v1/workflows", "secured"],
+  ["getWorkflow", "GET", "/v1/workflows/{id}", "secured"],
+  ["cancelWorkflow", "DELETE", "/v1/workflows/{id}", "secured"],
+  ["retryWorkflow", "POST", "/v1/workflows/{id}/retry", "secured"],
+  ["streamWorkflowEvents", "GET", "/v1/workflows/{id}/events", "secured"],
+  ["downloadArtifact", "GET", "/v1/workflows/{id}/artifacts/{key}", "secured"],
+  ["healthz", "GET", "/v1/healthz", "open"],
+  ["readyz", "GET", "/v1/readyz", "open"],
+  ["metrics", "GET", "/metrics", "open"],
+] as const;
+
+describe("loadContract", () => {
+  it("has exactly the operations of contract section 2, with their paths and their need of a token", () => {
+    const found = contract.paths.flatMap(({ operations }) =>
+      operations.map(({ id, method, template, secured }) =>
+        [id, method.toUpperCase(), template, secured ? "secured" : "open"].join(" "),
+      ),
+    );
+    assert.deepEqual(found.sort(), routes.map((route) => route.join(" ")).sort());
+  });
+
+  it("allows HEAD wherever GET is, but on the event stream", () => {
+    const allowed = Object.fromEntries(
+      contract.paths.map((path) => [path.template, path.allowed.join(", ")]),
+    );
+    assert.deepEqual(allowed, {
+      "/v1/workflows": "GET, POST, HEAD",
+      "/v1/workflows/{id}": "GET, DELETE, HEAD",
+      "/v1/workflows/{id}/retry": "POST",
+      "/v1/workflows/{id}/events": "GET",
+      "/v1/workflows/{id}/artifacts/{key}": "GET, HEAD",
+      "/v1/healthz": "GET, HEAD",
+      "/v1/readyz": "GET, HEAD",
+      "/metrics": "GET, HEAD",
+    });
+  });
+
+  it("writes the paths as Express does, with a key that spans slashes", () => {
+    const route = (template: string) => contract.paths.find((path) => path.template === template)?.route;
+    assert.equal(route("/v1/workflows/{id}"), "/v1/workflows/:id");
+    assert.equal(route("/v1/workflows/{id}/artifacts/{key}"), "/v1/workflows/:id/artifacts/*key");
+  });
+
+  it("has a body for the submission only", () => {
+    const withBody = contract.paths.flatMap(({ operations }) => operations.filter(({ hasBody }) => hasBody));
+    assert.deepEqual(
+      withBody.map(({ id }) => id),
+      ["submitWorkflow"],
+    );
+  });
+
+  it("resolves the parameters of a path and of an operation", () => {
+    const operations = contract.paths.flatMap((path) => path.operations);
+    const namesOf = (id: string) =>
+      operations.find((operation) => operation.id === id)?.parameters.map((p) => `${p.in} ${p.name}`);
+    assert.deepEqual(namesOf("listWorkflows"), [
+      "query page_size",
+      "query page_token",
+      "query state",
+      "query label",
+    ]);
+    assert.deepEqual(namesOf("streamWorkflowEvents"), ["path id", "header Last-Event-ID"]);
+    assert.deepEqual(namesOf("submitWorkflow"), ["header Idempotency-Key"]);
+  });
+
+  it("throws when the file is missing", () => {
+    assert.throws(() => loadContract(new URL("no-such.yaml", import.meta.url)), { code: "ENOENT" });
+  });
+});
+
+describe("contractFrom", () => {
+  it("throws on a reference to a parameter that the document does not have", () => {
+    const document: OpenApiDocument = {
+      openapi: "3.1.0",
+      info: { title: "", version: "" },
+      paths: {
+        "/x": {
+          get: { operationId: "healthz", parameters: [{ $ref: "#/components/parameters/X" }], responses: {} },
+        },
+      },
+      components: { parameters: {} },
+    };
+    assert.throws(() => contractFrom(document), /#\/components\/parameters\/X/);
+  });
+});

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { isTerminal, jobStateFromJson, jobStateToJson } from "../../src/mapping/job-state.ts";
+
+const states = [
+  [JobState.QUEUED, "QUEUED", false],
+  [JobState.RUNNING, "RUNNING", false],
+  [JobState.SUCCEEDED, "SUCCEEDED", true],
+  [JobState.FAILED, "FAILED", true],
+  [JobState.CANCELLED, "CANCELLED", true],
+] as const;
+
+describe("jobStateToJson", () => {
+  for (const [state, name] of states)
+    it(`writes ${state} as ${name}`, () => assert.equal(jobStateToJson(state), name));
+
+  it("takes the unspecified state for the first one", () => {
+    assert.equal(jobStateToJson(JobState.UNSPECIFIED), "QUEUED");
+  });
+
+  const unknownStates: JobState[] = JSON.parse("[6, -1, 99]");
+  for (const unknown of unknownStates)
+    it(`throws on the state ${unknown}`, () => {
+      assert.throws(() => jobStateToJson(unknown), new RegExp(`unknown job state ${unknown}$`));
+    });
+});
+
+describe("jobStateFromJson", () => {
+  for (const [state, name] of states)
+    it(`reads ${name} as ${state}`, () => assert.equal(jobStateFromJson(name), state));
+});
+
+describe("isTerminal", () => {
+  for (const [state, name, terminal] of [
+    ...states,
+    [JobState.UNSPECIFIED, "an unspecified state", false] as const,
+  ])
+    it(`says ${terminal} for ${name}`, () => assert.equal(isTerminal(state), terminal));
+});

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { doublesToJson, floatToJson, int64ToJson } from "../../src/mapping/numbers.ts";
+
+describe("int64ToJson", () => {
+  for (const text of [
+    "0",
+    "-1",
+    "73421",
+    "9007199254740991",
+    "9007199254740992",
+    "9007199254740993",
+    "-9007199254740993",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "18446744073709551615",
+  ])
+    it(`writes ${text} digit for digit`, () => {
+      assert.equal(JSON.stringify({ size: int64ToJson(BigInt(text)) }), `{"size":${text}}`);
+    });
+
+  it("returns a plain number as long as that is exact", () => {
+    assert.equal(typeof int64ToJson(2n ** 53n - 1n), "number");
+  });
+});
+
+describe("floatToJson", () => {
+  for (const value of [0, 0.1, 0.25, 0.3, 1 / 3, 0.7, 0.9999999, 1, 1e-7, 3.4e38, 1.1754944e-38, 1e-45])
+    it(`still means the float of ${value}`, () => {
+      assert.equal(Math.fround(floatToJson(Math.fround(value))), Math.fround(value));
+    });
+
+  for (const value of [0.1, 0.3, 0.7, 0.123456, 0.05])
+    it(`writes ${value} as it was meant`, () => assert.equal(floatToJson(Math.fround(value)), value));
+
+  it("gives every float back", () => {
+    const view = new DataView(new ArrayBuffer(4));
+    for (let bits = 0x3f000000; bits < 0x3f800000; bits += 4099) {
+      view.setUint32(0, bits);
+      const float = view.getFloat32(0);
+      assert.equal(Math.fround(floatToJson(float)), float);
+    }
+  });
+});
+
+describe("doublesToJson", () => {
+  it("keeps finite values and drops what JSON cannot say", () => {
+    const values = { plddt: 91.2, zero: -0, tiny: 5e-324, nan: NaN, up: Infinity, down: -Infinity };
+    assert.deepEqual(doublesToJson(values), { plddt: 91.2, zero: -0, tiny: 5e-324 });
+  });
+
+  it("keeps a name that objects have by themselves", () => {
+    assert.equal(JSON.stringify(doublesToJson(JSON.parse('{"__proto__":1}'))), '{"__proto__":1}');
+  });
+});

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ResourceSpecSchema } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import {
+  StepSchema,
+  WorkflowSpecSchema,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { Schema } from "../../src/contract.ts";
+import { stepToJson, workflowSpecFromJson } from "../../src/mapping/workflow-spec.ts";
+
+/** Every field of a submission, each with a value that is not its default. */
+const full: Schema["WorkflowSpec"] = {
+  name: "all fields",
+  labels: { team: "alpha", empty: "" },
+  steps: [
+    { id: "a", tool: "boltz", depends_on: [], params: {} },
+    {
+      id: "b",
+      tool: "af2",
+      depends_on: ["a", "c"],
+      params: { msa_cache_policy: "USE_CACHE", own: { deep: [1, null, "x", { y: true }] } },
+      resources: {
+        gpu_type: "a100-80gb",
+        gpu_count: 4_294_967_295,
+        cpu_cores: 8,
+        memory_mb: 65_536,
+        timeout_seconds: 3600,
+      },
+    },
+  ],
+};
+
+describe("workflowSpecFromJson", () => {
+  it("maps every field, and each arrives over the wire", () => {
+    const spec = workflowSpecFromJson(full);
+    const arrived = fromBinary(WorkflowSpecSchema, toBinary(WorkflowSpecSchema, spec));
+    assert.deepEqual(arrived, spec);
+    assert.equal(arrived.name, "all fields");
+    assert.deepEqual({ ...arrived.labels }, full.labels);
+    const [, step] = arrived.steps;
+    assert.deepEqual([step?.id, step?.tool, step?.dependsOn], ["b", "af2", ["a", "c"]]);
+    assert.deepEqual(step?.params, full.steps[1]?.params);
+    assert.deepEqual(
+      step?.resources,
+      create(ResourceSpecSchema, {
+        gpuType: "a100-80gb",
+        gpuCount: 4_294_967_295,
+        cpuCores: 8,
+        memoryMb: 65_536,
+        timeoutSeconds: 3600,
+      }),
+    );
+  });
+
+  it("leaves out what a submission leaves out", () => {
+    const spec = workflowSpecFromJson({ name: "n", steps: [{ id: "a", tool: "af2" }] });
+    assert.deepEqual(spec, create(WorkflowSpecSchema, { name: "n", steps: [{ id: "a", tool: "af2" }] }));
+    assert.equal(spec.steps[0]?.params, undefined);
+    assert.equal(spec.steps[0]?.resources, undefined);
+  });
+
+  it("leaves to the scheduler what resources leave out", () => {
+    const spec = workflowSpecFromJson({ name: "n", steps: [{ id: "a", tool: "af2", resources: {} }] });
+    assert.deepEqual(spec.steps[0]?.resources, create(ResourceSpecSchema));
+  });
+
+  it("maps every field of the messages", () => {
+    const fieldsOf = ({ fields }: { fields: readonly { name: string }[] }) =>
+      fields.map(({ name }) => name).sort();
+    assert.deepEqual(Object.keys(full).sort(), fieldsOf(WorkflowSpecSchema));
+    assert.deepEqual(Object.keys(full.steps[1]!).sort(), fieldsOf(StepSchema));
+    assert.deepEqual(Object.keys(full.steps[1]!.resources!).sort(), fieldsOf(ResourceSpecSchema));
+  });
+});
+
+describe("stepToJson", () => {
+  it("gives back every field of a submitted step", () => {
+    assert.deepEqual(workflowSpecFromJson(full).steps.map(stepToJson), full.steps);
+  });
+
+  it("shows absent dependencies and params as empty, and no resources where there are none", () => {
+    assert.deepEqual(stepToJson(create(StepSchema, { id: "a", tool: "af2" })), {
+      id: "a",
+      tool: "af2",
+      depends_on: [],
+      params: {},
+    });
+  });
+});

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createKeyLookup } from "../../src/orchestrator/key-lookup.ts";
+import { traceContextFrom, traceparentOf } from "../../src/telemetry/trace-context.ts";
+import { suite } from "../support/gateway.ts";
+import { clientSuite } from "../support/orchestrator.ts";
+import { startUpstream } from "../support/upstream.ts";
+
+const trace = traceContextFrom(undefined, undefined);
+
+describe("createKeyLookup", () => {
+  const upstream = suite(startUpstream);
+  const client = clientSuite(upstream);
+  const lookUp = (timeoutMs = 5000) => createKeyLookup(client(), timeoutMs)("ab", trace);
+
+  for (const [answer, verdict] of [
+    [
+      { allowed: true, principal: "alice" },
+      { allowed: true, principal: "alice" },
+    ],
+    [{ allowed: true, principal: "" }, { allowed: false }],
+    [{ allowed: false, principal: "alice", denyReason: "revoked" }, { allowed: false }],
+    [{}, { allowed: false }],
+  ] as const)
+    it(`takes ${JSON.stringify(answer)} for ${JSON.stringify(verdict)}`, async () => {
+      upstream().rpcs.authenticateApiKey = ({ keyHash }) => {
+        assert.equal(keyHash, "ab");
+        return answer;
+      };
+      assert.deepEqual(await lookUp(), verdict);
+    });
+
+  it("sends the trace and no principal", async () => {
+    upstream().rpcs.authenticateApiKey = () => ({});
+    await lookUp();
+    const { rpc, metadata } = upstream().calls.at(-1)!;
+    assert.equal(rpc, "AuthenticateApiKey");
+    assert.equal(metadata.get("traceparent"), traceparentOf(trace));
+    assert.equal(metadata.get("ff-principal"), null);
+  });
+
+  it("rejects when the orchestrator fails", async () => {
+    upstream().rpcs.authenticateApiKey = () => {
+      throw new ConnectError("no database", Code.Unavailable);
+    };
+    await assert.rejects(lookUp(), { code: Code.Unavailable });
+  });
+
+  it("rejects when the answer does not come in time", async () => {
+    upstream().rpcs.authenticateApiKey = async (_request, { signal }) => {
+      await once(signal, "abort");
+      return {};
+    };
+    await assert.rejects(lookUp(50), { code: Code.DeadlineExceeded });
+  });
+});

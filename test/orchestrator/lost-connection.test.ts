@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UnaryRequest } from "@connectrpc/connect";
+import { WorkflowEventSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { lostConnection } from "../../src/orchestrator/lost-connection.ts";
+import { createOrchestrator } from "../../src/orchestrator/client.ts";
+import { suite } from "../support/gateway.ts";
+import { clientSuite } from "../support/orchestrator.ts";
+import { startUpstream } from "../support/upstream.ts";
+
+const event = create(WorkflowEventSchema, { workflowId: "w1", eventId: 1n });
+
+describe("lostConnection", () => {
+  const upstream = suite(startUpstream);
+  const client = clientSuite(upstream);
+
+  it("makes a call that is cut off Unavailable, and the next one works", async () => {
+    upstream().rpcs.getWorkflow = async (_request, { signal }) => {
+      upstream().dropConnections();
+      await once(signal, "abort");
+      return {};
+    };
+    await assert.rejects(client().getWorkflow({ workflowId: "w1" }), { code: Code.Unavailable });
+    upstream().rpcs.getWorkflow = ({ workflowId }) => ({ id: workflowId });
+    assert.equal((await client().getWorkflow({ workflowId: "w2" })).id, "w2");
+  });
+
+  it("makes a stream that is cut off Unavailable, after what it had brought", async () => {
+    upstream().rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
+      yield event;
+      await once(signal, "abort");
+    };
+    const events = client().streamWorkflowEvents({ workflowId: "w1" })[Symbol.asyncIterator]();
+    assert.equal((await events.next()).value?.eventId, 1n);
+    upstream().dropConnections();
+    await assert.rejects(events.next(), (error) => isLostOrReset(error));
+  });
+
+  it("leaves what this side has cancelled Canceled, for a call and for a stream", async () => {
+    const cancelled = new AbortController();
+    upstream().rpcs.getWorkflow = async (_request, { signal }) => {
+      cancelled.abort();
+      await once(signal, "abort");
+      return {};
+    };
+    const call = client().getWorkflow({ workflowId: "w1" }, { signal: cancelled.signal });
+    await assert.rejects(call, { code: Code.Canceled });
+
+    const left = new AbortController();
+    const stream = client().streamWorkflowEvents({ workflowId: "w1" }, { signal: left.signal });
+    const events = stream[Symbol.asyncIterator]();
+    await events.next();
+    left.abort();
+    await assert.rejects(events.next(), { code: Code.Canceled });
+  });
+
+  for (const code of [Code.NotFound, Code.PermissionDenied, Code.Aborted, Code.Internal])
+    it(`leaves the orchestrator's ${Code[code]} as it is, for a call and for a stream`, async () => {
+      const error = new ConnectError("its own words", code);
+      upstream().rpcs.getWorkflow = () => {
+        throw error;
+      };
+      upstream().rpcs.streamWorkflowEvents = async function* () {
+        yield event;
+        await Promise.reject(error);
+      };
+      const expected = { code, rawMessage: "its own words" };
+      await assert.rejects(client().getWorkflow({ workflowId: "w1" }), expected);
+      const events = client().streamWorkflowEvents({ workflowId: "w1" })[Symbol.asyncIterator]();
+      await events.next();
+      await assert.rejects(events.next(), expected);
+    });
+
+  for (const [aborted, code] of [
+    [false, Code.Unavailable],
+    [true, Code.Canceled],
+  ] as const)
+    it(`makes Canceled ${Code[code]} when the signal is ${aborted ? "" : "not "}aborted`, async () => {
+      const signal = aborted ? AbortSignal.abort() : new AbortController().signal;
+      // No more of a request than the interceptor reads.
+      const request = { signal } as unknown as UnaryRequest;
+      const next = lostConnection(() => Promise.reject(new ConnectError("x", Code.Canceled)));
+      await assert.rejects(next(request), { code, rawMessage: "x" });
+    });
+
+  it("makes an orchestrator that cannot be reached Unavailable", async () => {
+    const gone = await startUpstream();
+    await gone.close();
+    const connection = createOrchestrator(gone.url);
+    await assert.rejects(connection.client.getWorkflow({ workflowId: "w1" }), { code: Code.Unavailable });
+    connection.close();
+  });
+});
+
+/** A reset may be told as Aborted; both mean that the connection was lost. */
+function isLostOrReset(error: unknown): boolean {
+  return error instanceof ConnectError && (error.code === Code.Unavailable || error.code === Code.Aborted);
+}

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, get } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { createEventResponse } from "../../src/sse/event-response.ts";
+import { suite } from "../support/gateway.ts";
+
+/** More than all the buffers between two sockets of one machine hold. */
+const big = "x".repeat(32 * 1024 * 1024);
+
+describe("createEventResponse", () => {
+  const server = suite(async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      request: async () => (await once(server, "request")) as [IncomingMessage, ServerResponse],
+      async close() {
+        const closed = once(server, "close");
+        server.close();
+        server.closeAllConnections();
+        await closed;
+      },
+    };
+  });
+
+  /** An event stream, the server's response under it, and the client that asked for it. */
+  async function open() {
+    const client = get(server().url);
+    const answered = once(client, "response") as Promise<[IncomingMessage]>;
+    // A client that leaves before its answer is no failure of the test.
+    answered.catch(() => undefined);
+    const [, res] = await server().request();
+    return { res, response: createEventResponse(res), client, answer: async () => (await answered)[0] };
+  }
+
+  it("sends the headers before there is an event, and only once", async () => {
+    const { response, answer } = await open();
+    response.start();
+    response.start();
+    const { statusCode, headers } = await answer();
+    assert.equal(statusCode, 200);
+    assert.equal(headers["content-type"], "text/event-stream");
+    assert.equal(headers["cache-control"], "no-store, no-transform");
+    assert.equal(headers["x-accel-buffering"], "no");
+    assert.equal(headers["content-length"], undefined);
+    response.end();
+  });
+
+  it("sends events with the wait before a reconnect in the first one only", async () => {
+    const { response, answer } = await open();
+    response.start();
+    response.beat();
+    await response.send("workflow_update", { a: 1 });
+    await response.send("step_update", { b: 2 }, 7n);
+    response.beat();
+    response.end();
+    assert.equal(
+      await text(await answer()),
+      ':\nretry: 2000\nevent: workflow_update\ndata: {"a":1}\n\nid: 7\nevent: step_update\ndata: {"b":2}\n\n:\n',
+    );
+  });
+
+  it("sends a fatal error under a name of its own, and leaves the connection to the caller", async () => {
+    const { res, response, answer } = await open();
+    response.start();
+    await response.fail({ code: "INTERNAL" });
+    assert.equal(res.destroyed || res.writableEnded, false);
+    const received = once(await answer(), "data");
+    assert.equal(String((await received)[0]), 'event: stream_error\ndata: {"code":"INTERNAL"}\n\n');
+    res.destroy();
+  });
+
+  it("waits for a client that does not read, and sends it no heartbeats meanwhile", async () => {
+    const { res, response, answer } = await open();
+    response.start();
+    const message = await answer();
+    let settled = false;
+    const sent = response.send("e", big).then(() => (settled = true));
+    assert.ok(res.writableNeedDrain);
+    response.beat();
+    await once(message, "readable");
+    assert.equal(settled, false);
+    const received = text(message);
+    await sent;
+    response.end();
+    assert.equal((await received).length, `retry: 2000\nevent: e\ndata: "${big}"\n\n`.length);
+    for (const event of ["drain", "close"]) assert.ok(res.listenerCount(event) <= 1);
+  });
+
+  it("stops waiting when the client goes away, and does nothing more", async () => {
+    const { res, response, client, answer } = await open();
+    response.start();
+    const message = await answer();
+    message.on("error", () => undefined);
+    const sent = response.send("e", big);
+    const failed = response.fail({ code: "INTERNAL" });
+    client.destroy();
+    await Promise.all([sent, failed]);
+    assert.ok(res.destroyed);
+    await response.send("e", 1);
+    await response.fail({ code: "INTERNAL" });
+    response.beat();
+  });
+
+  it("leaves no listeners behind after many waits", async () => {
+    const { res, response, answer } = await open();
+    response.start();
+    const received = text(await answer());
+    const before = ["drain", "close", "error"].map((event) => res.listenerCount(event));
+    for (let i = 0; i < 20; i++) await response.send("e", big.slice(0, 100_000));
+    assert.deepEqual(
+      ["drain", "close", "error"].map((event) => res.listenerCount(event)),
+      before,
+    );
+    response.end();
+    await received;
+  });
+
+  it("knows for how long nothing was sent", async () => {
+    const { response, answer } = await open();
+    response.start();
+    await answer();
+    const before = response.idleMs();
+    assert.ok(before > 0);
+    response.beat();
+    assert.ok(response.idleMs() < before);
+    response.end();
+  });
+});

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { Readable } from "node:stream";
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import {
+  WorkflowEventSchema,
+  WorkflowSchema,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { createEventUpstream, orSilence } from "../../src/sse/event-upstream.ts";
+import { suite } from "../support/gateway.ts";
+import { clientSuite } from "../support/orchestrator.ts";
+import { startUpstream } from "../support/upstream.ts";
+
+/** A stored event that says that the workflow is in `state` since `second`. */
+function stored(eventId: bigint, state: JobState, second: number) {
+  const value = create(WorkflowSchema, { id: "w1", state, updatedAt: { seconds: BigInt(second) } });
+  return create(WorkflowEventSchema, { workflowId: "w1", eventId, event: { case: "workflowUpdate", value } });
+}
+
+const lingerMs = 20;
+
+async function idsOf(events: AsyncIterable<WorkflowEvent>): Promise<bigint[]> {
+  const ids: bigint[] = [];
+  for await (const { eventId } of events) ids.push(eventId);
+  return ids;
+}
+
+describe("createEventUpstream", () => {
+  const upstream = suite(startUpstream);
+  const client = clientSuite(upstream);
+
+  function events(signal = new AbortController().signal) {
+    const headers = new Headers({ "ff-principal": "alice" });
+    return createEventUpstream(client(), "w1", { signal, timeoutMs: 5000, headers }, lingerMs);
+  }
+
+  it("opens the stream of its workflow as its caller, from the id on and without a deadline", async () => {
+    const asked: unknown[] = [];
+    upstream().rpcs.streamWorkflowEvents = (request, { timeoutMs }) => {
+      asked.push([request.workflowId, request.fromEventId, timeoutMs()]);
+      return Readable.from([stored(8n, JobState.RUNNING, 1)]);
+    };
+    assert.deepEqual(await idsOf(events().open(7n, () => undefined)), [8n]);
+    assert.deepEqual(asked, [["w1", 7n, undefined]]);
+    assert.equal(upstream().calls.at(-1)?.metadata.get("ff-principal"), "alice");
+  });
+
+  it("ends the server's side when its reader leaves, and when it takes silence for the end", async () => {
+    for (const silenceMs of [undefined, lingerMs]) {
+      const ended = Promise.withResolvers<undefined>();
+      upstream().rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
+        yield stored(1n, JobState.RUNNING, 1);
+        await once(signal, "abort");
+        ended.resolve(undefined);
+      };
+      const opened = events().open(0n, () => silenceMs);
+      const stream = opened[Symbol.asyncIterator]();
+      await stream.next();
+      if (silenceMs === undefined) await stream.return?.();
+      else assert.equal((await stream.next()).done, true);
+      await ended.promise;
+    }
+  });
+
+  it("ends with Canceled when its caller goes away", async () => {
+    const caller = new AbortController();
+    upstream().rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
+      yield stored(1n, JobState.RUNNING, 1);
+      await once(signal, "abort");
+    };
+    const stream = events(caller.signal).open(0n, () => undefined);
+    await assert.rejects(
+      async () => {
+        for await (const { eventId } of stream) {
+          assert.equal(eventId, 1n);
+          caller.abort();
+        }
+      },
+      { code: Code.Canceled },
+    );
+  });
+
+  it("rejects with the upstream's error", async () => {
+    upstream().rpcs.streamWorkflowEvents = () => {
+      throw new ConnectError("gone", Code.NotFound);
+    };
+    await assert.rejects(idsOf(events().open(0n, () => undefined)), { code: Code.NotFound });
+  });
+
+  const log = [
+    stored(2n, JobState.RUNNING, 2),
+    stored(5n, JobState.FAILED, 5),
+    stored(6n, JobState.RUNNING, 6),
+    stored(9n, JobState.SUCCEEDED, 9),
+  ];
+  for (const [what, second, id] of [
+    ["the event that ended it", 9, 9n],
+    ["the event that ended it, not that of the retry after it", 5, 5n],
+    ["the last event that ended it, for a time that no event has", 7, 9n],
+  ] as const)
+    for (const ends of [true, false])
+      it(`resumes after a terminal snapshot at ${what}, when the stream ${ends ? "ends" : "stays open"}`, async () => {
+        upstream().rpcs.streamWorkflowEvents = async function* ({ fromEventId }, { signal }) {
+          yield* log.filter(({ eventId }) => eventId > fromEventId);
+          if (!ends) await once(signal, "abort");
+        };
+        const updatedAt = { seconds: BigInt(second) };
+        assert.equal(await events().resumePointAfter(create(WorkflowSchema, { updatedAt })), id);
+      });
+
+  it("resumes after the first event where the log holds no more", async () => {
+    upstream().rpcs.streamWorkflowEvents = () => Readable.from([]);
+    assert.equal(await events().resumePointAfter(create(WorkflowSchema)), 1n);
+  });
+
+  for (const [state, finished] of [
+    [JobState.QUEUED, false],
+    [JobState.RUNNING, false],
+    [JobState.SUCCEEDED, true],
+    [JobState.FAILED, true],
+    [JobState.CANCELLED, true],
+  ] as const)
+    it(`says that a workflow in the state ${JobState[state]} is ${finished ? "" : "not "}finished`, async () => {
+      upstream().rpcs.getWorkflow = ({ workflowId }) => ({ id: workflowId, state });
+      assert.equal(await events().isFinished(), finished);
+      assert.equal(upstream().calls.at(-1)?.metadata.get("ff-principal"), "alice");
+    });
+});
+
+describe("orSilence", () => {
+  const never = new Promise<string>(() => undefined);
+
+  it("brings what comes in time, and undefined for what does not", async () => {
+    assert.equal(await orSilence(Promise.resolve("x"), 1000), "x");
+    assert.equal(await orSilence(never, 1), undefined);
+  });
+
+  it("waits for as long as it takes without a limit", async () => {
+    assert.equal(await orSilence(Promise.resolve("x"), undefined), "x");
+  });
+
+  it("rejects with what fails in time, and swallows what fails too late", async () => {
+    await assert.rejects(orSilence(Promise.reject(new Error("no")), 1000), /no/);
+    const late = Promise.withResolvers<string>();
+    assert.equal(await orSilence(late.promise, 1), undefined);
+    late.reject(new Error("nobody hears this"));
+  });
+});

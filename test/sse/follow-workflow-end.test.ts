@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { defaultPatience, followWorkflow, isLost } from "../../src/sse/follow-workflow.ts";
+import { stepEvent, workflowEvent } from "../support/samples.ts";
+import { createScriptedUpstream, follow, tries } from "../support/scripted-upstream.ts";
+
+const { RUNNING, SUCCEEDED, FAILED } = JobState;
+const lost = new ConnectError("connection lost", Code.Unavailable);
+
+describe("followWorkflow, at the end", () => {
+  it("resumes a stream that ends before the workflow does", async () => {
+    const upstream = createScriptedUpstream(
+      [
+        { events: [stepEvent(1n)], then: "end" },
+        { events: [workflowEvent(2n, SUCCEEDED)], then: "end" },
+      ],
+      { finished: [false] },
+    );
+    assert.deepEqual(await follow(upstream), {
+      came: ["1: stepUpdate", "2: SUCCEEDED"],
+      error: undefined,
+      waits: [0],
+    });
+    assert.deepEqual(upstream.openedFrom, [0n, 1n]);
+  });
+
+  it("sends the last snapshot once its resume point was found, however often that was lost", async () => {
+    const stream = { events: [workflowEvent(0n, SUCCEEDED)], then: "end" } as const;
+    const upstream = createScriptedUpstream([stream, stream, stream], { resumePoint: [lost, lost, 7n] });
+    assert.deepEqual(await follow(upstream), { came: ["7: SUCCEEDED"], error: undefined, waits: [0, 1] });
+  });
+
+  it("gives up when streams bring no more than the snapshot that is known", async () => {
+    const streams = Array(tries + 2).fill({ events: [workflowEvent(0n, RUNNING)], then: lost });
+    const { came, error, waits } = await follow(createScriptedUpstream(streams));
+    assert.equal(came.length, 1);
+    assert.ok(isLost(error));
+    assert.equal(waits.length, tries);
+  });
+
+  it("gives up as on a loss when the stream keeps ending", async () => {
+    const streams = Array(tries + 1).fill({ then: "end" });
+    const { came, error, waits } = await follow(createScriptedUpstream(streams, { finished: [false] }));
+    assert.deepEqual(came, []);
+    assert.ok(isLost(error));
+    assert.deepEqual(waits, [0, 1, 2]);
+  });
+
+  for (const then of ["end", "silence"] as const)
+    it(`ends without an event when a resume meets ${then} and the workflow is finished`, async () => {
+      const upstream = createScriptedUpstream([{ then }], { finished: [true] });
+      const outcome = await follow(upstream, { from: 9n, isEstablished: false });
+      assert.deepEqual(outcome, { came: [], error: undefined, waits: [] });
+      assert.deepEqual(upstream.openedFrom, [9n]);
+    });
+
+  it("waits on without a limit when a resume meets silence and the workflow is not finished", async () => {
+    const upstream = createScriptedUpstream(
+      [{ then: "silence" }, { events: [stepEvent(10n), workflowEvent(11n, SUCCEEDED)], then: "end" }],
+      { finished: [false] },
+    );
+    assert.deepEqual(await follow(upstream, { from: 9n, isEstablished: false }), {
+      came: ["10: stepUpdate", "11: SUCCEEDED"],
+      error: undefined,
+      waits: [],
+    });
+    assert.deepEqual(upstream.openedFrom, [9n, 9n]);
+  });
+
+  it("lingers after a terminal event, and ends in silence", async () => {
+    const upstream = createScriptedUpstream([
+      { events: [workflowEvent(1n, FAILED), stepEvent(2n)], then: "silence" },
+    ]);
+    assert.deepEqual(await follow(upstream), {
+      came: ["1: FAILED", "2: stepUpdate"],
+      error: undefined,
+      waits: [],
+    });
+  });
+
+  it("goes on with a workflow that is retried after it had failed", async () => {
+    const upstream = createScriptedUpstream(
+      [
+        { events: [workflowEvent(1n, FAILED), workflowEvent(2n, RUNNING)], then: "end" },
+        { events: [workflowEvent(3n, SUCCEEDED)], then: "silence" },
+      ],
+      { finished: [false] },
+    );
+    const { came, error } = await follow(upstream);
+    assert.equal(error, undefined);
+    assert.deepEqual(came, ["1: FAILED", "2: RUNNING", "3: SUCCEEDED"]);
+  });
+
+  it("looks once more when the stream is lost after the terminal event", async () => {
+    const upstream = createScriptedUpstream([
+      { events: [workflowEvent(1n, SUCCEEDED)], then: lost },
+      { then: "silence" },
+    ]);
+    assert.deepEqual(await follow(upstream), { came: ["1: SUCCEEDED"], error: undefined, waits: [0] });
+    assert.deepEqual(upstream.openedFrom, [0n, 1n]);
+  });
+
+  it("takes a lost question whether the workflow is finished for a lost stream", async () => {
+    const upstream = createScriptedUpstream([{ then: "end" }, { then: "end" }], { finished: [lost, true] });
+    assert.deepEqual(await follow(upstream), { came: [], error: undefined, waits: [0] });
+    const early = createScriptedUpstream([{ then: "end" }], { finished: [lost] });
+    assert.equal((await follow(early, { isEstablished: false })).error, lost);
+  });
+
+  it("stops waiting when the client goes away", async () => {
+    const client = new AbortController();
+    const upstream = createScriptedUpstream([{ then: lost }], { signal: client.signal });
+    const patience = {
+      ...defaultPatience,
+      backOffMs() {
+        client.abort();
+        return 3_600_000;
+      },
+    };
+    const events = followWorkflow(upstream, 0n, () => true, patience);
+    await assert.rejects(events.next(), { name: "AbortError" });
+  });
+});

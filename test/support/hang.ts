@@ -1,0 +1,32 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { HandlerContext } from "@connectrpc/connect";
+import { abortion, signal } from "./stack.ts";
+import type { Upstream, UpstreamRpcs } from "./upstream.ts";
+
+/** An RPC that says nothing until it is cancelled. */
+export interface Hanging {
+  /** The metadata of the first call, once it is there. */
+  readonly begun: Promise<Headers>;
+  /** Resolves once a call was cancelled, or its deadline has passed. */
+  readonly cancelled: Promise<void>;
+}
+
+/** Makes `rpc` of `upstream` hang. */
+export function hang(upstream: Upstream, rpc: keyof UpstreamRpcs): Hanging {
+  const begun = signal<Headers>();
+  const cancelled = signal();
+
+  async function wait(_request: unknown, context: HandlerContext): Promise<never> {
+    begun.resolve(context.requestHeader);
+    await abortion(context.signal);
+    cancelled.resolve();
+    throw new ConnectError("cancelled", Code.Canceled);
+  }
+
+  async function* waitInStream(request: unknown, context: HandlerContext) {
+    yield await wait(request, context);
+  }
+
+  Object.assign(upstream.rpcs, { [rpc]: rpc === "streamWorkflowEvents" ? waitInStream : wait });
+  return { begun: begun.promise, cancelled: cancelled.promise };
+}

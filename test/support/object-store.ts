@@ -1,0 +1,63 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { RequestListener, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** An object store whose answers the test writes. */
+export interface TestStore {
+  readonly url: string;
+  /** `GET /bucket/key` of every request so far. */
+  readonly requests: readonly string[];
+  /** How it answers; tests may replace it at any time. */
+  answer: RequestListener;
+  close(): Promise<void>;
+}
+
+/** Starts a store that has nothing. */
+export async function startTestStore(): Promise<TestStore> {
+  const requests: string[] = [];
+  const server = createServer((req, res) => {
+    requests.push(`${req.method} ${new URL(req.url ?? "", "http://store").pathname}`);
+    store.answer(req, res);
+  });
+  const store: TestStore = {
+    get url() {
+      return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    },
+    requests,
+    answer: (_req, res) => sendS3Error(res, 404, "NoSuchKey"),
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return store;
+}
+
+/** Settings that point a gateway at the store. */
+export function storeSettings({ url }: TestStore) {
+  return { R2_ENDPOINT: url, R2_ACCESS_KEY_ID: "any", R2_SECRET_ACCESS_KEY: "any" };
+}
+
+/** Answers as S3 does when something is wrong. */
+export function sendS3Error(res: ServerResponse, status: number, code: string): void {
+  res.writeHead(status, { "Content-Type": "application/xml" });
+  res.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>secret-of-the-store</Message></Error>`);
+}
+
+/** Serves `bytes` under every key, whole or the part that is asked for. */
+export function serveBytes(bytes: Buffer): RequestListener {
+  return function serve(req, res) {
+    const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(req.headers.range ?? "") ?? [];
+    const isPart = start !== undefined;
+    const part = isPart ? bytes.subarray(Number(start), Number(end) + 1) : bytes;
+    res.writeHead(isPart ? 206 : 200, {
+      "Content-Length": part.length,
+      ...(isPart ? { "Content-Range": `bytes ${start}-${end}/${bytes.length}` } : {}),
+    });
+    res.end(part);
+  };
+}

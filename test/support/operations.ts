@@ -1,0 +1,64 @@
+import type { OperationId } from "../../src/contract.ts";
+import { jsonPost, oneStep } from "./samples.ts";
+import type { UpstreamRpcs } from "./upstream.ts";
+
+/** An operation that calls the orchestrator. */
+export interface UpstreamOperation {
+  readonly id: OperationId;
+  readonly path: string;
+  readonly init: RequestInit;
+  /** The RPC whose failure is the operation's. */
+  readonly rpc: keyof UpstreamRpcs;
+  /** Whether its request may be sent twice. */
+  readonly safe: boolean;
+}
+
+const get = { method: "GET" };
+
+/** Each operation that calls the orchestrator, and a submission once with and once without a key. */
+export const upstreamOperations: readonly UpstreamOperation[] = [
+  {
+    id: "submitWorkflow",
+    path: "/v1/workflows",
+    init: jsonPost(oneStep),
+    rpc: "submitWorkflow",
+    safe: false,
+  },
+  {
+    id: "submitWorkflow",
+    path: "/v1/workflows",
+    init: jsonPost(oneStep, { "Idempotency-Key": "k" }),
+    rpc: "submitWorkflow",
+    safe: true,
+  },
+  { id: "listWorkflows", path: "/v1/workflows", init: get, rpc: "listWorkflows", safe: true },
+  { id: "getWorkflow", path: "/v1/workflows/w1", init: get, rpc: "getWorkflow", safe: true },
+  {
+    id: "cancelWorkflow",
+    path: "/v1/workflows/w1",
+    init: { method: "DELETE" },
+    rpc: "cancelWorkflow",
+    safe: true,
+  },
+  {
+    id: "retryWorkflow",
+    path: "/v1/workflows/w1/retry",
+    init: { method: "POST" },
+    rpc: "retryWorkflow",
+    safe: false,
+  },
+  {
+    id: "streamWorkflowEvents",
+    path: "/v1/workflows/w1/events",
+    init: get,
+    rpc: "streamWorkflowEvents",
+    safe: true,
+  },
+  {
+    id: "downloadArtifact",
+    path: "/v1/workflows/w1/artifacts/a.pdb",
+    init: get,
+    rpc: "getWorkflow",
+    safe: true,
+  },
+];

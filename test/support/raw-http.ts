@@ -1,0 +1,44 @@
+import { once } from "node:events";
+import { request } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
+import { connect } from "node:net";
+
+/** An answer as it came, complete or not. */
+export interface RawAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** Sends a request whose path nothing normalises, over a connection of its own. */
+export function sendPath(
+  origin: string,
+  path: string,
+  { method = "GET", headers = {} }: { method?: string; headers?: Record<string, string> } = {},
+): Promise<RawAnswer> {
+  const { hostname, port } = new URL(origin);
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ hostname, port, path, method, headers, agent: false }, (answer) => {
+      let body = "";
+      answer
+        .setEncoding("utf8")
+        .on("data", (text: string) => (body += text))
+        .once("error", reject)
+        .once("end", () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body }));
+    });
+    outgoing.once("error", reject).end();
+  });
+}
+
+/** Writes `text` to a socket and leaves it open; resolves to all that comes back until the server closes it. */
+export async function sendText(origin: string, text: string): Promise<string> {
+  const { hostname, port } = new URL(origin);
+  const socket = connect(Number(port), hostname);
+  let received = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => (received += chunk));
+  // A server that does not read the rest resets the connection; what it said before is what counts.
+  socket.on("error", () => undefined);
+  socket.write(text);
+  await once(socket, "close");
+  return received;
+}

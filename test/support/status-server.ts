@@ -1,0 +1,39 @@
+import { once } from "node:events";
+import { createServer } from "node:http2";
+import type { ServerHttp2Session } from "node:http2";
+import type { AddressInfo } from "node:net";
+
+/** An upstream that answers every call with the same gRPC status, whether gRPC knows it or not. */
+export interface StatusServer {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Starts it; the answer is HTTP/2 as gRPC frames it, made by no gRPC library. */
+export async function startStatusServer(grpcStatus: number, message: string): Promise<StatusServer> {
+  const server = createServer();
+  const sessions = new Set<ServerHttp2Session>();
+  server.on("session", (session) => sessions.add(session));
+  server.on("stream", (stream) => {
+    stream.resume();
+    stream.respond(
+      {
+        ":status": 200,
+        "content-type": "application/grpc",
+        "grpc-status": String(grpcStatus),
+        "grpc-message": encodeURIComponent(message),
+      },
+      { endStream: true },
+    );
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      for (const session of sessions) session.destroy();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { ConnectError, Code } from "@connectrpc/connect";
+import { createLogger } from "../../src/telemetry/logger.ts";
+
+/** A logger, and what it has written. */
+function setUp() {
+  const lines: string[] = [];
+  const logger = createLogger({ write: (line) => void lines.push(line) });
+  return { logger, lines, logged: (index = 0) => JSON.parse(lines[index]!) };
+}
+
+describe("createLogger", () => {
+  it("writes one JSON line per entry, with level, time and what is bound to it", () => {
+    const { logger, lines, logged } = setUp();
+    logger.child({ trace_id: "abc" }).info({ event: "e", text: "two\nlines" }, "e");
+    logger.error("plain");
+    assert.equal(lines.length, 2);
+    for (const line of lines) assert.match(line, /^[^\n]+\n$/);
+    const { time, ...entry } = logged();
+    assert.deepEqual(entry, { level: "info", trace_id: "abc", event: "e", text: "two\nlines", msg: "e" });
+    assert.equal(new Date(time).toISOString(), time);
+    assert.equal(logged(1).level, "error");
+  });
+
+  it("writes of an error no more than type, message, code, stack and cause", () => {
+    const { logger, lines, logged } = setUp();
+    const cause = Object.assign(new RangeError("below"), {
+      $response: { headers: { authorization: "hidden" } },
+    });
+    const err = Object.assign(new TypeError("above", { cause }), {
+      body: "hidden",
+      code: "E_CODE",
+      config: "hidden",
+    });
+    logger.error({ err }, "failed");
+    assert.deepEqual(logged().err, {
+      type: "TypeError",
+      message: "above",
+      code: "E_CODE",
+      stack: err.stack,
+      cause: { type: "RangeError", message: "below", stack: cause.stack },
+    });
+    assert.ok(!lines.join("").includes("hidden"));
+  });
+
+  it("writes the code of a gRPC error and none of its metadata", () => {
+    const { logger, lines, logged } = setUp();
+    logger.warn({ err: new ConnectError("gone", Code.NotFound, { "x-secret": "hidden" }) });
+    assert.equal(logged().err.code, Code.NotFound);
+    assert.ok(!lines.join("").includes("hidden"));
+  });
+
+  it("leaves out a code that is neither text nor number", () => {
+    const { logger, lines, logged } = setUp();
+    logger.error({ err: Object.assign(new Error("x"), { code: { token: "hidden" } }) });
+    assert.equal("code" in logged().err, false);
+    assert.ok(!lines.join("").includes("hidden"));
+  });
+
+  it("follows five causes at most, and a cause of itself no further", () => {
+    const { logger, logged } = setUp();
+    const err = new Error("ouroboros");
+    err.cause = err;
+    logger.error({ err });
+    let depth = 0;
+    for (let at = logged().err; at.cause !== undefined; at = at.cause) depth += 1;
+    assert.equal(depth, 5);
+  });
+
+  for (const [thrown, message] of [
+    ["text", "text"],
+    [undefined, undefined],
+    [null, "null"],
+    [{ body: "hidden" }, "[object Object]"],
+  ] as const)
+    it(`writes a thrown ${JSON.stringify(thrown)} by its text only`, () => {
+      const { logger, logged } = setUp();
+      logger.error({ err: thrown });
+      assert.deepEqual(logged().err, message === undefined ? undefined : { message });
+    });
+});

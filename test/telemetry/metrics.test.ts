@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { createMetrics } from "../../src/telemetry/metrics.ts";
+
+describe("createMetrics", () => {
+  it("counts requests and their durations by method, path and status", async () => {
+    const metrics = createMetrics();
+    metrics.observeRequest("GET", "/v1/workflows/{id}", 200, 0.003);
+    metrics.observeRequest("GET", "/v1/workflows/{id}", 200, 40);
+    metrics.observeRequest("POST", "/v1/workflows", 503, 0.3);
+    const text = await metrics.render();
+    const get = 'method="GET",path="/v1/workflows/{id}",status="200"';
+    const name = "foldforge_gateway_http_request_duration_seconds";
+    for (const line of [
+      "# TYPE foldforge_gateway_http_requests_total counter",
+      `foldforge_gateway_http_requests_total{${get}} 2`,
+      'foldforge_gateway_http_requests_total{method="POST",path="/v1/workflows",status="503"} 1',
+      `# TYPE ${name} histogram`,
+      `${name}_bucket{le="0.0025",${get}} 0`,
+      `${name}_bucket{le="0.005",${get}} 1`,
+      `${name}_bucket{le="30",${get}} 1`,
+      `${name}_bucket{le="+Inf",${get}} 2`,
+      `${name}_count{${get}} 2`,
+      `${name}_sum{${get}} 40.003`,
+    ])
+      assert.ok(text.split("\n").includes(line), `${line}\nis not in\n${text}`);
+    assert.match(metrics.contentType, /^text\/plain; version=0\.0\.4/);
+  });
+
+  it("escapes what a label holds", async () => {
+    const metrics = createMetrics();
+    metrics.observeRequest("GET", 'a"\n\\', 200, 1);
+    assert.match(await metrics.render(), /path="a\\"\\n\\\\"/);
+  });
+
+  it("keeps the numbers of each gateway apart", async () => {
+    createMetrics().observeRequest("GET", "/x", 200, 1);
+    assert.doesNotMatch(await createMetrics().render(), /"\/x"/);
+  });
+});

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { loadContract } from "../../src/contract.ts";
+import { queryFaults } from "../../src/validation/query-faults.ts";
+
+const operations = loadContract().paths.flatMap((path) => path.operations);
+const list = operations.find(({ id }) => id === "listWorkflows")!;
+const get = operations.find(({ id }) => id === "getWorkflow")!;
+
+function told(query: string, operation = list): string[] {
+  return queryFaults(operation, `/v1/workflows${query}`).map(({ path, message }) => `${path} ${message}`);
+}
+
+describe("queryFaults", () => {
+  for (const query of [
+    "",
+    "?",
+    "?page_size=20",
+    "?page_size=0",
+    "?page_size=-1",
+    "?page_size=101",
+    "?page_size=%31",
+    "?label=a=b&label=c=d",
+    "?label=a%3Db%3Dc",
+    "?state=RUNNING&page_token=x%26y",
+    "?state=+x+",
+  ])
+    it(`has nothing against ${query || "no query"}`, () => assert.deepEqual(told(query), []));
+
+  for (const [query, ...faults] of [
+    ["?x=1", "/query/x is not a parameter of this operation"],
+    ["?Page_Size=1", "/query/Page_Size is not a parameter of this operation"],
+    ["?=1", "/query/ is not a parameter of this operation"],
+    ["?a%2Fb~c=1", "/query/a~1b~0c is not a parameter of this operation"],
+    ["?__proto__=1", "/query/__proto__ is not a parameter of this operation"],
+    ["?label[]=a=b", "/query/label[] is not a parameter of this operation"],
+    ["?page_size=1&page_size=1", "/query/page_size must be given once"],
+    ["?state=RUNNING&state=FAILED", "/query/state must be given once"],
+    ["?page_size=", "/query/page_size must not be empty"],
+    ["?page_token", "/query/page_token must not be empty"],
+    ["?label=a=b&label=", "/query/label must not be empty"],
+    [
+      "?x=1&page_size=",
+      "/query/x is not a parameter of this operation",
+      "/query/page_size must not be empty",
+    ],
+    ["?state=%ff", "/query must be percent-encoded UTF-8"],
+    ["?state=%", "/query must be percent-encoded UTF-8"],
+  ] as const)
+    it(`refuses ${query}`, () => assert.deepEqual(told(query), faults));
+
+  for (const value of [
+    "1e2",
+    "0x10",
+    "%205",
+    "5%20",
+    "05",
+    "%2B5",
+    "5.0",
+    "-0x1",
+    "--1",
+    "1_0",
+    "NaN",
+    "-",
+    "٣",
+  ])
+    it(`refuses the integer ${value}`, () => {
+      assert.deepEqual(told(`?page_size=${encodeURI(decodeURIComponent(value)).replace("+", "%2B")}`), [
+        "/query/page_size must be an integer in decimal digits",
+      ]);
+    });
+
+  it("knows an operation's own parameters only", () => {
+    assert.deepEqual(told("?page_size=1", get), ["/query/page_size is not a parameter of this operation"]);
+    assert.deepEqual(told("?id=1", get), ["/query/id is not a parameter of this operation"]);
+    assert.deepEqual(told("", get), []);
+  });
+});
