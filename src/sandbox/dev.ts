@@ -104,5 +104,6 @@ async function main(): Promise<void> {
 
 await main().catch((error: unknown) => {
   console.error("dev:", error instanceof SettingsError ? error.message : error);
-  process.exitCode = 1;
+  // What has been started ends with this process.
+  process.exit(1);
 });

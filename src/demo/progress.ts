@@ -1,0 +1,73 @@
+import type { Schema } from "./client.ts";
+import { oneLine } from "./one-line.ts";
+
+/** Where progress is shown. */
+export interface Screen {
+  write(text: string): void;
+  /** Whether lines can be drawn over. */
+  readonly live: boolean;
+  /** Characters in a line. */
+  columns(): number;
+}
+
+/** What shows how the steps of a workflow stand. */
+export interface Progress {
+  /** Shows an event. */
+  show(event: Schema["WorkflowEvent"]): void;
+  /** Says something without disturbing what is drawn. */
+  note(text: string): void;
+}
+
+const barLength = 30;
+
+/** Shows one bar per step that moves in place or, where nothing can be drawn over, a line per change. */
+export function createProgress(steps: readonly Schema["Step"][], screen: Screen): Progress {
+  const rows = new Map<string, string>();
+  const statuses = new Map<string, Schema["StepStatus"]>();
+  const idLength = Math.max(...steps.map(({ id }) => id.length));
+  const toolLength = Math.max(...steps.map(({ tool }) => tool.length));
+  let drawn = 0;
+
+  function rowOf({ id, tool }: Schema["Step"]): string {
+    const status = statuses.get(id);
+    const row = `${id.padEnd(idLength)}  ${tool.padEnd(toolLength)}  ${describe(status, screen.live)}`;
+    // A line that wraps would be two to draw over.
+    return screen.live ? row.slice(0, screen.columns() - 1) : row;
+  }
+
+  function draw(notes = "") {
+    const back = drawn > 0 ? `\x1b[${drawn}A\x1b[J` : "";
+    screen.write(back + notes + steps.map((step) => `${rowOf(step)}\n`).join(""));
+    drawn = steps.length;
+  }
+
+  function printChanges() {
+    for (const step of steps) {
+      const row = rowOf(step);
+      if (rows.get(step.id) !== row) screen.write(`${row}\n`);
+      rows.set(step.id, row);
+    }
+  }
+
+  return {
+    show({ step_update, workflow_update }) {
+      const updates = step_update === undefined ? (workflow_update?.step_statuses ?? []) : [step_update];
+      for (const update of updates) statuses.set(update.step_id, update);
+      if (screen.live) draw();
+      else printChanges();
+    },
+    note(text) {
+      if (screen.live) draw(`${text}\n`);
+      else screen.write(`${text}\n`);
+    },
+  };
+}
+
+function describe(status: Schema["StepStatus"] | undefined, withBar: boolean): string {
+  const { fraction = 0, state = "QUEUED", error } = status ?? {};
+  const full = Math.round(fraction * barLength);
+  const bar = withBar ? `${"█".repeat(full)}${"░".repeat(barLength - full)} ` : "";
+  const percent = `${Math.floor(fraction * 100)}`.padStart(3);
+  const reason = error === undefined ? "" : `: ${oneLine(error.message)}`;
+  return `${bar}${percent} %  ${state}${reason}`;
+}

@@ -1,0 +1,62 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { createGatewayClient, dataOf } from "./client.ts";
+import type { GatewayClient, Schema } from "./client.ts";
+import { downloadArtifact, fileNameFrom } from "./download.ts";
+import { Failure } from "./failure.ts";
+import { followWorkflow } from "./follow.ts";
+import { createProgress } from "./progress.ts";
+import type { Screen } from "./progress.ts";
+
+/** Where the gateway is, and where files go. */
+export interface DemoSettings {
+  readonly url: string;
+  readonly apiKey: string;
+  readonly downloads: string;
+}
+
+/** Three steps: design backbones, then sequences for them, then fold those. */
+const designThenFold: Schema["WorkflowSpec"] = {
+  name: "design-then-fold",
+  labels: { team: "alpha" },
+  steps: [
+    { id: "design", tool: "rfdiffusion", params: { contigs: "100-100", num_designs: 3 } },
+    { id: "seqs", tool: "proteinmpnn", depends_on: ["design"], params: { num_sequences: 5 } },
+    { id: "fold", tool: "af2", depends_on: ["seqs"], params: { msa_cache_policy: "USE_CACHE" } },
+  ],
+};
+
+/** Submits a workflow, follows it to its end, and downloads and verifies every file that it made. */
+export async function runDemo({ url, apiKey, downloads }: DemoSettings, screen: Screen): Promise<void> {
+  const client = createGatewayClient(url, apiKey);
+  const { id, name, steps } = await submit(client, designThenFold);
+  screen.write(`submitted ${name} as ${id}\n`);
+
+  const progress = createProgress(steps, screen);
+  const reconnecting = (reason: string) => progress.note(`${reason}; reconnecting`);
+  for await (const event of followWorkflow(client, id, reconnecting)) progress.show(event);
+
+  const workflow = dataOf(await client.GET("/v1/workflows/{id}", { params: { path: { id } } }));
+  if (workflow.state !== "SUCCEEDED") throw new Failure(whyNot(workflow));
+  const folder = join(downloads, fileNameFrom(id));
+  let files = 0;
+  for (const { step_id, outputs } of workflow.step_statuses) {
+    for (const artifact of outputs)
+      await downloadArtifact(client, id, artifact, join(folder, fileNameFrom(step_id)));
+    files += outputs.length;
+  }
+  screen.write(`verified ${files} files in ${folder}\n`);
+}
+
+async function submit(client: GatewayClient, body: Schema["WorkflowSpec"]): Promise<Schema["Workflow"]> {
+  // The key makes the request safe to repeat: sent again, it answers the same workflow.
+  const params = { header: { "Idempotency-Key": randomUUID() } };
+  return dataOf(await client.POST("/v1/workflows", { params, body }));
+}
+
+function whyNot({ id, state, step_statuses }: Schema["Workflow"]): string {
+  const reasons = step_statuses.flatMap(({ step_id, error }) =>
+    error === undefined ? [] : [`; step ${step_id}: ${error.code} ${error.message}`],
+  );
+  return `workflow ${id} is ${state}${reasons.join("")}`;
+}
