@@ -43,15 +43,21 @@ const transports = {
   message: "Only src/orchestrator makes transports.",
 };
 
+const processModule = {
+  group: ["process", "node:process"],
+  message: "Only the entry points touch the process.",
+};
 const sandbox = { regex: "/sandbox/", message: "The sandbox and the gateway share nothing but generated/." };
 
 /** A rule that allows relative imports of `may` and, unless `self` is false, of the folder's own files. */
 function importRule(may, self, ...packages) {
   const allowed = may.map((layer) => `\\.\\./(\\.\\./)*${layer}(/|\\.ts$)`);
-  const own = self ? ["\\./"] : [];
+  const own = self ? ["\\./(?!.*\\.\\./)"] : [];
   const regex = `^(?!${[...allowed, ...own].join("|") || "$"})\\.`;
   const message = `This folder may import only: ${[...may, ...(self ? ["its own files"] : [])].join(", ") || "packages"}.`;
-  return { "no-restricted-imports": ["error", { patterns: [{ regex, message }, ...packages] }] };
+  return {
+    "no-restricted-imports": ["error", { patterns: [{ regex, message }, processModule, ...packages] }],
+  };
 }
 
 export default defineConfig(
@@ -79,20 +85,29 @@ export default defineConfig(
     rules: {
       "no-restricted-globals": [
         "error",
-        { name: "process", message: "Only the entry points touch the process." },
+        { globals: [{ name: "process", message: processModule.message }], checkGlobalObject: true },
+      ],
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector: "ImportExpression, TSImportType",
+          message: "Import at the top, where the direction is checked.",
+        },
       ],
     },
   },
   {
     files: ["src/*.ts"],
-    rules: { "no-restricted-imports": ["error", { patterns: [transports, sandbox] }] },
+    rules: { "no-restricted-imports": ["error", { patterns: [transports, sandbox, processModule] }] },
   },
+  // A folder that is not among the layers may import nothing of ours but its own files.
+  { files: ["src/*/**/*.ts"], rules: importRule([], true, express, transports) },
   ...Object.entries(layers).map(([layer, { may, self = true }]) => ({
-    files: [`src/${layer}/*.ts`],
+    files: [`src/${layer}/**/*.ts`],
     rules: importRule(
       may,
       self,
-      ...(["mapping", "errors", "orchestrator"].includes(layer) ? [express] : []),
+      ...(["middleware", "handlers", "sse", "validation", "sandbox"].includes(layer) ? [] : [express]),
       ...(["orchestrator", "sandbox"].includes(layer) ? [] : [transports]),
     ),
   })),

@@ -1,7 +1,5 @@
 import { ScalarType } from "@bufbuild/protobuf";
-import type { DescEnum, DescField, DescMessage } from "@bufbuild/protobuf";
-import { file_foldforge_common_v1_common } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import { file_foldforge_orchestrator_v1_orchestrator } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { DescEnum, DescField, DescMessage, Registry } from "@bufbuild/protobuf";
 
 /** A JSON schema of the OpenAPI document, as far as it is compared. */
 interface Schema {
@@ -17,20 +15,19 @@ interface Schema {
   readonly "x-protobuf"?: string;
 }
 
+type Schemas = Readonly<Record<string, Schema>>;
+
 /** An OpenAPI document, as far as it is compared. */
-interface Document {
-  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+export interface Document {
+  readonly components: { readonly schemas: Schemas };
 }
 
 /** Where the two contracts differ on purpose. */
 const intended = {
-  /** Fields that HTTP carries elsewhere: the spec is flattened, the event id is the SSE id. */
-  fieldsNotInJson: [
-    "foldforge.orchestrator.v1.Workflow.spec",
-    "foldforge.orchestrator.v1.WorkflowEvent.event_id",
-  ],
-  /** Properties that come out of the flattened spec. */
-  propertiesNotInProto: ["Workflow.name", "Workflow.steps", "Workflow.labels"],
+  /** Message fields whose own fields JSON has in their place. */
+  flattened: ["foldforge.orchestrator.v1.Workflow.spec"],
+  /** Fields that HTTP carries elsewhere: the event id is the SSE id. */
+  fieldsNotInJson: ["foldforge.orchestrator.v1.WorkflowEvent.event_id"],
   /** Messages that no JSON shape mirrors: requests and answers that HTTP spells as parameters, headers and bodies. */
   messagesNotInJson:
     /\.(ProgressEvent|\w+Request|AuthenticateApiKeyResponse|ConsumeQuotaResponse|GetBalanceResponse|ListLedgerResponse|LedgerEntry|GrantCreditsResponse|RankFilter|RankedDesign|RankDesignsResponse)$/,
@@ -39,30 +36,22 @@ const intended = {
 };
 
 /** Every difference between the OpenAPI document and the protobuf contract that is not intended, a line each. */
-export function contractDrift(document: Document): string[] {
-  const { schemas } = document.components;
-  const files = [file_foldforge_common_v1_common, file_foldforge_orchestrator_v1_orchestrator];
-  const messages = new Map(
-    files.flatMap((file) => file.messages).map((message) => [message.typeName, message]),
-  );
-  const enums = new Map(
-    files.flatMap((file) => file.enums).map((description) => [description.typeName, description]),
-  );
+export function contractDrift({ components: { schemas } }: Document, contract: Registry): string[] {
   const mirrored = new Set(Object.values(schemas).map((schema) => schema["x-protobuf"]));
+  const unmirrored = [...contract]
+    .filter(({ kind }) => kind === "message" || kind === "enum")
+    .filter(({ typeName }) => !mirrored.has(typeName) && !intended.messagesNotInJson.test(typeName));
 
   return [
     ...Object.entries(schemas).flatMap(([name, schema]) => {
       const typeName = schema["x-protobuf"];
       if (typeName === undefined) return unmirroredDrift(name, schema);
-      const [message, description] = [messages.get(typeName), enums.get(typeName)];
-      if (description !== undefined) return enumDrift(name, schema, description);
-      return message === undefined
-        ? [`${name} mirrors ${typeName}, which does not exist`]
-        : messageDrift(schemas, name, schema, message);
+      const type = contract.get(typeName);
+      if (type?.kind === "enum") return enumDrift(name, schema, type);
+      if (type?.kind === "message") return messageDrift(schemas, name, schema, type);
+      return [`${name} mirrors ${typeName}, which does not exist`];
     }),
-    ...[...messages.keys(), ...enums.keys()]
-      .filter((typeName) => !mirrored.has(typeName) && !intended.messagesNotInJson.test(typeName))
-      .map((typeName) => `no schema mirrors ${typeName}`),
+    ...unmirrored.map(({ typeName }) => `no schema mirrors ${typeName}`),
   ];
 }
 
@@ -89,38 +78,57 @@ function enumDrift(name: string, schema: Schema, description: DescEnum): string[
   ];
 }
 
-function messageDrift(
-  schemas: Document["components"]["schemas"],
-  name: string,
-  schema: Schema,
-  message: DescMessage,
-): string[] {
-  // A schema that chooses between others has what each of them has; they are compared one by one.
-  if (schema.oneOf !== undefined) {
-    return schema.oneOf
-      .map(({ $ref = "" }) => $ref.slice($ref.lastIndexOf("/") + 1))
-      .filter((option) => schemas[option]?.["x-protobuf"] !== message.typeName)
-      .map((option) => `${name} may be ${option}, which does not mirror ${message.typeName}`);
-  }
-  const properties = schema.properties ?? {};
-  const fields = new Map(message.fields.map((field) => [field.name, field]));
+function messageDrift(schemas: Schemas, name: string, schema: Schema, message: DescMessage): string[] {
+  const { properties = {}, oneOf } = schema;
+  const fields = new Map(fieldsInJson(message).map((field) => [field.name, field]));
   return [
-    ...message.fields
-      .filter((field) => properties[field.name] === undefined)
-      .filter((field) => !intended.fieldsNotInJson.includes(`${message.typeName}.${field.name}`))
-      .map((field) => `${name} lacks ${field.name} of ${message.typeName}`),
+    // A schema that chooses between others has what each of them has; they are compared one by one.
+    ...(oneOf ?? [])
+      .map(({ $ref = "an inline schema" }) => $ref.slice($ref.lastIndexOf("/") + 1))
+      .filter((option) => schemas[option]?.["x-protobuf"] !== message.typeName)
+      .map((option) => `${name} may be ${option}, which does not mirror ${message.typeName}`),
+    ...[...fields.values()]
+      .filter((field) => oneOf === undefined && properties[field.name] === undefined)
+      .map((field) => `${name} lacks ${field.name} of ${field.parent.typeName}`),
     ...Object.entries(properties).flatMap(([property, value]) => {
       const field = fields.get(property);
-      if (field !== undefined) return typeDrift(schemas, `${name}.${property}`, value, field);
-      const isIntended = intended.propertiesNotInProto.includes(`${name}.${property}`);
-      return isIntended ? [] : [`${name} has ${property}, which ${message.typeName} lacks`];
+      return field === undefined
+        ? [`${name} has ${property}, which ${message.typeName} lacks`]
+        : typeDrift(schemas, `${name}.${property}`, value, field);
     }),
   ];
 }
 
+/** The fields that the JSON shape of `message` is meant to have. */
+function fieldsInJson(message: DescMessage): DescField[] {
+  return message.fields.flatMap((field) => {
+    const fullName = `${message.typeName}.${field.name}`;
+    if (intended.fieldsNotInJson.includes(fullName)) return [];
+    return field.message !== undefined && intended.flattened.includes(fullName)
+      ? fieldsInJson(field.message)
+      : [field];
+  });
+}
+
+function typeDrift(schemas: Schemas, at: string, given: Schema, field: DescField): string[] {
+  const schema = resolve(schemas, given);
+  switch (field.fieldKind) {
+    case "list":
+      return schema.type === "array"
+        ? valueDrift(schemas, `${at}[]`, schema.items ?? {}, field)
+        : [`${at} is no array`];
+    case "map":
+      return schema.type === "object" && typeof schema.additionalProperties === "object"
+        ? valueDrift(schemas, `${at}{}`, schema.additionalProperties, field)
+        : [`${at} is no map`];
+    default:
+      return valueDrift(schemas, at, schema, field);
+  }
+}
+
 /** The JSON types and formats that may stand for a protobuf scalar; the first one is told when none does. */
 const scalarTypes: Partial<Record<ScalarType, readonly string[]>> = {
-  [ScalarType.STRING]: ["string", "string date-time"],
+  [ScalarType.STRING]: ["string"],
   [ScalarType.BOOL]: ["boolean"],
   [ScalarType.DOUBLE]: ["number double", "number"],
   [ScalarType.FLOAT]: ["number float"],
@@ -130,50 +138,27 @@ const scalarTypes: Partial<Record<ScalarType, readonly string[]>> = {
   [ScalarType.UINT64]: ["integer uint64"],
 };
 
-function typeDrift(
-  schemas: Document["components"]["schemas"],
-  at: string,
-  given: Schema,
-  field: DescField,
-): string[] {
+/** Compares one value: a field's own, or one of its list or map. */
+function valueDrift(schemas: Schemas, at: string, given: Schema, field: DescField): string[] {
   const schema = resolve(schemas, given);
   const actual = [schema.type, schema.format].filter((part) => part !== undefined).join(" ");
-  switch (field.fieldKind) {
-    case "scalar": {
-      const types = scalarTypes[field.scalar] ?? [];
-      return types.includes(actual)
-        ? []
-        : [`${at} is ${actual}, its field is ${types[0] ?? "of another kind"}`];
-    }
-    case "enum":
-      return schema["x-protobuf"] === field.enum.typeName
-        ? []
-        : [`${at} does not mirror ${field.enum.typeName}`];
-    case "message": {
-      const { typeName } = field.message;
-      if (typeName === "google.protobuf.Timestamp")
-        return actual === "string date-time" ? [] : [`${at} is no date-time`];
-      if (typeName === "google.protobuf.Struct") {
-        return actual === "object" && schema.additionalProperties === true ? [] : [`${at} is no open object`];
-      }
-      return schema["x-protobuf"] === typeName ? [] : [`${at} does not mirror ${typeName}`];
-    }
-    case "list": {
-      if (actual !== "array") return [`${at} is no array`];
-      const items = resolve(schemas, schema.items ?? {});
-      const expected = field.listKind === "message" ? field.message.typeName : undefined;
-      return expected === undefined || items["x-protobuf"] === expected
-        ? []
-        : [`${at} has items that do not mirror ${expected}`];
-    }
-    case "map":
-      return actual === "object" && typeof schema.additionalProperties === "object"
-        ? []
-        : [`${at} is no map`];
+  if (field.scalar !== undefined) {
+    const types = scalarTypes[field.scalar] ?? [];
+    return types.includes(actual)
+      ? []
+      : [`${at} is ${actual || "of any type"}, its field is ${types[0] ?? "of another kind"}`];
   }
+  const { typeName } = field.message ?? field.enum;
+  if (typeName === "google.protobuf.Timestamp") {
+    return actual === "string date-time" ? [] : [`${at} is no date-time`];
+  }
+  if (typeName === "google.protobuf.Struct") {
+    return actual === "object" && schema.additionalProperties === true ? [] : [`${at} is no open object`];
+  }
+  return schema["x-protobuf"] === typeName ? [] : [`${at} does not mirror ${typeName}`];
 }
 
-function resolve(schemas: Document["components"]["schemas"], schema: Schema): Schema {
+function resolve(schemas: Schemas, schema: Schema): Schema {
   return schema.$ref === undefined
     ? schema
     : (schemas[schema.$ref.slice(schema.$ref.lastIndexOf("/") + 1)] ?? {});

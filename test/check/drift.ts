@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { contractDrift } from "./contract-drift.ts";
+import { loadProtobufContract } from "./protobuf-contract.ts";
 
-const drift = contractDrift(parse(readFileSync("openapi/gateway.v1.yaml", "utf8")));
+const document = parse(readFileSync("openapi/gateway.v1.yaml", "utf8"));
+const drift = contractDrift(document, await loadProtobufContract());
 for (const line of drift) console.error(`openapi/gateway.v1.yaml: ${line}`);
 process.exitCode = drift.length > 0 ? 1 : 0;

@@ -12,11 +12,13 @@ try {
   const files = new Set([...filesUnder("generated"), ...filesUnder(join(fresh, "generated"))]);
   const stale = [...files].sort().flatMap((file) => {
     const [committed, expected] = [join("generated", file), join(fresh, "generated", file)];
-    if (!existsSync(committed)) return [`${committed} is missing`];
-    if (!existsSync(expected)) return [`${committed} comes from no contract`];
-    return readFileSync(committed).equals(readFileSync(expected)) ? [] : [`${committed} is stale`];
+    if (!existsSync(committed)) return [`${committed} is missing: run make generate`];
+    if (!existsSync(expected)) return [`${committed} comes from no contract: delete it`];
+    return readFileSync(committed).equals(readFileSync(expected))
+      ? []
+      : [`${committed} is stale: run make generate`];
   });
-  for (const line of stale) console.error(`${line}: run make generate`);
+  for (const line of stale) console.error(line);
   process.exitCode = stale.length > 0 ? 1 : 0;
 } finally {
   rmSync(fresh, { recursive: true });
