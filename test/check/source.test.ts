@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { assertFails, assertPasses, eachInScratch } from "./scratch-fixture.ts";
+
+/** What may not be written where, and a word of the complaint. */
+const wrongImports = [
+  ["src/telemetry/metrics.ts", 'import "express";', "Express stays in"],
+  ["src/mapping/workflow.ts", 'import "./../handlers/health.ts";', "This folder may import only"],
+  ["src/mapping/job-state.ts", 'void import("../handlers/health.ts");', "Import at the top"],
+  ["src/errors/error-answer.ts", 'export type App = import("express").Express;', "Import at the top"],
+  ["src/middleware/deadline.ts", 'import "node:process";', "Only the entry points touch the process"],
+  ["src/middleware/body.ts", "globalThis.process.exitCode = 1;", "Only the entry points touch the process"],
+  ["src/handlers/deep/deep.ts", 'import "../../sandbox/settings.ts";', "This folder may import only"],
+  ["src/anew/anew.ts", 'import "../app.ts";', "This folder may import only"],
+  ["src/mapping/time.ts", 'import "express";', "Express stays in"],
+  ["src/errors/codes.ts", 'import "express";', "Express stays in"],
+  ["src/orchestrator/metadata.ts", 'import "express";', "Express stays in"],
+  ["src/errors/refusal.ts", 'import "../handlers/health.ts";', "This folder may import only"],
+  ["src/mapping/numbers.ts", 'import "../orchestrator/client.ts";', "This folder may import only"],
+  ["src/telemetry/logger.ts", 'import "../errors/codes.ts";', "This folder may import only"],
+  ["src/orchestrator/client.ts", 'import "../mapping/time.ts";', "This folder may import only"],
+  ["src/validation/rules.ts", 'import "../auth/caller.ts";', "This folder may import only"],
+  ["src/artifacts/integrity.ts", 'import "../sse/frames.ts";', "This folder may import only"],
+  ["src/auth/quota.ts", 'import "../middleware/trace.ts";', "This folder may import only"],
+  ["src/sse/frames.ts", 'import "../handlers/events.ts";', "This folder may import only"],
+  ["src/middleware/trace.ts", 'import "./deadline.ts";', "This folder may import only"],
+  ["src/handlers/health.ts", 'import "./events.ts";', "This folder may import only"],
+  ["src/handlers/workflows.ts", 'import "../app.ts";', "This folder may import only"],
+  ["src/middleware/not-found.ts", 'import "../sandbox/settings.ts";', "This folder may import only"],
+  ["src/app.ts", 'import "./sandbox/settings.ts";', "share nothing but generated"],
+  ["src/server.ts", 'import "@connectrpc/connect-node";', "Only src/orchestrator makes transports"],
+  [
+    "src/handlers/artifacts.ts",
+    'import "@connectrpc/connect-node";',
+    "Only src/orchestrator makes transports",
+  ],
+  ["src/sandbox/main.ts", 'import "../config.ts";', "This folder may import only"],
+  ["src/sandbox/tools/tool.ts", 'import "../../config.ts";', "share nothing but generated"],
+  ["src/demo/main.ts", 'import "../contract.ts";', "This folder may import only"],
+  ["src/handlers/events.ts", "process.exitCode = 1;", "Only the entry points touch the process"],
+  ["src/config.ts", "process.exitCode = 1;", "Only the entry points touch the process"],
+] as const;
+
+describe("make check, on the source", function () {
+  this.timeout(120_000);
+  const scratch = eachInScratch();
+
+  it("passes what is sound, and says what it skips", async () => {
+    const outcome = await scratch().run("make", "check");
+    assertPasses(outcome);
+    assert.match(outcome.output, /^buf breaking: skipped, there is no main branch/m);
+  });
+
+  it("fails for a route without a handler, a handler without a route and a gRPC code without a status", async () => {
+    scratch().edit("openapi/gateway.v1.yaml", "operationId: healthz\n", "operationId: livez\n");
+    assertPasses(await scratch().run("make", "generate"));
+    scratch().write("src/fewer-operations.ts", scratch().read("src/operations.ts"));
+    scratch().edit("src/fewer-operations.ts", "    healthz: healthz(services.version),\n", "");
+    scratch().edit("src/errors/codes.ts", "  [Code.DataLoss]: internal,\n", "");
+    const outcome = await scratch().run("make", "check");
+    assertFails(outcome);
+    for (const error of [
+      /^src\/fewer-operations\.ts\(.*Property 'livez' is missing in type/m,
+      /^src\/operations\.ts\(.*'healthz' does not exist in type 'Operations'/m,
+      /^src\/errors\/codes\.ts\(.*\n {2}Property '\[Code\.DataLoss\]' is missing in type/m,
+    ]) {
+      assert.match(outcome.output, error);
+    }
+  });
+
+  it("fails for every import against the direction, and names the file", async () => {
+    for (const [file, statement] of wrongImports) {
+      const before = existsSync(join(scratch().folder, file)) ? scratch().read(file) : "";
+      scratch().write(file, `${statement}\n${before}`);
+    }
+    const outcome = await scratch().run("make", "check");
+    assertFails(outcome);
+    for (const [file, statement, complaint] of wrongImports) {
+      const complaints = complaintsOf(outcome.output, join(scratch().folder, file));
+      assert.ok(
+        complaints.some((line) => line.startsWith("1:") && line.includes(complaint)),
+        `${statement} in ${file} is not refused:\n${complaints.join("\n")}`,
+      );
+    }
+  });
+});
+
+/** The lines that eslint prints below the name of a file. */
+function complaintsOf(output: string, file: string): string[] {
+  const [, below = ""] = output.split(`${file}\n`);
+  return below
+    .slice(0, below.indexOf("\n\n"))
+    .split("\n")
+    .map((line) => line.trim());
+}
