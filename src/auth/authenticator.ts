@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { unauthenticated } from "../errors/refusal.ts";
+import { unauthenticated, unavailable } from "../errors/refusal.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import { bearerTokenFrom } from "./bearer-token.ts";
 import type { Caller, KeyHolder } from "./caller.ts";
@@ -7,7 +7,7 @@ import type { KeyDirectory } from "./key-directory.ts";
 
 /** Tells who makes a request. */
 export interface Authenticator {
-  /** The caller behind an `Authorization` header; rejects with the one 401, or when the key cannot be looked up. */
+  /** The caller behind an `Authorization` header; rejects with the one 401, or with 503 when the key cannot be looked up. */
   authenticate(authorization: string | undefined, trace: TraceContext): Promise<Caller>;
   /** Whether a caller that was authenticated before still would be; rejects when that cannot be told. */
   isStillValid(caller: Caller, trace: TraceContext): Promise<boolean>;
@@ -30,7 +30,10 @@ export function createAuthenticator(apiToken: string, keys: KeyDirectory | undef
       if (timingSafeEqual(digest, adminDigest)) return { kind: "admin" };
       if (keys === undefined) throw unauthenticated();
       const keyHash = digest.toString("hex");
-      const verdict = await keys.verdictOn(keyHash, trace);
+      // Whatever the failure says is between gateway and orchestrator: nobody knows yet who is asking.
+      const verdict = await keys.verdictOn(keyHash, trace).catch((error: unknown) => {
+        throw unavailable(error);
+      });
       if (!verdict.allowed) throw unauthenticated();
       return { kind: "key", principal: verdict.principal, keyHash };
     },

@@ -1,8 +1,6 @@
 import { createHash } from "node:crypto";
-import { createWriteStream } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { dataOf } from "./client.ts";
 import type { GatewayClient, Schema } from "./client.ts";
 import { Failure } from "./failure.ts";
@@ -26,7 +24,7 @@ export async function downloadArtifact(
   const body = answer.data ?? (answer.response.ok ? [] : dataOf(answer));
   await mkdir(folder, { recursive: true });
   try {
-    await pipeline(verified(body, artifact), createWriteStream(partial));
+    await writeFile(partial, verified(body, artifact));
     await rename(partial, file);
   } finally {
     await rm(partial, { force: true });

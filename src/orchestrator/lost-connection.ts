@@ -9,7 +9,7 @@ export const lostConnection: Interceptor = function lostConnection(next) {
   return async (request) => {
     const reasonOf = (error: unknown) => {
       const reason = ConnectError.from(error);
-      if (reason.code !== Code.Canceled || request.signal.aborted) return reason;
+      if (reason.code !== Code.Canceled || request.signal.aborted || isAnswer(reason)) return reason;
       return new ConnectError(reason.rawMessage, Code.Unavailable, reason.metadata, undefined, reason);
     };
     const response = await next(request).catch((error: unknown) => {
@@ -18,6 +18,11 @@ export const lostConnection: Interceptor = function lostConnection(next) {
     return response.stream ? { ...response, message: translateErrors(response.message, reasonOf) } : response;
   };
 };
+
+/** Whether the server itself has answered with this error: then its trailers are there. */
+function isAnswer({ metadata }: ConnectError): boolean {
+  return metadata.has("grpc-status");
+}
 
 async function* translateErrors<T>(messages: AsyncIterable<T>, translate: (error: unknown) => Error) {
   try {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { createHash } from "node:crypto";
 import { createAuthenticator } from "../../src/auth/authenticator.ts";
 import { principalOf } from "../../src/auth/caller.ts";
@@ -88,11 +89,22 @@ describe("authenticate", () => {
       await assertRefused(createAuthenticator("secret", undefined).authenticate(`Bearer ${token}`, trace));
     });
 
-  it("passes a failed lookup on as it is", async () => {
-    const failure = new Error("unreachable");
-    const { keys } = directory(() => Promise.reject(failure));
-    await assert.rejects(createAuthenticator("secret", keys).authenticate("Bearer x", trace), failure);
-  });
+  for (const code of [
+    Code.Unavailable,
+    Code.Internal,
+    Code.Unauthenticated,
+    Code.PermissionDenied,
+    Code.NotFound,
+  ])
+    it(`answers 503 to a lookup that fails with ${Code[code]}, and keeps its words`, async () => {
+      const failure = new ConnectError("words of the lookup", code);
+      const { keys } = directory(() => Promise.reject(failure));
+      await assert.rejects(createAuthenticator("secret", keys).authenticate("Bearer x", trace), {
+        code: Code.Unavailable,
+        message: "internal server error",
+        cause: failure,
+      });
+    });
 });
 
 describe("isStillValid", () => {

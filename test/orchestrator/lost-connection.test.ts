@@ -56,7 +56,7 @@ describe("lostConnection", () => {
     await assert.rejects(events.next(), { code: Code.Canceled });
   });
 
-  for (const code of [Code.NotFound, Code.PermissionDenied, Code.Aborted, Code.Internal])
+  for (const code of [Code.Canceled, Code.NotFound, Code.PermissionDenied, Code.Aborted, Code.Internal])
     it(`leaves the orchestrator's ${Code[code]} as it is, for a call and for a stream`, async () => {
       const error = new ConnectError("its own words", code);
       upstream().rpcs.getWorkflow = () => {

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { JobState } from "../generated/proto/foldforge/common/v1/common_pb.js";
+import { readEvents } from "./support/event-reader.ts";
+import { startTestGateway } from "./support/gateway.ts";
+import { workflowEvent, workflowIn } from "./support/samples.ts";
+import { abortion, signal, startStack } from "./support/stack.ts";
+
+describe("startGateway", () => {
+  it("closes: requests in flight finish, event streams are cut, and nobody new is served", async () => {
+    const inFlight = signal();
+    const mayAnswer = signal();
+    const { gateway, upstream } = await startStack(
+      {
+        async getWorkflow() {
+          inFlight.resolve();
+          await mayAnswer.promise;
+          return workflowIn(JobState.RUNNING);
+        },
+        async *streamWorkflowEvents(_request, { signal }) {
+          yield workflowEvent(0n, JobState.RUNNING);
+          await abortion(signal);
+        },
+      },
+      { SHUTDOWN_GRACE_SECONDS: "60" },
+    );
+    const reader = readEvents(await gateway.fetch("/v1/workflows/w1/events"));
+    await reader.next();
+    const answer = gateway.fetch("/v1/workflows/w1");
+    await inFlight.promise;
+
+    const closed = gateway.close();
+    assert.equal(await reader.ending, "broken");
+    await assert.rejects(gateway.fetch("/v1/healthz"));
+    mayAnswer.resolve();
+    assert.equal((await answer).status, 200);
+    await closed;
+    await upstream.close();
+  });
+
+  it("closes although a client keeps its connection open", async () => {
+    const { gateway, close } = await startStack({}, { SHUTDOWN_GRACE_SECONDS: "60" });
+    await (await gateway.fetch("/v1/healthz")).text();
+    await close();
+  });
+
+  it("starts while the orchestrator is down, alive and not ready", async () => {
+    const gateway = await startTestGateway({ ORCHESTRATOR_ENDPOINT: "http://127.0.0.1:1" });
+    assert.equal((await gateway.fetch("/v1/healthz")).status, 200);
+    assert.equal((await gateway.fetch("/v1/readyz")).status, 503);
+    await gateway.close();
+  });
+
+  it("rejects when its port is taken", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    await assert.rejects(startTestGateway({ BIND_ADDR: `127.0.0.1:${port}` }), { code: "EADDRINUSE" });
+    other.close();
+  });
+});

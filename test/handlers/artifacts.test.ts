@@ -1,0 +1,251 @@
+import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { adminToken, suite } from "../support/gateway.ts";
+import { sendS3Error, serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
+import { sendPath } from "../support/raw-http.ts";
+import { sha256, workflowIn } from "../support/samples.ts";
+import { startStack } from "../support/stack.ts";
+
+const bytes = Buffer.from("ATOM      1  N   GLY A   1\n".repeat(4000));
+const digest = sha256(bytes);
+const key = `artifacts/${digest}.pdb`;
+const path = `/v1/workflows/w1/artifacts/${key}`;
+const artifact = {
+  uri: `r2://foldforge/${key}`,
+  contentType: "chemical/x-pdb",
+  sizeBytes: BigInt(bytes.length),
+  sha256: digest,
+};
+const etag = `"${digest}"`;
+const fileHeaders = {
+  "content-type": "chemical/x-pdb",
+  etag,
+  "cache-control": "private, no-cache",
+  "content-disposition": `attachment; filename=${digest}.pdb`,
+  "x-content-type-options": "nosniff",
+  "content-security-policy": "default-src 'none'; sandbox",
+  "accept-ranges": "bytes",
+};
+
+describe("GET /v1/workflows/{id}/artifacts/{key}", () => {
+  const store = suite(startTestStore);
+  const stack = suite(() => startStack({}, storeSettings(store())));
+  beforeEach("one artifact", () => {
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
+    store().answer = serveBytes(bytes);
+  });
+
+  /** Downloads, and tells what was asked of the store meanwhile. */
+  async function download(headers: Record<string, string> = {}, init: RequestInit = {}) {
+    const before = store().requests.length;
+    const answer = await stack().gateway.fetch(path, { headers, ...init });
+    const body = Buffer.from(await answer.arrayBuffer());
+    return { answer, body, asked: store().requests.slice(before) };
+  }
+
+  function assertHeaders(answer: Response, expected: Record<string, string>) {
+    const names = Object.keys(expected);
+    assert.deepEqual(Object.fromEntries(names.map((name) => [name, answer.headers.get(name)])), expected);
+  }
+
+  it("answers the bytes with exactly their headers", async () => {
+    const { answer, body, asked } = await download();
+    assert.equal(answer.status, 200);
+    assert.ok(body.equals(bytes));
+    assertHeaders(answer, { ...fileHeaders, "content-length": String(bytes.length) });
+    assert.equal(answer.headers.get("content-range"), null);
+    assert.deepEqual(asked, [`GET /foldforge/${key}`]);
+  });
+
+  it("answers HEAD with the same headers, without asking the store", async () => {
+    const { answer, body, asked } = await download({}, { method: "HEAD" });
+    assert.equal(answer.status, 200);
+    assert.equal(body.length, 0);
+    assertHeaders(answer, { ...fileHeaders, "content-length": String(bytes.length) });
+    assert.deepEqual(asked, []);
+  });
+
+  const last = bytes.length - 1;
+  const parts: [range: string, start: number, end: number][] = [
+    ["bytes=0-9", 0, 9],
+    ["bytes=10-10", 10, 10],
+    ["bytes=100-", 100, last],
+    ["bytes=-7", last - 6, last],
+    [`bytes=5-${bytes.length * 2}`, 5, last],
+    [`bytes=-${bytes.length * 2}`, 0, last],
+  ];
+  for (const [range, start, end] of parts) {
+    it(`answers ${range} with 206`, async () => {
+      const { answer, body } = await download({ Range: range });
+      assert.equal(answer.status, 206);
+      assert.ok(body.equals(bytes.subarray(start, end + 1)));
+      assertHeaders(answer, {
+        ...fileHeaders,
+        "content-length": String(end - start + 1),
+        "content-range": `bytes ${start}-${end}/${bytes.length}`,
+      });
+    });
+  }
+
+  for (const range of [`bytes=${bytes.length}-`, `bytes=${bytes.length}-${bytes.length + 5}`]) {
+    it(`answers ${range} with 416 and the length`, async () => {
+      const { answer, body, asked } = await download({ Range: range });
+      assert.equal(answer.status, 416);
+      assert.equal(answer.headers.get("content-range"), `bytes */${bytes.length}`);
+      assert.equal(JSON.parse(body.toString()).code, "OUT_OF_RANGE");
+      assert.deepEqual(asked, []);
+    });
+  }
+
+  for (const range of ["bytes=0-1,4-5", "bytes=x-y", "bytes=5-1", "lines=1-2", "bytes"]) {
+    it(`answers ${range} with the whole file`, async () => {
+      const { answer, body } = await download({ Range: range });
+      assert.equal(answer.status, 200);
+      assert.equal(body.length, bytes.length);
+    });
+  }
+
+  it("answers the range while If-Range is the ETag, else the whole file", async () => {
+    const range = { Range: "bytes=0-3" };
+    assert.equal((await download({ ...range, "If-Range": etag })).answer.status, 206);
+    for (const other of ['"other"', `W/${etag}`, "Mon, 05 Jan 2026 09:00:00 GMT"]) {
+      assert.equal((await download({ ...range, "If-Range": other })).answer.status, 200, other);
+    }
+  });
+
+  for (const tags of [etag, `W/${etag}`, `"x", ${etag}`, "*"]) {
+    it(`answers If-None-Match ${tags.replaceAll(digest, "sha")} with 304 without asking the store`, async () => {
+      for (const method of ["GET", "HEAD"]) {
+        const { answer, body, asked } = await download({ "If-None-Match": tags }, { method });
+        assert.equal(answer.status, 304);
+        assert.equal(body.length, 0);
+        assertHeaders(answer, { etag, "cache-control": "private, no-cache" });
+        assert.deepEqual(asked, []);
+      }
+    });
+  }
+
+  it("answers If-None-Match of another file with the bytes", async () => {
+    assert.equal((await download({ "If-None-Match": '"other"' })).answer.status, 200);
+  });
+
+  const types = [
+    ["text/plain; charset=utf-8", "text/plain; charset=utf-8"],
+    ["chemical/x-mmcif", "chemical/x-mmcif"],
+    ["", "application/octet-stream"],
+    ["html", "application/octet-stream"],
+    ["text/html\r\nSet-Cookie: a=b", "application/octet-stream"],
+    ["text/html, text/plain", "application/octet-stream"],
+    ["tëxt/plain", "application/octet-stream"],
+  ] as const;
+  for (const [contentType, expected] of types) {
+    it(`sends the type ${JSON.stringify(contentType)} as ${expected}`, async () => {
+      stack().upstream.rpcs.getWorkflow = () =>
+        workflowIn(JobState.SUCCEEDED, [{ ...artifact, contentType }]);
+      const { answer } = await download();
+      assert.equal(answer.status, 200);
+      assert.equal(answer.headers.get("content-type"), expected);
+      assert.equal(answer.headers.get("set-cookie"), null);
+    });
+  }
+
+  it("answers one and the same 404 for whatever is missing or not the caller's", async () => {
+    const bodies: unknown[] = [];
+    async function expect404(target = path) {
+      const answer = await stack().gateway.fetch(target);
+      assert.equal(answer.status, 404);
+      const { trace_id, ...body } = (await answer.json()) as Record<string, unknown>;
+      assert.ok(trace_id);
+      bodies.push(body);
+    }
+    const before = store().requests.length;
+    for (const uri of [`r2://other-bucket/${key}`, `s3://foldforge/${key}`, `r2://foldforge/x/${key}`, key]) {
+      stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [{ ...artifact, uri }]);
+      await expect404();
+    }
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
+    await expect404("/v1/workflows/w1/artifacts/artifacts/other.pdb");
+    await expect404(`${path}x`);
+    stack().upstream.rpcs.getWorkflow = () => {
+      throw new ConnectError("workflow w1 not found", Code.NotFound);
+    };
+    await expect404();
+    assert.equal(store().requests.length, before);
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
+    store().answer = (_req, res) => sendS3Error(res, 404, "NoSuchKey");
+    await expect404();
+    for (const body of bodies) {
+      assert.deepEqual(body, { code: "NOT_FOUND", message: "artifact not found", retryable: false });
+    }
+  });
+
+  const traversals = [
+    "../artifacts/x",
+    "artifacts/../../x",
+    "artifacts/..",
+    "./x",
+    "artifacts/./x",
+    "artifacts//x",
+    "/x",
+    "artifacts/",
+    "%2e%2e/x",
+    "artifacts/%2e%2e/%2e%2e/x",
+    "artifacts/.%2e/x",
+    "..%2Fx",
+    "artifacts%2F..%2Fx",
+    "artifacts%2F%2Fx",
+    "%2Fetc%2Fpasswd",
+    "artifacts\\..\\x",
+    "artifacts/..%5Cx",
+    "artifacts%5Cx",
+    "artifacts/x%00.pdb",
+    "artifacts/x%0A",
+    "artifacts/x%7F",
+    "%252e%252e/x",
+    "artifacts/%252e%252e%252fx",
+    "artifacts/%c0%ae%c0%ae/x",
+    "artifacts/x?versionId=1",
+    "",
+  ];
+  for (const traversal of traversals) {
+    it(`refuses ${JSON.stringify(traversal)} and never asks the store`, async () => {
+      const before = store().requests.length;
+      const { status, body } = await sendPath(
+        stack().gateway.url,
+        `/v1/workflows/w1/artifacts/${traversal}`,
+        { headers: { Authorization: `Bearer ${adminToken}` } },
+      );
+      // A doubly encoded key is a key like any other, and no output has it.
+      assert.ok(
+        traversal.includes("%25") || traversal === "" ? status === 404 : status === 400,
+        `${status} ${body}`,
+      );
+      assert.equal(store().requests.length, before);
+    });
+  }
+
+  it("decodes the key once", async () => {
+    const odd = "artifacts/a b%2F+ü.pdb";
+    const uri = `r2://foldforge/${odd}`;
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [{ ...artifact, uri }]);
+    const target = `/v1/workflows/w1/artifacts/${odd.split("/").map(encodeURIComponent).join("/")}`;
+    const answer = await stack().gateway.fetch(target);
+    assert.equal(answer.status, 200);
+    assert.ok(Buffer.from(await answer.arrayBuffer()).equals(bytes));
+  });
+});
+
+describe("GET /v1/workflows/{id}/artifacts/{key}, with no object store", () => {
+  const stack = suite(() => startStack({ getWorkflow: () => workflowIn(JobState.SUCCEEDED, [artifact]) }));
+
+  it("answers 503 to who may have the file", async () => {
+    const answer = await stack().gateway.fetch(path);
+    assert.equal(answer.status, 503);
+    assert.ok(answer.headers.get("retry-after"));
+  });
+
+  it("answers 404 to who may not", async () => {
+    assert.equal((await stack().gateway.fetch(`${path}x`)).status, 404);
+  });
+});

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { readEvents } from "../support/event-reader.ts";
+import { suite } from "../support/gateway.ts";
+import { stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
+import { abortion, signal, startStack } from "../support/stack.ts";
+
+const path = "/v1/workflows/w1/events";
+const snapshot = workflowEvent(0n, JobState.RUNNING);
+const patience = { tries: 3, backOffMs: () => 0, lingerMs: 30 };
+
+describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
+  const stack = suite(() =>
+    startStack({ getWorkflow: () => workflowIn(JobState.RUNNING) }, {}, { patience }),
+  );
+
+  it("resumes from the last id, unseen by the client", async () => {
+    const asked: bigint[] = [];
+    const { upstream, gateway } = stack();
+    upstream.rpcs.streamWorkflowEvents = async function* ({ fromEventId }, { signal }) {
+      asked.push(fromEventId);
+      if (fromEventId === 0n) {
+        yield snapshot;
+        yield stepEvent(5n);
+        await abortion(signal);
+      } else {
+        yield stepEvent(6n);
+        yield workflowEvent(7n, JobState.SUCCEEDED);
+      }
+    };
+    const reader = readEvents(await gateway.fetch(path));
+    await reader.next();
+    await reader.next();
+    upstream.dropConnections();
+    assert.equal(await reader.ending, "clean");
+    assert.deepEqual(asked.slice(0, 2), [0n, 5n]);
+    assert.deepEqual(
+      reader.events.map(({ id }) => id),
+      [undefined, "5", "6", "7"],
+    );
+    assert.deepEqual(reader.retries, [2000]);
+  });
+
+  it("resumes a stream that the upstream ends although the workflow is not finished", async () => {
+    const asked: bigint[] = [];
+    stack().upstream.rpcs.streamWorkflowEvents = async function* ({ fromEventId }) {
+      asked.push(fromEventId);
+      if (fromEventId < 5n) yield stepEvent(5n);
+      else yield await Promise.resolve(workflowEvent(6n, JobState.SUCCEEDED));
+    };
+    const reader = readEvents(await stack().gateway.fetch(path, { headers: { "Last-Event-ID": "4" } }));
+    assert.equal(await reader.ending, "clean");
+    assert.deepEqual(
+      reader.events.map(({ id }) => id),
+      ["5", "6"],
+    );
+    assert.deepEqual(asked.slice(0, 2), [4n, 5n]);
+  });
+
+  it("sends no event twice when the upstream repeats itself", async () => {
+    let opened = 0;
+    stack().upstream.rpcs.streamWorkflowEvents = async function* () {
+      opened += 1;
+      yield await Promise.resolve(snapshot);
+      yield stepEvent(5n);
+      if (opened > 1) yield workflowEvent(6n, JobState.SUCCEEDED);
+    };
+    const reader = readEvents(await stack().gateway.fetch(path));
+    assert.equal(await reader.ending, "clean");
+    assert.deepEqual(
+      reader.events.map(({ id }) => id),
+      [undefined, "5", "6"],
+    );
+  });
+
+  it("destroys the connection without a word when patience runs out", async () => {
+    let opened = 0;
+    stack().upstream.rpcs.streamWorkflowEvents = async function* () {
+      opened += 1;
+      if (opened === 1) yield await Promise.resolve(stepEvent(5n));
+      throw new ConnectError("down", Code.Unavailable);
+    };
+    const reader = readEvents(await stack().gateway.fetch(path));
+    assert.equal(await reader.ending, "broken");
+    assert.deepEqual(
+      reader.events.map(({ event }) => event),
+      ["step_update"],
+    );
+    assert.ok(opened > patience.tries);
+  });
+});
+
+describe("GET /v1/workflows/{id}/events, over time", () => {
+  let time = 1;
+  let allowed = true;
+  let lookups = signal();
+  const stack = suite(() =>
+    startStack(
+      {
+        authenticateApiKey() {
+          lookups.resolve();
+          return { allowed, principal: "alice" };
+        },
+        async *streamWorkflowEvents(_request, { signal }) {
+          yield snapshot;
+          await abortion(signal);
+        },
+      },
+      { API_KEYS_ENABLED: "true", AUTH_CACHE_TTL_SECONDS: "30" },
+      { now: () => time, streamCare: { tickMs: 5, heartbeatMs: 20 }, patience },
+    ),
+  );
+
+  /** Follows with an API key, up to the snapshot. */
+  async function follow() {
+    const leaving = new AbortController();
+    const { gateway } = stack();
+    const reader = readEvents(await gateway.fetch(path, { token: "a-key", signal: leaving.signal }));
+    await reader.next();
+    return { reader, leave: () => leaving.abort() };
+  }
+
+  it("sends a comment line, without a blank line after it, in each silence", async () => {
+    const { reader, leave } = await follow();
+    await reader.received("\n\n:\n:\n:\n");
+    assert.equal(reader.events.length, 1);
+    assert.ok(reader.text.endsWith(":\n"));
+    assert.ok(!reader.text.includes(":\n\n"));
+    leave();
+  });
+
+  it("asks for the key again when its time is over, and goes on while it is good", async () => {
+    const { reader, leave } = await follow();
+    lookups = signal();
+    time += 30_001;
+    await lookups.promise;
+    const { length } = reader.text;
+    await reader.received(`${reader.text.slice(0, length)}:\n`);
+    leave();
+  });
+
+  it("destroys the connection once the key is revoked, at most a cache time later", async () => {
+    const { reader } = await follow();
+    allowed = false;
+    lookups = signal();
+    time += 30_001;
+    await lookups.promise;
+    assert.equal(await reader.ending, "broken");
+    assert.equal(reader.events.length, 1);
+    allowed = true;
+    time += 30_001;
+  });
+
+  it("goes on while the key cannot be looked up", async () => {
+    const { reader, leave } = await follow();
+    const { authenticateApiKey } = stack().upstream.rpcs;
+    const failed = signal();
+    stack().upstream.rpcs.authenticateApiKey = () => {
+      failed.resolve();
+      throw new ConnectError("down", Code.Unavailable);
+    };
+    time += 30_001;
+    await failed.promise;
+    await reader.received(`${reader.text}:\n:\n`);
+    leave();
+    if (authenticateApiKey !== undefined) stack().upstream.rpcs.authenticateApiKey = authenticateApiKey;
+  });
+});

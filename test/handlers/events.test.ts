@@ -1,0 +1,248 @@
+import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { readEvents } from "../support/event-reader.ts";
+import { adminToken, suite } from "../support/gateway.ts";
+import { sendText } from "../support/raw-http.ts";
+import { runningJson, stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
+import { abortion, signal, startStack } from "../support/stack.ts";
+
+const path = "/v1/workflows/w1/events";
+const snapshot = workflowEvent(0n, JobState.RUNNING);
+const success = workflowEvent(9n, JobState.SUCCEEDED);
+
+describe("GET /v1/workflows/{id}/events", () => {
+  const stack = suite(() => startStack({}, {}, { patience: { tries: 2, backOffMs: () => 0, lingerMs: 30 } }));
+
+  /** The upstream's stream: these events, then its end. What was asked for is noted. */
+  function streams(...events: WorkflowEvent[]): bigint[] {
+    const asked: bigint[] = [];
+    stack().upstream.rpcs.streamWorkflowEvents = async function* ({ fromEventId }) {
+      asked.push(fromEventId);
+      yield* await Promise.resolve(events.filter(({ eventId }) => eventId === 0n || eventId > fromEventId));
+    };
+    return asked;
+  }
+
+  const follow = (headers: Record<string, string> = {}) => stack().gateway.fetch(path, { headers });
+
+  it("sends exactly these headers", async () => {
+    streams(snapshot, success);
+    const answer = await follow({ "Accept-Encoding": "gzip, br" });
+    assert.equal(answer.status, 200);
+    const { date, ...headers } = Object.fromEntries(answer.headers);
+    assert.ok(date);
+    assert.deepEqual(headers, {
+      "content-type": "text/event-stream",
+      "cache-control": "no-store, no-transform",
+      "x-accel-buffering": "no",
+      "content-security-policy": "default-src 'none';frame-ancestors 'none'",
+      "cross-origin-resource-policy": "same-origin",
+      "referrer-policy": "no-referrer",
+      "x-content-type-options": "nosniff",
+      connection: "keep-alive",
+      "keep-alive": headers["keep-alive"],
+      "transfer-encoding": "chunked",
+    });
+    await answer.text();
+  });
+
+  it("sends one block per event: no id for the snapshot, retry once, data on one line", async () => {
+    streams(snapshot, stepEvent(8n, 0.3), success);
+    const text = await (await follow()).text();
+    const blocks = text.split("\n\n").map((block) => block.split("\n"));
+    assert.deepEqual(
+      blocks.map((lines) => lines.map((line) => line.replace(/^(data: ).*/, "$1"))),
+      [
+        ["retry: 2000", "event: workflow_update", "data: "],
+        ["id: 8", "event: step_update", "data: "],
+        ["id: 9", "event: workflow_update", "data: "],
+        [""],
+      ],
+    );
+    const data = blocks.slice(0, 3).map((lines) => JSON.parse(lines.at(-1)!.slice("data: ".length)));
+    assert.deepEqual(data[0], {
+      workflow_id: "w1",
+      workflow_update: runningJson,
+      at: runningJson.created_at,
+    });
+    assert.deepEqual(data[1], {
+      workflow_id: "w1",
+      step_update: { step_id: "a", state: "RUNNING", fraction: 0.3, outputs: [], sequences: [] },
+      at: runningJson.created_at,
+    });
+    assert.equal(data[2].workflow_update.state, "SUCCEEDED");
+  });
+
+  for (const state of [JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED]) {
+    it(`ends cleanly after ${JobState[state]}, even while the upstream stays open`, async () => {
+      stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
+        yield snapshot;
+        yield workflowEvent(9n, state);
+        await abortion(signal);
+      };
+      const reader = readEvents(await follow());
+      assert.equal(await reader.ending, "clean");
+      assert.equal(reader.events.at(-1)?.id, "9");
+      assert.deepEqual(reader.retries, [2000]);
+    });
+  }
+
+  it("sends events as they come, each before the next is there", async () => {
+    const more = signal();
+    stack().upstream.rpcs.streamWorkflowEvents = async function* () {
+      yield snapshot;
+      await more.promise;
+      yield success;
+    };
+    const reader = readEvents(await follow());
+    assert.equal((await reader.next()).event, "workflow_update");
+    more.resolve();
+    assert.equal((await reader.next()).id, "9");
+  });
+
+  it("resumes after Last-Event-ID", async () => {
+    const asked = streams(stepEvent(7n), stepEvent(8n), success);
+    const reader = readEvents(await follow({ "Last-Event-ID": "7" }));
+    assert.equal(await reader.ending, "clean");
+    assert.equal(asked[0], 7n);
+    assert.deepEqual(
+      reader.events.map(({ id }) => id),
+      ["8", "9"],
+    );
+  });
+
+  it("resumes after the largest id there can be", async () => {
+    const asked = streams();
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED);
+    const answer = await follow({ "Last-Event-ID": "18446744073709551615" });
+    assert.equal(answer.status, 204);
+    assert.equal(asked[0], 18446744073709551615n);
+  });
+
+  for (const id of ["-1", "1.5", "abc", "0x1", "1e3", "18446744073709551616", "999999999999999999999", ""]) {
+    it(`refuses ${JSON.stringify(id)} as Last-Event-ID`, async () => {
+      const answer = await follow({ "Last-Event-ID": id });
+      const { details } = (await answer.json()) as { details: { path: string }[] };
+      assert.equal(answer.status, 400);
+      assert.equal(details[0]?.path, "/headers/last-event-id");
+    });
+  }
+
+  it("answers 204 to a resume when nothing more will come", async () => {
+    streams(success);
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED);
+    const answer = await follow({ "Last-Event-ID": "9" });
+    assert.equal(answer.status, 204);
+    assert.equal(await answer.text(), "");
+  });
+
+  it("gives a finished workflow's snapshot an id with which the reconnect ends in 204", async () => {
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.FAILED);
+    stack().upstream.rpcs.streamWorkflowEvents = async function* ({ fromEventId }) {
+      if (fromEventId === 0n) yield workflowEvent(0n, JobState.FAILED);
+      else if (fromEventId < 9n) yield await Promise.resolve(workflowEvent(9n, JobState.FAILED));
+    };
+    const reader = readEvents(await follow());
+    assert.equal(await reader.ending, "clean");
+    assert.equal(reader.events.length, 1);
+    const { id = "", data } = reader.events[0]!;
+    assert.equal(JSON.parse(data).workflow_update.state, "FAILED");
+    assert.equal((await follow({ "Last-Event-ID": id })).status, 204);
+  });
+
+  const early = [
+    [Code.NotFound, 404],
+    [Code.PermissionDenied, 403],
+    [Code.Unavailable, 503],
+  ] as const;
+  for (const [code, status] of early) {
+    it(`answers ${Code[code]} before the first event with a real ${status}`, async () => {
+      stack().upstream.rpcs.streamWorkflowEvents = () => {
+        throw new ConnectError("no", code);
+      };
+      const answer = await follow();
+      assert.equal(answer.status, status);
+      assert.match(String(answer.headers.get("content-type")), /^application\/json/);
+      assert.equal(
+        ((await answer.json()) as { code: string }).code,
+        Code[code].replace(/(?!^)([A-Z])/g, "_$1").toUpperCase(),
+      );
+    });
+  }
+
+  it("sends the headers after a second of silence, and the first event when it comes", async () => {
+    const first = signal();
+    stack().upstream.rpcs.streamWorkflowEvents = async function* () {
+      await first.promise;
+      yield snapshot;
+      yield success;
+    };
+    const startedAt = performance.now();
+    const answer = await follow();
+    assert.ok(performance.now() - startedAt > 900);
+    assert.equal(answer.status, 200);
+    const reader = readEvents(answer);
+    first.resolve();
+    assert.equal((await reader.next()).event, "workflow_update");
+    assert.equal(await reader.ending, "clean");
+  });
+
+  it("tells a fatal error after the headers as stream_error, and destroys the connection", async () => {
+    const fail = signal();
+    stack().upstream.rpcs.streamWorkflowEvents = async function* () {
+      yield snapshot;
+      await fail.promise;
+      throw new ConnectError("secret of the upstream", Code.Internal);
+    };
+    const reader = readEvents(await follow());
+    await reader.next();
+    fail.resolve();
+    const last = await reader.next();
+    assert.equal(await reader.ending, "broken");
+    assert.equal(last.event, "stream_error");
+    const { trace_id, ...body } = JSON.parse(last.data);
+    assert.deepEqual(body, { code: "INTERNAL", message: "internal server error", retryable: false });
+    assert.match(trace_id, /^[0-9a-f]{32}$/);
+    assert.ok(!reader.text.includes("secret"));
+    assert.ok(stack().gateway.logs.some((line) => line.trace_id === trace_id && line.event === "http.error"));
+  });
+
+  it("tells a 4xx after the headers with the orchestrator's own words", async () => {
+    stack().upstream.rpcs.streamWorkflowEvents = async function* () {
+      yield snapshot;
+      await Promise.resolve();
+      throw new ConnectError("gone meanwhile", Code.NotFound);
+    };
+    const reader = readEvents(await follow());
+    assert.equal(await reader.ending, "broken");
+    const { event, data } = reader.events.at(-1)!;
+    assert.equal(event, "stream_error");
+    assert.equal(JSON.parse(data).message, "gone meanwhile");
+  });
+
+  it("cancels the upstream stream when the client goes away", async () => {
+    const over = signal();
+    stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
+      yield snapshot;
+      await abortion(signal);
+      over.resolve();
+    };
+    const leaving = new AbortController();
+    const answer = await stack().gateway.fetch(path, { signal: leaving.signal });
+    const reader = readEvents(answer);
+    await reader.next();
+    leaving.abort();
+    await over.promise;
+  });
+
+  it("does not answer HEAD, since the stream has no end", async () => {
+    const text = await sendText(
+      stack().gateway.url,
+      `HEAD ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${adminToken}\r\nConnection: close\r\n\r\n`,
+    );
+    assert.match(text, /^HTTP\/1\.1 405 /);
+    assert.match(text, /^Allow: GET\r$/m);
+  });
+});

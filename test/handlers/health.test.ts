@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { loadContract } from "../../src/contract.ts";
+import { suite } from "../support/gateway.ts";
+import { abortion, callsDuring, startStack } from "../support/stack.ts";
+
+describe("health", () => {
+  const stack = suite(() => startStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.2" }));
+
+  describe("GET /v1/healthz", () => {
+    it("answers with the version and calls nobody, token or not", async () => {
+      const { version } = loadContract().document.info;
+      const calls = await callsDuring(stack().upstream, async () => {
+        for (const token of [null, "wrong"]) {
+          const answer = await stack().gateway.fetch("/v1/healthz", { token });
+          assert.equal(answer.status, 200);
+          assert.deepEqual(await answer.json(), { status: "ok", version });
+        }
+      });
+      assert.deepEqual(calls, []);
+    });
+  });
+
+  describe("GET /v1/readyz", () => {
+    const ready = () => stack().gateway.fetch("/v1/readyz", { token: null });
+
+    it("reads one workflow, unscoped, to say that it is ready", async () => {
+      let pageSize = 0;
+      stack().upstream.rpcs.listWorkflows = (request) => {
+        pageSize = request.pageSize;
+        return {};
+      };
+      const calls = await callsDuring(stack().upstream, async () => {
+        const answer = await ready();
+        assert.equal(answer.status, 200);
+        assert.deepEqual(await answer.json(), { status: "ready" });
+      });
+      assert.equal(pageSize, 1);
+      assert.equal(calls.length, 1);
+      assert.equal(calls[0]?.metadata.get("ff-principal"), null);
+    });
+
+    const failures = [Code.Unavailable, Code.Internal, Code.Unauthenticated, Code.NotFound];
+    for (const code of failures) {
+      it(`answers 503 when the read fails with ${Code[code]}, and logs why`, async () => {
+        stack().upstream.rpcs.listWorkflows = () => {
+          throw new ConnectError("secret of the database", code);
+        };
+        const answer = await ready();
+        assert.equal(answer.status, 503);
+        assert.deepEqual(await answer.json(), { status: "unavailable" });
+        assert.ok(stack().gateway.logText.includes("secret of the database"));
+      });
+    }
+
+    it("answers 503 when the read is met with silence", async () => {
+      stack().upstream.rpcs.listWorkflows = async (_request, { signal }) => {
+        await abortion(signal);
+        return {};
+      };
+      assert.equal((await ready()).status, 503);
+    });
+  });
+
+  describe("GET /metrics", () => {
+    /** One sample per line: a name, labels, a number. */
+    async function scrape(): Promise<Map<string, number>> {
+      const answer = await stack().gateway.fetch("/metrics", { token: null });
+      assert.equal(answer.status, 200);
+      assert.match(String(answer.headers.get("content-type")), /^text\/plain; version=0\.0\.4/);
+      const lines = (await answer.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+      return new Map(
+        lines.map((line) => {
+          const [, sample, value] = /^([a-z_:]+(?:\{(?:[a-z_]+="[^"]*",?)+\})?) (\S+)$/i.exec(line) ?? [];
+          assert.ok(sample !== undefined, line);
+          assert.ok(!Number.isNaN(Number(value)), line);
+          return [sample, Number(value)] as const;
+        }),
+      );
+    }
+
+    const count = (method: string, path: string, status: number) =>
+      `foldforge_gateway_http_requests_total{method="${method}",path="${path}",status="${status}"}`;
+
+    it("counts requests by method, template and status, never by their path", async () => {
+      stack().upstream.rpcs.getWorkflow = () => {
+        throw new ConnectError("no", Code.NotFound);
+      };
+      const { gateway } = stack();
+      await (await gateway.fetch("/v1/workflows/id-one")).text();
+      await (await gateway.fetch("/v1/workflows/id-two")).text();
+      await (await gateway.fetch("/v1/workflows/id-two/artifacts/a/b.pdb")).text();
+      await (await gateway.fetch("/v1/workflows", { token: null })).text();
+      await (await gateway.fetch("/v1/healthz", { method: "PUT" })).text();
+      await (await gateway.fetch("/no/such/path")).text();
+      await (await gateway.fetch("/no/other/path")).text();
+      const samples = await scrape();
+      assert.equal(samples.get(count("GET", "/v1/workflows/{id}", 404)), 2);
+      assert.equal(samples.get(count("GET", "/v1/workflows/{id}/artifacts/{key}", 404)), 1);
+      assert.equal(samples.get(count("GET", "/v1/workflows", 401)), 1);
+      assert.equal(samples.get(count("PUT", "/v1/healthz", 405)), 1);
+      const names = [...samples.keys()];
+      const unmatched = names.filter(
+        (name) =>
+          name.startsWith("foldforge_gateway_http_requests_total") && !/path="\/(v1|metrics)/.test(name),
+      );
+      assert.deepEqual(
+        unmatched.map((name) => samples.get(name)),
+        [2],
+      );
+      assert.ok(!names.some((name) => /id-one|id-two|such|other/.test(name)));
+    });
+
+    it("has the histogram that alert rules read", async () => {
+      await (await stack().gateway.fetch("/v1/healthz")).text();
+      const names = [...(await scrape()).keys()];
+      for (const part of ["bucket", "sum", "count"]) {
+        const prefix = `foldforge_gateway_http_request_duration_seconds_${part}{`;
+        assert.ok(
+          names.some((name) => name.startsWith(prefix) && name.includes('path="/v1/healthz"')),
+          part,
+        );
+      }
+      assert.ok(names.some((name) => name.includes('le="+Inf"')));
+    });
+  });
+});

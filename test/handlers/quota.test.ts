@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { suite } from "../support/gateway.ts";
+import { jsonPost, oneStep, sha256, workflowIn } from "../support/samples.ts";
+import { callsDuring, startStack } from "../support/stack.ts";
+
+describe("POST /v1/workflows, with a quota", () => {
+  const stack = suite(() =>
+    startStack(
+      {
+        authenticateApiKey: () => ({ allowed: true, principal: "alice" }),
+        submitWorkflow: () => workflowIn(JobState.QUEUED),
+      },
+      { API_KEYS_ENABLED: "true" },
+    ),
+  );
+
+  const submit = (body: unknown = oneStep) =>
+    stack().gateway.fetch("/v1/workflows", { ...jsonPost(body), token: "a-key" });
+
+  function quota(allowed: boolean, limit: bigint, used: bigint): string[] {
+    const counted: string[] = [];
+    stack().upstream.rpcs.consumeQuota = ({ keyHash }) => {
+      counted.push(keyHash);
+      return { allowed, limit, used, principal: "alice" };
+    };
+    return counted;
+  }
+
+  const rateLimit = ({ headers }: Response) => [
+    headers.get("x-ratelimit-limit"),
+    headers.get("x-ratelimit-remaining"),
+  ];
+
+  it("counts one unit of the key before it submits, and tells what is left", async () => {
+    const counted = quota(true, 10n, 3n);
+    const calls = await callsDuring(stack().upstream, async () => {
+      const answer = await submit();
+      assert.equal(answer.status, 201);
+      assert.deepEqual(rateLimit(answer), ["10", "7"]);
+    });
+    assert.deepEqual(counted, [sha256("a-key")]);
+    assert.deepEqual(calls.map(({ rpc }) => rpc).slice(-2), ["ConsumeQuota", "SubmitWorkflow"]);
+  });
+
+  it("sends no X-RateLimit headers when the key is unlimited", async () => {
+    quota(true, 0n, 5n);
+    assert.deepEqual(rateLimit(await submit()), [null, null]);
+  });
+
+  it("answers 429 when the quota is used up, and submits nothing", async () => {
+    quota(false, 3n, 3n);
+    const calls = await callsDuring(stack().upstream, async () => {
+      const answer = await submit();
+      const body = (await answer.json()) as { code: string; retryable: boolean };
+      assert.equal(answer.status, 429);
+      assert.deepEqual([body.code, body.retryable], ["RESOURCE_EXHAUSTED", true]);
+      assert.deepEqual(rateLimit(answer), ["3", "0"]);
+      assert.match(String(answer.headers.get("retry-after")), /^[1-9][0-9]*$/);
+    });
+    assert.ok(!calls.some(({ rpc }) => rpc === "SubmitWorkflow"));
+  });
+
+  it("tells what is left also on an error after the count", async () => {
+    quota(true, 10n, 4n);
+    const { submitWorkflow } = stack().upstream.rpcs;
+    stack().upstream.rpcs.submitWorkflow = () => {
+      throw new ConnectError("no such tool version", Code.InvalidArgument);
+    };
+    const answer = await submit();
+    if (submitWorkflow !== undefined) stack().upstream.rpcs.submitWorkflow = submitWorkflow;
+    assert.equal(answer.status, 400);
+    assert.deepEqual(rateLimit(answer), ["10", "6"]);
+  });
+
+  it("does not count a request that is not valid", async () => {
+    const counted = quota(true, 10n, 1n);
+    const invalid = [
+      {},
+      { ...oneStep, extra: 1 },
+      { name: "n", steps: [{ id: "a", tool: "af2", depends_on: ["b"] }] },
+    ];
+    for (const body of invalid) assert.equal((await submit(body)).status, 400);
+    assert.deepEqual(counted, []);
+  });
+
+  it("does not count the admin's submissions, nor anything but submissions", async () => {
+    const counted = quota(false, 1n, 1n);
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.QUEUED);
+    const admin = await stack().gateway.fetch("/v1/workflows", jsonPost(oneStep));
+    assert.equal(admin.status, 201);
+    assert.deepEqual(rateLimit(admin), [null, null]);
+    assert.equal((await stack().gateway.fetch("/v1/workflows/w1", { token: "a-key" })).status, 200);
+    assert.deepEqual(counted, []);
+  });
+
+  for (const [code, status] of [
+    [Code.Unavailable, 503],
+    [Code.Internal, 500],
+  ] as const) {
+    it(`answers ${status} and submits nothing when the count fails with ${Code[code]}`, async () => {
+      stack().upstream.rpcs.consumeQuota = () => {
+        throw new ConnectError("no", code);
+      };
+      const calls = await callsDuring(stack().upstream, async () => {
+        assert.equal((await submit()).status, status);
+      });
+      assert.ok(!calls.some(({ rpc }) => rpc === "SubmitWorkflow"));
+    });
+  }
+});

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { suite } from "../support/gateway.ts";
+import { hang } from "../support/hang.ts";
+import { upstreamOperations } from "../support/operations.ts";
+import { jsonPost, oneStep, workflowEvent, workflowIn } from "../support/samples.ts";
+import { startStack } from "../support/stack.ts";
+import { startUpstream } from "../support/upstream.ts";
+
+/** What has a deadline: every operation but the stream. */
+const bounded = upstreamOperations.filter(({ id }) => id !== "streamWorkflowEvents");
+
+describe("deadline", () => {
+  const stack = suite(() => startStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.2" }));
+
+  for (const { id, path, init, rpc, safe } of bounded) {
+    it(`answers 504 when ${id} is met with silence, retryable: ${safe}`, async () => {
+      const { begun } = hang(stack().upstream, rpc);
+      const answer = await stack().gateway.fetch(path, init);
+      const body = (await answer.json()) as { code: string; message: string; retryable: boolean };
+      assert.equal(answer.status, 504);
+      assert.deepEqual(
+        [body.code, body.message, body.retryable],
+        ["DEADLINE_EXCEEDED", "internal server error", safe],
+      );
+      assert.equal((await begun).get("grpc-timeout"), "200m");
+    });
+  }
+});
+
+describe("a broken connection", () => {
+  const stack = suite(() => startStack());
+
+  describe("a client that goes away", () => {
+    for (const { id, path, init, rpc, safe } of bounded) {
+      it(`cancels the upstream call of ${id}${safe ? "" : ", not safe to repeat"}`, async () => {
+        const { begun, cancelled } = hang(stack().upstream, rpc);
+        const leaving = new AbortController();
+        const answer = stack().gateway.fetch(path, { ...init, signal: leaving.signal });
+        await begun;
+        leaving.abort();
+        await assert.rejects(answer, { name: "AbortError" });
+        await cancelled;
+      });
+    }
+  });
+
+  describe("an upstream that is down", () => {
+    for (const { id, path, init, rpc, safe } of upstreamOperations) {
+      it(`answers 503 when it is killed in the middle of ${id}${safe ? "" : ", not safe to repeat"}`, async () => {
+        const { gateway, upstream } = stack();
+        const { begun } = hang(upstream, rpc);
+        const answer = gateway.fetch(path, init);
+        await begun;
+        upstream.dropConnections();
+        const { status, headers } = await answer;
+        assert.equal(status, 503);
+        assert.ok(headers.get("retry-after"));
+        upstream.rpcs.getWorkflow = () => workflowIn(JobState.QUEUED);
+        assert.equal((await gateway.fetch("/v1/workflows/w1")).status, 200);
+      });
+    }
+
+    it("answers 503 while it is away, and serves again once it is back", async () => {
+      const rpcs = {
+        getWorkflow: () => workflowIn(JobState.QUEUED),
+        submitWorkflow: () => workflowIn(JobState.QUEUED),
+        async *streamWorkflowEvents() {
+          yield await Promise.resolve(workflowEvent(3n, JobState.SUCCEEDED));
+        },
+      };
+      const first = await startUpstream(rpcs);
+      const { gateway, close } = await startStack({}, { ORCHESTRATOR_ENDPOINT: first.url });
+      const statuses = async () => [
+        (await gateway.fetch("/v1/workflows/w1")).status,
+        (await gateway.fetch("/v1/workflows", jsonPost(oneStep))).status,
+        (await gateway.fetch("/v1/workflows/w1/events", { headers: { "Last-Event-ID": "2" } })).status,
+        (await gateway.fetch("/v1/readyz")).status,
+        (await gateway.fetch("/v1/healthz")).status,
+      ];
+      assert.deepEqual(await statuses(), [200, 201, 200, 503, 200]);
+      await first.close();
+      assert.deepEqual(await statuses(), [503, 503, 503, 503, 200]);
+      const second = await startUpstream(
+        { ...rpcs, listWorkflows: () => ({}) },
+        Number(new URL(first.url).port),
+      );
+      assert.deepEqual(await statuses(), [200, 201, 200, 200, 200]);
+      await close();
+      await second.close();
+    });
+  });
+});

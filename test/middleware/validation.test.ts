@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { suite } from "../support/gateway.ts";
+import { sendPath } from "../support/raw-http.ts";
+import { jsonPost, oneStep, workflowIn } from "../support/samples.ts";
+import { callsDuring, startStack } from "../support/stack.ts";
+
+interface ErrorBody {
+  code: string;
+  message: string;
+  retryable: boolean;
+  details: { path: string; message: string }[];
+}
+
+const step = (more: object) => ({ name: "n", steps: [{ id: "a", tool: "af2", ...more }] });
+
+describe("validation", () => {
+  const stack = suite(() =>
+    startStack({ submitWorkflow: () => workflowIn(JobState.QUEUED), listWorkflows: () => ({}) }),
+  );
+
+  /** Sends a request that must be refused before anybody is called; the pointers of its faults, each once. */
+  async function refused(path: string, init: RequestInit = {}): Promise<string[]> {
+    let pointers: string[] = [];
+    const calls = await callsDuring(stack().upstream, async () => {
+      const answer = await stack().gateway.fetch(path, init);
+      const { details, ...body } = (await answer.json()) as ErrorBody;
+      assert.equal(answer.status, 400);
+      assert.deepEqual([body.code, body.retryable], ["INVALID_ARGUMENT", false]);
+      assert.ok(details.every(({ message }) => message !== ""));
+      pointers = [...new Set(details.map((fault) => fault.path))].sort();
+    });
+    assert.deepEqual(calls, []);
+    return pointers;
+  }
+
+  describe("of the query", () => {
+    const cases: [query: string, ...pointers: string[]][] = [
+      ["?unknown=1", "/query/unknown"],
+      ["?a~b/c=1", "/query/a~0b~1c"],
+      ["?page_size=1&page_size=2", "/query/page_size"],
+      ["?state=QUEUED&state=FAILED", "/query/state"],
+      ["?page_token=a&page_token=a", "/query/page_token"],
+      ["?page_size=", "/query/page_size"],
+      ["?page_token=", "/query/page_token"],
+      ["?page_size=0", "/query/page_size"],
+      ["?page_size=101", "/query/page_size"],
+      ["?page_size=-1", "/query/page_size"],
+      ["?page_size=0x10", "/query/page_size"],
+      ["?page_size=1e1", "/query/page_size"],
+      ["?page_size=%205", "/query/page_size"],
+      ["?page_size=+5", "/query/page_size"],
+      ["?page_size=5.0", "/query/page_size"],
+      ["?page_size=05", "/query/page_size"],
+      ["?page_size=Infinity", "/query/page_size"],
+      ["?page_size=1e400", "/query/page_size"],
+      ["?page_size=ten", "/query/page_size"],
+      ["?state=queued", "/query/state"],
+      ["?state=UNSPECIFIED", "/query/state"],
+      ["?label=team", "/query/label/0"],
+      ["?label==alpha", "/query/label/0"],
+      ["?label=a=b&label=c", "/query/label/1"],
+      ["?label=a=b&label=a=c", "/query/label/1"],
+      ["?label=a=%00", "/query/label/0"],
+      ["?access_token=secret", "/query/access_token"],
+      [
+        "?page_size=0&state=x&foo=1&label=z",
+        "/query/foo",
+        "/query/label/0",
+        "/query/page_size",
+        "/query/state",
+      ],
+    ];
+    for (const [query, ...pointers] of cases) {
+      it(`refuses ${query}`, async () => {
+        assert.deepEqual(await refused(`/v1/workflows${query}`), pointers);
+      });
+    }
+
+    for (const path of [
+      "/v1/healthz",
+      "/v1/readyz",
+      "/metrics",
+      "/v1/workflows/w1",
+      "/v1/workflows/w1/events",
+    ]) {
+      it(`refuses a parameter of ${path}, which has none`, async () => {
+        assert.deepEqual(await refused(`${path}?x=1`), ["/query/x"]);
+      });
+    }
+  });
+
+  describe("of the path", () => {
+    for (const id of ["a%2Fb", "a%20b", "%C3%BC", "a".repeat(129), "a;b", "%00"]) {
+      it(`refuses ${id} as a workflow's id`, async () => {
+        assert.deepEqual(await refused(`/v1/workflows/${id}`), ["/params/id"]);
+      });
+    }
+
+    for (const path of [
+      "/v1/workflows/%",
+      "/v1/workflows/%zz",
+      "/v1/workflows/%ff",
+      "/v1/workflows/%C0%AF/retry",
+    ]) {
+      it(`answers 400 to ${path}, which cannot be decoded`, async () => {
+        const method = path.endsWith("retry") ? "POST" : "GET";
+        const headers = { Authorization: "Bearer admin-token-of-the-tests" };
+        const answer = await sendPath(stack().gateway.url, path, { method, headers });
+        assert.equal(answer.status, 400);
+        assert.equal((JSON.parse(answer.body) as ErrorBody).code, "INVALID_ARGUMENT");
+      });
+    }
+  });
+
+  describe("of the body", () => {
+    const long = "x".repeat(257);
+    const cases: [what: string, body: unknown, ...pointers: string[]][] = [
+      ["null", null, "/body"],
+      ["an array", [], "/body"],
+      ["a string", "x", "/body"],
+      ["nothing in it", {}, "/body/name", "/body/steps"],
+      ["an unknown property", { ...oneStep, extra: 1 }, "/body/extra"],
+      ["a spec property in camel case", { ...oneStep, idempotencyKey: "k" }, "/body/idempotencyKey"],
+      ["an unknown property of a step", step({ dependsOn: [] }), "/body/steps/0/dependsOn"],
+      ["an unknown resource", step({ resources: { gpus: 1 } }), "/body/steps/0/resources/gpus"],
+      ["an empty name", { ...oneStep, name: "" }, "/body/name"],
+      ["a name with a control character", { ...oneStep, name: "a\u0000" }, "/body/name"],
+      ["a name that is no text", { ...oneStep, name: 1 }, "/body/name"],
+      ["a long name", { ...oneStep, name: long }, "/body/name"],
+      ["no step", { name: "n", steps: [] }, "/body/steps"],
+      ["steps that are an object", { name: "n", steps: {} }, "/body/steps"],
+      ["a step that is no object", { name: "n", steps: ["a"] }, "/body/steps/0"],
+      ["a step without id", { name: "n", steps: [{ tool: "af2" }] }, "/body/steps/0/id"],
+      ["a step without tool", { name: "n", steps: [{ id: "a" }] }, "/body/steps/0/tool"],
+      ["an unknown tool", { name: "n", steps: [{ id: "a", tool: "AF2" }] }, "/body/steps/0/tool"],
+      ["a label that is no text", { ...oneStep, labels: { team: 1 } }, "/body/labels/team"],
+      ["a long label", { ...oneStep, labels: { team: long } }, "/body/labels/team"],
+      [
+        "a gpu_count that is text",
+        step({ resources: { gpu_count: "1" } }),
+        "/body/steps/0/resources/gpu_count",
+      ],
+      ["a negative gpu_count", step({ resources: { gpu_count: -1 } }), "/body/steps/0/resources/gpu_count"],
+      [
+        "a memory_mb beyond uint32",
+        step({ resources: { memory_mb: 4294967296 } }),
+        "/body/steps/0/resources/memory_mb",
+      ],
+      ["a dependency that is no text", step({ depends_on: [1] }), "/body/steps/0/depends_on/0"],
+      ["a dangling dependency", step({ depends_on: ["b"] }), "/body/steps/0/depends_on/0"],
+      ["a step that needs itself", step({ depends_on: ["a"] }), "/body/steps/0/depends_on/0"],
+      ["an id that is taken", { name: "n", steps: [oneStep.steps[0], oneStep.steps[0]] }, "/body/steps/1/id"],
+    ];
+    for (const [what, body, ...pointers] of cases) {
+      it(`refuses ${what}`, async () => {
+        assert.deepEqual(await refused("/v1/workflows", jsonPost(body)), pointers);
+      });
+    }
+
+    it("tells every fault at once, whoever finds it: schema, graph, params, query and headers", async () => {
+      let deep: unknown = 1;
+      for (let level = 0; level < 40; level++) deep = { deep };
+      const body = {
+        name: 7,
+        extra: true,
+        steps: [
+          { id: "a", tool: "rfdiffusion", params: { num_designs: "3" }, depends_on: ["b"] },
+          { id: "b", tool: "af2", depends_on: ["a", "nowhere"], params: { odd: { deep } } },
+          { id: "a", tool: "blast" },
+        ],
+      };
+      const pointers = await refused("/v1/workflows?x=1", jsonPost(body, { "Idempotency-Key": "ü" }));
+      const expected = [
+        "/body/extra",
+        "/body/name",
+        "/body/steps/0/params/num_designs",
+        "/body/steps/1/depends_on/1",
+        "/body/steps/2/id",
+        "/body/steps/2/tool",
+        "/headers/idempotency-key",
+        "/query/x",
+      ];
+      assert.deepEqual(
+        expected.filter((pointer) => !pointers.includes(pointer)),
+        [],
+      );
+      assert.ok(pointers.some((pointer) => pointer.startsWith("/body/steps/1/params/odd/deep")));
+      // Whether the cycle is told at the one end or at the other does not matter.
+      assert.ok(pointers.some((pointer) => /^\/body\/steps\/[01]\/depends_on\/0$/.test(pointer)));
+    });
+
+    it("lists no more than 100 faults", async () => {
+      const labels = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`l${i}`, 1]));
+      assert.equal((await refused("/v1/workflows", jsonPost({ ...oneStep, labels }))).length, 100);
+    });
+  });
+});

@@ -1,0 +1,231 @@
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { startChild } from "../../src/sandbox/dev-child.ts";
+import { localUrl } from "../../src/sandbox/dev-welcome.ts";
+import { takePort, withTemporaryFolder } from "./support.ts";
+
+const run = promisify(execFile);
+const file = fileURLToPath(new URL("../../src/sandbox/dev.ts", import.meta.url));
+
+const addresses = {
+  orchestrator: "FOLDFORGE_SANDBOX__ORCHESTRATOR_ADDR",
+  objectStore: "FOLDFORGE_SANDBOX__OBJECT_STORE_ADDR",
+  gateway: "FOLDFORGE_GATEWAY__BIND_ADDR",
+} as const;
+
+/** The addresses of free ports. */
+async function freeAddresses(): Promise<Record<string, string>> {
+  const taken = await Promise.all(Object.values(addresses).map(takePort));
+  for (const { server } of taken) server.close();
+  return Object.fromEntries(Object.values(addresses).map((name, i) => [name, `127.0.0.1:${taken[i]!.port}`]));
+}
+
+/** Collects what a stream says. */
+function listen(stream: Readable) {
+  let said = "";
+  stream.setEncoding("utf8").on("data", (text: string) => (said += text));
+  return {
+    get said() {
+      return said;
+    },
+    async until(pattern: RegExp) {
+      while (!pattern.test(said)) await once(stream, "data");
+    },
+  };
+}
+
+/** Starts it in a process group of its own, as a shell does. */
+async function startDev(settings: Record<string, string> = {}) {
+  const env = { ...process.env, ...(await freeAddresses()), ...settings };
+  const dev = spawn(process.execPath, [file], { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  // The programs that it starts hold its stderr: it is closed only once none of them is left.
+  const closed = once(dev, "close");
+  const [stdout, stderr] = [listen(dev.stdout), listen(dev.stderr)];
+  const pid = dev.pid!;
+  return {
+    pid,
+    stdout,
+    stderr,
+    /** Resolves with code and signal when it has ended and nothing is left of it. */
+    closed,
+    ready: () => stdout.until(/"gateway\.start".*\n/),
+    url: `http://${env[addresses.gateway]!}`,
+    async assertNothingIsLeft(children: readonly number[] = []) {
+      for (const child of children) assert.throws(() => process.kill(child, 0), { code: "ESRCH" });
+      for (const name of Object.values(addresses)) {
+        const port = Number(env[name]!.split(":")[1]);
+        await assert.rejects(once(connect(port, "127.0.0.1"), "connect"), { code: "ECONNREFUSED" });
+      }
+    },
+    /** The process ids of the sandbox and the gateway. */
+    async children() {
+      const { stdout: table } = await run("ps", ["-A", "-o", "pid=,ppid=,args="]);
+      const find = (program: string) => {
+        const rows = table.split("\n").map((row) => row.trim().split(/\s+/));
+        const row = rows.find(
+          ([, parent, ...args]) => Number(parent) === pid && args.at(-1)!.endsWith(program),
+        );
+        return Number(row?.[0]);
+      };
+      return { sandbox: find("/src/sandbox/main.ts"), gateway: find("/src/main.ts") };
+    },
+  };
+}
+
+describe("dev", function () {
+  this.timeout(30_000);
+
+  it("prints curl lines that do what they say when pasted, and then the gateway's log", async function () {
+    const hasCurl = await run("curl", ["--version"]).then(
+      () => true,
+      () => false,
+    );
+    if (!hasCurl) {
+      console.log("      curl is not installed, so the printed lines cannot be tried");
+      this.skip();
+    }
+    const dev = await startDev({ FOLDFORGE_SANDBOX__STEP_SECONDS: "0.01" });
+    await dev.ready();
+    const lines = dev.stdout.said.split("\n");
+    const commands = lines.filter((line) => line.startsWith("curl "));
+    assert.equal(commands.length, 3);
+    assert.ok(lines.findIndex((line) => line.startsWith("{")) > lines.lastIndexOf(commands[2]!));
+    const answers = [];
+    for (const command of commands) answers.push((await run("sh", ["-c", command])).stdout);
+    const [submitted, events, list] = answers;
+    const { id, steps } = JSON.parse(submitted!);
+    assert.equal(steps.length, 3);
+    assert.match(events!, new RegExp(`\nevent: workflow_update\ndata: {"workflow_id":"${id}".*"SUCCEEDED"`));
+    assert.deepEqual(
+      JSON.parse(list!).workflows.map((workflow: { id: string }) => workflow.id),
+      [id],
+    );
+    await dev.stdout.until(/"event":"workflow.submit"/);
+    process.kill(dev.pid, "SIGTERM");
+    await dev.closed;
+  });
+
+  for (const [how, signal, isForGroup] of [
+    ["Ctrl-C", "SIGINT", true],
+    ["SIGTERM", "SIGTERM", false],
+  ] as const)
+    it(`stops both programs and ends with 0 at ${how}, with a stream open and a step running`, async () => {
+      const dev = await startDev({ FOLDFORGE_SANDBOX__STEP_SECONDS: "600" });
+      await dev.ready();
+      const children = Object.values(await dev.children());
+      const headers = { Authorization: "Bearer ff-demo-key", "Content-Type": "application/json" };
+      const body = JSON.stringify({ name: "n", steps: [{ id: "a", tool: "af2" }] });
+      const submitted = await fetch(`${dev.url}/v1/workflows`, { method: "POST", headers, body });
+      const { id } = (await submitted.json()) as { id: string };
+      const events = await fetch(`${dev.url}/v1/workflows/${id}/events`, { headers });
+      const rest = assert.rejects(events.text());
+      process.kill(isForGroup ? -dev.pid : dev.pid, signal);
+      assert.deepEqual(await dev.closed, [0, null]);
+      assert.equal(dev.stderr.said, "");
+      // Asked once, and by no one else: a second request would make it drop what it is doing.
+      assert.deepEqual(dev.stdout.said.match(/"gateway.stop","signal":"\w+"/g), [
+        '"gateway.stop","signal":"SIGTERM"',
+      ]);
+      await rest;
+      await dev.assertNothingIsLeft(children);
+    });
+
+  it("leaves nothing behind when it is killed outright", async () => {
+    const dev = await startDev();
+    await dev.ready();
+    process.kill(dev.pid, "SIGKILL");
+    assert.deepEqual(await dev.closed, [null, "SIGKILL"]);
+    await dev.assertNothingIsLeft();
+  });
+
+  it("kills a program that hangs at the second signal, whichever they are, and ends with 1", async () => {
+    const dev = await startDev();
+    await dev.ready();
+    const children = await dev.children();
+    process.kill(children.gateway, "SIGSTOP");
+    process.kill(dev.pid, "SIGHUP");
+    process.kill(dev.pid, "SIGINT");
+    assert.deepEqual(await dev.closed, [1, null]);
+    await dev.assertNothingIsLeft();
+  });
+
+  for (const name of ["sandbox", "gateway"] as const)
+    it(`stops the rest and ends with 1 and one line when the ${name} dies`, async () => {
+      const dev = await startDev();
+      await dev.ready();
+      const children = await dev.children();
+      process.kill(children[name], "SIGKILL");
+      assert.deepEqual(await dev.closed, [1, null]);
+      assert.equal(dev.stderr.said, `dev: the ${name} has ended (SIGKILL), so everything is stopped\n`);
+      await dev.assertNothingIsLeft(Object.values(children));
+    });
+
+  for (const name of Object.values(addresses))
+    it(`ends with 1 and one line when the port of ${name} is taken`, async () => {
+      const { server, port } = await takePort();
+      const dev = await startDev({ [name]: `127.0.0.1:${port}` });
+      assert.deepEqual(await dev.closed, [1, null]);
+      assert.match(
+        dev.stderr.said,
+        new RegExp(`^[\\w-]+: 127\\.0\\.0\\.1:${port} is already in use; set ${name} to another address\n$`),
+      );
+      assert.equal(dev.stdout.said, "");
+      const stopped = once(server, "close");
+      server.close();
+      await stopped;
+      await dev.assertNothingIsLeft();
+    });
+
+  it("ends with 1 and every fault when the sandbox's settings are wrong", async () => {
+    const dev = await startDev({ FOLDFORGE_SANDBOX__STEP_SECONDS: "soon" });
+    assert.deepEqual(await dev.closed, [1, null]);
+    assert.match(
+      dev.stderr.said,
+      /^dev: these settings are wrong:\n {2}FOLDFORGE_SANDBOX__STEP_SECONDS: .+\n$/,
+    );
+  });
+});
+
+describe("startChild", () => {
+  it("kills a program that does not stop when it is asked to", async () => {
+    await withTemporaryFolder(async (folder) => {
+      const stubborn = join(folder, "stubborn.js");
+      await writeFile(
+        stubborn,
+        'process.on("SIGTERM", () => {}); setInterval(() => {}, 1e6); console.log("up");',
+      );
+      const child = startChild({ execPath: process.execPath, file: stubborn, env: {}, patienceMs: 50 });
+      await child.hear(/up/);
+      const stopping = child.stop();
+      assert.equal(child.stop(), stopping);
+      await stopping;
+      assert.deepEqual(await child.ended, { code: null, how: "SIGKILL" });
+    });
+  });
+
+  it("tells of a program that ends before it is heard", async () => {
+    await withTemporaryFolder(async (folder) => {
+      const short = join(folder, "short.js");
+      await writeFile(short, "process.exit(3);");
+      const child = startChild({ execPath: process.execPath, file: short, env: {}, patienceMs: 50 });
+      assert.equal(await child.hear(/up/), undefined);
+      assert.deepEqual(await child.ended, { code: 3, how: "exit code 3" });
+    });
+  });
+});
+
+describe("localUrl", () => {
+  for (const [listening, reached] of [
+    ["http://0.0.0.0:8080", "http://127.0.0.1:8080"],
+    ["http://[::]:8080", "http://[::1]:8080"],
+    ["http://127.0.0.1:8080", "http://127.0.0.1:8080"],
+  ] as const)
+    it(`reaches ${listening} at ${reached}`, () => assert.equal(localUrl(listening), reached));
+});

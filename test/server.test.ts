@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { startServer } from "../src/server.ts";
+import { signal } from "./support/stack.ts";
+
+/** Longer than any test: a close that waits for it has failed. */
+const longGraceMs = 60_000;
+
+describe("startServer", () => {
+  it("tells the port that it really took", async () => {
+    const server = await startServer((_req, res) => void res.end("here"), "127.0.0.1", 0);
+    assert.equal(await (await fetch(server.url)).text(), "here");
+    await server.close(longGraceMs);
+  });
+
+  it("rejects when the port is taken", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    await assert.rejects(
+      startServer(() => undefined, "127.0.0.1", port),
+      { code: "EADDRINUSE" },
+    );
+    other.close();
+  });
+
+  it("lets a request in flight finish when it closes, and takes no new one", async () => {
+    const inFlight = signal();
+    const mayEnd = signal();
+    const server = await startServer(
+      (_req, res) => {
+        inFlight.resolve();
+        void mayEnd.promise.then(() => res.end("finished"));
+      },
+      "127.0.0.1",
+      0,
+    );
+    const answer = fetch(server.url);
+    await inFlight.promise;
+    const closed = server.close(longGraceMs);
+    await assert.rejects(fetch(server.url));
+    mayEnd.resolve();
+    assert.equal(await (await answer).text(), "finished");
+    await closed;
+  });
+
+  it("cuts what is left when the grace is over", async () => {
+    const inFlight = signal();
+    const server = await startServer(() => inFlight.resolve(), "127.0.0.1", 0);
+    const answer = fetch(server.url);
+    await inFlight.promise;
+    const closed = server.close(20);
+    await assert.rejects(answer);
+    await closed;
+  });
+});
