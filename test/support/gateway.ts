@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import { after, before } from "mocha";
 import { parseConfig, prefix } from "../../src/config.ts";
 import { startGateway } from "../../src/gateway.ts";
@@ -15,6 +16,8 @@ export interface TestGateway {
   readonly url: string;
   /** Everything it has logged. */
   readonly logs: readonly LogLine[];
+  /** Emits `line` for each line that it logs. */
+  readonly logged: EventEmitter;
   /** The log as it was written, to look for what must not be there. */
   readonly logText: string;
   /** Sends a request with `token` as its bearer: the admin's by default, none for null. */
@@ -38,13 +41,20 @@ export async function startTestGateway(
   };
   const env = Object.fromEntries(Object.entries(all).map(([name, value]) => [prefix + name, value]));
   const written: string[] = [];
-  const logger = createLogger({ write: (line) => void written.push(line) });
+  const logged = new EventEmitter();
+  const logger = createLogger({
+    write(line) {
+      written.push(line);
+      logged.emit("line");
+    },
+  });
   const gateway: Gateway = await startGateway(parseConfig(env).config, logger, {
     validateResponses: true,
     ...options,
   });
   return {
     url: gateway.url,
+    logged,
     get logs() {
       return written.map((line): LogLine => JSON.parse(line));
     },
