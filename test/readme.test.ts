@@ -69,6 +69,13 @@ describe("README: the tables", () => {
     assert.equal(env[`${settingPrefix}API_KEYS`], demoApiKeys);
   });
 
+  it("gives every setting of the demo with its default", () => {
+    const used = readFileSync("src/demo/main.ts", "utf8").matchAll(/env\.(\w+) \|\| "([^"]+)"/g);
+    const settings = [...used].map(([, name = "", value = ""]) => `\`${name}\` (\`${value}\`)`);
+    assert.equal(settings.length, 3);
+    for (const setting of settings) assert.ok(readme.includes(setting), setting);
+  });
+
   it("gives every code with its status, and whether it is retryable", () => {
     const documented = rows("Errors", /^`[A-Z_]+`/).flatMap(([names, status, retryable = ""]) =>
       code(names).map((name) => [
