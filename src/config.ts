@@ -99,10 +99,11 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       if (!byName.has(name)) faults.push(`${prefix}${name} must be set, since R2_ENDPOINT is`);
     }
   }
-  if (data === undefined || faults.length > 0) throw new ConfigError(faults);
   const warnings = given
     .filter(([name]) => !settingNames.includes(name))
     .map(([name]) => `${prefix}${name} is not a setting; did you mean ${prefix}${nearest(name)}?`);
+  // A name that is wrong may be why a setting is missing.
+  if (data === undefined || faults.length > 0) throw new ConfigError([...faults, ...warnings]);
   return { config: frozen(configFrom(data)), warnings };
 }
 

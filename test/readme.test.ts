@@ -94,7 +94,7 @@ describe("README: the tables", () => {
   });
 
   it("maps the house as it is", () => {
-    const places = rows("The house", /^`/).flatMap(([place]) => code(place));
+    const places = rows("The layout of the code", /^`/).flatMap(([place]) => code(place));
     for (const place of places) assert.ok(existsSync(place), `${place} does not exist`);
     const inSrc = readdirSync("src", { withFileTypes: true }).map(
       (entry) => `src/${entry.name}${entry.isDirectory() ? "/" : ""}`,

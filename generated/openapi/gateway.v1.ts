@@ -25,7 +25,7 @@ export interface paths {
          *
          *     A submission by an API key counts one unit of the key's quota; `X-RateLimit-*` tell where it stands.
          *     With an `Idempotency-Key` the request is safe to repeat: the same key and body answer the workflow
-         *     of the first submission, the same key with another body is 409.
+         *     of the first submission, the same key with another body is 409. Each repetition counts against the quota.
          */
         post: operations["submitWorkflow"];
         delete?: never;
@@ -357,54 +357,48 @@ export interface components {
         Step: {
             id: components["schemas"]["StepId"];
             tool: components["schemas"]["ToolName"];
+            depends_on?: components["schemas"]["DependsOn"];
+            /** @description Parameters of the tool, at most 32 levels deep; numbers are doubles. */
+            params?: {
+                [key: string]: unknown;
+            };
+            resources?: components["schemas"]["ResourceSpec"];
         } & (components["schemas"]["RfdiffusionStep"] | components["schemas"]["ProteinmpnnStep"] | components["schemas"]["BoltzStep"] | components["schemas"]["Af2Step"]);
-        /** @description A step that designs backbones. */
+        /** @description What is special to a step that designs backbones. */
         RfdiffusionStep: {
-            id: components["schemas"]["StepId"];
             /**
              * @description The tool. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             tool: "rfdiffusion";
-            depends_on?: components["schemas"]["DependsOn"];
             params?: components["schemas"]["RfdiffusionParams"];
-            resources?: components["schemas"]["ResourceSpec"];
         };
-        /** @description A step that designs sequences. */
+        /** @description What is special to a step that designs sequences. */
         ProteinmpnnStep: {
-            id: components["schemas"]["StepId"];
             /**
              * @description The tool. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             tool: "proteinmpnn";
-            depends_on?: components["schemas"]["DependsOn"];
             params?: components["schemas"]["ProteinmpnnParams"];
-            resources?: components["schemas"]["ResourceSpec"];
         };
-        /** @description A step that predicts a complex. */
+        /** @description What is special to a step that predicts a complex. */
         BoltzStep: {
-            id: components["schemas"]["StepId"];
             /**
              * @description The tool. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             tool: "boltz";
-            depends_on?: components["schemas"]["DependsOn"];
             params?: components["schemas"]["BoltzParams"];
-            resources?: components["schemas"]["ResourceSpec"];
         };
-        /** @description A step that predicts a structure. */
+        /** @description What is special to a step that predicts a structure. */
         Af2Step: {
-            id: components["schemas"]["StepId"];
             /**
              * @description The tool. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             tool: "af2";
-            depends_on?: components["schemas"]["DependsOn"];
             params?: components["schemas"]["Af2Params"];
-            resources?: components["schemas"]["ResourceSpec"];
         };
         /** @description The DAG, in any order. */
         Steps: components["schemas"]["Step"][];
@@ -751,7 +745,7 @@ export interface components {
          */
         XRateLimitRemaining: number;
         /**
-         * @description Seconds to wait before the next try.
+         * @description Seconds to wait before the next try, which may come before a quota's window ends.
          * @example 2
          */
         RetryAfter: number;

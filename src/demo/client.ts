@@ -18,7 +18,7 @@ export function createGatewayClient(url: string, apiKey: string): GatewayClient 
     pathSerializer: pathFrom,
     fetch: (request) =>
       fetch(request).catch((cause: unknown) => {
-        const message = `no gateway answers at ${url}: run \`make dev\` in another terminal`;
+        const message = `no gateway answers at ${url}: run \`make dev\` in another terminal, or set FOLDFORGE_URL`;
         throw new Failure(message, { cause, retryable: true });
       }),
   });

@@ -8,9 +8,13 @@ import { invalidRequest, Refusal } from "../errors/refusal.ts";
 const maxBytes = 1024 * 1024;
 
 const notJson = () =>
-  new Refusal(Code.InvalidArgument, "the body must be application/json in UTF-8, not encoded", {
-    status: 415,
-  });
+  new Refusal(
+    Code.InvalidArgument,
+    "the body must be JSON in UTF-8, sent as Content-Type: application/json without a Content-Encoding",
+    {
+      status: 415,
+    },
+  );
 
 /**
  * Leaves one spelling of each media type. The validator keeps what it compiles for every distinct

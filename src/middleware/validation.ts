@@ -60,7 +60,12 @@ export async function validation(
   const collectFaults: ErrorRequestHandler = function collectFaults(error: unknown, req, _res, next) {
     if (error instanceof OpenApiValidator.error.NotFound) return next(invalidRequest([unmatched]));
     const faults = schemaFaults(error, saysPattern);
-    next(faults === undefined ? error : invalidRequest([...faults, ...furtherFaults(req).take(maxFaults)]));
+    if (faults === undefined) return next(error);
+    const further = furtherFaults(req).take(maxFaults).toArray();
+    // What is wrong with a parameter's spelling makes the schema's word on it an echo.
+    const isEcho = ({ path }: Fault) =>
+      further.some((fault) => fault.path.startsWith("/query") && isWithin(path, fault.path));
+    next(invalidRequest([...faults.filter((fault) => !isEcho(fault)), ...further]));
   };
 
   return [...validator, checkRules, collectFaults];
@@ -108,5 +113,19 @@ function schemaFaults(error: unknown, saysPattern: ReadonlyMap<string, string>):
   if (!(error instanceof OpenApiValidator.error.BadRequest)) return undefined;
   return error.errors
     .filter(({ errorCode }) => !echoes.some((keyword) => errorCode === `${keyword}.openapi.validation`))
-    .map(({ path, message }) => ({ path, message: saysPattern.get(message) ?? message }));
+    .map(({ path, message }) => ({ path, message: saysPattern.get(message) ?? inWords(message) }));
+}
+
+/** The validator's words, where they need knowledge of JSON schema to be understood. */
+function inWords(message: string): string {
+  if (message === "must NOT have additional properties") return "is not a property of this object";
+  return message.replace(
+    /^must be (\w+(?:,\w+)+)$/,
+    (_, types: string) => `must be ${types.split(",").join(" or ")}`,
+  );
+}
+
+/** Whether a JSON pointer is another one, or points below it. */
+function isWithin(path: string, other: string): boolean {
+  return path === other || path.startsWith(`${other}/`);
 }

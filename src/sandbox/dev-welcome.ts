@@ -20,8 +20,9 @@ export function welcome(url: string, apiKey: string): string {
   const workflows = `${url}/v1/workflows`;
   // The list starts {"workflows":[{"id":"<the newest>", so that its id is the sixth piece between quotes.
   const newest = `$(curl -sS '${workflows}?page_size=1' ${auth} | cut -d'"' -f6)`;
+  const demo = url === "http://127.0.0.1:8080" ? "make demo" : `FOLDFORGE_URL=${url} make demo`;
   return [
-    `FoldForge is ready at ${url}. Ctrl-C stops it; \`make demo\` in another terminal shows all of this at once.`,
+    `FoldForge is ready at ${url}. Ctrl-C stops it; \`${demo}\` in another terminal shows all of this at once.`,
     "",
     "Submit a workflow of three steps:",
     `curl -sS '${workflows}' ${auth} -H 'Content-Type: application/json' -w '\\n' -d '${JSON.stringify(exampleWorkflow)}'`,

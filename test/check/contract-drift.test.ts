@@ -18,7 +18,7 @@ const drifts: readonly { at: string; to?: unknown; says: string }[] = [
     at: "Workflow.properties.labels",
     says: "Workflow lacks labels of foldforge.orchestrator.v1.WorkflowSpec",
   },
-  { at: "Af2Step.properties.depends_on", says: "Af2Step lacks depends_on of foldforge.orchestrator.v1.Step" },
+  { at: "Step.properties.depends_on", says: "Step lacks depends_on of foldforge.orchestrator.v1.Step" },
   {
     at: "Artifact.properties.color",
     to: { type: "string" },
@@ -59,9 +59,9 @@ const drifts: readonly { at: string; to?: unknown; says: string }[] = [
     to: "#/components/schemas/Error",
     says: "StepStatus.error does not mirror foldforge.common.v1.ErrorDetail",
   },
-  { at: "Af2Params.additionalProperties", to: false, says: "Af2Step.params is no open object" },
-  { at: "DependsOn.type", to: "object", says: "Af2Step.depends_on is no array" },
-  { at: "StepId.type", to: "integer", says: "Af2Step.depends_on[] is integer, its field is string" },
+  { at: "Step.properties.params.additionalProperties", to: false, says: "Step.params is no open object" },
+  { at: "DependsOn.type", to: "object", says: "Step.depends_on is no array" },
+  { at: "StepId.type", to: "integer", says: "Step.depends_on[] is integer, its field is string" },
   {
     at: "StepStatus.properties.outputs.items.$ref",
     to: "#/components/schemas/DesignedSequence",
@@ -91,11 +91,6 @@ const drifts: readonly { at: string; to?: unknown; says: string }[] = [
     at: "Bill",
     to: { type: "object", additionalProperties: false, properties: { id: { type: "string" } } },
     says: "Bill says no x-protobuf and is not one of HTTP's own",
-  },
-  {
-    at: "Step.oneOf.4",
-    to: { $ref: "#/components/schemas/Labels" },
-    says: "Step may be Labels, which does not mirror foldforge.orchestrator.v1.Step",
   },
 ];
 

@@ -91,7 +91,7 @@ describe("main", () => {
     assert.deepEqual([code, stdout], [1, ""]);
     assert.equal(
       stderr,
-      `demo: no gateway answers at ${service.url}: run \`make dev\` in another terminal\n`,
+      `demo: no gateway answers at ${service.url}: run \`make dev\` in another terminal, or set FOLDFORGE_URL\n`,
     );
   });
 

@@ -158,6 +158,20 @@ describe("validation", () => {
       });
     }
 
+    it("hides no fault of a step behind a wrong or missing tool", async () => {
+      const rest = { bogus: 1, params: 5, depends_on: ["b"], resources: { gpu_count: -1 } };
+      for (const tool of ["af", undefined]) {
+        const body = { name: "n", steps: [{ id: "a", tool, ...rest }] };
+        assert.deepEqual(await refused("/v1/workflows", jsonPost(body)), [
+          "/body/steps/0/bogus",
+          "/body/steps/0/depends_on/0",
+          "/body/steps/0/params",
+          "/body/steps/0/resources/gpu_count",
+          "/body/steps/0/tool",
+        ]);
+      }
+    });
+
     it("tells every fault at once, whoever finds it: schema, graph, params, query and headers", async () => {
       let deep: unknown = 1;
       for (let level = 0; level < 40; level++) deep = { deep };
