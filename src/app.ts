@@ -9,7 +9,6 @@ import { errors } from "./middleware/errors.ts";
 import { methodNotAllowed } from "./middleware/method-not-allowed.ts";
 import { notFound } from "./middleware/not-found.ts";
 import { observation } from "./middleware/observation.ts";
-import { originForm } from "./middleware/origin-form.ts";
 import { route } from "./middleware/route.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
 import { trace } from "./middleware/trace.ts";
@@ -35,7 +34,7 @@ export async function createApp(parts: AppParts): Promise<Express> {
   app.disable("x-powered-by").disable("etag").enable("strict routing").enable("case sensitive routing");
   app.set("query parser", "simple");
 
-  app.use(originForm, trace(parts.logger), observation(parts.metrics), securityHeaders);
+  app.use(trace(parts.logger), observation(parts.metrics), securityHeaders);
   for (const path of parts.contract.paths) {
     const refuse = methodNotAllowed(path);
     if (!path.allowed.includes("HEAD")) app.head(path.route, refuse);

@@ -54,7 +54,7 @@ const settings = z.object({
     .int("must be a whole number")
     .min(1, "must be at least 1")
     .max(1_000_000, "must be at most 1000000")
-    .prefault(10_000),
+    .prefault("10000"),
   OBJECT_STORE_CONNECT_TIMEOUT_SECONDS: seconds.prefault("5"),
   OBJECT_STORE_READ_TIMEOUT_SECONDS: seconds.prefault("30"),
   R2_ENDPOINT: httpUrl.optional(),

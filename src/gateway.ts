@@ -2,12 +2,13 @@ import { createObjectStore } from "./artifacts/object-store.ts";
 import { createApp } from "./app.ts";
 import { createAuthenticator } from "./auth/authenticator.ts";
 import { createKeyDirectory } from "./auth/key-directory.ts";
+import { createKeyLookup } from "./auth/key-lookup.ts";
 import { createQuota } from "./auth/quota.ts";
 import type { Config } from "./config.ts";
 import { loadContract } from "./contract.ts";
+import { originForm } from "./middleware/origin-form.ts";
 import { createOperations } from "./operations.ts";
 import { createOrchestrator } from "./orchestrator/client.ts";
-import { createKeyLookup } from "./orchestrator/key-lookup.ts";
 import { createReadinessProbe } from "./orchestrator/readiness.ts";
 import { startServer } from "./server.ts";
 import { defaultPatience } from "./sse/follow-workflow.ts";
@@ -75,13 +76,13 @@ export async function startGateway(
     rpcTimeoutMs,
     validateResponses,
   });
-  const server = await startServer(app, config.bind.host, config.bind.port);
+  const server = await startServer(originForm(app), config.bind.host, config.bind.port);
 
   return {
     url: server.url,
     async close() {
       const closed = server.close(config.shutdownGraceMs);
-      streams.cutAll();
+      streams.close();
       await closed;
       closeOrchestrator();
       store?.close();

@@ -9,8 +9,13 @@ interface Expectation {
   readonly sha256: string | undefined;
 }
 
+/** The bytes of a transfer are not the expected ones. */
+export class IntegrityError extends Error {
+  override readonly name = "IntegrityError";
+}
+
 /**
- * Passes bytes through and fails unless they are the expected ones. The last chunk is held back until all
+ * Passes bytes through and fails with an IntegrityError unless they are the expected ones. The last chunk is held back until all
  * of them are checked: a client that counts bytes must never receive a complete wrong file.
  */
 export function createIntegrityCheck({ length, sha256 }: Expectation): Transform {
@@ -23,7 +28,7 @@ export function createIntegrityCheck({ length, sha256 }: Expectation): Transform
     if (chunk.length === 0) return done();
     received += chunk.length;
     if (received > length)
-      return done(new Error(`the object store sent more than the ${length} bytes promised`));
+      return done(new IntegrityError(`the object store sent more than the ${length} bytes promised`));
     hash?.update(chunk);
     const ready = held;
     held = chunk;
@@ -32,10 +37,10 @@ export function createIntegrityCheck({ length, sha256 }: Expectation): Transform
 
   function flush(done: TransformCallback) {
     if (received !== length) {
-      return done(new Error(`the object store sent ${received} of ${length} bytes`));
+      return done(new IntegrityError(`the object store sent ${received} of ${length} bytes`));
     }
     if (hash !== undefined && hash.digest("hex") !== sha256) {
-      return done(new Error("the object store sent bytes of another SHA-256 than the artifact's"));
+      return done(new IntegrityError("the object store sent bytes of another SHA-256 than the artifact's"));
     }
     done(null, held);
   }

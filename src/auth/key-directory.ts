@@ -42,26 +42,29 @@ export function createKeyDirectory(lookUp: LookUpKey, options: KeyDirectoryOptio
   async function lookUpAndKeep(keyHash: string, trace: TraceContext): Promise<KeyVerdict> {
     // The answer may be as old as the question: its time starts when it was asked.
     const start = now();
-    const verdict = await lookUp(keyHash, trace);
-    (verdict.allowed ? denied : allowed).delete(keyHash);
-    (verdict.allowed ? allowed : denied).set(keyHash, verdict, { start });
-    return verdict;
+    const lookup = lookUp(keyHash, trace);
+    underWay.set(keyHash, lookup);
+    try {
+      const verdict = await lookup;
+      // Forgotten meanwhile, the answer is older than what made it so.
+      if (underWay.get(keyHash) !== lookup) return verdict;
+      (verdict.allowed ? denied : allowed).delete(keyHash);
+      (verdict.allowed ? allowed : denied).set(keyHash, verdict, { start });
+      return verdict;
+    } finally {
+      if (underWay.get(keyHash) === lookup) underWay.delete(keyHash);
+    }
   }
 
   return {
     async verdictOn(keyHash, trace) {
       const known = allowed.get(keyHash) ?? denied.get(keyHash);
-      if (known !== undefined) return known;
-      let lookup = underWay.get(keyHash);
-      if (lookup === undefined) {
-        lookup = lookUpAndKeep(keyHash, trace).finally(() => underWay.delete(keyHash));
-        underWay.set(keyHash, lookup);
-      }
-      return lookup;
+      return known ?? underWay.get(keyHash) ?? lookUpAndKeep(keyHash, trace);
     },
     forget(keyHash) {
       allowed.delete(keyHash);
       denied.delete(keyHash);
+      underWay.delete(keyHash);
     },
   };
 }

@@ -1,13 +1,15 @@
+import { once } from "node:events";
+import type { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Response } from "express";
 import type { Artifact } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { etagOf, selectionFor } from "../artifacts/conditions.ts";
-import { createIntegrityCheck } from "../artifacts/integrity.ts";
+import { createIntegrityCheck, IntegrityError } from "../artifacts/integrity.ts";
 import { findOutput } from "../artifacts/object-key.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { Handler } from "../contract.ts";
-import { internalError, Refusal } from "../errors/refusal.ts";
+import { internalError, Refusal, unavailable } from "../errors/refusal.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 
 /** What the artifact handler calls. */
@@ -68,13 +70,24 @@ export function downloadArtifact({
       object.body.destroy();
       throw internalError(new Error(`the object store announced ${object.length} of ${length} bytes`));
     }
+    const sha256 = range === undefined && etag !== undefined ? artifact.sha256 : undefined;
+    const bytes = checkedBytes(object.body, createIntegrityCheck({ length, sha256 }), call.signal);
+    // A transfer that fails at once still has a status to fail with.
+    await once(bytes, "readable").catch((error: unknown) => {
+      throw error instanceof IntegrityError ? internalError(error) : unavailable(error);
+    });
     setHeaders(res, artifact, key, length);
     if (range !== undefined) {
       res.status(206).set("Content-Range", `bytes ${range.start}-${range.end}/${size}`);
     }
-    const sha256 = range === undefined && etag !== undefined ? artifact.sha256 : undefined;
-    await pipeline(object.body, createIntegrityCheck({ length, sha256 }), res);
+    await pipeline(bytes, res);
   };
+}
+
+/** The bytes of `body` as they pass `check`; a failure of either destroys both, and is told by what is returned. */
+function checkedBytes(body: Readable, check: Transform, signal: AbortSignal): Readable {
+  pipeline(body, check, { signal }).catch(() => undefined);
+  return check;
 }
 
 function refuseMissing(error: unknown): never {

@@ -1,67 +1,42 @@
 import * as OpenApiValidator from "express-openapi-validator";
-import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from "express";
+import type { ErrorRequestHandler, Express, Request, RequestHandler } from "express";
 import type { OpenApiDocument, Operation } from "../contract.ts";
 import { invalidRequest, maxFaults } from "../errors/refusal.ts";
 import type { Fault } from "../errors/refusal.ts";
+import { patternMessages } from "../validation/pattern-messages.ts";
 import { queryFaults } from "../validation/query-faults.ts";
 import { ruleFaults } from "../validation/rules.ts";
-import { patternMessages } from "../validation/pattern-messages.ts";
-import { validatorDocument } from "../validation/validator-document.ts";
-
-/** How strictly the gateway checks itself. */
-interface ValidationOptions {
-  /** Whether answers are checked too; for tests, since it costs time. */
-  readonly responses: boolean;
-}
-
-/** OpenAPI's formats that are no more than names for a range, which the schemas state themselves. */
-const formats = { uint32: true, uint64: true } as const;
+import { createValidator } from "../validation/validator.ts";
+import type { ValidatorOptions } from "../validation/validator.ts";
 
 /**
  * Refuses a request that the contract does not allow, with every fault at once: the schema's, those of the query
- * string's spelling, and what a schema cannot say. Resolves when the contract is compiled; rejects when it
- * cannot be.
+ * string's spelling, and what a schema cannot say. Rejects when the contract does not compile.
  */
 export async function validation(
   app: Express,
   document: OpenApiDocument,
   operation: Operation,
-  options: ValidationOptions,
+  options: ValidatorOptions,
 ) {
-  const validator = OpenApiValidator.middleware({
-    // Its type knows fewer keywords of OpenAPI 3.1 than the validator does.
-    apiSpec: validatorDocument(document, operation, options.responses) as unknown as Parameters<
-      typeof OpenApiValidator.middleware
-    >[0]["apiSpec"] &
-      object,
-    validateApiSpec: false,
-    validateSecurity: false,
-    fileUploader: false,
-    // Unknown query parameters are found together with the other faults, by `queryFaults`.
-    validateRequests: { allErrors: true, allowUnknownQueryParameters: true },
-    validateResponses: options.responses,
-    formats,
-  });
-  await compile(app, validator.slice(0, requestSteps), operation);
-
+  const validator = await createValidator(app, document, operation, options);
   const saysPattern = patternMessages(document);
 
-  function* furtherFaults(req: Request): Generator<Fault> {
-    yield* queryFaults(operation, req.originalUrl);
-    yield* ruleFaults(operation.id, req);
+  function furtherFaults(req: Request): Fault[] {
+    const faults = Iterator.from(ruleFaults(operation.id, req)).take(maxFaults);
+    return [...queryFaults(operation, req.originalUrl), ...faults];
   }
 
   const checkRules: RequestHandler = function checkRules(req, _res, next) {
-    if (!("openapi" in req)) throw invalidRequest([unmatched]);
-    const isFaulty = furtherFaults(req).some(() => true);
-    next(isFaulty ? invalidRequest(furtherFaults(req)) : undefined);
+    const faults = "openapi" in req ? furtherFaults(req) : [unmatched];
+    next(faults.length > 0 ? invalidRequest(faults) : undefined);
   };
 
   const collectFaults: ErrorRequestHandler = function collectFaults(error: unknown, req, _res, next) {
     if (error instanceof OpenApiValidator.error.NotFound) return next(invalidRequest([unmatched]));
     const faults = schemaFaults(error, saysPattern);
     if (faults === undefined) return next(error);
-    const further = furtherFaults(req).take(maxFaults).toArray();
+    const further = furtherFaults(req);
     // What is wrong with a parameter's spelling makes the schema's word on it an echo.
     const isEcho = ({ path }: Fault) =>
       further.some((fault) => fault.path.startsWith("/query") && isWithin(path, fault.path));
@@ -71,40 +46,8 @@ export async function validation(
   return [...validator, checkRules, collectFaults];
 }
 
-/**
- * Sends one request through a validator. It compiles in the background and on first use, and would report a
- * broken contract as a failure of every request: this way it stops the start instead.
- */
-async function compile(app: Express, validator: readonly RequestHandler[], { template, method }: Operation) {
-  const path = template.replace(/\{\w+\}/g, "-");
-  const headers = { "content-type": "application/json" };
-  const req = {
-    app,
-    method: method.toUpperCase(),
-    originalUrl: path,
-    path,
-    baseUrl: "",
-    headers,
-    query: {},
-    params: {},
-  };
-  for (const middleware of validator) {
-    const failure = await new Promise<Error | undefined>((resolve) => {
-      // No more of a request and a response than the validator reads.
-      void middleware(req as unknown as Request, {} as unknown as Response, (error?: unknown) =>
-        resolve(error as Error | undefined),
-      );
-    });
-    if (failure instanceof OpenApiValidator.error.BadRequest) return;
-    if (failure !== undefined) throw failure;
-  }
-}
-
-/** The validator's middleware that looks at the request: path parameters, metadata, security, the request. */
-const requestSteps = 4;
-
 /** The validator matches the path again, by itself: what it makes no match of it does not check. */
-const unmatched: Fault = { path: "/params", message: "must be percent-encoded" };
+const unmatched: Fault = { path: "/params", message: "must be in its plain form" };
 
 /** Keywords that only say that another fault is there. */
 const echoes = ["propertyNames", "if"];

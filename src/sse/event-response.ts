@@ -14,6 +14,8 @@ export interface EventResponse {
   idleMs(): number;
   /** Says that nothing more will come. */
   end(): void;
+  /** Says so before anything was sent: 204, which stops an EventSource. */
+  endEmpty(): void;
   /** Sends a fatal error; resolves when it is on its way. The connection is the caller's to destroy. */
   fail(error: unknown): Promise<void>;
 }
@@ -54,11 +56,14 @@ export function createEventResponse(res: ServerResponse): EventResponse {
       ]).finally(() => settled.abort());
     },
     beat() {
-      if (!res.destroyed && !res.writableNeedDrain) write(heartbeatFrame);
+      if (res.headersSent && !res.destroyed && !res.writableNeedDrain) write(heartbeatFrame);
     },
     idleMs: () => performance.now() - lastWriteAt,
     end() {
       res.end();
+    },
+    endEmpty() {
+      res.writeHead(204).end();
     },
     fail: (error) =>
       new Promise((resolve) => {

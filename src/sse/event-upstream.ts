@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { create, equals } from "@bufbuild/protobuf";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import type {
@@ -8,6 +7,7 @@ import type {
 import type { Call } from "../locals.ts";
 import { isTerminal } from "../mapping/job-state.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
+import { orSilence } from "./or-silence.ts";
 
 /** What the orchestrator tells of one workflow's events. */
 export interface EventUpstream {
@@ -62,7 +62,7 @@ export function createEventUpstream(
         silenceMs = lingerMs;
         if (event.case !== "workflowUpdate" || !isTerminal(event.value.state)) continue;
         end = eventId;
-        if (equals(TimestampSchema, event.value.updatedAt ?? never, updatedAt ?? never)) break;
+        if (equals(TimestampSchema, event.value.updatedAt ?? noTime, updatedAt ?? noTime)) break;
       }
       return end;
     },
@@ -73,17 +73,4 @@ export function createEventUpstream(
 }
 
 /** The time of what has none. */
-const never = create(TimestampSchema);
-
-/** What `promise` brings, or undefined when it brings nothing for `silenceMs`. */
-export async function orSilence<T>(
-  promise: Promise<T>,
-  silenceMs: number | undefined,
-): Promise<T | undefined> {
-  if (silenceMs === undefined) return promise;
-  // The loser of the race may still reject, with nobody left to hear it.
-  promise.catch(() => undefined);
-  const timer = new AbortController();
-  const silence = delay(silenceMs, undefined, { signal: timer.signal }).catch(() => undefined);
-  return Promise.race([promise, silence]).finally(() => timer.abort());
-}
+const noTime = create(TimestampSchema);

@@ -47,17 +47,13 @@ export async function* followWorkflow(
 ): AsyncGenerator<FollowedEvent, void> {
   let lastId = fromEventId;
   let snapshot: Workflow | undefined;
-  let finished = false;
-  // A resume that meets silence may have come after the end, of which not every upstream tells by ending.
-  let mayBeOver = fromEventId > 0n;
+  // A resume may come after the end, and not every upstream tells that there is no more by ending.
+  let finished = fromEventId > 0n && (await upstream.isFinished());
   let failures = 0;
 
   for (;;) {
     try {
-      for await (const event of upstream.open(lastId, () =>
-        finished || mayBeOver ? patience.lingerMs : undefined,
-      )) {
-        mayBeOver = false;
+      for await (const event of upstream.open(lastId, () => (finished ? patience.lingerMs : undefined))) {
         const update = event.event.case === "workflowUpdate" ? event.event.value : undefined;
         if (update !== undefined) finished = isTerminal(update.state);
         if (event.eventId > lastId) {
@@ -75,10 +71,6 @@ export async function* followWorkflow(
         failures = 0;
       }
       if (finished || (await upstream.isFinished())) return;
-      if (mayBeOver) {
-        mayBeOver = false;
-        continue;
-      }
       if (failures >= patience.tries) {
         throw new ConnectError(
           "the orchestrator keeps ending the stream of an unfinished workflow",

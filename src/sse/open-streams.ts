@@ -25,6 +25,7 @@ export class OpenStreams {
   readonly #care: StreamCare;
   readonly #streams = new Set<OpenStream>();
   #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(care: StreamCare = defaultCare) {
     this.#care = care;
@@ -32,6 +33,7 @@ export class OpenStreams {
 
   /** Looks after `stream` until the function that is returned is called. */
   add(stream: OpenStream): () => void {
+    if (this.#isClosed) stream.cut();
     this.#streams.add(stream);
     this.#timer ??= setInterval(() => this.#tick(), this.#care.tickMs).unref();
     return () => {
@@ -42,8 +44,9 @@ export class OpenStreams {
     };
   }
 
-  /** Cuts every stream. */
-  cutAll(): void {
+  /** Cuts every stream, and every one that is added from now on. */
+  close(): void {
+    this.#isClosed = true;
     for (const stream of this.#streams) stream.cut();
   }
 

@@ -1,12 +1,15 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Response } from "express";
 import { errorAnswer } from "../errors/error-answer.ts";
 import type { Locals } from "../locals.ts";
+import { isTerminal } from "../mapping/job-state.ts";
 import { workflowEventToJson } from "../mapping/workflow-event.ts";
-import { orSilence } from "./event-upstream.ts";
 import { createEventResponse } from "./event-response.ts";
+import type { EventResponse } from "./event-response.ts";
 import { isLost } from "./follow-workflow.ts";
 import type { FollowedEvent } from "./follow-workflow.ts";
 import type { OpenStreams } from "./open-streams.ts";
+import { orSilence } from "./or-silence.ts";
 
 /** How a stream of events is served. */
 interface ServeOptions {
@@ -27,14 +30,7 @@ export async function serveEvents(
   res: Response<unknown, Locals>,
   { streams, headStartMs, isStillAllowed }: ServeOptions,
 ): Promise<void> {
-  const first = events.next();
-  const early = await orSilence(first, headStartMs);
-  if (early?.done === true) {
-    res.status(204).end();
-    return;
-  }
   const response = createEventResponse(res);
-  response.start();
   const cut = () => void res.destroy();
   const forget = streams.add({
     idleMs: response.idleMs,
@@ -49,17 +45,35 @@ export async function serveEvents(
     },
   });
   try {
-    for (let next = await first; next.done !== true; next = await events.next()) {
-      const named = workflowEventToJson(next.value.event);
-      if (named !== undefined) await response.send(named.name, named.data, next.value.id);
-    }
-    response.end();
+    await sendEvents(events, response, headStartMs);
   } catch (error) {
     const { trace } = res.locals;
-    if (!isLost(error))
+    if (res.headersSent && !isLost(error)) {
       await response.fail(errorAnswer(error, { safeToRepeat: true, traceId: trace.traceId }).body);
+    }
     throw error;
   } finally {
     forget();
   }
+}
+
+async function sendEvents(
+  events: AsyncGenerator<FollowedEvent, void>,
+  response: EventResponse,
+  headStartMs: number,
+): Promise<void> {
+  const first = events.next();
+  const early = await orSilence(first, headStartMs);
+  if (early?.done === true) return response.endEmpty();
+  response.start();
+  let isOver = false;
+  for (let next = await first; next.done !== true; next = await events.next()) {
+    const { event, id } = next.value;
+    if (event.event.case === "workflowUpdate") isOver = isTerminal(event.event.value.state);
+    const named = workflowEventToJson(event);
+    if (named !== undefined) await response.send(named.name, named.data, id);
+  }
+  // Too late for 204, and a clean end would promise a terminal event that this response has not shown.
+  if (!isOver) throw new ConnectError("nothing more came after the headers", Code.Unavailable);
+  response.end();
 }

@@ -16,7 +16,8 @@ export interface TraceContext {
 const traceparentPattern =
   /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?$/;
 
-const maxTracestateLength = 512;
+/** §3.3.1.3: printable ASCII, and no more of it than must be passed on. */
+const tracestatePattern = /^[ -~]{1,512}$/;
 
 /**
  * Continues the client's trace, or starts one when there is no valid `traceparent` (§4.3). A trace that
@@ -32,8 +33,8 @@ export function traceContextFrom(
   if (traceId === undefined || flags === undefined || (version === "00" && rest !== undefined)) {
     return { traceId: randomBytes(16).toString("hex"), spanId, flags: "01" };
   }
-  const keep = tracestate !== undefined && tracestate !== "" && tracestate.length <= maxTracestateLength;
-  return { traceId, spanId, flags, ...(keep ? { tracestate } : {}) };
+  const isKept = tracestate !== undefined && tracestatePattern.test(tracestate);
+  return { traceId, spanId, flags, ...(isKept ? { tracestate } : {}) };
 }
 
 /** The `traceparent` value for calls made within `trace`. */

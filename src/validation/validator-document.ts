@@ -23,8 +23,10 @@ export function validatorDocument(
   const paths = { [template.replace("{key}", "{key}*")]: item };
   const components = reachableComponents(document, paths);
   const copy = structuredClone({ ...document, paths, components });
-  for (const schema of Object.values(copy.components["schemas"] ?? {}))
+  for (const schema of Object.values(copy.components["schemas"] ?? {})) {
     if (isObject(schema)) resolveDiscriminator(schema);
+    guardItems(schema);
+  }
   return copy;
 }
 
@@ -42,6 +44,22 @@ function resolveDiscriminator(schema: Record<string, unknown>): void {
   }));
   delete schema["discriminator"];
   delete schema["oneOf"];
+}
+
+/**
+ * Looks at the items of an array only where there are not too many: the validator tells every fault, and would
+ * go through all of them first, in time that grows with their square.
+ */
+function guardItems(value: unknown): void {
+  if (Array.isArray(value)) return value.forEach(guardItems);
+  if (!isObject(value)) return;
+  Object.values(value).forEach(guardItems);
+  const { maxItems, items, uniqueItems = false } = value;
+  if (maxItems === undefined || items === undefined) return;
+  value["if"] = { maxItems };
+  value["then"] = { items, uniqueItems };
+  delete value["items"];
+  delete value["uniqueItems"];
 }
 
 /** The components that `root` refers to, directly or through others. */

@@ -79,6 +79,17 @@ describe("createKeyDirectory", () => {
     });
   }
 
+  it("does not remember the answer to a question that was asked before the key was forgotten", async () => {
+    const answer = Promise.withResolvers<KeyVerdict>();
+    const { asked, verdictOn, forget } = setUp(() => answer.promise);
+    const early = verdictOn("k");
+    forget("k");
+    answer.resolve(holder("alice"));
+    assert.deepEqual(await early, holder("alice"));
+    await verdictOn("k");
+    assert.deepEqual(asked, ["k", "k"]);
+  });
+
   it("believes the orchestrator's new verdict once the old one has run out", async () => {
     let verdict: KeyVerdict = holder("alice");
     const { clock, verdictOn } = setUp(() => verdict);

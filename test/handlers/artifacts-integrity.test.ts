@@ -126,4 +126,16 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, when the store misbehaves", ()
     const answer = await stack().gateway.fetch(path);
     assert.ok(Buffer.from(await answer.arrayBuffer()).equals(bytes));
   });
+
+  it("answers 500 to a small file of other bytes, and counts it as that", async () => {
+    const small = { ...artifact, sizeBytes: 4n, sha256: sha256(Buffer.from("good")) };
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [small]);
+    store().answer = serveBytes(Buffer.from("evil"));
+    const answer = await stack().gateway.fetch(path);
+    assert.equal(answer.status, 500);
+    assert.equal(answer.headers.get("etag"), null);
+    assert.match(await answer.text(), /"internal server error"/);
+    const metrics = await (await stack().gateway.fetch("/metrics")).text();
+    assert.match(metrics, /requests_total\{method="GET",path="[^"]+\{key\}",status="500"\} [1-9]/);
+  });
 });

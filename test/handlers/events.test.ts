@@ -104,6 +104,7 @@ describe("GET /v1/workflows/{id}/events", () => {
 
   it("resumes after Last-Event-ID", async () => {
     const asked = streams(stepEvent(7n), stepEvent(8n), success);
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
     const reader = readEvents(await follow({ "Last-Event-ID": "7" }));
     assert.equal(await reader.ending, "clean");
     assert.equal(asked[0], 7n);

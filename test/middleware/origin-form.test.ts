@@ -22,6 +22,7 @@ describe("a request target that is not a plain path", () => {
     ["http://elsewhere/v1/workflows/a%2Fb", 400],
     ["http://elsewhere/v1/nothing", 404],
     ["http://elsewhere", 404],
+    ["http://", 404],
     ["/v1/workflows#fragment", 400],
     ["/v1/workflows/..", 400],
     ["//elsewhere/v1/workflows", 404],
@@ -30,6 +31,10 @@ describe("a request target that is not a plain path", () => {
     it(`answers ${status} to ${target}`, async () => {
       assert.match(await get(target), new RegExp(`^HTTP/1.1 ${status} `));
     });
+
+  it("answers with the one error body, whatever the target", async () => {
+    assert.match(await get("http://"), /\{"code":"NOT_FOUND",.*"trace_id":"[0-9a-f]{32}"\}/);
+  });
 
   it("wants a token all the same", async () => {
     assert.match(await get("http://elsewhere/v1/workflows", ""), /^HTTP\/1.1 401 /);

@@ -158,6 +158,20 @@ describe("validation", () => {
       });
     }
 
+    it("does not look at the items of a list that is too long", async () => {
+      const huge = Array.from({ length: 200_000 }, (_, index) => `s${index}`);
+      assert.deepEqual(await refused("/v1/workflows", jsonPost({ name: "n", steps: huge.map(() => 0) })), [
+        "/body/steps",
+      ]);
+      assert.deepEqual(
+        await refused("/v1/workflows", jsonPost(step({ depends_on: huge.slice(0, 50_000) }))),
+        [
+          "/body/steps/0/depends_on",
+          ...Array.from({ length: 99 }, (_, index) => `/body/steps/0/depends_on/${index}`).sort(),
+        ],
+      );
+    });
+
     it("hides no fault of a step behind a wrong or missing tool", async () => {
       const rest = { bogus: 1, params: 5, depends_on: ["b"], resources: { gpu_count: -1 } };
       for (const tool of ["af", undefined]) {

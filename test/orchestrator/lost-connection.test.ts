@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UnaryRequest } from "@connectrpc/connect";
@@ -37,6 +39,24 @@ describe("lostConnection", () => {
     upstream().dropConnections();
     await assert.rejects(events.next(), (error) => isLostOrReset(error));
   });
+
+  for (const code of [0, 2, 7, 8, 11])
+    it(`makes a call and a stream that the server resets with code ${code} losses`, async () => {
+      const server = createServer().on("stream", (stream) => {
+        stream.on("error", () => undefined);
+        stream.respond({ ":status": 200, "content-type": "application/grpc+proto" });
+        stream.close(code);
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const orchestrator = createOrchestrator(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+      const events = orchestrator.client.streamWorkflowEvents({ workflowId: "w1" })[Symbol.asyncIterator]();
+      await assert.rejects(events.next(), (error) => isLostOrReset(error));
+      await assert.rejects(orchestrator.client.getWorkflow({ workflowId: "w1" }), (error) =>
+        isLostOrReset(error),
+      );
+      orchestrator.close();
+      await new Promise((resolve) => server.close(resolve));
+    });
 
   it("leaves what this side has cancelled Canceled, for a call and for a stream", async () => {
     const cancelled = new AbortController();

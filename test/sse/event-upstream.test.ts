@@ -9,7 +9,8 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { createEventUpstream, orSilence } from "../../src/sse/event-upstream.ts";
+import { createEventUpstream } from "../../src/sse/event-upstream.ts";
+import { orSilence } from "../../src/sse/or-silence.ts";
 import { suite } from "../support/gateway.ts";
 import { clientSuite } from "../support/orchestrator.ts";
 import { startUpstream } from "../support/upstream.ts";

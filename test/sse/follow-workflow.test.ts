@@ -35,7 +35,9 @@ describe("followWorkflow", () => {
   it("brings no event twice, and none out of order", async () => {
     const ids = [4n, 5n, 5n, 3n, 6n, 4n];
     const events = [...ids.map((id) => stepEvent(id)), workflowEvent(7n, CANCELLED)];
-    const { came } = await follow(createScriptedUpstream([{ events, then: "end" }]), { from: 4n });
+    const { came } = await follow(createScriptedUpstream([{ events, then: "end" }], { finished: [false] }), {
+      from: 4n,
+    });
     assert.deepEqual(came, ["5: stepUpdate", "6: stepUpdate", "7: CANCELLED"]);
   });
 
@@ -137,10 +139,13 @@ describe("followWorkflow", () => {
 
   it("counts an event of an unknown kind, so that a resume goes on behind it", async () => {
     const unknown = create(WorkflowEventSchema, { workflowId: "w1", eventId: 2n });
-    const upstream = createScriptedUpstream([
-      { events: [unknown], then: lost },
-      { events: [workflowEvent(3n, SUCCEEDED)], then: "end" },
-    ]);
+    const upstream = createScriptedUpstream(
+      [
+        { events: [unknown], then: lost },
+        { events: [workflowEvent(3n, SUCCEEDED)], then: "end" },
+      ],
+      { finished: [false] },
+    );
     assert.deepEqual((await follow(upstream, { from: 1n })).came, ["2: unknown", "3: SUCCEEDED"]);
     assert.deepEqual(upstream.openedFrom, [1n, 2n]);
   });

@@ -56,7 +56,7 @@ describe("OpenStreams", () => {
     remove();
     await stays.ticks(3);
     removeOther();
-    streams.cutAll();
+    streams.close();
     assert.deepEqual(gone.done, { beats: 0, rechecks: 0, cuts: 0 });
   });
 
@@ -74,7 +74,7 @@ describe("OpenStreams", () => {
     const streams = new OpenStreams(care);
     const open = [createStream(0), createStream(0)];
     const removals = open.map(({ stream }) => streams.add(stream));
-    streams.cutAll();
+    streams.close();
     removals.forEach((remove) => remove());
     assert.deepEqual(
       open.map(({ done }) => done.cuts),
@@ -87,7 +87,7 @@ describe("OpenStreams", () => {
     const last = createStream(0);
     const remove = streams.add({ ...createStream(0).stream, cut: () => remove() });
     const removeLast = streams.add(last.stream);
-    streams.cutAll();
+    streams.close();
     removeLast();
     assert.equal(last.done.cuts, 1);
   });

@@ -61,6 +61,8 @@ describe("traceContextFrom", () => {
   });
 
   for (const [what, tracestate, kept] of [
+    ["drops a tracestate with other letters than ASCII's", "congo=é", false],
+    ["drops a tracestate with control characters", "congo=a\tb", false],
     ["keeps a tracestate", "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7", true],
     ["keeps a tracestate of 512 characters", `a=${"x".repeat(510)}`, true],
     ["drops a tracestate of 513 characters", `a=${"x".repeat(511)}`, false],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createKeyLookup } from "../../src/orchestrator/key-lookup.ts";
+import { createKeyLookup } from "../../src/auth/key-lookup.ts";
 import { traceContextFrom, traceparentOf } from "../../src/telemetry/trace-context.ts";
 import { suite } from "../support/gateway.ts";
 import { clientSuite } from "../support/orchestrator.ts";
@@ -19,7 +19,6 @@ describe("createKeyLookup", () => {
       { allowed: true, principal: "alice" },
       { allowed: true, principal: "alice" },
     ],
-    [{ allowed: true, principal: "" }, { allowed: false }],
     [{ allowed: false, principal: "alice", denyReason: "revoked" }, { allowed: false }],
     [{}, { allowed: false }],
   ] as const)
@@ -29,6 +28,12 @@ describe("createKeyLookup", () => {
         return answer;
       };
       assert.deepEqual(await lookUp(), verdict);
+    });
+
+  for (const principal of ["", " ", "alice ", " alice", "al\tice", "alice\r\nff-principal: bob", "ž"])
+    it(`rejects the principal ${JSON.stringify(principal)}, which metadata would change`, async () => {
+      upstream().rpcs.authenticateApiKey = () => ({ allowed: true, principal });
+      await assert.rejects(lookUp(), /unusable principal/);
     });
 
   it("sends the trace and no principal", async () => {
