@@ -38,7 +38,7 @@ export type Handler<Op extends OperationId> = (
 ) => void | Promise<void>;
 
 /** A parameter of an operation, as far as the gateway reads it. */
-export interface Parameter {
+interface Parameter {
   readonly name: string;
   readonly in: "query" | "header" | "path";
   readonly schema: { readonly type?: string; readonly $ref?: string };

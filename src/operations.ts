@@ -19,7 +19,7 @@ import type { OpenStreams } from "./sse/open-streams.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 
 /** Everything the handlers call. */
-export interface Services {
+interface Services {
   readonly version: string;
   readonly orchestrator: OrchestratorClient;
   readonly probeReadiness: ProbeReadiness;

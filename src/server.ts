@@ -3,7 +3,7 @@ import type { RequestListener, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /** A server that is listening. */
-export interface RunningServer {
+interface RunningServer {
   /** `http://host:port`, with the port that was really taken. */
   readonly url: string;
   /**

@@ -4,7 +4,7 @@ import { codeMeaning } from "./codes.ts";
 import { internalMessage, Refusal, unauthenticatedHeaders, unauthenticatedMessage } from "./refusal.ts";
 
 /** An error as HTTP sends it. */
-export interface ErrorAnswer {
+interface ErrorAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: components["schemas"]["Error"];

@@ -5,7 +5,7 @@ import { timeToJson } from "./time.ts";
 import { workflowToJson } from "./workflow.ts";
 
 /** The name of an event in the stream, and its data. */
-export interface NamedEvent {
+interface NamedEvent {
   readonly name: "step_update" | "workflow_update";
   readonly data: Schema["WorkflowEvent"];
 }
