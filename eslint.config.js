@@ -10,7 +10,7 @@ const layers = {
   errors: { may: ["generated"] },
   telemetry: { may: [] },
   mapping: { may: ["generated", "contract"] },
-  orchestrator: { may: ["generated", "errors", "telemetry"] },
+  orchestrator: { may: ["generated", "telemetry"] },
   artifacts: { may: ["generated", "errors"] },
   auth: { may: ["errors", "telemetry", "orchestrator"] },
   sse: { may: ["generated", "errors", "locals", "mapping", "orchestrator"] },
@@ -37,7 +37,10 @@ const layers = {
   demo: { may: ["generated"] },
 };
 
-const express = { group: ["express"], message: "Express stays in app, middleware, handlers and sse." };
+const express = {
+  group: ["express"],
+  message: "Express stays in app, middleware, handlers, sse and validation.",
+};
 const transports = {
   group: ["@connectrpc/connect-node"],
   message: "Only src/orchestrator makes transports.",
@@ -116,7 +119,12 @@ export default defineConfig(
     rules: {
       "no-restricted-imports": [
         "error",
-        { patterns: [{ regex: "^\\.\\./\\.\\./(?!\\.\\./generated/)", message: sandbox.message }] },
+        {
+          patterns: [
+            { regex: "^\\.\\./\\.\\./(?!\\.\\./generated/)", message: sandbox.message },
+            processModule,
+          ],
+        },
       ],
     },
   },

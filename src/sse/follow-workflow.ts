@@ -22,7 +22,7 @@ export interface Patience {
   readonly tries: number;
   /** Wait before try `n`, counted from 0, in milliseconds. */
   readonly backOffMs: (n: number) => number;
-  /** Longest wait for more where there may be no more, in milliseconds. */
+  /** Longest wait for more events where there may be no more, in milliseconds. */
   readonly lingerMs: number;
 }
 
@@ -43,7 +43,7 @@ export async function* followWorkflow(
   upstream: EventUpstream,
   fromEventId: bigint,
   isEstablished: () => boolean,
-  patience: Patience = defaultPatience,
+  patience: Patience,
 ): AsyncGenerator<FollowedEvent, void> {
   let lastId = fromEventId;
   let snapshot: Workflow | undefined;
@@ -53,7 +53,7 @@ export async function* followWorkflow(
 
   for (;;) {
     try {
-      for await (const event of upstream.open(lastId, () => (finished ? patience.lingerMs : undefined))) {
+      for await (const event of upstream.open(lastId, () => finished)) {
         const update = event.event.case === "workflowUpdate" ? event.event.value : undefined;
         if (update !== undefined) finished = isTerminal(update.state);
         if (event.eventId > lastId) {

@@ -27,7 +27,7 @@ export class OpenStreams {
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(care: StreamCare = defaultCare) {
+  constructor(care: StreamCare) {
     this.#care = care;
   }
 

@@ -33,9 +33,9 @@ describe("createEventUpstream", () => {
   const upstream = suite(startUpstream);
   const client = clientSuite(upstream);
 
-  function events(signal = new AbortController().signal) {
+  function events({ signal = new AbortController().signal, timeoutMs = 5000, linger = lingerMs } = {}) {
     const headers = new Headers({ "ff-principal": "alice" });
-    return createEventUpstream(client(), "w1", { signal, timeoutMs: 5000, headers }, lingerMs);
+    return createEventUpstream(client(), "w1", { signal, timeoutMs, headers }, linger);
   }
 
   it("opens the stream of its workflow as its caller, from the id on and without a deadline", async () => {
@@ -44,26 +44,41 @@ describe("createEventUpstream", () => {
       asked.push([request.workflowId, request.fromEventId, timeoutMs()]);
       return Readable.from([stored(8n, JobState.RUNNING, 1)]);
     };
-    assert.deepEqual(await idsOf(events().open(7n, () => undefined)), [8n]);
+    assert.deepEqual(await idsOf(events().open(7n, () => false)), [8n]);
     assert.deepEqual(asked, [["w1", 7n, undefined]]);
     assert.equal(upstream().calls.at(-1)?.metadata.get("ff-principal"), "alice");
   });
 
   it("ends the server's side when its reader leaves, and when it takes silence for the end", async () => {
-    for (const silenceMs of [undefined, lingerMs]) {
+    for (const mayBeOver of [false, true]) {
       const ended = Promise.withResolvers<undefined>();
       upstream().rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
         yield stored(1n, JobState.RUNNING, 1);
         await once(signal, "abort");
         ended.resolve(undefined);
       };
-      const opened = events().open(0n, () => silenceMs);
+      const opened = events().open(0n, () => mayBeOver);
       const stream = opened[Symbol.asyncIterator]();
       await stream.next();
-      if (silenceMs === undefined) await stream.return?.();
+      if (!mayBeOver) await stream.return?.();
       else assert.equal((await stream.next()).done, true);
       await ended.promise;
     }
+  });
+
+  it("waits a call's deadline, and no less, for the first event of a stream that may be over", async () => {
+    upstream().rpcs.getWorkflow = ({ workflowId }) => ({ id: workflowId });
+    upstream().rpcs.streamWorkflowEvents = async function* () {
+      // Three round trips are longer than the silence that would end a stream which has begun.
+      for (const workflowId of ["a", "b", "c"]) await client().getWorkflow({ workflowId });
+      yield stored(1n, JobState.RUNNING, 1);
+    };
+    assert.deepEqual(await idsOf(events({ linger: 0 }).open(0n, () => true)), [1n]);
+    upstream().rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
+      await once(signal, "abort");
+      yield* [];
+    };
+    assert.deepEqual(await idsOf(events({ timeoutMs: 5 }).open(0n, () => true)), []);
   });
 
   it("ends with Canceled when its caller goes away", async () => {
@@ -72,7 +87,7 @@ describe("createEventUpstream", () => {
       yield stored(1n, JobState.RUNNING, 1);
       await once(signal, "abort");
     };
-    const stream = events(caller.signal).open(0n, () => undefined);
+    const stream = events({ signal: caller.signal }).open(0n, () => false);
     await assert.rejects(
       async () => {
         for await (const { eventId } of stream) {
@@ -88,7 +103,7 @@ describe("createEventUpstream", () => {
     upstream().rpcs.streamWorkflowEvents = () => {
       throw new ConnectError("gone", Code.NotFound);
     };
-    await assert.rejects(idsOf(events().open(0n, () => undefined)), { code: Code.NotFound });
+    await assert.rejects(idsOf(events().open(0n, () => false)), { code: Code.NotFound });
   });
 
   const log = [
@@ -132,7 +147,7 @@ describe("createEventUpstream", () => {
 });
 
 describe("orSilence", () => {
-  const never = new Promise<string>(() => undefined);
+  const never = new Promise<string>(() => false);
 
   it("brings what comes in time, and undefined for what does not", async () => {
     assert.equal(await orSilence(Promise.resolve("x"), 1000), "x");
