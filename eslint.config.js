@@ -16,7 +16,7 @@ const layers = {
   sse: { may: ["generated", "errors", "locals", "mapping", "orchestrator"] },
   validation: { may: ["contract", "errors"] },
   middleware: {
-    may: ["auth", "contract", "errors", "locals", "orchestrator", "telemetry", "validation"],
+    may: ["auth", "contract", "errors", "json-answer", "locals", "orchestrator", "telemetry", "validation"],
     self: false,
   },
   handlers: {

@@ -2,13 +2,15 @@ import express from "express";
 import type { Express, RequestHandler } from "express";
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { Contract } from "./contract.ts";
+import { sendJson } from "./json-answer.ts";
 import { authentication } from "./middleware/authentication.ts";
-import { jsonBody, noBody } from "./middleware/body.ts";
+import { jsonBody } from "./middleware/body.ts";
 import { deadline } from "./middleware/deadline.ts";
 import { errors } from "./middleware/errors.ts";
 import { methodNotAllowed } from "./middleware/method-not-allowed.ts";
 import { notFound } from "./middleware/not-found.ts";
 import { observation } from "./middleware/observation.ts";
+import { responseValidation } from "./middleware/response-validation.ts";
 import { route } from "./middleware/route.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
 import { trace } from "./middleware/trace.ts";
@@ -16,6 +18,8 @@ import { validation } from "./middleware/validation.ts";
 import type { Operations } from "./operations.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
+import { patternMessages } from "./validation/pattern-messages.ts";
+import { createRequestChecks } from "./validation/request-checks.ts";
 
 /** What the pipeline is made of. */
 interface AppParts {
@@ -28,29 +32,37 @@ interface AppParts {
   readonly validateResponses: boolean;
 }
 
-/** The order in which a request passes through the gateway; rejects when the contract does not compile. */
-export async function createApp(parts: AppParts): Promise<Express> {
+/** The order in which a request passes through the gateway; throws when the contract does not compile. */
+export function createApp(parts: AppParts): Express {
+  const { document, paths } = parts.contract;
+  const requestCheckOf = createRequestChecks(document);
+  const saysPattern = patternMessages(document);
+  const checkResponses = parts.validateResponses ? responseValidation(document) : [];
   const app = express();
-  app.disable("x-powered-by").disable("etag").enable("strict routing").enable("case sensitive routing");
-  app.set("query parser", "simple");
+  app.disable("x-powered-by").disable("query parser");
+  app.enable("strict routing").enable("case sensitive routing");
+  app.response.json = sendJson;
 
-  app.use(trace(parts.logger), observation(parts.metrics), securityHeaders);
-  for (const path of parts.contract.paths) {
+  app.use(trace, observation(parts.metrics, parts.logger), securityHeaders);
+  for (const path of paths) {
+    // All of a path is one route: Express tries the routes of an app one after another.
+    const own = app.route(path.route);
     const refuse = methodNotAllowed(path);
-    if (!path.allowed.includes("HEAD")) app.head(path.route, refuse);
+    if (!path.allowed.includes("HEAD")) own.head(refuse);
     for (const operation of path.operations) {
       const pipeline: unknown[] = [
         route(operation),
         operation.secured ? [authentication(parts.authenticator), deadline(parts.rpcTimeoutMs)] : [],
-        operation.hasBody ? jsonBody : noBody,
-        await validation(app, parts.contract.document, operation, { responses: parts.validateResponses }),
+        operation.hasBody ? jsonBody : [],
+        checkResponses,
+        validation(operation, requestCheckOf(operation), saysPattern),
         parts.operations[operation.id],
       ];
       // Express's types want one type of request for all of them; the validation is what makes it the handler's.
-      app[operation.method](path.route, pipeline as RequestHandler[]);
+      own[operation.method](pipeline as RequestHandler[]);
     }
-    app.all(path.route, refuse);
+    own.all(refuse);
   }
-  app.use(notFound, errors);
+  app.use(notFound, errors(parts.logger));
   return app;
 }

@@ -6,6 +6,7 @@ import { createKeyLookup } from "./auth/key-lookup.ts";
 import { createQuota } from "./auth/quota.ts";
 import type { Config } from "./config.ts";
 import { loadContract } from "./contract.ts";
+import type { Contract } from "./contract.ts";
 import { originForm } from "./middleware/origin-form.ts";
 import { createOperations } from "./operations.ts";
 import { createOrchestrator } from "./orchestrator/client.ts";
@@ -28,6 +29,8 @@ export interface Gateway {
 /** What a test may set and a deployment may not. */
 export interface GatewayOptions {
   readonly validateResponses?: boolean;
+  /** In the place of the one in force. */
+  readonly contract?: Contract;
   /** Milliseconds on a clock that never goes back, for the key cache. */
   readonly now?: () => number;
   readonly streamCare?: StreamCare;
@@ -41,7 +44,7 @@ export async function startGateway(
   options: GatewayOptions = {},
 ): Promise<Gateway> {
   const { rpcTimeoutMs, apiKeys } = config;
-  const contract = loadContract();
+  const contract = options.contract ?? loadContract();
   const metrics = createMetrics();
   const { client, close: closeOrchestrator } = createOrchestrator(config.orchestratorEndpoint);
   const store = config.objectStore === undefined ? undefined : createObjectStore(config.objectStore);
@@ -57,17 +60,18 @@ export async function startGateway(
   const operations = createOperations({
     version: contract.document.info.version,
     orchestrator: client,
-    probeReadiness: createReadinessProbe(client, rpcTimeoutMs),
+    probeReadiness: createReadinessProbe(client, rpcTimeoutMs, logger),
     authenticator,
     consumeQuota: createQuota(client, authenticator),
     bucket: config.bucket,
     store,
     streams,
     patience: options.patience ?? defaultPatience,
+    logger,
     metrics,
   });
   const validateResponses = options.validateResponses ?? false;
-  const app = await createApp({
+  const app = createApp({
     contract,
     operations,
     authenticator,

@@ -24,9 +24,11 @@ function startFailure(error: unknown): string {
 async function main(): Promise<void> {
   const { config, warnings } = parseConfig(process.env);
   const logger = createLogger();
+  process.on("exit", () => logger.flush());
   for (const warning of warnings) logger.warn({ event: "config.unknown" }, warning);
   const gateway = await startGateway(config, logger);
   logger.info({ event: "gateway.start", url: gateway.url }, "gateway.start");
+  logger.flush();
 
   let stopping = false;
   function stop(signal: NodeJS.Signals) {

@@ -16,6 +16,7 @@ import type { OrchestratorClient } from "./orchestrator/client.ts";
 import type { ProbeReadiness } from "./orchestrator/readiness.ts";
 import type { Patience } from "./sse/follow-workflow.ts";
 import type { OpenStreams } from "./sse/open-streams.ts";
+import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 
 /** Everything the handlers call. */
@@ -29,6 +30,7 @@ interface Services {
   readonly store: ObjectStore | undefined;
   readonly streams: OpenStreams;
   readonly patience: Patience;
+  readonly logger: Logger;
   readonly metrics: Metrics;
 }
 

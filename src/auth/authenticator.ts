@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import { unauthenticated, unavailable } from "../errors/refusal.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import { bearerTokenFrom } from "./bearer-token.ts";
@@ -49,5 +49,5 @@ export function createAuthenticator(apiToken: string, keys: KeyDirectory | undef
 }
 
 function sha256(token: string): Buffer {
-  return createHash("sha256").update(token).digest();
+  return hash("sha256", token, "buffer");
 }

@@ -12,7 +12,7 @@ export function healthz(version: string): Handler<"healthz"> {
 /** Serves `readyz`. */
 export function readyz(probeReadiness: ProbeReadiness): Handler<"readyz"> {
   return async function readyz(_req, res) {
-    const isReady = await probeReadiness(res.locals.trace, res.locals.log);
+    const isReady = await probeReadiness(res.locals.trace);
     if (isReady) res.json({ status: "ready" });
     else res.status(503).set("Retry-After", "2").json({ status: "unavailable" });
   };

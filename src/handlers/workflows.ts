@@ -5,23 +5,30 @@ import { labelSelectorFromQuery } from "../mapping/label-selector.ts";
 import { workflowSpecFromJson } from "../mapping/workflow-spec.ts";
 import { workflowListToJson, workflowToJson } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { traceFields } from "../telemetry/trace-context.ts";
 
 /** What the workflow handlers call. */
 interface WorkflowServices {
   readonly orchestrator: OrchestratorClient;
   readonly consumeQuota: ConsumeQuota;
+  readonly logger: Logger;
 }
 
 /** Serves `submitWorkflow`: counts the submission, then makes it. */
-export function submitWorkflow({ orchestrator, consumeQuota }: WorkflowServices): Handler<"submitWorkflow"> {
+export function submitWorkflow({
+  orchestrator,
+  consumeQuota,
+  logger,
+}: WorkflowServices): Handler<"submitWorkflow"> {
   return async function submitWorkflow(req, res) {
-    const { call, caller, log } = res.locals;
+    const { call, caller, trace } = res.locals;
     const spec = workflowSpecFromJson(req.body);
     res.set(await consumeQuota(caller, call));
     const idempotencyKey = req.get("Idempotency-Key") ?? "";
     const workflow = await orchestrator.submitWorkflow({ spec, idempotencyKey }, call);
-    log.info(
-      { event: "workflow.submit", workflow_id: workflow.id, steps: spec.steps.length },
+    logger.info(
+      { event: "workflow.submit", ...traceFields(trace), workflow_id: workflow.id, steps: spec.steps.length },
       "workflow.submit",
     );
     res

@@ -16,11 +16,8 @@ const notJson = () =>
     },
   );
 
-/**
- * Leaves one spelling of each media type. The validator keeps what it compiles for every distinct
- * `Content-Type` for ever, so the header must not be the client's to choose.
- */
-const normalContentType: RequestHandler = function normalContentType(req, _res, next) {
+/** Refuses a body that does not say it is JSON in UTF-8. */
+const wantJson: RequestHandler = function wantJson(req, _res, next) {
   const [type = "", ...parameters] = (req.get("content-type") ?? "").toLowerCase().split(";");
   const charset = parameters
     .map((parameter) => parameter.trim())
@@ -28,7 +25,6 @@ const normalContentType: RequestHandler = function normalContentType(req, _res, 
   const isUtf8Json =
     type.trim() === "application/json" && (charset === undefined || /^charset="?utf-?8"?$/.test(charset));
   if (!isUtf8Json || (req.get("content-encoding") ?? "identity") !== "identity") throw notJson();
-  req.headers["content-type"] = "application/json";
   next();
 };
 
@@ -58,10 +54,4 @@ const refuseBody: ErrorRequestHandler = function refuseBody(error: unknown, _req
 };
 
 /** Reads and parses a JSON body of at most 1 MiB: 415, 413 and 400 for what is none. */
-export const jsonBody = [normalContentType, parseJson, refuseBody] as const;
-
-/** For operations without a body: what the client says of one does not matter. */
-export const noBody: RequestHandler = function noBody(req, _res, next) {
-  delete req.headers["content-type"];
-  next();
-};
+export const jsonBody = [wantJson, parseJson, refuseBody] as const;

@@ -11,7 +11,10 @@ export function deadline(timeoutMs: number): RequestHandler<object, unknown, unk
   return function deadline(_req, res, next) {
     const controller = new AbortController();
     // The *request* closes once its body is read; only the response's "close" tells that the client has gone.
-    res.once("close", () => controller.abort());
+    res.once("close", function cancelCalls() {
+      // After a complete answer there is nothing to cancel, and aborting is not cheap.
+      if (!res.writableFinished) controller.abort();
+    });
     if (res.closed) controller.abort();
     const { trace, caller } = res.locals;
     const headers = outgoingMetadata(trace, principalOf(caller));

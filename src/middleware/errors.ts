@@ -3,6 +3,9 @@ import type { ErrorRequestHandler, Request } from "express";
 import type { Locals } from "../locals.ts";
 import { errorAnswer } from "../errors/error-answer.ts";
 import { invalidRequest } from "../errors/refusal.ts";
+import { sendJsonText } from "../json-answer.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { traceFields } from "../telemetry/trace-context.ts";
 
 /** What serves when even the error's body cannot be written. */
 const lastResort = '{"code":"INTERNAL","message":"internal server error","retryable":false}';
@@ -11,34 +14,32 @@ const lastResort = '{"code":"INTERNAL","message":"internal server error","retrya
  * The one exit of every error. Once the headers are out, only a broken connection can still tell the client
  * that something failed.
  */
-export const errors: ErrorRequestHandler<object, unknown, unknown, object, Locals> = function errors(
-  error: unknown,
-  req,
-  res,
-  _next,
-) {
-  const { log, trace, safeToRepeat = false } = res.locals;
-  if (res.destroyed && isAbandonment(error)) return;
-  const answer = errorAnswer(isMalformedPath(error) ? invalidRequest([malformedPath]) : error, {
-    safeToRepeat,
-    traceId: trace.traceId,
-  });
-  if (answer.status >= 500 || res.headersSent)
-    log.error({ event: "http.error", err: error, status: answer.status }, "http.error");
-  if (res.headersSent) {
-    res.destroy();
-    return;
-  }
-  res.status(answer.status).set(answer.headers);
-  // What is left of a body nobody will read would be taken for the next request.
-  if (hasBody(req) && !req.complete) res.set("Connection", "close");
-  try {
-    res.type("json").send(JSON.stringify(answer.body));
-  } catch (failure) {
-    log.error({ event: "http.error", err: failure }, "http.error");
-    res.status(500).type("json").send(lastResort);
-  }
-};
+export function errors(logger: Logger): ErrorRequestHandler<object, unknown, unknown, object, Locals> {
+  return function errors(error: unknown, req, res, _next) {
+    const { trace, safeToRepeat = false } = res.locals;
+    const log = (err: unknown, more: object = {}) =>
+      logger.error({ event: "http.error", ...traceFields(trace), err, ...more }, "http.error");
+    if (res.destroyed && isAbandonment(error)) return;
+    const answer = errorAnswer(isMalformedPath(error) ? invalidRequest([malformedPath]) : error, {
+      safeToRepeat,
+      traceId: trace.traceId,
+    });
+    if (answer.status >= 500 || res.headersSent) log(error, { status: answer.status });
+    if (res.headersSent) {
+      res.destroy();
+      return;
+    }
+    res.status(answer.status).set(answer.headers);
+    // What is left of a body nobody will read would be taken for the next request.
+    if (hasBody(req) && !req.complete) res.set("Connection", "close");
+    try {
+      sendJsonText(res, JSON.stringify(answer.body));
+    } catch (failure) {
+      log(failure);
+      sendJsonText(res.status(500), lastResort);
+    }
+  };
+}
 
 /** Whether an error only says that the client has gone, and with it the work that was done for it. */
 function isAbandonment(error: unknown): boolean {

@@ -2,7 +2,9 @@ import type { RequestHandler } from "express";
 import onHeaders from "on-headers";
 import { principalOf } from "../auth/caller.ts";
 import type { Locals } from "../locals.ts";
+import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { traceFields } from "../telemetry/trace-context.ts";
 
 /** The `path` label of what matches no route. */
 const unmatched = "(unmatched)";
@@ -14,7 +16,10 @@ const clientGone = 499;
  * Counts each request when its answer's head is sent, so that hours of streaming do not count as latency, and
  * logs it when it is over. Neither knows more of the path than the route's template.
  */
-export function observation(metrics: Metrics): RequestHandler<object, unknown, unknown, object, Locals> {
+export function observation(
+  metrics: Metrics,
+  logger: Logger,
+): RequestHandler<object, unknown, unknown, object, Locals> {
   return function observation(req, res, next) {
     const start = performance.now();
     const secondsSoFar = () => (performance.now() - start) / 1000;
@@ -31,10 +36,11 @@ export function observation(metrics: Metrics): RequestHandler<object, unknown, u
     });
     res.once("close", function logRequest() {
       if (!counted) count(clientGone);
-      const { log, caller } = res.locals as Partial<Locals>;
-      log?.info(
+      const { trace, caller } = res.locals as Partial<Locals> & Pick<Locals, "trace">;
+      logger.info(
         {
           event: "http.request",
+          ...traceFields(trace),
           method: req.method,
           path: path(),
           status: res.headersSent ? res.statusCode : clientGone,

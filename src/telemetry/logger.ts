@@ -3,7 +3,14 @@ import type { DestinationStream, Logger } from "pino";
 
 export type { Logger } from "pino";
 
-/** A logger that writes one JSON line per entry to `destination`, stdout by default. */
+/** Lines are written together once they make up a page of memory, or after this many milliseconds. */
+const bufferedBytes = 4096;
+const flushMs = 100;
+
+/**
+ * A logger that writes one JSON line per entry to `destination`, by default to stdout within 100 ms; `flush`
+ * does so at once.
+ */
 export function createLogger(destination?: DestinationStream): Logger {
   return pino(
     {
@@ -12,7 +19,7 @@ export function createLogger(destination?: DestinationStream): Logger {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: errorToLog },
     },
-    destination ?? pino.destination({ dest: 1, sync: true }),
+    destination ?? pino.destination({ dest: 1, sync: true, minLength: bufferedBytes, periodicFlush: flushMs }),
   );
 }
 

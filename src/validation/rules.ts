@@ -1,19 +1,19 @@
-import type { Request } from "express";
 import type { OperationId } from "../contract.ts";
 import type { Fault } from "../errors/refusal.ts";
 import { graphFaults } from "./graph-faults.ts";
 import { contentFaults } from "./content-faults.ts";
+import type { RequestParts } from "./request-checks.ts";
 
 /** What JSON schema cannot say about the requests of an operation. Called for requests of any shape. */
-const rules: Partial<Record<OperationId, (req: Request) => Iterable<Fault>>> = {
-  submitWorkflow: (req) => submissionFaults(req.body),
-  listWorkflows: (req) => labelFaults(req.query["label"]),
-  streamWorkflowEvents: (req) => eventIdFaults(req.get("Last-Event-ID")),
+const rules: Partial<Record<OperationId, (parts: RequestParts) => Iterable<Fault>>> = {
+  submitWorkflow: ({ body }) => submissionFaults(body),
+  listWorkflows: ({ query }) => labelFaults(query["label"]),
+  streamWorkflowEvents: ({ headers }) => eventIdFaults(headers["last-event-id"]),
 };
 
 /** The faults of a request beyond its schema. */
-export function ruleFaults(operationId: OperationId, req: Request): Iterable<Fault> {
-  return rules[operationId]?.(req) ?? [];
+export function ruleFaults(operationId: OperationId, parts: RequestParts): Iterable<Fault> {
+  return rules[operationId]?.(parts) ?? [];
 }
 
 function* submissionFaults(body: unknown): Generator<Fault> {
@@ -39,8 +39,8 @@ function labelFaults(labels: unknown): Fault[] {
 
 const maxEventId = 2n ** 64n - 1n;
 
-function eventIdFaults(lastEventId: string | undefined): Fault[] {
-  if (lastEventId === undefined || !/^[0-9]{1,20}$/.test(lastEventId) || BigInt(lastEventId) <= maxEventId)
-    return [];
+function eventIdFaults(lastEventId: unknown): Fault[] {
+  if (typeof lastEventId !== "string" || !/^[0-9]{1,20}$/.test(lastEventId)) return [];
+  if (BigInt(lastEventId) <= maxEventId) return [];
   return [{ path: "/headers/last-event-id", message: `must be at most ${maxEventId}` }];
 }

@@ -1,28 +1,12 @@
-import type { OpenApiDocument, Operation, PathItem } from "../contract.ts";
+import type { OpenApiDocument } from "../contract.ts";
 import { isObject } from "./is-object.ts";
 
 /**
- * The part of the contract that says what one operation takes, in the dialect of express-openapi-validator:
- * its cost grows with the number of paths and components, it writes a parameter that spans slashes `{key}*`,
- * it knows HEAD only where it is declared, and it puts the choice of a nested discriminator on the body. What
- * the operation answers is left out unless `withResponses`.
+ * A copy of the contract in the dialect of express-openapi-validator, which puts the choice of a nested
+ * discriminator on the body, and looks at every item of a list that is too long.
  */
-export function validatorDocument(
-  document: OpenApiDocument,
-  { template, method }: Operation,
-  withResponses: boolean,
-): OpenApiDocument {
-  const { parameters, [method]: declared } = document.paths[template] ?? {};
-  if (declared === undefined) throw new Error(`the contract has no ${method} on ${template}`);
-  const operation = withResponses ? declared : { ...declared, responses: { default: {} } };
-  const item = {
-    ...(parameters === undefined ? {} : { parameters }),
-    [method]: operation,
-    ...(method === "get" ? { head: operation } : {}),
-  } satisfies PathItem;
-  const paths = { [template.replace("{key}", "{key}*")]: item };
-  const components = reachableComponents(document, paths);
-  const copy = structuredClone({ ...document, paths, components });
+export function validatorDocument(document: OpenApiDocument): OpenApiDocument {
+  const copy = structuredClone(document);
   for (const schema of Object.values(copy.components["schemas"] ?? {})) {
     if (isObject(schema)) resolveDiscriminator(schema);
     guardItems(schema);
@@ -60,24 +44,4 @@ function guardItems(value: unknown): void {
   value["then"] = { items, uniqueItems };
   delete value["items"];
   delete value["uniqueItems"];
-}
-
-/** The components that `root` refers to, directly or through others. */
-function reachableComponents({ components }: OpenApiDocument, root: unknown): OpenApiDocument["components"] {
-  const reached: OpenApiDocument["components"] = { parameters: {} };
-
-  function visit(value: unknown): void {
-    if (Array.isArray(value)) return value.forEach(visit);
-    if (!isObject(value)) return;
-    const [, kind, name] = /^#\/components\/([^/]+)\/([^/]+)$/.exec(String(value["$ref"])) ?? [];
-    if (kind !== undefined && name !== undefined && reached[kind]?.[name] === undefined) {
-      const component = components[kind]?.[name];
-      reached[kind] = { ...reached[kind], [name]: component };
-      visit(component);
-    }
-    Object.values(value).forEach(visit);
-  }
-
-  visit(root);
-  return reached;
 }

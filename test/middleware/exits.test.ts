@@ -35,12 +35,12 @@ describe("an error whose body cannot be written", () => {
   const lines: string[] = [];
   const server = suite(async () => {
     const app = express();
-    app.use(trace(createLogger({ write: (line) => void lines.push(line) })));
+    app.use(trace);
     app.get("/", () => {
       // Nothing that type checks is beyond JSON; what is thrown need not type check.
       throw new Refusal(Code.NotFound, "x", { faults: [{ path: 1n as unknown as string, message: "y" }] });
     });
-    app.use(errors);
+    app.use(errors(createLogger({ write: (line) => void lines.push(line) })));
     const { url, close } = await startServer(app, "127.0.0.1", 0);
     return { url, close: () => close(0) };
   });

@@ -17,8 +17,8 @@ describe("createReadinessProbe", () => {
   /** Probes; the result with what was logged. */
   async function probe(timeoutMs = 5000) {
     const lines: string[] = [];
-    const log = createLogger({ write: (line) => void lines.push(line) });
-    const isReady = await createReadinessProbe(client(), timeoutMs)(trace, log);
+    const logger = createLogger({ write: (line) => void lines.push(line) });
+    const isReady = await createReadinessProbe(client(), timeoutMs, logger)(trace);
     return { isReady, logged: lines.map((line) => JSON.parse(line)) };
   }
 

@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import { loadContract } from "../../src/contract.ts";
-import { queryFaults } from "../../src/validation/query-faults.ts";
+import { parseQuery } from "../../src/validation/query.ts";
 
 const operations = loadContract().paths.flatMap((path) => path.operations);
 const list = operations.find(({ id }) => id === "listWorkflows")!;
 const get = operations.find(({ id }) => id === "getWorkflow")!;
 
 function told(query: string, operation = list): string[] {
-  return queryFaults(operation, `/v1/workflows${query}`).map(({ path, message }) => `${path} ${message}`);
+  return parseQuery(operation, `/v1/workflows${query}`).faults.map(
+    ({ path, message }) => `${path} ${message}`,
+  );
 }
 
-describe("queryFaults", () => {
+describe("parseQuery", () => {
   for (const query of [
     "",
     "?",

@@ -1,0 +1,37 @@
+import type { Fault } from "../errors/refusal.ts";
+import type { SchemaFault } from "./request-checks.ts";
+
+/** Keywords that only say that another fault is there. */
+const echoes = new Set(["propertyNames", "if"]);
+
+/** What schemas have against a request, in words for a client; `saysPattern` gives the contract's own. */
+export function faultsFromSchema(
+  faults: readonly SchemaFault[],
+  saysPattern: ReadonlyMap<string, string>,
+): Fault[] {
+  return faults
+    .filter(({ keyword }) => !echoes.has(keyword))
+    .map((fault) => ({ path: pathOf(fault), message: saysPattern.get(messageOf(fault)) ?? inWords(fault) }));
+}
+
+/** A property that is missing, or should be, is the fault's place, not the object around it. */
+function pathOf({ instancePath, params }: SchemaFault): string {
+  const property = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty;
+  return property === undefined ? instancePath : `${instancePath}/${property}`;
+}
+
+function messageOf({ message = "is not allowed" }: SchemaFault): string {
+  return message;
+}
+
+/** The schema's words, where they need knowledge of JSON schema to be understood. */
+function inWords(fault: SchemaFault): string {
+  const message = messageOf(fault);
+  const { allowedValues } = fault.params;
+  if (allowedValues !== undefined) return `${message}: ${allowedValues.join(", ")}`;
+  if (message === "must NOT have additional properties") return "is not a property of this object";
+  return message.replace(
+    /^must be (\w+(?:,\w+)+)$/,
+    (_, types: string) => `must be ${types.split(",").join(" or ")}`,
+  );
+}

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { faultsFromSchema } from "../../src/validation/schema-faults.ts";
+
+describe("faultsFromSchema", () => {
+  const cases = [
+    ["required", "/body", "must have required property 'name'", { missingProperty: "name" }, "/body/name"],
+    [
+      "additionalProperties",
+      "/body",
+      "must NOT have additional properties",
+      { additionalProperty: "x" },
+      "/body/x",
+      "is not a property of this object",
+    ],
+    [
+      "unevaluatedProperties",
+      "/body",
+      "must NOT have unevaluated properties",
+      { unevaluatedProperty: "x" },
+      "/body/x",
+    ],
+    [
+      "enum",
+      "/query/state",
+      "must be equal to one of the allowed values",
+      { allowedValues: ["A", "B"] },
+      "/query/state",
+      "must be equal to one of the allowed values: A, B",
+    ],
+    [
+      "type",
+      "/body/x",
+      "must be string,null",
+      { type: ["string", "null"] },
+      "/body/x",
+      "must be string or null",
+    ],
+    ["pattern", "/params/id", 'must match pattern "^x$"', { pattern: "^x$" }, "/params/id", "must be an x"],
+    ["maximum", "/query/n", "must be <= 1", { limit: 1 }, "/query/n"],
+    ["false schema", "/body/x", undefined, {}, "/body/x", "is not allowed"],
+  ] as const;
+  const saysPattern = new Map([['must match pattern "^x$"', "must be an x"]]);
+
+  for (const [keyword, instancePath, message, params, path, says = message] of cases)
+    it(`tells a fault of ${keyword} in words`, () => {
+      const fault = { keyword, instancePath, params, ...(message === undefined ? {} : { message }) };
+      assert.deepEqual(faultsFromSchema([fault], saysPattern), [{ path, message: says }]);
+    });
+
+  it("leaves out what only says that there is another fault", () => {
+    const echoes = ["if", "propertyNames"].map((keyword) => ({
+      keyword,
+      instancePath: "",
+      message: "x",
+      params: {},
+    }));
+    assert.deepEqual(faultsFromSchema(echoes, saysPattern), []);
+  });
+});
