@@ -1,0 +1,28 @@
+/**
+ * The gateway with as many routes as the first argument says: those of the contract, after copies of one that
+ * takes a parameter. Its settings come from the environment, as those of the gateway do.
+ */
+import { parseConfig } from "../../src/config.ts";
+import { contractFrom, loadContract } from "../../src/contract.ts";
+import type { OpenApiDocument } from "../../src/contract.ts";
+import { startGateway } from "../../src/gateway.ts";
+import { createLogger } from "../../src/telemetry/logger.ts";
+
+/** The document with `count` operations; the handler of a copy is that of its original. */
+function documentWith(count: number): OpenApiDocument {
+  const { document, paths } = loadContract();
+  const own = paths.flatMap(({ operations }) => operations).length;
+  const { parameters, get } = document.paths["/v1/workflows/{id}"] ?? {};
+  if (parameters === undefined || get === undefined) throw new Error("the contract reads no workflow");
+  const copies = Array.from({ length: count - own }, (_, index) => [
+    `/v1/more/route-${index}/{id}`,
+    { parameters, get },
+  ]);
+  return { ...document, paths: { ...Object.fromEntries(copies), ...document.paths } };
+}
+
+const logger = createLogger();
+const { config } = parseConfig(process.env);
+const contract = contractFrom(documentWith(Number(process.argv[2])));
+const { url } = await startGateway(config, logger, { contract });
+logger.info({ url }, "gateway.start");

@@ -1,0 +1,36 @@
+import autocannon from "autocannon";
+
+/** One kind of request. */
+export interface Work {
+  readonly method?: "GET" | "POST";
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** The one status it is answered with. */
+  readonly status: number;
+}
+
+/** Clients at once. */
+const connections = 32;
+
+/**
+ * Sends the same request so many times, as fast as it is answered. Resolves to the answers per second; rejects
+ * when one is not the expected one.
+ */
+export async function load(url: string, work: Work, requests: number): Promise<number> {
+  const begin = performance.now();
+  const { statusCodeStats } = await autocannon({
+    url: url + work.path,
+    method: work.method ?? "GET",
+    headers: { ...work.headers },
+    ...(work.body === undefined ? {} : { body: work.body }),
+    connections,
+    amount: requests,
+  });
+  const seconds = (performance.now() - begin) / 1000;
+  if (statusCodeStats?.[`${work.status}`]?.count !== requests) {
+    const seen = JSON.stringify(statusCodeStats);
+    throw new Error(`${requests} × ${work.method ?? "GET"} ${work.path}: ${seen}, not ${work.status}`);
+  }
+  return requests / seconds;
+}

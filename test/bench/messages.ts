@@ -1,0 +1,43 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import {
+  ListWorkflowsResponseSchema,
+  WorkflowSchema,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+
+/** The typical submission of the contract. */
+export const submission = {
+  name: "design-then-fold",
+  labels: { team: "alpha" },
+  steps: [
+    { id: "design", tool: "rfdiffusion", params: { contigs: "100-100", num_designs: 3 } },
+    { id: "seqs", tool: "proteinmpnn", depends_on: ["design"], params: { num_sequences: 5 } },
+    { id: "fold", tool: "af2", depends_on: ["seqs"], params: { msa_cache_policy: "USE_CACHE" } },
+  ],
+};
+
+const startedAt = timestampFromDate(new Date("2026-01-05T09:00:00Z"));
+
+/** That submission while its first step runs. */
+export const workflow = create(WorkflowSchema, {
+  id: "9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11",
+  spec: {
+    ...submission,
+    steps: submission.steps.map(({ depends_on, ...step }) => ({ ...step, dependsOn: depends_on ?? [] })),
+  },
+  state: JobState.RUNNING,
+  stepStatuses: [
+    { stepId: "design", state: JobState.RUNNING, fraction: 0.25, startedAt },
+    { stepId: "seqs", state: JobState.QUEUED },
+    { stepId: "fold", state: JobState.QUEUED },
+  ],
+  createdAt: startedAt,
+  updatedAt: startedAt,
+});
+
+/** A page of 20 such workflows. */
+export const page = create(ListWorkflowsResponseSchema, {
+  workflows: Array.from({ length: 20 }, (_, index) => ({ ...workflow, id: `${workflow.id}-${index}` })),
+  nextPageToken: "20",
+});

@@ -1,0 +1,58 @@
+/**
+ * The orchestrator of the benchmark: answers every call with bytes made beforehand, so that it takes as little
+ * of the machine as it can. Writes its `url` to stdout.
+ */
+import { createServer } from "node:http2";
+import type { ServerHttp2Stream } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { toBinary } from "@bufbuild/protobuf";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import {
+  AuthenticateApiKeyResponseSchema,
+  ConsumeQuotaResponseSchema,
+  ListWorkflowsResponseSchema,
+  OrchestratorService,
+  WorkflowSchema,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { page, workflow } from "./messages.ts";
+import { envelope } from "./envelope.ts";
+
+const answers = new Map<string, Uint8Array>();
+
+function answer<Desc extends DescMessage>(rpc: string, schema: Desc, message: MessageShape<Desc>) {
+  answers.set(`/${OrchestratorService.typeName}/${rpc}`, envelope(toBinary(schema, message)));
+}
+
+answer("GetWorkflow", WorkflowSchema, workflow);
+answer("SubmitWorkflow", WorkflowSchema, workflow);
+answer("ListWorkflows", ListWorkflowsResponseSchema, page);
+answer(
+  "AuthenticateApiKey",
+  AuthenticateApiKeyResponseSchema,
+  create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" }),
+);
+answer(
+  "ConsumeQuota",
+  ConsumeQuotaResponseSchema,
+  create(ConsumeQuotaResponseSchema, { allowed: true, limit: 1_000_000_000n, used: 1n }),
+);
+
+const headers = { ":status": 200, "content-type": "application/grpc+proto" };
+
+const server = createServer();
+server.on("stream", function serve(stream: ServerHttp2Stream, { ":path": path = "" }) {
+  const bytes = answers.get(path);
+  stream.on("error", () => undefined).resume();
+  stream.on("end", () => {
+    stream.respond(headers, { waitForTrailers: true });
+    stream.on("wantTrailers", () => {
+      stream.sendTrailers(bytes === undefined ? { "grpc-status": "12" } : { "grpc-status": "0" });
+    });
+    stream.end(bytes);
+  });
+});
+server.listen(0, "127.0.0.1", () => {
+  const { port } = server.address() as AddressInfo;
+  process.stdout.write(`${JSON.stringify({ url: `http://127.0.0.1:${port}` })}\n`);
+});

@@ -1,0 +1,82 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { prefix } from "../../src/config.ts";
+
+/** What a process has used since it began, as it reads it itself. */
+export interface Usage {
+  /** User and system time, in microseconds. */
+  readonly cpuMicros: number;
+  readonly residentBytes: number;
+}
+
+/** A process of the benchmark that serves HTTP or gRPC. */
+export interface ServingProcess {
+  readonly url: string;
+  usage(): Promise<Usage>;
+  /** Ends the process; resolves when it has gone. */
+  stop(): Promise<void>;
+}
+
+const here = (file: string) => new URL(file, import.meta.url);
+
+/** The gateway as `make start` runs it, its log read from a pipe. Settings have no prefix. */
+export function startGateway(settings: Readonly<Record<string, string>>): Promise<ServingProcess> {
+  return startProcess("../../src/main.ts", [], environmentOf(settings));
+}
+
+/** The environment that gives a gateway these settings. */
+export function environmentOf(settings: Readonly<Record<string, string>>): Record<string, string> {
+  const all = { BIND_ADDR: "127.0.0.1:0", ...settings };
+  return Object.fromEntries(Object.entries(all).map(([name, value]) => [prefix + name, value]));
+}
+
+/**
+ * Runs a program with the probe in it, and resolves once it has written a line of JSON with its `url` to
+ * stdout. Rejects when it ends before.
+ */
+export async function startProcess(
+  file: string,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+  nodeOptions: readonly string[] = [],
+): Promise<ServingProcess> {
+  const child = fork(here(file), args, {
+    // Nothing of the environment but what programs are found by: settings of the caller's gateway stay out.
+    env: { PATH: process.env["PATH"], ...env },
+    execArgv: [...nodeOptions, `--import=${here("probe.ts").href}`],
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
+  });
+  const exit = once(child, "exit");
+  // A child with piped stdout always has the stream.
+  const url = await Promise.race([urlFrom(child.stdout as Readable), exit]);
+  if (typeof url !== "string") throw new Error(`${file} ended before it served`);
+  return {
+    url,
+    async usage() {
+      const answer = once(child, "message");
+      child.send("usage");
+      const [{ usage }] = (await answer) as [{ usage: Usage }];
+      return usage;
+    },
+    async stop() {
+      child.kill("SIGKILL");
+      await exit;
+    },
+  };
+}
+
+/** The first `url` in a log of JSON lines. What follows is read too, so that the pipe never fills. */
+function urlFrom(log: Readable): Promise<string> {
+  return new Promise((resolve) => {
+    const lines = createInterface(log);
+    lines.on("line", function findUrl(line) {
+      const entry: unknown = JSON.parse(line);
+      if (typeof entry !== "object" || entry === null || !("url" in entry)) return;
+      lines.close();
+      log.resume();
+      resolve(String(entry.url));
+    });
+  });
+}

@@ -1,0 +1,44 @@
+import { cpus, release, totalmem } from "node:os";
+
+/** One line of the table. `limit` bounds `ratio`, or `value` where the bound has another unit. */
+export interface Finding {
+  readonly work: string;
+  readonly ratio?: number;
+  readonly value?: number;
+  readonly limit: number;
+  /** What was measured, in words: shown, not written to the file. */
+  readonly detail: string;
+}
+
+/** The machine and what runs on it. */
+export function machineText(): string {
+  const [cpu] = cpus();
+  const gibibytes = Math.round(totalmem() / 1024 ** 3);
+  const { node, v8, openssl } = process.versions;
+  return [
+    `${cpus().length} × ${cpu?.model ?? "unknown"}, ${gibibytes} GiB, ${process.platform} ${release()}`,
+    `Node ${node}, V8 ${v8}, OpenSSL ${openssl}`,
+  ].join("\n");
+}
+
+/** One finding in a line of text. */
+export function findingText(finding: Finding): string {
+  const mark = isWithin(finding) ? " " : "!";
+  const [figure, limit] = [figureOf(finding), finding.limit].map((number) => number.toFixed(2).padStart(7));
+  return `${mark} ${finding.work.padEnd(58)} ${figure ?? ""} ≤ ${limit ?? ""}  ${finding.detail}`;
+}
+
+/** Whether a finding keeps its bound. */
+export function isWithin(finding: Finding): boolean {
+  return figureOf(finding) <= finding.limit;
+}
+
+/** The findings as `BENCH_OUT` gets them. */
+export function findingsJson(findings: readonly Finding[]): string {
+  const rows = findings.map(({ detail: _detail, ...finding }) => finding);
+  return `${JSON.stringify(rows, null, 2)}\n`;
+}
+
+function figureOf({ ratio, value }: Finding): number {
+  return ratio ?? value ?? NaN;
+}
