@@ -21,7 +21,12 @@ export class Refusal extends Error {
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: Code, message: string, options: RefusalOptions = {}) {
+    // What a client did wrong is told by the message, what failed behind by the cause; the way here says nothing,
+    // and is dear to record.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message, { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = "Refusal";
     this.code = code;
     this.status = options.status;
@@ -36,8 +41,8 @@ export const maxFaults = 100;
 /** Longest path and message of a fault: the contract's limit. */
 const maxTextLength = 4096;
 
-/** 400 with every fault of the request, each once. No more of `faults` is asked for than the answer lists. */
-export function invalidRequest(faults: Iterable<Fault>): Refusal {
+/** 400 with every fault of the request, each once, as many as an answer lists. */
+export function invalidRequest(faults: readonly Fault[]): Refusal {
   const unique = new Map<string, Fault>();
   for (const { path, message } of faults) {
     const fault = { path: shortened(path), message: shortened(message) };

@@ -1,6 +1,6 @@
 import type { RequestHandler } from "express";
 import type { Operation } from "../contract.ts";
-import { invalidRequest, maxFaults } from "../errors/refusal.ts";
+import { invalidRequest } from "../errors/refusal.ts";
 import type { Fault } from "../errors/refusal.ts";
 import { parseQuery } from "../validation/query.ts";
 import type { RequestCheck, RequestParts } from "../validation/request-checks.ts";
@@ -24,7 +24,7 @@ export function validation(
     joinWildcards(req.params);
     const parts: RequestParts = { query: values, headers: req.headers, params: req.params, body: req.body };
     const schema = check(parts);
-    const rules = [...Iterator.from(ruleFaults(operation.id, parts)).take(maxFaults)];
+    const rules = ruleFaults(operation.id, parts);
     if (schema.length + spelling.length + rules.length > 0) {
       // What is wrong with a parameter's spelling makes the schema's word on it an echo.
       const isEcho = ({ path }: Fault) => spelling.some((fault) => isWithin(path, fault.path));

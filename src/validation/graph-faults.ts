@@ -1,3 +1,4 @@
+import { maxFaults } from "../errors/refusal.ts";
 import type { Fault } from "../errors/refusal.ts";
 import { isObject } from "./is-object.ts";
 
@@ -13,26 +14,29 @@ interface Node {
 
 /**
  * What makes the steps of a submission no DAG: ids that are taken, dependencies that do not exist, cycles.
- * `body` may have any shape; parts that the schema refuses are passed over.
+ * `body` may have any shape; parts that the schema refuses are passed over. No more is told than an answer lists.
  */
-export function* graphFaults(body: unknown): Generator<Fault> {
+export function graphFaults(body: unknown): Fault[] {
+  const faults: Fault[] = [];
   const nodes = nodesOf(body);
   const byId = new Map<string, Node>();
   for (const node of nodes) {
     const first = byId.get(node.id);
     if (first === undefined) byId.set(node.id, node);
-    else yield { path: `${node.pointer}/id`, message: `is already the id of ${first.pointer}` };
+    else faults.push({ path: `${node.pointer}/id`, message: `is already the id of ${first.pointer}` });
   }
   for (const node of nodes) {
     for (const [index, id] of node.dependsOn.entries()) {
-      if (typeof id !== "string" || byId.has(id)) continue;
-      yield {
-        path: `${node.pointer}/depends_on/${index}`,
-        message: `no step has the id ${JSON.stringify(id)}`,
-      };
+      if (typeof id !== "string" || byId.has(id) || faults.length >= maxFaults) continue;
+      faults.push(dependencyFault(node, index, `no step has the id ${JSON.stringify(id)}`));
     }
   }
-  yield* cycleFaults(nodes, byId);
+  addCycleFaults(faults, nodes, byId);
+  return faults.slice(0, maxFaults);
+}
+
+function dependencyFault({ pointer }: Node, index: number, message: string): Fault {
+  return { path: `${pointer}/depends_on/${index}`, message };
 }
 
 function nodesOf(body: unknown): Node[] {
@@ -47,25 +51,26 @@ function nodesOf(body: unknown): Node[] {
 }
 
 /** One fault for each dependency that leads back to a step which waits for it. */
-function* cycleFaults(nodes: readonly Node[], byId: ReadonlyMap<string, Node>): Generator<Fault> {
+function addCycleFaults(faults: Fault[], nodes: readonly Node[], byId: ReadonlyMap<string, Node>): void {
   const done = new Set<Node>();
   const walk: Node[] = [];
 
-  function* visit(node: Node): Generator<Fault> {
-    if (done.has(node)) return;
+  function visit(node: Node): void {
+    if (done.has(node) || faults.length >= maxFaults) return;
     walk.push(node);
     for (const [index, id] of node.dependsOn.entries()) {
       const needed = typeof id === "string" ? byId.get(id) : undefined;
       if (needed === undefined) continue;
       const at = walk.indexOf(needed);
-      if (at === -1) yield* visit(needed);
-      else yield { path: `${node.pointer}/depends_on/${index}`, message: cycleMessage(walk.slice(at)) };
+      if (at === -1) visit(needed);
+      else if (faults.length < maxFaults)
+        faults.push(dependencyFault(node, index, cycleMessage(walk.slice(at))));
     }
     walk.pop();
     done.add(node);
   }
 
-  for (const node of nodes) yield* visit(node);
+  nodes.forEach(visit);
 }
 
 /** Most steps of a cycle that its message names. */

@@ -5,20 +5,15 @@ import { contentFaults } from "./content-faults.ts";
 import type { RequestParts } from "./request-checks.ts";
 
 /** What JSON schema cannot say about the requests of an operation. Called for requests of any shape. */
-const rules: Partial<Record<OperationId, (parts: RequestParts) => Iterable<Fault>>> = {
-  submitWorkflow: ({ body }) => submissionFaults(body),
+const rules: Partial<Record<OperationId, (parts: RequestParts) => Fault[]>> = {
+  submitWorkflow: ({ body }) => [...graphFaults(body), ...contentFaults(body)],
   listWorkflows: ({ query }) => labelFaults(query["label"]),
   streamWorkflowEvents: ({ headers }) => eventIdFaults(headers["last-event-id"]),
 };
 
 /** The faults of a request beyond its schema. */
-export function ruleFaults(operationId: OperationId, parts: RequestParts): Iterable<Fault> {
+export function ruleFaults(operationId: OperationId, parts: RequestParts): Fault[] {
   return rules[operationId]?.(parts) ?? [];
-}
-
-function* submissionFaults(body: unknown): Generator<Fault> {
-  yield* graphFaults(body);
-  yield* contentFaults(body);
 }
 
 /** Two values for one label select nothing, which nobody means to ask. */

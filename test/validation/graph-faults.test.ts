@@ -121,6 +121,13 @@ describe("graphFaults", () => {
   ])
     it(`passes over ${JSON.stringify(body)}`, () => assert.deepEqual(told(body), []));
 
+  it("tells no more than an answer lists", () => {
+    const missing = Array.from({ length: 256 }, (_, index) => `none-${index}`);
+    const twice = Array.from({ length: 256 }, (): [string, ...string[]] => ["a", ...missing]);
+    assert.equal(graphFaults(spec(...twice)).length, 100);
+    assert.equal(graphFaults(spec(["a", ...missing])).length, 100);
+  });
+
   it("stays quick and brief where a long chain leads back ever so often", () => {
     const long = chain(256, ["s255"]);
     long.steps[1]!.depends_on = Array.from({ length: 200_000 }, () => "s0");
