@@ -12,7 +12,7 @@ INSTALLED := node_modules/.installed
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: dev
 dev: $(INSTALLED) ## Start sandbox and gateway on this machine; Ctrl-C stops both
@@ -25,6 +25,14 @@ demo: $(INSTALLED) ## Run a workflow against a running `make dev` and download w
 .PHONY: test
 test: check ## Run every check and every test, with coverage
 	@c8 mocha 'test/**/*.test.ts'
+
+.PHONY: bench
+bench: $(INSTALLED) ## Measure the gateway against its bounds, as test/bench/README.md tells
+	@node test/bench/main.ts
+
+.PHONY: conformance
+conformance: $(INSTALLED) ## Run the public gRPC conformance suite against the transport; needs Go
+	@node test/conformance/run.ts
 
 .PHONY: start
 start: $(INSTALLED) ## Start the gateway alone, as in production

@@ -1,11 +1,13 @@
 import express from "express";
 import type { Express, RequestHandler } from "express";
 import type { Authenticator } from "./auth/authenticator.ts";
-import type { Contract } from "./contract.ts";
+import type { Contract, Path } from "./contract.ts";
 import { sendJson } from "./json-answer.ts";
 import { authentication } from "./middleware/authentication.ts";
 import { jsonBody } from "./middleware/body.ts";
 import { deadline } from "./middleware/deadline.ts";
+import { dispatch } from "./middleware/dispatch.ts";
+import type { PathEntry } from "./middleware/dispatch.ts";
 import { errors } from "./middleware/errors.ts";
 import { methodNotAllowed } from "./middleware/method-not-allowed.ts";
 import { notFound } from "./middleware/not-found.ts";
@@ -38,15 +40,11 @@ export function createApp(parts: AppParts): Express {
   const requestCheckOf = createRequestChecks(document);
   const saysPattern = patternMessages(document);
   const checkResponses = parts.validateResponses ? responseValidation(document) : [];
-  const app = express();
-  app.disable("x-powered-by").disable("query parser");
-  app.enable("strict routing").enable("case sensitive routing");
-  app.response.json = sendJson;
+  const answerErrors = errors(parts.logger);
 
-  app.use(trace, observation(parts.metrics, parts.logger), securityHeaders);
-  for (const path of paths) {
-    // All of a path is one route: Express tries the routes of an app one after another.
-    const own = app.route(path.route);
+  function entryFor(path: Path): PathEntry {
+    const router = express.Router({ strict: true, caseSensitive: true });
+    const own = router.route(path.route);
     const refuse = methodNotAllowed(path);
     if (!path.allowed.includes("HEAD")) own.head(refuse);
     for (const operation of path.operations) {
@@ -62,7 +60,15 @@ export function createApp(parts: AppParts): Express {
       own[operation.method](pipeline as RequestHandler[]);
     }
     own.all(refuse);
+    // A router lets go of an error only in the next turn of the event loop, when the client may have gone.
+    router.use(answerErrors);
+    return { template: path.template, router };
   }
-  app.use(notFound, errors(parts.logger));
+
+  const app = express();
+  app.disable("x-powered-by").disable("query parser");
+  app.response.json = sendJson;
+  app.use(trace, observation(parts.metrics, parts.logger), securityHeaders);
+  app.use(dispatch(paths.map(entryFor)), notFound, answerErrors);
   return app;
 }

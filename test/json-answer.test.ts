@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { sendJson } from "../src/json-answer.ts";
+import { startServer } from "../src/server.ts";
+import { suite } from "./support/gateway.ts";
+
+describe("sendJson", () => {
+  let body: unknown;
+  const server = suite(async () => {
+    const { url, close } = await startServer(
+      (_req, res) => {
+        res.statusCode = 201;
+        sendJson.call(res, body);
+      },
+      "127.0.0.1",
+      0,
+    );
+    return { url, close: () => close(0) };
+  });
+
+  for (const value of [{ a: 1 }, [], "ü🧬", null, { long: "x".repeat(100_000) }])
+    it(`answers ${JSON.stringify(value).slice(0, 20)} under the status that is set, with its length in bytes`, async () => {
+      body = value;
+      const answer = await fetch(server().url);
+      const bytes = Buffer.from(await answer.arrayBuffer());
+      assert.equal(answer.status, 201);
+      assert.equal(bytes.toString(), JSON.stringify(value));
+      assert.equal(answer.headers.get("content-length"), String(bytes.length));
+      assert.equal(answer.headers.get("content-type"), "application/json; charset=utf-8");
+    });
+
+  it("answers HEAD with the headers of GET alone", async () => {
+    body = { a: 1 };
+    const answer = await fetch(server().url, { method: "HEAD" });
+    assert.equal(answer.headers.get("content-length"), "7");
+    assert.equal(await answer.text(), "");
+  });
+});
