@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { Transform } from "node:stream";
-import type { TransformCallback } from "node:stream";
+import { finished, Writable } from "node:stream";
+import { release } from "./release.ts";
 
 /** What the bytes of a transfer must be. */
 interface Expectation {
@@ -14,16 +14,46 @@ export class IntegrityError extends Error {
   override readonly name = "IntegrityError";
 }
 
+type Done = (error?: Error | null) => void;
+
 /**
- * Passes bytes through and fails with an IntegrityError unless they are the expected ones. The last chunk is held back until all
- * of them are checked: a client that counts bytes must never receive a complete wrong file.
+ * Sends what is written to it on to `out`, then releases its memory. Fails with an IntegrityError, `out` left open,
+ * unless the bytes are the expected ones. The last chunk is held back until all of them are checked: a client that
+ * counts bytes must never receive a complete wrong file. `begin` is called once, before anything is sent.
  */
-export function createIntegrityCheck({ length, sha256 }: Expectation): Transform {
+export function createCheckedWriter(
+  out: Writable,
+  { length, sha256 }: Expectation,
+  begin: () => void,
+): Writable {
   const hash = sha256 === undefined ? undefined : createHash("sha256");
   let received = 0;
   let held: Buffer | undefined;
+  let hasBegun = false;
+  let whenEnded: Done | undefined;
 
-  function transform(this: Transform, chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback) {
+  function begun(done: Done): boolean {
+    try {
+      if (!hasBegun) begin();
+      hasBegun = true;
+    } catch (error) {
+      // Thrown from here it would reach the socket that was read, where nobody expects it.
+      done(new Error("the transfer could not begin", { cause: error }));
+    }
+    return hasBegun;
+  }
+
+  function send(chunk: Buffer, done: Done) {
+    if (!begun(done)) return;
+    out.write(chunk, function sent(error) {
+      // What cannot be written to is closed, and its closing says so better than this error.
+      if (error) return;
+      release(chunk);
+      done();
+    });
+  }
+
+  function write(chunk: Buffer, _encoding: BufferEncoding, done: Done) {
     // An empty chunk would set free the one that is held.
     if (chunk.length === 0) return done();
     received += chunk.length;
@@ -32,18 +62,26 @@ export function createIntegrityCheck({ length, sha256 }: Expectation): Transform
     hash?.update(chunk);
     const ready = held;
     held = chunk;
-    done(null, ready);
+    if (ready === undefined) done();
+    else send(ready, done);
   }
 
-  function flush(done: TransformCallback) {
+  function final(done: Done) {
     if (received !== length) {
       return done(new IntegrityError(`the object store sent ${received} of ${length} bytes`));
     }
     if (hash !== undefined && hash.digest("hex") !== sha256) {
       return done(new IntegrityError("the object store sent bytes of another SHA-256 than the artifact's"));
     }
-    done(null, held);
+    if (!begun(done)) return;
+    whenEnded = done;
+    out.end(held);
   }
 
-  return new Transform({ transform, flush });
+  const writer = new Writable({ write, final });
+  finished(out, function ended(error) {
+    if (error) writer.destroy(error);
+    else whenEnded?.();
+  });
+  return writer;
 }

@@ -5,6 +5,7 @@ import { GetObjectCommand, S3Client, S3ServiceException } from "@aws-sdk/client-
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { internalError, unavailable } from "../errors/refusal.ts";
 import type { ByteRange } from "./conditions.ts";
+import { releasingReads } from "./releasing-agent.ts";
 
 /** Where the object store is and how to reach it. */
 export interface ObjectStoreOptions {
@@ -20,7 +21,7 @@ export interface ObjectStoreOptions {
 
 /** An object on its way. */
 export interface StoredObject {
-  /** Must be read to its end or destroyed: it holds a connection. */
+  /** Must be read to its end or destroyed: it holds a connection. Its chunks are the reader's own. */
   readonly body: Readable;
   /** Length of `body` as the store announced it. */
   readonly length: number | undefined;
@@ -56,8 +57,8 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
       socketTimeout: options.readTimeoutMs,
       requestTimeout: options.readTimeoutMs,
       throwOnRequestTimeout: true,
-      httpAgent: new HttpAgent({ keepAlive: true, maxSockets }),
-      httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets }),
+      httpAgent: releasingReads(new HttpAgent({ keepAlive: true, maxSockets })),
+      httpsAgent: releasingReads(new HttpsAgent({ keepAlive: true, maxSockets })),
     }),
   });
 

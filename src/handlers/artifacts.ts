@@ -1,11 +1,9 @@
-import { once } from "node:events";
-import type { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Response } from "express";
 import type { Artifact } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { etagOf, selectionFor } from "../artifacts/conditions.ts";
-import { createIntegrityCheck, IntegrityError } from "../artifacts/integrity.ts";
+import { createCheckedWriter, IntegrityError } from "../artifacts/integrity.ts";
 import { findOutput } from "../artifacts/object-key.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { Handler } from "../contract.ts";
@@ -71,23 +69,20 @@ export function downloadArtifact({
       throw internalError(new Error(`the object store announced ${object.length} of ${length} bytes`));
     }
     const sha256 = range === undefined && etag !== undefined ? artifact.sha256 : undefined;
-    const bytes = checkedBytes(object.body, createIntegrityCheck({ length, sha256 }), call.signal);
-    // A transfer that fails at once still has a status to fail with.
-    await once(bytes, "readable").catch((error: unknown) => {
+    const writer = createCheckedWriter(res, { length, sha256 }, function begin() {
+      setHeaders(res, artifact, key, length);
+      if (range !== undefined) {
+        res.status(206).set("Content-Range", `bytes ${range.start}-${range.end}/${size}`);
+      }
+    });
+    await pipeline(object.body, writer).catch((error: unknown) => {
+      // A client that goes away breaks the store's transfer off too, which is no failure of the store.
+      call.signal.throwIfAborted();
+      // A transfer that fails before its first byte still has a status to fail with.
+      if (res.headersSent) throw error;
       throw error instanceof IntegrityError ? internalError(error) : unavailable(error);
     });
-    setHeaders(res, artifact, key, length);
-    if (range !== undefined) {
-      res.status(206).set("Content-Range", `bytes ${range.start}-${range.end}/${size}`);
-    }
-    await pipeline(bytes, res);
   };
-}
-
-/** The bytes of `body` as they pass `check`; a failure of either destroys both, and is told by what is returned. */
-function checkedBytes(body: Readable, check: Transform, signal: AbortSignal): Readable {
-  pipeline(body, check, { signal }).catch(() => undefined);
-  return check;
 }
 
 function refuseMissing(error: unknown): never {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createIntegrityCheck } from "../../src/artifacts/integrity.ts";
+import { createCheckedWriter } from "../../src/artifacts/integrity.ts";
 
 const bytes = Buffer.from("0123456789abcdef".repeat(1000));
 const sha256 = createHash("sha256").update(bytes).digest("hex");
@@ -13,35 +13,42 @@ function inChunks(data: Buffer, length: number): Buffer[] {
   return Array.from({ length: count }, (_, i) => data.subarray(i * length, (i + 1) * length));
 }
 
-/** Sends chunks through a check; what came out, and the error if there was one. */
-async function pass(chunks: Buffer[], expectation: Parameters<typeof createIntegrityCheck>[0]) {
-  const out: Buffer[] = [];
-  const sink = new Writable({
+type Expectation = Parameters<typeof createCheckedWriter>[1];
+
+/** Sends chunks through a writer: what came out, how often it began, whether it ended, and why it failed. */
+async function pass(chunks: Buffer[], expectation: Expectation) {
+  const received: Buffer[] = [];
+  let begins = 0;
+  const out = new Writable({
     write(chunk: Buffer, _encoding, done) {
-      out.push(chunk);
+      // The writer takes the chunk's memory back.
+      received.push(Buffer.from(chunk));
       done();
     },
   });
-  const error = await pipeline(Readable.from(chunks), createIntegrityCheck(expectation), sink).then(
+  const writer = createCheckedWriter(out, expectation, () => (begins += 1));
+  const message = await pipeline(Readable.from(chunks), writer).then(
     () => undefined,
-    (error: unknown) => error,
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
   );
-  return { out: Buffer.concat(out), message: error instanceof Error ? error.message : undefined };
+  const outcome = { out: Buffer.concat(received), message, begins, hasEnded: out.writableEnded };
+  out.destroy();
+  return outcome;
 }
 
-describe("createIntegrityCheck", () => {
+describe("createCheckedWriter", () => {
   for (const length of [1, 7, 4096, bytes.length])
     it(`passes the expected bytes on, in chunks of ${length}`, async () => {
-      const { out, message } = await pass(inChunks(bytes, length), { length: bytes.length, sha256 });
-      assert.equal(message, undefined);
+      const { out, ...rest } = await pass(inChunks(bytes, length), { length: bytes.length, sha256 });
+      assert.deepEqual(rest, { message: undefined, begins: 1, hasEnded: true });
       assert.ok(out.equals(bytes));
     });
 
   it("holds the last bytes back behind an empty chunk", async () => {
     const wrong = Buffer.concat([bytes.subarray(1), Buffer.from("x")]);
-    const { out, message } = await pass([wrong, Buffer.alloc(0)], { length: bytes.length, sha256 });
+    const { out, message, begins } = await pass([wrong, Buffer.alloc(0)], { length: bytes.length, sha256 });
     assert.match(message ?? "", /SHA-256/);
-    assert.equal(out.length, 0);
+    assert.deepEqual([out.length, begins], [0, 0]);
   });
 
   it("passes a part on without a digest", async () => {
@@ -54,6 +61,8 @@ describe("createIntegrityCheck", () => {
     assert.deepEqual(await pass([], { length: 0, sha256: empty }), {
       out: Buffer.alloc(0),
       message: undefined,
+      begins: 1,
+      hasEnded: true,
     });
     const { message } = await pass([], { length: 0, sha256 });
     assert.match(message!, /another SHA-256/);
@@ -69,9 +78,13 @@ describe("createIntegrityCheck", () => {
   ] as const)
     for (const length of [7, 4096, 100_000])
       it(`fails on ${what} in chunks of ${length}, before a client could count a complete file`, async () => {
-        const { out, message } = await pass(inChunks(sent, length), { length: bytes.length, sha256 });
+        const { out, message, hasEnded } = await pass(inChunks(sent, length), {
+          length: bytes.length,
+          sha256,
+        });
         assert.match(message!, words);
         assert.ok(out.length < bytes.length);
+        assert.ok(!hasEnded);
       });
 
   it("fails on a wrong length even where nothing vouches for the bytes", async () => {
@@ -79,14 +92,79 @@ describe("createIntegrityCheck", () => {
     assert.match(message!, /sent 16000 of 16001 bytes/);
   });
 
-  it("holds no more than one chunk back", () => {
-    const check = createIntegrityCheck({ length: bytes.length, sha256 });
-    const [first, second, third] = inChunks(bytes, 4000);
-    check.write(first);
-    assert.equal(check.read(), null);
-    check.write(second);
-    check.write(third);
-    assert.equal((check.read() as Buffer).length, 8000);
-    check.destroy();
+  it("fails before it begins when the first bytes are the last and wrong", async () => {
+    assert.equal((await pass([wrong], { length: bytes.length, sha256 })).begins, 0);
+  });
+
+  const anything = { length: 1_000_000, sha256: undefined };
+
+  it("holds one chunk back, waits for the one before it to be taken, and then releases that", () => {
+    const taken: (() => void)[] = [];
+    const sent: Buffer[] = [];
+    const out = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        sent.push(chunk);
+        taken.push(done);
+      },
+    });
+    const writer = createCheckedWriter(out, anything, () => undefined);
+    writer.on("error", () => undefined);
+    const [first, second, third] = [1, 2, 3].map((fill) => Buffer.alloc(100_000, fill));
+    assert.equal(writer.write(first), true);
+    assert.deepEqual(sent, []);
+    assert.equal(writer.write(second), false);
+    assert.deepEqual(sent, [first]);
+    assert.equal(writer.write(third), false);
+    assert.equal(writer.writableLength, 200_000);
+    assert.equal(first?.length, 100_000);
+    taken[0]?.();
+    assert.equal(first.length, 0);
+    assert.deepEqual(sent.slice(1), [second]);
+    assert.equal(second?.length, 100_000);
+    out.destroy();
+  });
+
+  for (const [what, chunks] of [
+    ["bytes", inChunks(bytes, 1000)],
+    ["an end", []],
+  ] as const)
+    it(`fails, and sends nothing, when it cannot begin with ${what}`, async () => {
+      const out = new Writable({ write: () => assert.fail("something was sent") });
+      const cause = new Error("no such header");
+      const writer = createCheckedWriter(out, { ...anything, length: chunks.length * 1000 }, () => {
+        throw cause;
+      });
+      await assert.rejects(pipeline(Readable.from(chunks), writer), { cause });
+      assert.ok(!out.writableEnded);
+      out.destroy();
+    });
+
+  for (const [what, leave] of [
+    ["closes", (out: Writable) => out.destroy()],
+    ["fails", (out: Writable) => out.destroy(new Error("broken pipe"))],
+  ] as const)
+    it(`fails, and lets go of its source, when what it writes to ${what} in the middle of a chunk`, async () => {
+      const source = Readable.from(inChunks(bytes, 1000));
+      const out = new Writable({ write: () => leave(out) });
+      out.on("error", () => undefined);
+      await assert.rejects(
+        pipeline(
+          source,
+          createCheckedWriter(out, anything, () => undefined),
+        ),
+      );
+      assert.ok(source.destroyed);
+    });
+
+  it("fails when what it writes to has been closed before", async () => {
+    const out = new Writable().destroy();
+    const source = Readable.from(inChunks(bytes, 1000));
+    await assert.rejects(
+      pipeline(
+        source,
+        createCheckedWriter(out, anything, () => undefined),
+      ),
+    );
+    assert.ok(source.destroyed);
   });
 });

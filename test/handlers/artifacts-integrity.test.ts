@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import type { RequestListener } from "node:http";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { suite } from "../support/gateway.ts";
@@ -16,6 +17,7 @@ const artifact = {
   sha256: sha256(bytes),
 };
 const path = "/v1/workflows/w1/artifacts/a.pdb";
+const route = "/v1/workflows/{id}/artifacts/{key}";
 
 /** Answers 200 with these bytes and this length, or with chunks when there is none. */
 function serve(body: Buffer, length?: number): RequestListener {
@@ -107,8 +109,28 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, when the store misbehaves", ()
     });
   }
 
-  it("lets go of the store's connection when the client goes away", async () => {
+  for (const [what, answer, expected] of [
+    ["announces another length", serveBytes(bytes.subarray(0, -1)), 500],
+    ["dies before the first bytes could be sent", serve(bytes.subarray(0, 10), bytes.length), 503],
+    [
+      "is silent before the first bytes could be sent",
+      (_req, res) => {
+        res.writeHead(200, { "Content-Length": bytes.length });
+        res.write(bytes.subarray(0, 10));
+      },
+      503,
+    ],
+  ] satisfies [string, RequestListener, number][]) {
+    it(`answers ${expected} when the store ${what}`, async () => {
+      store().answer = answer;
+      assert.equal((await stack().gateway.fetch(path)).status, expected);
+    });
+  }
+
+  it("lets go of the store's connection when the client goes away, and takes it for no error", async () => {
     const gone = signal();
+    const { logs, logged } = stack().gateway;
+    const before = logs.length;
     store().answer = (_req, res) => {
       res.once("close", gone.resolve);
       res.writeHead(200, { "Content-Length": bytes.length });
@@ -119,6 +141,17 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, when the store misbehaves", ()
     await answer.body?.getReader().read();
     leaving.abort();
     await gone.promise;
+    const linesSince = () => stack().gateway.logs.slice(before);
+    while (linesSince().length === 0) await once(logged, "line");
+    // The error's line would come before the next request's.
+    await stack().gateway.fetch("/v1/healthz");
+    assert.deepEqual(
+      linesSince().map(({ event, path, complete }) => ({ event, path, complete })),
+      [
+        { event: "http.request", path: route, complete: false },
+        { event: "http.request", path: "/v1/healthz", complete: true },
+      ],
+    );
   });
 
   it("serves the file once the store is well again", async () => {

@@ -130,6 +130,21 @@ describe("GET /v1/workflows/{id}/artifacts/{key}", () => {
     assert.equal((await download({ "If-None-Match": '"other"' })).answer.status, 200);
   });
 
+  it("delivers the same bytes to many clients at once, whenever they read", async () => {
+    const large = Buffer.concat(Array.from({ length: 16 }, (_, i) => Buffer.alloc(1_000_003, `${i} `)));
+    stack().upstream.rpcs.getWorkflow = () =>
+      workflowIn(JobState.SUCCEEDED, [{ ...artifact, sizeBytes: BigInt(large.length) }]);
+    store().answer = serveBytes(large);
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => stack().gateway.fetch(path, { headers: { Range: "bytes=1-" } })),
+    );
+    // One after the other: those that wait are full to the last buffer by then.
+    for (const answer of answers) {
+      assert.equal(answer.status, 206);
+      assert.ok(Buffer.from(await answer.arrayBuffer()).equals(large.subarray(1)));
+    }
+  });
+
   const types = [
     ["text/plain; charset=utf-8", "text/plain; charset=utf-8"],
     ["chemical/x-mmcif", "chemical/x-mmcif"],

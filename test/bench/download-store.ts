@@ -1,0 +1,29 @@
+/**
+ * The object store of the benchmark: an S3 bucket of objects that are made as they are read. Writes its `url` to
+ * stdout.
+ */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { block, lengthIn, mebibyte } from "./download-objects.ts";
+
+const server = createServer(function serve(req, res) {
+  const length = lengthIn(req.url ?? "");
+  if (length === undefined) return void res.writeHead(404).end();
+  res.writeHead(200, { "Content-Length": length * mebibyte });
+  let left = length;
+  const body = new Readable({
+    highWaterMark: block.length,
+    read() {
+      left -= 1;
+      this.push(left < 0 ? null : block);
+    },
+  });
+  // A reader that leaves is no failure of the benchmark.
+  pipeline(body, res).catch(() => undefined);
+});
+server.listen(0, "127.0.0.1", () => {
+  const { port } = server.address() as AddressInfo;
+  process.stdout.write(`${JSON.stringify({ url: `http://127.0.0.1:${port}` })}\n`);
+});
