@@ -1,19 +1,16 @@
 import type { Caller } from "./auth/caller.ts";
-import type { Logger } from "./telemetry/logger.ts";
 import type { TraceContext } from "./telemetry/trace-context.ts";
 
 /** The options of a gRPC call. */
 export interface Call {
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
-  readonly headers: Headers;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** What the pipeline knows of a request, in `res.locals`; each middleware sets its own. */
 export type Locals = {
   trace: TraceContext;
-  /** Carries the trace id. */
-  log: Logger;
   /** The route's path template; undefined where no route matched. */
   route?: string;
   /** Whether the request may be repeated without doing its work twice. */

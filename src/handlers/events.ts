@@ -1,11 +1,13 @@
 import type { Authenticator } from "../auth/authenticator.ts";
+import type { KeyHolder } from "../auth/caller.ts";
 import type { Handler } from "../contract.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { createEventUpstream } from "../sse/event-upstream.ts";
 import { followWorkflow } from "../sse/follow-workflow.ts";
-import type { Patience } from "../sse/follow-workflow.ts";
-import type { OpenStreams } from "../sse/open-streams.ts";
+import type { Patience, SendEvent } from "../sse/follow-workflow.ts";
+import type { Follower, OpenStreams } from "../sse/open-streams.ts";
 import { serveEvents } from "../sse/serve-events.ts";
+import type { TraceContext } from "../telemetry/trace-context.ts";
 
 /** What the event handler calls. */
 interface EventServices {
@@ -21,15 +23,21 @@ const headStartMs = 1000;
 /** Serves `streamWorkflowEvents`. */
 export function streamWorkflowEvents(services: EventServices): Handler<"streamWorkflowEvents"> {
   const { orchestrator, authenticator, streams, patience } = services;
-  return async function streamWorkflowEvents(req, res) {
+  return function streamWorkflowEvents(req, res) {
     const { call, caller, trace } = res.locals;
     const lastEventId = BigInt(req.get("Last-Event-ID") ?? 0);
     const upstream = createEventUpstream(orchestrator, req.params.id, call, patience.lingerMs);
-    const events = followWorkflow(upstream, lastEventId, () => res.headersSent, patience);
-    await serveEvents(events, res, {
-      streams,
-      headStartMs,
-      isStillAllowed: () => authenticator.isStillValid(caller, trace),
-    });
+    const follow = (send: SendEvent) =>
+      followWorkflow(upstream, lastEventId, () => res.headersSent, patience, send);
+    const follower = caller.kind === "key" ? keyFollower(authenticator, caller, trace) : undefined;
+    return serveEvents(follow, res, { streams, headStartMs, follower });
+  };
+}
+
+/** The holder of a key: one look-up of the key goes for all of the streams that it opened as the same principal. */
+function keyFollower(authenticator: Authenticator, caller: KeyHolder, trace: TraceContext): Follower {
+  return {
+    id: `${caller.keyHash} ${caller.principal}`,
+    isStillAllowed: () => authenticator.isStillValid(caller, trace),
   };
 }

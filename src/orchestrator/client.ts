@@ -1,8 +1,9 @@
 import { createClient } from "@connectrpc/connect";
 import type { Client } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { lostConnection } from "./lost-connection.ts";
+import { createGrpcConnection } from "./grpc-connection.ts";
+import { serverStreamFunction } from "./grpc-stream-function.ts";
+import { createGrpcTransport } from "./grpc-transport.ts";
 
 /** The calls to the orchestrator. Each rejects with a ConnectError. */
 export type OrchestratorClient = Client<typeof OrchestratorService>;
@@ -22,24 +23,19 @@ const readMaxBytes = 64 * 1024 * 1024;
  * connection of their own: past the server's limit of streams per connection, calls would wait behind them.
  */
 export function createOrchestrator(endpoint: string): Orchestrator {
-  const sessions = { calls: new Http2SessionManager(endpoint), streams: new Http2SessionManager(endpoint) };
-  const clientOver = (sessionManager: Http2SessionManager) =>
-    createClient(
-      OrchestratorService,
-      createGrpcTransport({
-        baseUrl: endpoint,
-        sessionManager,
-        readMaxBytes,
-        acceptCompression: [],
-        interceptors: [lostConnection],
-      }),
-    );
-  const { streamWorkflowEvents } = clientOver(sessions.streams);
+  const connections = { calls: createGrpcConnection(endpoint), streams: createGrpcConnection(endpoint) };
+  const pathPrefix = new URL(endpoint).pathname.replace(/\/$/, "");
+  const calls = createGrpcTransport({ connection: connections.calls, pathPrefix, readMaxBytes });
+  const streams = { connection: connections.streams, pathPrefix, readMaxBytes };
+  const { streamWorkflowEvents } = OrchestratorService.method;
   return {
-    client: { ...clientOver(sessions.calls), streamWorkflowEvents },
+    client: {
+      ...createClient(OrchestratorService, calls),
+      streamWorkflowEvents: serverStreamFunction(streams, streamWorkflowEvents),
+    },
     close() {
-      sessions.calls.abort();
-      sessions.streams.abort();
+      connections.calls.close();
+      connections.streams.close();
     },
   };
 }

@@ -1,76 +1,92 @@
-import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { eventFrame, heartbeatFrame } from "./frames.ts";
 
-/** The client's side of an event stream. */
-export interface EventResponse {
-  /** Sends the headers now, before there is an event. */
-  start(): void;
-  /** Sends an event; resolves when the client has room for the next one, or is gone. */
-  send(name: string, data: unknown, id?: bigint): Promise<void>;
-  /** Keeps an idle connection alive. A client that has not read what was sent before gets nothing more. */
-  beat(): void;
-  /** Milliseconds since something was last sent. */
-  idleMs(): number;
-  /** Says that nothing more will come. */
-  end(): void;
-  /** Says so before anything was sent: 204, which stops an EventSource. */
-  endEmpty(): void;
-  /** Sends a fatal error; resolves when it is on its way. The connection is the caller's to destroy. */
-  fail(error: unknown): Promise<void>;
-}
-
 /** The headers of an event stream; `no-transform` and `X-Accel-Buffering` keep proxies from holding events back. */
-const streamHeaders = {
+const streamHeaders = Object.entries({
   "Content-Type": "text/event-stream",
   "Cache-Control": "no-store, no-transform",
   "X-Accel-Buffering": "no",
-} as const;
+});
 
-/** Sends Server-Sent Events over `res`, as fast as the client reads and no faster. */
-export function createEventResponse(res: ServerResponse): EventResponse {
-  let hasSentData = false;
-  let lastWriteAt = performance.now();
+/** The client's side of an event stream: sends Server-Sent Events as fast as the client reads and no faster. */
+export class EventResponse {
+  readonly #res: ServerResponse;
+  #hasSentData = false;
 
-  function write(text: string): boolean {
-    lastWriteAt = performance.now();
-    return res.write(text);
+  constructor(res: ServerResponse) {
+    this.#res = res;
   }
 
-  return {
-    start() {
-      if (res.headersSent) return;
-      for (const [name, value] of Object.entries(streamHeaders)) res.setHeader(name, value);
-      res.flushHeaders();
-    },
-    async send(name, data, id) {
-      if (res.destroyed) return;
-      const frame = eventFrame({ name, data, id, withRetry: !hasSentData });
-      hasSentData = true;
-      if (write(frame)) return;
-      const settled = new AbortController();
-      // A client that goes away never drains.
-      await Promise.race([
-        once(res, "drain", { signal: settled.signal }),
-        once(res, "close", { signal: settled.signal }),
-      ]).finally(() => settled.abort());
-    },
-    beat() {
-      if (res.headersSent && !res.destroyed && !res.writableNeedDrain) write(heartbeatFrame);
-    },
-    idleMs: () => performance.now() - lastWriteAt,
-    end() {
-      res.end();
-    },
-    endEmpty() {
-      res.writeHead(204).end();
-    },
-    fail: (error) =>
-      new Promise((resolve) => {
-        if (res.destroyed) return resolve();
-        res.once("close", resolve);
-        // The name `error` would collide with EventSource's own event.
-        res.write(eventFrame({ name: "stream_error", data: error }), () => resolve());
-      }),
-  };
+  /** Whether the headers are out. */
+  get hasStarted(): boolean {
+    return this.#res.headersSent;
+  }
+
+  /** Sends the headers now, before there is an event. */
+  start(): void {
+    if (this.hasStarted) return;
+    for (const [name, value] of streamHeaders) this.#res.setHeader(name, value);
+    this.#res.flushHeaders();
+  }
+
+  /** Sends an event, after the headers; resolves when the client has room for the next one, or is gone. */
+  async send(name: string, data: unknown, id?: bigint): Promise<void> {
+    if (this.#res.destroyed) return;
+    const frame = eventFrame({ name, data, id, withRetry: !this.#hasSentData });
+    this.#hasSentData = true;
+    const hasRoom = this.hasStarted ? this.#res.write(frame) : this.#startWith(frame);
+    if (!hasRoom) await room(this.#res);
+  }
+
+  /** Keeps an idle connection alive. A client that has not read what was sent before gets nothing more. */
+  beat(): void {
+    const { headersSent, destroyed, writableNeedDrain } = this.#res;
+    if (headersSent && !destroyed && !writableNeedDrain) this.#res.write(heartbeatFrame);
+  }
+
+  /** Says that nothing more will come. */
+  end(): void {
+    this.#res.end();
+  }
+
+  /** Says so before anything was sent: 204, which stops an EventSource. */
+  endEmpty(): void {
+    this.#res.writeHead(204).end();
+  }
+
+  /** Destroys the connection: the client did not get everything, and resumes. */
+  cut(): void {
+    this.#res.destroy();
+  }
+
+  /** Sends a fatal error; resolves when it is on its way. The connection is the caller's to destroy. */
+  fail(error: unknown): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#res.destroyed) return resolve();
+      this.#res.once("close", resolve);
+      // The name `error` would collide with EventSource's own event.
+      this.#res.write(eventFrame({ name: "stream_error", data: error }), () => resolve());
+    });
+  }
+
+  /** Sends headers and event in one packet. */
+  #startWith(frame: string): boolean {
+    const { socket } = this.#res;
+    socket?.cork();
+    this.start();
+    const hasRoom = this.#res.write(frame);
+    socket?.uncork();
+    return hasRoom;
+  }
+}
+
+/** Resolves when a response that was full has room again, or is closed: a client that goes away never drains. */
+function room(res: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    function settle() {
+      res.off("drain", settle).off("close", settle);
+      resolve();
+    }
+    res.on("drain", settle).on("close", settle);
+  });
 }

@@ -9,15 +9,19 @@ import { isTerminal } from "../mapping/job-state.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { orSilence } from "./or-silence.ts";
 
+/** Takes an event; resolves to whether it wants more, when it is ready for the next one. */
+export type TakeEvent = (event: WorkflowEvent) => Promise<boolean>;
+
 /** What the orchestrator tells of one workflow's events. */
 export interface EventUpstream {
   /** Aborts when nobody follows any more. */
   readonly signal: AbortSignal;
   /**
-   * One upstream stream. `mayBeOver` is asked before each event; where it holds, silence ends the stream: a
-   * call's deadline of it before the first event, which takes as long to find as any answer, and little after.
+   * Gives the events of one upstream stream to `take`, until it wants no more or the stream ends; rejects when
+   * the stream breaks. `mayBeOver` is asked before each event; where it holds, silence ends the stream: a call's
+   * deadline of it before the first event, which takes as long to find as any answer, and little after.
    */
-  open(fromEventId: bigint, mayBeOver: () => boolean): AsyncIterable<WorkflowEvent>;
+  read(fromEventId: bigint, mayBeOver: () => boolean, take: TakeEvent): Promise<void>;
   /** Where a client that has seen this snapshot of a terminal workflow resumes: at the event that ended it. */
   resumePointAfter(snapshot: Workflow): Promise<bigint>;
   /** Whether the workflow is in a terminal state. */
@@ -31,39 +35,48 @@ export function createEventUpstream(
   call: Call,
   lingerMs: number,
 ): EventUpstream {
-  async function* open(fromEventId: bigint, mayBeOver: () => boolean) {
-    const stop = new AbortController();
-    // Leaving the loop does not end the server's side; aborting does.
-    const signal = AbortSignal.any([call.signal, stop.signal]);
+  async function read(fromEventId: bigint, mayBeOver: () => boolean, take: TakeEvent): Promise<void> {
     const stream = client.streamWorkflowEvents(
       { workflowId, fromEventId },
-      { headers: call.headers, signal },
+      { headers: call.headers, signal: call.signal },
     );
     const events = stream[Symbol.asyncIterator]();
     let silenceMs = call.timeoutMs;
+
+    function handle(next: IteratorResult<WorkflowEvent> | undefined): Promise<boolean> | boolean {
+      if (next === undefined || next.done === true) return false;
+      silenceMs = lingerMs;
+      return take(next.value);
+    }
+
+    // `for await` would keep each event in memory for as long as it waits for the next one.
+    let goesOn = true;
     try {
-      for (;;) {
-        const next = await orSilence(events.next(), mayBeOver() ? silenceMs : undefined);
-        if (next === undefined || next.done === true) return;
-        silenceMs = lingerMs;
-        yield next.value;
-      }
+      while (goesOn)
+        goesOn = await orSilence(events.next(), mayBeOver() ? silenceMs : undefined).then(handle);
     } finally {
-      stop.abort();
+      // Ends the server's side too.
+      await events.return?.();
     }
   }
 
   return {
     signal: call.signal,
-    open,
+    read,
     async resumePointAfter({ updatedAt }) {
       // Events of a retry after the snapshot have higher ids, and are still to come.
       let end = 1n;
-      for await (const { eventId, event } of open(1n, () => true)) {
-        if (event.case !== "workflowUpdate" || !isTerminal(event.value.state)) continue;
-        end = eventId;
-        if (equals(TimestampSchema, event.value.updatedAt ?? noTime, updatedAt ?? noTime)) break;
-      }
+      await read(
+        1n,
+        () => true,
+        ({ eventId, event }) => {
+          if (event.case !== "workflowUpdate" || !isTerminal(event.value.state)) return Promise.resolve(true);
+          end = eventId;
+          return Promise.resolve(
+            !equals(TimestampSchema, event.value.updatedAt ?? noTime, updatedAt ?? noTime),
+          );
+        },
+      );
       return end;
     },
     async isFinished() {

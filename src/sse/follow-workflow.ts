@@ -1,13 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { equals } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { WorkflowSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import type {
-  Workflow,
-  WorkflowEvent,
-} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { isTerminal } from "../mapping/job-state.ts";
 import type { EventUpstream } from "./event-upstream.ts";
+import { snapshotDigest } from "./snapshot-digest.ts";
 
 /** An event for the client. */
 export interface FollowedEvent {
@@ -33,43 +29,52 @@ export const defaultPatience: Patience = {
   lingerMs: 500,
 };
 
+/** Sends an event to the client; resolves when there is room for the next one. */
+export type SendEvent = (event: FollowedEvent) => Promise<void>;
+
 /**
- * Every event of a workflow after `fromEventId` (0: a snapshot first), each once, until the workflow is
+ * Sends every event of a workflow after `fromEventId` (0: a snapshot first), each once, until the workflow is
  * finished and nothing more will come. A stream that is lost, or that ends early, is taken up again at the
  * last event, once `isEstablished()`; before that, the first failure is the caller's to answer. Rejects
  * with the upstream's error when it is fatal, or when patience runs out.
  */
-export async function* followWorkflow(
+export async function followWorkflow(
   upstream: EventUpstream,
   fromEventId: bigint,
   isEstablished: () => boolean,
   patience: Patience,
-): AsyncGenerator<FollowedEvent, void> {
+  send: SendEvent,
+): Promise<void> {
   let lastId = fromEventId;
-  let snapshot: Workflow | undefined;
+  let lastSnapshot: string | undefined;
   // A resume may come after the end, and not every upstream tells that there is no more by ending.
   let finished = fromEventId > 0n && (await upstream.isFinished());
   let failures = 0;
 
+  async function take(event: WorkflowEvent): Promise<true> {
+    const update = event.event.case === "workflowUpdate" ? event.event.value : undefined;
+    if (update !== undefined) finished = isTerminal(update.state);
+    let id: bigint | undefined;
+    if (event.eventId > lastId) {
+      id = lastId = event.eventId;
+    } else if (event.eventId === 0n) {
+      const snapshot = update && snapshotDigest(update);
+      // Taken up again before any stored event, a stream starts with its snapshot once more.
+      if (snapshot !== undefined && snapshot === lastSnapshot) return true;
+      // Without a resume point, clients of a finished workflow would start afresh for ever.
+      if (update !== undefined && finished) id = lastId = await upstream.resumePointAfter(update);
+      lastSnapshot = snapshot ?? lastSnapshot;
+    } else {
+      return true;
+    }
+    await send({ event, id });
+    failures = 0;
+    return true;
+  }
+
   for (;;) {
     try {
-      for await (const event of upstream.open(lastId, () => finished)) {
-        const update = event.event.case === "workflowUpdate" ? event.event.value : undefined;
-        if (update !== undefined) finished = isTerminal(update.state);
-        if (event.eventId > lastId) {
-          lastId = event.eventId;
-          yield { event, id: lastId };
-        } else if (event.eventId === 0n && !(update !== undefined && isSame(update, snapshot))) {
-          // Without a resume point, clients of a finished workflow would start afresh for ever.
-          const isLast = update !== undefined && finished;
-          if (isLast) lastId = await upstream.resumePointAfter(update);
-          snapshot = update ?? snapshot;
-          yield { event, id: isLast ? lastId : undefined };
-        } else {
-          continue;
-        }
-        failures = 0;
-      }
+      await upstream.read(lastId, () => finished, take);
       if (finished || (await upstream.isFinished())) return;
       if (failures >= patience.tries) {
         throw new ConnectError(
@@ -83,11 +88,6 @@ export async function* followWorkflow(
     await delay(patience.backOffMs(failures), undefined, { signal: upstream.signal });
     failures += 1;
   }
-}
-
-/** Taken up again before any stored event, a stream starts with its snapshot once more. */
-function isSame(update: Workflow, snapshot: Workflow | undefined): boolean {
-  return snapshot !== undefined && equals(WorkflowSchema, update, snapshot);
 }
 
 /** Whether an error says that the connection was lost, rather than that the request was refused. */

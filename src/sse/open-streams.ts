@@ -1,13 +1,17 @@
 /** A stream that is being sent to a client. */
 export interface OpenStream {
-  /** Milliseconds since the last byte was sent. */
-  idleMs(): number;
   /** Keeps the connection alive. */
   beat(): void;
-  /** Asks whether the client may still follow; cuts the stream when it may not. */
-  recheck(): void;
   /** Destroys the connection, so that the client resumes elsewhere. */
   cut(): void;
+}
+
+/** Who follows a stream, where the right to follow can be lost. */
+export interface Follower {
+  /** The same for all streams of the same follower: one answer goes for all of them. */
+  readonly id: string;
+  /** Whether it may still follow; rejects when that cannot be told now. */
+  isStillAllowed(): Promise<boolean>;
 }
 
 /** How often open streams are looked after, in milliseconds. */
@@ -20,10 +24,15 @@ export interface StreamCare {
 /** Heartbeats of contract section 5; a revoked key is noticed within a second of its cache entry's end. */
 export const defaultCare: StreamCare = { tickMs: 1000, heartbeatMs: 15_000 };
 
-/** The open streams of the process, looked after by one timer, however many there are. */
+/**
+ * The open streams of the process, looked after by one timer. A tick touches the streams that are due for a
+ * heartbeat and asks once for each follower; what else is open costs nothing.
+ */
 export class OpenStreams {
   readonly #care: StreamCare;
-  readonly #streams = new Set<OpenStream>();
+  /** When something was last sent on each stream; the one that has been silent for longest comes first. */
+  readonly #sentAt = new Map<OpenStream, number>();
+  readonly #followed = new Map<string, Map<OpenStream, Follower>>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -32,28 +41,61 @@ export class OpenStreams {
   }
 
   /** Looks after `stream` until the function that is returned is called. */
-  add(stream: OpenStream): () => void {
+  add(stream: OpenStream, follower?: Follower): () => void {
     if (this.#isClosed) stream.cut();
-    this.#streams.add(stream);
+    this.#sentAt.set(stream, performance.now());
+    if (follower !== undefined) this.#follow(stream, follower);
     this.#timer ??= setInterval(() => this.#tick(), this.#care.tickMs).unref();
-    return () => {
-      this.#streams.delete(stream);
-      if (this.#streams.size > 0) return;
-      clearInterval(this.#timer);
-      this.#timer = undefined;
-    };
+    return () => this.#remove(stream, follower);
+  }
+
+  /** Notes that something is being sent on `stream`. */
+  touch(stream: OpenStream): void {
+    if (this.#sentAt.delete(stream)) this.#sentAt.set(stream, performance.now());
   }
 
   /** Cuts every stream, and every one that is added from now on. */
   close(): void {
     this.#isClosed = true;
-    for (const stream of this.#streams) stream.cut();
+    for (const stream of this.#sentAt.keys()) stream.cut();
+  }
+
+  #follow(stream: OpenStream, follower: Follower): void {
+    const streams = this.#followed.get(follower.id) ?? new Map<OpenStream, Follower>();
+    this.#followed.set(follower.id, streams.set(stream, follower));
+  }
+
+  #unfollow(stream: OpenStream, { id }: Follower): void {
+    const streams = this.#followed.get(id);
+    streams?.delete(stream);
+    if (streams?.size === 0) this.#followed.delete(id);
+  }
+
+  #remove(stream: OpenStream, follower: Follower | undefined): void {
+    this.#sentAt.delete(stream);
+    if (follower !== undefined) this.#unfollow(stream, follower);
+    if (this.#sentAt.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   #tick(): void {
-    for (const stream of this.#streams) {
-      if (stream.idleMs() >= this.#care.heartbeatMs) stream.beat();
-      stream.recheck();
+    const silentSince = performance.now() - this.#care.heartbeatMs;
+    for (const [stream, sentAt] of this.#sentAt) {
+      if (sentAt > silentSince) break;
+      stream.beat();
+      this.touch(stream);
     }
+    for (const streams of this.#followed.values()) recheck(streams);
   }
+}
+
+/** Cuts the streams of one follower when it may not follow any more. */
+function recheck(streams: ReadonlyMap<OpenStream, Follower>): void {
+  const [follower] = streams.values();
+  // When it cannot be told, the streams go on, and the next tick asks again.
+  follower?.isStillAllowed().then(
+    (isAllowed) => isAllowed || streams.forEach((_, stream) => stream.cut()),
+    () => undefined,
+  );
 }

@@ -4,75 +4,61 @@ import { errorAnswer } from "../errors/error-answer.ts";
 import type { Locals } from "../locals.ts";
 import { isTerminal } from "../mapping/job-state.ts";
 import { workflowEventToJson } from "../mapping/workflow-event.ts";
-import { createEventResponse } from "./event-response.ts";
-import type { EventResponse } from "./event-response.ts";
+import { EventResponse } from "./event-response.ts";
 import { isLost } from "./follow-workflow.ts";
-import type { FollowedEvent } from "./follow-workflow.ts";
-import type { OpenStreams } from "./open-streams.ts";
-import { orSilence } from "./or-silence.ts";
+import type { FollowedEvent, SendEvent } from "./follow-workflow.ts";
+import type { Follower, OpenStreams } from "./open-streams.ts";
 
 /** How a stream of events is served. */
 interface ServeOptions {
   readonly streams: OpenStreams;
   /** How long the headers wait for the first event or error, in milliseconds. */
   readonly headStartMs: number;
-  /** Whether the client may still follow; rejects when that cannot be told now. */
-  readonly isStillAllowed: () => Promise<boolean>;
+  /** Whose right to follow is checked again; undefined where it cannot be lost. */
+  readonly follower: Follower | undefined;
 }
 
 /**
- * Sends `events` to the client of `res` (contract section 5). An error before the headers rejects, to be
- * answered with its status; no event at all is 204. After the headers a fatal error is sent as an event;
- * then, and when the upstream was lost for good, it rejects, which destroys the connection.
+ * Sends the events that `follow` finds to the client of `res` (contract section 5). An error before the headers
+ * rejects, to be answered with its status; no event at all is 204. After the headers a fatal error is sent as
+ * an event; then, and when the upstream was lost for good, it rejects, which destroys the connection.
  */
 export async function serveEvents(
-  events: AsyncGenerator<FollowedEvent, void>,
+  follow: (send: SendEvent) => Promise<void>,
   res: Response<unknown, Locals>,
-  { streams, headStartMs, isStillAllowed }: ServeOptions,
+  { streams, headStartMs, follower }: ServeOptions,
 ): Promise<void> {
-  const response = createEventResponse(res);
-  const cut = () => void res.destroy();
-  const forget = streams.add({
-    idleMs: response.idleMs,
-    beat: response.beat,
-    cut,
-    recheck() {
-      // When the key cannot be looked up the stream goes on, and the next tick asks again.
-      isStillAllowed().then(
-        (allowed) => allowed || cut(),
-        () => undefined,
-      );
-    },
-  });
+  const response = new EventResponse(res);
+  const forget = streams.add(response, follower);
+  const headStart = setTimeout(() => response.start(), headStartMs);
+  let isOver = false;
+
+  async function send({ event, id }: FollowedEvent): Promise<void> {
+    clearTimeout(headStart);
+    if (event.event.case === "workflowUpdate") isOver = isTerminal(event.event.value.state);
+    const named = workflowEventToJson(event);
+    if (named === undefined) return response.start();
+    streams.touch(response);
+    await response.send(named.name, named.data, id);
+  }
+
   try {
-    await sendEvents(events, response, headStartMs);
+    await follow(send);
+    endEvents(response, isOver);
   } catch (error) {
     const { trace } = res.locals;
-    if (res.headersSent && !isLost(error)) {
+    if (response.hasStarted && !isLost(error)) {
       await response.fail(errorAnswer(error, { safeToRepeat: true, traceId: trace.traceId }).body);
     }
     throw error;
   } finally {
+    clearTimeout(headStart);
     forget();
   }
 }
 
-async function sendEvents(
-  events: AsyncGenerator<FollowedEvent, void>,
-  response: EventResponse,
-  headStartMs: number,
-): Promise<void> {
-  const first = events.next();
-  const early = await orSilence(first, headStartMs);
-  if (early?.done === true) return response.endEmpty();
-  response.start();
-  let isOver = false;
-  for (let next = await first; next.done !== true; next = await events.next()) {
-    const { event, id } = next.value;
-    if (event.event.case === "workflowUpdate") isOver = isTerminal(event.event.value.state);
-    const named = workflowEventToJson(event);
-    if (named !== undefined) await response.send(named.name, named.data, id);
-  }
+function endEvents(response: EventResponse, isOver: boolean): void {
+  if (!response.hasStarted) return response.endEmpty();
   // Too late for 204, and a clean end would promise a terminal event that this response has not shown.
   if (!isOver) throw new ConnectError("nothing more came after the headers", Code.Unavailable);
   response.end();

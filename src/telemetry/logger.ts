@@ -19,7 +19,8 @@ export function createLogger(destination?: DestinationStream): Logger {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: errorToLog },
     },
-    destination ?? pino.destination({ dest: 1, sync: true, minLength: bufferedBytes, periodicFlush: flushMs }),
+    destination ??
+      pino.destination({ dest: 1, sync: true, minLength: bufferedBytes, periodicFlush: flushMs }),
   );
 }
 

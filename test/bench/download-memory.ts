@@ -1,10 +1,11 @@
 import { setTimeout } from "node:timers/promises";
+import { amount } from "./amounts.ts";
 import { download } from "./download-client.ts";
 import { lengths, mebibyte } from "./download-objects.ts";
 import { startGatewaySide } from "./download-sides.ts";
 import type { Settings, Side } from "./download-sides.ts";
 
-const warmUpDownloads = 16;
+const warmUpDownloads = amount(16, 1);
 const sampleMs = 50;
 
 /** By how many MiB a fresh gateway that has served small files is larger at most while it does this work. */

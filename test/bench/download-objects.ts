@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
+import { amount } from "./amounts.ts";
 
 export const bucket = "foldforge";
 export const mebibyte = 1024 * 1024;
 
 /** The stored objects' lengths, in MiB. */
-export const lengths = { small: 1, medium: 256, large: 1024 } as const;
+export const lengths = { small: 1, medium: amount(256, 2), large: amount(1024, 4) } as const;
 
 /** What every object is made of, again and again. */
 export const block = Buffer.alloc(mebibyte, "ATOM      1  N   GLY A   1\n");

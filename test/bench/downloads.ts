@@ -1,3 +1,4 @@
+import { amount } from "./amounts.ts";
 import { download, downloadSlowly } from "./download-client.ts";
 import { compareDownloads } from "./download-cpu.ts";
 import { residentGrowth } from "./download-memory.ts";
@@ -9,7 +10,7 @@ import type { ServingProcess } from "./processes.ts";
 import type { Finding } from "./report.ts";
 
 const slowReaders = 64;
-const slowMs = 6000;
+const slowMs = amount(6000, 100);
 
 /** What a download costs beside the bare pipeline of the same body, and by how much it makes the gateway grow. */
 export async function measureDownloads(): Promise<Finding[]> {
@@ -57,7 +58,7 @@ async function measureLargeFile(settings: Settings): Promise<Finding> {
     work: "artifact download: MiB resident growth, 1 GiB",
     value: await growthWith(lengths.large),
     limit: 64,
-    detail: `${medium.toFixed(1)} MiB with 256 MiB`,
+    detail: `${medium.toFixed(1)} MiB with ${lengths.medium} MiB`,
   };
 }
 

@@ -2,7 +2,7 @@ import { environmentOf, startProcess } from "./processes.ts";
 import type { ServingProcess } from "./processes.ts";
 import type { Finding } from "./report.ts";
 import { adminToken, getOne } from "./requests.ts";
-import { compare } from "./rounds.ts";
+import { compareRequests } from "./request-cost.ts";
 
 /** What a request costs more where the contract has many routes. */
 export async function measureGrowth(orchestrator: ServingProcess): Promise<Finding[]> {
@@ -11,7 +11,7 @@ export async function measureGrowth(orchestrator: ServingProcess): Promise<Findi
     [10, 110].map((count) => startProcess("gateway-with-routes.ts", [String(count)], env)),
   );
   if (few === undefined || many === undefined) throw new Error("two gateways were to start");
-  const { ratio, micros, baseMicros } = await compare(
+  const { ratio, micros, baseMicros } = await compareRequests(
     { server: many, work: getOne },
     { server: few, work: getOne },
   );

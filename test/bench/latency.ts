@@ -1,13 +1,14 @@
 import { Agent, get } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
+import { amount } from "./amounts.ts";
 import { load } from "./load.ts";
 import type { Work } from "./load.ts";
 import type { ServingProcess } from "./processes.ts";
 import type { Finding } from "./report.ts";
 import { getOne } from "./requests.ts";
 
-const capacityRequests = 10_000;
-const seconds = 10;
+const capacityRequests = amount(10_000, 64);
+const seconds = amount(10, 0.2);
 
 /** How much longer the slowest answers take than most, at half of the rate that the gateway can serve. */
 export async function measureLatency(gateway: ServingProcess): Promise<Finding[]> {
@@ -33,7 +34,7 @@ export async function measureLatency(gateway: ServingProcess): Promise<Finding[]
  */
 async function latenciesAt(rate: number, url: string, { path, headers }: Work): Promise<number[]> {
   const agent = new Agent({ keepAlive: true });
-  const total = rate * seconds;
+  const total = Math.round(rate * seconds);
   const latencies: number[] = [];
   const answers: Promise<void>[] = [];
   const begin = performance.now();

@@ -26,6 +26,8 @@ export async function load(url: string, work: Work, requests: number): Promise<n
     ...(work.body === undefined ? {} : { body: work.body }),
     connections,
     amount: requests,
+    // It ends no sooner than its next sample, in milliseconds.
+    sampleInt: 100,
   });
   const seconds = (performance.now() - begin) / 1000;
   if (statusCodeStats?.[`${work.status}`]?.count !== requests) {

@@ -19,6 +19,14 @@ export interface ServingProcess {
   stop(): Promise<void>;
 }
 
+/** The CPU that a process takes while `act` runs, in microseconds. */
+export async function cpuOf(server: ServingProcess, act: () => Promise<unknown>): Promise<number> {
+  const before = await server.usage();
+  await act();
+  const after = await server.usage();
+  return after.cpuMicros - before.cpuMicros;
+}
+
 const here = (file: string) => new URL(file, import.meta.url);
 
 /** The gateway as `make start` runs it, its log read from a pipe. Settings have no prefix. */
@@ -44,7 +52,7 @@ export async function startProcess(
 ): Promise<ServingProcess> {
   const child = fork(here(file), args, {
     // Nothing of the environment but what programs are found by: settings of the caller's gateway stay out.
-    env: { PATH: process.env["PATH"], ...env },
+    env: { PATH: process.env["PATH"], BENCH_QUICK: process.env["BENCH_QUICK"], ...env },
     execArgv: [...nodeOptions, `--import=${here("probe.ts").href}`],
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });

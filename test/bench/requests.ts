@@ -1,7 +1,7 @@
 import { submission, workflow } from "./messages.ts";
 import type { Work } from "./load.ts";
 import type { ServingProcess } from "./processes.ts";
-import { compare } from "./rounds.ts";
+import { compareRequests } from "./request-cost.ts";
 import type { Finding } from "./report.ts";
 
 /** The processes that serve the requests. */
@@ -22,7 +22,13 @@ export const getOne = {
   headers: admin,
   status: 200,
 } as const satisfies Work;
-const post = { method: "POST", path: "/v1/workflows", headers: { ...key, ...json }, body, status: 201 } as const;
+const post = {
+  method: "POST",
+  path: "/v1/workflows",
+  headers: { ...key, ...json },
+  body,
+  status: 201,
+} as const;
 
 const againstFloor: readonly { name: string; work: Work; limit: number }[] = [
   { name: "GET one workflow, admin token", work: getOne, limit: 2.0 },
@@ -52,12 +58,18 @@ const refused: readonly { name: string; work: Work }[] = [
 export async function measureRequests({ floor, gateway }: Servers): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const { name, work, limit } of againstFloor) {
-    const { ratio, micros, baseMicros } = await compare({ server: gateway, work }, { server: floor, work });
+    const { ratio, micros, baseMicros } = await compareRequests(
+      { server: gateway, work },
+      { server: floor, work },
+    );
     const detail = `${micros.toFixed(0)} µs against ${baseMicros.toFixed(0)}`;
     findings.push({ work: name, ratio, limit, detail });
   }
   for (const { name, work } of refused) {
-    const { ratio, micros } = await compare({ server: gateway, work }, { server: gateway, work: getOne });
+    const { ratio, micros } = await compareRequests(
+      { server: gateway, work },
+      { server: gateway, work: getOne },
+    );
     findings.push({ work: name, ratio, limit: 0.5, detail: `${micros.toFixed(0)} µs` });
   }
   return findings;

@@ -4,12 +4,13 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { amount } from "./amounts.ts";
 import { environmentOf } from "./processes.ts";
 import type { Finding } from "./report.ts";
 import { median } from "./rounds.ts";
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
-const starts = 5;
+const starts = amount(5, 1);
 
 /** Seconds from the begin of the process to its first healthy answer. */
 export async function measureStart(): Promise<Finding[]> {

@@ -4,13 +4,13 @@ import { createServer, get } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { createEventResponse } from "../../src/sse/event-response.ts";
+import { EventResponse } from "../../src/sse/event-response.ts";
 import { suite } from "../support/gateway.ts";
 
 /** More than all the buffers between two sockets of one machine hold. */
 const big = "x".repeat(32 * 1024 * 1024);
 
-describe("createEventResponse", () => {
+describe("EventResponse", () => {
   const server = suite(async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -33,7 +33,7 @@ describe("createEventResponse", () => {
     // A client that leaves before its answer is no failure of the test.
     answered.catch(() => undefined);
     const [, res] = await server().request();
-    return { res, response: createEventResponse(res), client, answer: async () => (await answered)[0] };
+    return { res, response: new EventResponse(res), client, answer: async () => (await answered)[0] };
   }
 
   it("sends the headers before there is an event, and only once", async () => {
@@ -119,14 +119,24 @@ describe("createEventResponse", () => {
     await received;
   });
 
-  it("knows for how long nothing was sent", async () => {
+  it("sends the headers with the first event, where they were not sent before", async () => {
+    const { response, answer } = await open();
+    response.beat();
+    assert.equal(response.hasStarted, false);
+    await response.send("e", 1, 2n);
+    assert.equal(response.hasStarted, true);
+    response.start();
+    response.end();
+    const message = await answer();
+    assert.equal(message.headers["content-type"], "text/event-stream");
+    assert.equal(await text(message), "retry: 2000\nid: 2\nevent: e\ndata: 1\n\n");
+  });
+
+  it("breaks the connection when it is cut", async () => {
     const { response, answer } = await open();
     response.start();
-    await answer();
-    const before = response.idleMs();
-    assert.ok(before > 0);
-    response.beat();
-    assert.ok(response.idleMs() < before);
-    response.end();
+    const message = await answer();
+    response.cut();
+    await assert.rejects(text(message), { code: "ECONNRESET" });
   });
 });

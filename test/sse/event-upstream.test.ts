@@ -8,8 +8,8 @@ import {
   WorkflowEventSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createEventUpstream } from "../../src/sse/event-upstream.ts";
+import type { EventUpstream } from "../../src/sse/event-upstream.ts";
 import { orSilence } from "../../src/sse/or-silence.ts";
 import { suite } from "../support/gateway.ts";
 import { clientSuite } from "../support/orchestrator.ts";
@@ -23,9 +23,19 @@ function stored(eventId: bigint, state: JobState, second: number) {
 
 const lingerMs = 20;
 
-async function idsOf(events: AsyncIterable<WorkflowEvent>): Promise<bigint[]> {
+/** The ids of the events that are read, until there are `most` of them. */
+async function idsFrom(
+  events: EventUpstream,
+  fromEventId: bigint,
+  mayBeOver: boolean,
+  most = Infinity,
+): Promise<bigint[]> {
   const ids: bigint[] = [];
-  for await (const { eventId } of events) ids.push(eventId);
+  await events.read(
+    fromEventId,
+    () => mayBeOver,
+    ({ eventId }) => Promise.resolve(ids.push(eventId) < most),
+  );
   return ids;
 }
 
@@ -34,7 +44,7 @@ describe("createEventUpstream", () => {
   const client = clientSuite(upstream);
 
   function events({ signal = new AbortController().signal, timeoutMs = 5000, linger = lingerMs } = {}) {
-    const headers = new Headers({ "ff-principal": "alice" });
+    const headers = { "ff-principal": "alice" };
     return createEventUpstream(client(), "w1", { signal, timeoutMs, headers }, linger);
   }
 
@@ -44,7 +54,7 @@ describe("createEventUpstream", () => {
       asked.push([request.workflowId, request.fromEventId, timeoutMs()]);
       return Readable.from([stored(8n, JobState.RUNNING, 1)]);
     };
-    assert.deepEqual(await idsOf(events().open(7n, () => false)), [8n]);
+    assert.deepEqual(await idsFrom(events(), 7n, false), [8n]);
     assert.deepEqual(asked, [["w1", 7n, undefined]]);
     assert.equal(upstream().calls.at(-1)?.metadata.get("ff-principal"), "alice");
   });
@@ -57,11 +67,7 @@ describe("createEventUpstream", () => {
         await once(signal, "abort");
         ended.resolve(undefined);
       };
-      const opened = events().open(0n, () => mayBeOver);
-      const stream = opened[Symbol.asyncIterator]();
-      await stream.next();
-      if (!mayBeOver) await stream.return?.();
-      else assert.equal((await stream.next()).done, true);
+      assert.deepEqual(await idsFrom(events(), 0n, mayBeOver, mayBeOver ? 2 : 1), [1n]);
       await ended.promise;
     }
   });
@@ -73,12 +79,12 @@ describe("createEventUpstream", () => {
       for (const workflowId of ["a", "b", "c"]) await client().getWorkflow({ workflowId });
       yield stored(1n, JobState.RUNNING, 1);
     };
-    assert.deepEqual(await idsOf(events({ linger: 0 }).open(0n, () => true)), [1n]);
+    assert.deepEqual(await idsFrom(events({ linger: 0 }), 0n, true), [1n]);
     upstream().rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
       await once(signal, "abort");
       yield* [];
     };
-    assert.deepEqual(await idsOf(events({ timeoutMs: 5 }).open(0n, () => true)), []);
+    assert.deepEqual(await idsFrom(events({ timeoutMs: 5 }), 0n, true), []);
   });
 
   it("ends with Canceled when its caller goes away", async () => {
@@ -87,23 +93,64 @@ describe("createEventUpstream", () => {
       yield stored(1n, JobState.RUNNING, 1);
       await once(signal, "abort");
     };
-    const stream = events({ signal: caller.signal }).open(0n, () => false);
-    await assert.rejects(
-      async () => {
-        for await (const { eventId } of stream) {
-          assert.equal(eventId, 1n);
-          caller.abort();
-        }
+    const read = events({ signal: caller.signal }).read(
+      0n,
+      () => false,
+      ({ eventId }) => {
+        assert.equal(eventId, 1n);
+        caller.abort();
+        return Promise.resolve(true);
       },
-      { code: Code.Canceled },
     );
+    await assert.rejects(read, { code: Code.Canceled });
+  });
+
+  it("begins nothing for a caller that has gone away", async () => {
+    const { length } = upstream().calls;
+    await assert.rejects(idsFrom(events({ signal: AbortSignal.abort() }), 0n, false), {
+      code: Code.Canceled,
+    });
+    assert.equal(upstream().calls.length, length);
+  });
+
+  it("asks for the next event only when the last one was taken", async () => {
+    upstream().rpcs.streamWorkflowEvents = () =>
+      Readable.from([stored(1n, JobState.RUNNING, 1), stored(2n, JobState.RUNNING, 2)]);
+    let underWay = 0;
+    await events().read(
+      0n,
+      () => false,
+      async () => {
+        underWay += 1;
+        await new Promise(setImmediate);
+        assert.equal(underWay--, 1);
+        return true;
+      },
+    );
+  });
+
+  it("rejects with what its taker throws, and ends the server's side", async () => {
+    const ended = Promise.withResolvers<undefined>();
+    upstream().rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
+      yield stored(1n, JobState.RUNNING, 1);
+      await once(signal, "abort");
+      ended.resolve(undefined);
+    };
+    const failure = new TypeError("no such state");
+    const read = events().read(
+      0n,
+      () => false,
+      () => Promise.reject(failure),
+    );
+    await assert.rejects(read, failure);
+    await ended.promise;
   });
 
   it("rejects with the upstream's error", async () => {
     upstream().rpcs.streamWorkflowEvents = () => {
       throw new ConnectError("gone", Code.NotFound);
     };
-    await assert.rejects(idsOf(events().open(0n, () => false)), { code: Code.NotFound });
+    await assert.rejects(idsFrom(events(), 0n, false), { code: Code.NotFound });
   });
 
   const log = [

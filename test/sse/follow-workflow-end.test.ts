@@ -118,7 +118,13 @@ describe("followWorkflow, at the end", () => {
         return 3_600_000;
       },
     };
-    const events = followWorkflow(upstream, 0n, () => true, patience);
-    await assert.rejects(events.next(), { name: "AbortError" });
+    const followed = followWorkflow(
+      upstream,
+      0n,
+      () => true,
+      patience,
+      () => Promise.resolve(),
+    );
+    await assert.rejects(followed, { name: "AbortError" });
   });
 });

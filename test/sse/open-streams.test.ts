@@ -1,94 +1,193 @@
 import assert from "node:assert/strict";
-import { OpenStreams } from "../../src/sse/open-streams.ts";
-import type { OpenStream } from "../../src/sse/open-streams.ts";
+import { defaultCare, OpenStreams } from "../../src/sse/open-streams.ts";
+import type { Follower, OpenStream } from "../../src/sse/open-streams.ts";
 
-const care = { tickMs: 2, heartbeatMs: 100 };
+const always = { tickMs: 1, heartbeatMs: 3 };
+const never = { tickMs: 1, heartbeatMs: 3_600_000 };
 
-/** A stream that has been idle for so long, what was done to it, and a wait for so many ticks. */
-function createStream(idleMs: number) {
-  const done = { beats: 0, rechecks: 0, cuts: 0 };
-  let wanted = Infinity;
-  let wake = Promise.withResolvers<undefined>();
+/** A stream, what was done to it, and a wait until it has been so often. */
+function createStream() {
+  const done = { beats: 0, cuts: 0 };
+  let look: () => void = () => undefined;
   const stream: OpenStream = {
-    idleMs: () => idleMs,
-    beat: () => void (done.beats += 1),
-    cut: () => void (done.cuts += 1),
-    recheck() {
-      done.rechecks += 1;
-      if (done.rechecks >= wanted) wake.resolve(undefined);
+    beat() {
+      done.beats += 1;
+      look();
+    },
+    cut() {
+      done.cuts += 1;
+      look();
     },
   };
-  async function ticks(count: number) {
-    wanted = done.rechecks + count;
+  const until = (isEnough: () => boolean) =>
+    new Promise<void>((resolve) => {
+      look = () => {
+        if (isEnough()) resolve();
+      };
+      look();
+    });
+  const beats = (count: number) => until(() => done.beats >= count);
+  const cut = () => until(() => done.cuts > 0);
+  return { stream, done, beats, cut };
+}
+
+/** A follower, how often it was asked for, and a wait until it was so often. */
+function createFollower(id: string, answer: () => Promise<boolean> = () => Promise.resolve(true)) {
+  let asked = 0;
+  let wanted = Infinity;
+  let wake = Promise.withResolvers<undefined>();
+  const follower: Follower = {
+    id,
+    isStillAllowed() {
+      asked += 1;
+      if (asked >= wanted) wake.resolve(undefined);
+      return answer();
+    },
+  };
+  async function questions(count: number) {
+    wanted = asked + count;
     wake = Promise.withResolvers();
     await wake.promise;
   }
-  return { stream, done, ticks };
+  return { follower, questions, asked: () => asked };
 }
 
 describe("OpenStreams", () => {
-  it("keeps idle streams alive and leaves busy ones alone", async () => {
-    const streams = new OpenStreams(care);
-    const [idle, edge, busy] = [createStream(5000), createStream(100), createStream(99)];
-    const removals = [idle, edge, busy].map(({ stream }) => streams.add(stream));
-    await busy.ticks(2);
-    removals.forEach((remove) => remove());
-    assert.equal(idle.done.beats, idle.done.rechecks);
-    assert.equal(edge.done.beats, edge.done.rechecks);
-    assert.equal(busy.done.beats, 0);
-  });
-
-  it("rechecks every stream at every tick", async () => {
-    const streams = new OpenStreams(care);
-    const [first, second] = [createStream(0), createStream(0)];
+  it("keeps silent streams alive, again and again", async () => {
+    const streams = new OpenStreams(always);
+    const [first, second] = [createStream(), createStream()];
     const removals = [first, second].map(({ stream }) => streams.add(stream));
-    await second.ticks(3);
+    await Promise.all([first.beats(3), second.beats(3)]);
     removals.forEach((remove) => remove());
-    assert.deepEqual([first.done.rechecks, second.done.rechecks], [3, 3]);
+    assert.equal(first.done.cuts + second.done.cuts, 0);
   });
 
-  it("leaves a stream alone once it is removed, however often it is removed", async () => {
-    const streams = new OpenStreams(care);
-    const [gone, stays] = [createStream(5000), createStream(0)];
-    const remove = streams.add(gone.stream);
+  it("leaves streams alone on which something is sent, whoever was opened first", async () => {
+    const streams = new OpenStreams({ tickMs: 1, heartbeatMs: 1000 });
+    let now = 0;
+    const clock = performance.now.bind(performance);
+    performance.now = () => now;
+    try {
+      const [busy, silent, fresh] = [createStream(), createStream(), createStream()];
+      const removals = [busy, silent].map(({ stream }) => streams.add(stream));
+      now = 500;
+      streams.touch(busy.stream);
+      removals.push(streams.add(fresh.stream));
+      now = 1000;
+      await silent.beats(1);
+      assert.deepEqual([busy.done.beats, silent.done.beats, fresh.done.beats], [0, 1, 0]);
+      now = 1500;
+      await Promise.all([busy.beats(1), fresh.beats(1)]);
+      assert.equal(silent.done.beats, 1);
+      removals.forEach((remove) => remove());
+    } finally {
+      performance.now = clock;
+    }
+  });
+
+  it("asks once for all streams of a follower, at every tick", async () => {
+    const streams = new OpenStreams(never);
+    const alice = createFollower("alice");
+    const bob = createFollower("bob");
+    const removals = [alice, alice, alice, bob].map(({ follower }) =>
+      streams.add(createStream().stream, follower),
+    );
+    await bob.questions(3);
+    removals.forEach((remove) => remove());
+    assert.equal(alice.asked(), bob.asked());
+  });
+
+  it("cuts every stream of a follower that may not follow any more, and no other", async () => {
+    const streams = new OpenStreams(never);
+    const good = createFollower("good");
+    const revoked = createFollower("revoked", () => Promise.resolve(false));
+    const [open, admin, ...gone] = Array.from({ length: 4 }, createStream);
+    assert.ok(open && admin);
+    const removals = [streams.add(open.stream, good.follower), streams.add(admin.stream)];
+    removals.push(...gone.map(({ stream }) => streams.add(stream, revoked.follower)));
+    await Promise.all(gone.map(({ cut }) => cut()));
+    await good.questions(1);
+    removals.forEach((remove) => remove());
+    assert.deepEqual([open.done.cuts, admin.done.cuts], [0, 0]);
+  });
+
+  it("asks on behalf of a stream that is still open", async () => {
+    const streams = new OpenStreams(never);
+    const [first, second] = [createFollower("alice"), createFollower("alice")];
+    const remove = streams.add(createStream().stream, first.follower);
+    const removeOther = streams.add(createStream().stream, second.follower);
+    remove();
+    await second.questions(2);
+    removeOther();
+    assert.equal(first.asked(), 0);
+  });
+
+  it("asks again when it could not be told, and leaves no rejection unhandled", async () => {
+    const streams = new OpenStreams(never);
+    const { stream, done } = createStream();
+    const { follower, questions } = createFollower("alice", () => Promise.reject(new Error("down")));
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => void unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    const remove = streams.add(stream, follower);
+    await questions(3);
+    remove();
+    process.off("unhandledRejection", note);
+    assert.deepEqual([done.cuts, unhandled], [0, []]);
+  });
+
+  it("leaves a stream alone once it is removed, however often it is removed or touched", async () => {
+    const streams = new OpenStreams(always);
+    const [gone, stays] = [createStream(), createStream()];
+    const { follower, asked } = createFollower("gone");
+    const remove = streams.add(gone.stream, follower);
     const removeOther = streams.add(stays.stream);
     remove();
     remove();
-    await stays.ticks(3);
+    streams.touch(gone.stream);
+    await stays.beats(3);
     removeOther();
     streams.close();
-    assert.deepEqual(gone.done, { beats: 0, rechecks: 0, cuts: 0 });
+    assert.deepEqual([gone.done, asked()], [{ beats: 0, cuts: 0 }, 0]);
   });
 
   it("starts its timer again after the last stream has gone", async () => {
-    const streams = new OpenStreams(care);
-    streams.add(createStream(0).stream)();
-    const { stream, ticks, done } = createStream(0);
+    const streams = new OpenStreams(always);
+    streams.add(createStream().stream)();
+    const { stream, beats } = createStream();
     const remove = streams.add(stream);
-    await ticks(1);
+    await beats(1);
     remove();
-    assert.equal(done.rechecks, 1);
   });
 
-  it("cuts every stream", () => {
-    const streams = new OpenStreams(care);
-    const open = [createStream(0), createStream(0)];
-    const removals = open.map(({ stream }) => streams.add(stream));
+  it("cuts every stream, and those that come later", () => {
+    const streams = new OpenStreams(never);
+    const open = [createStream(), createStream(), createStream()];
+    const [first, second, late] = open.map(({ stream }) => stream);
+    assert.ok(first && second && late);
+    const removals = [first, second].map((stream) => streams.add(stream));
     streams.close();
+    removals.push(streams.add(late));
     removals.forEach((remove) => remove());
     assert.deepEqual(
       open.map(({ done }) => done.cuts),
-      [1, 1],
+      [1, 1, 1],
     );
   });
 
   it("lets a stream be removed while all are being cut", () => {
-    const streams = new OpenStreams(care);
-    const last = createStream(0);
-    const remove = streams.add({ ...createStream(0).stream, cut: () => remove() });
+    const streams = new OpenStreams(never);
+    const last = createStream();
+    const remove = streams.add({ ...createStream().stream, cut: () => remove() });
     const removeLast = streams.add(last.stream);
     streams.close();
     removeLast();
     assert.equal(last.done.cuts, 1);
+  });
+});
+
+describe("defaultCare", () => {
+  it("notices within a second that a key's time is over, and lets 15 s of silence pass", () => {
+    assert.deepEqual(defaultCare, { tickMs: 1000, heartbeatMs: 15_000 });
   });
 });

@@ -16,8 +16,8 @@ export interface GrpcJsOrchestrator {
   close(): Promise<void>;
 }
 
-/** Starts it on a free port. */
-export async function startGrpcJsOrchestrator(): Promise<GrpcJsOrchestrator> {
+/** Starts it on `port`, a free one by default. */
+export async function startGrpcJsOrchestrator(port = 0): Promise<GrpcJsOrchestrator> {
   const rpcs: GrpcJsOrchestrator["rpcs"] = {};
   const server = new grpc.Server();
   const definition: grpc.ServiceDefinition = Object.fromEntries(
@@ -40,14 +40,14 @@ export async function startGrpcJsOrchestrator(): Promise<GrpcJsOrchestrator> {
     ]),
   );
   server.addService(definition, implementation);
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) => {
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve(bound);
       else reject(error);
     });
   });
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${bound}`,
     rpcs,
     close() {
       server.forceShutdown();

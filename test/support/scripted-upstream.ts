@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import type { EventUpstream } from "../../src/sse/event-upstream.ts";
+import type { EventUpstream, TakeEvent } from "../../src/sse/event-upstream.ts";
 import { followWorkflow } from "../../src/sse/follow-workflow.ts";
 
 /** One upstream stream: what it brings, and how it is over. `silence`: it stays open and brings no more. */
@@ -34,18 +34,18 @@ export function createScriptedUpstream(
   let finishedAsked = 0;
   let resumePointAsked = 0;
 
-  async function* open(fromEventId: bigint, mayBeOver: () => boolean) {
+  async function read(fromEventId: bigint, mayBeOver: () => boolean, take: TakeEvent): Promise<void> {
     const stream = streams[openedFrom.length];
     openedFrom.push(fromEventId);
     assert.ok(stream, `nobody expects stream ${openedFrom.length}, from ${fromEventId}`);
-    yield* stream.events ?? [];
-    if (stream.then instanceof Error) return await Promise.reject(stream.then);
+    for (const event of stream.events ?? []) await take(event);
+    if (stream.then instanceof Error) throw stream.then;
     if (stream.then === "silence") assert.ok(mayBeOver(), "silence would last for ever");
   }
 
   return {
     signal,
-    open,
+    read,
     openedFrom,
     get finishedAsked() {
       return finishedAsked;
@@ -77,8 +77,17 @@ export async function follow(
   };
   let error: unknown;
   try {
-    const events = followWorkflow(upstream, from, () => isEstablished, { tries, backOffMs, lingerMs: 1 });
-    for await (const { event, id } of events) came.push(`${id ?? "-"}: ${told(event)}`);
+    const patience = { tries, backOffMs, lingerMs: 1 };
+    await followWorkflow(
+      upstream,
+      from,
+      () => isEstablished,
+      patience,
+      async function send({ event, id }) {
+        await Promise.resolve();
+        came.push(`${id ?? "-"}: ${told(event)}`);
+      },
+    );
   } catch (thrown) {
     error = thrown;
   }

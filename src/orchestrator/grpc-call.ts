@@ -1,0 +1,172 @@
+import { constants } from "node:http2";
+import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { GrpcConnection } from "./grpc-connection.ts";
+import { frameOf } from "./grpc-frames.ts";
+import { requestHeaders } from "./grpc-request.ts";
+import type { MetadataInit } from "./grpc-request.ts";
+import { headerError, statusError } from "./grpc-status.ts";
+
+/** What a call sends, and how long it may last. */
+export interface GrpcRequest {
+  readonly path: string;
+  readonly message: Uint8Array;
+  readonly metadata: MetadataInit | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What a call brings, in order. After `ended` or `gaveUp` there is nothing more. */
+export interface GrpcCallListener {
+  /** The server has begun an answer that is more than its status. */
+  begun(): void;
+  received(chunk: Buffer): void;
+  /** The server has ended the call; undefined says with the status OK. */
+  ended(error: ConnectError | undefined): void;
+  /** This side has ended the call: by its deadline, its signal, or because the answer cannot be read. */
+  gaveUp(error: ConnectError): void;
+}
+
+/** The longest time that setTimeout can wait, in milliseconds: 24 days. */
+const longestTimer = 2 ** 31 - 1;
+
+/**
+ * One gRPC call, with one request message, in progress. A call that ends without status or trailers was lost,
+ * which is Unavailable, by whatever HTTP/2 code: servers and proxies that drop a call do not agree on one, and
+ * many just end it.
+ */
+export class GrpcCall {
+  readonly #stream: ClientHttp2Stream;
+  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = () => this.#giveUp(abortError(this.#signal));
+  // Forgotten at the end: Node keeps a stream for a while after it, and what was received is not to wait with it.
+  #listener: GrpcCallListener | undefined;
+  #header: IncomingHttpHeaders | undefined;
+  #trailer: IncomingHttpHeaders | undefined;
+  #failure: Error | undefined;
+  #isBodyEmpty = true;
+
+  /** Makes the call. Throws a ConnectError when its signal is aborted already, or it cannot be sent. */
+  constructor(connection: GrpcConnection, request: GrpcRequest, listener: GrpcCallListener) {
+    const { path, message, metadata, timeoutMs = 0, signal } = request;
+    if (signal?.aborted === true) throw abortError(signal);
+    const stream = openStream(connection, path, timeoutMs > 0 ? timeoutMs : undefined, metadata);
+    this.#stream = stream;
+    this.#listener = listener;
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#onAbort);
+    if (timeoutMs > 0) this.#timer = setTimeout(() => this.#expire(), Math.min(timeoutMs, longestTimer));
+
+    stream.on("response", (headers, flags) => this.#begin(headers, flags));
+    stream.on("trailers", (headers: IncomingHttpHeaders) => {
+      this.#trailer = headers;
+    });
+    stream.on("error", (error: Error) => {
+      this.#failure = error;
+    });
+    stream.on("close", () => this.#close());
+    stream.end(frameOf(message));
+  }
+
+  /** The received header, or undefined before it is there. */
+  get header(): IncomingHttpHeaders | undefined {
+    return this.#header;
+  }
+
+  /** The received trailer, or undefined before it is there. */
+  get trailer(): IncomingHttpHeaders | undefined {
+    return this.#trailer;
+  }
+
+  /** Ends the call without a word to its listener; the server is told by RST_STREAM (CANCEL). */
+  cancel(): void {
+    if (this.#finish() !== undefined) this.#stream.close(constants.NGHTTP2_CANCEL);
+  }
+
+  /** Stops `received`, and soon the server, until `resume`. */
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  #begin(headers: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number): void {
+    if (this.#listener === undefined || this.#header !== undefined) return;
+    const error = headerError(headers);
+    if (error !== undefined) return this.#giveUp(error);
+    this.#header = headers;
+    this.#stream.on("data", (chunk: Buffer) => {
+      this.#isBodyEmpty = false;
+      this.#listener?.received(chunk);
+    });
+    this.#stream.on("end", () => this.#end());
+    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) this.#listener.begun();
+  }
+
+  #end(): void {
+    if (this.#listener === undefined) return;
+    // A server may answer before it has read the whole request, which is then of no use.
+    if (!this.#stream.writableFinished) this.#stream.close(constants.NGHTTP2_CANCEL);
+    const status = this.#trailer ?? this.#statusInHeader();
+    this.#finish()?.ended(status === undefined ? this.#loss() : statusError(status, this.#header));
+  }
+
+  /** Where there are no messages, the header may tell the status; before messages it is of no worth. */
+  #statusInHeader(): IncomingHttpHeaders | undefined {
+    if (this.#header?.["grpc-status"] === undefined) return undefined;
+    return this.#isBodyEmpty ? this.#header : {};
+  }
+
+  /** Closed, and not ended: what the server has told is an answer only where it is an error. */
+  #close(): void {
+    if (this.#listener === undefined) return;
+    const error = this.#trailer === undefined ? undefined : statusError(this.#trailer, this.#header);
+    this.#finish()?.ended(error ?? this.#loss());
+  }
+
+  #loss(): ConnectError {
+    const cause = this.#failure?.cause ?? this.#failure;
+    const message =
+      cause instanceof Error ? cause.message : `the call was closed by HTTP/2 code ${this.#stream.rstCode}`;
+    return new ConnectError(message, Code.Unavailable, undefined, undefined, cause);
+  }
+
+  #expire(): void {
+    this.#giveUp(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  }
+
+  #giveUp(error: ConnectError): void {
+    const listener = this.#listener;
+    this.cancel();
+    listener?.gaveUp(error);
+  }
+
+  /** Lets go of what the call holds; the listener, if it was not told of an end before. */
+  #finish(): GrpcCallListener | undefined {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    return listener;
+  }
+}
+
+function openStream(
+  connection: GrpcConnection,
+  path: string,
+  timeoutMs: number | undefined,
+  metadata: MetadataInit | undefined,
+): ClientHttp2Stream {
+  try {
+    return connection.open(requestHeaders(path, timeoutMs, metadata));
+  } catch (error) {
+    throw ConnectError.from(error, Code.Internal);
+  }
+}
+
+function abortError(signal: AbortSignal | undefined): ConnectError {
+  return ConnectError.from(signal?.reason, Code.Canceled);
+}

@@ -1,0 +1,103 @@
+/**
+ * The clients of the streams' benchmark: many event streams of the gateway whose url it takes, each over a socket
+ * of its own, in one process. Writes its `url` to stdout; a GET there answers when it is done:
+ * `/open/N` opens N more streams and waits for their first event, `/received/K` waits until each has got K
+ * events, `/close` closes all of them.
+ */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { connect } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { workflow } from "./messages.ts";
+
+const [gateway = ""] = process.argv.slice(2);
+const { hostname, port } = new URL(gateway);
+
+/** How many streams are being opened at a time, and how many API keys they are spread over. */
+const openers = 64;
+const keys = 100;
+
+/** One stream: how many events it has got, and the socket that brings them. */
+interface Client {
+  readonly socket: Socket;
+  events: number;
+}
+
+const clients = new Set<Client>();
+let opened = 0;
+/** How many events each client is waited for to get, how many clients have not yet, and who waits. */
+let wanted = Infinity;
+let behind = 0;
+let everyoneHas: () => void = () => undefined;
+
+/** Resolves once every client has got `count` events. */
+function allHave(count: number): Promise<void> {
+  wanted = count;
+  behind = [...clients].filter(({ events }) => events < count).length;
+  if (behind === 0) return Promise.resolve();
+  return new Promise((resolve) => (everyoneHas = resolve));
+}
+
+function countEvent(client: Client): void {
+  client.events += 1;
+  if (client.events !== wanted) return;
+  behind -= 1;
+  if (behind === 0) everyoneHas();
+}
+
+const blankLine = Buffer.from("\n\n");
+
+/** Opens a stream; resolves at its first event. A stream that ends by itself ends the process. */
+function open(): Promise<void> {
+  const token = `key-${opened++ % keys}`;
+  const path = `/v1/workflows/${workflow.id}/events`;
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), hostname);
+    const client: Client = { socket, events: 0 };
+    clients.add(client);
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${token}\r\n\r\n`);
+    let endsInLineBreak = false;
+    socket.on("data", (bytes) => {
+      // A block ends in the only blank line there is without a carriage return.
+      if (endsInLineBreak && bytes[0] === blankLine[0]) countEvent(client);
+      for (let at = bytes.indexOf(blankLine); at >= 0; at = bytes.indexOf(blankLine, at + 2))
+        countEvent(client);
+      endsInLineBreak = bytes.at(-1) === blankLine[0] && bytes.at(-2) !== blankLine[0];
+      if (client.events > 0) resolve();
+    });
+    socket.on("error", (error) => process.stderr.write(`${error.message}\n`));
+    socket.on("close", () => {
+      if (clients.has(client)) process.exit(1);
+    });
+  });
+}
+
+async function openMany(count: number): Promise<void> {
+  const last = opened + count;
+  const opener = async () => {
+    while (opened < last) await open();
+  };
+  await Promise.all(Array.from({ length: openers }, opener));
+}
+
+async function closeAll(): Promise<void> {
+  const sockets = [...clients].map(({ socket }) => socket);
+  clients.clear();
+  await Promise.all(sockets.map((socket) => once(socket.destroy(), "close")));
+}
+
+const commands: Readonly<Record<string, (count: number) => Promise<void>>> = {
+  open: openMany,
+  received: allHave,
+  close: closeAll,
+};
+
+const server = createServer(function serve({ url = "" }, res) {
+  const [, command = "", count] = url.split("/");
+  // A connection kept for the next command might be closed just when that is sent.
+  void commands[command]?.(Number(count)).then(() => res.writeHead(200, { Connection: "close" }).end());
+});
+server.listen(0, "127.0.0.1", () => {
+  const { port } = server.address() as AddressInfo;
+  process.stdout.write(`${JSON.stringify({ url: `http://127.0.0.1:${port}` })}\n`);
+});

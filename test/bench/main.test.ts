@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+/** Each measured work, its unit and its bound. */
+const bounds: [work: string, unit: "ratio" | "value", limit: number][] = [
+  ["GET one workflow, admin token", "ratio", 2],
+  ["GET one workflow, API key", "ratio", 2.1],
+  ["POST a workflow, API key", "ratio", 2],
+  ["GET a page of 20 workflows", "ratio", 1.4],
+  ["refused with 400 (body)", "ratio", 0.5],
+  ["refused with 400 (query)", "ratio", 0.5],
+  ["refused with 401", "ratio", 0.5],
+  ["refused with 404", "ratio", 0.5],
+  ["p99 latency against the median, at half of the capacity", "ratio", 5],
+  ["growth from 10 to 110 routes", "ratio", 1.05],
+  ["artifact download: CPU per byte", "ratio", 1.3],
+  ["artifact download: MiB resident growth, 1 GiB", "value", 64],
+  ["artifact download: MiB resident growth, 64 slow readers", "value", 64],
+  ["event streams: KiB resident per open stream", "value", 40],
+  ["event streams: µs CPU per event delivered", "value", 100],
+  ["start: seconds to the first healthy answer", "value", 1.5],
+];
+
+describe("make bench", () => {
+  it("measures every work, prints it, and writes it beside its bound to BENCH_OUT", async function () {
+    this.timeout(120_000);
+    using folder = temporaryFolder();
+    const file = join(folder.path, "bench.json");
+    const env = { ...process.env, BENCH_QUICK: "1", BENCH_OUT: file };
+    const { stdout } = await promisify(execFile)("make", ["bench"], { env });
+    const rows = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>[];
+    assert.deepEqual(
+      rows.map(({ work, limit, ...figure }) => [work, Object.keys(figure), limit]),
+      bounds.map(([work, unit, limit]) => [work, [unit], limit]),
+    );
+    for (const { ratio, value } of rows) assert.ok(Number.isFinite(ratio ?? value));
+    for (const [work] of bounds) assert.ok(stdout.includes(work), work);
+    assert.match(stdout, new RegExp(`Node ${process.versions.node}`));
+  });
+});

@@ -1,0 +1,44 @@
+/**
+ * `make bench`: measures the gateway, prints each finding beside its bound, and writes all of them to the file
+ * that BENCH_OUT names. Exits with 1 when a bound does not hold, but for a quick run.
+ */
+import { writeFileSync } from "node:fs";
+import { isQuick } from "./amounts.ts";
+import { measureDownloads } from "./downloads.ts";
+import { measureGrowth } from "./growth.ts";
+import { measureLatency } from "./latency.ts";
+import { startGateway, startProcess } from "./processes.ts";
+import { findingsJson, findingText, isWithin, machineText } from "./report.ts";
+import type { Finding } from "./report.ts";
+import { adminToken, measureRequests } from "./requests.ts";
+import { measureStart } from "./start.ts";
+import { measureStreams } from "./streams.ts";
+
+const findings: Finding[] = [];
+
+async function show(measured: Promise<readonly Finding[]>): Promise<void> {
+  for (const finding of await measured) {
+    findings.push(finding);
+    console.log(findingText(finding));
+  }
+}
+
+console.log(machineText());
+const orchestrator = await startProcess("orchestrator.ts");
+const floor = await startProcess("floor.ts", [orchestrator.url]);
+const gateway = await startGateway({
+  ORCHESTRATOR_ENDPOINT: orchestrator.url,
+  API_TOKEN: adminToken,
+  API_KEYS_ENABLED: "true",
+});
+await show(measureRequests({ floor, gateway }));
+await show(measureLatency(gateway));
+await show(measureGrowth(orchestrator));
+await Promise.all([orchestrator, floor, gateway].map((server) => server.stop()));
+await show(measureDownloads());
+await show(measureStreams());
+await show(measureStart());
+
+const file = process.env["BENCH_OUT"];
+if (file !== undefined && file !== "") writeFileSync(file, findingsJson(findings));
+process.exitCode = isQuick || findings.every(isWithin) ? 0 : 1;

@@ -1,0 +1,138 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { DescMethod, DescMethodStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
+import { anyUnpack } from "@bufbuild/protobuf/wkt";
+import { ConnectError } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
+import { createGrpcConnection } from "../../src/orchestrator/grpc-connection.ts";
+import { createGrpcTransport } from "../../src/orchestrator/grpc-transport.ts";
+import { loadSuiteMessages, suiteService } from "./suite-messages.ts";
+import type { CallResult, CallToMake, SuiteHeader } from "./suite-messages.ts";
+
+/**
+ * The program under test of `connectconformance --mode client`: makes the calls that it reads from standard
+ * input over the gateway's gRPC transport, and writes how each went to standard output. Its argument is the
+ * descriptor image of the suite. Messages are preceded by their length in four bytes, big-endian.
+ */
+const suite = loadSuiteMessages(process.argv[2] ?? "");
+
+/** Without a limit of the suite's. */
+const noLimit = 4 * 1024 * 1024;
+
+const calls: Promise<void>[] = [];
+let input = Buffer.alloc(0);
+for await (const chunk of process.stdin) {
+  input = Buffer.concat([input, chunk as Buffer]);
+  while (input.length >= 4 && input.length >= 4 + input.readUInt32BE(0)) {
+    const end = 4 + input.readUInt32BE(0);
+    // The suite's message of this name has these fields.
+    calls.push(
+      answer(fromBinary(suite.message("ClientCompatRequest"), input.subarray(4, end)) as CallToMake),
+    );
+    input = input.subarray(end);
+  }
+}
+await Promise.all(calls);
+
+async function answer(request: CallToMake): Promise<void> {
+  const { testName } = request;
+  const result = await makeCall(request).then(
+    (response) => ({ case: "response", value: response }),
+    (error: unknown) => ({ case: "error", value: { message: String(error) } }),
+  );
+  const schema = suite.message("ClientCompatResponse");
+  const bytes = toBinary(schema, create(schema, { testName, result }));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(bytes.length);
+  process.stdout.write(Buffer.concat([length, bytes]));
+}
+
+/** Makes one call on a connection of its own; rejects where the case itself cannot be run. */
+async function makeCall(request: CallToMake): Promise<CallResult> {
+  const connection = createGrpcConnection(`http://${request.host}:${request.port}`);
+  const transport = createGrpcTransport({
+    connection,
+    pathPrefix: "",
+    readMaxBytes: request.messageReceiveLimit || noLimit,
+  });
+  const method = suite
+    .service(request.service ?? suiteService)
+    .methods.find(({ name }) => name === request.method);
+  if (method === undefined) throw new Error(`the suite has no method ${String(request.method)}`);
+  const result: CallResult = { responseHeaders: [], responseTrailers: [], payloads: [] };
+  try {
+    await delay(request.requestDelayMs);
+    await exchange(transport, method, request, result);
+  } catch (thrown) {
+    const error = ConnectError.from(thrown);
+    result.error = {
+      code: error.code,
+      message: error.rawMessage,
+      details: error.details.map((detail) => {
+        if (!("type" in detail)) throw new Error("a detail was not received");
+        return { typeUrl: `type.googleapis.com/${detail.type}`, value: detail.value };
+      }),
+    };
+    // Connect tells header and trailer of a failed call in one.
+    if (result.responseHeaders.length === 0) result.responseHeaders = headersOf(error.metadata);
+    result.responseTrailers = headersOf(error.metadata);
+  } finally {
+    connection.close();
+  }
+  return result;
+}
+
+/** Makes the call, and notes in `result` what comes, until it is over. */
+async function exchange(
+  transport: Transport,
+  method: DescMethod,
+  request: CallToMake,
+  result: CallResult,
+): Promise<void> {
+  const { timeoutMs, cancel } = request;
+  const controller = new AbortController();
+  const { signal } = controller;
+  const headers = request.requestHeaders.flatMap(({ name, value }) =>
+    value.map((one): [string, string] => [name, one]),
+  );
+  const messages = request.requestMessages.map((any) => anyUnpack(any, suite.registry));
+  const message = messages[0];
+  if (message === undefined || messages.length > 1) throw new Error("one request message is expected");
+  const { case: timing, value } = cancel?.cancelTiming ?? {};
+  if (timing === "afterCloseSendMs") setTimeout(() => controller.abort(), Number(value));
+  const note = (response: Message) => {
+    // Every response of the suite has a payload, left out where it is empty.
+    result.payloads.push((response as { payload?: unknown }).payload ?? {});
+  };
+
+  // Type narrowing does not follow a method's kind.
+  if (method.methodKind === "unary") {
+    const response = await transport.unary(method as DescMethodUnary, signal, timeoutMs, headers, message);
+    note(response.message);
+    result.responseHeaders = headersOf(response.header);
+    result.responseTrailers = headersOf(response.trailer);
+  } else {
+    const response = await transport.stream(
+      method as DescMethodStreaming,
+      signal,
+      timeoutMs,
+      headers,
+      only(message),
+    );
+    result.responseHeaders = headersOf(response.header);
+    if (timing === "afterNumResponses" && value === 0) controller.abort();
+    for await (const one of response.message) {
+      note(one);
+      if (timing === "afterNumResponses" && result.payloads.length === value) controller.abort();
+    }
+    result.responseTrailers = headersOf(response.trailer);
+  }
+}
+
+function headersOf(headers: Headers): SuiteHeader[] {
+  return [...headers].map(([name, value]) => ({ name, value: [value] }));
+}
+
+async function* only<T>(value: T) {
+  yield await Promise.resolve(value);
+}

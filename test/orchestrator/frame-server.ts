@@ -1,0 +1,142 @@
+import { EventEmitter, once } from "node:events";
+import { createServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+
+/** An HTTP/2 frame that a client has sent. */
+export interface Frame {
+  readonly type: number;
+  readonly flags: number;
+  readonly streamId: number;
+  readonly payload: Buffer;
+}
+
+/** HTTP/2 frame types. */
+export const frameType = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7 } as const;
+
+/** The flag of a frame that ends its stream. */
+const endStream = 1;
+const endHeaders = 4;
+
+/** The server's side of one stream, frame by frame, as right or as wrong as the test wants it. */
+export interface Peer {
+  readonly streamId: number;
+  header(fields: Record<string, string>, ends?: "ends"): void;
+  data(bytes: Uint8Array, ends?: "ends"): void;
+  reset(code: number): void;
+  /** `lastStreamId` is the last stream that the server will look at. */
+  goaway(lastStreamId: number, code: number): void;
+  raw(bytes: Uint8Array): void;
+  /** Ends the connection in an orderly way, which ends no stream. */
+  hangUp(): void;
+}
+
+/** A server that knows frames and nothing above them. */
+export interface FrameServer {
+  readonly url: string;
+  /** What is done with each complete request. Tests replace it. */
+  serve: (peer: Peer) => void;
+  /** What is done with each request as soon as its header is there. */
+  serveEarly: (peer: Peer) => void;
+  /** The next frame of a type that arrives from now on. */
+  next(type: number): Promise<Frame>;
+  close(): Promise<void>;
+}
+
+/** Starts it on a free port. */
+export async function startFrameServer(): Promise<FrameServer> {
+  const arrivals = new EventEmitter();
+  const sockets = new Set<Socket>();
+  const listener = createServer((socket) => {
+    sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.on("error", () => undefined);
+    socket.write(frame(frameType.settings, 0, 0, Buffer.alloc(0)));
+    readFrames(socket, (received) => {
+      if (received.type === frameType.settings && received.flags === 0) {
+        socket.write(frame(frameType.settings, 1, 0, Buffer.alloc(0)));
+      }
+      if (received.type === frameType.data && (received.flags & endStream) !== 0) {
+        server.serve(peerOf(socket, received.streamId));
+      }
+      if (received.type === frameType.headers) server.serveEarly(peerOf(socket, received.streamId));
+      arrivals.emit(String(received.type), received);
+    });
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const server: FrameServer = {
+    url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}`,
+    serve: () => undefined,
+    serveEarly: () => undefined,
+    next: async (type) => ((await once(arrivals, String(type))) as [Frame])[0],
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => listener.close(resolve));
+    },
+  };
+  return server;
+}
+
+/** The bytes of a gRPC message with one string in field 1, as Workflow and WorkflowEvent have their id. */
+export function grpcMessage(id: string, { flags = 0, length = id.length + 2 } = {}): Buffer {
+  const bytes = Buffer.from([flags, 0, 0, 0, 0, 0x0a, id.length, ...Buffer.from(id)]);
+  bytes.writeUInt32BE(length, 1);
+  return bytes;
+}
+
+function peerOf(socket: Socket, streamId: number): Peer {
+  const write = (type: number, flags: number, id: number, payload: Uint8Array) =>
+    void socket.write(frame(type, flags, id, payload));
+  return {
+    streamId,
+    header: (fields, ends) =>
+      write(frameType.headers, endHeaders | (ends ? endStream : 0), streamId, headerBlock(fields)),
+    data: (bytes, ends) => write(frameType.data, ends ? endStream : 0, streamId, bytes),
+    reset: (code) => write(frameType.reset, 0, streamId, words(code)),
+    goaway: (lastStreamId, code) => write(frameType.goaway, 0, 0, words(lastStreamId, code)),
+    raw: (bytes) => void socket.write(bytes),
+    hangUp: () => void socket.end(),
+  };
+}
+
+function readFrames(socket: Socket, onFrame: (received: Frame) => void): void {
+  const prefaceBytes = 24;
+  const headBytes = 9;
+  let buffer = Buffer.alloc(0);
+  let skip = prefaceBytes;
+  socket.on("data", (chunk) => {
+    buffer = Buffer.concat([buffer, chunk]);
+    for (;;) {
+      if (buffer.length < skip + headBytes) return;
+      const head = buffer.subarray(skip);
+      const end = headBytes + head.readUIntBE(0, 3);
+      if (head.length < end) return;
+      buffer = head.subarray(end);
+      skip = 0;
+      const [type, flags] = [head.readUInt8(3), head.readUInt8(4)];
+      onFrame({ type, flags, streamId: head.readUInt32BE(5), payload: head.subarray(headBytes, end) });
+    }
+  });
+}
+
+function frame(type: number, flags: number, streamId: number, payload: Uint8Array): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(streamId, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** HPACK with literals only, of less than 127 bytes each. */
+function headerBlock(fields: Record<string, string>): Buffer {
+  const literal = (text: string) => [text.length, ...Buffer.from(text)];
+  return Buffer.from(
+    Object.entries(fields).flatMap(([name, value]) => [0, ...literal(name), ...literal(value)]),
+  );
+}
+
+function words(...values: number[]): Buffer {
+  const bytes = Buffer.alloc(4 * values.length);
+  values.forEach((value, index) => bytes.writeUInt32BE(value, 4 * index));
+  return bytes;
+}

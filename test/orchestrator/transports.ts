@@ -1,0 +1,40 @@
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport as createStockTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
+import { createGrpcConnection } from "../../src/orchestrator/grpc-connection.ts";
+import { createGrpcTransport } from "../../src/orchestrator/grpc-transport.ts";
+
+/** A client over one of the transports. */
+export interface ClientUnderTest {
+  readonly client: OrchestratorClient;
+  close(): Promise<void>;
+}
+
+/** The largest message that both accept. */
+export const readMaxBytes = 4 * 1024 * 1024;
+
+/** The gateway's transport, and the one that it stands in for. */
+export const transports = {
+  ours(url: string): ClientUnderTest {
+    const connection = createGrpcConnection(url);
+    const transport = createGrpcTransport({ connection, pathPrefix: "", readMaxBytes });
+    return {
+      client: createClient(OrchestratorService, transport),
+      close: () => Promise.resolve(connection.close()),
+    };
+  },
+  stock(url: string): ClientUnderTest {
+    const sessionManager = new Http2SessionManager(url);
+    const transport = createStockTransport({
+      baseUrl: url,
+      sessionManager,
+      readMaxBytes,
+      acceptCompression: [],
+    });
+    return {
+      client: createClient(OrchestratorService, transport),
+      close: () => Promise.resolve(sessionManager.abort()),
+    };
+  },
+};
