@@ -69,7 +69,7 @@ describe("createApp", () => {
 
   it("leads each route of the contract to its own operation", async () => {
     const called: string[] = [];
-    const app = await createTestApp(loadContract(), recordedOperations(called));
+    const app = createTestApp(loadContract(), recordedOperations(called));
     const server = await startServer(app, "127.0.0.1", 0);
     for (const [method, path] of routes) {
       const body =
@@ -127,8 +127,8 @@ describe("createApp", () => {
     ],
   ];
   for (const [what, breakIt] of breaks) {
-    it(`rejects a contract with ${what}`, async () => {
-      await assert.rejects(async () => createTestApp(brokenContract(breakIt)));
+    it(`refuses a contract with ${what}`, () => {
+      assert.throws(() => createTestApp(brokenContract(breakIt)));
     });
   }
 });

@@ -1,0 +1,71 @@
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Work } from "./load.ts";
+
+/** A connection, and what the request that it carries waits for. */
+interface Client {
+  readonly socket: Socket;
+  received: number;
+  answered(): void;
+}
+
+/**
+ * Sends `rate` GETs per second at even intervals for so many seconds, whether earlier ones are answered or not,
+ * over as many connections as that takes. The latencies, in milliseconds from when a request was due, shortest
+ * first. A client of so few steps leaves the machine to those that are measured; it takes all answers for as
+ * long as the first.
+ */
+export async function pacedLoad(url: string, work: Work, rate: number, seconds: number): Promise<number[]> {
+  const { hostname, port } = new URL(url);
+  const request = requestText(hostname, work);
+  const answerBytes = (await (await fetch(url + work.path, { headers: { ...work.headers } })).text()).length;
+  const idle: Client[] = [];
+  const open: Client[] = [];
+
+  function openClient(): Client {
+    const socket = connect(Number(port), hostname);
+    const client: Client = { socket, received: 0, answered: () => undefined };
+    let wanted = 0;
+    socket.on("data", (chunk) => {
+      // The head is counted along with the first chunk, which holds all of it.
+      if (client.received === 0) wanted = chunk.indexOf("\r\n\r\n") + 4 + answerBytes;
+      client.received += chunk.length;
+      if (client.received < wanted) return;
+      client.received = 0;
+      client.answered();
+    });
+    open.push(client);
+    return client;
+  }
+
+  function send(due: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const client = idle.pop() ?? openClient();
+      client.socket.once("error", reject);
+      client.answered = () => {
+        client.socket.off("error", reject);
+        idle.push(client);
+        resolve(performance.now() - due);
+      };
+      client.socket.write(request);
+    });
+  }
+
+  const total = Math.round(rate * seconds);
+  const answers: Promise<number>[] = [];
+  const begin = performance.now();
+  while (answers.length < total) {
+    const dueByNow = Math.min(total, ((performance.now() - begin) / 1000) * rate);
+    while (answers.length < dueByNow) answers.push(send(begin + (answers.length / rate) * 1000));
+    await delay(1);
+  }
+  const latencies = await Promise.all(answers);
+  for (const { socket } of open) socket.destroy();
+  return latencies.sort((a, b) => a - b);
+}
+
+function requestText(host: string, { path, headers = {} }: Work): string {
+  const lines = Object.entries({ Host: host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`;
+}
