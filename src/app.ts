@@ -46,6 +46,7 @@ export function createApp(parts: AppParts): Express {
     const router = express.Router({ strict: true, caseSensitive: true });
     const own = router.route(path.route);
     const refuse = methodNotAllowed(path);
+    // Express answers HEAD with the handler of GET, and an event stream has no end to answer with.
     if (!path.allowed.includes("HEAD")) own.head(refuse);
     for (const operation of path.operations) {
       const pipeline: unknown[] = [
@@ -62,7 +63,7 @@ export function createApp(parts: AppParts): Express {
     own.all(refuse);
     // A router lets go of an error only in the next turn of the event loop, when the client may have gone.
     router.use(answerErrors);
-    return { template: path.template, router };
+    return { route: path.route, router };
   }
 
   const app = express();

@@ -86,7 +86,7 @@ interface OperationObject {
 }
 
 /** A path of the document, as far as the gateway reads it. */
-export type PathItem = { parameters?: (Parameter | Reference)[] } & Partial<
+type PathItem = { parameters?: (Parameter | Reference)[] } & Partial<
   Record<Operation["method"] | "head", OperationObject>
 >;
 

@@ -1,3 +1,4 @@
+import type { ErrorRequestHandler, RequestHandler } from "express";
 import type { Caller } from "./auth/caller.ts";
 import type { TraceContext } from "./telemetry/trace-context.ts";
 
@@ -20,3 +21,9 @@ export type Locals = {
   /** Deadline, cancellation and metadata of the gRPC calls made for this request. */
   call: Call;
 };
+
+/** A middleware that knows the locals. */
+export type Middleware = RequestHandler<object, unknown, unknown, object, Locals>;
+
+/** One that takes errors. */
+export type ErrorMiddleware = ErrorRequestHandler<object, unknown, unknown, object, Locals>;

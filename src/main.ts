@@ -37,7 +37,7 @@ async function main(): Promise<void> {
     logger.info({ event: "gateway.stop", signal }, "gateway.stop");
     void gateway.close().then(() => process.exit(0));
   }
-  process.on("SIGTERM", stop).on("SIGINT", stop);
+  process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", stop);
 }
 
 await main().catch((error: unknown) => fail(startFailure(error)));

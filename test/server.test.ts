@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { startServer } from "../src/server.ts";
 import { signal } from "./support/stack.ts";
@@ -44,6 +44,30 @@ describe("startServer", () => {
     mayEnd.resolve();
     assert.equal(await (await answer).text(), "finished");
     await closed;
+  });
+
+  it("closes a connection that idles after its last answer", async function () {
+    // Node itself would hold it for five seconds.
+    this.timeout(4000);
+    const begun = signal();
+    const mayEnd = signal();
+    const server = await startServer(
+      (_req, res) => {
+        begun.resolve();
+        void mayEnd.promise.then(() => res.end("finished"));
+      },
+      "127.0.0.1",
+      0,
+    );
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    await begun.promise;
+    const closed = server.close(longGraceMs);
+    mayEnd.resolve();
+    await once(socket, "data");
+    await closed;
+    socket.destroy();
   });
 
   it("cuts what is left when the grace is over", async () => {

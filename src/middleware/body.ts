@@ -23,8 +23,10 @@ const wantJson: RequestHandler = function wantJson(req, _res, next) {
     .map((parameter) => parameter.trim())
     .find((parameter) => parameter.startsWith("charset="));
   const isUtf8Json =
-    type.trim() === "application/json" && (charset === undefined || /^charset="?utf-?8"?$/.test(charset));
-  if (!isUtf8Json || (req.get("content-encoding") ?? "identity") !== "identity") throw notJson();
+    type.trim() === "application/json" &&
+    (charset === undefined || /^charset=(?:utf-8|"utf-8")$/.test(charset));
+  if (!isUtf8Json || (req.get("content-encoding") ?? "identity").toLowerCase() !== "identity")
+    throw notJson();
   next();
 };
 
@@ -38,7 +40,7 @@ const parseJson = express.json({
   },
 });
 
-/** Says what is wrong with a body that could not be parsed. The parser's own error carries the body: it goes no further. */
+/** Says what is wrong with a body that could not be parsed. The parser's error carries the body: no more than its message goes on. */
 const refuseBody: ErrorRequestHandler = function refuseBody(error: unknown, _req, _res, next) {
   if (error instanceof Refusal) return next(error);
   const { type, message } = error as { type?: string; message?: string };

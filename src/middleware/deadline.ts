@@ -1,13 +1,12 @@
-import type { RequestHandler } from "express";
 import { principalOf } from "../auth/caller.ts";
-import type { Locals } from "../locals.ts";
+import type { Middleware } from "../locals.ts";
 import { outgoingMetadata } from "../orchestrator/metadata.ts";
 
 /**
  * Prepares the gRPC calls of a request: each bounded by `timeoutMs`, all of them cancelled as soon as the
  * client goes away, and scoped to the caller.
  */
-export function deadline(timeoutMs: number): RequestHandler<object, unknown, unknown, object, Locals> {
+export function deadline(timeoutMs: number): Middleware {
   return function deadline(_req, res, next) {
     const controller = new AbortController();
     // The *request* closes once its body is read; only the response's "close" tells that the client has gone.

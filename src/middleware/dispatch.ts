@@ -2,13 +2,13 @@ import type { RequestHandler } from "express";
 
 /** What serves the requests of one path. */
 export interface PathEntry {
-  /** As the contract writes it. */
-  readonly template: string;
+  /** As Express writes it. */
+  readonly route: string;
   /** Matches the path once more, exactly, and reads its parameters. */
   readonly router: RequestHandler;
 }
 
-/** The templates by their segments. */
+/** The paths by their segments. */
 interface Branch {
   readonly literals: Map<string, Branch>;
   /** Below a parameter. */
@@ -36,14 +36,15 @@ export function dispatch(entries: readonly PathEntry[]): RequestHandler {
 
 function add(root: Branch, entry: PathEntry): void {
   let branch = root;
-  for (const segment of entry.template.split("/")) {
-    if (segment === "{key}") {
+  for (const segment of entry.route.split("/")) {
+    if (segment.startsWith("*")) {
       branch.rest = entry;
       return;
     }
     const literal = branch.literals.get(segment);
-    const below = (segment.startsWith("{") ? branch.parameter : literal) ?? { literals: new Map() };
-    if (segment.startsWith("{")) branch.parameter = below;
+    const isParameter = segment.startsWith(":");
+    const below = (isParameter ? branch.parameter : literal) ?? { literals: new Map() };
+    if (isParameter) branch.parameter = below;
     else branch.literals.set(segment, below);
     branch = below;
   }

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { ErrorRequestHandler, Request } from "express";
-import type { Locals } from "../locals.ts";
+import type { Request } from "express";
+import type { ErrorMiddleware } from "../locals.ts";
 import { errorAnswer } from "../errors/error-answer.ts";
 import { invalidRequest } from "../errors/refusal.ts";
 import { sendJsonText } from "../json-answer.ts";
@@ -14,7 +14,7 @@ const lastResort = '{"code":"INTERNAL","message":"internal server error","retrya
  * The one exit of every error. Once the headers are out, only a broken connection can still tell the client
  * that something failed.
  */
-export function errors(logger: Logger): ErrorRequestHandler<object, unknown, unknown, object, Locals> {
+export function errors(logger: Logger): ErrorMiddleware {
   return function errors(error: unknown, req, res, _next) {
     const { trace, safeToRepeat = false } = res.locals;
     const log = (err: unknown, more: object = {}) =>

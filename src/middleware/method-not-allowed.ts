@@ -1,14 +1,10 @@
 import { Code } from "@connectrpc/connect";
-import type { RequestHandler } from "express";
 import type { Path } from "../contract.ts";
 import { Refusal } from "../errors/refusal.ts";
-import type { Locals } from "../locals.ts";
+import type { Middleware } from "../locals.ts";
 
 /** 405 with `Allow` for every method that the contract does not list for `path`. */
-export function methodNotAllowed({
-  template,
-  allowed,
-}: Path): RequestHandler<object, unknown, unknown, object, Locals> {
+export function methodNotAllowed({ template, allowed }: Path): Middleware {
   return function methodNotAllowed(req, res) {
     res.locals.route = template;
     throw new Refusal(Code.InvalidArgument, `${req.method} is not a method of this path`, {

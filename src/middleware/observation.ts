@@ -1,7 +1,6 @@
-import type { RequestHandler } from "express";
 import onHeaders from "on-headers";
 import { principalOf } from "../auth/caller.ts";
-import type { Locals } from "../locals.ts";
+import type { Locals, Middleware } from "../locals.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
@@ -16,10 +15,7 @@ const clientGone = 499;
  * Counts each request when its answer's head is sent, so that hours of streaming do not count as latency, and
  * logs it when it is over. Neither knows more of the path than the route's template.
  */
-export function observation(
-  metrics: Metrics,
-  logger: Logger,
-): RequestHandler<object, unknown, unknown, object, Locals> {
+export function observation(metrics: Metrics, logger: Logger): Middleware {
   return function observation(req, res, next) {
     const start = performance.now();
     const secondsSoFar = () => (performance.now() - start) / 1000;

@@ -1,9 +1,8 @@
-import type { RequestHandler } from "express";
 import type { Operation } from "../contract.ts";
-import type { Locals } from "../locals.ts";
+import type { Middleware } from "../locals.ts";
 
 /** Notes which operation a request is for, and whether it may be repeated without doing its work twice. */
-export function route(operation: Operation): RequestHandler<object, unknown, unknown, object, Locals> {
+export function route(operation: Operation): Middleware {
   const { template, method, parameters } = operation;
   const takesKey = parameters.some(({ name }) => name === "Idempotency-Key");
   return function route(req, res, next) {

@@ -18,9 +18,9 @@ export function validation(
   saysPattern: ReadonlyMap<string, string>,
 ): RequestHandler {
   return function validation(req, _res, next) {
-    const { values, faults: spelling } = parseQuery(operation, req.originalUrl);
     // A request target has no fragment (RFC 9112 §3.2), so nobody can have meant what follows the `#`.
     if (req.originalUrl.includes("#")) throw invalidRequest([fragment]);
+    const { values, faults: spelling } = parseQuery(operation, req.originalUrl);
     joinWildcards(req.params);
     const parts: RequestParts = { query: values, headers: req.headers, params: req.params, body: req.body };
     const schema = check(parts);

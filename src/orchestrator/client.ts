@@ -4,9 +4,22 @@ import { OrchestratorService } from "../../generated/proto/foldforge/orchestrato
 import { createGrpcConnection } from "./grpc-connection.ts";
 import { serverStreamFunction } from "./grpc-stream-function.ts";
 import { createGrpcTransport } from "./grpc-transport.ts";
+import type { GrpcTransportOptions } from "./grpc-transport.ts";
 
 /** The calls to the orchestrator. Each rejects with a ConnectError. */
 export type OrchestratorClient = Client<typeof OrchestratorService>;
+
+/** The calls over two transports: one for unary calls, one for event streams. */
+export function orchestratorClient(
+  calls: GrpcTransportOptions,
+  streams: GrpcTransportOptions,
+): OrchestratorClient {
+  const { streamWorkflowEvents } = OrchestratorService.method;
+  return {
+    ...createClient(OrchestratorService, createGrpcTransport(calls)),
+    streamWorkflowEvents: serverStreamFunction(streams, streamWorkflowEvents),
+  };
+}
 
 /** The gRPC side of the gateway. */
 export interface Orchestrator {
@@ -24,15 +37,12 @@ const readMaxBytes = 64 * 1024 * 1024;
  */
 export function createOrchestrator(endpoint: string): Orchestrator {
   const connections = { calls: createGrpcConnection(endpoint), streams: createGrpcConnection(endpoint) };
-  const pathPrefix = new URL(endpoint).pathname.replace(/\/$/, "");
-  const calls = createGrpcTransport({ connection: connections.calls, pathPrefix, readMaxBytes });
-  const streams = { connection: connections.streams, pathPrefix, readMaxBytes };
-  const { streamWorkflowEvents } = OrchestratorService.method;
+  const shared = { pathPrefix: new URL(endpoint).pathname.replace(/\/$/, ""), readMaxBytes };
   return {
-    client: {
-      ...createClient(OrchestratorService, calls),
-      streamWorkflowEvents: serverStreamFunction(streams, streamWorkflowEvents),
-    },
+    client: orchestratorClient(
+      { ...shared, connection: connections.calls },
+      { ...shared, connection: connections.streams },
+    ),
     close() {
       connections.calls.close();
       connections.streams.close();

@@ -17,7 +17,7 @@ export interface Follower {
 /** How often open streams are looked after, in milliseconds. */
 export interface StreamCare {
   readonly tickMs: number;
-  /** Longest silence on the wire, in milliseconds. */
+  /** The silence on the wire that the next tick ends, in milliseconds. */
   readonly heartbeatMs: number;
 }
 

@@ -48,6 +48,7 @@ export async function serveEvents(
   } catch (error) {
     const { trace } = res.locals;
     if (response.hasStarted && !isLost(error)) {
+      // Following changes nothing.
       await response.fail(errorAnswer(error, { safeToRepeat: true, traceId: trace.traceId }).body);
     }
     throw error;

@@ -19,9 +19,28 @@ export function createLogger(destination?: DestinationStream): Logger {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: errorToLog },
     },
-    destination ??
-      pino.destination({ dest: 1, sync: true, minLength: bufferedBytes, periodicFlush: flushMs }),
+    destination ?? bufferedStdout(),
   );
+}
+
+/** Stdout, written to a page at a time; a timer runs only while something waits. */
+function bufferedStdout(): DestinationStream & { flush(): void } {
+  const out = pino.destination({ dest: 1, sync: true, minLength: bufferedBytes });
+  let timer: NodeJS.Timeout | undefined;
+
+  function flush() {
+    clearTimeout(timer);
+    timer = undefined;
+    out.flushSync();
+  }
+
+  return {
+    write(line) {
+      out.write(line);
+      timer ??= setTimeout(flush, flushMs).unref();
+    },
+    flush,
+  };
 }
 
 /** How deep a chain of causes is followed. */

@@ -41,8 +41,8 @@ interface CompiledSchema {
 
 /** What express-openapi-validator keeps to itself, as far as it is used here. */
 interface ValidatorInternals {
-  readonly ajv: { getSchema(key: string): CompiledSchema };
-  readonly ajvBody: { getSchema(key: string): CompiledSchema };
+  readonly ajv: { getSchema(key: string): CompiledSchema | undefined };
+  readonly ajvBody: { getSchema(key: string): CompiledSchema | undefined };
   buildMiddleware(path: string, operation: unknown, type: ContentType, key: string): unknown;
 }
 
@@ -62,6 +62,7 @@ export function createRequestChecks(document: OpenApiDocument): (operation: Oper
     validateRequests: { allErrors: true, allowUnknownQueryParameters: true },
     formats,
   });
+  // Nothing is said of answers, which the type does not foresee.
   new SchemaPreprocessor(apiSpec, ajvOpts.preprocessor, undefined as never).preProcess();
   // Without the paths, which every schema would be compiled along with, and which no reference leads to.
   const validator = new RequestValidator(
@@ -72,7 +73,9 @@ export function createRequestChecks(document: OpenApiDocument): (operation: Oper
   return function createRequestCheck({ id, template, method, hasBody }) {
     const type = ContentType.fromString(hasBody ? "application/json" : "");
     validator.buildMiddleware(template, apiSpec.paths?.[template]?.[method], type, id);
-    const schemas = [validator.ajv.getSchema(id), ...(hasBody ? [validator.ajvBody.getSchema(id)] : [])];
+    const compiled = [validator.ajv, ...(hasBody ? [validator.ajvBody] : [])].map((ajv) => ajv.getSchema(id));
+    const schemas = compiled.filter((schema) => schema !== undefined);
+    if (schemas.length < compiled.length) throw new Error(`the validator has compiled no schema of ${id}`);
     return (parts) => schemas.flatMap((schema) => (schema(parts) ? [] : (schema.errors ?? [])));
   };
 }

@@ -1,4 +1,5 @@
 import type { Fault } from "../errors/refusal.ts";
+import { escapePointer } from "./json-pointer.ts";
 import type { SchemaFault } from "./request-checks.ts";
 
 /** Keywords that only say that another fault is there. */
@@ -17,7 +18,7 @@ export function faultsFromSchema(
 /** A property that is missing, or should be, is the fault's place, not the object around it. */
 function pathOf({ instancePath, params }: SchemaFault): string {
   const property = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty;
-  return property === undefined ? instancePath : `${instancePath}/${property}`;
+  return property === undefined ? instancePath : `${instancePath}/${escapePointer(property)}`;
 }
 
 function messageOf({ message = "is not allowed" }: SchemaFault): string {

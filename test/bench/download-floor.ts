@@ -5,12 +5,12 @@
 import { createHash } from "node:crypto";
 import { Agent, createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { bucket } from "./download-objects.ts";
+import { listen } from "./listen.ts";
 
 const [endpoint = ""] = process.argv.slice(2);
 const client = new S3Client({
@@ -42,7 +42,4 @@ async function serve(req: IncomingMessage, res: ServerResponse): Promise<void> {
 }
 
 const server = createServer((req, res) => void serve(req, res));
-server.listen(0, "127.0.0.1", () => {
-  const { port } = server.address() as AddressInfo;
-  process.stdout.write(`${JSON.stringify({ url: `http://127.0.0.1:${port}` })}\n`);
-});
+listen(server);

@@ -3,13 +3,13 @@
  * writes its `url` to stdout.
  */
 import { createServer } from "node:http2";
-import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { WorkflowSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { bucket, keyOf, lengths, mebibyte, sha256Of } from "./download-objects.ts";
-import { envelope } from "./envelope.ts";
+import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
 import { workflow } from "./messages.ts";
+import { listen } from "./listen.ts";
 
 const outputs = Object.values(lengths).flatMap((length) =>
   (["checked", "plain"] as const).map((kind) => ({
@@ -24,7 +24,7 @@ const finished = create(WorkflowSchema, {
   state: JobState.SUCCEEDED,
   stepStatuses: [{ stepId: "design", state: JobState.SUCCEEDED, fraction: 1, outputs }],
 });
-const answer = envelope(toBinary(WorkflowSchema, finished));
+const answer = frameOf(toBinary(WorkflowSchema, finished));
 
 const server = createServer();
 server.on("stream", (stream) => {
@@ -35,7 +35,4 @@ server.on("stream", (stream) => {
     stream.end(answer);
   });
 });
-server.listen(0, "127.0.0.1", () => {
-  const { port } = server.address() as AddressInfo;
-  process.stdout.write(`${JSON.stringify({ url: `http://127.0.0.1:${port}` })}\n`);
-});
+listen(server);

@@ -2,7 +2,7 @@ import type { Source } from "./download-client.ts";
 import { keyOf } from "./download-objects.ts";
 import type { Kind } from "./download-objects.ts";
 import { workflow } from "./messages.ts";
-import { startGateway, startProcess } from "./processes.ts";
+import { adminToken, startGateway, startProcess } from "./processes.ts";
 import type { ServingProcess } from "./processes.ts";
 
 /** A process that serves the stored objects. */
@@ -13,9 +13,6 @@ export interface Side {
 
 /** A gateway's settings, by their names without the prefix. */
 export type Settings = Readonly<Record<string, string>>;
-
-/** The administrator of every gateway here. */
-export const adminToken = "the-token-of-the-benchmark";
 
 /** Starts a gateway that serves the outputs of the one workflow. */
 export async function startGatewaySide(settings: Settings): Promise<Side> {

@@ -3,10 +3,10 @@
  * stdout.
  */
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { block, lengthIn, mebibyte } from "./download-objects.ts";
+import { listen } from "./listen.ts";
 
 const server = createServer(function serve(req, res) {
   const length = lengthIn(req.url ?? "");
@@ -23,7 +23,4 @@ const server = createServer(function serve(req, res) {
   // A reader that leaves is no failure of the benchmark.
   pipeline(body, res).catch(() => undefined);
 });
-server.listen(0, "127.0.0.1", () => {
-  const { port } = server.address() as AddressInfo;
-  process.stdout.write(`${JSON.stringify({ url: `http://127.0.0.1:${port}` })}\n`);
-});
+listen(server);

@@ -3,7 +3,7 @@ import { download, downloadSlowly } from "./download-client.ts";
 import { compareDownloads } from "./download-cpu.ts";
 import { residentGrowth } from "./download-memory.ts";
 import { bucket, lengths } from "./download-objects.ts";
-import { adminToken, startFloorSide, startGatewaySide } from "./download-sides.ts";
+import { startFloorSide, startGatewaySide } from "./download-sides.ts";
 import type { Settings } from "./download-sides.ts";
 import { startProcess } from "./processes.ts";
 import type { ServingProcess } from "./processes.ts";
@@ -18,7 +18,6 @@ export async function measureDownloads(): Promise<Finding[]> {
   const orchestrator = await startProcess("download-orchestrator.ts");
   const settings = {
     ORCHESTRATOR_ENDPOINT: orchestrator.url,
-    API_TOKEN: adminToken,
     R2_ENDPOINT: store.url,
     R2_BUCKET: bucket,
     R2_ACCESS_KEY_ID: "any",

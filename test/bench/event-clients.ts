@@ -7,8 +7,9 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect } from "node:net";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { workflow } from "./messages.ts";
+import { listen } from "./listen.ts";
 
 const [gateway = ""] = process.argv.slice(2);
 const { hostname, port } = new URL(gateway);
@@ -97,7 +98,4 @@ const server = createServer(function serve({ url = "" }, res) {
   // A connection kept for the next command might be closed just when that is sent.
   void commands[command]?.(Number(count)).then(() => res.writeHead(200, { Connection: "close" }).end());
 });
-server.listen(0, "127.0.0.1", () => {
-  const { port } = server.address() as AddressInfo;
-  process.stdout.write(`${JSON.stringify({ url: `http://127.0.0.1:${port}` })}\n`);
-});
+listen(server);

@@ -5,7 +5,6 @@
  */
 import { createServer } from "node:http2";
 import type { ServerHttp2Stream } from "node:http2";
-import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
@@ -15,8 +14,9 @@ import {
   OrchestratorService,
   WorkflowEventSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { envelope } from "./envelope.ts";
+import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
 import { workflow } from "./messages.ts";
+import { listen } from "./listen.ts";
 
 type Event = NonNullable<MessageInitShape<typeof WorkflowEventSchema>["event"]>;
 
@@ -29,12 +29,12 @@ const at = timestampFromDate(new Date("2026-01-05T09:00:01Z"));
 
 function eventBytes(event: Event, eventId: bigint): Uint8Array {
   const message = create(WorkflowEventSchema, { workflowId: workflow.id, eventId, event, at });
-  return envelope(toBinary(WorkflowEventSchema, message));
+  return frameOf(toBinary(WorkflowEventSchema, message));
 }
 
 const snapshot = eventBytes({ case: "workflowUpdate", value: workflow }, 0n);
 const verdict = create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" });
-const verdictBytes = envelope(toBinary(AuthenticateApiKeyResponseSchema, verdict));
+const verdictBytes = frameOf(toBinary(AuthenticateApiKeyResponseSchema, verdict));
 
 const open = new Set<ServerHttp2Stream>();
 let lastId = 0n;
@@ -76,7 +76,4 @@ server.on("stream", function serve(stream: ServerHttp2Stream, { ":path": path = 
     answerCall(stream, verdictBytes);
   }
 });
-server.listen(0, "127.0.0.1", () => {
-  const { port } = server.address() as AddressInfo;
-  process.stdout.write(`${JSON.stringify({ url: `http://127.0.0.1:${port}` })}\n`);
-});
+listen(server);

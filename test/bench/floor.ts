@@ -5,7 +5,6 @@
 import { createServer } from "node:http";
 import type { ServerResponse } from "node:http";
 import { connect } from "node:http2";
-import type { AddressInfo } from "node:net";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import {
@@ -20,7 +19,8 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { workflowSpecFromJson } from "../../src/mapping/workflow-spec.ts";
 import { workflowListToJson, workflowToJson } from "../../src/mapping/workflow.ts";
-import { envelope } from "./envelope.ts";
+import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
+import { listen } from "./listen.ts";
 
 const [orchestrator = ""] = process.argv.slice(2);
 const session = connect(orchestrator);
@@ -47,7 +47,7 @@ function call<Input extends DescMessage, Output extends DescMessage>(
       resolve(fromBinary(output, Buffer.concat(chunks).subarray(5)));
     });
     stream.on("error", reject);
-    stream.end(envelope(toBinary(input, create(input, request))));
+    stream.end(frameOf(toBinary(input, create(input, request))));
   });
 }
 
@@ -83,7 +83,4 @@ const server = createServer(function serve(req, res) {
     );
   }
 });
-server.listen(0, "127.0.0.1", () => {
-  const { port } = server.address() as AddressInfo;
-  process.stdout.write(`${JSON.stringify({ url: `http://127.0.0.1:${port}` })}\n`);
-});
+listen(server);

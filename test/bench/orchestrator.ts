@@ -4,7 +4,6 @@
  */
 import { createServer } from "node:http2";
 import type { ServerHttp2Stream } from "node:http2";
-import type { AddressInfo } from "node:net";
 import { toBinary } from "@bufbuild/protobuf";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
@@ -16,12 +15,13 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { page, workflow } from "./messages.ts";
-import { envelope } from "./envelope.ts";
+import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
+import { listen } from "./listen.ts";
 
 const answers = new Map<string, Uint8Array>();
 
 function answer<Desc extends DescMessage>(rpc: string, schema: Desc, message: MessageShape<Desc>) {
-  answers.set(`/${OrchestratorService.typeName}/${rpc}`, envelope(toBinary(schema, message)));
+  answers.set(`/${OrchestratorService.typeName}/${rpc}`, frameOf(toBinary(schema, message)));
 }
 
 answer("GetWorkflow", WorkflowSchema, workflow);
@@ -52,7 +52,4 @@ server.on("stream", function serve(stream: ServerHttp2Stream, { ":path": path = 
     stream.end(bytes);
   });
 });
-server.listen(0, "127.0.0.1", () => {
-  const { port } = server.address() as AddressInfo;
-  process.stdout.write(`${JSON.stringify({ url: `http://127.0.0.1:${port}` })}\n`);
-});
+listen(server);

@@ -13,13 +13,15 @@ interface Client {
 /**
  * Sends `rate` GETs per second at even intervals for so many seconds, whether earlier ones are answered or not,
  * over as many connections as that takes. The latencies, in milliseconds from when a request was due, shortest
- * first. A client of so few steps leaves the machine to those that are measured; it takes all answers for as
- * long as the first.
+ * first. Rejects when an answer is not the expected one. A client of so few steps leaves the machine to those
+ * that are measured; all answers must be as long as the first.
  */
 export async function pacedLoad(url: string, work: Work, rate: number, seconds: number): Promise<number[]> {
   const { hostname, port } = new URL(url);
   const request = requestText(hostname, work);
-  const answerBytes = (await (await fetch(url + work.path, { headers: { ...work.headers } })).text()).length;
+  const first = await fetch(url + work.path, { headers: { ...work.headers } });
+  const answerBytes = (await first.arrayBuffer()).byteLength;
+  const statusLine = `HTTP/1.1 ${work.status} `;
   const idle: Client[] = [];
   const open: Client[] = [];
 
@@ -29,12 +31,16 @@ export async function pacedLoad(url: string, work: Work, rate: number, seconds: 
     let wanted = 0;
     socket.on("data", (chunk) => {
       // The head is counted along with the first chunk, which holds all of it.
-      if (client.received === 0) wanted = chunk.indexOf("\r\n\r\n") + 4 + answerBytes;
+      if (client.received === 0) {
+        if (!chunk.toString("latin1", 0, statusLine.length).startsWith(statusLine)) socket.destroy();
+        wanted = chunk.indexOf("\r\n\r\n") + 4 + answerBytes;
+      }
       client.received += chunk.length;
       if (client.received < wanted) return;
       client.received = 0;
       client.answered();
     });
+    socket.on("error", () => undefined);
     open.push(client);
     return client;
   }
@@ -42,9 +48,10 @@ export async function pacedLoad(url: string, work: Work, rate: number, seconds: 
   function send(due: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const client = idle.pop() ?? openClient();
-      client.socket.once("error", reject);
+      const lost = () => reject(new Error(`an answer was not ${work.status}, or did not come`));
+      client.socket.once("close", lost);
       client.answered = () => {
-        client.socket.off("error", reject);
+        client.socket.off("close", lost);
         idle.push(client);
         resolve(performance.now() - due);
       };

@@ -27,6 +27,9 @@ export async function cpuOf(server: ServingProcess, act: () => Promise<unknown>)
   return after.cpuMicros - before.cpuMicros;
 }
 
+/** The administrator of every gateway here. */
+export const adminToken = "the-token-of-the-benchmark";
+
 const here = (file: string) => new URL(file, import.meta.url);
 
 /** The gateway as `make start` runs it, its log read from a pipe. Settings have no prefix. */
@@ -36,7 +39,7 @@ export function startGateway(settings: Readonly<Record<string, string>>): Promis
 
 /** The environment that gives a gateway these settings. */
 export function environmentOf(settings: Readonly<Record<string, string>>): Record<string, string> {
-  const all = { BIND_ADDR: "127.0.0.1:0", ...settings };
+  const all = { BIND_ADDR: "127.0.0.1:0", API_TOKEN: adminToken, ...settings };
   return Object.fromEntries(Object.entries(all).map(([name, value]) => [prefix + name, value]));
 }
 
@@ -48,12 +51,11 @@ export async function startProcess(
   file: string,
   args: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
-  nodeOptions: readonly string[] = [],
 ): Promise<ServingProcess> {
   const child = fork(here(file), args, {
     // Nothing of the environment but what programs are found by: settings of the caller's gateway stay out.
     env: { PATH: process.env["PATH"], BENCH_QUICK: process.env["BENCH_QUICK"], ...env },
-    execArgv: [...nodeOptions, `--import=${here("probe.ts").href}`],
+    execArgv: [`--import=${here("probe.ts").href}`],
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
   const exit = once(child, "exit");

@@ -17,7 +17,7 @@ import type { CallResult, CallToMake, SuiteHeader } from "./suite-messages.ts";
 const suite = loadSuiteMessages(process.argv[2] ?? "");
 
 /** Without a limit of the suite's. */
-const noLimit = 4 * 1024 * 1024;
+const defaultLimit = 4 * 1024 * 1024;
 
 const calls: Promise<void>[] = [];
 let input = Buffer.alloc(0);
@@ -53,7 +53,7 @@ async function makeCall(request: CallToMake): Promise<CallResult> {
   const transport = createGrpcTransport({
     connection,
     pathPrefix: "",
-    readMaxBytes: request.messageReceiveLimit || noLimit,
+    readMaxBytes: request.messageReceiveLimit || defaultLimit,
   });
   const method = suite
     .service(request.service ?? suiteService)

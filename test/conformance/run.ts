@@ -31,6 +31,7 @@ try {
 
 /** Runs the suite from `folder`; the count of its cases, or an error with what failed. */
 async function runSuite(folder: string): Promise<string> {
+  console.log("conformance: building the suite");
   const go = { cwd: folder, env: { ...process.env, GOBIN: folder } };
   await execute("go", ["install", `${suite.module}/cmd/connectconformance@${suite.version}`], go);
   const download = await execute("go", ["mod", "download", "-json", `${suite.module}@${suite.version}`], go);

@@ -5,39 +5,39 @@ import { startServer } from "../../src/server.ts";
 import { suite } from "../support/gateway.ts";
 import { sendPath } from "../support/raw-http.ts";
 
-const templates = [
+const routes = [
   "/things",
-  "/things/{id}",
+  "/things/:id",
   "/things/search",
-  "/things/{id}/parts",
-  "/things/{id}/parts/{part}",
-  "/things/{id}/files/{key}",
-  "/other/{id}/last",
+  "/things/:id/parts",
+  "/things/:id/parts/:part",
+  "/things/:id/files/*key",
+  "/other/:id/last",
 ];
 
 describe("dispatch", () => {
   const server = suite(async () => {
     const app = express();
-    const entries = templates.map((template) => ({
-      template,
-      router: express.Router().use((_req, res) => void res.send(template)),
+    const entries = routes.map((route) => ({
+      route,
+      router: express.Router().use((_req, res) => void res.send(route)),
     }));
     app.use(dispatch(entries), (_req, res) => void res.send("none"));
     const { url, close } = await startServer(app, "127.0.0.1", 0);
     return { url, close: () => close(0) };
   });
 
-  for (const [path, template] of [
+  for (const [path, route] of [
     ["/things", "/things"],
     ["/things?a=/things/search", "/things"],
-    ["/things/7", "/things/{id}"],
+    ["/things/7", "/things/:id"],
     ["/things/search", "/things/search"],
-    ["/things/search/parts", "/things/{id}/parts"],
-    ["/things/7/parts", "/things/{id}/parts"],
-    ["/things/7/parts/8", "/things/{id}/parts/{part}"],
-    ["/things/7/files/a", "/things/{id}/files/{key}"],
-    ["/things/7/files/a/b/c", "/things/{id}/files/{key}"],
-    ["/other/7/last", "/other/{id}/last"],
+    ["/things/search/parts", "/things/:id/parts"],
+    ["/things/7/parts", "/things/:id/parts"],
+    ["/things/7/parts/8", "/things/:id/parts/:part"],
+    ["/things/7/files/a", "/things/:id/files/*key"],
+    ["/things/7/files/a/b/c", "/things/:id/files/*key"],
+    ["/other/7/last", "/other/:id/last"],
     ["/", "none"],
     ["/thing", "none"],
     ["/Things", "none"],
@@ -47,8 +47,8 @@ describe("dispatch", () => {
     ["/other/7/last/", "none"],
     [`/${"/".repeat(8000)}`, "none"],
   ] as const)
-    it(`leads ${path.slice(0, 40)} to ${template}`, async () => {
+    it(`leads ${path.slice(0, 40)} to ${route}`, async () => {
       const answer = await sendPath(server().url, path);
-      assert.equal(answer.body, template);
+      assert.equal(answer.body, route);
     });
 });

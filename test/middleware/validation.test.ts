@@ -77,6 +77,14 @@ describe("validation", () => {
       });
     }
 
+    it("tells what is wrong with the spelling of a parameter, and not what that makes of its value", async () => {
+      const answer = await stack().gateway.fetch("/v1/workflows?page_size=abc");
+      const { details } = (await answer.json()) as ErrorBody;
+      assert.deepEqual(details, [
+        { path: "/query/page_size", message: "must be an integer in decimal digits" },
+      ]);
+    });
+
     for (const path of [
       "/v1/healthz",
       "/v1/readyz",

@@ -22,9 +22,9 @@ function answer(peer: Peer): void {
 }
 
 /** A client over a connection whose sessions the test sees. */
-function watchedClient(url: string) {
+function watchedClient(url: string, maxStreams?: number) {
   const sessions = new Set<ClientHttp2Session>();
-  const connection = createGrpcConnection(url);
+  const connection = createGrpcConnection(url, maxStreams);
   const watched: typeof connection = {
     ...connection,
     open(headers) {
@@ -73,6 +73,25 @@ describe("createGrpcConnection", () => {
     first?.header(ok, "ends");
     assert.equal((await events.next()).value?.workflowId, "w2");
     assert.equal((await events.next()).done, true);
+  });
+
+  it("takes a new session before the ids of its streams run out, and lets the old one finish", async () => {
+    const { client, sessions, close } = watchedClient(server().url, 2);
+    let first: Peer | undefined;
+    server().serve = (peer) => (first === undefined ? (first = peer) : answer(peer));
+    const early = client.getWorkflow({});
+    for (let count = 0; count < 4; count++) await client.getWorkflow({});
+    assert.equal(sessions.size, 3);
+    assert.ok(first);
+    answer(first);
+    assert.equal((await early).id, "w1");
+    await close();
+  });
+
+  it("makes no call once it is closed", async () => {
+    const { client, close } = watchedClient(server().url);
+    await close();
+    await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable });
   });
 
   it("wants no pushed streams", async () => {

@@ -1,6 +1,7 @@
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport as createStockTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { orchestratorClient } from "../../src/orchestrator/client.ts";
 import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
 import { createGrpcConnection } from "../../src/orchestrator/grpc-connection.ts";
 import { createGrpcTransport } from "../../src/orchestrator/grpc-transport.ts";
@@ -14,13 +15,22 @@ export interface ClientUnderTest {
 /** The largest message that both accept. */
 export const readMaxBytes = 4 * 1024 * 1024;
 
-/** The gateway's transport, and the one that it stands in for. */
+/** Our transport, and the one that it stands in for. */
 export const transports = {
   ours(url: string): ClientUnderTest {
     const connection = createGrpcConnection(url);
     const transport = createGrpcTransport({ connection, pathPrefix: "", readMaxBytes });
     return {
       client: createClient(OrchestratorService, transport),
+      close: () => Promise.resolve(connection.close()),
+    };
+  },
+  /** Our transport as the gateway uses it. */
+  gateway(url: string): ClientUnderTest {
+    const connection = createGrpcConnection(url);
+    const options = { connection, pathPrefix: "", readMaxBytes };
+    return {
+      client: orchestratorClient(options, options),
       close: () => Promise.resolve(connection.close()),
     };
   },

@@ -36,6 +36,14 @@ describe("faultsFromSchema", () => {
       "must be string or null",
     ],
     ["pattern", "/params/id", 'must match pattern "^x$"', { pattern: "^x$" }, "/params/id", "must be an x"],
+    [
+      "additionalProperties",
+      "/body",
+      "must NOT have additional properties",
+      { additionalProperty: "a/b~c" },
+      "/body/a~1b~0c",
+      "is not a property of this object",
+    ],
     ["maximum", "/query/n", "must be <= 1", { limit: 1 }, "/query/n"],
     ["false schema", "/body/x", undefined, {}, "/body/x", "is not allowed"],
   ] as const;
