@@ -19,7 +19,7 @@ export function validation(
 ): RequestHandler {
   return function validation(req, _res, next) {
     // A request target has no fragment (RFC 9112 §3.2), so nobody can have meant what follows the `#`.
-    if (req.originalUrl.includes("#")) throw invalidRequest([fragment]);
+    if (req.originalUrl.includes("#")) return next(invalidRequest([fragment]));
     const { values, faults: spelling } = parseQuery(operation, req.originalUrl);
     joinWildcards(req.params);
     const parts: RequestParts = { query: values, headers: req.headers, params: req.params, body: req.body };
@@ -29,7 +29,8 @@ export function validation(
       // What is wrong with a parameter's spelling makes the schema's word on it an echo.
       const isEcho = ({ path }: Fault) => spelling.some((fault) => isWithin(path, fault.path));
       const own = faultsFromSchema(schema, saysPattern).filter((fault) => !isEcho(fault));
-      throw invalidRequest([...own, ...spelling, ...rules]);
+      // Passed on and not thrown, which would cost more than the check.
+      return next(invalidRequest([...own, ...spelling, ...rules]));
     }
     // Express's own `query` reads the string once more at each use.
     Object.defineProperty(req, "query", { value: values });
