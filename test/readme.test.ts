@@ -30,6 +30,14 @@ function code(cell = ""): string[] {
   return [...cell.matchAll(/`([^`]+)`/g)].map(([, text = ""]) => text);
 }
 
+describe("README: the links", () => {
+  it("lead to files that are there", () => {
+    const targets = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, target = ""]) => target);
+    assert.ok(targets.length > 0);
+    for (const target of targets) assert.ok(existsSync(target), target);
+  });
+});
+
 describe("README: the tables", () => {
   it("lists every command of the Makefile", () => {
     const documented = rows("Commands", /^`make/).flatMap(([command]) => code(command));

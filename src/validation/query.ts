@@ -49,7 +49,7 @@ export function parseQuery({ parameters }: Operation, url: string): ParsedQuery 
 /** Parsers of query strings put U+FFFD for what they cannot decode, which nobody sent. */
 function isPercentEncodedUtf8(text: string): boolean {
   try {
-    decodeURIComponent(text);
+    if (text.includes("%")) decodeURIComponent(text);
     return true;
   } catch {
     return false;

@@ -41,6 +41,10 @@ export async function pacedLoad(url: string, work: Work, rate: number, seconds: 
       client.answered();
     });
     socket.on("error", () => undefined);
+    // The server ends a connection that idles for too long.
+    socket.on("close", () => {
+      if (idle.includes(client)) idle.splice(idle.indexOf(client), 1);
+    });
     open.push(client);
     return client;
   }

@@ -43,16 +43,22 @@ const againstFloor: readonly { name: string; work: Work; limit: number }[] = [
 ];
 
 const refused: readonly { name: string; work: Work }[] = [
-  {
-    name: "refused with 400",
-    work: { path: "/v1/workflows?page_size=1000", headers: admin, status: 400 },
-  },
+  { name: "refused with 400", work: { ...getOne, path: "/v1/workflows/not%20an%20id", status: 400 } },
   { name: "refused with 401", work: { ...getOne, headers: {}, status: 401 } },
-  { name: "refused with 404", work: { path: "/v2/workflows", headers: admin, status: 404 } },
+  { name: "refused with 404", work: { ...getOne, path: getOne.path.replace("v1", "v2"), status: 404 } },
 ];
 
-/** Refused once its body is read and parsed, unlike those above. */
-const refusedPost: Work = { ...post, body: body.replace('"tool":"af2"', '"tool":"af3"'), status: 400 };
+/** Refused for more than a path: what has to be read of them costs, too. */
+const refusedLater: readonly { name: string; work: Work }[] = [
+  {
+    name: "a query",
+    work: { path: "/v1/workflows?page_size=1000", headers: admin, status: 400 },
+  },
+  {
+    name: "a submission",
+    work: { ...post, body: body.replace('"tool":"af2"', '"tool":"af3"'), status: 400 },
+  },
+];
 
 /** CPU per request against the floor's, and of a refusal against a GET that succeeds. */
 export async function measureRequests({ floor, gateway }: Servers): Promise<Finding[]> {
@@ -63,15 +69,17 @@ export async function measureRequests({ floor, gateway }: Servers): Promise<Find
   }
   const againstGet = (work: Work) =>
     compareRequests({ server: gateway, work }, { server: gateway, work: getOne });
+  const others: string[] = [];
+  for (const { name, work } of refusedLater) {
+    const { micros, ratio } = await againstGet(work);
+    others.push(`; ${name} ${micros.toFixed(0)} µs, ratio ${ratio.toFixed(2)}`);
+  }
   for (const { name, work } of refused) {
     const cost = await againstGet(work);
-    findings.push({ work: name, ratio: cost.ratio, limit: 0.5, detail: detailOf(cost) });
+    const more = work.status === 400 ? others.join("") : "";
+    findings.push({ work: name, ratio: cost.ratio, limit: 0.5, detail: detailOf(cost) + more });
   }
-  const { micros, ratio } = await againstGet(refusedPost);
-  const detail = `a submission refused for its body ${micros.toFixed(0)} µs, ratio ${ratio.toFixed(2)}`;
-  return findings.map((finding) =>
-    finding.work === "refused with 400" ? { ...finding, detail: `${finding.detail}; ${detail}` } : finding,
-  );
+  return findings;
 }
 
 function detailOf({ micros, baseMicros }: Comparison): string {
