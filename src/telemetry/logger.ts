@@ -31,7 +31,8 @@ function bufferedStdout(): DestinationStream & { flush(): void } {
   function flush() {
     clearTimeout(timer);
     timer = undefined;
-    out.flushSync();
+    // Not `flushSync`, which would try for ever to write to a pipe that nobody reads any more.
+    out.flush();
   }
 
   return {
