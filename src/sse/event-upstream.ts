@@ -18,8 +18,8 @@ export interface EventUpstream {
   readonly signal: AbortSignal;
   /**
    * Gives the events of one upstream stream to `take`, until it wants no more or the stream ends; rejects when
-   * the stream breaks. `mayBeOver` is asked before each event; where it holds, silence ends the stream: a call's
-   * deadline of it before the first event, which takes as long to find as any answer, and little after.
+   * the stream breaks. `mayBeOver` is asked before each event. Where it holds, silence ends the stream too: of a
+   * call's deadline before the first event, which takes as long to find as any answer, of `lingerMs` after it.
    */
   read(fromEventId: bigint, mayBeOver: () => boolean, take: TakeEvent): Promise<void>;
   /** Where a client that has seen this snapshot of a terminal workflow resumes: at the event that ended it. */

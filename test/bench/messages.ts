@@ -5,26 +5,16 @@ import {
   ListWorkflowsResponseSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-
-/** The typical submission of the contract. */
-export const submission = {
-  name: "design-then-fold",
-  labels: { team: "alpha" },
-  steps: [
-    { id: "design", tool: "rfdiffusion", params: { contigs: "100-100", num_designs: 3 } },
-    { id: "seqs", tool: "proteinmpnn", depends_on: ["design"], params: { num_sequences: 5 } },
-    { id: "fold", tool: "af2", depends_on: ["seqs"], params: { msa_cache_policy: "USE_CACHE" } },
-  ],
-};
+import { threeSteps } from "../support/samples.ts";
 
 const startedAt = timestampFromDate(new Date("2026-01-05T09:00:00Z"));
 
-/** That submission while its first step runs. */
+/** The typical submission while its first step runs. */
 export const workflow = create(WorkflowSchema, {
   id: "9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11",
   spec: {
-    ...submission,
-    steps: submission.steps.map(({ depends_on, ...step }) => ({ ...step, dependsOn: depends_on ?? [] })),
+    ...threeSteps,
+    steps: threeSteps.steps.map(({ depends_on, ...step }) => ({ ...step, dependsOn: depends_on ?? [] })),
   },
   state: JobState.RUNNING,
   stepStatuses: [

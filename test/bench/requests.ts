@@ -1,4 +1,5 @@
-import { submission, workflow } from "./messages.ts";
+import { threeSteps } from "../support/samples.ts";
+import { workflow } from "./messages.ts";
 import type { Work } from "./load.ts";
 import { adminToken } from "./processes.ts";
 import type { ServingProcess } from "./processes.ts";
@@ -15,7 +16,7 @@ export interface Servers {
 const admin = { Authorization: `Bearer ${adminToken}` };
 const key = { Authorization: "Bearer an-api-key-of-the-benchmark" };
 const json = { "Content-Type": "application/json" };
-const body = JSON.stringify(submission);
+const body = JSON.stringify(threeSteps);
 
 /** Reads one workflow as the administrator. */
 export const getOne = {
