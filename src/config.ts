@@ -1,6 +1,8 @@
 import { distance } from "fastest-levenshtein";
 import { z } from "zod";
 import type { ObjectStoreOptions } from "./artifacts/object-store.ts";
+import type { KeepaliveOptions } from "./orchestrator/grpc-connection.ts";
+import type { ServerLimits } from "./server.ts";
 
 /** The prefix of every setting's name in the environment. */
 export const prefix = "FOLDFORGE_GATEWAY__";
@@ -8,23 +10,39 @@ export const prefix = "FOLDFORGE_GATEWAY__";
 /** The gateway's settings (contract section 8), checked and in the units the code uses. */
 export interface Config {
   readonly bind: { readonly host: string; readonly port: number };
+  readonly server: ServerLimits;
+  readonly maxRequestsInFlight: number;
+  readonly maxEventStreams: number;
   readonly orchestratorEndpoint: string;
   readonly rpcTimeoutMs: number;
+  readonly keepalive: KeepaliveOptions;
   readonly apiToken: string;
   /** Undefined where only the static token is accepted. */
-  readonly apiKeys: { readonly ttlMs: number; readonly maxEntries: number } | undefined;
+  readonly apiKeys:
+    { readonly ttlMs: number; readonly staleMs: number; readonly maxEntries: number } | undefined;
   readonly bucket: string;
   /** Undefined where downloads are not configured. */
   readonly objectStore: ObjectStoreOptions | undefined;
+  readonly drainDelayMs: number;
+  /** The delay included. */
   readonly shutdownGraceMs: number;
 }
 
 /** Seconds in the environment, whole milliseconds here. */
-const seconds = z.coerce
-  .number("must be a number of seconds")
-  .min(0.001, "must be at least 0.001")
-  .max(86_400, "must be at most 86400")
-  .transform((value) => Math.round(value * 1000));
+const secondsFrom = (least: number) =>
+  z.coerce
+    .number("must be a number of seconds")
+    .min(least, `must be at least ${least}`)
+    .max(86_400, "must be at most 86400")
+    .transform((value) => Math.round(value * 1000));
+
+const seconds = secondsFrom(0.001);
+
+const count = z.coerce
+  .number("must be a number")
+  .int("must be a whole number")
+  .min(1, "must be at least 1")
+  .max(1_000_000, "must be at most 1000000");
 
 const httpUrl = z
   .string()
@@ -44,17 +62,22 @@ const bearerToken = z.string().regex(/^[!-~]+$/, "must be one word of printable 
 
 const settings = z.object({
   BIND_ADDR: bindAddress.prefault("0.0.0.0:8080"),
+  HEADERS_TIMEOUT_SECONDS: seconds.prefault("10"),
+  REQUEST_TIMEOUT_SECONDS: seconds.prefault("30"),
+  KEEP_ALIVE_TIMEOUT_SECONDS: seconds.prefault("75"),
+  STALL_TIMEOUT_SECONDS: seconds.prefault("30"),
+  MAX_CONNECTIONS: count.prefault("20000"),
+  MAX_EVENT_STREAMS: count.prefault("10000"),
+  MAX_REQUESTS_IN_FLIGHT: count.prefault("512"),
   ORCHESTRATOR_ENDPOINT: httpUrl.prefault("http://127.0.0.1:50051"),
   ORCHESTRATOR_RPC_TIMEOUT_SECONDS: seconds.prefault("10"),
+  ORCHESTRATOR_PING_TIMEOUT_SECONDS: seconds.prefault("2"),
+  ORCHESTRATOR_KEEPALIVE_SECONDS: seconds.prefault("30"),
   API_TOKEN: bearerToken.prefault("dev-token"),
   API_KEYS_ENABLED: z.stringbool({ error: "must be true or false" }).prefault("false"),
   AUTH_CACHE_TTL_SECONDS: seconds.prefault("30"),
-  AUTH_CACHE_MAX_ENTRIES: z.coerce
-    .number("must be a number")
-    .int("must be a whole number")
-    .min(1, "must be at least 1")
-    .max(1_000_000, "must be at most 1000000")
-    .prefault("10000"),
+  AUTH_CACHE_MAX_ENTRIES: count.prefault("10000"),
+  STALE_AUTH_SECONDS: secondsFrom(0).prefault("60"),
   OBJECT_STORE_CONNECT_TIMEOUT_SECONDS: seconds.prefault("5"),
   OBJECT_STORE_READ_TIMEOUT_SECONDS: seconds.prefault("30"),
   R2_ENDPOINT: httpUrl.optional(),
@@ -65,6 +88,7 @@ const settings = z.object({
     .prefault("foldforge"),
   R2_ACCESS_KEY_ID: z.string().prefault(""),
   R2_SECRET_ACCESS_KEY: z.string().prefault(""),
+  DRAIN_DELAY_SECONDS: secondsFrom(0).prefault("5"),
   SHUTDOWN_GRACE_SECONDS: seconds.prefault("20"),
 });
 
@@ -99,6 +123,9 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       if (!byName.has(name)) faults.push(`${prefix}${name} must be set, since R2_ENDPOINT is`);
     }
   }
+  if (data !== undefined && data.DRAIN_DELAY_SECONDS >= data.SHUTDOWN_GRACE_SECONDS) {
+    faults.push(`${prefix}DRAIN_DELAY_SECONDS must be less than SHUTDOWN_GRACE_SECONDS`);
+  }
   const warnings = given
     .filter(([name]) => !settingNames.includes(name))
     .map(([name]) => `${prefix}${name} is not a setting; did you mean ${prefix}${nearest(name)}?`);
@@ -115,11 +142,28 @@ function isGiven(name: string, value: string | undefined): value is string {
 function configFrom(values: z.output<typeof settings>): Config {
   return {
     bind: values.BIND_ADDR,
+    server: {
+      headersTimeoutMs: values.HEADERS_TIMEOUT_SECONDS,
+      requestTimeoutMs: values.REQUEST_TIMEOUT_SECONDS,
+      keepAliveTimeoutMs: values.KEEP_ALIVE_TIMEOUT_SECONDS,
+      stallTimeoutMs: values.STALL_TIMEOUT_SECONDS,
+      maxConnections: values.MAX_CONNECTIONS,
+    },
+    maxRequestsInFlight: values.MAX_REQUESTS_IN_FLIGHT,
+    maxEventStreams: values.MAX_EVENT_STREAMS,
     orchestratorEndpoint: values.ORCHESTRATOR_ENDPOINT,
     rpcTimeoutMs: values.ORCHESTRATOR_RPC_TIMEOUT_SECONDS,
+    keepalive: {
+      pingTimeoutMs: values.ORCHESTRATOR_PING_TIMEOUT_SECONDS,
+      keepaliveMs: values.ORCHESTRATOR_KEEPALIVE_SECONDS,
+    },
     apiToken: values.API_TOKEN,
     apiKeys: values.API_KEYS_ENABLED
-      ? { ttlMs: values.AUTH_CACHE_TTL_SECONDS, maxEntries: values.AUTH_CACHE_MAX_ENTRIES }
+      ? {
+          ttlMs: values.AUTH_CACHE_TTL_SECONDS,
+          staleMs: values.STALE_AUTH_SECONDS,
+          maxEntries: values.AUTH_CACHE_MAX_ENTRIES,
+        }
       : undefined,
     bucket: values.R2_BUCKET,
     objectStore:
@@ -134,12 +178,14 @@ function configFrom(values: z.output<typeof settings>): Config {
             connectTimeoutMs: values.OBJECT_STORE_CONNECT_TIMEOUT_SECONDS,
             readTimeoutMs: values.OBJECT_STORE_READ_TIMEOUT_SECONDS,
           },
+    drainDelayMs: values.DRAIN_DELAY_SECONDS,
     shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS,
   };
 }
 
 function frozen(config: Config): Config {
-  for (const part of [config.bind, config.apiKeys, config.objectStore]) Object.freeze(part);
+  const { bind, server, keepalive, apiKeys, objectStore } = config;
+  for (const part of [bind, server, keepalive, apiKeys, objectStore]) Object.freeze(part);
   return Object.freeze(config);
 }
 

@@ -2,6 +2,19 @@ import { createServer } from "node:http";
 import type { RequestListener, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
+/** What one client may take of the server, in milliseconds, and how many may come. */
+export interface ServerLimits {
+  /** Longest time until a request's headers are complete. */
+  readonly headersTimeoutMs: number;
+  /** Longest time until the whole request is there. */
+  readonly requestTimeoutMs: number;
+  /** How long an idle connection is kept for the next request. */
+  readonly keepAliveTimeoutMs: number;
+  /** How long a client may read nothing of what waits for it. */
+  readonly stallTimeoutMs: number;
+  readonly maxConnections: number;
+}
+
 /** A server that is listening. */
 interface RunningServer {
   /** `http://host:port`, with the port that was really taken. */

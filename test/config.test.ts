@@ -26,9 +26,16 @@ function faultsOf(settings: Record<string, string>): string[] {
 
 const store = { R2_ENDPOINT: "http://store:9000", R2_ACCESS_KEY_ID: "id", R2_SECRET_ACCESS_KEY: "secret" };
 
-/** Contract section 8: each setting, its default as text, and where the code finds it. */
+/** Each setting, its default as text, and where the code finds it. */
 const defaults: [name: string, text: string, read: (config: Config) => unknown, value: unknown][] = [
   ["BIND_ADDR", "0.0.0.0:8080", ({ bind }) => bind, { host: "0.0.0.0", port: 8080 }],
+  ["HEADERS_TIMEOUT_SECONDS", "10", ({ server }) => server.headersTimeoutMs, 10_000],
+  ["REQUEST_TIMEOUT_SECONDS", "30", ({ server }) => server.requestTimeoutMs, 30_000],
+  ["KEEP_ALIVE_TIMEOUT_SECONDS", "75", ({ server }) => server.keepAliveTimeoutMs, 75_000],
+  ["STALL_TIMEOUT_SECONDS", "30", ({ server }) => server.stallTimeoutMs, 30_000],
+  ["MAX_CONNECTIONS", "20000", ({ server }) => server.maxConnections, 20_000],
+  ["MAX_EVENT_STREAMS", "10000", ({ maxEventStreams }) => maxEventStreams, 10_000],
+  ["MAX_REQUESTS_IN_FLIGHT", "512", ({ maxRequestsInFlight }) => maxRequestsInFlight, 512],
   [
     "ORCHESTRATOR_ENDPOINT",
     "http://127.0.0.1:50051",
@@ -37,9 +44,12 @@ const defaults: [name: string, text: string, read: (config: Config) => unknown, 
   ],
   ["API_TOKEN", "dev-token", ({ apiToken }) => apiToken, "dev-token"],
   ["ORCHESTRATOR_RPC_TIMEOUT_SECONDS", "10", ({ rpcTimeoutMs }) => rpcTimeoutMs, 10_000],
+  ["ORCHESTRATOR_PING_TIMEOUT_SECONDS", "2", ({ keepalive }) => keepalive.pingTimeoutMs, 2000],
+  ["ORCHESTRATOR_KEEPALIVE_SECONDS", "30", ({ keepalive }) => keepalive.keepaliveMs, 30_000],
   ["API_KEYS_ENABLED", "false", ({ apiKeys }) => apiKeys !== undefined, false],
   ["AUTH_CACHE_TTL_SECONDS", "30", ({ apiKeys }) => apiKeys?.ttlMs, 30_000],
   ["AUTH_CACHE_MAX_ENTRIES", "10000", ({ apiKeys }) => apiKeys?.maxEntries, 10_000],
+  ["STALE_AUTH_SECONDS", "60", ({ apiKeys }) => apiKeys?.staleMs, 60_000],
   ["OBJECT_STORE_CONNECT_TIMEOUT_SECONDS", "5", (c) => c.objectStore?.connectTimeoutMs, 5000],
   ["OBJECT_STORE_READ_TIMEOUT_SECONDS", "30", (c) => c.objectStore?.readTimeoutMs, 30_000],
   ["R2_ENDPOINT", "", ({ objectStore }) => objectStore, undefined],
@@ -47,17 +57,21 @@ const defaults: [name: string, text: string, read: (config: Config) => unknown, 
   ["R2_BUCKET", "foldforge", ({ bucket }) => bucket, "foldforge"],
   ["R2_ACCESS_KEY_ID", "", ({ objectStore }) => objectStore, undefined],
   ["R2_SECRET_ACCESS_KEY", "", ({ objectStore }) => objectStore, undefined],
+  ["DRAIN_DELAY_SECONDS", "5", ({ drainDelayMs }) => drainDelayMs, 5000],
   ["SHUTDOWN_GRACE_SECONDS", "20", ({ shutdownGraceMs }) => shutdownGraceMs, 20_000],
 ];
 
+/** Times that may be none at all. */
+const mayBeZero = ["STALE_AUTH_SECONDS", "DRAIN_DELAY_SECONDS"];
+
 /** What has to be on for a default to be seen at all. */
 function around(name: string): Record<string, string> {
-  if (name.startsWith("AUTH_CACHE_")) return { API_KEYS_ENABLED: "true" };
+  if (name.startsWith("AUTH_CACHE_") || name === "STALE_AUTH_SECONDS") return { API_KEYS_ENABLED: "true" };
   return name.startsWith("OBJECT_STORE_") || name === "R2_REGION" ? store : {};
 }
 
 describe("parseConfig", () => {
-  it("knows the settings of contract section 8 and SHUTDOWN_GRACE_SECONDS, and no other", () => {
+  it("knows these settings and no other", () => {
     assert.deepEqual([...settingNames].sort(), defaults.map(([name]) => name).sort());
   });
 
@@ -79,12 +93,22 @@ describe("parseConfig", () => {
     const { config, warnings } = parseConfig(
       environment({
         BIND_ADDR: "127.0.0.1:0",
+        HEADERS_TIMEOUT_SECONDS: "4",
+        REQUEST_TIMEOUT_SECONDS: "6",
+        KEEP_ALIVE_TIMEOUT_SECONDS: "8",
+        STALL_TIMEOUT_SECONDS: "9",
+        MAX_CONNECTIONS: "11",
+        MAX_EVENT_STREAMS: "12",
+        MAX_REQUESTS_IN_FLIGHT: "13",
         ORCHESTRATOR_ENDPOINT: "https://orchestrator.internal:443",
+        ORCHESTRATOR_PING_TIMEOUT_SECONDS: "1.5",
+        ORCHESTRATOR_KEEPALIVE_SECONDS: "14",
         API_TOKEN: "s3cret!",
         ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "2.5",
         API_KEYS_ENABLED: "true",
         AUTH_CACHE_TTL_SECONDS: "5",
         AUTH_CACHE_MAX_ENTRIES: "7",
+        STALE_AUTH_SECONDS: "0",
         OBJECT_STORE_CONNECT_TIMEOUT_SECONDS: "1",
         OBJECT_STORE_READ_TIMEOUT_SECONDS: "2",
         R2_ENDPOINT: "https://r2.example",
@@ -92,16 +116,27 @@ describe("parseConfig", () => {
         R2_BUCKET: "designs",
         R2_ACCESS_KEY_ID: "id",
         R2_SECRET_ACCESS_KEY: "key",
+        DRAIN_DELAY_SECONDS: "0",
         SHUTDOWN_GRACE_SECONDS: "3",
       }),
     );
     assert.deepEqual(warnings, []);
     assert.deepEqual(config, {
       bind: { host: "127.0.0.1", port: 0 },
+      server: {
+        headersTimeoutMs: 4000,
+        requestTimeoutMs: 6000,
+        keepAliveTimeoutMs: 8000,
+        stallTimeoutMs: 9000,
+        maxConnections: 11,
+      },
+      maxEventStreams: 12,
+      maxRequestsInFlight: 13,
       orchestratorEndpoint: "https://orchestrator.internal:443",
       rpcTimeoutMs: 2500,
       apiToken: "s3cret!",
-      apiKeys: { ttlMs: 5000, maxEntries: 7 },
+      keepalive: { pingTimeoutMs: 1500, keepaliveMs: 14_000 },
+      apiKeys: { ttlMs: 5000, staleMs: 0, maxEntries: 7 },
       bucket: "designs",
       objectStore: {
         endpoint: "https://r2.example",
@@ -112,6 +147,7 @@ describe("parseConfig", () => {
         connectTimeoutMs: 1000,
         readTimeoutMs: 2000,
       },
+      drainDelayMs: 0,
       shutdownGraceMs: 3000,
     });
   });
@@ -124,13 +160,13 @@ describe("parseConfig", () => {
   ] as const)
     it(`binds to ${text}`, () => assert.deepEqual(configOf({ BIND_ADDR: text }).bind, { host, port }));
 
-  const secondsFaults: [string, string][] = [
+  const secondsFaults = (least: string): [string, string][] => [
     ["soon", "must be a number of seconds"],
     ["10s", "must be a number of seconds"],
     ["NaN", "must be a number of seconds"],
     ["Infinity", "must be a number of seconds"],
-    ["0", "must be at least 0.001"],
-    ["-1", "must be at least 0.001"],
+    ...(least === "0" ? [] : [["0", `must be at least ${least}`] satisfies [string, string]]),
+    ["-1", `must be at least ${least}`],
     ["86401", "must be at most 86400"],
   ];
   const faults: [name: string, value: string, message: string][] = [
@@ -160,7 +196,11 @@ describe("parseConfig", () => {
     ["R2_BUCKET", "..", "must be the name of a bucket: letters, digits and ._-"],
     ...settingNames
       .filter((name) => name.endsWith("_SECONDS"))
-      .flatMap((name) => secondsFaults.map(([value, text]): [string, string, string] => [name, value, text])),
+      .flatMap((name) =>
+        secondsFaults(mayBeZero.includes(name) ? "0" : "0.001").map(
+          ([value, text]): [string, string, string] => [name, value, text],
+        ),
+      ),
   ];
   for (const [name, value, message] of faults)
     it(`refuses ${name}=${value}`, () => {
@@ -178,6 +218,13 @@ describe("parseConfig", () => {
       `${prefix}R2_SECRET_ACCESS_KEY must be set, since R2_ENDPOINT is`,
     ]);
     assert.equal(configOf({ R2_ACCESS_KEY_ID: "a" }).objectStore, undefined);
+  });
+
+  it("wants a drain delay that leaves some of the grace", () => {
+    const message = `${prefix}DRAIN_DELAY_SECONDS must be less than SHUTDOWN_GRACE_SECONDS`;
+    assert.deepEqual(faultsOf({ DRAIN_DELAY_SECONDS: "20" }), [message]);
+    assert.deepEqual(faultsOf({ SHUTDOWN_GRACE_SECONDS: "5" }), [message]);
+    assert.equal(configOf({ DRAIN_DELAY_SECONDS: "2", SHUTDOWN_GRACE_SECONDS: "2.1" }).drainDelayMs, 2000);
   });
 
   it("repeats no value in a fault or a warning", () => {
@@ -204,7 +251,11 @@ describe("parseConfig", () => {
   });
 
   it("keeps fractions of a second as whole milliseconds", () => {
-    const config = configOf({ ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "1.001", SHUTDOWN_GRACE_SECONDS: "0.0014" });
+    const config = configOf({
+      ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "1.001",
+      DRAIN_DELAY_SECONDS: "0",
+      SHUTDOWN_GRACE_SECONDS: "0.0014",
+    });
     assert.equal(config.rpcTimeoutMs, 1001);
     assert.equal(config.shutdownGraceMs, 1);
   });
@@ -217,6 +268,7 @@ describe("parseConfig", () => {
       R2_ACCESS_KEY_ID: "a",
       R2_SECRET_ACCESS_KEY: "b",
     });
-    for (const part of [config.bind, config.apiKeys, config.objectStore]) assert.ok(Object.isFrozen(part));
+    const { bind, server, keepalive, apiKeys, objectStore } = config;
+    for (const part of [bind, server, keepalive, apiKeys, objectStore]) assert.ok(Object.isFrozen(part));
   });
 });

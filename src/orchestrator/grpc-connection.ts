@@ -13,6 +13,14 @@ export interface GrpcConnection {
   close(): void;
 }
 
+/** How a peer that is connected and says nothing is found out, in milliseconds. */
+export interface KeepaliveOptions {
+  /** The silence after which a connection with calls under way is pinged, and the longest wait for the answer. */
+  readonly pingTimeoutMs: number;
+  /** The same silence where calls are silent by their nature: on connections of event streams. */
+  readonly keepaliveMs: number;
+}
+
 /** A session has 2^30 stream ids (RFC 9113 §5.1.1); Node would refuse every stream after the last one. */
 const streamsPerSession = 2 ** 29;
 

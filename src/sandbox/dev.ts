@@ -21,6 +21,8 @@ function gatewayEnvironment(orchestratorUrl: string, objectStoreUrl: string): En
     R2_ENDPOINT: localUrl(objectStoreUrl),
     R2_ACCESS_KEY_ID: "sandbox",
     R2_SECRET_ACCESS_KEY: "sandbox",
+    // No load balancer looks here.
+    DRAIN_DELAY_SECONDS: "0",
     // Less than the patience above, so that the gateway can end by itself.
     SHUTDOWN_GRACE_SECONDS: "3",
   };

@@ -36,6 +36,7 @@ export async function startTestGateway(
   const all: TestSettings = {
     BIND_ADDR: "127.0.0.1:0",
     API_TOKEN: adminToken,
+    DRAIN_DELAY_SECONDS: "0",
     SHUTDOWN_GRACE_SECONDS: "1",
     ...settings,
   };

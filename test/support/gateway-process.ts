@@ -1,0 +1,57 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { prefix } from "../../src/config.ts";
+import type { LogLine, TestSettings } from "./gateway.ts";
+
+const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+
+/** How a gateway's process ended, and all that it said. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stderr: string;
+  readonly lines: readonly LogLine[];
+}
+
+/** A gateway that runs as a process of its own. */
+export interface GatewayProcess {
+  readonly child: ChildProcess;
+  /** What it has logged so far. */
+  readonly lines: readonly LogLine[];
+  /** Its url, once it serves; rejects when it ends before. */
+  readonly started: Promise<string>;
+  readonly ended: Promise<Ending>;
+}
+
+/** Runs `src/main.ts` with these settings and nothing else in its environment but `more`. */
+export function runGateway(
+  settings: TestSettings,
+  { more = {}, execArgv = [] }: { more?: Record<string, string>; execArgv?: string[] } = {},
+): GatewayProcess {
+  const own = Object.entries(settings).map(([name, value]) => [prefix + name, value]);
+  // The collector of coverage is told where to leave what it found.
+  const coverage = process.env["NODE_V8_COVERAGE"];
+  const child = spawn(process.execPath, [...execArgv, main], {
+    env: { ...(coverage ? { NODE_V8_COVERAGE: coverage } : {}), ...Object.fromEntries(own), ...more },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const lines: LogLine[] = [];
+  const started = Promise.withResolvers<string>();
+  createInterface(child.stdout).on("line", (line) => {
+    const entry = JSON.parse(line) as LogLine;
+    lines.push(entry);
+    if (entry.event === "gateway.start") started.resolve(String(entry["url"]));
+  });
+  const ended = once(child, "close").then(([code, signal]): Ending => {
+    started.reject(new Error(`it ended before it had started: ${stderr}`));
+    return { code: code as number | null, signal: signal as string | null, stderr, lines };
+  });
+  // Only a test that waits for the start minds that there was none.
+  started.promise.catch(() => undefined);
+  return { child, lines, started: started.promise, ended };
+}
