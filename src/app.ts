@@ -49,9 +49,10 @@ export function createApp(parts: AppParts): Express {
     // Express answers HEAD with the handler of GET, and an event stream has no end to answer with.
     if (!path.allowed.includes("HEAD")) own.head(refuse);
     for (const operation of path.operations) {
+      const use = operation.method === "get" ? "read" : "write";
       const pipeline: unknown[] = [
         route(operation),
-        operation.secured ? [authentication(parts.authenticator), deadline(parts.rpcTimeoutMs)] : [],
+        operation.secured ? [authentication(parts.authenticator, use), deadline(parts.rpcTimeoutMs)] : [],
         operation.hasBody ? jsonBody : [],
         checkResponses,
         validation(operation, requestCheckOf(operation), saysPattern),

@@ -48,12 +48,13 @@ export async function startGateway(
   const metrics = createMetrics();
   const { client, close: closeOrchestrator } = createOrchestrator(config.orchestratorEndpoint);
   const store = config.objectStore === undefined ? undefined : createObjectStore(config.objectStore);
-  const streams = new OpenStreams(options.streamCare ?? defaultCare);
+  const streams = new OpenStreams(options.streamCare ?? defaultCare, config.maxEventStreams);
   const keys =
     apiKeys === undefined
       ? undefined
       : createKeyDirectory(createKeyLookup(client, rpcTimeoutMs), {
           ...apiKeys,
+          logger,
           ...(options.now === undefined ? {} : { now: options.now }),
         });
   const authenticator = createAuthenticator(config.apiToken, keys);

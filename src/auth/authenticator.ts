@@ -3,13 +3,16 @@ import { unauthenticated, unavailable } from "../errors/refusal.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import { bearerTokenFrom } from "./bearer-token.ts";
 import type { Caller, KeyHolder } from "./caller.ts";
-import type { KeyDirectory } from "./key-directory.ts";
+import type { KeyDirectory, KeyUse } from "./key-directory.ts";
 
 /** Tells who makes a request. */
 export interface Authenticator {
-  /** The caller behind an `Authorization` header; rejects with the one 401, or with 503 when the key cannot be looked up. */
-  authenticate(authorization: string | undefined, trace: TraceContext): Promise<Caller>;
-  /** Whether a caller that was authenticated before still would be; rejects when that cannot be told. */
+  /**
+   * The caller behind an `Authorization` header; rejects with the one 401, or with 503 when nobody vouches for
+   * the key for this `use` and it cannot be looked up.
+   */
+  authenticate(authorization: string | undefined, trace: TraceContext, use: KeyUse): Promise<Caller>;
+  /** Whether a caller that was authenticated before may go on reading; rejects when nobody vouches for it any more. */
   isStillValid(caller: Caller, trace: TraceContext): Promise<boolean>;
   /** Drops what is remembered of a key that the orchestrator has just denied. */
   forget(caller: KeyHolder): void;
@@ -23,7 +26,7 @@ export function createAuthenticator(apiToken: string, keys: KeyDirectory | undef
   const adminDigest = sha256(apiToken);
 
   return {
-    async authenticate(authorization, trace) {
+    async authenticate(authorization, trace, use) {
       const token = bearerTokenFrom(authorization);
       if (token === undefined) throw unauthenticated();
       const digest = sha256(token);
@@ -31,7 +34,7 @@ export function createAuthenticator(apiToken: string, keys: KeyDirectory | undef
       if (keys === undefined) throw unauthenticated();
       const keyHash = digest.toString("hex");
       // Whatever the failure says is between gateway and orchestrator: nobody knows yet who is asking.
-      const verdict = await keys.verdictOn(keyHash, trace).catch((error: unknown) => {
+      const verdict = await keys.verdictOn(keyHash, trace, use).catch((error: unknown) => {
         throw unavailable(error);
       });
       if (!verdict.allowed) throw unauthenticated();
@@ -39,7 +42,7 @@ export function createAuthenticator(apiToken: string, keys: KeyDirectory | undef
     },
     async isStillValid(caller, trace) {
       if (caller.kind === "admin" || keys === undefined) return true;
-      const verdict = await keys.verdictOn(caller.keyHash, trace);
+      const verdict = await keys.verdictOn(caller.keyHash, trace, "follow");
       return verdict.allowed && verdict.principal === caller.principal;
     },
     forget(caller) {

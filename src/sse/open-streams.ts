@@ -1,3 +1,6 @@
+import { Code } from "@connectrpc/connect";
+import { Refusal } from "../errors/refusal.ts";
+
 /** A stream that is being sent to a client. */
 export interface OpenStream {
   /** Keeps the connection alive. */
@@ -10,7 +13,7 @@ export interface OpenStream {
 export interface Follower {
   /** The same for all streams of the same follower: one answer goes for all of them. */
   readonly id: string;
-  /** Whether it may still follow; rejects when that cannot be told now. */
+  /** Whether it may still follow; rejects when nobody vouches for it any more. */
   isStillAllowed(): Promise<boolean>;
 }
 
@@ -25,24 +28,30 @@ export interface StreamCare {
 export const defaultCare: StreamCare = { tickMs: 1000, heartbeatMs: 15_000 };
 
 /**
- * The open streams of the process, looked after by one timer. A tick touches the streams that are due for a
- * heartbeat and asks once for each follower; what else is open costs nothing.
+ * The open streams of the process, at most `maxStreams`, looked after by one timer. A tick touches the streams
+ * that are due for a heartbeat and asks once for each follower; what else is open costs nothing.
  */
 export class OpenStreams {
   readonly #care: StreamCare;
+  readonly #maxStreams: number;
   /** When something was last sent on each stream; the one that has been silent for longest comes first. */
   readonly #sentAt = new Map<OpenStream, number>();
   readonly #followed = new Map<string, Map<OpenStream, Follower>>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(care: StreamCare) {
+  constructor(care: StreamCare, maxStreams: number) {
     this.#care = care;
+    this.#maxStreams = maxStreams;
   }
 
-  /** Looks after `stream` until the function that is returned is called. */
+  /**
+   * Looks after `stream` until the function that is returned is called, which gives its place free. Throws the
+   * 503 of a gateway that has no place left.
+   */
   add(stream: OpenStream, follower?: Follower): () => void {
     if (this.#isClosed) stream.cut();
+    else if (this.#sentAt.size >= this.#maxStreams) throw tooManyStreams();
     this.#sentAt.set(stream, performance.now());
     if (follower !== undefined) this.#follow(stream, follower);
     this.#timer ??= setInterval(() => this.#tick(), this.#care.tickMs).unref();
@@ -90,12 +99,13 @@ export class OpenStreams {
   }
 }
 
-/** Cuts the streams of one follower when it may not follow any more. */
+function tooManyStreams(): Refusal {
+  return new Refusal(Code.Unavailable, "too many event streams are open; try again later");
+}
+
+/** Cuts the streams of one follower when it may not follow any more, or nobody can tell. */
 function recheck(streams: ReadonlyMap<OpenStream, Follower>): void {
   const [follower] = streams.values();
-  // When it cannot be told, the streams go on, and the next tick asks again.
-  follower?.isStillAllowed().then(
-    (isAllowed) => isAllowed || streams.forEach((_, stream) => stream.cut()),
-    () => undefined,
-  );
+  const cut = () => streams.forEach((_, stream) => stream.cut());
+  follower?.isStillAllowed().then((isAllowed) => isAllowed || cut(), cut);
 }

@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { createHash } from "node:crypto";
 import { createAuthenticator } from "../../src/auth/authenticator.ts";
 import { principalOf } from "../../src/auth/caller.ts";
-import type { KeyDirectory, KeyVerdict } from "../../src/auth/key-directory.ts";
+import type { KeyDirectory, KeyUse, KeyVerdict } from "../../src/auth/key-directory.ts";
 import { errorAnswer } from "../../src/errors/error-answer.ts";
 import { unauthenticated } from "../../src/errors/refusal.ts";
 import { traceContextFrom } from "../../src/telemetry/trace-context.ts";
@@ -30,6 +30,9 @@ function directory(answer: (keyHash: string) => KeyVerdict | Promise<KeyVerdict>
 const onlyAlice = (keyHash: string): KeyVerdict =>
   keyHash === alice.keyHash ? { allowed: true, principal: "alice" } : { allowed: false };
 
+const authenticate = (keys: KeyDirectory | undefined, header: string | undefined, use: KeyUse = "read") =>
+  createAuthenticator("secret", keys).authenticate(header, trace, use);
+
 async function assertRefused(caller: Promise<unknown>) {
   await assert.rejects(caller, (error) => {
     assert.deepEqual(errorAnswer(error, { safeToRepeat: true }), the401);
@@ -40,28 +43,29 @@ async function assertRefused(caller: Promise<unknown>) {
 describe("authenticate", () => {
   it("knows the admin by the static token, with API keys or without, and asks nobody", async () => {
     const { keys, seen } = directory(onlyAlice);
-    assert.deepEqual(await createAuthenticator("secret", keys).authenticate("Bearer secret", trace), admin);
-    assert.deepEqual(
-      await createAuthenticator("secret", undefined).authenticate("bearer secret", trace),
-      admin,
-    );
+    assert.deepEqual(await authenticate(keys, "Bearer secret"), admin);
+    assert.deepEqual(await authenticate(undefined, "bearer secret"), admin);
     assert.deepEqual(seen, []);
   });
 
   it("knows the holder of an API key", async () => {
     const { keys } = directory(onlyAlice);
-    assert.deepEqual(
-      await createAuthenticator("secret", keys).authenticate("Bearer alice-key", trace),
-      alice,
-    );
+    assert.deepEqual(await authenticate(keys, "Bearer alice-key"), alice);
   });
 
   it("looks up the SHA-256 of a token and never the token", async () => {
     const { keys, seen } = directory(onlyAlice);
-    await assertRefused(createAuthenticator("secret", keys).authenticate("Bearer raw-token", trace));
-    assert.deepEqual(seen, [[hashOf("raw-token"), trace]]);
+    await assertRefused(authenticate(keys, "Bearer raw-token"));
+    assert.deepEqual(seen, [[hashOf("raw-token"), trace, "read"]]);
     assert.ok(!JSON.stringify(seen).includes("raw-token"));
   });
+
+  for (const use of ["read", "write"] as const)
+    it(`asks for a verdict that is good enough to ${use}`, async () => {
+      const { keys, seen } = directory(onlyAlice);
+      await authenticate(keys, "Bearer alice-key", use);
+      assert.deepEqual(seen, [[alice.keyHash, trace, use]]);
+    });
 
   for (const header of [
     undefined,
@@ -78,15 +82,15 @@ describe("authenticate", () => {
   ])
     it(`answers ${JSON.stringify(header)} with the one 401 and looks nothing up`, async () => {
       const { keys, seen } = directory(onlyAlice);
-      await assertRefused(createAuthenticator("secret", keys).authenticate(header, trace));
+      await assertRefused(authenticate(keys, header));
       assert.deepEqual(seen, []);
     });
 
   for (const token of ["Secret", "secre", "secrets", hashOf("secret"), hashOf("alice-key"), "unknown"])
     it(`answers the token ${token} with the one 401, with API keys or without`, async () => {
       const { keys } = directory(onlyAlice);
-      await assertRefused(createAuthenticator("secret", keys).authenticate(`Bearer ${token}`, trace));
-      await assertRefused(createAuthenticator("secret", undefined).authenticate(`Bearer ${token}`, trace));
+      await assertRefused(authenticate(keys, `Bearer ${token}`));
+      await assertRefused(authenticate(undefined, `Bearer ${token}`));
     });
 
   for (const code of [
@@ -99,7 +103,7 @@ describe("authenticate", () => {
     it(`answers 503 to a lookup that fails with ${Code[code]}, and keeps its words`, async () => {
       const failure = new ConnectError("words of the lookup", code);
       const { keys } = directory(() => Promise.reject(failure));
-      await assert.rejects(createAuthenticator("secret", keys).authenticate("Bearer x", trace), {
+      await assert.rejects(authenticate(keys, "Bearer x"), {
         code: Code.Unavailable,
         message: "internal server error",
         cause: failure,
@@ -123,7 +127,13 @@ describe("isStillValid", () => {
     assert.equal(await isStillValid({ allowed: false }), false);
   });
 
-  it("rejects when the key cannot be looked up", async () => {
+  it("asks for a verdict that is good enough to go on", async () => {
+    const { keys, seen } = directory(onlyAlice);
+    await createAuthenticator("secret", keys).isStillValid(alice, trace);
+    assert.deepEqual(seen, [[alice.keyHash, trace, "follow"]]);
+  });
+
+  it("rejects when nobody vouches for the key", async () => {
     const { keys } = directory(() => Promise.reject(new Error("unreachable")));
     await assert.rejects(createAuthenticator("secret", keys).isStillValid(alice, trace), /unreachable/);
   });

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { Code } from "@connectrpc/connect";
 import { defaultCare, OpenStreams } from "../../src/sse/open-streams.ts";
 import type { Follower, OpenStream } from "../../src/sse/open-streams.ts";
 
 const always = { tickMs: 1, heartbeatMs: 3 };
 const never = { tickMs: 1, heartbeatMs: 3_600_000 };
+const many = 100;
 
 /** A stream, what was done to it, and a wait until it has been so often. */
 function createStream() {
@@ -54,7 +56,7 @@ function createFollower(id: string, answer: () => Promise<boolean> = () => Promi
 
 describe("OpenStreams", () => {
   it("keeps silent streams alive, again and again", async () => {
-    const streams = new OpenStreams(always);
+    const streams = new OpenStreams(always, many);
     const [first, second] = [createStream(), createStream()];
     const removals = [first, second].map(({ stream }) => streams.add(stream));
     await Promise.all([first.beats(3), second.beats(3)]);
@@ -63,7 +65,7 @@ describe("OpenStreams", () => {
   });
 
   it("leaves streams alone on which something is sent, whoever was opened first", async () => {
-    const streams = new OpenStreams({ tickMs: 1, heartbeatMs: 1000 });
+    const streams = new OpenStreams({ tickMs: 1, heartbeatMs: 1000 }, many);
     let now = 0;
     const clock = performance.now.bind(performance);
     performance.now = () => now;
@@ -86,7 +88,7 @@ describe("OpenStreams", () => {
   });
 
   it("asks once for all streams of a follower, at every tick", async () => {
-    const streams = new OpenStreams(never);
+    const streams = new OpenStreams(never, many);
     const alice = createFollower("alice");
     const bob = createFollower("bob");
     const removals = [alice, alice, alice, bob].map(({ follower }) =>
@@ -98,7 +100,7 @@ describe("OpenStreams", () => {
   });
 
   it("cuts every stream of a follower that may not follow any more, and no other", async () => {
-    const streams = new OpenStreams(never);
+    const streams = new OpenStreams(never, many);
     const good = createFollower("good");
     const revoked = createFollower("revoked", () => Promise.resolve(false));
     const [open, admin, ...gone] = Array.from({ length: 4 }, createStream);
@@ -112,7 +114,7 @@ describe("OpenStreams", () => {
   });
 
   it("asks on behalf of a stream that is still open", async () => {
-    const streams = new OpenStreams(never);
+    const streams = new OpenStreams(never, many);
     const [first, second] = [createFollower("alice"), createFollower("alice")];
     const remove = streams.add(createStream().stream, first.follower);
     const removeOther = streams.add(createStream().stream, second.follower);
@@ -122,22 +124,37 @@ describe("OpenStreams", () => {
     assert.equal(first.asked(), 0);
   });
 
-  it("asks again when it could not be told, and leaves no rejection unhandled", async () => {
-    const streams = new OpenStreams(never);
-    const { stream, done } = createStream();
-    const { follower, questions } = createFollower("alice", () => Promise.reject(new Error("down")));
+  it("cuts every stream of a follower whom nobody vouches for, and leaves no rejection unhandled", async () => {
+    const streams = new OpenStreams(never, many);
+    const good = createFollower("good");
+    const unknown = createFollower("unknown", () => Promise.reject(new Error("down")));
     const unhandled: unknown[] = [];
     const note = (reason: unknown) => void unhandled.push(reason);
     process.on("unhandledRejection", note);
+    const [open, first, second] = [createStream(), createStream(), createStream()];
+    const removals = [streams.add(open.stream, good.follower)];
+    removals.push(...[first, second].map(({ stream }) => streams.add(stream, unknown.follower)));
+    await Promise.all([first.cut(), second.cut(), good.questions(3)]);
+    removals.forEach((remove) => remove());
+    process.off("unhandledRejection", note);
+    assert.deepEqual([open.done.cuts, unhandled], [0, []]);
+  });
+
+  it("leaves the streams of a follower alone for as long as the answer takes", async () => {
+    const streams = new OpenStreams(never, many);
+    const { stream, done } = createStream();
+    const answer = Promise.withResolvers<boolean>();
+    const { follower, questions } = createFollower("alice", () => answer.promise);
     const remove = streams.add(stream, follower);
     await questions(3);
+    answer.resolve(true);
+    await questions(1);
     remove();
-    process.off("unhandledRejection", note);
-    assert.deepEqual([done.cuts, unhandled], [0, []]);
+    assert.equal(done.cuts, 0);
   });
 
   it("leaves a stream alone once it is removed, however often it is removed or touched", async () => {
-    const streams = new OpenStreams(always);
+    const streams = new OpenStreams(always, many);
     const [gone, stays] = [createStream(), createStream()];
     const { follower, asked } = createFollower("gone");
     const remove = streams.add(gone.stream, follower);
@@ -152,7 +169,7 @@ describe("OpenStreams", () => {
   });
 
   it("starts its timer again after the last stream has gone", async () => {
-    const streams = new OpenStreams(always);
+    const streams = new OpenStreams(always, many);
     streams.add(createStream().stream)();
     const { stream, beats } = createStream();
     const remove = streams.add(stream);
@@ -160,8 +177,41 @@ describe("OpenStreams", () => {
     remove();
   });
 
+  it("has room for so many streams, and refuses one more as unavailable until one is removed", async () => {
+    const streams = new OpenStreams(always, 2);
+    const refused = createStream();
+    const follower = createFollower("refused");
+    const [first, second] = [createStream(), createStream()];
+    const removals = [first, second].map(({ stream }) => streams.add(stream));
+    for (let i = 0; i < 3; i++) {
+      assert.throws(() => streams.add(refused.stream, follower.follower), {
+        code: Code.Unavailable,
+        message: "too many event streams are open; try again later",
+      });
+    }
+    await first.beats(2);
+    assert.deepEqual([refused.done, follower.asked()], [{ beats: 0, cuts: 0 }, 0]);
+    removals[0]!();
+    removals[0]!();
+    const third = createStream();
+    removals.push(streams.add(third.stream));
+    assert.throws(() => streams.add(refused.stream), { code: Code.Unavailable });
+    await third.beats(1);
+    removals.forEach((remove) => remove());
+  });
+
+  it("cuts a stream that comes after the end also where there is no room, so that it resumes elsewhere", () => {
+    const streams = new OpenStreams(never, 1);
+    const [open, late] = [createStream(), createStream()];
+    const removals = [streams.add(open.stream)];
+    streams.close();
+    removals.push(streams.add(late.stream));
+    removals.forEach((remove) => remove());
+    assert.equal(late.done.cuts, 1);
+  });
+
   it("cuts every stream, and those that come later", () => {
-    const streams = new OpenStreams(never);
+    const streams = new OpenStreams(never, many);
     const open = [createStream(), createStream(), createStream()];
     const [first, second, late] = open.map(({ stream }) => stream);
     assert.ok(first && second && late);
@@ -176,7 +226,7 @@ describe("OpenStreams", () => {
   });
 
   it("lets a stream be removed while all are being cut", () => {
-    const streams = new OpenStreams(never);
+    const streams = new OpenStreams(never, many);
     const last = createStream();
     const remove = streams.add({ ...createStream().stream, cut: () => remove() });
     const removeLast = streams.add(last.stream);

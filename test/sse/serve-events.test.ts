@@ -49,7 +49,7 @@ describe("serveEvents", () => {
   it("tells of every event that is sent, so that no heartbeat follows it at once", async () => {
     const answer = fetch(server().url);
     const [, res] = await server().request();
-    const streams = new NotedStreams({ tickMs: 1000, heartbeatMs: 1000 });
+    const streams = new NotedStreams({ tickMs: 1000, heartbeatMs: 1000 }, 1);
     await serveEvents(
       async (send) => {
         for (const event of [stepEvent(1n), workflowEvent(2n, JobState.SUCCEEDED)])

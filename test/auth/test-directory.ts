@@ -1,0 +1,41 @@
+import { createKeyDirectory } from "../../src/auth/key-directory.ts";
+import type { KeyUse, KeyVerdict } from "../../src/auth/key-directory.ts";
+import { createLogger } from "../../src/telemetry/logger.ts";
+import { traceContextFrom } from "../../src/telemetry/trace-context.ts";
+import type { LogLine } from "../support/gateway.ts";
+
+export const ttlMs = 30_000;
+export const staleMs = 60_000;
+export const denied = { allowed: false } as const;
+export const holder = (principal: string) => ({ allowed: true, principal }) as const;
+
+/** A directory before a lookup that the test answers, at a time that the test sets. */
+export function setUpDirectory(
+  answer: (keyHash: string) => KeyVerdict | Promise<KeyVerdict>,
+  { maxEntries = 100, staleMs: stale = staleMs } = {},
+) {
+  const asked: string[] = [];
+  const logs: LogLine[] = [];
+  const clock = { ms: 1_000_000 };
+  const trace = traceContextFrom(undefined, undefined);
+  const keys = createKeyDirectory(
+    async (keyHash) => {
+      asked.push(keyHash);
+      return answer(keyHash);
+    },
+    {
+      ttlMs,
+      staleMs: stale,
+      maxEntries,
+      logger: createLogger({ write: (line) => void logs.push(JSON.parse(line)) }),
+      now: () => clock.ms,
+    },
+  );
+  return {
+    asked,
+    logs,
+    clock,
+    verdictOn: (keyHash: string, use: KeyUse = "read") => keys.verdictOn(keyHash, trace, use),
+    forget: keys.forget,
+  };
+}

@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
+import { readEvents } from "../support/event-reader.ts";
+import type { EventReader } from "../support/event-reader.ts";
+import { startTestGateway, suite } from "../support/gateway.ts";
+import type { TestGateway } from "../support/gateway.ts";
+import { hang } from "../support/hang.ts";
+import { jsonPost, oneStep, workflowEvent, workflowIn } from "../support/samples.ts";
+import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
+import { abortion, startStack } from "../support/stack.ts";
+
+const ttlMs = 30_000;
+const staleMs = 60_000;
+const cacheSettings = {
+  API_KEYS_ENABLED: "true",
+  AUTH_CACHE_TTL_SECONDS: "30",
+  STALE_AUTH_SECONDS: "60",
+};
+const streamCare = { tickMs: 5, heartbeatMs: 20 };
+
+/** Follows a workflow up to its first event; `leave` ends that. */
+async function follow(gateway: TestGateway, token: string, id: string) {
+  const leaving = new AbortController();
+  const answer = await gateway.fetch(`/v1/workflows/${id}/events`, { token, signal: leaving.signal });
+  assert.equal(answer.status, 200);
+  const reader = readEvents(answer);
+  await reader.next();
+  return { reader, leave: () => leaving.abort() };
+}
+
+/** Sees several heartbeats, and with each of them some checks of the key, go by. */
+const goesOn = (reader: EventReader) => reader.received(`${reader.text}:\n:\n:\n`);
+
+describe("a revoked key", () => {
+  let time = 1;
+  const sandbox = suite(() => startSandbox({ ...sandboxSettings, stepSeconds: 3600 }));
+  const gateway = suite(() =>
+    startTestGateway({ ...settingsFor(sandbox()), ...cacheSettings }, { now: () => time, streamCare }),
+  );
+
+  async function submit(token: string) {
+    const answer = await gateway().fetch("/v1/workflows", { ...jsonPost(oneStep), token });
+    assert.equal(answer.status, 201);
+    return ((await answer.json()) as { id: string }).id;
+  }
+
+  it("stops working within its TTL and a second, and its open streams with it, but for nobody else", async () => {
+    const [alices, bobs] = [await submit("alice-key"), await submit("bob-key")];
+    const streams = [
+      await follow(gateway(), "alice-key", alices),
+      await follow(gateway(), "alice-key", alices),
+    ];
+    const bob = await follow(gateway(), "bob-key", bobs);
+    const status = async (token: string, id: string, init: RequestInit = {}) =>
+      (await gateway().fetch(`/v1/workflows/${id}`, { ...init, token })).status;
+
+    sandbox().apiKeys.revoke("alice-key");
+    assert.equal(await status("alice-key", alices), 200);
+    await Promise.all(streams.map(({ reader }) => goesOn(reader)));
+
+    time += ttlMs + 1000;
+    const endings = Promise.all(streams.map(({ reader }) => reader.ending));
+    assert.equal(await status("alice-key", alices), 401);
+    assert.equal(await status("alice-key", alices, { method: "DELETE" }), 401);
+    assert.deepEqual(await endings, ["broken", "broken"]);
+    const again = await gateway().fetch(`/v1/workflows/${alices}/events`, { token: "alice-key" });
+    assert.equal(again.status, 401);
+
+    assert.equal(await status("bob-key", bobs), 200);
+    await goesOn(bob.reader);
+    bob.leave();
+  });
+});
+
+describe("an open stream, while its key cannot be looked up", () => {
+  let time = 1;
+  const stack = suite(() =>
+    startStack(
+      {
+        getWorkflow: () => workflowIn(JobState.RUNNING),
+        async *streamWorkflowEvents(_request, { signal }) {
+          yield workflowEvent(0n, JobState.RUNNING);
+          await abortion(signal);
+        },
+      },
+      cacheSettings,
+      { now: () => time, streamCare },
+    ),
+  );
+
+  function store(answer: () => boolean) {
+    stack().upstream.rpcs.authenticateApiKey = () => ({ allowed: answer(), principal: "alice" });
+  }
+
+  const down = (): never => {
+    throw new ConnectError("down", Code.Unavailable);
+  };
+
+  async function open(token: string) {
+    store(() => true);
+    return follow(stack().gateway, token, "w1");
+  }
+
+  it("goes on for the stale time after the TTL, and is cut when that is over", async () => {
+    const { reader } = await open("key-a");
+    store(down);
+    for (const ms of [ttlMs + 1, 1000, staleMs - 1001]) {
+      time += ms;
+      await goesOn(reader);
+    }
+    time += 1;
+    assert.equal(await reader.ending, "broken");
+    assert.equal((await stack().gateway.fetch("/v1/workflows/w1/events", { token: "key-a" })).status, 503);
+  });
+
+  it("is cut at the same time while a lookup hangs", async () => {
+    const { reader } = await open("key-b");
+    const lookup = hang(stack().upstream, "authenticateApiKey");
+    let hangs = true;
+    void lookup.cancelled.then(() => (hangs = false));
+    time += ttlMs + 1;
+    await lookup.begun;
+    time += staleMs - 1;
+    await goesOn(reader);
+    time += 1;
+    assert.equal(await reader.ending, "broken");
+    assert.ok(hangs);
+  });
+
+  it("is cut as soon as the key turns out to be revoked", async () => {
+    const { reader } = await open("key-c");
+    store(down);
+    time += ttlMs + 1;
+    await goesOn(reader);
+    store(() => false);
+    time += 1000;
+    assert.equal(await reader.ending, "broken");
+  });
+
+  it("goes on when the key can be looked up again and is good", async () => {
+    const { reader, leave } = await open("key-d");
+    store(down);
+    time += ttlMs + staleMs;
+    await goesOn(reader);
+    store(() => true);
+    time += 1000;
+    await goesOn(reader);
+    leave();
+  });
+});

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { readEvents } from "../support/event-reader.ts";
+import { suite } from "../support/gateway.ts";
+import { stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
+import { abortion, callsDuring, signal, startStack } from "../support/stack.ts";
+
+const path = "/v1/workflows/w1/events";
+const patience = { tries: 1, backOffMs: () => 0, lingerMs: 30 };
+const places = 3;
+
+describe(`a gateway with room for ${places} event streams`, () => {
+  let time = 1;
+  let allowed = true;
+  const stack = suite(() =>
+    startStack(
+      { authenticateApiKey: () => ({ allowed, principal: "alice" }) },
+      { MAX_EVENT_STREAMS: String(places), API_KEYS_ENABLED: "true", AUTH_CACHE_TTL_SECONDS: "30" },
+      { now: () => time, streamCare: { tickMs: 5, heartbeatMs: 3_600_000 }, patience },
+    ),
+  );
+
+  /** How the upstream's streams behave: they say where they are, and end as `then` says. */
+  function streams(first: "event" | "silence" | "nothing", then: (aborted: AbortSignal) => Promise<void>) {
+    const { upstream } = stack();
+    upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
+    upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
+      if (first === "event") yield stepEvent(5n);
+      await then(signal);
+      if (first === "silence") yield stepEvent(5n);
+    };
+  }
+
+  const staysOpen = (aborted: AbortSignal) => abortion(aborted);
+  const fetchEvents = (init: RequestInit & { token?: string } = {}) => stack().gateway.fetch(path, init);
+
+  /** A stream that has brought its first event. */
+  async function open(token?: string) {
+    const leaving = new AbortController();
+    const answer = await fetchEvents({ signal: leaving.signal, ...(token === undefined ? {} : { token }) });
+    assert.equal(answer.status, 200);
+    const reader = readEvents(answer);
+    await reader.next();
+    return { reader, leave: () => leaving.abort() };
+  }
+
+  /** Takes every place; `leave` gives them back. */
+  async function fill() {
+    const gone: Promise<void>[] = [];
+    streams("event", async (aborted) => {
+      const over = signal();
+      gone.push(over.promise);
+      await abortion(aborted);
+      over.resolve();
+    });
+    const all: Awaited<ReturnType<typeof open>>[] = [];
+    for (let i = 0; i < places; i++) all.push(await open());
+    return async function leave() {
+      for (const { leave } of all) leave();
+      await Promise.all(gone);
+    };
+  }
+
+  it("refuses one more as unavailable, before it asks anybody about it", async () => {
+    const leave = await fill();
+    const calls = await callsDuring(stack().upstream, async () => {
+      for (const headers of [{}, { "Last-Event-ID": "5" }] as const) {
+        const refused = await fetchEvents({ headers });
+        const { trace_id, ...body } = (await refused.json()) as Record<string, unknown>;
+        assert.ok(trace_id);
+        assert.equal(refused.status, 503);
+        assert.match(String(refused.headers.get("content-type")), /^application\/json/);
+        assert.match(String(refused.headers.get("retry-after")), /^[1-9][0-9]*$/);
+        assert.deepEqual(body, {
+          code: "UNAVAILABLE",
+          message: "too many event streams are open; try again later",
+          retryable: true,
+        });
+      }
+    });
+    assert.deepEqual(calls, []);
+    await leave();
+  });
+
+  it("goes on to serve everything else, and the streams that are open", async () => {
+    const more = signal();
+    streams("event", () => more.promise);
+    const all: Awaited<ReturnType<typeof open>>[] = [];
+    for (let i = 0; i < places; i++) all.push(await open());
+    assert.equal((await fetchEvents()).status, 503);
+    assert.equal((await stack().gateway.fetch("/v1/workflows/w1")).status, 200);
+    stack().upstream.rpcs.streamWorkflowEvents = async function* () {
+      yield await Promise.resolve(workflowEvent(9n, JobState.SUCCEEDED));
+    };
+    more.resolve();
+    for (const { reader } of all) assert.equal(await reader.ending, "clean");
+  });
+
+  it("refuses the unauthenticated as such, and not for want of room", async () => {
+    const leave = await fill();
+    allowed = false;
+    assert.equal((await fetchEvents({ token: "junk" })).status, 401);
+    allowed = true;
+    await leave();
+  });
+
+  const endings: [what: string, act: () => Promise<void>][] = [
+    [
+      "its client leaves",
+      async () => {
+        const over = signal();
+        streams("event", (aborted) => abortion(aborted).then(over.resolve));
+        (await open()).leave();
+        await over.promise;
+      },
+    ],
+    [
+      "its client leaves before there is anything to send",
+      async () => {
+        const [begun, over] = [signal(), signal()];
+        streams("silence", (aborted) => {
+          begun.resolve();
+          return abortion(aborted).then(over.resolve);
+        });
+        const leaving = new AbortController();
+        const answer = fetchEvents({ signal: leaving.signal });
+        await begun.promise;
+        leaving.abort();
+        await assert.rejects(answer);
+        await over.promise;
+      },
+    ],
+    [
+      "the workflow is finished",
+      async () => {
+        stack().upstream.rpcs.streamWorkflowEvents = async function* () {
+          yield await Promise.resolve(workflowEvent(9n, JobState.SUCCEEDED));
+        };
+        assert.equal(await readEvents(await fetchEvents()).ending, "clean");
+      },
+    ],
+    [
+      "there is nothing more to come",
+      async () => {
+        streams("nothing", () => Promise.resolve());
+        stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED);
+        assert.equal((await fetchEvents({ headers: { "Last-Event-ID": "9" } })).status, 204);
+      },
+    ],
+    ...([Code.NotFound, Code.PermissionDenied, Code.Unavailable, Code.Internal] as const).map(
+      (code): [string, () => Promise<void>] => [
+        `the upstream answers ${Code[code]}`,
+        async () => {
+          streams("nothing", () => Promise.reject(new ConnectError("no", code)));
+          assert.ok((await fetchEvents()).status >= 400);
+        },
+      ],
+    ),
+    ...([Code.NotFound, Code.Unavailable, Code.Internal] as const).map(
+      (code): [string, () => Promise<void>] => [
+        `the upstream fails with ${Code[code]} after an event`,
+        async () => {
+          streams("event", () => Promise.reject(new ConnectError("no", code)));
+          assert.equal(await readEvents(await fetchEvents()).ending, "broken");
+        },
+      ],
+    ),
+    [
+      "its key is revoked",
+      async () => {
+        streams("event", staysOpen);
+        const { reader } = await open("a-key");
+        allowed = false;
+        time += 30_001;
+        assert.equal(await reader.ending, "broken");
+        allowed = true;
+        time += 30_001;
+      },
+    ],
+  ];
+
+  for (const [what, act] of endings) {
+    it(`has a place free again after a stream when ${what}`, async () => {
+      for (let i = 0; i <= places; i++) await act();
+      const leave = await fill();
+      assert.equal((await fetchEvents()).status, 503);
+      await leave();
+    });
+  }
+});
