@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { loadContract } from "../src/contract.ts";
+import type { Operation, OperationId } from "../src/contract.ts";
 import { startSandbox } from "../src/sandbox/start-sandbox.ts";
-import { startTestGateway, suite } from "./support/gateway.ts";
+import { adminToken, startTestGateway, suite } from "./support/gateway.ts";
 import type { TestGateway } from "./support/gateway.ts";
 import { readEvents } from "./support/event-reader.ts";
 import { jsonPost, threeSteps } from "./support/samples.ts";
@@ -12,44 +14,39 @@ interface Owned {
   readonly key: string;
 }
 
-const tokens = { alice: "alice-key", bob: "bob-key" };
+type Who = "alice" | "bob" | "admin";
+const callers: readonly Who[] = ["alice", "bob", "admin"];
+const tokens: Record<Who, string> = { alice: "alice-key", bob: "bob-key", admin: adminToken };
 
-/** Every operation on one workflow, and the status with which it succeeds on a finished one. */
-const operations: readonly [
-  what: string,
-  status: number,
-  request: (w: Owned) => [path: string, init: RequestInit],
-][] = [
-  ["getWorkflow", 200, ({ id }) => [`/v1/workflows/${id}`, {}]],
-  ["HEAD of getWorkflow", 200, ({ id }) => [`/v1/workflows/${id}`, { method: "HEAD" }]],
-  ["cancelWorkflow", 200, ({ id }) => [`/v1/workflows/${id}`, { method: "DELETE" }]],
-  ["retryWorkflow", 400, ({ id }) => [`/v1/workflows/${id}/retry`, { method: "POST" }]],
-  ["streamWorkflowEvents", 200, ({ id }) => [`/v1/workflows/${id}/events`, {}]],
-  [
-    "streamWorkflowEvents resumed",
-    200,
-    ({ id }) => [`/v1/workflows/${id}/events`, { headers: { "Last-Event-ID": "1" } }],
-  ],
-  ["downloadArtifact", 200, ({ id, key }) => [`/v1/workflows/${id}/artifacts/${key}`, {}]],
-  [
-    "HEAD of downloadArtifact",
-    200,
-    ({ id, key }) => [`/v1/workflows/${id}/artifacts/${key}`, { method: "HEAD" }],
-  ],
-  [
-    "downloadArtifact in part",
-    206,
-    ({ id, key }) => [`/v1/workflows/${id}/artifacts/${key}`, { headers: { Range: "bytes=0-3" } }],
-  ],
-  [
-    "downloadArtifact of a known file",
-    304,
-    ({ id, key }) => [`/v1/workflows/${id}/artifacts/${key}`, { headers: { "If-None-Match": "*" } }],
-  ],
-];
+/** A way to ask for an operation, and the status with which it succeeds on a finished workflow. */
+interface Variant {
+  readonly status: number;
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+}
 
-async function submitAndFinish(gateway: TestGateway, token?: string): Promise<Owned> {
-  const as = token === undefined ? {} : { token };
+/** The ways to ask for each operation on one workflow. */
+const variants: Partial<Record<OperationId, readonly Variant[]>> = {
+  getWorkflow: [{ status: 200 }, { status: 200, method: "HEAD" }],
+  cancelWorkflow: [{ status: 200 }],
+  retryWorkflow: [{ status: 400 }],
+  streamWorkflowEvents: [{ status: 200 }, { status: 200, headers: { "Last-Event-ID": "1" } }],
+  downloadArtifact: [
+    { status: 200 },
+    { status: 200, method: "HEAD" },
+    { status: 206, headers: { Range: "bytes=0-3" } },
+    { status: 304, headers: { "If-None-Match": "*" } },
+  ],
+};
+
+/** The operations on no workflow in particular; each has a test of its own. */
+const others: readonly OperationId[] = ["submitWorkflow", "listWorkflows", "healthz", "readyz", "metrics"];
+
+const { paths } = loadContract();
+const operations = paths.flatMap((path) => path.operations);
+
+async function submitAndFinish(gateway: TestGateway, who: Who): Promise<Owned> {
+  const as = { token: tokens[who] };
   const submitted = await gateway.fetch("/v1/workflows", { ...jsonPost(threeSteps), ...as });
   assert.equal(submitted.status, 201);
   const { id } = (await submitted.json()) as { id: string };
@@ -69,62 +66,103 @@ describe("tenants", () => {
   const sandbox = suite(() => startSandbox(sandboxSettings));
   const gateway = suite(() => startTestGateway(settingsFor(sandbox())));
   const missing: Owned = { id: "00000000-0000-4000-8000-000000000000", key: "artifacts/none.pdb" };
-  const owned: Partial<Record<keyof typeof tokens | "admin", Owned>> = {};
+  let owned: Record<Who, Owned> = { alice: missing, bob: missing, admin: missing };
   before("one finished workflow each", async () => {
-    owned.alice = await submitAndFinish(gateway(), tokens.alice);
-    owned.bob = await submitAndFinish(gateway(), tokens.bob);
-    owned.admin = await submitAndFinish(gateway());
+    const finish = (who: Who) => submitAndFinish(gateway(), who);
+    owned = { alice: await finish("alice"), bob: await finish("bob"), admin: await finish("admin") };
+    assert.equal(new Set(Object.values(owned).map(({ key }) => key)).size, callers.length);
   });
 
-  async function answerTo(request: [path: string, init: RequestInit], token: string | undefined, ids: Owned) {
-    const [path, init] = request;
-    const answer = await gateway().fetch(path, { ...init, ...(token === undefined ? {} : { token }) });
+  async function answerTo(operation: Operation, variant: Variant, who: Who, { id, key }: Owned) {
+    const answer = await gateway().fetch(operation.template.replace("{id}", id).replace("{key}", key), {
+      method: variant.method ?? operation.method.toUpperCase(),
+      headers: variant.headers ?? {},
+      token: tokens[who],
+    });
     const headers = Object.fromEntries([...answer.headers].filter(([name]) => name !== "date"));
-    // The id and the trace id are all that may tell two refusals apart.
+    // The id that was asked for and the trace id are all that may tell two refusals apart.
     const body = (await answer.text())
       .replace(/"trace_id":"[0-9a-f]{32}"/, '"trace_id":""')
-      .replaceAll(ids.id, "ID");
+      .replaceAll(id, "ID");
     return { status: answer.status, headers, body };
   }
 
-  for (const [what, status, request] of operations) {
-    for (const who of ["alice", "bob"] as const) {
-      const other = who === "alice" ? "bob" : "alice";
+  it("are looked at in every operation of the contract", () => {
+    const ids = operations.map(({ id }) => id);
+    assert.deepEqual(ids.toSorted(), [...Object.keys(variants), ...others].toSorted());
+    for (const { id, template } of operations) assert.equal(template.includes("{id}"), id in variants, id);
+  });
 
-      it(`gives ${who} ${what} of a workflow of ${who}`, async () => {
-        assert.equal((await answerTo(request(owned[who]!), tokens[who], owned[who]!)).status, status);
-      });
+  for (const operation of operations)
+    for (const variant of variants[operation.id] ?? []) {
+      const what = [variant.method, operation.id, JSON.stringify(variant.headers)].filter(Boolean).join(" ");
 
-      for (const owner of [other, "admin"] as const) {
-        it(`answers ${who}'s ${what} of a workflow of ${owner} as of one that does not exist`, async () => {
-          const theirs = await answerTo(request(owned[owner]!), tokens[who], owned[owner]!);
-          const none = await answerTo(request(missing), tokens[who], missing);
+      for (const who of callers) {
+        const mayHave = (owner: Who) => who === "admin" || owner === who;
+
+        it(`gives ${who} ${what} of ${who === "admin" ? "every" : "no other"} workflow`, async () => {
+          const none = await answerTo(operation, variant, who, missing);
           assert.equal(none.status, 404);
-          assert.deepEqual(theirs, none);
+          assert.deepEqual(none, await answerTo(operation, variant, "admin", missing));
+          for (const owner of callers) {
+            const answer = await answerTo(operation, variant, who, owned[owner]);
+            if (mayHave(owner)) assert.equal(answer.status, variant.status, owner);
+            else assert.deepEqual(answer, none, owner);
+          }
+        });
+
+        if (!operation.template.includes("{key}")) continue;
+        it(`gives ${who} ${what} of no key but the workflow's own`, async () => {
+          const none = await answerTo(operation, variant, who, missing);
+          for (const { id } of [...Object.values(owned), missing]) {
+            for (const { id: from, key } of [...Object.values(owned), missing]) {
+              if (id === from) continue;
+              assert.deepEqual(await answerTo(operation, variant, who, { id, key }), none);
+            }
+          }
         });
       }
     }
 
-    it(`gives the admin ${what} of everybody's workflows, and 404 for none`, async () => {
-      for (const workflow of Object.values(owned)) {
-        assert.equal((await answerTo(request(workflow), undefined, workflow)).status, status);
-      }
-      assert.equal((await answerTo(request(missing), undefined, missing)).status, 404);
-    });
-  }
-
-  it("lists each tenant's own workflows, and everybody's for the admin", async () => {
-    async function list(token?: string) {
-      const answer = await gateway().fetch("/v1/workflows", token === undefined ? {} : { token });
-      const { workflows } = (await answer.json()) as { workflows: { id: string }[] };
-      return workflows.map(({ id }) => id);
+  it("list their own workflows, whatever they ask for, and the admin everybody's", async () => {
+    for (const query of ["", "?page_size=100", "?state=SUCCEEDED", "?label=team=alpha"]) {
+      const list = async (who: Who) => {
+        const answer = await gateway().fetch(`/v1/workflows${query}`, { token: tokens[who] });
+        const { workflows } = (await answer.json()) as { workflows: { id: string }[] };
+        return workflows.map(({ id }) => id);
+      };
+      assert.deepEqual(await list("alice"), [owned.alice.id]);
+      assert.deepEqual(await list("bob"), [owned.bob.id]);
+      assert.deepEqual(await list("admin"), [owned.admin.id, owned.bob.id, owned.alice.id]);
     }
-    assert.deepEqual(await list(tokens.alice), [owned.alice!.id]);
-    assert.deepEqual(await list(tokens.bob), [owned.bob!.id]);
-    assert.deepEqual(await list(), [owned.admin!.id, owned.bob!.id, owned.alice!.id]);
   });
 
-  it("keeps the tenants' idempotency keys and page tokens apart", async () => {
+  it("cannot submit in another's name", async () => {
+    const names = { principal: "bob", ff_principal: "bob", "ff-principal": "bob" };
+    const answer = await gateway().fetch("/v1/workflows", {
+      ...jsonPost({ ...threeSteps, ...names }),
+      token: tokens.alice,
+    });
+    assert.equal(answer.status, 400);
+    const { details } = (await answer.json()) as { details: { path: string }[] };
+    assert.deepEqual(
+      details.map(({ path }) => path),
+      Object.keys(names).map((name) => `/body/${name}`),
+    );
+  });
+
+  for (const path of ["/v1/healthz", "/v1/readyz", "/metrics"])
+    it(`learn nothing of each other from ${path}`, async () => {
+      for (const token of [...Object.values(tokens), null]) {
+        const answer = await gateway().fetch(path, { token });
+        assert.equal(answer.status, 200);
+        const body = await answer.text();
+        for (const secret of [...Object.values(owned).flatMap(Object.values), ...callers])
+          assert.ok(!body.includes(String(secret)), String(secret));
+      }
+    });
+
+  it("have idempotency keys and page tokens of their own", async () => {
     const submit = async (token: string) => {
       const answer = await gateway().fetch("/v1/workflows", {
         ...jsonPost(threeSteps, { "Idempotency-Key": "same" }),
@@ -145,6 +183,6 @@ describe("tenants", () => {
       token: tokens.bob,
     });
     const { workflows = [] } = (await stolen.json()) as { workflows?: { id: string }[] };
-    assert.ok(!workflows.some(({ id }) => id === first || id === owned.alice!.id));
+    assert.ok(!workflows.some(({ id }) => id === first || id === owned.alice.id));
   });
 });

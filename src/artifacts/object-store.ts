@@ -1,11 +1,12 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Readable } from "node:stream";
-import { GetObjectCommand, S3Client, S3ServiceException } from "@aws-sdk/client-s3";
+import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
-import { internalError, unavailable } from "../errors/refusal.ts";
 import type { ByteRange } from "./conditions.ts";
 import { releasingReads } from "./releasing-agent.ts";
+import { answerWithin, failOnSilence } from "./silence.ts";
+import { isMissingObject, refusalFromStore } from "./store-failure.ts";
 
 /** Where the object store is and how to reach it. */
 export interface ObjectStoreOptions {
@@ -15,16 +16,21 @@ export interface ObjectStoreOptions {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly connectTimeoutMs: number;
-  /** Longest silence between two reads. */
+  /** Longest wait for the head of an answer, and for its next bytes. */
   readonly readTimeoutMs: number;
 }
 
 /** An object on its way. */
 export interface StoredObject {
-  /** Must be read to its end or destroyed: it holds a connection. Its chunks are the reader's own. */
+  /**
+   * Must be read to its end or destroyed: it holds a connection. It fails when the store falls silent. Its chunks
+   * are the reader's own.
+   */
   readonly body: Readable;
   /** Length of `body` as the store announced it. */
   readonly length: number | undefined;
+  /** The `Content-Range` that the store answered with; undefined where it says that this is the whole. */
+  readonly contentRange: string | undefined;
 }
 
 /** The bucket behind the gateway. */
@@ -43,7 +49,7 @@ const maxSockets = 1024;
 
 /** An object store that speaks S3 with path-style addresses. */
 export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
-  const { endpoint, region, bucket, accessKeyId, secretAccessKey } = options;
+  const { endpoint, region, bucket, accessKeyId, secretAccessKey, readTimeoutMs } = options;
   const client = new S3Client({
     endpoint,
     region,
@@ -54,9 +60,9 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     responseChecksumValidation: "WHEN_REQUIRED",
     requestHandler: new NodeHttpHandler({
       connectionTimeout: options.connectTimeoutMs,
-      socketTimeout: options.readTimeoutMs,
-      requestTimeout: options.readTimeoutMs,
-      throwOnRequestTimeout: true,
+      // The SDK's own timeouts would count the time for which a slow client keeps us from reading.
+      requestTimeout: 0,
+      socketTimeout: 0,
       httpAgent: releasingReads(new HttpAgent({ keepAlive: true, maxSockets })),
       httpsAgent: releasingReads(new HttpsAgent({ keepAlive: true, maxSockets })),
     }),
@@ -70,28 +76,23 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
         ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` }),
       });
       try {
-        const { Body, ContentLength } = await client.send(command, { abortSignal: signal });
+        const { Body, ContentLength, ContentRange } = await answerWithin(
+          readTimeoutMs,
+          signal,
+          (abortSignal) => client.send(command, { abortSignal }),
+        );
         if (Body === undefined) throw new Error("the object store answered without a body");
         // On Node the SDK's body is always a Readable; its type also covers browsers.
-        return { body: Body as Readable, length: ContentLength };
+        const body = Body as Readable;
+        failOnSilence(body, readTimeoutMs);
+        return { body, length: ContentLength, contentRange: ContentRange };
       } catch (error) {
-        if (error instanceof S3ServiceException && isMissing(error)) return undefined;
-        throw isPassing(error) ? unavailable(error) : internalError(error);
+        if (isMissingObject(error)) return undefined;
+        throw refusalFromStore(error, accessKeyId);
       }
     },
     close() {
       client.destroy();
     },
   };
-}
-
-function isMissing({ name, $metadata }: S3ServiceException): boolean {
-  return name === "NoSuchKey" || (name === "NotFound" && $metadata.httpStatusCode === 404);
-}
-
-/** Whether a later try may succeed: the store was not reached, is throttling or is down. */
-function isPassing(error: unknown): boolean {
-  if (!(error instanceof S3ServiceException)) return true;
-  const status = error.$metadata.httpStatusCode ?? 0;
-  return status >= 500 || status === 429 || error.name === "SlowDown" || error.name === "RequestTimeout";
 }

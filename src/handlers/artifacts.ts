@@ -64,23 +64,26 @@ export function downloadArtifact({
     }
     const object = await store.open(key, range, call.signal);
     if (object === undefined) throw missing();
-    if (object.length !== length) {
+    const contentRange = range === undefined ? undefined : `bytes ${range.start}-${range.end}/${size}`;
+    if (object.length !== length || object.contentRange !== contentRange) {
       object.body.destroy();
-      throw internalError(new Error(`the object store announced ${object.length} of ${length} bytes`));
+      throw internalError(
+        new Error(
+          `the object store announced ${object.length} bytes, not the ${length} at the place asked for`,
+        ),
+      );
     }
-    const sha256 = range === undefined && etag !== undefined ? artifact.sha256 : undefined;
+    // No digest vouches for the bytes of a part; of it only place and length are known to be right.
+    const sha256 = length === size && etag !== undefined ? artifact.sha256 : undefined;
     const writer = createCheckedWriter(res, { length, sha256 }, function begin() {
       setHeaders(res, artifact, key, length);
-      if (range !== undefined) {
-        res.status(206).set("Content-Range", `bytes ${range.start}-${range.end}/${size}`);
-      }
+      if (contentRange !== undefined) res.status(206).set("Content-Range", contentRange);
     });
     await pipeline(object.body, writer).catch((error: unknown) => {
       // A client that goes away breaks the store's transfer off too, which is no failure of the store.
       call.signal.throwIfAborted();
-      // A transfer that fails before its first byte still has a status to fail with.
-      if (res.headersSent) throw error;
-      throw error instanceof IntegrityError ? internalError(error) : unavailable(error);
+      if (error instanceof IntegrityError) throw internalError(error);
+      throw unavailable(new Error("the transfer from the object store failed", { cause: error }));
     });
   };
 }

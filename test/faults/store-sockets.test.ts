@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { adminToken, suite } from "../support/gateway.ts";
+import { runGateway } from "../support/gateway-process.ts";
+import { sha256, workflowIn } from "../support/samples.ts";
+import { startUpstream } from "../support/upstream.ts";
+import { assertFailure, download } from "./download.ts";
+import { answerOf, rawStoreSettings, startRawStore } from "./raw-store.ts";
+import { bytes, promptFaults, silences } from "./store-faults.ts";
+
+const preload = fileURLToPath(new URL("tell-resources.ts", import.meta.url));
+const downloads = 500;
+const atOnce = 32;
+const faults = [...silences, ...promptFaults];
+
+/** One key for each fault, and one for a store that works. */
+const keyOf = (index: number) => `artifacts/${index}.pdb`;
+const soundKey = keyOf(faults.length);
+const outputs = Array.from({ length: faults.length + 1 }, (_, index) => ({
+  uri: `r2://foldforge/${keyOf(index)}`,
+  sizeBytes: BigInt(bytes.length),
+  sha256: sha256(bytes),
+}));
+
+describe("the sockets of a gateway whose store fails", () => {
+  const upstream = suite(() => startUpstream({ getWorkflow: () => workflowIn(JobState.SUCCEEDED, outputs) }));
+  const store = suite(async () => {
+    const store = await startRawStore();
+    store.answer = function answerByKey(socket, requestHead) {
+      const index = Number(/^GET \/foldforge\/artifacts\/(\d+)\.pdb/.exec(requestHead)?.[1]);
+      const [, , fail] = faults[index] ?? [];
+      if (fail === undefined) socket.write(answerOf("200 OK", bytes));
+      else fail(socket, requestHead);
+    };
+    return store;
+  });
+  const gateway = suite(async () => {
+    const { child, started, ended, lines } = runGateway(
+      {
+        BIND_ADDR: "127.0.0.1:0",
+        API_TOKEN: adminToken,
+        DRAIN_DELAY_SECONDS: "0",
+        ORCHESTRATOR_ENDPOINT: upstream().url,
+        ...rawStoreSettings(store()),
+        OBJECT_STORE_READ_TIMEOUT_SECONDS: "1",
+      },
+      { execArgv: ["--import", preload] },
+    );
+    const url = await started;
+    return {
+      downloadOf: (key: string) => download(`${url}/v1/workflows/w1/artifacts/${key}`),
+      /** How many sockets are in use. */
+      async sockets() {
+        const told = () => lines.filter(({ event }) => event === "test.resources");
+        const before = told().length;
+        child.kill("SIGUSR2");
+        while (told().length === before) await once(child.stdout!, "data");
+        return (told().at(-1)?.["counts"] as Record<string, number>)["TCPSocketWrap"] ?? 0;
+      },
+      async close() {
+        child.kill("SIGTERM");
+        await ended;
+      },
+    };
+  });
+
+  it(`are all given back after ${downloads} faults, and serve sound downloads`, async function () {
+    this.timeout(30_000);
+    const { downloadOf, sockets } = gateway();
+    assert.ok((await downloadOf(soundKey)).isComplete);
+    const before = await sockets();
+    let begun = 0;
+    async function failInTurn() {
+      while (begun < downloads) {
+        const index = begun++ % faults.length;
+        assertFailure(await downloadOf(keyOf(index)), "failure");
+      }
+    }
+    await Promise.all(Array.from({ length: atOnce }, failInTurn));
+    const sound = await Promise.all(Array.from({ length: atOnce }, () => downloadOf(soundKey)));
+    assert.ok(sound.every(({ body, isComplete }) => isComplete && body.equals(bytes)));
+    // What is left are connections that wait for the next request, and those do not keep a process alive.
+    await store().hasAtMost(atOnce);
+    while ((await sockets()) > before);
+  });
+});
