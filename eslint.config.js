@@ -15,6 +15,7 @@ const layers = {
   auth: { may: ["errors", "telemetry", "orchestrator"] },
   sse: { may: ["generated", "errors", "locals", "mapping", "orchestrator"] },
   validation: { may: ["contract", "errors"] },
+  edge: { may: ["errors", "telemetry"] },
   middleware: {
     may: ["auth", "contract", "errors", "json-answer", "locals", "orchestrator", "telemetry", "validation"],
     self: false,

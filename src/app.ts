@@ -9,6 +9,7 @@ import { deadline } from "./middleware/deadline.ts";
 import { dispatch } from "./middleware/dispatch.ts";
 import type { PathEntry } from "./middleware/dispatch.ts";
 import { errors } from "./middleware/errors.ts";
+import { framing } from "./middleware/framing.ts";
 import { methodNotAllowed } from "./middleware/method-not-allowed.ts";
 import { notFound } from "./middleware/not-found.ts";
 import { observation } from "./middleware/observation.ts";
@@ -70,7 +71,7 @@ export function createApp(parts: AppParts): Express {
   const app = express();
   app.disable("x-powered-by").disable("query parser");
   app.response.json = sendJson;
-  app.use(trace, observation(parts.metrics, parts.logger), securityHeaders);
+  app.use(trace, observation(parts.metrics, parts.logger), securityHeaders, framing);
   app.use(dispatch(paths.map(entryFor)), notFound, answerErrors);
   return app;
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { createObjectStore } from "./artifacts/object-store.ts";
 import { createApp } from "./app.ts";
 import { createAuthenticator } from "./auth/authenticator.ts";
@@ -7,6 +8,7 @@ import { createQuota } from "./auth/quota.ts";
 import type { Config } from "./config.ts";
 import { loadContract } from "./contract.ts";
 import type { Contract } from "./contract.ts";
+import { shedOverload } from "./edge/overload.ts";
 import { originForm } from "./middleware/origin-form.ts";
 import { createOperations } from "./operations.ts";
 import { createOrchestrator } from "./orchestrator/client.ts";
@@ -22,6 +24,8 @@ import type { Logger } from "./telemetry/logger.ts";
 /** A gateway that is serving. */
 export interface Gateway {
   readonly url: string;
+  /** Serves on for the configured delay, unready, so that load balancers look away; then closes. */
+  drain(): Promise<void>;
   /** Cuts the event streams, lets other requests finish within the configured grace, and lets go of everything. */
   close(): Promise<void>;
 }
@@ -31,7 +35,7 @@ export interface GatewayOptions {
   readonly validateResponses?: boolean;
   /** In the place of the one in force. */
   readonly contract?: Contract;
-  /** Milliseconds on a clock that never goes back, for the key cache. */
+  /** Milliseconds on a clock that never goes back, for what is kept of keys and of readiness. */
   readonly now?: () => number;
   readonly streamCare?: StreamCare;
   readonly patience?: Patience;
@@ -46,7 +50,7 @@ export async function startGateway(
   const { rpcTimeoutMs, apiKeys } = config;
   const contract = options.contract ?? loadContract();
   const metrics = createMetrics();
-  const { client, close: closeOrchestrator } = createOrchestrator(config.orchestratorEndpoint);
+  const { client, close: closeOrchestrator } = createOrchestrator(config.orchestratorEndpoint, config.keepalive);
   const store = config.objectStore === undefined ? undefined : createObjectStore(config.objectStore);
   const streams = new OpenStreams(options.streamCare ?? defaultCare, config.maxEventStreams);
   const keys =
@@ -58,10 +62,12 @@ export async function startGateway(
           ...(options.now === undefined ? {} : { now: options.now }),
         });
   const authenticator = createAuthenticator(config.apiToken, keys);
+  const probeReadiness = createReadinessProbe(client, rpcTimeoutMs, logger, options.now);
+  let isDraining = false;
   const operations = createOperations({
     version: contract.document.info.version,
     orchestrator: client,
-    probeReadiness: createReadinessProbe(client, rpcTimeoutMs, logger),
+    probeReadiness: async (trace) => !isDraining && probeReadiness(trace),
     authenticator,
     consumeQuota: createQuota(client, authenticator),
     bucket: config.bucket,
@@ -81,16 +87,36 @@ export async function startGateway(
     rpcTimeoutMs,
     validateResponses,
   });
-  const server = await startServer(originForm(app), config.bind.host, config.bind.port);
+  const unsecured = contract.paths.filter(({ operations }) => operations.every(({ secured }) => !secured));
+  const listener = shedOverload(app, {
+    maxInFlight: config.maxRequestsInFlight,
+    exempt: new Set(unsecured.map(({ template }) => template)),
+    logger,
+    metrics,
+  });
+  const server = await startServer(originForm(listener), {
+    bind: config.bind,
+    limits: config.server,
+    logger,
+    metrics,
+  });
+
+  async function close(graceMs: number): Promise<void> {
+    const closed = server.close(graceMs);
+    streams.close();
+    await closed;
+    closeOrchestrator();
+    store?.close();
+  }
 
   return {
     url: server.url,
-    async close() {
-      const closed = server.close(config.shutdownGraceMs);
-      streams.close();
-      await closed;
-      closeOrchestrator();
-      store?.close();
+    async drain() {
+      isDraining = true;
+      server.leave();
+      await delay(config.drainDelayMs);
+      await close(config.shutdownGraceMs - config.drainDelayMs);
     },
+    close: () => close(config.shutdownGraceMs),
   };
 }

@@ -1,6 +1,7 @@
 import { ConfigError, parseConfig, prefix } from "./config.ts";
 import { startGateway } from "./gateway.ts";
 import { createLogger } from "./telemetry/logger.ts";
+import type { Logger } from "./telemetry/logger.ts";
 
 /** Says why the process cannot go on, in one message, and ends it. */
 function fail(message: string): never {
@@ -21,23 +22,47 @@ function startFailure(error: unknown): string {
   return stack ?? String(error);
 }
 
+/** EX_SOFTWARE of sysexits(3): nobody stopped it, and its supervisor should start it again. */
+const crashed = 70;
+
+/** Logs what nobody has caught, which leaves the process in a state that nobody knows, and ends it. */
+function crashHandler(logger: Logger): (error: unknown) => never {
+  return function crash(err) {
+    try {
+      logger.fatal({ event: "gateway.crash", err }, "gateway.crash");
+      logger.flush();
+    } finally {
+      process.exit(crashed);
+    }
+  };
+}
+
 async function main(): Promise<void> {
   const { config, warnings } = parseConfig(process.env);
   const logger = createLogger();
+  const crash = crashHandler(logger);
+  process.on("uncaughtException", crash).on("unhandledRejection", crash);
   process.on("exit", () => logger.flush());
   for (const warning of warnings) logger.warn({ event: "config.unknown" }, warning);
   const gateway = await startGateway(config, logger);
-  logger.info({ event: "gateway.start", url: gateway.url }, "gateway.start");
-  logger.flush();
 
   let stopping = false;
   function stop(signal: NodeJS.Signals) {
     if (stopping) process.exit(1);
     stopping = true;
     logger.info({ event: "gateway.stop", signal }, "gateway.stop");
-    void gateway.close().then(() => process.exit(0));
+    logger.flush();
+    // Somebody at a keyboard has no load balancer to wait for.
+    const stopped = signal === "SIGTERM" ? gateway.drain() : gateway.close();
+    void stopped.then(() => {
+      logger.info({ event: "gateway.stopped" }, "gateway.stopped");
+      process.exit(0);
+    });
   }
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", stop);
+  // Whoever reads this may send a signal.
+  logger.info({ event: "gateway.start", url: gateway.url }, "gateway.start");
+  logger.flush();
 }
 
 await main().catch((error: unknown) => fail(startFailure(error)));

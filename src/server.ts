@@ -1,6 +1,10 @@
 import { createServer } from "node:http";
 import type { RequestListener, Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { Connections } from "./edge/connections.ts";
+import { createRefusedBytes } from "./edge/refused-bytes.ts";
+import type { Logger } from "./telemetry/logger.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
 
 /** What one client may take of the server, in milliseconds, and how many may come. */
 export interface ServerLimits {
@@ -15,10 +19,21 @@ export interface ServerLimits {
   readonly maxConnections: number;
 }
 
+/** Where and within which bounds to serve, and whom to tell of what never becomes a request. */
+interface ServerOptions {
+  /** 0: any free port. */
+  readonly bind: { readonly host: string; readonly port: number };
+  readonly limits: ServerLimits;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
 /** A server that is listening. */
 interface RunningServer {
   /** `http://host:port`, with the port that was really taken. */
   readonly url: string;
+  /** Serves on, but says with every answer that its connection ends there, so that clients go elsewhere. */
+  leave(): void;
   /**
    * Takes no new connection, lets requests in flight finish, and cuts what is left after `graceMs`. Resolves
    * when every connection is closed.
@@ -26,13 +41,74 @@ interface RunningServer {
   close(graceMs: number): Promise<void>;
 }
 
-/** Listens on `host:port` (0: any free port); rejects when it cannot. */
-export async function startServer(app: RequestListener, host: string, port: number): Promise<RunningServer> {
-  const server = createServer(app);
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(port, host, resolve);
+/** How often slow requests are looked for, in milliseconds. */
+const slowCheckMs = 1000;
+
+/** More than the pipeline allows, so that it is what refuses a request's head, in all but absurd cases; in bytes. */
+const maxHeaderSize = 32 * 1024;
+
+/** Serves `app`; rejects when it cannot listen. */
+export async function startServer(
+  app: RequestListener,
+  { bind, limits, logger, metrics }: ServerOptions,
+): Promise<RunningServer> {
+  const connections = new Connections(app);
+  const refused = createRefusedBytes(connections, logger, metrics);
+  const server = createServer({
+    // The whole request has no more time than its headers, and Node insists that this is said.
+    headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs),
+    requestTimeout: limits.requestTimeoutMs,
+    connectionsCheckingInterval: slowCheckMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    maxHeaderSize,
+    // Whatever the options of the process say.
+    insecureHTTPParser: false,
+    // The pipeline refuses it, with the body that every error has.
+    requireHostHeader: false,
   });
-  return { url: urlOf(server), close: (graceMs) => closeServer(server, graceMs) };
+  server.timeout = limits.stallTimeoutMs;
+  server.maxConnections = limits.maxConnections;
+  // No header is dropped, so that none goes unchecked.
+  server.maxHeadersCount = 0;
+  for (const event of ["request", "checkContinue", "checkExpectation"]) server.on(event, connections.serve);
+  server
+    .on("connection", (socket: Socket) => connections.add(socket))
+    .on("clientError", refused.onClientError)
+    .on("connect", refused.onConnect)
+    .on("timeout", cutWhenIdle)
+    .on("drop", createDropWarning(limits.maxConnections, logger));
+
+  /** Nothing has moved on the connection for `stallTimeoutMs`, or, between requests, for `keepAliveTimeoutMs`. */
+  function cutWhenIdle(socket: Socket): void {
+    const waitsForUs = connections.unanswered(socket).length > 0 && socket.writableLength === 0;
+    if (!waitsForUs) socket.destroy();
+  }
+
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(bind.port, bind.host, resolve);
+  });
+  return {
+    url: urlOf(server),
+    leave: () => connections.leave(),
+    close(graceMs) {
+      connections.leave();
+      return closeServer(server, graceMs);
+    },
+  };
+}
+
+/** Warns of connections that were turned away, with their number, once a second at most. */
+function createDropWarning(maxConnections: number, logger: Logger): () => void {
+  let dropped = 0;
+  let timer: NodeJS.Timeout | undefined;
+  return function warnOfDrops() {
+    dropped += 1;
+    timer ??= setTimeout(() => {
+      logger.warn({ event: "connections.full", maxConnections, dropped }, "connections.full");
+      dropped = 0;
+      timer = undefined;
+    }, 1000).unref();
+  };
 }
 
 function urlOf(server: Server): string {

@@ -3,9 +3,9 @@ import { createApp } from "../src/app.ts";
 import { contractFrom, loadContract } from "../src/contract.ts";
 import type { Contract, Handler, OpenApiDocument, OperationId } from "../src/contract.ts";
 import type { Operations } from "../src/operations.ts";
-import { startServer } from "../src/server.ts";
 import { createLogger } from "../src/telemetry/logger.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
+import { serve } from "./support/serve.ts";
 
 /** Handlers that note which of them was called. */
 function recordedOperations(called: string[]): Operations {
@@ -70,7 +70,7 @@ describe("createApp", () => {
   it("leads each route of the contract to its own operation", async () => {
     const called: string[] = [];
     const app = createTestApp(loadContract(), recordedOperations(called));
-    const server = await startServer(app, "127.0.0.1", 0);
+    const server = await serve(app);
     for (const [method, path] of routes) {
       const body =
         method === "POST" ? JSON.stringify({ name: "n", steps: [{ id: "a", tool: "af2" }] }) : null;

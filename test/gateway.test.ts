@@ -5,8 +5,9 @@ import type { AddressInfo } from "node:net";
 import { JobState } from "../generated/proto/foldforge/common/v1/common_pb.js";
 import { readEvents } from "./support/event-reader.ts";
 import { startTestGateway } from "./support/gateway.ts";
+import { hang } from "./support/hang.ts";
 import { workflowEvent, workflowIn } from "./support/samples.ts";
-import { abortion, signal, startStack } from "./support/stack.ts";
+import { abortion, callsDuring, signal, startStack } from "./support/stack.ts";
 
 describe("startGateway", () => {
   it("closes: requests in flight finish, event streams are cut, and nobody new is served", async () => {
@@ -37,6 +38,66 @@ describe("startGateway", () => {
     mayAnswer.resolve();
     assert.equal((await answer).status, 200);
     await closed;
+    await upstream.close();
+  });
+
+  it("drains: unready at once it serves on for a while, and ends every connection; then it closes", async () => {
+    const inFlight = signal();
+    const mayAnswer = signal();
+    const { gateway, upstream } = await startStack(
+      {
+        async getWorkflow({ workflowId }) {
+          if (workflowId === "slow") {
+            inFlight.resolve();
+            await mayAnswer.promise;
+          }
+          return workflowIn(JobState.RUNNING);
+        },
+        listWorkflows: () => ({}),
+        async *streamWorkflowEvents(_request, { signal }) {
+          yield workflowEvent(0n, JobState.RUNNING);
+          await abortion(signal);
+        },
+      },
+      { DRAIN_DELAY_SECONDS: "1", SHUTDOWN_GRACE_SECONDS: "60" },
+    );
+    assert.equal((await gateway.fetch("/v1/readyz")).status, 200);
+
+    const drained = gateway.drain();
+    const calls = await callsDuring(upstream, async () => {
+      const ready = await gateway.fetch("/v1/readyz");
+      assert.deepEqual([ready.status, await ready.json()], [503, { status: "unavailable" }]);
+    });
+    assert.deepEqual(calls, []);
+    const late = await gateway.fetch("/v1/workflows/w1");
+    assert.deepEqual([late.status, late.headers.get("connection")], [200, "close"]);
+    const reader = readEvents(await gateway.fetch("/v1/workflows/w1/events"));
+    await reader.next();
+    const answer = gateway.fetch("/v1/workflows/slow");
+    await inFlight.promise;
+
+    assert.equal(await reader.ending, "broken");
+    await assert.rejects(gateway.fetch("/v1/healthz"));
+    mayAnswer.resolve();
+    assert.equal((await answer).status, 200);
+    await drained;
+    await upstream.close();
+  });
+
+  it("cuts what is left when the grace since the beginning of the drain is over", async () => {
+    const { gateway, upstream } = await startStack(
+      {},
+      { DRAIN_DELAY_SECONDS: "1.5", SHUTDOWN_GRACE_SECONDS: "2" },
+    );
+    const { begun } = hang(upstream, "getWorkflow");
+    const answer = gateway.fetch("/v1/workflows/w1");
+    await begun;
+    const begin = performance.now();
+    const drained = gateway.drain();
+    await assert.rejects(answer);
+    await drained;
+    const took = performance.now() - begin;
+    assert.ok(took > 1900 && took < 3200, `${took} ms`);
     await upstream.close();
   });
 

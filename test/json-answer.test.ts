@@ -1,19 +1,15 @@
 import assert from "node:assert/strict";
 import { sendJson } from "../src/json-answer.ts";
-import { startServer } from "../src/server.ts";
 import { suite } from "./support/gateway.ts";
+import { serve } from "./support/serve.ts";
 
 describe("sendJson", () => {
   let body: unknown;
   const server = suite(async () => {
-    const { url, close } = await startServer(
-      (_req, res) => {
-        res.statusCode = 201;
-        sendJson.call(res, body);
-      },
-      "127.0.0.1",
-      0,
-    );
+    const { url, close } = await serve((_req, res) => {
+      res.statusCode = 201;
+      sendJson.call(res, body);
+    });
     return { url, close: () => close(0) };
   });
 

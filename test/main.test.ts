@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { prefix } from "../src/config.ts";
 import { runGateway } from "./support/gateway-process.ts";
+import { sendText } from "./support/raw-http.ts";
 
 describe("main", () => {
   it("tells every fault of the configuration in one message, repeats no value, and exits with 1", async () => {
@@ -43,13 +44,12 @@ describe("main", () => {
     );
   });
 
-  it("warns of a setting that it does not know, with the nearest name, serves, and exits with 0 on SIGINT", async () => {
+  it("warns of a setting that it does not know, with the nearest name, and serves", async () => {
     const { child, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0", API_TOKNE: "x" });
     const url = await started;
     assert.equal((await fetch(`${url}/v1/healthz`)).status, 200);
     child.kill("SIGINT");
-    const { code, signal, lines } = await ended;
-    assert.deepEqual([code, signal], [0, null]);
+    const { lines } = await ended;
     const warning = lines.find(({ event }) => event === "config.unknown");
     assert.equal(warning?.["level"], "warn");
     assert.match(
@@ -58,14 +58,102 @@ describe("main", () => {
     );
   });
 
-  it("drains and exits with 0 on SIGTERM, with nothing on stderr", async () => {
-    const { child, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" });
+  it("reads HTTP strictly, whatever the options of the process say", async () => {
+    const execArgv = ["--insecure-http-parser"];
+    const { child, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0" }, { execArgv });
+    assert.match(await sendText(await started, "GET /v1/healthz HTTP/1.1\nHost: x\n\n"), /^HTTP\/1\.1 400 /);
+    child.kill("SIGINT");
+    await ended;
+  });
+
+  for (const [sent, delay] of [
+    ["SIGTERM", "0"],
+    // Whoever sends these does not wait for a load balancer.
+    ["SIGINT", "50"],
+    ["SIGHUP", "50"],
+  ] as const) {
+    it(`exits with 0 on ${sent}, with nothing on stderr and gateway.stopped as its last word`, async () => {
+      const settings = { BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: delay, SHUTDOWN_GRACE_SECONDS: "60" };
+      const { child, started, ended } = runGateway(settings);
+      const url = await started;
+      await (await fetch(`${url}/v1/healthz`)).text();
+      child.kill(sent);
+      const { code, signal, stderr, lines } = await ended;
+      assert.deepEqual([code, signal, stderr], [0, null, ""]);
+      assert.deepEqual(
+        lines.slice(-2).map(({ event }) => event),
+        ["gateway.stop", "gateway.stopped"],
+      );
+      assert.ok(lines.every((line) => typeof line["time"] === "string" && typeof line["level"] === "string"));
+    });
+  }
+
+  it("serves on after SIGTERM for as long as it is told, and exits with 1 at a second signal", async () => {
+    const settings = { DRAIN_DELAY_SECONDS: "50", SHUTDOWN_GRACE_SECONDS: "60" };
+    const { child, lines, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0", ...settings });
     const url = await started;
-    await (await fetch(`${url}/v1/healthz`)).text();
     child.kill("SIGTERM");
-    const { code, signal, stderr, lines } = await ended;
-    assert.deepEqual([code, signal, stderr], [0, null, ""]);
-    assert.ok(lines.some(({ event }) => event === "gateway.stop"));
-    assert.ok(lines.every((line) => typeof line["time"] === "string" && typeof line["level"] === "string"));
+    let answer: Response;
+    do answer = await fetch(`${url}/v1/healthz`);
+    while (!lines.some(({ event }) => event === "gateway.stop"));
+    answer = await fetch(`${url}/v1/healthz`);
+    assert.deepEqual([answer.status, answer.headers.get("connection")], [200, "close"]);
+    child.kill("SIGTERM");
+    const { code, signal, stderr } = await ended;
+    assert.deepEqual([code, signal, stderr], [1, null, ""]);
+  });
+
+  describe("when something is thrown that nobody catches", () => {
+    /** A gateway that fails in this way at SIGUSR2. */
+    async function startFailing(statement: string, options: string[] = []) {
+      const script = `process.on("SIGUSR2", () => { ${statement} });`;
+      const execArgv = [...options, `--import=data:text/javascript,${encodeURIComponent(script)}`];
+      const gateway = runGateway({ BIND_ADDR: "127.0.0.1:0" }, { execArgv });
+      await gateway.started;
+      return gateway;
+    }
+
+    const error = 'new TypeError("above", { cause: new Error("below") })';
+    for (const [what, statement, options] of [
+      ["an error", `throw ${error};`, []],
+      ["a rejection", `Promise.reject(${error});`, []],
+      [
+        "a rejection that Node would only warn of",
+        `Promise.reject(${error});`,
+        ["--unhandled-rejections=warn"],
+      ],
+    ] as const) {
+      it(`exits with 70, and ${what} with its stack and cause is its last line`, async () => {
+        const { child, ended } = await startFailing(statement, [...options]);
+        child.kill("SIGUSR2");
+        const { code, signal, stderr, lines } = await ended;
+        assert.deepEqual([code, signal, stderr], [70, null, ""]);
+        const { level, event, err } = lines.at(-1) as Record<string, unknown> & {
+          err: { type: string; message: string; stack: string; cause: { message: string; stack: string } };
+        };
+        assert.deepEqual(
+          [level, event, err.type, err.message, err.cause.message],
+          ["fatal", "gateway.crash", "TypeError", "above", "below"],
+        );
+        assert.match(err.stack, /TypeError: above\n +at /);
+        assert.match(err.cause.stack, /Error: below\n +at /);
+        assert.equal(lines.filter((line) => line.event === "gateway.crash").length, 1);
+      });
+    }
+
+    it("exits with 70 all the same when nobody reads its log any more", async () => {
+      const { child, ended } = await startFailing("throw new Error();");
+      child.stdout?.destroy();
+      child.kill("SIGUSR2");
+      const { code, signal } = await ended;
+      assert.deepEqual([code, signal], [70, null]);
+    });
+
+    it("exits with 70 all the same when what was thrown cannot be told", async () => {
+      const { child, ended } = await startFailing('throw { toString() { throw new Error("x"); } };');
+      child.kill("SIGUSR2");
+      const { code, signal } = await ended;
+      assert.deepEqual([code, signal], [70, null]);
+    });
   });
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { startServer } from "../src/server.ts";
+import { serve } from "./support/serve.ts";
 import { signal } from "./support/stack.ts";
 
 /** Longer than any test: a close that waits for it has failed. */
@@ -10,7 +10,7 @@ const longGraceMs = 60_000;
 
 describe("startServer", () => {
   it("tells the port that it really took", async () => {
-    const server = await startServer((_req, res) => void res.end("here"), "127.0.0.1", 0);
+    const server = await serve((_req, res) => void res.end("here"));
     assert.equal(await (await fetch(server.url)).text(), "here");
     await server.close(longGraceMs);
   });
@@ -20,7 +20,7 @@ describe("startServer", () => {
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;
     await assert.rejects(
-      startServer(() => undefined, "127.0.0.1", port),
+      serve(() => undefined, {}, port),
       { code: "EADDRINUSE" },
     );
     other.close();
@@ -29,14 +29,10 @@ describe("startServer", () => {
   it("lets a request in flight finish when it closes, and takes no new one", async () => {
     const inFlight = signal();
     const mayEnd = signal();
-    const server = await startServer(
-      (_req, res) => {
-        inFlight.resolve();
-        void mayEnd.promise.then(() => res.end("finished"));
-      },
-      "127.0.0.1",
-      0,
-    );
+    const server = await serve((_req, res) => {
+      inFlight.resolve();
+      void mayEnd.promise.then(() => res.end("finished"));
+    });
     const answer = fetch(server.url);
     await inFlight.promise;
     const closed = server.close(longGraceMs);
@@ -51,14 +47,10 @@ describe("startServer", () => {
     this.timeout(4000);
     const begun = signal();
     const mayEnd = signal();
-    const server = await startServer(
-      (_req, res) => {
-        begun.resolve();
-        void mayEnd.promise.then(() => res.end("finished"));
-      },
-      "127.0.0.1",
-      0,
-    );
+    const server = await serve((_req, res) => {
+      begun.resolve();
+      void mayEnd.promise.then(() => res.end("finished"));
+    });
     const { hostname, port } = new URL(server.url);
     const socket = connect(Number(port), hostname);
     socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -72,7 +64,7 @@ describe("startServer", () => {
 
   it("cuts what is left when the grace is over", async () => {
     const inFlight = signal();
-    const server = await startServer(() => inFlight.resolve(), "127.0.0.1", 0);
+    const server = await serve(() => inFlight.resolve());
     const answer = fetch(server.url);
     await inFlight.promise;
     const closed = server.close(20);

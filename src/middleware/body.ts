@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
+import type { IncomingMessage } from "node:http";
 import { Code } from "@connectrpc/connect";
-import express from "express";
-import type { ErrorRequestHandler, RequestHandler } from "express";
+import type { RequestHandler } from "express";
 import { invalidRequest, Refusal } from "../errors/refusal.ts";
 
 /** Largest body of a request, in bytes. */
@@ -30,30 +30,44 @@ const wantJson: RequestHandler = function wantJson(req, _res, next) {
   next();
 };
 
-const parseJson = express.json({
-  limit: maxBytes,
-  strict: false,
-  inflate: false,
-  type: () => true,
-  verify(_req, _res, body) {
-    if (!isUtf8(body)) throw notJson();
-  },
-});
+const tooLarge = () =>
+  new Refusal(Code.InvalidArgument, `the body is larger than ${maxBytes} bytes`, { status: 413 });
 
-/** Says what is wrong with a body that could not be parsed. The parser's error carries the body: no more than its message goes on. */
-const refuseBody: ErrorRequestHandler = function refuseBody(error: unknown, _req, _res, next) {
-  if (error instanceof Refusal) return next(error);
-  const { type, message } = error as { type?: string; message?: string };
-  if (type === "entity.too.large") {
-    next(new Refusal(Code.InvalidArgument, `the body is larger than ${maxBytes} bytes`, { status: 413 }));
-  } else if (type === "entity.parse.failed") {
-    next(invalidRequest([{ path: "/body", message: `must be JSON: ${message ?? ""}` }]));
-  } else if (type === "request.aborted") {
-    next(new Refusal(Code.InvalidArgument, "the body ended before its announced length"));
-  } else {
-    next(error);
-  }
+/** Asks for the body where the client waits to be asked (RFC 9110 §10.1.1), unless it announces too large a one. */
+const askForBody: RequestHandler = function askForBody(req, res, next) {
+  if (Number(req.get("content-length")) > maxBytes) throw tooLarge();
+  if (req.get("expect") !== undefined && req.httpVersion === "1.1") res.writeContinue();
+  next();
 };
 
+/** Reads and parses the body. What the parser throws may repeat the body: no more than its message goes on. */
+const readJson: RequestHandler = async function readJson(req, _res, next) {
+  const bytes = await bytesOf(req);
+  if (!isUtf8(bytes)) throw notJson();
+  try {
+    req.body = JSON.parse(bytes.toString("utf8"));
+  } catch (error) {
+    throw invalidRequest([{ path: "/body", message: `must be JSON: ${(error as SyntaxError).message}` }]);
+  }
+  next();
+};
+
+/**
+ * The body of a request; rejects as soon as it is larger than allowed, without waiting for what is left. It stays
+ * pending when the client breaks off, who can be told nothing.
+ */
+function bytesOf(req: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  return new Promise((resolve, reject) => {
+    req.on("data", (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= maxBytes) chunks.push(chunk);
+      else reject(tooLarge());
+    });
+    req.once("end", () => resolve(Buffer.concat(chunks)));
+  });
+}
+
 /** Reads and parses a JSON body of at most 1 MiB: 415, 413 and 400 for what is none. */
-export const jsonBody = [wantJson, parseJson, refuseBody] as const;
+export const jsonBody = [wantJson, askForBody, readJson] as const;

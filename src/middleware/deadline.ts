@@ -14,7 +14,7 @@ export function deadline(timeoutMs: number): Middleware {
       // After a complete answer there is nothing to cancel, and aborting is not cheap.
       if (!res.writableFinished) controller.abort();
     });
-    if (res.closed) controller.abort();
+    if (res.destroyed) controller.abort();
     const { trace, caller } = res.locals;
     const headers = outgoingMetadata(trace, principalOf(caller));
     res.locals.call = { signal: controller.signal, timeoutMs, headers };

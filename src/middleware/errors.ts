@@ -1,5 +1,4 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Request } from "express";
 import type { ErrorMiddleware } from "../locals.ts";
 import { errorAnswer } from "../errors/error-answer.ts";
 import { invalidRequest } from "../errors/refusal.ts";
@@ -15,7 +14,7 @@ const lastResort = '{"code":"INTERNAL","message":"internal server error","retrya
  * that something failed.
  */
 export function errors(logger: Logger): ErrorMiddleware {
-  return function errors(error: unknown, req, res, _next) {
+  return function errors(error: unknown, _req, res, _next) {
     const { trace, safeToRepeat = false } = res.locals;
     const log = (err: unknown, more: object = {}) =>
       logger.error({ event: "http.error", ...traceFields(trace), err, ...more }, "http.error");
@@ -30,8 +29,6 @@ export function errors(logger: Logger): ErrorMiddleware {
       return;
     }
     res.status(answer.status).set(answer.headers);
-    // What is left of a body nobody will read would be taken for the next request.
-    if (hasBody(req) && !req.complete) res.set("Connection", "close");
     try {
       sendJsonText(res, JSON.stringify(answer.body));
     } catch (failure) {
@@ -50,10 +47,6 @@ function isAbandonment(error: unknown): boolean {
     ("code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE") ||
     isAbandonment(error.cause)
   );
-}
-
-function hasBody({ headers }: Pick<Request, "headers">): boolean {
-  return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
 }
 
 const malformedPath = { path: "/params", message: "must be percent-encoded UTF-8" };

@@ -2,11 +2,9 @@ import onHeaders from "on-headers";
 import { principalOf } from "../auth/caller.ts";
 import type { Locals, Middleware } from "../locals.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { unmatched } from "../telemetry/metrics.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
-
-/** The `path` label of what matches no route. */
-const unmatched = "(unmatched)";
 
 /** The status that is counted for a client that left before its answer; it is never sent. */
 const clientGone = 499;

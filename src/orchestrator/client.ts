@@ -1,7 +1,8 @@
 import { createClient } from "@connectrpc/connect";
 import type { Client } from "@connectrpc/connect";
 import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { createGrpcConnection } from "./grpc-connection.ts";
+import { createGrpcConnection, defaultKeepalive } from "./grpc-connection.ts";
+import type { KeepaliveOptions } from "./grpc-connection.ts";
 import { serverStreamFunction } from "./grpc-stream-function.ts";
 import { createGrpcTransport } from "./grpc-transport.ts";
 import type { GrpcTransportOptions } from "./grpc-transport.ts";
@@ -32,11 +33,17 @@ export interface Orchestrator {
 const readMaxBytes = 64 * 1024 * 1024;
 
 /**
- * Connects to the orchestrator at `endpoint`, lazily and again after every loss. Event streams have a
- * connection of their own: past the server's limit of streams per connection, calls would wait behind them.
+ * Connects to the orchestrator at `endpoint`, lazily and again after every loss. Event streams, which are silent
+ * by nature, have a connection of their own.
  */
-export function createOrchestrator(endpoint: string): Orchestrator {
-  const connections = { calls: createGrpcConnection(endpoint), streams: createGrpcConnection(endpoint) };
+export function createOrchestrator(
+  endpoint: string,
+  { pingTimeoutMs, keepaliveMs }: KeepaliveOptions = defaultKeepalive,
+): Orchestrator {
+  const connections = {
+    calls: createGrpcConnection(endpoint, { silenceMs: pingTimeoutMs, pingTimeoutMs }),
+    streams: createGrpcConnection(endpoint, { silenceMs: keepaliveMs, pingTimeoutMs }),
+  };
   const shared = { pathPrefix: new URL(endpoint).pathname.replace(/\/$/, ""), readMaxBytes };
   return {
     client: orchestratorClient(

@@ -5,6 +5,7 @@ import type { GrpcConnection } from "./grpc-connection.ts";
 import { frameOf } from "./grpc-frames.ts";
 import { requestHeaders } from "./grpc-request.ts";
 import type { MetadataInit } from "./grpc-request.ts";
+import { NotSentError } from "./grpc-session.ts";
 import { headerError, statusError } from "./grpc-status.ts";
 
 /** What a call sends, and how long it may last. */
@@ -14,6 +15,8 @@ export interface GrpcRequest {
   readonly metadata: MetadataInit | undefined;
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
+  /** Whether the server does no work twice when the call is made twice. */
+  readonly isRepeatable: boolean;
 }
 
 /** What a call brings, in order. After `ended` or `gaveUp` there is nothing more. */
@@ -33,15 +36,19 @@ const longestTimer = 2 ** 31 - 1;
 /**
  * One gRPC call, with one request message, in progress. A call that ends without status or trailers was lost,
  * which is Unavailable, by whatever HTTP/2 code: servers and proxies that drop a call do not agree on one, and
- * many just end it.
+ * many just end it. One that was lost before any answer is made once more, where no work is done twice by that.
  */
 export class GrpcCall {
-  readonly #stream: ClientHttp2Stream;
+  readonly #connection: GrpcConnection;
+  readonly #startedAt = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = () => this.#giveUp(abortError(this.#signal));
   // Forgotten at the end: Node keeps a stream for a while after it, and what was received is not to wait with it.
   #listener: GrpcCallListener | undefined;
+  /** For a second try; undefined where there is to be none any more. */
+  #request: GrpcRequest | undefined;
+  #stream: ClientHttp2Stream;
   #header: IncomingHttpHeaders | undefined;
   #trailer: IncomingHttpHeaders | undefined;
   #failure: Error | undefined;
@@ -49,24 +56,15 @@ export class GrpcCall {
 
   /** Makes the call. Throws a ConnectError when its signal is aborted already, or it cannot be sent. */
   constructor(connection: GrpcConnection, request: GrpcRequest, listener: GrpcCallListener) {
-    const { path, message, metadata, timeoutMs = 0, signal } = request;
+    const { timeoutMs = 0, signal } = request;
     if (signal?.aborted === true) throw abortError(signal);
-    const stream = openStream(connection, path, timeoutMs > 0 ? timeoutMs : undefined, metadata);
-    this.#stream = stream;
+    this.#connection = connection;
+    this.#stream = this.#open(request, timeoutMs);
+    this.#request = request;
     this.#listener = listener;
     this.#signal = signal;
     signal?.addEventListener("abort", this.#onAbort);
     if (timeoutMs > 0) this.#timer = setTimeout(() => this.#expire(), Math.min(timeoutMs, longestTimer));
-
-    stream.on("response", (headers, flags) => this.#begin(headers, flags));
-    stream.on("trailers", (headers: IncomingHttpHeaders) => {
-      this.#trailer = headers;
-    });
-    stream.on("error", (error: Error) => {
-      this.#failure = error;
-    });
-    stream.on("close", () => this.#close());
-    stream.end(frameOf(message));
   }
 
   /** The received header, or undefined before it is there. */
@@ -93,11 +91,26 @@ export class GrpcCall {
     this.#stream.resume();
   }
 
+  #open({ path, message, metadata }: GrpcRequest, timeoutMs: number): ClientHttp2Stream {
+    const stream = openStream(this.#connection, path, timeoutMs > 0 ? timeoutMs : undefined, metadata);
+    stream.on("response", (headers, flags) => this.#begin(headers, flags));
+    stream.on("trailers", (headers: IncomingHttpHeaders) => {
+      this.#trailer = headers;
+    });
+    stream.on("error", (error: Error) => {
+      this.#failure = error;
+    });
+    stream.on("close", () => this.#close());
+    stream.end(frameOf(message));
+    return stream;
+  }
+
   #begin(headers: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number): void {
     if (this.#listener === undefined || this.#header !== undefined) return;
     const error = headerError(headers);
     if (error !== undefined) return this.#giveUp(error);
     this.#header = headers;
+    this.#request = undefined;
     this.#stream.on("data", (chunk: Buffer) => {
       this.#isBodyEmpty = false;
       this.#listener?.received(chunk);
@@ -122,9 +135,27 @@ export class GrpcCall {
 
   /** Closed, and not ended: what the server has told is an answer only where it is an error. */
   #close(): void {
-    if (this.#listener === undefined) return;
+    if (this.#listener === undefined || this.#openAgain()) return;
     const error = this.#trailer === undefined ? undefined : statusError(this.#trailer, this.#header);
     this.#finish()?.ended(error ?? this.#loss());
+  }
+
+  /** Makes a call that was lost once more, within its deadline, where that is of use and does no harm. */
+  #openAgain(): boolean {
+    const request = this.#request;
+    if (request === undefined) return false;
+    if (!request.isRepeatable && !(this.#failure instanceof NotSentError)) return false;
+    this.#request = undefined;
+    const { timeoutMs = 0 } = request;
+    const left = timeoutMs > 0 ? Math.max(1, timeoutMs - (performance.now() - this.#startedAt)) : 0;
+    try {
+      this.#stream = this.#open(request, left);
+      this.#failure = undefined;
+      return true;
+    } catch {
+      // The connection was closed meanwhile; the first loss tells more.
+      return false;
+    }
   }
 
   #loss(): ConnectError {
@@ -148,6 +179,7 @@ export class GrpcCall {
   #finish(): GrpcCallListener | undefined {
     const listener = this.#listener;
     this.#listener = undefined;
+    this.#request = undefined;
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener("abort", this.#onAbort);
     return listener;

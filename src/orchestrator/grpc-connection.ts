@@ -1,12 +1,14 @@
-import { connect } from "node:http2";
+import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
+import { GrpcSession } from "./grpc-session.ts";
+import type { GrpcPool } from "./grpc-session.ts";
 
 /** Where calls open their HTTP/2 streams. How many sessions there are, and to whom, is its own affair. */
 export interface GrpcConnection {
   /**
    * Opens a stream, at once: it waits by itself for the session to connect. What goes wrong with the session
-   * is told by the stream's `error` and `close`; only headers that cannot be sent, and a connection that was closed, throw.
+   * is told by the stream's `error` and `close`; only headers that cannot be sent, and a connection that was
+   * closed, throw. A NotSentError tells that the server has seen nothing of the stream.
    */
   open(headers: OutgoingHttpHeaders): ClientHttp2Stream;
   /** Ends every session and every stream at once. */
@@ -21,43 +23,54 @@ export interface KeepaliveOptions {
   readonly keepaliveMs: number;
 }
 
-/** A session has 2^30 stream ids (RFC 9113 §5.1.1); Node would refuse every stream after the last one. */
-const streamsPerSession = 2 ** 29;
+/** What suits most orchestrators. */
+export const defaultKeepalive: KeepaliveOptions = { pingTimeoutMs: 2000, keepaliveMs: 30_000 };
+
+/** What a connection may be told. */
+interface GrpcConnectionOptions {
+  /** The silence after which a session that carries streams is pinged, in milliseconds. */
+  readonly silenceMs?: number;
+  /** Longest wait for the answer to a ping, in milliseconds. */
+  readonly pingTimeoutMs?: number;
+  /** A session has 2^30 stream ids (RFC 9113 §5.1.1); Node would refuse every stream after the last one. */
+  readonly streamsPerSession?: number;
+}
+
+/** How many streams at a time RFC 9113 §6.5.2 wants servers to allow at least. */
+const usualLimit = 100;
 
 /**
- * One session with the origin of `endpoint`: made by the first stream, and again by the first one after the
- * session was lost, was asked by the server to take no more (GOAWAY), or has carried `maxStreams`.
+ * As many sessions with the origin of `endpoint` as its limit of streams at a time demands: a stream goes on
+ * the oldest session that has room, and on a new one where none has. A session takes no more once it is lost,
+ * has had its GOAWAY or runs out of stream ids; one that carries nothing is closed when another has room.
  */
-export function createGrpcConnection(endpoint: string, maxStreams = streamsPerSession): GrpcConnection {
-  const sessions = new Set<ClientHttp2Session>();
-  let current: ClientHttp2Session | undefined;
-  let streams = 0;
+export function createGrpcConnection(
+  endpoint: string,
+  {
+    pingTimeoutMs = defaultKeepalive.pingTimeoutMs,
+    silenceMs = pingTimeoutMs,
+    streamsPerSession = 2 ** 29,
+  }: GrpcConnectionOptions = {},
+): GrpcConnection {
+  const pool: GrpcPool = {
+    endpoint: new URL(endpoint),
+    sessions: new Set(),
+    streamsPerSession,
+    assumedLimit: usualLimit,
+    silenceMs,
+    pingTimeoutMs,
+  };
   let isClosed = false;
-
-  function connectSession(): ClientHttp2Session {
-    const session = connect(endpoint, { settings: { enablePush: false } });
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
-    // Its streams tell it, each to its own call.
-    session.on("error", () => undefined);
-    return session;
-  }
 
   return {
     open(headers) {
       if (isClosed) throw new ConnectError("the connection is closed", Code.Unavailable);
-      // Closing lets the streams that are open finish.
-      if (streams >= maxStreams) current?.close();
-      if (current === undefined || current.closed || current.destroyed) {
-        current = connectSession();
-        streams = 0;
-      }
-      streams += 1;
-      return current.request(headers);
+      for (const session of pool.sessions) if (session.hasRoom) return session.open(headers);
+      return new GrpcSession(pool).open(headers);
     },
     close() {
       isClosed = true;
-      for (const session of sessions) session.destroy();
+      for (const session of pool.sessions) session.destroy();
     },
   };
 }

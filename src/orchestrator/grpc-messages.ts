@@ -1,5 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GrpcRequest } from "./grpc-call.ts";
 
@@ -12,7 +13,8 @@ export function requestOf<I extends DescMessage>(
 ): GrpcRequest {
   const path = `${pathPrefix}/${method.parent.typeName}/${method.name}`;
   const { signal, timeoutMs, metadata } = options;
-  return { path, message: encode(method.input, input), signal, timeoutMs, metadata };
+  const isRepeatable = method.idempotency === Idempotency.NO_SIDE_EFFECTS;
+  return { path, message: encode(method.input, input), signal, timeoutMs, metadata, isRepeatable };
 }
 
 /** The bytes of a message; a value that does not fit its field is Internal. */

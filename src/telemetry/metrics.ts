@@ -7,7 +7,15 @@ export interface Metrics {
   render(): Promise<string>;
   /** Counts one answered request. `path` is the template of the route, never the raw path. */
   observeRequest(method: string, path: string, status: number, seconds: number): void;
+  /** Counts the refusal of what could not be read as a request: it has neither method nor path nor duration. */
+  countUnread(status: number): void;
 }
+
+/** The `path` label of what matches no route. */
+export const unmatched = "(unmatched)";
+
+/** The `method` label of what could not be read. */
+const unread = "(unread)";
 
 const labelNames = ["method", "path", "status"] as const;
 
@@ -34,6 +42,9 @@ export function createMetrics(): Metrics {
       const labels = { method, path, status: String(status) };
       requests.inc(labels);
       duration.observe(labels, seconds);
+    },
+    countUnread(status) {
+      requests.inc({ method: unread, path: unmatched, status: String(status) });
     },
   };
 }

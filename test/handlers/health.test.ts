@@ -5,7 +5,8 @@ import { suite } from "../support/gateway.ts";
 import { abortion, callsDuring, startStack } from "../support/stack.ts";
 
 describe("health", () => {
-  const stack = suite(() => startStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.2" }));
+  let time = 0;
+  const stack = suite(() => startStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.2" }, { now: () => time }));
 
   describe("GET /v1/healthz", () => {
     it("answers with the version and calls nobody, token or not", async () => {
@@ -22,7 +23,11 @@ describe("health", () => {
   });
 
   describe("GET /v1/readyz", () => {
-    const ready = () => stack().gateway.fetch("/v1/readyz", { token: null });
+    const ready = () => {
+      // A result serves for a second.
+      time += 1000;
+      return stack().gateway.fetch("/v1/readyz", { token: null });
+    };
 
     it("reads one workflow, unscoped, to say that it is ready", async () => {
       let pageSize = 0;
@@ -42,14 +47,23 @@ describe("health", () => {
 
     const failures = [Code.Unavailable, Code.Internal, Code.Unauthenticated, Code.NotFound];
     for (const code of failures) {
-      it(`answers 503 when the read fails with ${Code[code]}, and logs why`, async () => {
+      it(`answers 503 when the read fails with ${Code[code]}, and logs why once`, async () => {
+        stack().upstream.rpcs.listWorkflows = () => ({});
+        assert.equal((await ready()).status, 200);
+        const words = `secret of the database: ${code}`;
         stack().upstream.rpcs.listWorkflows = () => {
-          throw new ConnectError("secret of the database", code);
+          throw new ConnectError(words, code);
         };
-        const answer = await ready();
-        assert.equal(answer.status, 503);
-        assert.deepEqual(await answer.json(), { status: "unavailable" });
-        assert.ok(stack().gateway.logText.includes("secret of the database"));
+        for (const n of [1, 2]) {
+          const answer = await ready();
+          assert.equal(answer.status, 503, `probe ${n}`);
+          assert.deepEqual(await answer.json(), { status: "unavailable" });
+        }
+        const told = stack().gateway.logs.filter((line) => JSON.stringify(line).includes(words));
+        assert.deepEqual(
+          told.map(({ event }) => event),
+          ["readiness.lost"],
+        );
       });
     }
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import express from "express";
 import { dispatch } from "../../src/middleware/dispatch.ts";
-import { startServer } from "../../src/server.ts";
 import { suite } from "../support/gateway.ts";
 import { sendPath } from "../support/raw-http.ts";
+import { serve } from "../support/serve.ts";
 
 const routes = [
   "/things",
@@ -23,7 +23,7 @@ describe("dispatch", () => {
       router: express.Router().use((_req, res) => void res.send(route)),
     }));
     app.use(dispatch(entries), (_req, res) => void res.send("none"));
-    const { url, close } = await startServer(app, "127.0.0.1", 0);
+    const { url, close } = await serve(app);
     return { url, close: () => close(0) };
   });
 

@@ -6,14 +6,14 @@ import express from "express";
 import { Refusal } from "../../src/errors/refusal.ts";
 import { errors } from "../../src/middleware/errors.ts";
 import { trace } from "../../src/middleware/trace.ts";
-import { startServer } from "../../src/server.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
+import { serve } from "../support/serve.ts";
 
 describe("an upload that breaks off", () => {
   const gateway = suite(() => startTestGateway());
 
-  it("is refused, and is no failure behind the gateway", async () => {
+  it("is a client that left, and no failure behind the gateway", async () => {
     const { hostname, port } = new URL(gateway().url);
     const socket = connect(Number(port), hostname);
     const head = `POST /v1/workflows HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${adminToken}\r\n`;
@@ -26,7 +26,7 @@ describe("an upload that breaks off", () => {
       await once(gateway().logged, "line");
     assert.deepEqual(
       gateway().logs.map(({ event, status }) => ({ event, status })),
-      [{ event: "http.request", status: 400 }],
+      [{ event: "http.request", status: 499 }],
     );
   });
 });
@@ -41,7 +41,7 @@ describe("an error whose body cannot be written", () => {
       throw new Refusal(Code.NotFound, "x", { faults: [{ path: 1n as unknown as string, message: "y" }] });
     });
     app.use(errors(createLogger({ write: (line) => void lines.push(line) })));
-    const { url, close } = await startServer(app, "127.0.0.1", 0);
+    const { url, close } = await serve(app);
     return { url, close: () => close(0) };
   });
 

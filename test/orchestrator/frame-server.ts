@@ -15,19 +15,27 @@ export const frameType = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, 
 
 /** The flag of a frame that ends its stream. */
 const endStream = 1;
+/** The flag of a frame that answers one of its type. */
+const ack = 1;
 const endHeaders = 4;
 
 /** The server's side of one stream, frame by frame, as right or as wrong as the test wants it. */
 export interface Peer {
   readonly streamId: number;
+  /** Which of the connections it is on, counted from 1. */
+  readonly connection: number;
   header(fields: Record<string, string>, ends?: "ends"): void;
   data(bytes: Uint8Array, ends?: "ends"): void;
   reset(code: number): void;
   /** `lastStreamId` is the last stream that the server will look at. */
   goaway(lastStreamId: number, code: number): void;
+  /** Changes how many streams at a time the connection may carry. */
+  limit(maxStreams: number): void;
   raw(bytes: Uint8Array): void;
   /** Ends the connection in an orderly way, which ends no stream. */
   hangUp(): void;
+  /** Breaks the connection. */
+  cut(): void;
 }
 
 /** A server that knows frames and nothing above them. */
@@ -37,6 +45,16 @@ export interface FrameServer {
   serve: (peer: Peer) => void;
   /** What is done with each request as soon as its header is there. */
   serveEarly: (peer: Peer) => void;
+  /** Hears of every frame that arrives. */
+  onFrame: (received: Frame) => void;
+  /** The settings of new connections: how many streams each may carry, any number by default; or none at all. */
+  maxStreams: number | "no settings";
+  /** Whether it answers pings and settings. Tests may change it. */
+  answers: boolean;
+  /** Makes it keep its side of connections open that the client ends, as a frozen one does. */
+  freeze(): void;
+  /** How many connections there have been, and how many there are. */
+  readonly connections: { readonly ever: number; readonly now: number };
   /** The next frame of a type that arrives from now on. */
   next(type: number): Promise<Frame>;
   close(): Promise<void>;
@@ -46,20 +64,27 @@ export interface FrameServer {
 export async function startFrameServer(): Promise<FrameServer> {
   const arrivals = new EventEmitter();
   const sockets = new Set<Socket>();
+  let ever = 0;
   const listener = createServer((socket) => {
+    const connection = (ever += 1);
     sockets.add(socket);
     socket.setNoDelay(true);
     socket.on("error", () => undefined);
-    socket.write(frame(frameType.settings, 0, 0, Buffer.alloc(0)));
+    socket.once("close", () => sockets.delete(socket));
+    if (server.maxStreams !== "no settings") {
+      socket.write(frame(frameType.settings, 0, 0, limitSetting(server.maxStreams)));
+    }
     readFrames(socket, (received) => {
-      if (received.type === frameType.settings && received.flags === 0) {
-        socket.write(frame(frameType.settings, 1, 0, Buffer.alloc(0)));
+      const { type, flags, streamId, payload } = received;
+      const isQuestion = (type === frameType.settings || type === frameType.ping) && (flags & ack) === 0;
+      if (isQuestion && server.answers) {
+        socket.write(frame(type, ack, 0, type === frameType.ping ? payload : Buffer.alloc(0)));
       }
-      if (received.type === frameType.data && (received.flags & endStream) !== 0) {
-        server.serve(peerOf(socket, received.streamId));
-      }
-      if (received.type === frameType.headers) server.serveEarly(peerOf(socket, received.streamId));
-      arrivals.emit(String(received.type), received);
+      const peer = peerOf(socket, connection, streamId);
+      if (type === frameType.data && (flags & endStream) !== 0) server.serve(peer);
+      if (type === frameType.headers) server.serveEarly(peer);
+      server.onFrame(received);
+      arrivals.emit(String(type), received);
     });
   });
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
@@ -67,6 +92,15 @@ export async function startFrameServer(): Promise<FrameServer> {
     url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}`,
     serve: () => undefined,
     serveEarly: () => undefined,
+    onFrame: () => undefined,
+    maxStreams: Infinity,
+    answers: true,
+    freeze() {
+      for (const socket of sockets) socket.pause();
+    },
+    get connections() {
+      return { ever, now: sockets.size };
+    },
     next: async (type) => ((await once(arrivals, String(type))) as [Frame])[0],
     async close() {
       for (const socket of sockets) socket.destroy();
@@ -83,18 +117,21 @@ export function grpcMessage(id: string, { flags = 0, length = id.length + 2 } = 
   return bytes;
 }
 
-function peerOf(socket: Socket, streamId: number): Peer {
+function peerOf(socket: Socket, connection: number, streamId: number): Peer {
   const write = (type: number, flags: number, id: number, payload: Uint8Array) =>
     void socket.write(frame(type, flags, id, payload));
   return {
     streamId,
+    connection,
     header: (fields, ends) =>
       write(frameType.headers, endHeaders | (ends ? endStream : 0), streamId, headerBlock(fields)),
     data: (bytes, ends) => write(frameType.data, ends ? endStream : 0, streamId, bytes),
     reset: (code) => write(frameType.reset, 0, streamId, words(code)),
     goaway: (lastStreamId, code) => write(frameType.goaway, 0, 0, words(lastStreamId, code)),
+    limit: (maxStreams) => write(frameType.settings, 0, 0, limitSetting(maxStreams)),
     raw: (bytes) => void socket.write(bytes),
     hangUp: () => void socket.end(),
+    cut: () => void socket.destroy(),
   };
 }
 
@@ -133,6 +170,13 @@ function headerBlock(fields: Record<string, string>): Buffer {
   return Buffer.from(
     Object.entries(fields).flatMap(([name, value]) => [0, ...literal(name), ...literal(value)]),
   );
+}
+
+/** SETTINGS_MAX_CONCURRENT_STREAMS; no setting where any number is allowed. */
+function limitSetting(maxStreams: number): Buffer {
+  return Number.isFinite(maxStreams)
+    ? Buffer.concat([Buffer.from([0, 3]), words(maxStreams)])
+    : Buffer.alloc(0);
 }
 
 function words(...values: number[]): Buffer {

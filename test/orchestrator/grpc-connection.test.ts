@@ -22,9 +22,9 @@ function answer(peer: Peer): void {
 }
 
 /** A client over a connection whose sessions the test sees. */
-function watchedClient(url: string, maxStreams?: number) {
+function watchedClient(url: string, options = {}) {
   const sessions = new Set<ClientHttp2Session>();
-  const connection = createGrpcConnection(url, maxStreams);
+  const connection = createGrpcConnection(url, options);
   const watched: typeof connection = {
     ...connection,
     open(headers) {
@@ -76,7 +76,7 @@ describe("createGrpcConnection", () => {
   });
 
   it("takes a new session before the ids of its streams run out, and lets the old one finish", async () => {
-    const { client, sessions, close } = watchedClient(server().url, 2);
+    const { client, sessions, close } = watchedClient(server().url, { streamsPerSession: 2 });
     let first: Peer | undefined;
     server().serve = (peer) => (first === undefined ? (first = peer) : answer(peer));
     const early = client.getWorkflow({});

@@ -6,6 +6,7 @@ import { createLogger } from "../../src/telemetry/logger.ts";
 import { traceContextFrom, traceparentOf } from "../../src/telemetry/trace-context.ts";
 import { suite } from "../support/gateway.ts";
 import { clientSuite } from "../support/orchestrator.ts";
+import { callsDuring } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 
 const trace = traceContextFrom(undefined, undefined);
@@ -14,20 +15,32 @@ describe("createReadinessProbe", () => {
   const upstream = suite(startUpstream);
   const client = clientSuite(upstream);
 
-  /** Probes; the result with what was logged. */
-  async function probe(timeoutMs = 5000) {
+  /** A probe of its own, with its clock and what it has logged. */
+  function startProbe(timeoutMs = 5000) {
     const lines: string[] = [];
     const logger = createLogger({ write: (line) => void lines.push(line) });
-    const isReady = await createReadinessProbe(client(), timeoutMs, logger)(trace);
-    return { isReady, logged: lines.map((line) => JSON.parse(line)) };
+    const clock = { now: 0 };
+    const probeReadiness = createReadinessProbe(client(), timeoutMs, logger, () => clock.now);
+    return {
+      clock,
+      probe: () => probeReadiness(trace),
+      logged: () => lines.map((line) => JSON.parse(line)),
+    };
   }
+
+  const works = () => ({});
+  const fails = () => {
+    throw new ConnectError("no database", Code.Internal);
+  };
 
   it("reads one workflow, unscoped, and logs nothing when that works", async () => {
     upstream().rpcs.listWorkflows = ({ pageSize }) => {
       assert.equal(pageSize, 1);
       return {};
     };
-    assert.deepEqual(await probe(), { isReady: true, logged: [] });
+    const { probe, logged } = startProbe();
+    assert.equal(await probe(), true);
+    assert.deepEqual(logged(), []);
     const { rpc, metadata } = upstream().calls.at(-1)!;
     assert.equal(rpc, "ListWorkflows");
     assert.equal(metadata.get("traceparent"), traceparentOf(trace));
@@ -39,10 +52,10 @@ describe("createReadinessProbe", () => {
       upstream().rpcs.listWorkflows = () => {
         throw new ConnectError("no database", code);
       };
-      const { isReady, logged } = await probe();
-      assert.equal(isReady, false);
+      const { probe, logged } = startProbe();
+      assert.equal(await probe(), false);
       assert.deepEqual(
-        logged.map(({ level, event, err }) => [level, event, err.code]),
+        logged().map(({ level, event, err }) => [level, event, err.code]),
         [["warn", "readiness.lost", code]],
       );
     });
@@ -52,15 +65,67 @@ describe("createReadinessProbe", () => {
       await once(signal, "abort");
       return {};
     };
-    const { isReady, logged } = await probe(50);
-    assert.equal(isReady, false);
-    assert.equal(logged[0].err.code, Code.DeadlineExceeded);
+    const { probe, logged } = startProbe(50);
+    assert.equal(await probe(), false);
+    assert.equal(logged()[0].err.code, Code.DeadlineExceeded);
   });
 
-  it("is ready again as soon as the orchestrator is", async () => {
-    upstream().rpcs.listWorkflows = () => ({});
-    upstream().dropConnections();
+  it("is ready although the connection has just been lost", async () => {
+    upstream().rpcs.listWorkflows = works;
+    const { clock, probe, logged } = startProbe();
     await probe();
-    assert.equal((await probe()).isReady, true);
+    upstream().dropConnections();
+    clock.now += 1000;
+    assert.equal(await probe(), true);
+    assert.deepEqual(logged(), []);
+  });
+
+  it("makes one call for all who ask at once", async () => {
+    const mayAnswer = Promise.withResolvers<object>();
+    upstream().rpcs.listWorkflows = () => mayAnswer.promise;
+    const { clock, probe } = startProbe();
+    const calls = await callsDuring(upstream(), async () => {
+      const early = Array.from({ length: 50 }, probe);
+      // However long it takes.
+      clock.now += 60_000;
+      const late = Array.from({ length: 50 }, probe);
+      mayAnswer.resolve({});
+      assert.ok((await Promise.all([...early, ...late])).every((isReady) => isReady));
+    });
+    assert.equal(calls.length, 1);
+  });
+
+  for (const [what, answer] of [
+    ["good", works],
+    ["bad", fails],
+  ] as const)
+    it(`makes the next call a second after a ${what} answer`, async () => {
+      upstream().rpcs.listWorkflows = answer;
+      const { clock, probe } = startProbe();
+      const calls = await callsDuring(upstream(), async () => {
+        for (const now of [0, 500, 999, 1000, 1999, 2000]) {
+          clock.now = now;
+          assert.equal(await probe(), what === "good");
+        }
+      });
+      assert.equal(calls.length, 3);
+    });
+
+  it("logs when it is lost and when it is regained, and nothing between", async () => {
+    const { clock, probe, logged } = startProbe();
+    for (const answer of [works, works, fails, fails, fails, works, works, fails]) {
+      upstream().rpcs.listWorkflows = answer;
+      clock.now += 1000;
+      await probe();
+    }
+    assert.deepEqual(
+      logged().map(({ level, event }) => [level, event]),
+      [
+        ["warn", "readiness.lost"],
+        ["info", "readiness.regained"],
+        ["warn", "readiness.lost"],
+      ],
+    );
+    assert.match(logged()[1].trace_id, /^[0-9a-f]{32}$/);
   });
 });

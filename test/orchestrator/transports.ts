@@ -12,13 +12,18 @@ export interface ClientUnderTest {
   close(): Promise<void>;
 }
 
+/** Resolves once `holds`; a test that waits for too long is mocha's to end. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise(setImmediate);
+}
+
 /** The largest message that both accept. */
 export const readMaxBytes = 4 * 1024 * 1024;
 
 /** Our transport, and the one that it stands in for. */
 export const transports = {
-  ours(url: string): ClientUnderTest {
-    const connection = createGrpcConnection(url);
+  ours(url: string, options?: Parameters<typeof createGrpcConnection>[1]): ClientUnderTest {
+    const connection = createGrpcConnection(url, options);
     const transport = createGrpcTransport({ connection, pathPrefix: "", readMaxBytes });
     return {
       client: createClient(OrchestratorService, transport),
@@ -26,11 +31,11 @@ export const transports = {
     };
   },
   /** Our transport as the gateway uses it. */
-  gateway(url: string): ClientUnderTest {
-    const connection = createGrpcConnection(url);
-    const options = { connection, pathPrefix: "", readMaxBytes };
+  gateway(url: string, options?: Parameters<typeof createGrpcConnection>[1]): ClientUnderTest {
+    const connection = createGrpcConnection(url, options);
+    const shared = { connection, pathPrefix: "", readMaxBytes };
     return {
-      client: orchestratorClient(options, options),
+      client: orchestratorClient(shared, shared),
       close: () => Promise.resolve(connection.close()),
     };
   },

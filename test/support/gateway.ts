@@ -22,6 +22,7 @@ export interface TestGateway {
   readonly logText: string;
   /** Sends a request with `token` as its bearer: the admin's by default, none for null. */
   fetch(path: string, init?: RequestInit & { token?: string | null }): Promise<Response>;
+  drain(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -67,6 +68,7 @@ export async function startTestGateway(
       if (token !== null) headers.set("Authorization", `Bearer ${token}`);
       return fetch(gateway.url + path, { ...init, headers });
     },
+    drain: () => gateway.drain(),
     close: () => gateway.close(),
   };
 }

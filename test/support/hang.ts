@@ -11,13 +11,18 @@ export interface Hanging {
   readonly cancelled: Promise<void>;
 }
 
-/** Makes `rpc` of `upstream` hang. */
-export function hang(upstream: Upstream, rpc: keyof UpstreamRpcs): Hanging {
+/** Makes `rpc` of `upstream` hang; `whenCalled` hears of each call. */
+export function hang(
+  upstream: Upstream,
+  rpc: keyof UpstreamRpcs,
+  whenCalled: () => void = () => undefined,
+): Hanging {
   const begun = signal<Headers>();
   const cancelled = signal();
 
   async function wait(_request: unknown, context: HandlerContext): Promise<never> {
     begun.resolve(context.requestHeader);
+    whenCalled();
     await abortion(context.signal);
     cancelled.resolve();
     throw new ConnectError("cancelled", Code.Canceled);

@@ -4,13 +4,13 @@ import type { ErrorRequestHandler, Express } from "express";
 import * as OpenApiValidator from "express-openapi-validator";
 import { contractFrom, loadContract } from "../../src/contract.ts";
 import type { OpenApiDocument, OperationId } from "../../src/contract.ts";
-import { startServer } from "../../src/server.ts";
 import { parseQuery } from "../../src/validation/query.ts";
 import { createRequestChecks } from "../../src/validation/request-checks.ts";
 import type { SchemaFault } from "../../src/validation/request-checks.ts";
 import { validatorDocument } from "../../src/validation/validator-document.ts";
 import { suite } from "../support/gateway.ts";
 import { jsonPost, oneStep, threeSteps } from "../support/samples.ts";
+import { serve } from "../support/serve.ts";
 
 const { document, paths } = loadContract();
 const operations = paths.flatMap((path) => path.operations);
@@ -103,7 +103,7 @@ const requests: [id: OperationId, path: string, params: Record<string, string>, 
 
 describe("createRequestChecks", () => {
   const server = suite(async () => {
-    const { url, close } = await startServer(validatorApp(), "127.0.0.1", 0);
+    const { url, close } = await serve(validatorApp());
     return { url, close: () => close(0) };
   });
 

@@ -1,0 +1,94 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import onHeaders from "on-headers";
+import { lingeringClose } from "./lingering-close.ts";
+
+/** A request and its answer. */
+interface Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+}
+
+interface Connection {
+  current: Exchange | undefined;
+  readonly waiting: Exchange[];
+}
+
+/** Most requests that wait on one connection for the answer of the one before. */
+const maxWaiting = 16;
+
+/**
+ * The connections of clients. Each request is served when the one before it on its connection is answered: Node
+ * would serve all that were sent ahead at once, those too that come after the connection's last answer or that
+ * nobody waits for any more.
+ */
+export class Connections {
+  readonly #serve: RequestListener;
+  readonly #open = new Map<Socket, Connection>();
+  #isLeaving = false;
+
+  constructor(serve: RequestListener) {
+    this.#serve = serve;
+  }
+
+  /** Takes up a connection that a client has opened. */
+  add(socket: Socket): void {
+    const connection: Connection = { current: undefined, waiting: [] };
+    this.#open.set(socket, connection);
+    socket.once("close", () => this.#open.delete(socket));
+    const destroySoon = socket.destroySoon.bind(socket);
+    // What Node calls once a connection's last answer is sent.
+    socket.destroySoon = function closeAfterAnswer() {
+      if (connection.current?.req.complete === false) lingeringClose(socket);
+      else destroySoon();
+    };
+  }
+
+  /** Serves a request, in its turn. */
+  readonly serve = (req: IncomingMessage, res: ServerResponse): void => {
+    const connection = this.#open.get(req.socket);
+    if (connection === undefined) return;
+    if (connection.current === undefined) this.#begin(connection, { req, res });
+    // A client that sends so much ahead may be cut (RFC 9112 §9.3.2), and what it sends is held in memory.
+    else if (connection.waiting.push({ req, res }) > maxWaiting) req.socket.destroy();
+  };
+
+  /** The requests of a connection that are not answered yet; the first is being served. */
+  unanswered(socket: Socket): readonly Exchange[] {
+    const { current, waiting = [] } = this.#open.get(socket) ?? {};
+    return current === undefined ? [] : [current, ...waiting];
+  }
+
+  /** Makes every answer from now on the last one of its connection. */
+  leave(): void {
+    this.#isLeaving = true;
+    for (const { current } of this.#open.values()) if (current !== undefined) sayLast(current.res);
+  }
+
+  #begin(connection: Connection, exchange: Exchange): void {
+    const { req, res } = exchange;
+    const { socket } = req;
+    connection.current = exchange;
+    if (this.#isLeaving) sayLast(res);
+    if (hasBody(req)) {
+      onHeaders(res, function endUnread() {
+        // The rest of a body that nobody reads would be taken for the next request.
+        if (!req.complete) res.setHeader("Connection", "close");
+      });
+    }
+    res.once("close", () => {
+      connection.current = undefined;
+      const next = connection.waiting.shift();
+      if (next !== undefined && socket.writable) this.#begin(connection, next);
+    });
+    this.#serve(req, res);
+  }
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+}
+
+function sayLast(res: ServerResponse): void {
+  if (!res.headersSent) res.setHeader("Connection", "close");
+}

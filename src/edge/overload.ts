@@ -1,0 +1,100 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { Code } from "@connectrpc/connect";
+import onHeaders from "on-headers";
+import { errorAnswer } from "../errors/error-answer.ts";
+import { Refusal } from "../errors/refusal.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { unmatched } from "../telemetry/metrics.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { createInFlightLimit } from "./in-flight-limit.ts";
+
+interface OverloadOptions {
+  /** Most requests at once whose answers have not begun. */
+  readonly maxInFlight: number;
+  /** Paths that are always served: under overload, health and metrics are needed most. */
+  readonly exempt: ReadonlySet<string>;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/**
+ * Passes on as many requests at once as can be answered soon, and refuses the others before anything is done for
+ * them: 503, `Retry-After`, the same bytes to all. What has begun to be answered, such as an event stream, does not
+ * count. One warning a second tells how many were refused.
+ */
+export function shedOverload(
+  listener: RequestListener,
+  { maxInFlight, exempt, logger, metrics }: OverloadOptions,
+): RequestListener {
+  const limit = createInFlightLimit(maxInFlight);
+  const refuse = createRefusal(logger, metrics);
+  let inFlight = 0;
+
+  function countUntilAnswered(res: ServerResponse): void {
+    let isCounted = true;
+    function leave() {
+      if (isCounted) inFlight -= 1;
+      isCounted = false;
+    }
+    inFlight += 1;
+    onHeaders(res, leave);
+    // There may be no answer.
+    res.once("close", leave);
+  }
+
+  return function shedOverload(req, res) {
+    if (!exempt.has(pathOf(req))) {
+      if (inFlight >= limit()) return refuse(req, res);
+      countUntilAnswered(res);
+    }
+    listener(req, res);
+  };
+}
+
+function pathOf({ url = "/" }: IncomingMessage): string {
+  const query = url.indexOf("?");
+  return query < 0 ? url : url.slice(0, query);
+}
+
+function createRefusal(
+  logger: Logger,
+  metrics: Metrics,
+): (req: IncomingMessage, res: ServerResponse) => void {
+  const { status, headers, body } = errorAnswer(
+    new Refusal(Code.Unavailable, "the gateway has more requests than it can serve; try again soon"),
+    { safeToRepeat: true },
+  );
+  const text = JSON.stringify(body);
+  // Node sends a list as it is, without a look at each name.
+  const list = Object.entries({
+    "Content-Type": "application/json; charset=utf-8",
+    "Content-Length": String(text.length),
+    "X-Content-Type-Options": "nosniff",
+    ...headers,
+  }).flat();
+  const lastOfConnection = [...list, "Connection", "close"];
+  let refused = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  function warn() {
+    logger.warn({ event: "gateway.shedding", refused }, "gateway.shedding");
+    refused = 0;
+    timer = undefined;
+  }
+
+  return function refuse(req, res) {
+    refused += 1;
+    timer ??= setTimeout(warn, 1000).unref();
+    metrics.observeRequest(req.method ?? "", unmatched, status, 0);
+
+    /** What is left of a request that is not whole would be taken for the next one. */
+    function answer(isWhole: boolean) {
+      res.writeHead(status, isWhole ? list : lastOfConnection).end(text);
+    }
+
+    const { "content-length": length, "transfer-encoding": coding } = req.headers;
+    if (length === undefined || coding !== undefined) answer(coding === undefined);
+    // A body that came along with its head has been read by then; nobody waits for another.
+    else setImmediate(() => answer(req.complete));
+  };
+}

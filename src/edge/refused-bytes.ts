@@ -1,0 +1,101 @@
+import { STATUS_CODES } from "node:http";
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { Code } from "@connectrpc/connect";
+import { errorAnswer } from "../errors/error-answer.ts";
+import { Refusal } from "../errors/refusal.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { traceContextFrom, traceFields } from "../telemetry/trace-context.ts";
+import type { Connections } from "./connections.ts";
+import { lingeringClose } from "./lingering-close.ts";
+
+/** What Node's server knows of an error on a connection: the parser's words and the bytes that it failed on. */
+interface ConnectionError extends Error {
+  readonly code?: string;
+  readonly reason?: string;
+  readonly rawPacket?: Buffer;
+}
+
+/** Answers what is no request that could be passed on. */
+interface RefusedBytes {
+  /** For Node's `clientError`: bytes that are not HTTP, and requests that do not come to their end. */
+  onClientError(error: Error, socket: Socket): void;
+  /** For Node's `connect`: the gateway is no proxy. */
+  onConnect(req: IncomingMessage, socket: Socket): void;
+}
+
+/**
+ * Answers with the one error body and closes the connection; where that could garble another answer, it only
+ * closes it. Of an error no more than its code is logged: it carries the client's bytes, the token among them.
+ */
+export function createRefusedBytes(connections: Connections, logger: Logger, metrics: Metrics): RefusedBytes {
+  function refuse(socket: Socket, refusal: Refusal, reason: string): void {
+    const trace = traceContextFrom(undefined, undefined);
+    const { status, body } = errorAnswer(refusal, { safeToRepeat: false, traceId: trace.traceId });
+    const unanswered = connections.unanswered(socket);
+    // Nothing of another answer is on its way, and this one is to the request that is refused.
+    const mayAnswer = unanswered.every(({ req, res }) => !req.complete && !res.headersSent);
+    logger.info(
+      { event: "http.refused", ...traceFields(trace), ...(mayAnswer ? { status } : {}), reason },
+      "http.refused",
+    );
+    // A request that is being served is counted, whatever becomes of it.
+    if (unanswered.length === 0) metrics.countUnread(status);
+    if (mayAnswer) socket.write(answerText(status, JSON.stringify(body)));
+    if (unanswered.length === 0) lingeringClose(socket);
+    // What was begun for the request stops at once.
+    else unanswered.forEach(({ res }) => res.destroy());
+  }
+
+  return {
+    onClientError(error, socket) {
+      // The parser goes on failing while the connection is being closed.
+      if (!socket.writable) return;
+      const refusal = refusalFrom(error);
+      if (refusal === undefined) socket.destroy();
+      else refuse(socket, refusal, (error as ConnectionError).code ?? "");
+    },
+    onConnect(_req, socket) {
+      // Node has let go of the socket, its errors included.
+      socket.on("error", () => socket.destroy());
+      refuse(socket, new Refusal(Code.InvalidArgument, "CONNECT is not served: this is no proxy"), "CONNECT");
+    },
+  };
+}
+
+const parserErrors = /^HPE_(?!INVALID_EOF_STATE$)/;
+
+/** The answer to an error of a connection; undefined where the client has gone. */
+function refusalFrom(error: ConnectionError): Refusal | undefined {
+  const { code = "", reason, rawPacket } = error;
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    return new Refusal(Code.InvalidArgument, "the request was not complete in time", { status: 408 });
+  }
+  if (code === "HPE_HEADER_OVERFLOW") {
+    // What overflows can only be told in the request's first packet.
+    return rawPacket !== undefined && longTarget.test(rawPacket.toString("latin1"))
+      ? new Refusal(Code.InvalidArgument, "the request target is too long", { status: 414 })
+      : new Refusal(Code.InvalidArgument, "the headers are too large", { status: 431 });
+  }
+  if (code === "HPE_CHUNK_EXTENSIONS_OVERFLOW") {
+    return new Refusal(Code.InvalidArgument, "the chunk extensions are too large", { status: 413 });
+  }
+  if (!parserErrors.test(code)) return undefined;
+  return new Refusal(Code.InvalidArgument, `the request is not HTTP/1.1: ${reason ?? code}`);
+}
+
+/** The first packet of a request whose target is what is too large. */
+const longTarget = /^[A-Z]+ [^\r\n]{8192}/;
+
+function answerText(status: number, body: string): string {
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
+    `Date: ${new Date().toUTCString()}`,
+    "Content-Type: application/json; charset=utf-8",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "X-Content-Type-Options: nosniff",
+    "Connection: close",
+  ];
+  return `${lines.join("\r\n")}\r\n\r\n${body}`;
+}

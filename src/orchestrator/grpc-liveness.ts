@@ -1,0 +1,106 @@
+import type { ClientHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
+
+/** How long a peer may be silent, in milliseconds; read anew each time. */
+interface LivenessTimes {
+  readonly silenceMs: number;
+  readonly pingTimeoutMs: number;
+}
+
+/** What is told to the owner of a session, and asked. */
+interface LivenessOwner {
+  /** Whether nothing is under way, so that silence is right. */
+  isIdle(): boolean;
+  /** It is idle; a session that is not closed now is left at rest. */
+  whenIdle(): void;
+  /** Nobody is there any more. */
+  isDead(reason: Error): void;
+}
+
+/** How often a silence is looked at until it is long enough for a ping. */
+const looksPerSilence = 4;
+
+/**
+ * Finds out whether the peer of a session is there, by what its socket receives: first the settings, within
+ * twice the time of a ping; then anything, be it the answer to a ping. It has one timer, and none while the
+ * session is at rest.
+ */
+export class GrpcLiveness {
+  readonly #session: ClientHttp2Session;
+  readonly #socket: Socket;
+  readonly #times: LivenessTimes;
+  readonly #owner: LivenessOwner;
+  #timer: NodeJS.Timeout | undefined;
+  #bytes = 0;
+  #quietLooks = 0;
+  #isAsked = false;
+
+  constructor(session: ClientHttp2Session, socket: Socket, times: LivenessTimes, owner: LivenessOwner) {
+    this.#session = session;
+    this.#socket = socket;
+    this.#times = times;
+    this.#owner = owner;
+    const settingsMs = 2 * times.pingTimeoutMs;
+    this.#after(settingsMs, () => owner.isDead(new Error(`no HTTP/2 settings came within ${settingsMs} ms`)));
+    session.once("remoteSettings", () => this.#lookLater());
+    session.once("goaway", () => this.watch());
+  }
+
+  /** Watches the session, which is not idle any more. */
+  watch(): void {
+    if (this.#timer === undefined) this.#lookLater();
+  }
+
+  #look(): void {
+    // What is left of it waits for the peer to close its side too.
+    if (this.#session.destroyed) return void this.#socket.destroy();
+    const { bytesRead } = this.#socket;
+    const isQuiet = bytesRead === this.#bytes;
+    const { pingTimeoutMs } = this.#times;
+    if (isQuiet && this.#isAsked) {
+      return this.#owner.isDead(new Error(`the server did not answer a ping within ${pingTimeoutMs} ms`));
+    }
+    this.#bytes = bytesRead;
+    this.#isAsked = false;
+    if (!isQuiet) this.#quietLooks = 0;
+    if (this.#owner.isIdle()) {
+      // Silence that came before counts on with the next stream: nobody has broken it.
+      this.#owner.whenIdle();
+      return this.#session.closed ? this.#lookLater() : this.#rest();
+    }
+    if (isQuiet) this.#quietLooks += 1;
+    if (this.#quietLooks < looksPerSilence) return this.#lookLater();
+    this.#after(pingTimeoutMs, () => this.#look());
+    this.#ask();
+  }
+
+  /** Has the peer answer. After a GOAWAY Node sends no ping, but settings, which have to be answered too. */
+  #ask(): void {
+    const onAnswer = (error: Error | null) => {
+      if (error === null) this.#lookLater();
+    };
+    this.#isAsked = true;
+    if (this.#session.closed) this.#session.settings({}, onAnswer);
+    else this.#session.ping(onAnswer);
+  }
+
+  #lookLater(): void {
+    this.#after(this.#times.silenceMs / looksPerSilence, () => this.#look());
+  }
+
+  #after(ms: number, act: () => void): void {
+    this.#rest();
+    const timer = setTimeout(() => {
+      // Where this process itself was held up, what came meanwhile is read first.
+      setImmediate(() => {
+        if (this.#timer === timer) act();
+      });
+    }, ms);
+    this.#timer = timer.unref();
+  }
+
+  #rest(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,116 @@
+import { connect, constants } from "node:http2";
+import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders, Settings } from "node:http2";
+import type { Socket } from "node:net";
+import { GrpcLiveness } from "./grpc-liveness.ts";
+import { connectSocket } from "./grpc-socket.ts";
+
+/** The sessions of one connection, and what they share. */
+export interface GrpcPool {
+  readonly endpoint: URL;
+  /** Oldest first; each leaves when its socket is closed. */
+  readonly sessions: Set<GrpcSession>;
+  /** How many streams a session carries in its life. */
+  readonly streamsPerSession: number;
+  /** How many streams at a time a session is trusted with until the server has told its settings. */
+  assumedLimit: number;
+  /** The silence after which a session is pinged, in milliseconds; more once the server has complained. */
+  silenceMs: number;
+  /** Longest wait for the answer to a ping, in milliseconds. */
+  readonly pingTimeoutMs: number;
+}
+
+/** What a stream ends with for which there was no room after all; the server has seen nothing of it. */
+export class NotSentError extends Error {
+  constructor() {
+    super("the server allows fewer streams at a time than waited for its settings");
+    this.name = "NotSentError";
+  }
+}
+
+/** One HTTP/2 session: it knows how many streams it carries and may carry, and whether its peer is there. */
+export class GrpcSession {
+  readonly #pool: GrpcPool;
+  readonly #socket: Socket;
+  readonly #session: ClientHttp2Session;
+  readonly #liveness: GrpcLiveness;
+  readonly #release = () => void (this.#streams -= 1);
+  #limit: number;
+  #streams = 0;
+  #streamsEver = 0;
+  /** The streams that wait for the server's settings; undefined when those have come. */
+  #waiting: ClientHttp2Stream[] | undefined = [];
+
+  /** Begins to connect, as one of the pool's sessions. */
+  constructor(pool: GrpcPool) {
+    this.#pool = pool;
+    this.#limit = pool.assumedLimit;
+    this.#socket = connectSocket(pool.endpoint);
+    this.#session = connect(pool.endpoint, {
+      createConnection: () => this.#socket,
+      settings: { enablePush: false },
+      // Nothing is sent before the server has told its limit, so that it need not refuse anything.
+      peerMaxConcurrentStreams: 0,
+    });
+    const { silenceMs } = pool;
+    this.#session
+      .on("remoteSettings", (settings: Settings) => this.#adopt(settings))
+      .on("goaway", (code) => {
+        // Too many pings: https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md
+        if (code !== constants.NGHTTP2_ENHANCE_YOUR_CALM) return;
+        pool.silenceMs = Math.max(pool.silenceMs, 2 * silenceMs);
+      })
+      // Its streams tell it, each to its own call.
+      .on("error", () => undefined);
+    this.#liveness = new GrpcLiveness(this.#session, this.#socket, pool, {
+      isIdle: () => this.#streams === 0,
+      whenIdle: () => this.#whenIdle(),
+      isDead: (reason) => this.destroy(reason),
+    });
+    pool.sessions.add(this);
+    this.#socket.once("close", () => pool.sessions.delete(this));
+  }
+
+  /** Whether it takes another stream. */
+  get hasRoom(): boolean {
+    return (
+      this.#streams < this.#limit &&
+      this.#streamsEver < this.#pool.streamsPerSession &&
+      !this.#session.closed &&
+      !this.#session.destroyed
+    );
+  }
+
+  /** Opens a stream; it ends with a NotSentError where the server turns out to have no room for it. */
+  open(headers: OutgoingHttpHeaders): ClientHttp2Stream {
+    const stream = this.#session.request(headers);
+    this.#streams += 1;
+    this.#streamsEver += 1;
+    stream.on("close", this.#release);
+    this.#waiting?.push(stream);
+    this.#liveness.watch();
+    return stream;
+  }
+
+  /** Ends it, and its streams, at once. */
+  destroy(reason?: Error): void {
+    this.#session.destroy(reason);
+    // The session would first send what it has still to say, to a peer that may not read.
+    this.#socket.destroy();
+  }
+
+  #adopt({ maxConcurrentStreams = Infinity }: Settings): void {
+    this.#limit = maxConcurrentStreams;
+    if (maxConcurrentStreams > 0) this.#pool.assumedLimit = maxConcurrentStreams;
+    const waiting = this.#waiting?.filter(({ closed, destroyed }) => !closed && !destroyed) ?? [];
+    this.#waiting = undefined;
+    for (const stream of waiting.slice(maxConcurrentStreams)) stream.destroy(new NotSentError());
+    // A server that takes nothing here may take it on another session.
+    if (maxConcurrentStreams === 0) this.#session.close();
+  }
+
+  /** Closes it where it is of no use: it takes no more, or another session does too. */
+  #whenIdle(): void {
+    const isSpare = [...this.#pool.sessions].some((other) => other !== this && other.hasRoom);
+    if (isSpare || !this.hasRoom) this.#session.close();
+  }
+}

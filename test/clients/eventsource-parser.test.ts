@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { createGatewayClient } from "../../src/demo/client.ts";
+import { followWorkflow } from "../../src/demo/follow.ts";
+import { adminToken, suite } from "../support/gateway.ts";
+import { eventIds } from "../support/live-run.ts";
+import { signal } from "../support/stack.ts";
+import { authorization, Inbox, liveThrough, startScene } from "./scene.ts";
+
+describe("eventsource-parser with fetch, as the demo has it", () => {
+  const scene = suite(startScene);
+
+  /** Follows to the end; the demo's client keeps the ids to itself, and a run's event says its id by its time. */
+  async function follow(
+    inbox: Inbox,
+    token = adminToken,
+    onReconnect: (reason: string) => void = () => undefined,
+  ) {
+    const client = createGatewayClient(scene().proxy.url, token);
+    inbox.connect();
+    const events = followWorkflow(client, "w1", (reason) => {
+      inbox.connect();
+      onReconnect(reason);
+    });
+    for await (const event of events) {
+      const seconds = Date.parse(event.at) / 1000;
+      inbox.take({
+        id: seconds === 0 ? undefined : String(seconds),
+        event: event.step_update === undefined ? "workflow_update" : "step_update",
+        data: JSON.stringify(event),
+      });
+    }
+  }
+
+  it("gets every event once, through a drain and a restart of the orchestrator, and is done at the last event", async function () {
+    this.timeout(30_000);
+    const inbox = new Inbox();
+    const reasons: string[] = [];
+    const followed = follow(inbox, adminToken, (reason) => reasons.push(reason));
+    await liveThrough(scene(), inbox);
+    await followed;
+    await inbox.knows();
+    assert.deepEqual(reasons, ["the connection broke"]);
+  });
+
+  it("is told by 204 that there is no more", async () => {
+    const headers = { Authorization: authorization, "Last-Event-ID": String(eventIds.at(-1)) };
+    const { status, body } = await fetch(scene().url, { headers });
+    assert.deepEqual([status, body], [204, null]);
+  });
+
+  it("gives up at 401", async () => {
+    await assert.rejects(follow(new Inbox(), "wrong"), { message: /answers 401 UNAUTHENTICATED/ });
+  });
+
+  it("tries again at 503", async () => {
+    await scene().stopOrchestrator();
+    const inbox = new Inbox();
+    const lost = signal<string>();
+    const followed = follow(inbox, adminToken, lost.resolve);
+    assert.match(await lost.promise, /answers 503 UNAVAILABLE/);
+    await scene().restartOrchestrator();
+    await followed;
+  });
+});

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { fetchEventSource } from "@microsoft/fetch-event-source";
+import { after, before } from "mocha";
+import { suite } from "../support/gateway.ts";
+import { eventIds } from "../support/live-run.ts";
+import { signal } from "../support/stack.ts";
+import { authorization, Inbox, liveThrough, startScene } from "./scene.ts";
+
+/** What a user has to throw to make it stop. */
+class Stop extends Error {
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`the gateway answers ${status}`);
+    this.status = status;
+  }
+}
+
+/** What a test may set. */
+interface Following {
+  readonly token?: string;
+  readonly lastEventId?: string;
+  /** Passes bodies on, or not all of them. */
+  readonly passed?: (answer: Response) => Response;
+  readonly onStatus?: (status: number) => void;
+}
+
+/**
+ * How to follow a workflow with it. Nothing but what `onerror` throws stops it before the clean end, not even 204;
+ * and it takes an event for seen as soon as it has read its id, so the resume point is kept here.
+ */
+function follow(
+  url: string,
+  inbox: Inbox,
+  { token = authorization, lastEventId = "", passed = (answer) => answer, onStatus }: Following = {},
+): Promise<void> {
+  return fetchEventSource(url, {
+    openWhenHidden: true,
+    async fetch(input, init) {
+      const headers = new Headers({ Accept: "text/event-stream", Authorization: token });
+      if (lastEventId !== "") headers.set("Last-Event-ID", lastEventId);
+      return passed(await fetch(input, { ...init, headers }));
+    },
+    onopen({ status }) {
+      onStatus?.(status);
+      if (status !== 200) return Promise.reject(new Stop(status));
+      inbox.connect();
+      return Promise.resolve();
+    },
+    onmessage({ id, event, data }) {
+      lastEventId = id || lastEventId;
+      inbox.take({ id: id || undefined, event, data });
+    },
+    onerror(error) {
+      // It tries again after what is not thrown: a connection that broke, a gateway that cannot serve now.
+      if (error instanceof Stop && error.status !== 503) throw error;
+    },
+  });
+}
+
+/** The answer up to and including `last`, after which its connection is broken. */
+function brokenAfter(last: string): (answer: Response) => Response {
+  return ({ body, status, headers }) => {
+    let text = "";
+    const cut = new TransformStream<string, string>({
+      transform(part, controller) {
+        text += part;
+        const end = text.indexOf(last) + last.length;
+        if (!text.includes(last)) return controller.enqueue(part);
+        controller.enqueue(part.slice(0, part.length - (text.length - end)));
+        controller.error(new TypeError("terminated"));
+      },
+    });
+    const rest = body!.pipeThrough(new TextDecoderStream()).pipeThrough(cut);
+    return new Response(rest.pipeThrough(new TextEncoderStream()), { status, headers });
+  };
+}
+
+describe("@microsoft/fetch-event-source", () => {
+  before("give it the browser that it expects", () => {
+    Object.assign(globalThis, { window: globalThis, document: { removeEventListener: () => undefined } });
+  });
+  after("take it away", () => {
+    for (const name of ["window", "document"]) Reflect.deleteProperty(globalThis, name);
+  });
+
+  const scene = suite(startScene);
+
+  it("gets every event once, through a break within one, a drain and a restart of the orchestrator, and is done at the clean end", async function () {
+    this.timeout(30_000);
+    const inbox = new Inbox();
+    const statuses: number[] = [];
+    const passed = brokenAfter(`id: ${eventIds[0]}\n`);
+    const followed = follow(scene().url, inbox, {
+      onStatus: (status) => statuses.push(status),
+      passed: (answer) => (statuses.length === 0 ? passed(answer) : answer),
+    });
+    await liveThrough(scene(), inbox);
+    await followed;
+    assert.deepEqual(statuses, [200, 200, 200]);
+    await inbox.knows();
+  });
+
+  it("stops at 204 and at 401 where onerror throws what onopen has thrown", async () => {
+    const { url } = scene();
+    const lastEventId = String(eventIds.at(-1));
+    await assert.rejects(follow(url, new Inbox(), { lastEventId }), { status: 204 });
+    await assert.rejects(follow(url, new Inbox(), { token: "Bearer wrong" }), { status: 401 });
+  });
+
+  it("tries again at 503", async () => {
+    await scene().stopOrchestrator();
+    const inbox = new Inbox();
+    const statuses: number[] = [];
+    const refused = signal();
+    const followed = follow(scene().url, inbox, {
+      onStatus(status) {
+        statuses.push(status);
+        refused.resolve();
+      },
+    });
+    await refused.promise;
+    await scene().restartOrchestrator();
+    await followed;
+    assert.equal(statuses[0], 503);
+    await inbox.knows();
+  });
+});

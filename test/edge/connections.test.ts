@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { adminToken, suite } from "../support/gateway.ts";
+import { sendText } from "../support/raw-http.ts";
+import { workflowIn } from "../support/samples.ts";
+import { serve } from "../support/serve.ts";
+import { abortion, callsDuring, signal, startStack } from "../support/stack.ts";
+
+const get = (path: string, more = "") => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
+
+/** A server that notes the requests it has been given, and answers them when the test says so. */
+async function startNotedServer() {
+  const begun: string[] = [];
+  let unanswered: ServerResponse[] = [];
+  let wake = signal<undefined>();
+  const { url, leave, close } = await serve((req, res) => {
+    begun.push(req.url ?? "");
+    unanswered.push(res);
+    wake.resolve(undefined);
+    wake = signal();
+  });
+  return {
+    url,
+    leave,
+    begun,
+    /** The answer to fill in for the next request. */
+    async next() {
+      while (unanswered.length === 0) await wake.promise;
+      const [first, ...others] = unanswered;
+      unanswered = others;
+      return first!;
+    },
+    close: () => close(0),
+  };
+}
+
+describe("Connections", () => {
+  const server = suite(startNotedServer);
+
+  function open() {
+    const { hostname, port } = new URL(server().url);
+    const socket = connect(Number(port), hostname).on("error", () => undefined);
+    let text = "";
+    socket.setEncoding("latin1").on("data", (part: string) => (text += part));
+    return {
+      socket,
+      async received(part: string) {
+        while (!text.includes(part)) await once(socket, "data");
+        return text;
+      },
+    };
+  }
+
+  it("serves what a client sends ahead in its turn", async () => {
+    const { socket, received } = open();
+    socket.write(get("/1") + get("/2") + get("/3"));
+    for (const n of [1, 2, 3]) {
+      const res = await server().next();
+      assert.equal(server().begun.at(-1), `/${n}`);
+      res.end(`answer ${n}`);
+      await received(`answer ${n}`);
+    }
+    socket.destroy();
+  });
+
+  it("begins nothing of what was sent ahead by a client that has gone", async () => {
+    const { socket } = open();
+    socket.write(get("/left") + get("/never"));
+    const res = await server().next();
+    socket.destroy();
+    await once(res, "close");
+    assert.equal(server().begun.at(-1), "/left");
+  });
+
+  it("begins nothing behind the last answer of a connection", async () => {
+    const { socket, received } = open();
+    socket.write(get("/last") + get("/behind"));
+    const res = await server().next();
+    res.setHeader("Connection", "close").end("done");
+    await Promise.all([received("done"), once(socket, "close")]);
+    assert.equal(server().begun.at(-1), "/last");
+  });
+
+  it("cuts a client that sends seventeen requests ahead", async () => {
+    const { socket } = open();
+    socket.write(get("/flood").repeat(18));
+    await once(socket, "close");
+    assert.deepEqual(
+      server().begun.filter((path) => path === "/flood"),
+      ["/flood"],
+    );
+    await server().next();
+  });
+
+  it("lets a client send sixteen requests ahead", async () => {
+    const { socket } = open();
+    socket.write(get("/many").repeat(17));
+    for (let i = 0; i < 17; i += 1) (await server().next()).end();
+    socket.destroy();
+  });
+
+  it("closes a connection whose request nobody read to its end", async () => {
+    const { socket, received } = open();
+    socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc");
+    (await server().next()).end("done");
+    await Promise.all([received("done"), once(socket, "close")]);
+  });
+
+  it("lets a client that is still sending read its answer to the end", async () => {
+    const { hostname, port } = new URL(server().url);
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n");
+    // More than the server's buffers take: some of it is never read.
+    socket.write(Buffer.alloc(50_000_000));
+    const answer = text(socket);
+    (await server().next()).end("done");
+    // It would be rejected by a reset.
+    assert.match(await answer, /done$/);
+    socket.destroy();
+  });
+
+  it("ends every connection with its next answer, once it leaves", async () => {
+    const [early, late] = [open(), open()];
+    early.socket.write(get("/early"));
+    const earlyAnswer = await server().next();
+    late.socket.write(get("/streaming"));
+    const begun = await server().next();
+    begun.write("begun");
+    server().leave();
+    earlyAnswer.end("early");
+    begun.end("late");
+    assert.match(await early.received("early"), /^connection: close\r$/im);
+    assert.match(await late.received("late"), /^connection: keep-alive\r$/im);
+    late.socket.write(get("/again"));
+    (await server().next()).end("again");
+    await Promise.all([late.received("close"), once(late.socket, "close"), once(early.socket, "close")]);
+  });
+});
+
+describe("the gateway's connections", () => {
+  const stack = suite(() => startStack());
+  const authorization = `Authorization: Bearer ${adminToken}\r\n`;
+
+  it("serve no request behind one that was refused for its framing", async () => {
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
+    const sound = get("/v1/workflows/w1", authorization);
+    const calls = await callsDuring(stack().upstream, async () => {
+      const text = await sendText(
+        stack().gateway.url,
+        get("/v1/workflows/w1", `${authorization}Host: y\r\n`) + sound,
+      );
+      assert.equal(text.match(/HTTP\/1\.1 /g)?.length, 1);
+      assert.match(text, /^HTTP\/1\.1 400 /);
+    });
+    assert.deepEqual(calls, []);
+  });
+
+  it("cancel the call of a client that has gone, and make none for what it sent ahead", async () => {
+    const begun = signal();
+    const cancelled = signal();
+    stack().upstream.rpcs.getWorkflow = async (_request, context) => {
+      begun.resolve();
+      await abortion(context.signal);
+      cancelled.resolve();
+      return workflowIn(JobState.RUNNING);
+    };
+    const calls = await callsDuring(stack().upstream, async () => {
+      const { hostname, port } = new URL(stack().gateway.url);
+      const socket = connect(Number(port), hostname);
+      socket.write(get("/v1/workflows/w1", authorization) + get("/v1/workflows/w1/events", authorization));
+      await begun.promise;
+      socket.destroy();
+      await cancelled.promise;
+    });
+    assert.deepEqual(
+      calls.map(({ rpc }) => rpc),
+      ["GetWorkflow"],
+    );
+  });
+});

@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createConnection } from "node:net";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { shedOverload } from "../../src/edge/overload.ts";
+import { createLogger } from "../../src/telemetry/logger.ts";
+import { createMetrics } from "../../src/telemetry/metrics.ts";
+import { readEvents } from "../support/event-reader.ts";
+import { adminToken, suite } from "../support/gateway.ts";
+import { sendText } from "../support/raw-http.ts";
+import { workflowEvent, workflowIn } from "../support/samples.ts";
+import { serve } from "../support/serve.ts";
+import { abortion, signal, startStack } from "../support/stack.ts";
+
+const path = "/v1/workflows/w1";
+const post = `POST /v1/workflows HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${adminToken}\r\nContent-Type: application/json\r\n`;
+
+describe("a gateway that may have two requests in flight", () => {
+  const stack = suite(() => startStack({}, { MAX_REQUESTS_IN_FLIGHT: "2" }));
+  const get = () => stack().gateway.fetch(path);
+
+  /** Takes a place with a read that is answered when `release` resolves. */
+  async function take(release: Promise<void>, leaving?: AbortSignal): Promise<{ answer: Promise<Response> }> {
+    const begun = signal();
+    stack().upstream.rpcs.getWorkflow = async () => {
+      begun.resolve();
+      await release;
+      return workflowIn(JobState.RUNNING);
+    };
+    const answer = stack().gateway.fetch(path, leaving === undefined ? {} : { signal: leaving });
+    await begun.promise;
+    return { answer };
+  }
+
+  /** Runs `act` while both places are taken. */
+  async function whenFull(act: () => Promise<void>): Promise<void> {
+    const release = signal();
+    const taken = [await take(release.promise), await take(release.promise)];
+    await act().finally(release.resolve);
+    for (const { answer } of taken) assert.equal((await answer).status, 200);
+  }
+
+  /** Fails unless exactly `count` places are free. */
+  async function assertFree(count: number): Promise<void> {
+    const release = signal();
+    const taken: Promise<Response>[] = [];
+    for (let i = 0; i < count; i++) taken.push((await take(release.promise)).answer);
+    assert.equal((await get()).status, 503);
+    release.resolve();
+    for (const answer of await Promise.all(taken)) assert.equal(answer.status, 200);
+  }
+
+  it("refuses the third at once with 503, Retry-After and the one error body, and never passes it on", () =>
+    whenFull(async () => {
+      const calls = stack().upstream.calls.length;
+      const answer = await get();
+      assert.equal(answer.status, 503);
+      assert.equal(answer.headers.get("retry-after"), "2");
+      assert.equal(answer.headers.get("content-type"), "application/json; charset=utf-8");
+      assert.deepEqual(await answer.json(), {
+        code: "UNAVAILABLE",
+        message: "the gateway has more requests than it can serve; try again soon",
+        retryable: true,
+      });
+      assert.equal(stack().upstream.calls.length, calls);
+    }));
+
+  it("still answers health and metrics, which do not take places either", async () => {
+    const { gateway, upstream } = stack();
+    upstream.rpcs.listWorkflows = () => ({});
+    await whenFull(async () => {
+      for (const open of ["/v1/healthz", "/v1/readyz", "/metrics"]) {
+        assert.equal((await gateway.fetch(open, { token: null })).status, 200, open);
+      }
+      assert.equal((await gateway.fetch("/v1/healthz?x=1")).status, 400);
+      assert.equal((await gateway.fetch("/v1/healthz/x")).status, 503);
+    });
+    const answer = signal();
+    const probed = signal();
+    upstream.rpcs.listWorkflows = async () => {
+      probed.resolve();
+      await answer.promise;
+      return {};
+    };
+    const readyz = gateway.fetch("/v1/readyz");
+    await assertFree(2);
+    answer.resolve();
+    await readyz;
+  });
+
+  it("counts and logs what it refuses: one warning a second, with their number", async () => {
+    const { gateway } = stack();
+    const warnings = () => gateway.logs.filter(({ event }) => event === "gateway.shedding");
+    const refusedSoFar = () => warnings().reduce((sum, { refused }) => sum + Number(refused), 0);
+    const counted = async () => {
+      const text = await (await gateway.fetch("/metrics")).text();
+      const line =
+        /^foldforge_gateway_http_requests_total\{method="GET",path="\(unmatched\)",status="503"\} (\d+)$/m;
+      return Number(line.exec(text)?.[1] ?? 0);
+    };
+    const before = await counted();
+    await whenFull(async () => {
+      for (let i = 0; i < 5; i++) await (await get()).text();
+    });
+    assert.equal(await counted(), before + 5);
+    while (refusedSoFar() < before + 5) await once(gateway.logged, "line");
+    assert.ok(warnings().length < before + 5);
+    assert.equal(refusedSoFar(), before + 5);
+    assert.equal(warnings()[0]?.["level"], "warn");
+  });
+
+  it("gives a place back when its client leaves", async () => {
+    const leaving = new AbortController();
+    const release = signal();
+    const { answer } = await take(release.promise, leaving.signal);
+    await take(release.promise, leaving.signal);
+    const gone = stack().gateway.logs.length;
+    leaving.abort();
+    await assert.rejects(answer, { name: "AbortError" });
+    while (
+      stack()
+        .gateway.logs.slice(gone)
+        .filter(({ status }) => status === 499).length < 2
+    ) {
+      await once(stack().gateway.logged, "line");
+    }
+    release.resolve();
+    await assertFree(2);
+  });
+
+  it("gives a place back when a body cannot be parsed", async () => {
+    const socket = createConnection(Number(new URL(stack().gateway.url).port), "127.0.0.1");
+    socket.setEncoding("latin1").write(`${post}Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n`);
+    assert.match(String(await once(socket, "data")), /^HTTP\/1\.1 100 /);
+    await assertFree(1);
+    socket.write("no chunk\r\n");
+    socket.resume();
+    await once(socket, "close");
+    await assertFree(2);
+  });
+
+  it("does not count an event stream that has begun", async () => {
+    stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, context) {
+      yield workflowEvent(0n, JobState.RUNNING);
+      await abortion(context.signal);
+    };
+    const leaving = new AbortController();
+    for (let i = 0; i < 3; i++) {
+      const answer = await stack().gateway.fetch(`${path}/events`, { signal: leaving.signal });
+      assert.equal(answer.status, 200);
+      await readEvents(answer).next();
+    }
+    await assertFree(2);
+    leaving.abort();
+    await assertFree(2);
+  });
+
+  const refusals = (text: string) => text.match(/HTTP\/1\.1 503 /g)?.length;
+
+  it("keeps the connection of a refused request that came whole", () =>
+    whenFull(async () => {
+      const whole = `${post}Content-Length: 2\r\n\r\n{}`;
+      const last = `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+      const text = await sendText(stack().gateway.url, `${whole}${whole}${last}`);
+      assert.equal(refusals(text), 3);
+      assert.equal(text.match(/^Connection: close\r$/gm)?.length, 1);
+    }));
+
+  for (const [what, rest] of [
+    ["of which more is to come", `Content-Length: 100\r\n\r\nGET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n`],
+    [
+      "with a transfer coding",
+      "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+    ["that waits to be asked for its body", "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"],
+  ])
+    it(`closes the connection of a refused request ${what}`, () =>
+      whenFull(async () => {
+        const text = await sendText(stack().gateway.url, post + rest);
+        assert.match(text, /^Connection: close\r$/m);
+        assert.equal(refusals(text), 1);
+      }));
+});
+
+describe("shedOverload", () => {
+  it("refuses sooner while requests keep the process from its event loop", async () => {
+    let begun = signal();
+    const busy = shedOverload(
+      function work() {
+        for (const begin = performance.now(); performance.now() - begin < 20;);
+        begun.resolve();
+      },
+      {
+        maxInFlight: 80,
+        exempt: new Set(),
+        logger: createLogger({ write: () => undefined }),
+        metrics: createMetrics(),
+      },
+    );
+    const server = await serve(busy);
+    for (let i = 0; i < 64; i++) {
+      begun = signal();
+      fetch(server.url).catch(() => undefined);
+      await begun.promise;
+    }
+    assert.equal((await fetch(server.url)).status, 503);
+    await server.close(0);
+  });
+});

@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { text } from "node:stream/consumers";
+import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
+import { runGateway } from "../support/gateway-process.ts";
+
+const submit =
+  `POST /v1/workflows HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${adminToken}\r\n` +
+  "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n";
+
+function open(url: string, sent: string): Socket {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname).on("error", () => undefined);
+  socket.write(sent);
+  return socket;
+}
+
+/** Everything that comes until the server closes the connection. */
+async function answerOf(socket: Socket): Promise<string> {
+  let received = "";
+  socket.setEncoding("latin1").on("data", (part: string) => (received += part));
+  // Not `once` of node:events, which rejects when a server that reads no more resets the connection.
+  await new Promise((resolve) => socket.once("close", resolve));
+  return received;
+}
+
+describe("a slow client", () => {
+  const gateway = suite(() =>
+    startTestGateway({ HEADERS_TIMEOUT_SECONDS: "0.2", REQUEST_TIMEOUT_SECONDS: "0.4" }),
+  );
+  const hasty = suite(() =>
+    startTestGateway({ HEADERS_TIMEOUT_SECONDS: "60", REQUEST_TIMEOUT_SECONDS: "0.2" }),
+  );
+
+  it("is told 408 and cut, wherever it falls silent", async () => {
+    const answers = await Promise.all([
+      ...["", "GET /v1/heal", "GET /v1/healthz HTTP/1.1\r\nHost: x\r\nX: ", `${submit}{`].map((sent) =>
+        answerOf(open(gateway().url, sent)),
+      ),
+      // There is no longer for the headers than for the whole request.
+      answerOf(open(hasty().url, "GET")),
+    ]);
+    for (const answer of answers) {
+      assert.match(answer, /^HTTP\/1\.1 408 /);
+      assert.match(answer, /^connection: close\r$/im);
+      const body = JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")));
+      assert.deepEqual(
+        [body.code, body.message, body.retryable],
+        ["INVALID_ARGUMENT", "the request was not complete in time", false],
+      );
+    }
+  });
+});
+
+describe("a thousand dripping connections", () => {
+  it("do not slow healthz, and are cut", async function () {
+    this.timeout(30_000);
+    const { child, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0", HEADERS_TIMEOUT_SECONDS: "1" });
+    const url = await started;
+    const sockets = Array.from({ length: 1000 }, () => open(url, "GET /v1/healthz HTTP/1.1\r\nX: "));
+    const drip = setInterval(() => {
+      for (const socket of sockets) if (socket.writable) socket.write("x");
+    }, 200);
+    let isOver = false;
+    const answers = Promise.all(sockets.map(answerOf)).finally(() => (isOver = true));
+
+    const latencies: number[] = [];
+    while (!isOver) {
+      const begin = performance.now();
+      const answer = await fetch(`${url}/v1/healthz`);
+      await answer.text();
+      assert.equal(answer.status, 200);
+      latencies.push(performance.now() - begin);
+    }
+    clearInterval(drip);
+    const slowest = Math.max(...latencies);
+    assert.ok(latencies.length > 10, `${latencies.length} answers`);
+    assert.ok(slowest < 1000, `${slowest} ms`);
+    for (const answer of await answers) assert.match(answer, /^HTTP\/1\.1 408 /);
+    child.kill("SIGINT");
+    await ended;
+  });
+});
+
+describe("connections", () => {
+  it("beyond the cap are closed unanswered, with one warning a second; those there are go on", async () => {
+    const gateway = await startTestGateway({ MAX_CONNECTIONS: "2" });
+    const healthz = "GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    const held = [open(gateway.url, ""), open(gateway.url, "")];
+    await Promise.all(held.map((socket) => once(socket, "connect")));
+    for (let i = 0; i < 5; i += 1) assert.equal(await answerOf(open(gateway.url, "")), "");
+    const full = () => gateway.logs.filter(({ event }) => event === "connections.full");
+    while (full().length === 0) await once(gateway.logged, "line");
+    held[0]!.write(healthz);
+    await once(held[0]!, "data");
+    assert.deepEqual(
+      full().map(({ level, dropped, maxConnections }) => [level, dropped, maxConnections]),
+      [["warn", 5, 2]],
+    );
+    held[1]!.destroy();
+    await once(held[1]!, "close");
+    // The gateway notices when its own side is closed.
+    let answer = "";
+    while (answer === "")
+      answer = await answerOf(open(gateway.url, healthz.replace("x\r\n", "x\r\nConnection: close\r\n")));
+    assert.match(answer, /^HTTP\/1\.1 200 /);
+    held[0]!.destroy();
+    await gateway.close();
+  });
+
+  it("are kept for 75 s between two requests, unless a deployment says otherwise", async () => {
+    const [usual, short] = await Promise.all([
+      startTestGateway(),
+      startTestGateway({ KEEP_ALIVE_TIMEOUT_SECONDS: "0.1" }),
+    ]);
+    const answer = await usual.fetch("/v1/healthz");
+    assert.equal(answer.headers.get("keep-alive"), "timeout=75");
+    await answer.text();
+    const socket = open(short.url, "GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert.match(await text(socket), /^HTTP\/1\.1 200 /);
+    await Promise.all([usual.close(), short.close()]);
+  });
+});

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
+import { request } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { text } from "node:stream/consumers";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { adminToken, suite } from "../support/gateway.ts";
+import { oneStep, workflowIn } from "../support/samples.ts";
+import { callsDuring, startStack } from "../support/stack.ts";
+
+const mebibyte = 1024 * 1024;
+const json = JSON.stringify(oneStep);
+
+describe("an upload", () => {
+  const stack = suite(() =>
+    startStack({
+      submitWorkflow: () => workflowIn(JobState.QUEUED),
+      retryWorkflow: () => workflowIn(JobState.RUNNING),
+    }),
+  );
+
+  /** Sends the head of a POST on a connection of its own; an empty token sends none. */
+  function post(path: string, headers: Record<string, string | number>, token = adminToken): ClientRequest {
+    const { hostname, port } = new URL(stack().gateway.url);
+    const authorization = token === "" ? {} : { Authorization: `Bearer ${token}` };
+    // An agent for one connection would ask the gateway to close it.
+    const own = { Connection: "keep-alive", "Content-Type": "application/json" };
+    const all = { ...own, ...authorization, ...headers };
+    const outgoing = request({ hostname, port, path, method: "POST", agent: false, headers: all });
+    outgoing.flushHeaders();
+    return outgoing.on("error", () => undefined);
+  }
+
+  const answerTo = async (outgoing: ClientRequest) =>
+    ((await once(outgoing, "response")) as [IncomingMessage])[0];
+
+  /** Writes until everything is sent or the connection is closed. */
+  async function sendAll(outgoing: ClientRequest, bytes: number): Promise<void> {
+    const chunk = Buffer.alloc(64 * 1024, " ");
+    const closed = once(outgoing, "close");
+    for (let sent = 0; sent < bytes && !outgoing.closed; sent += chunk.length) {
+      if (!outgoing.write(chunk)) await Promise.race([once(outgoing, "drain"), closed]);
+    }
+  }
+
+  /** What the gateway's process reads from the connection that comes while `act` runs, in bytes. */
+  async function bytesReadDuring(act: () => Promise<void>): Promise<number> {
+    const sockets: Socket[] = [];
+    const note = (message: unknown) => void sockets.push((message as { socket: Socket }).socket);
+    subscribe("http.server.request.start", note);
+    await act();
+    unsubscribe("http.server.request.start", note);
+    const [socket] = sockets;
+    assert.ok(socket !== undefined && sockets.length === 1);
+    if (!socket.closed) await once(socket, "close");
+    return socket.bytesRead;
+  }
+
+  const inChunks = { "Transfer-Encoding": "chunked" };
+  const announced = { "Content-Length": 50 * mebibyte };
+  for (const [what, path, framing, token, status, limit] of [
+    ["without a token", "/v1/workflows", announced, "", 401, mebibyte / 4],
+    ["in chunks without a token", "/v1/workflows", inChunks, "", 401, mebibyte / 4],
+    ["with a wrong token", "/v1/workflows", announced, "wrong", 401, mebibyte / 4],
+    ["to a path that there is not", "/v1/nothing", inChunks, "", 404, mebibyte / 4],
+    ["to an operation that takes none", "/v1/workflows/w1/retry", announced, adminToken, 200, mebibyte / 4],
+    ["that says so", "/v1/workflows", announced, adminToken, 413, mebibyte / 4],
+    ["in chunks", "/v1/workflows", inChunks, adminToken, 413, 1.25 * mebibyte],
+  ] as const) {
+    it(`of 50 MiB ${what} has its ${status} after less than ${limit / 1024} KiB were read`, async () => {
+      const read = await bytesReadDuring(async () => {
+        const outgoing = post(path, framing, token);
+        const answered = answerTo(outgoing);
+        const sent = sendAll(outgoing, 50 * mebibyte);
+        const answer = await answered;
+        assert.equal(answer.statusCode, status);
+        assert.equal(answer.headers.connection, "close");
+        assert.ok(JSON.parse(await text(answer)));
+        outgoing.destroy();
+        await sent;
+      });
+      assert.ok(read < limit, `${read} bytes`);
+    });
+  }
+
+  it("is asked for when the client waits to be asked, once it is known", async () => {
+    const outgoing = post("/v1/workflows", { Expect: "100-continue", "Content-Length": json.length });
+    await once(outgoing, "continue");
+    const answered = answerTo(outgoing);
+    outgoing.end(json);
+    const answer = await answered;
+    assert.equal(answer.statusCode, 201);
+    assert.equal(answer.headers.connection, "keep-alive");
+    outgoing.destroy();
+  });
+
+  for (const [what, path, headers, token, status] of [
+    ["an unknown client's", "/v1/workflows", { "Content-Length": json.length }, "", 401],
+    ["one that is too large", "/v1/workflows", { "Content-Length": mebibyte + 1 }, adminToken, 413],
+    [
+      "one that is no JSON",
+      "/v1/workflows",
+      { "Content-Length": 1, "Content-Type": "text/plain" },
+      adminToken,
+      415,
+    ],
+    ["one that nobody wants", "/v1/workflows/w1/retry", { "Content-Length": 1 }, adminToken, 200],
+  ] as const) {
+    it(`is not asked for when it is ${what}: ${status} at once, and the connection closes`, async () => {
+      const outgoing = post(path, { Expect: "100-continue", ...headers }, token);
+      outgoing.on("continue", () => assert.fail("it was asked for"));
+      const answer = await answerTo(outgoing);
+      assert.equal(answer.statusCode, status);
+      assert.equal(answer.headers.connection, "close");
+      outgoing.destroy();
+    });
+  }
+
+  it("is not asked for over HTTP/1.0, which has no such thing", async () => {
+    const calls = await callsDuring(stack().upstream, async () => {
+      const { hostname, port } = new URL(stack().gateway.url);
+      const socket = connect(Number(port), hostname);
+      socket.write(
+        `POST /v1/workflows HTTP/1.0\r\nAuthorization: Bearer ${adminToken}\r\nExpect: 100-continue\r\n` +
+          `Content-Type: application/json\r\nContent-Length: ${json.length}\r\n\r\n${json}`,
+      );
+      assert.match(await text(socket), /^HTTP\/1\.1 201 /);
+    });
+    assert.equal(calls.length, 1);
+  });
+});

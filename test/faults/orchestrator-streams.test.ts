@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { get } from "node:http";
+import type { ClientRequest } from "node:http";
+import { createServer } from "node:http2";
+import type { Http2Session } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { once } from "node:events";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
+import { stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
+import { abortion } from "../support/stack.ts";
+
+const streams = 2000;
+const streamsPerConnection = 100;
+
+/** An orchestrator that allows so many streams per connection and no more, and sends one event to all at once. */
+async function startStrictOrchestrator() {
+  const sessions = new Map<Http2Session, { now: number; most: number }>();
+  let followers = 0;
+  let release = Promise.withResolvers<undefined>();
+  const handler = connectNodeAdapter({
+    connect: false,
+    grpcWeb: false,
+    routes: (router) =>
+      router.service(OrchestratorService, {
+        getWorkflow: () => workflowIn(JobState.RUNNING),
+        async *streamWorkflowEvents({ fromEventId }, { signal }) {
+          if (fromEventId === 0n) yield workflowEvent(0n, JobState.RUNNING);
+          followers += 1;
+          await Promise.race([release.promise, abortion(signal)]);
+          followers -= 1;
+          if (signal.aborted) return;
+          yield stepEvent(5n);
+          await abortion(signal);
+        },
+      }),
+  });
+  const server = createServer({ settings: { maxConcurrentStreams: streamsPerConnection } }, handler);
+  server.on("session", (session) => {
+    const counts = { now: 0, most: 0 };
+    sessions.set(session, counts);
+    session.on("stream", (stream) => {
+      counts.most = Math.max(counts.most, (counts.now += 1));
+      stream.once("close", () => (counts.now -= 1));
+    });
+    session.once("close", () => sessions.delete(session));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    sessions,
+    get followers() {
+      return followers;
+    },
+    sendEvent() {
+      release.resolve(undefined);
+      release = Promise.withResolvers();
+    },
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      for (const session of sessions.keys()) session.destroy();
+      await closed;
+    },
+  };
+}
+
+/** A client of an event stream, as light as can be. */
+function follow(url: string) {
+  const headers = { Authorization: `Bearer ${adminToken}` };
+  const [snapshot, event] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+  const request: ClientRequest = get(`${url}/v1/workflows/w1/events`, { headers, agent: false }, (answer) => {
+    let text = "";
+    assert.equal(answer.statusCode, 200);
+    answer.setEncoding("utf8").on("data", (part: string) => {
+      text += part;
+      if (text.includes("event: workflow_update\n")) snapshot.resolve(undefined);
+      if (text.includes("id: 5\n")) event.resolve(undefined);
+    });
+    answer.on("error", () => undefined);
+  });
+  request.on("error", (error) => {
+    snapshot.reject(error);
+    event.reject(error);
+  });
+  event.promise.catch(() => undefined);
+  return { snapshot: snapshot.promise, event: event.promise, leave: () => request.destroy() };
+}
+
+describe(`${streams} event streams, of which the orchestrator allows ${streamsPerConnection} per connection`, function () {
+  this.timeout(60_000);
+  const orchestrator = suite(startStrictOrchestrator);
+  const gateway = suite(() =>
+    startTestGateway({
+      ORCHESTRATOR_ENDPOINT: orchestrator().url,
+      // Connections that are of no use are looked for that often.
+      ORCHESTRATOR_KEEPALIVE_SECONDS: "0.2",
+      ORCHESTRATOR_PING_TIMEOUT_SECONDS: "20",
+    }),
+  );
+
+  it("are all live, and calls are answered meanwhile; afterwards their connections are closed", async () => {
+    const { url } = gateway();
+    const before = process.memoryUsage().rss;
+    const call = async () => assert.equal((await gateway().fetch("/v1/workflows/w1")).status, 200);
+    const all = Array.from({ length: streams }, () => follow(url));
+    await call();
+    await Promise.all(all.map(({ snapshot }) => snapshot));
+    while (orchestrator().followers < streams) await new Promise(setImmediate);
+
+    const { sessions } = orchestrator();
+    const most = [...sessions.values()].map((counts) => counts.most);
+    assert.ok(Math.max(...most) <= streamsPerConnection, most.join());
+    // One for the calls too.
+    assert.equal(sessions.size, streams / streamsPerConnection + 1);
+    await Promise.all(Array.from({ length: 50 }, call));
+
+    orchestrator().sendEvent();
+    await Promise.all([call(), ...all.map(({ event }) => event)]);
+    const grownMiB = (process.memoryUsage().rss - before) / 1024 / 1024;
+    // Clients, gateway and orchestrator in one process.
+    assert.ok(grownMiB < 600, `${grownMiB} MiB`);
+
+    for (const { leave } of all) leave();
+    // Of each kind of connection one is kept.
+    while (sessions.size > 2) await new Promise(setImmediate);
+    await call();
+  });
+});

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { readEvents } from "../support/event-reader.ts";
+import { suite } from "../support/gateway.ts";
+import { eventIds, LiveRun, rpcsOf } from "../support/live-run.ts";
+import { RunFollower } from "../support/run-follower.ts";
+import { startStack } from "../support/stack.ts";
+
+/** Every event of the run, and the snapshot before them. */
+const steps = Array.from({ length: eventIds.length + 1 }, (_, step) => step);
+
+describe("a stream whose orchestrator breaks every connection", () => {
+  let run = new LiveRun("w1");
+  const stack = suite(() =>
+    startStack(
+      rpcsOf(() => run),
+      {},
+      { patience: { tries: 3, backOffMs: () => 0, lingerMs: 30 } },
+    ),
+  );
+
+  /** A client that checks every event as it comes; `take` takes the next one, `end` says that there is none. */
+  async function follow() {
+    run = new LiveRun("w1");
+    const follower = new RunFollower();
+    follower.connect();
+    const reader = readEvents(await stack().gateway.fetch("/v1/workflows/w1/events"));
+    let taken = 0;
+    return {
+      follower,
+      async take() {
+        follower.take(await reader.next());
+        taken += 1;
+      },
+      async end() {
+        assert.equal(await reader.ending, "clean");
+        assert.equal(reader.events.length, taken);
+        assert.equal(follower.known, eventIds.length);
+        await run.hasFollowers(0);
+      },
+    };
+  }
+
+  it("after each event that the client has, goes on with every event once", async () => {
+    const { follower, take, end } = await follow();
+    for (const step of steps) {
+      run.advance(step);
+      await take();
+      assert.equal(follower.known, step);
+      stack().upstream.dropConnections();
+      await run.hasFollowers(0);
+    }
+    await end();
+  });
+
+  for (const broken of steps)
+    it(`while event ${broken} of ${eventIds.length} is on its way, goes on with every event once`, async () => {
+      const { follower, take, end } = await follow();
+      for (let step = 0; step < broken; step += 1) {
+        run.advance(step);
+        await take();
+      }
+      run.advance(broken);
+      stack().upstream.dropConnections();
+      run.advance(eventIds.length);
+      while (follower.known < eventIds.length) await take();
+      await end();
+    });
+});

@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { Agent, get } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
+import { runGateway } from "../support/gateway-process.ts";
+import { eventIds, LiveRun, rpcsOf } from "../support/live-run.ts";
+import { RunFollower } from "../support/run-follower.ts";
+import { startUpstream } from "../support/upstream.ts";
+
+/** How many runs are followed at a time. */
+const atOnce = 16;
+
+/** How many events happen before a client that was cut is back: none, one, and all there are. */
+const aways = [0, 1, eventIds.length];
+
+/** A fresh stream as it was received while its run went on; runs differ in their ids only. */
+interface Recording {
+  /** A character for each byte. */
+  readonly text: string;
+  /** How many of the run's events are needed for the first `length` bytes. */
+  eventsWithin(length: number): number;
+  /** The data of each event. */
+  readonly data: readonly string[];
+}
+
+const idOf = (number: number) => `run-${String(number).padStart(6, "0")}`;
+
+describe("a stream that is cut", () => {
+  const runs = new Map<string, LiveRun>();
+  const upstream = suite(() => startUpstream(rpcsOf((id) => runs.get(id)!)));
+  // One of them in a process of its own. Each has few enough streams cancelled: an HTTP/2 server of Node takes more
+  // than a thousand at once for an attack, and closes the connection.
+  const gateways = suite(async () => {
+    const settings = { ORCHESTRATOR_ENDPOINT: upstream().url };
+    const other = runGateway({ ...settings, BIND_ADDR: "127.0.0.1:0", API_TOKEN: adminToken });
+    const own = [await startTestGateway(settings), await startTestGateway(settings)];
+    return {
+      urls: [await other.started, ...own.map(({ url }) => url)],
+      async close() {
+        other.child.kill("SIGKILL");
+        await Promise.all([other.ended, ...own.map((gateway) => gateway.close())]);
+      },
+    };
+  });
+  const gatewayAt = (index: number) => gateways().urls[index % gateways().urls.length]!;
+  const agent = new Agent({ keepAlive: true });
+  after(() => agent.destroy());
+
+  /** Begins a stream at one of the gateways. */
+  async function open(url: string, id: string, lastEventId?: string): Promise<IncomingMessage> {
+    const headers = {
+      Authorization: `Bearer ${adminToken}`,
+      ...(lastEventId === undefined ? {} : { "Last-Event-ID": lastEventId }),
+    };
+    const request = get(`${url}/v1/workflows/${id}/events`, { headers, agent });
+    const [answer] = (await once(request, "response")) as [IncomingMessage];
+    return answer;
+  }
+
+  async function record(): Promise<Recording> {
+    const run = startRun(idOf(0));
+    const follower = new RunFollower();
+    const answer = await open(gatewayAt(0), idOf(0));
+    run.advance(eventIds.length);
+    const { bytes, isWhole } = await read(answer, Infinity, follower.connect());
+    assert.ok(isWhole);
+    const text = bytes.toString("latin1");
+    const ends = [...text.matchAll(/\n\n/g)].map(({ index }) => index + 2);
+    return {
+      text,
+      eventsWithin: (length) => ends.slice(0, -1).filter((end) => end < length).length,
+      data: follower.received,
+    };
+  }
+
+  function startRun(id: string): LiveRun {
+    const run = new LiveRun(id);
+    runs.set(id, run);
+    return run;
+  }
+
+  /**
+   * Follows a run to its end, one gateway after the other: the first connection is cut behind `cuts[0]` bytes of
+   * the recording, each later one behind as many of its own. `away` events happen before the first reconnect.
+   */
+  async function follow(
+    id: string,
+    recording: Recording,
+    cuts: readonly number[],
+    away: number,
+  ): Promise<void> {
+    const run = startRun(id);
+    const follower = new RunFollower();
+    const [first = 0, ...later] = cuts;
+    const needed = recording.eventsWithin(first);
+    const answer = await open(gatewayAt(first), id);
+    run.advance(needed);
+    const begun = await read(answer, first, follower.connect());
+    assert.equal(begun.bytes.toString("latin1"), recording.text.replaceAll(idOf(0), id).slice(0, first));
+    await run.hasFollowers(0);
+    run.advance(needed + away);
+    for (const [index, cut] of [...later, Infinity].entries()) {
+      const answering = open(gatewayAt(first + 1 + index), id, follower.lastEventId);
+      await Promise.race([answering, run.hasFollowers(1)]);
+      run.advance(eventIds.length);
+      const answer = await answering;
+      const { isWhole } = await read(answer, cut, follower.connect());
+      await run.hasFollowers(0);
+      assert.ok([200, 204].includes(answer.statusCode!));
+      if (isWhole) break;
+    }
+    assert.equal(follower.known, eventIds.length);
+    const got = follower.received.map((data) => data.replaceAll(id, idOf(0)));
+    assert.deepEqual(got, recording.data.slice(recording.data.length - got.length));
+    runs.delete(id);
+  }
+
+  it("at any byte goes on at another gateway, with every event once", async function () {
+    this.timeout(60_000);
+    const recording = await record();
+    const positions = Array.from({ length: recording.text.length + 1 }, (_, position) => position);
+    await inParallel(positions, (position) =>
+      follow(idOf(1 + position), recording, [position], aways[Math.floor(position / 3) % 3]!),
+    );
+    assert.equal(runs.size, 1);
+  });
+
+  it("goes on again after a second cut and a third", async function () {
+    this.timeout(60_000);
+    const recording = await record();
+    const sample = Array.from({ length: recording.text.length }, (_, position) => position).filter(
+      (position) => position % 37 === 0,
+    );
+    await inParallel(sample, (position) => {
+      const cuts = [position, (7 * position) % 500, (11 * position) % 300];
+      return follow(idOf(1 + position), recording, cuts, aways[position % 2]!);
+    });
+    assert.equal(runs.size, 1);
+  });
+});
+
+async function inParallel<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
+  const left = items.values();
+  async function work() {
+    for (const item of left) await act(item);
+  }
+  await Promise.all(Array.from({ length: atOnce }, work));
+}
+
+/** Gives at most the first `most` bytes of an answer to `take`, and cuts the connection where there are more. */
+async function read(answer: IncomingMessage, most: number, take: (bytes: Uint8Array) => void) {
+  const chunks: Buffer[] = [];
+  let left = most;
+  let isWhole = true;
+  if (left > 0) {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      chunks.push(chunk.subarray(0, left));
+      take(chunk.subarray(0, left));
+      left -= chunk.length;
+      if (left > 0) continue;
+      isWhole = false;
+      break;
+    }
+  } else isWhole = false;
+  if (!isWhole) answer.destroy();
+  return { bytes: Buffer.concat(chunks), isWhole };
+}

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { suite } from "../support/gateway.ts";
+import { stepEvent } from "../support/samples.ts";
+import { abortion } from "../support/stack.ts";
+import { startUpstream } from "../support/upstream.ts";
+import { transports } from "./transports.ts";
+
+type Direction = "up" | "down";
+
+/** What becomes of a connection; `client` is the gateway's end of it. */
+const ways: Record<string, (client: Socket, server: Socket) => void> = {
+  "is frozen": (client, server) => {
+    client.unpipe(server).pause();
+    server.unpipe(client).pause();
+  },
+  "is closed": (client) => client.destroy(),
+  "is reset": (client) => client.resetAndDestroy(),
+  "is half closed": (client, server) => {
+    server.unpipe(client);
+    client.end();
+  },
+};
+
+/** A way to a server on which the first connection breaks once so many bytes have passed. */
+async function startBreakingProxy(target: string, direction: Direction, bytes: number, way: string) {
+  const sockets = new Set<Socket>();
+  let passed = 0;
+  let connections = 0;
+  const listener = createServer((client) => {
+    connections += 1;
+    const isFirst = connections === 1;
+    const server = connect(Number(new URL(target).port), "127.0.0.1");
+    const [from, to] = direction === "up" ? [client, server] : [server, client];
+    to.pipe(from);
+    for (const socket of [client, server]) {
+      sockets.add(socket);
+      socket.setNoDelay(true).on("error", () => undefined);
+    }
+    client.once("close", () => server.destroy());
+    server.once("close", () => {
+      // Half closed, it is the client's to close.
+      if (!client.writableEnded) client.destroy();
+    });
+    from.on("data", (chunk: Buffer) => {
+      if (!isFirst) return void to.write(chunk);
+      const rest = Math.max(0, bytes - passed);
+      passed += chunk.length;
+      to.write(chunk.subarray(0, rest));
+      if (chunk.length >= rest) ways[way]?.(client, server);
+    });
+  });
+  listener.listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  return {
+    url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}`,
+    get passed() {
+      return passed;
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => listener.close(resolve));
+    },
+  };
+}
+
+describe("a connection to the orchestrator that breaks anywhere", function () {
+  this.timeout(60_000);
+  const upstream = suite(() =>
+    startUpstream({
+      getWorkflow: ({ workflowId }) => ({ id: workflowId }),
+      submitWorkflow: () => ({ id: "w1" }),
+      async *streamWorkflowEvents(_request, { signal }) {
+        yield stepEvent(1n);
+        await abortion(signal);
+      },
+    }),
+  );
+
+  /** Makes two reads, a submission and a stream; tells how they went, and how many bytes passed. */
+  async function exchange(direction: Direction, bytes: number, way: string) {
+    const proxy = await startBreakingProxy(upstream().url, direction, bytes, way);
+    const { client, close } = transports.gateway(proxy.url, { silenceMs: 20, pingTimeoutMs: 150 });
+    const read = (id: string) => client.getWorkflow({ workflowId: id }, { timeoutMs: 10_000 });
+    const written = client.submitWorkflow({}, { timeoutMs: 10_000 });
+    const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]();
+    const outcomes = await Promise.allSettled([
+      read("w1"),
+      // The one after it is made in the very moment of the break.
+      written.then(
+        () => read("w2"),
+        () => read("w2"),
+      ),
+      written,
+      events.next(),
+    ]);
+    await events.return?.();
+    const { passed } = proxy;
+    // It may be what the connection breaks under, and then the next one is not.
+    await read("w3").catch(() => read("w3"));
+    await close();
+    await proxy.close();
+    return { outcomes, passed };
+  }
+
+  for (const direction of ["up", "down"] as const)
+    for (const way of Object.keys(ways))
+      it(`ends every call as it should when it ${way}, and serves the next, whatever has gone ${direction} before`, async () => {
+        const { passed } = await exchange(direction, Infinity, way);
+        assert.ok(passed > 200, `${passed} bytes`);
+        const cuts = Array.from({ length: Math.ceil(passed / 5) }, (_, index) => 5 * index);
+        const cutNext = async () => {
+          for (let bytes = cuts.shift(); bytes !== undefined; bytes = cuts.shift()) {
+            const { outcomes } = await exchange(direction, bytes, way);
+            outcomes.forEach((outcome, index) => {
+              if (outcome.status === "fulfilled") return;
+              assert.ok(outcome.reason instanceof ConnectError);
+              const { code, message } = outcome.reason;
+              assert.ok(
+                // A read is lost only once its answer has begun.
+                (index >= 2 || direction === "down") && code === Code.Unavailable,
+                `call ${index} after ${bytes} bytes: ${message}`,
+              );
+            });
+          }
+        };
+        await Promise.all(Array.from({ length: 16 }, cutNext));
+      });
+});

@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { Code } from "@connectrpc/connect";
+import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
+import type { Peer } from "./frame-server.ts";
+import { transports, until } from "./transports.ts";
+
+const grpcHeader = { ":status": "200", "content-type": "application/grpc" };
+
+/** HTTP/2 ENHANCE_YOUR_CALM. */
+const calm = 11;
+
+function answer(peer: Peer): void {
+  peer.header(grpcHeader);
+  peer.data(grpcMessage("w1"));
+  peer.header({ "grpc-status": "0" }, "ends");
+}
+
+/** A server that holds every call and answers no ping, and a client that finds that out. */
+async function startPair({ silenceMs = 40, pingTimeoutMs = 100 } = {}) {
+  const server = await startFrameServer();
+  const held: Peer[] = [];
+  let pings = 0;
+  server.answers = false;
+  server.serve = (peer) => held.push(peer);
+  server.onFrame = ({ type, flags }) => {
+    if (type === frameType.ping && flags === 0) pings += 1;
+  };
+  const { client, close } = transports.ours(server.url, { silenceMs, pingTimeoutMs });
+  return {
+    server,
+    held,
+    client,
+    /** A call that is not made twice. */
+    submit: () => client.submitWorkflow({}),
+    get pings() {
+      return pings;
+    },
+    async [Symbol.asyncDispose]() {
+      await close();
+      await server.close();
+    },
+  };
+}
+
+const unavailable = { code: Code.Unavailable };
+
+describe("GrpcLiveness", () => {
+  it("ends the calls of a server that is connected and silent, and says why; the next one goes elsewhere", async () => {
+    await using pair = await startPair();
+    const { server, held, submit, client } = pair;
+    const calls = [submit(), client.streamWorkflowEvents({})[Symbol.asyncIterator]().next()];
+    await until(() => held.length === 2);
+    const error = { code: Code.Unavailable, rawMessage: /did not answer a ping within 100 ms/ };
+    await Promise.all(calls.map((call) => assert.rejects(call, error)));
+    assert.equal(pair.pings, 1);
+    server.serve = answer;
+    await submit();
+    await until(() => server.connections.now === 1);
+    assert.equal(server.connections.ever, 2);
+  });
+
+  it("ends a call whose answer has begun too", async () => {
+    await using pair = await startPair();
+    pair.server.serve = (peer) => {
+      peer.header(grpcHeader);
+      peer.data(grpcMessage("w1"));
+    };
+    const events = pair.client.streamWorkflowEvents({})[Symbol.asyncIterator]();
+    assert.equal((await events.next()).value?.workflowId, "w1");
+    await assert.rejects(events.next(), unavailable);
+  });
+
+  it("lets a call wait for as long as pings are answered", async () => {
+    await using pair = await startPair();
+    pair.server.answers = true;
+    const call = pair.submit();
+    await until(() => pair.pings === 4);
+    pair.held.forEach(answer);
+    await call;
+  });
+
+  it("takes whatever comes for an answer to its ping", async () => {
+    await using pair = await startPair();
+    const events = pair.client.streamWorkflowEvents({})[Symbol.asyncIterator]();
+    await until(() => pair.held.length === 1);
+    pair.held[0]?.header(grpcHeader);
+    for (let count = 1; count <= 3; count++) {
+      await until(() => pair.pings === count);
+      pair.held[0]?.data(grpcMessage("w1"));
+      await events.next();
+    }
+  });
+
+  it("sends no ping while there is no call, and none while the server talks", async () => {
+    await using idle = await startPair();
+    await using busy = await startPair({ silenceMs: 80 });
+    await using clock = await startPair({ silenceMs: 80 });
+    idle.server.serve = answer;
+    await idle.submit();
+    const waiting = busy.submit();
+    clock.server.answers = true;
+    const ticking = clock.submit();
+    await until(() => busy.held.length === 1);
+    busy.held[0]?.header(grpcHeader);
+    const talk = setInterval(() => busy.held[0]?.data(Buffer.alloc(0)), 30);
+    await until(() => clock.pings === 5);
+    assert.deepEqual([idle.pings, busy.pings], [0, 0]);
+    clearInterval(talk);
+    [...busy.held, ...clock.held].forEach((peer) => peer.reset(8));
+    await Promise.all([waiting, ticking].map((call) => assert.rejects(call, unavailable)));
+  });
+
+  it("watches again after a rest", async () => {
+    await using pair = await startPair();
+    await using clock = await startPair();
+    const { server, submit } = pair;
+    clock.server.answers = true;
+    server.serve = answer;
+    await submit();
+    const ticking = clock.submit();
+    await until(() => clock.pings === 3);
+    server.serve = () => undefined;
+    await assert.rejects(submit(), unavailable);
+    assert.equal(pair.pings, 1);
+    clock.held.forEach(answer);
+    await ticking;
+  });
+
+  it("finds out too where every call is given up before", async () => {
+    await using pair = await startPair();
+    await using clock = await startPair();
+    const { server, client } = pair;
+    clock.server.answers = true;
+    const ticking = clock.submit();
+    while (server.connections.ever < 2) {
+      await assert.rejects(client.submitWorkflow({}, { timeoutMs: 15 }), { code: Code.DeadlineExceeded });
+      // The session is idle meanwhile, and found to be.
+      const { pings } = clock;
+      await until(() => clock.pings > pings);
+    }
+    assert.equal(pair.pings, 1);
+    clock.held.forEach(answer);
+    await ticking;
+  });
+
+  it("gives up a server that sends no settings", async () => {
+    await using pair = await startPair({ pingTimeoutMs: 20 });
+    const { server, submit } = pair;
+    server.maxStreams = "no settings";
+    await assert.rejects(submit(), {
+      code: Code.Unavailable,
+      rawMessage: /no HTTP\/2 settings came within 40 ms/,
+    });
+    server.maxStreams = Infinity;
+    server.serve = answer;
+    await submit();
+    assert.equal(server.connections.ever, 2);
+  });
+
+  it("goes on watching a session that the server wants to end, and lets its calls finish", async () => {
+    await using pair = await startPair();
+    const { server, held, submit } = pair;
+    server.answers = true;
+    const call = submit();
+    await until(() => held.length === 1);
+    let questions = 0;
+    server.onFrame = ({ type, flags }) => {
+      if (type === frameType.settings && flags === 0) questions += 1;
+    };
+    held[0]?.goaway(1, 0);
+    await until(() => questions === 3);
+    held.forEach(answer);
+    await call;
+  });
+
+  it("ends the calls of a session that the server wanted to end, and then was silent", async () => {
+    await using pair = await startPair();
+    const call = pair.submit();
+    await until(() => pair.held.length === 1);
+    pair.held[0]?.goaway(1, 0);
+    await assert.rejects(call, unavailable);
+  });
+
+  it("pings half as often once the server has complained, however many sessions it was about", async () => {
+    await using pair = await startPair({ silenceMs: 40, pingTimeoutMs: 5000 });
+    await using clock = await startPair({ silenceMs: 40, pingTimeoutMs: 5000 });
+    for (const each of [pair, clock]) {
+      each.server.answers = true;
+      each.server.maxStreams = 1;
+    }
+    const { server, held } = pair;
+    await Promise.all(
+      [1, 2, 3].map(async (count) => {
+        const call = pair.submit();
+        await until(() => held.length === 3);
+        held[count - 1]?.goaway(1, calm);
+        await assert.rejects(call, unavailable);
+      }),
+    );
+    const before = pair.pings;
+    const calls = [pair.submit(), clock.submit()];
+    await until(() => pair.pings === before + 4);
+    assert.ok(clock.pings >= 6 && clock.pings <= 14, `${clock.pings} pings without a complaint`);
+    [...held, ...clock.held].forEach((peer) => peer.reset(8));
+    await Promise.all(calls.map((call) => assert.rejects(call, unavailable)));
+    assert.equal(server.connections.ever, 4);
+  });
+
+  it("lets go of the socket of a server that does not read", async () => {
+    await using pair = await startPair();
+    const { server, held, submit, client } = pair;
+    const before = sockets();
+    const call = submit();
+    await until(() => held.length === 1);
+    assert.equal(sockets(), before + 2);
+    server.freeze();
+    // More than the kernel takes for it.
+    const large = client.submitWorkflow({ idempotencyKey: "x".repeat(16 * 1024 * 1024) });
+    const many = Array.from({ length: 1000 }, () =>
+      client.submitWorkflow({}, { headers: { x: "x".repeat(16_000) } }),
+    );
+    await Promise.all([call, large, ...many].map((one) => assert.rejects(one, unavailable)));
+    await until(() => sockets() === before + 1);
+  });
+});
+
+function sockets(): number {
+  return process.getActiveResourcesInfo().filter((what) => what === "TCPSocketWrap").length;
+}

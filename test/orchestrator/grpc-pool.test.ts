@@ -1,0 +1,258 @@
+import assert from "node:assert/strict";
+import { Code } from "@connectrpc/connect";
+import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
+import type { FrameServer, Peer } from "./frame-server.ts";
+import { transports, until } from "./transports.ts";
+
+const grpcHeader = { ":status": "200", "content-type": "application/grpc" };
+
+/** Looks every 5 ms whether a session is of use. */
+const quick = { silenceMs: 20, pingTimeoutMs: 1000 };
+
+function finish(peer: Peer): void {
+  peer.data(grpcMessage("w1"));
+  peer.header({ "grpc-status": "0" }, "ends");
+}
+
+/** A server that begins an answer to each request and holds it, and a client. */
+async function startPair(maxStreams: FrameServer["maxStreams"], options = quick) {
+  const server = await startFrameServer();
+  server.maxStreams = maxStreams;
+  const held: Peer[] = [];
+  server.serve = (peer) => {
+    peer.header(grpcHeader);
+    held.push(peer);
+  };
+  const { client, close } = transports.ours(server.url, options);
+  const call = async () => (await client.getWorkflow({}, { timeoutMs: 5000 })).id;
+  return {
+    server,
+    held,
+    call,
+    client,
+    /** So many calls at once. */
+    calls: (count: number) => Promise.all(Array.from({ length: count }, call)),
+    async [Symbol.asyncDispose]() {
+      await close();
+      await server.close();
+    },
+  };
+}
+
+/** How many of `peers` are on each connection. */
+function shares(peers: readonly Peer[]): number[] {
+  const counts: number[] = [];
+  for (const { connection } of peers) counts[connection - 1] = (counts[connection - 1] ?? 0) + 1;
+  return counts;
+}
+
+describe("createGrpcConnection, where sessions are limited", () => {
+  it("opens as many sessions as the calls need, and none beyond", async () => {
+    await using pair = await startPair(10);
+    const { held, calls } = pair;
+    const first = calls(1);
+    await until(() => held.length === 1);
+    const others = calls(34);
+    await until(() => held.length === 35);
+    assert.deepEqual(shares(held), [10, 10, 10, 5]);
+    held.forEach(finish);
+    await Promise.all([first, others]);
+  });
+
+  it("counts a call that has ended no more, however it ended", async () => {
+    await using pair = await startPair(1);
+    const { server, held, call, client } = pair;
+    // A stream is closed a little after its call.
+    const closed = () => new Promise(setImmediate);
+    const leaving = new AbortController();
+    const aborted = client.getWorkflow({}, { signal: leaving.signal });
+    await until(() => held.length === 1);
+    leaving.abort();
+    await assert.rejects(aborted, { code: Code.Canceled });
+    await closed();
+    server.serve = (peer) => peer.reset(8);
+    await assert.rejects(client.submitWorkflow({}), { code: Code.Unavailable });
+    await closed();
+    server.serve = (peer) => peer.header({ ...grpcHeader, "grpc-status": "5" }, "ends");
+    await assert.rejects(call(), { code: Code.NotFound });
+    await closed();
+    server.serve = (peer) => {
+      peer.header(grpcHeader);
+      finish(peer);
+    };
+    await call();
+    assert.equal(server.connections.ever, 1);
+  });
+
+  it("trusts a server that has not told its limit with 100 streams, and keeps to what it tells", async () => {
+    await using pair = await startPair(1000);
+    const { held, calls } = pair;
+    const early = calls(150);
+    await until(() => held.length === 150);
+    assert.deepEqual(shares(held), [100, 50]);
+    const late = calls(100);
+    await until(() => held.length === 250);
+    assert.deepEqual(shares(held), [200, 50]);
+    held.forEach(finish);
+    await Promise.all([early, late]);
+  });
+
+  it("sends each call once, and within the limit, where that turns out lower", async () => {
+    await using pair = await startPair(10);
+    const { server, held, calls, client } = pair;
+    const all = calls(60);
+    const submissions = Array.from({ length: 5 }, () => client.submitWorkflow({}));
+    await until(() => held.length === 65);
+    assert.deepEqual(shares(held), [10, 10, 10, 10, 10, 10, 5]);
+    held.forEach(finish);
+    await Promise.all([all, ...submissions]);
+    assert.equal(server.connections.ever, 7);
+  });
+
+  it("remembers the limit for the sessions to come", async () => {
+    await using pair = await startPair(3);
+    const { held, calls, call } = pair;
+    const first = call();
+    await until(() => held.length === 1);
+    held.splice(0).forEach((peer) => {
+      finish(peer);
+      peer.goaway(peer.streamId, 0);
+    });
+    await first;
+    // Were the limit not known, all would wait for the settings of one session.
+    const next = calls(7);
+    await until(() => held.length === 7);
+    assert.deepEqual(shares(held).slice(1), [3, 3, 1]);
+    held.forEach(finish);
+    await next;
+  });
+
+  it("follows a server that changes its limit", async () => {
+    await using pair = await startPair(1);
+    const { server, held, calls } = pair;
+    const first = calls(1);
+    await until(() => held.length === 1);
+    const raised = server.next(frameType.settings);
+    held[0]?.limit(3);
+    await raised;
+    const more = calls(2);
+    await until(() => held.length === 3);
+    const lowered = server.next(frameType.settings);
+    held[0]?.limit(2);
+    await lowered;
+    held.splice(0, 1).forEach(finish);
+    await first;
+    const last = calls(1);
+    await until(() => held.length === 3);
+    assert.deepEqual(shares(held), [2, 1]);
+    held.forEach(finish);
+    await Promise.all([more, last]);
+  });
+
+  it("fails soon where the server takes no streams, and succeeds once it does", async () => {
+    // No session is closed here for being idle.
+    await using pair = await startPair(0, { silenceMs: 60_000, pingTimeoutMs: 60_000 });
+    const { server, call, calls, held } = pair;
+    await assert.rejects(call(), { code: Code.Unavailable });
+    assert.equal(server.connections.ever, 2);
+    await until(() => server.connections.now === 0);
+    server.maxStreams = 5;
+    const work = calls(5);
+    await until(() => held.length === 5);
+    held.forEach(finish);
+    await work;
+    assert.equal(server.connections.ever, 3);
+  });
+
+  it("lets the calls finish of a server that takes no more, and goes elsewhere", async () => {
+    await using pair = await startPair(5);
+    const { server, held, calls } = pair;
+    const first = calls(1);
+    await until(() => held.length === 1);
+    const told = server.next(frameType.settings);
+    held[0]?.limit(0);
+    await told;
+    const second = calls(1);
+    await until(() => held.length === 2);
+    assert.deepEqual(shares(held), [1, 1]);
+    held.forEach(finish);
+    await Promise.all([first, second]);
+    await until(() => server.connections.now === 1);
+  });
+
+  it("closes the sessions that it does not need any more, but for one", async () => {
+    await using pair = await startPair(2);
+    const { server, held, calls, call } = pair;
+    const all = calls(9);
+    await until(() => held.length === 9);
+    assert.equal(server.connections.now, 5);
+    held.splice(0).forEach(finish);
+    await all;
+    await until(() => server.connections.now === 1);
+    const next = call();
+    await until(() => held.length === 1);
+    held.forEach(finish);
+    await next;
+    assert.equal(server.connections.ever, 5);
+  });
+
+  it("closes a session that may carry no more", async () => {
+    await using pair = await startPair(5, { ...quick, streamsPerSession: 2 });
+    const { server, held, calls } = pair;
+    const both = calls(2);
+    await until(() => held.length === 2);
+    held.forEach(finish);
+    await both;
+    await until(() => server.connections.now === 0);
+  });
+
+  it("does not wait for the peer of its only session, which may carry no more", async () => {
+    await using pair = await startPair(5, { ...quick, streamsPerSession: 1 });
+    const { server, held, call } = pair;
+    const before = sockets();
+    const work = call();
+    await until(() => held.length === 1);
+    server.freeze();
+    held.forEach(finish);
+    await work;
+    await until(() => sockets() === before + 1);
+  });
+
+  it("does not wait for the peer of a session at rest, after its GOAWAY", async () => {
+    await using pair = await startPair(5);
+    await using clock = await startPair(5);
+    const { server, held, call } = pair;
+    const before = sockets();
+    const work = call();
+    await until(() => held.length === 1);
+    held.forEach(finish);
+    await work;
+    const ticking = clock.call();
+    // By then the session was found idle.
+    for (let count = 0; count < 3; count++) await clock.server.next(frameType.ping);
+    server.freeze();
+    held[0]?.goaway(1, 0);
+    await until(() => sockets() === before + 3);
+    clock.held.forEach(finish);
+    await ticking;
+  });
+
+  it("does not wait for the peer of a session that it closes", async () => {
+    await using pair = await startPair(1);
+    const { server, held, calls } = pair;
+    const before = sockets();
+    const both = calls(2);
+    await until(() => held.length === 2);
+    assert.equal(sockets(), before + 4);
+    server.freeze();
+    held.forEach(finish);
+    await both;
+    // The server's own end of it stays.
+    await until(() => sockets() === before + 3);
+    assert.equal(server.connections.now, 2);
+  });
+});
+
+function sockets(): number {
+  return process.getActiveResourcesInfo().filter((what) => what === "TCPSocketWrap").length;
+}

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { Code } from "@connectrpc/connect";
+import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
+import { suite } from "../support/gateway.ts";
+import { abortion } from "../support/stack.ts";
+import { startUpstream } from "../support/upstream.ts";
+import { startFrameServer } from "./frame-server.ts";
+import type { Peer } from "./frame-server.ts";
+import { transports } from "./transports.ts";
+
+const grpcHeader = { ":status": "200", "content-type": "application/grpc" };
+
+/** Ways to lose a call before any answer. */
+const losses: Record<string, (peer: Peer) => void> = {
+  "a reset": (peer) => peer.reset(8),
+  "a refusal": (peer) => peer.reset(7),
+  "a GOAWAY that leaves it out": (peer) => peer.goaway(0, 0),
+  "a GOAWAY with an error": (peer) => peer.goaway(peer.streamId, 2),
+  "the connection's end": (peer) => peer.hangUp(),
+  "a broken connection": (peer) => peer.cut(),
+  "bytes that are no frames": (peer) => peer.raw(Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n")),
+};
+
+/** Calls that change nothing, and calls that do. */
+const reads: Record<string, (client: OrchestratorClient) => Promise<unknown>> = {
+  GetWorkflow: (client) => client.getWorkflow({}),
+  ListWorkflows: (client) => client.listWorkflows({}),
+  AuthenticateApiKey: (client) => client.authenticateApiKey({}),
+  RankDesigns: (client) => client.rankDesigns({}),
+};
+const others: typeof reads = {
+  SubmitWorkflow: (client) => client.submitWorkflow({}),
+  RetryWorkflow: (client) => client.retryWorkflow({}),
+  CancelWorkflow: (client) => client.cancelWorkflow({}),
+  ConsumeQuota: (client) => client.consumeQuota({}),
+  GrantCredits: (client) => client.grantCredits({}),
+  StreamWorkflowEvents: (client) => client.streamWorkflowEvents({})[Symbol.asyncIterator]().next(),
+};
+
+describe("a gRPC call that is lost", () => {
+  const server = suite(startFrameServer);
+  const connection = suite(() => Promise.resolve(transports.gateway(server().url)));
+  const client = () => connection().client;
+
+  /** Serves the first request one way and those after it another; counts them. */
+  function serve(first: (peer: Peer) => void, then = answer): { attempts: number } {
+    const count = { attempts: 0 };
+    server().serve = (peer) => {
+      count.attempts += 1;
+      (count.attempts === 1 ? first : then)(peer);
+    };
+    return count;
+  }
+
+  for (const [what, lose] of Object.entries(losses)) {
+    for (const [name, call] of Object.entries(reads))
+      it(`by ${what} is made once more, as ${name}`, async () => {
+        const count = serve(lose);
+        await call(client());
+        assert.equal(count.attempts, 2);
+      });
+    for (const [name, call] of Object.entries(others))
+      it(`by ${what} is not made again, as ${name}`, async () => {
+        const count = serve(lose);
+        await assert.rejects(call(client()), { code: Code.Unavailable });
+        // One that is made again would have come before this one.
+        await client().getWorkflow({});
+        assert.equal(count.attempts, 2);
+      });
+    it(`by ${what} twice is Unavailable`, async () => {
+      const count = serve(lose, lose);
+      await assert.rejects(client().getWorkflow({}), { code: Code.Unavailable });
+      assert.equal(count.attempts, 2);
+    });
+    it(`by ${what} after the answer began is not made again`, async () => {
+      const count = serve((peer) => {
+        peer.header(grpcHeader);
+        lose(peer);
+      });
+      await assert.rejects(client().getWorkflow({}), { code: Code.Unavailable });
+      assert.equal(count.attempts, 1);
+    });
+  }
+
+  for (const [what, refuse] of [
+    ["says Unavailable", (peer) => peer.header({ ...grpcHeader, "grpc-status": "14" }, "ends")],
+    ["is a proxy that says 503", (peer) => peer.header({ ":status": "503" }, "ends")],
+    ["says nothing more than a header", (peer) => peer.header(grpcHeader, "ends")],
+  ] satisfies [string, (peer: Peer) => void][])
+    it(`is not one whose server ${what}`, async () => {
+      const count = serve(refuse);
+      await assert.rejects(client().getWorkflow({}), { code: Code.Unavailable });
+      assert.equal(count.attempts, 1);
+    });
+
+  it("tells what its second try ended with", async () => {
+    serve(
+      (peer) => peer.goaway(peer.streamId, 2),
+      (peer) => peer.reset(8),
+    );
+    await assert.rejects(client().getWorkflow({}), { rawMessage: "the call was closed by HTTP/2 code 8" });
+  });
+
+  it("is not made again once its signal has aborted", async () => {
+    const leaving = new AbortController();
+    const count = serve((peer) => {
+      leaving.abort();
+      peer.cut();
+    });
+    const call = client().getWorkflow({}, { signal: leaving.signal });
+    await assert.rejects(call, { code: Code.Canceled });
+    await client().getWorkflow({});
+    assert.equal(count.attempts, 2);
+  });
+
+  it("ends with its signal in its second try too", async () => {
+    const leaving = new AbortController();
+    const count = serve(
+      (peer) => peer.reset(8),
+      () => leaving.abort(),
+    );
+    const call = client().getWorkflow({}, { signal: leaving.signal });
+    await assert.rejects(call, { code: Code.Canceled });
+    assert.equal(count.attempts, 2);
+  });
+
+  it("is not made again when the connection was closed meanwhile", async () => {
+    const { client, close } = transports.ours(server().url);
+    const count = serve(() => void close());
+    await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable });
+    assert.equal(count.attempts, 1);
+  });
+
+  it("has one deadline for both tries, and sends what is left of it", async () => {
+    const upstream = await startUpstream();
+    const left: number[] = [];
+    upstream.rpcs.getWorkflow = async (_request, { signal, timeoutMs }) => {
+      left.push(timeoutMs() ?? Infinity);
+      // Held until it is lost, a frozen server, or until the deadline.
+      await abortion(signal);
+      return {};
+    };
+    const { client, close } = transports.ours(upstream.url);
+    const startedAt = performance.now();
+    const lost = setTimeout(() => upstream.dropConnections(), 200);
+    await assert.rejects(client.getWorkflow({}, { timeoutMs: 400 }), { code: Code.DeadlineExceeded });
+    const tookMs = performance.now() - startedAt;
+    clearTimeout(lost);
+    assert.equal(left.length, 2);
+    assert.ok((left[0] ?? 0) > 300 && (left[1] ?? 0) <= 205, `${left.join(" and ")} ms left`);
+    assert.ok(tookMs >= 395, `${tookMs} ms`);
+    await close();
+    await upstream.close();
+  });
+});
+
+function answer(peer: Peer): void {
+  peer.header(grpcHeader);
+  // A message of every type: a field that none of them knows.
+  peer.data(Buffer.from([0, 0, 0, 0, 3, 0xf8, 0x07, 1]));
+  peer.header({ "grpc-status": "0" }, "ends");
+}
