@@ -55,8 +55,12 @@ export class EventResponse {
     this.#res.writeHead(204).end();
   }
 
-  /** Destroys the connection: the client did not get everything, and resumes. */
+  /**
+   * Destroys the connection: the client did not get everything, and resumes. The headers go out before, since a proxy
+   * would answer for a connection that broke without any, and an EventSource does not come back after a 502.
+   */
   cut(): void {
+    if (!this.#res.destroyed) this.start();
     this.#res.destroy();
   }
 

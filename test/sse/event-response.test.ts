@@ -49,6 +49,14 @@ describe("EventResponse", () => {
     response.end();
   });
 
+  it("sends the headers before it cuts, so that no proxy answers in its place", async () => {
+    const { response, answer } = await open();
+    response.cut();
+    const received = await answer();
+    assert.equal(received.statusCode, 200);
+    await assert.rejects(text(received), { code: "ECONNRESET" });
+  });
+
   it("sends events with the wait before a reconnect in the first one only", async () => {
     const { response, answer } = await open();
     response.start();
