@@ -55,7 +55,7 @@ export async function startServer(
   const connections = new Connections(app);
   const refused = createRefusedBytes(connections, logger, metrics);
   const server = createServer({
-    // The whole request has no more time than its headers, and Node insists that this is said.
+    // Headers have no more time than the whole request, and Node insists that this is said.
     headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs),
     requestTimeout: limits.requestTimeoutMs,
     connectionsCheckingInterval: slowCheckMs,

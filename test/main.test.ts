@@ -93,10 +93,9 @@ describe("main", () => {
     const { child, lines, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0", ...settings });
     const url = await started;
     child.kill("SIGTERM");
-    let answer: Response;
-    do answer = await fetch(`${url}/v1/healthz`);
-    while (!lines.some(({ event }) => event === "gateway.stop"));
-    answer = await fetch(`${url}/v1/healthz`);
+    const healthz = () => fetch(`${url}/v1/healthz`);
+    while (!lines.some(({ event }) => event === "gateway.stop")) await (await healthz()).text();
+    const answer = await healthz();
     assert.deepEqual([answer.status, answer.headers.get("connection")], [200, "close"]);
     child.kill("SIGTERM");
     const { code, signal, stderr } = await ended;

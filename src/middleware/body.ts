@@ -44,13 +44,18 @@ const askForBody: RequestHandler = function askForBody(req, res, next) {
 const readJson: RequestHandler = async function readJson(req, _res, next) {
   const bytes = await bytesOf(req);
   if (!isUtf8(bytes)) throw notJson();
-  try {
-    req.body = JSON.parse(bytes.toString("utf8"));
-  } catch (error) {
-    throw invalidRequest([{ path: "/body", message: `must be JSON: ${(error as SyntaxError).message}` }]);
-  }
+  req.body = parsedJson(bytes.toString("utf8"));
   next();
 };
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const { message } = error as SyntaxError;
+    throw invalidRequest([{ path: "/body", message: `must be JSON: ${message}` }]);
+  }
+}
 
 /**
  * The body of a request; rejects as soon as it is larger than allowed, without waiting for what is left. It stays

@@ -63,11 +63,11 @@ describe("a thousand dripping connections", () => {
     const drip = setInterval(() => {
       for (const socket of sockets) if (socket.writable) socket.write("x");
     }, 200);
-    let isOver = false;
-    const answers = Promise.all(sockets.map(answerOf)).finally(() => (isOver = true));
+    let dripping = sockets.length;
+    const answers = Promise.all(sockets.map((socket) => answerOf(socket).finally(() => (dripping -= 1))));
 
     const latencies: number[] = [];
-    while (!isOver) {
+    while (dripping > 0) {
       const begin = performance.now();
       const answer = await fetch(`${url}/v1/healthz`);
       await answer.text();

@@ -106,7 +106,7 @@ describe("framing", () => {
     const rawHeaders = ["Host", "x", "Content-Length", "1", "Transfer-Encoding", "chunked"];
     const req = { rawHeaders, headers: {}, httpVersion: "1.1", url: "/" } as unknown as Request;
     let refusal: unknown;
-    void framing(req, {} as Response, (error?: unknown) => (refusal = error));
+    void framing(req, {} as unknown as Response, (error?: unknown) => (refusal = error));
     assert.ok(refusal instanceof Refusal);
   });
 
