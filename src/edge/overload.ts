@@ -72,7 +72,6 @@ function createRefusal(
     "X-Content-Type-Options": "nosniff",
     ...headers,
   }).flat();
-  const lastOfConnection = [...list, "Connection", "close"];
   let refused = 0;
   let timer: NodeJS.Timeout | undefined;
 
@@ -87,14 +86,9 @@ function createRefusal(
     timer ??= setTimeout(warn, 1000).unref();
     metrics.observeRequest(req.method ?? "", unmatched, status, 0);
 
-    /** What is left of a request that is not whole would be taken for the next one. */
-    function answer(isWhole: boolean) {
-      res.writeHead(status, isWhole ? list : lastOfConnection).end(text);
-    }
-
-    const { "content-length": length, "transfer-encoding": coding } = req.headers;
-    if (length === undefined || coding !== undefined) answer(coding === undefined);
-    // A body that came along with its head has been read by then; nobody waits for another.
-    else setImmediate(() => answer(req.complete));
+    const answer = () => res.writeHead(status, list).end(text);
+    // A body that came along with its head has been read by the end of this turn, and its connection can stay.
+    if (req.headers["content-length"] === undefined) answer();
+    else setImmediate(answer);
   };
 }

@@ -18,8 +18,9 @@ export interface EventUpstream {
   readonly signal: AbortSignal;
   /**
    * Gives the events of one upstream stream to `take`, until it wants no more or the stream ends; rejects when
-   * the stream breaks. `mayBeOver` is asked before each event. Where it holds, silence ends the stream too: of a
-   * call's deadline before the first event, which takes as long to find as any answer, of `lingerMs` after it.
+   * the stream breaks. `mayBeOver` is asked before each event. Where it holds, silence of `lingerMs` ends the
+   * stream too; before the first event, which takes as long to find as any answer, only where `fromEventId` is the
+   * event that ended the workflow, and elsewhere a call's deadline of it.
    */
   read(fromEventId: bigint, mayBeOver: () => boolean, take: TakeEvent): Promise<void>;
   /** Where a client that has seen this snapshot of a terminal workflow resumes: at the event that ended it. */
@@ -35,27 +36,47 @@ export function createEventUpstream(
   call: Call,
   lingerMs: number,
 ): EventUpstream {
+  function open(fromEventId: bigint): AsyncIterator<WorkflowEvent> {
+    const { headers, signal } = call;
+    const stream = client.streamWorkflowEvents({ workflowId, fromEventId }, { headers, signal });
+    return stream[Symbol.asyncIterator]();
+  }
+
   async function read(fromEventId: bigint, mayBeOver: () => boolean, take: TakeEvent): Promise<void> {
-    const stream = client.streamWorkflowEvents(
-      { workflowId, fromEventId },
-      { headers: call.headers, signal: call.signal },
-    );
-    const events = stream[Symbol.asyncIterator]();
-    let silenceMs = call.timeoutMs;
+    const events = open(fromEventId);
+
+    /** Waits for it; undefined where none comes. */
+    async function first(next: ReturnType<typeof events.next>) {
+      const soon = await orSilence(next, lingerMs);
+      if (soon !== undefined || (await isEnd(fromEventId))) return soon;
+      return orSilence(next, call.timeoutMs);
+    }
 
     function handle(next: IteratorResult<WorkflowEvent> | undefined): Promise<boolean> | boolean {
-      if (next === undefined || next.done === true) return false;
-      silenceMs = lingerMs;
-      return take(next.value);
+      return next === undefined || next.done === true ? false : take(next.value);
     }
 
     // `for await` would keep each event in memory for as long as it waits for the next one.
-    let goesOn = true;
     try {
-      while (goesOn)
-        goesOn = await orSilence(events.next(), mayBeOver() ? silenceMs : undefined).then(handle);
+      let goesOn = await (mayBeOver() ? first(events.next()) : events.next()).then(handle);
+      while (goesOn) goesOn = await orSilence(events.next(), mayBeOver() ? lingerMs : undefined).then(handle);
     } finally {
       // Ends the server's side too.
+      await events.return?.();
+    }
+  }
+
+  /** Whether the workflow is as the stored event `id` has left it: finished, with nothing more to come. */
+  async function isEnd(id: bigint): Promise<boolean> {
+    // Before the first event there is no place to read it from: 0 asks for a snapshot.
+    if (id < 2n) return false;
+    const workflow = await client.getWorkflow({ workflowId }, call);
+    if (!isTerminal(workflow.state) || workflow.updatedAt === undefined) return false;
+    const events = open(id - 1n);
+    try {
+      const next = await orSilence(events.next(), call.timeoutMs);
+      return next?.done === false && next.value.eventId === id && hasEnded(next.value, workflow);
+    } finally {
       await events.return?.();
     }
   }
@@ -63,18 +84,16 @@ export function createEventUpstream(
   return {
     signal: call.signal,
     read,
-    async resumePointAfter({ updatedAt }) {
+    async resumePointAfter(snapshot) {
       // Events of a retry after the snapshot have higher ids, and are still to come.
       let end = 1n;
       await read(
         1n,
         () => true,
-        ({ eventId, event }) => {
-          if (event.case !== "workflowUpdate" || !isTerminal(event.value.state)) return Promise.resolve(true);
-          end = eventId;
-          return Promise.resolve(
-            !equals(TimestampSchema, event.value.updatedAt ?? noTime, updatedAt ?? noTime),
-          );
+        (event) => {
+          const { case: kind, value } = event.event;
+          if (kind === "workflowUpdate" && isTerminal(value.state)) end = event.eventId;
+          return Promise.resolve(!hasEnded(event, snapshot));
         },
       );
       return end;
@@ -83,6 +102,12 @@ export function createEventUpstream(
       return isTerminal((await client.getWorkflow({ workflowId }, call)).state);
     },
   };
+}
+
+/** The terminal state that an event tells of has the time of `workflow`: it was this event that brought it there. */
+function hasEnded({ event }: WorkflowEvent, { updatedAt }: Workflow): boolean {
+  if (event.case !== "workflowUpdate" || !isTerminal(event.value.state)) return false;
+  return equals(TimestampSchema, event.value.updatedAt ?? noTime, updatedAt ?? noTime);
 }
 
 /** The time of what has none. */

@@ -17,7 +17,7 @@ function inboxOf(source: EventSource): Inbox {
   const inbox = new Inbox();
   source.addEventListener("open", () => inbox.connect());
   for (const type of ["step_update", "workflow_update"])
-    source.addEventListener(type, ({ data, lastEventId }: MessageEvent<string>) =>
+    source.addEventListener(type, ({ data, lastEventId }: MessageEvent) =>
       inbox.take({ event: type, data, id: lastEventId === "" ? undefined : lastEventId }),
     );
   for (const type of ["message", "stream_error"])

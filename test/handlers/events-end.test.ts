@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { readEvents } from "../support/event-reader.ts";
 import { suite } from "../support/gateway.ts";
-import { workflowIn } from "../support/samples.ts";
+import { workflowEvent, workflowIn } from "../support/samples.ts";
 import { abortion, signal, startStack } from "../support/stack.ts";
 
 const path = "/v1/workflows/w1/events";
@@ -28,6 +28,17 @@ describe("GET /v1/workflows/{id}/events, at its ends", () => {
     assert.deepEqual(reader.events, []);
     const again = await gateway.fetch(path, { headers: { "Last-Event-ID": "7" } });
     assert.equal(again.status, 204);
+  });
+
+  it("answers 204 to a resume at the end, although the upstream stays open", async () => {
+    const { upstream, gateway } = stack();
+    upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED);
+    upstream.rpcs.streamWorkflowEvents = async function* ({ fromEventId }, context) {
+      if (fromEventId < 9n) yield workflowEvent(9n, JobState.SUCCEEDED);
+      await abortion(context.signal);
+    };
+    const answer = await gateway.fetch(path, { headers: { "Last-Event-ID": "9" } });
+    assert.equal(answer.status, 204);
   });
 
   it("is cut at once by a gateway that closes, after its headers at the least", async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { FrameServer, Peer } from "./frame-server.ts";
-import { transports, until } from "./transports.ts";
+import { sockets, transports, until } from "./transports.ts";
 
 const grpcHeader = { ":status": "200", "content-type": "application/grpc" };
 
@@ -15,7 +15,10 @@ function finish(peer: Peer): void {
 }
 
 /** A server that begins an answer to each request and holds it, and a client. */
-async function startPair(maxStreams: FrameServer["maxStreams"], options = quick) {
+async function startPair(
+  maxStreams: FrameServer["maxStreams"],
+  options: Parameters<typeof transports.ours>[1] = quick,
+) {
   const server = await startFrameServer();
   server.maxStreams = maxStreams;
   const held: Peer[] = [];
@@ -252,7 +255,3 @@ describe("createGrpcConnection, where sessions are limited", () => {
     assert.equal(server.connections.now, 2);
   });
 });
-
-function sockets(): number {
-  return process.getActiveResourcesInfo().filter((what) => what === "TCPSocketWrap").length;
-}

@@ -17,6 +17,11 @@ export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise(setImmediate);
 }
 
+/** How many sockets this process has open. */
+export function sockets(): number {
+  return process.getActiveResourcesInfo().filter((what) => what === "TCPSocketWrap").length;
+}
+
 /** The largest message that both accept. */
 export const readMaxBytes = 4 * 1024 * 1024;
 

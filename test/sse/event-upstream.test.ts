@@ -15,9 +15,10 @@ import { suite } from "../support/gateway.ts";
 import { clientSuite } from "../support/orchestrator.ts";
 import { startUpstream } from "../support/upstream.ts";
 
-/** A stored event that says that the workflow is in `state` since `second`. */
-function stored(eventId: bigint, state: JobState, second: number) {
-  const value = create(WorkflowSchema, { id: "w1", state, updatedAt: { seconds: BigInt(second) } });
+/** A stored event that says that the workflow is in `state`, and since when. */
+function stored(eventId: bigint, state: JobState, second?: number) {
+  const time = second === undefined ? {} : { updatedAt: { seconds: BigInt(second) } };
+  const value = create(WorkflowSchema, { id: "w1", state, ...time });
   return create(WorkflowEventSchema, { workflowId: "w1", eventId, event: { case: "workflowUpdate", value } });
 }
 
@@ -173,6 +174,43 @@ describe("createEventUpstream", () => {
         const updatedAt = { seconds: BigInt(second) };
         assert.equal(await events().resumePointAfter(create(WorkflowSchema, { updatedAt })), id);
       });
+
+  it("takes little silence for the end behind the event that ended the workflow", async () => {
+    upstream().rpcs.getWorkflow = () => ({ state: JobState.SUCCEEDED, updatedAt: { seconds: 9n } });
+    upstream().rpcs.streamWorkflowEvents = async function* ({ fromEventId }, { signal }) {
+      yield* log.filter(({ eventId }) => eventId > fromEventId);
+      await once(signal, "abort");
+    };
+    assert.deepEqual(await idsFrom(events({ timeoutMs: 3_600_000 }), 9n, true), []);
+  });
+
+  for (const [what, from, workflow] of [
+    ["any other event", 6n, { state: JobState.SUCCEEDED, updatedAt: { seconds: 9n } }],
+    ["an id that no event has", 8n, { state: JobState.SUCCEEDED, updatedAt: { seconds: 9n } }],
+    ["a terminal event before a retry", 5n, { state: JobState.SUCCEEDED, updatedAt: { seconds: 9n } }],
+    ["the terminal event of what runs again", 5n, { state: JobState.RUNNING, updatedAt: { seconds: 5n } }],
+    ["a terminal event where nobody tells the time", 5n, { state: JobState.SUCCEEDED }],
+    [
+      "the first event, which nothing comes before",
+      1n,
+      { state: JobState.SUCCEEDED, updatedAt: { seconds: 9n } },
+    ],
+  ] as const)
+    it(`waits longer than a little silence behind ${what}`, async () => {
+      const isTimeless = !("updatedAt" in workflow);
+      const told = isTimeless ? log.map(({ eventId }) => stored(eventId, JobState.FAILED)) : log;
+      const rest = (id: bigint) => told.filter(({ eventId }) => eventId > id);
+      upstream().rpcs.getWorkflow = () => workflow;
+      upstream().rpcs.streamWorkflowEvents = async function* ({ fromEventId }) {
+        // So many round trips are longer than any question about the end.
+        for (let i = 0; fromEventId === from && i < 10; i += 1) await client().getWorkflow({});
+        yield* rest(fromEventId);
+      };
+      assert.deepEqual(
+        await idsFrom(events({ linger: 0 }), from, true),
+        rest(from).map(({ eventId }) => eventId),
+      );
+    });
 
   it("resumes after the first event where the log holds no more", async () => {
     upstream().rpcs.streamWorkflowEvents = () => Readable.from([]);

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { request } from "node:http";
 import type { IncomingHttpHeaders } from "node:http";
 import { connect } from "node:net";
@@ -39,6 +38,7 @@ export async function sendText(origin: string, text: string): Promise<string> {
   // A server that does not read the rest resets the connection; what it said before is what counts.
   socket.on("error", () => undefined);
   socket.write(text);
-  await once(socket, "close");
+  // `once` of node:events would reject.
+  await new Promise((resolve) => socket.once("close", resolve));
   return received;
 }
