@@ -34,6 +34,14 @@ bench: $(INSTALLED) ## Measure the gateway against its bounds, as test/bench/REA
 conformance: $(INSTALLED) ## Run the public gRPC conformance suite against the transport; needs Go
 	@node test/conformance/run.ts
 
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## Send a gateway generated requests, for FUZZ_SECONDS, from FUZZ_SEED on
+	@exec node test/fuzz/main.ts
+
+.PHONY: schemathesis
+schemathesis: $(INSTALLED) ## Run schemathesis against what `make dev` starts; needs schemathesis
+	@exec node test/fuzz/schemathesis.ts
+
 .PHONY: start
 start: $(INSTALLED) ## Start the gateway alone, as in production
 	@exec node src/main.ts

@@ -103,4 +103,4 @@ export function rawStoreSettings({ url }: Pick<RawStore, "url">) {
 }
 
 /** The setting of a gateway that takes a store for silent after 0.3 s. */
-export const impatience = { OBJECT_STORE_READ_TIMEOUT_SECONDS: "0.3" };
+export const impatience = { OBJECT_STORE_READ_TIMEOUT_SECONDS: "0.6" };

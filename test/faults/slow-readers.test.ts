@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { get } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+import { setInterval as ticks } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { readEvents } from "../support/event-reader.ts";
+import type { EventReader } from "../support/event-reader.ts";
+import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
+import { runGateway } from "../support/gateway-process.ts";
+import { startFlood } from "./flood.ts";
+import type { Flood } from "./flood.ts";
+
+/** More, at 64 KiB each, than all the buffers between the orchestrator and a client of one machine hold. */
+const events = 256;
+
+/** What those hold in any case. */
+const eventsBuffered = 20;
+
+const mib = 1024 * 1024;
+const headers = { Authorization: `Bearer ${adminToken}` };
+const preload = fileURLToPath(new URL("tell-memory.ts", import.meta.url));
+
+/** Subscribes, and reads nothing but the head of the answer. */
+async function subscribe(gateway: string): Promise<IncomingMessage> {
+  const request = get(`${gateway}/v1/workflows/w1/events`, { headers, agent: false });
+  const [answer] = (await once(request, "response")) as [IncomingMessage];
+  assert.equal(answer.statusCode, 200);
+  return answer;
+}
+
+/** Reads on. */
+function read(answer: IncomingMessage): EventReader {
+  return readEvents(new Response(Readable.toWeb(answer)));
+}
+
+async function assertWhole(reader: EventReader): Promise<void> {
+  assert.equal(await reader.ending, "clean");
+  assert.deepEqual(
+    reader.events.map(({ id }) => Number(id)),
+    Array.from({ length: events + 1 }, (_, index) => index + 1),
+  );
+}
+
+const follow = async (gateway: string) => assertWhole(read(await subscribe(gateway)));
+
+/** So many that have been sent all that fits between them and the gateway. */
+async function stall(flood: Flood, gateway: string, count: number) {
+  const begun = flood.given.length;
+  const given = () => flood.given.slice(begun, begun + count);
+  const answers: IncomingMessage[] = [];
+  // One after the other: so many at once, with all that they are given, would look like overload.
+  while (answers.length < count) answers.push(await subscribe(gateway));
+  await flood.until(() => Math.min(...given()) > eventsBuffered);
+  return { answers, given };
+}
+
+describe("200 subscribers that read nothing", () => {
+  const subscribers = 200;
+  const flood = suite(() => startFlood(events));
+  const gateway = suite(async () => {
+    const { child, started, ended, lines } = runGateway(
+      {
+        BIND_ADDR: "127.0.0.1:0",
+        API_TOKEN: adminToken,
+        ORCHESTRATOR_ENDPOINT: flood().url,
+        STALL_TIMEOUT_SECONDS: "600",
+      },
+      { execArgv: ["--expose-gc", "--import", preload] },
+    );
+    return {
+      url: await started,
+      /** What its process has of the machine's memory, and what its objects hold, in bytes. */
+      async memory() {
+        const told = () => lines.filter(({ event }) => event === "test.memory");
+        const before = told().length;
+        child.kill("SIGUSR2");
+        while (told().length === before) await once(child.stdout!, "data");
+        const { resident, held } = told().at(-1)!;
+        return { resident: Number(resident), held: Number(held) };
+      },
+      async close() {
+        child.kill("SIGKILL");
+        await ended;
+      },
+    };
+  });
+
+  async function leave(answers: readonly IncomingMessage[]) {
+    for (const answer of answers) answer.on("error", () => undefined).destroy();
+    await flood().until((open) => open === 0);
+  }
+
+  it("cost at most 1 MiB each, disturb nobody, leave nothing behind, and lose nothing when they read on", async function () {
+    this.timeout(120_000);
+    const { url, memory } = gateway();
+    // What a process takes once and never gives back is not theirs.
+    await follow(url);
+    await leave((await stall(flood(), url, 80)).answers);
+    const before = await memory();
+
+    const { answers, given } = await stall(flood(), url, subscribers);
+    const done = new AbortController();
+    const others = Promise.all([follow(url), follow(url), follow(url)]).finally(() => done.abort());
+    while (!done.signal.aborted) {
+      const answer = await fetch(`${url}/v1/workflows/w1`, { headers });
+      assert.equal(answer.status, 200);
+      await answer.text();
+    }
+    await others;
+    const during = await memory();
+    assert.ok(Math.max(...given()) < events, "the orchestrator has to wait for them");
+    assert.ok(during.resident - before.resident <= subscribers * mib);
+    assert.ok(during.held - before.held <= subscribers * mib);
+
+    const [first, second, ...rest] = answers;
+    for (const answer of [first!, second!]) await assertWhole(read(answer));
+    await leave(rest);
+    const { held } = await memory();
+    assert.ok(held < before.held * 1.05, `${held} bytes of ${before.held}`);
+  });
+});
+
+describe("a gateway with patience for a second", () => {
+  const flood = suite(() => startFlood(events));
+  const gateway = suite(() =>
+    startTestGateway(
+      { ORCHESTRATOR_ENDPOINT: flood().url, STALL_TIMEOUT_SECONDS: "1" },
+      { streamCare: { tickMs: 20, heartbeatMs: 50 } },
+    ),
+  );
+
+  it("cuts those who read nothing for so long, and nobody else", async function () {
+    this.timeout(30_000);
+    const { answers } = await stall(flood(), gateway().url, 20);
+    await follow(gateway().url);
+    await flood().until((open) => open === 0);
+    for (const answer of answers) {
+      const reader = read(answer);
+      assert.equal(await reader.ending, "broken");
+      assert.ok(reader.events.length < events);
+    }
+  });
+
+  it("lets alone who reads slowly", async function () {
+    this.timeout(30_000);
+    const answer = await subscribe(gateway().url);
+    const slow = async function* () {
+      let due = 0;
+      const pace = ticks(100)[Symbol.asyncIterator]();
+      for await (const chunk of answer as AsyncIterable<Buffer>) {
+        yield chunk;
+        due += chunk.length;
+        // Half a MiB every 100 ms: the whole takes some seconds.
+        for (; due > mib / 2; due -= mib / 2) await pace.next();
+      }
+      await pace.return?.();
+    };
+    await assertWhole(readEvents(new Response(Readable.toWeb(Readable.from(slow())))));
+  });
+});

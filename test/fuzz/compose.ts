@@ -1,0 +1,75 @@
+import type { FuzzOperation, Json } from "./contract.ts";
+import type { ParameterValues } from "./sound-parts.ts";
+import { utf8 } from "./wire.ts";
+import type { Header, WireRequest } from "./wire.ts";
+
+/** A request before it is written out. */
+export interface Parts {
+  readonly operation: FuzzOperation;
+  readonly parameters: ParameterValues;
+  readonly body: Json | undefined;
+  readonly token: string;
+  readonly style: Style;
+}
+
+/** Ways to write one and the same request. */
+export interface Style {
+  /** HEAD in the place of GET. */
+  readonly isHead: boolean;
+  readonly isChunked: boolean;
+  /** Space as `+`, and what a query may hold left as it is. */
+  readonly isFormEncoded: boolean;
+  readonly scheme: "Bearer" | "bearer" | "BEARER";
+  readonly contentType: string;
+  readonly indent: number;
+  readonly more: readonly Header[];
+}
+
+/** Writes a request out. */
+export function compose(parts: Parts): WireRequest {
+  const { operation, style, body } = parts;
+  const canHead = operation.method === "GET" && !operation.answers.get(200)?.content?.["text/event-stream"];
+  return {
+    method: style.isHead && canHead ? "HEAD" : operation.method,
+    target: pathOf(parts) + queryOf(parts),
+    version: "HTTP/1.1",
+    headers: headersOf(parts),
+    isChunked: style.isChunked,
+    body: body === undefined ? undefined : Buffer.from(JSON.stringify(body, null, style.indent)),
+  };
+}
+
+function pathOf({ operation, parameters }: Parts): string {
+  return operation.template.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    const segments = String(parameters[name]).split("/");
+    // The key spans slashes; in any other parameter a slash is a character like others.
+    return segments.map(encodeURIComponent).join(name === "key" ? "/" : "%2F");
+  });
+}
+
+function queryOf({ operation, parameters, style }: Parts): string {
+  const pairs = operation.parameters
+    .filter((parameter) => parameter.in === "query" && Object.hasOwn(parameters, parameter.name))
+    .flatMap(({ name }) => [parameters[name] ?? []].flat().map((value): [string, string] => [name, value]));
+  return pairs.length === 0 ? "" : `?${encodeQuery(pairs, style.isFormEncoded)}`;
+}
+
+/** A query string, without its question mark. */
+export function encodeQuery(pairs: [string, string][], isFormEncoded: boolean): string {
+  if (isFormEncoded) return new URLSearchParams(pairs).toString();
+  return pairs.map((pair) => pair.map(encodeURIComponent).join("=")).join("&");
+}
+
+function headersOf({ operation, parameters, style, token, body }: Parts): Header[] {
+  const own = operation.parameters.filter((parameter) => parameter.in === "header");
+  return [
+    ["Host", "gateway"],
+    ...(operation.isSecured ? [["Authorization", `${style.scheme} ${token}`] as const] : []),
+    ...(body === undefined ? [] : [["Content-Type", style.contentType] as const]),
+    ...own.flatMap(({ name }): Header[] => {
+      const value = parameters[name];
+      return typeof value === "string" ? [[name, utf8(value)]] : [];
+    }),
+    ...style.more,
+  ];
+}

@@ -1,0 +1,29 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Answer } from "./answer-reader.ts";
+import type { WireRequest } from "./wire.ts";
+
+/** Whether a submission that was accepted came back as it was sent; the orchestrator of the fuzz changes nothing. */
+export function echoFaults({ body }: WireRequest, answer: Answer): readonly string[] {
+  const [sent, came] = [body, answer.body].map((bytes) => specFrom(String(bytes)));
+  return isDeepStrictEqual(sent, came) ? [] : ["the workflow is not the one that was sent"];
+}
+
+interface Spec {
+  readonly name: string;
+  readonly labels?: unknown;
+  readonly steps: readonly { id: string; tool: string; depends_on?: unknown; params?: unknown }[];
+}
+
+/** What a submission and its answer share; JSON does not tell -0 from 0. */
+function specFrom(json: string): Spec {
+  const {
+    name,
+    labels = {},
+    steps,
+  } = JSON.parse(json, (_, value: unknown) => (value === 0 ? 0 : value)) as Spec;
+  return {
+    name,
+    labels,
+    steps: steps.map(({ id, tool, depends_on = [], params = {} }) => ({ id, tool, depends_on, params })),
+  };
+}

@@ -1,0 +1,71 @@
+import fc from "fast-check";
+import type { Arbitrary, WeightedArbitrary } from "fast-check";
+import { compose } from "./compose.ts";
+import type { Parts } from "./compose.ts";
+import type { Json } from "./contract.ts";
+import { refusedAs } from "./oracle.ts";
+import type { Case } from "./oracle.ts";
+import { limits } from "./sound-requests.ts";
+
+/** Sound requests but for their bodies: one of `invalid`, steps that are no DAG, another type, one that is too large. */
+export function faultyBodiesOf(sound: Arbitrary<Parts>, invalid: Arbitrary<Json>): WeightedArbitrary<Case>[] {
+  return [
+    { arbitrary: wrongBody(sound, invalid), weight: 15 },
+    { arbitrary: fc.oneof(wrongGraph(sound), wrongType(sound)), weight: 4 },
+    { arbitrary: tooLarge(sound), weight: 1 },
+  ];
+}
+
+function wrongBody(sound: Arbitrary<Parts>, bodies: Arbitrary<Json>): Arbitrary<Case> {
+  return fc
+    .tuple(sound, bodies)
+    .map(([parts, body]) => refusedAs(400, compose({ ...parts, body })))
+    .filter(({ request: { body } }) => (body?.length ?? 0) <= limits.body);
+}
+
+/** Steps that are no DAG. */
+const brokenGraphs: readonly Json[] = [
+  [step("a", "a")],
+  [step("a", "b"), step("b", "c"), step("c", "a")],
+  [step("a"), step("a")],
+  [step("a", "nobody")],
+  [step("constructor", "toString")],
+  Array.from({ length: 256 }, (_, index) => step(`s${index}`, `s${(index + 1) % 256}`)),
+];
+
+function step(id: string, ...dependsOn: string[]): Json {
+  return { id, tool: "af2", depends_on: dependsOn };
+}
+
+function wrongGraph(sound: Arbitrary<Parts>): Arbitrary<Case> {
+  return fc
+    .tuple(sound, fc.constantFrom(...brokenGraphs))
+    .map(([parts, steps]) => refusedAs(400, compose({ ...parts, body: { name: "broken", steps } })));
+}
+
+/** What says that a body is no JSON, though it is. */
+const wrongTypes: readonly (readonly [name: string, value: string])[] = [
+  ["Content-Type", ""],
+  ["Content-Type", "text/plain"],
+  ["Content-Type", "application/json; charset=latin1"],
+  ["Content-Type", "application/json, text/plain"],
+  ["Content-Type", "application/jsonx"],
+  ["Content-Type", "application/merge-patch+json"],
+  ["Content-Type", "multipart/form-data; boundary=x"],
+  ["Content-Encoding", "gzip"],
+  ["Content-Encoding", "br, gzip"],
+  ["Content-Encoding", "nonsense"],
+];
+
+function wrongType(sound: Arbitrary<Parts>): Arbitrary<Case> {
+  return fc.tuple(sound, fc.constantFrom(...wrongTypes)).map(([parts, [name, value]]) => {
+    const request = compose(parts);
+    const headers = [...request.headers.filter((header) => header[0] !== name), [name, value] as const];
+    return refusedAs(415, { ...request, headers });
+  });
+}
+
+function tooLarge(sound: Arbitrary<Parts>): Arbitrary<Case> {
+  const body = Buffer.alloc(limits.body + 1, " ");
+  return sound.map((parts) => refusedAs(413, { ...compose(parts), body }));
+}

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { suite } from "../support/gateway.ts";
+import { readContract } from "./contract.ts";
+import { createFuzz } from "./fuzz.ts";
+import { startFuzzStack } from "./stack.ts";
+import { WireClient } from "./client.ts";
+
+/** Where the requests begin; each round has the next seed. */
+const seed = 20_000;
+
+/** Requests after which all is compiled, and every cache is full. */
+const warmUp = 4000;
+
+/** Requests of which none may leave anything behind. */
+const measured = 16_000;
+
+/** Most memory that all of them may add, in bytes: 50 for each. */
+const maxGrowth = 50 * measured;
+
+describe("the gateway, fuzzed", function () {
+  this.timeout(300_000);
+
+  const here = suite(async () => {
+    const stack = await startFuzzStack();
+    const fuzz = createFuzz(stack);
+    const client = new WireClient(stack.url);
+    let nextSeed = seed;
+    return {
+      fuzz,
+      async run(requests: number) {
+        const end = fuzz.requests + requests;
+        while (fuzz.requests < end) {
+          const failure = await fuzz.round(nextSeed);
+          if (failure !== undefined) assert.fail(failure);
+          nextSeed += 1;
+        }
+      },
+      /** The memory in use once small requests have taken the place of the large ones that came last. */
+      async memoryInUse() {
+        const headers = [
+          ["Host", "gateway"],
+          ["Authorization", `Bearer ${stack.known.tokens[0]!}`],
+        ] as const;
+        const request = { method: "GET", target: "/v1/workflows/w1", version: "HTTP/1.1", headers };
+        for (let count = 0; count < 100; count += 1) await client.send(request);
+        return stack.memoryInUse();
+      },
+      async close() {
+        fuzz.close();
+        client.close();
+        assert.equal(await stack.close(), "exit code 0", "the process has lived");
+      },
+    };
+  });
+
+  it(`answers ${warmUp + measured} generated requests (seed ${seed}) as the contract says, and forgets them`, async () => {
+    await here().run(warmUp);
+    const before = await here().memoryInUse();
+    await here().run(measured);
+    const growth = (await here().memoryInUse()) - before;
+    assert.ok(growth < maxGrowth, `memory has grown by ${growth} bytes`);
+  });
+
+  it("has sent each operation requests that succeed and requests that do not", () => {
+    const { counts } = here().fuzz;
+    const sent = (id: string, status: RegExp) =>
+      [...counts].some(([key, count]) => key.startsWith(`${id} `) && status.test(key) && count > 100);
+    for (const { id } of readContract().operations) {
+      assert.ok(sent(id, / 2..$/), `${id} has succeeded`);
+      assert.ok(sent(id, / 4..$/), `${id} has been refused`);
+    }
+  });
+});

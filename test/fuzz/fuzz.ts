@@ -1,0 +1,107 @@
+import fc from "fast-check";
+import { createConformance } from "./conformance.ts";
+import { casesOf } from "./cases.ts";
+import { WireClient } from "./client.ts";
+import { readContract } from "./contract.ts";
+import { addresseeOf } from "./addressee.ts";
+import { createJudge } from "./oracle.ts";
+import type { Case } from "./oracle.ts";
+import type { FuzzStack } from "./stack.ts";
+import { shown, shownText } from "./wire.ts";
+import type { WireRequest } from "./wire.ts";
+
+/** How many requests there were, by `operation status`. */
+export type Counts = ReadonlyMap<string, number>;
+
+/** Sends generated requests to a gateway, a round at a time. */
+export interface Fuzz {
+  readonly counts: Counts;
+  /** All requests so far. */
+  readonly requests: number;
+  /** Sends about 500 requests, which `seed` decides. Undefined when all went well, else what failed, and how. */
+  round(seed: number): Promise<string | undefined>;
+  close(): void;
+}
+
+/** Requests at the same time: fewer than the gateway would ever refuse because it has too many. */
+const concurrency = 16;
+
+/** Batches of a round, and most requests of a batch, half as many on average. */
+const batches = 10;
+const maxBatch = 100;
+
+/** Longest time that is spent on making a failure small, in milliseconds. */
+const shrinkMs = 60_000;
+
+/** Prepares it. */
+export function createFuzz(stack: Pick<FuzzStack, "url" | "known" | "lastFailure">): Fuzz {
+  const contract = readContract();
+  const judge = createJudge(contract, createConformance(contract));
+  const clients = Array.from({ length: concurrency }, () => new WireClient(stack.url));
+  const counts = new Map<string, number>();
+  let requests = 0;
+
+  function count(request: WireRequest, status: number) {
+    const addressee = addresseeOf(contract, request);
+    const key = `${addressee.kind === "operation" ? addressee.operation.id : `(${addressee.kind})`} ${status}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+    requests += 1;
+  }
+
+  /** Sends one request; throws when the answer is not right. */
+  async function ask(client: WireClient, asked: Case): Promise<void> {
+    const tell = (what: string) => new Error(`${what}\n\n${indented(shown(asked.request))}\n`);
+    const answer = await client.send(asked.request).catch((error: unknown) => {
+      throw tell(error instanceof Error ? error.message : String(error));
+    });
+    count(asked.request, answer.status);
+    const faults = judge(asked, answer);
+    if (faults.length === 0) return;
+    throw tell(`${faults.join("; ")}\n\n${indented(shownText(answer.body.toString("latin1")))}`);
+  }
+
+  /** Sends all, in order, over all connections; the first failure stops it once every answer is there. */
+  async function sendAll(cases: readonly Case[]): Promise<void> {
+    const queue = cases.values();
+    let failure: Error | undefined;
+
+    async function work(client: WireClient): Promise<void> {
+      for (const asked of queue) {
+        await ask(client, asked).catch((error: unknown) => {
+          failure ??= error as Error;
+        });
+        if (failure !== undefined) return;
+      }
+    }
+
+    await Promise.all(clients.map(work));
+    if (failure !== undefined) throw failure;
+  }
+
+  const cases = fc.array(casesOf(contract, stack.known), { minLength: 1, maxLength: maxBatch, size: "max" });
+  const property = fc.asyncProperty(cases, sendAll);
+
+  return {
+    counts,
+    get requests() {
+      return requests;
+    },
+    async round(seed) {
+      const told = await fc.check(property, { seed, numRuns: batches, interruptAfterTimeLimit: shrinkMs });
+      if (!told.failed) return undefined;
+      const failure = stack.lastFailure();
+      return [
+        told.errorInstance instanceof Error ? told.errorInstance.message : String(told.errorInstance),
+        `seed ${seed}, path ${told.counterexamplePath ?? "none"}, shrunk ${told.numShrinks} times; FUZZ_SEED=${seed} make fuzz sends it again`,
+        ...(failure === undefined ? [] : [`the gateway's last failure: ${failure}`]),
+      ].join("\n");
+    },
+    close() {
+      for (const client of clients) client.close();
+    },
+  };
+}
+
+function indented(text: string): string {
+  return text.replaceAll(/^/gm, "  ");
+}

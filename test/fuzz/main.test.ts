@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+
+/** Runs `make fuzz` in a process group of its own. */
+function makeFuzz(settings: Record<string, string>) {
+  const env = { ...process.env, ...settings };
+  const child = spawn("make", ["fuzz"], { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => (output += text));
+  }
+  const ended = once(child, "close").then(([status]) => ({ status: status as number, output }));
+  return { child, ended };
+}
+
+describe("make fuzz", function () {
+  this.timeout(60_000);
+
+  it("tells its seed, and how many requests of each operation got which status", async () => {
+    const { status, output } = await makeFuzz({ FUZZ_SECONDS: "0.1", FUZZ_SEED: "7" }).ended;
+    assert.equal(status, 0, output);
+    assert.match(output, /^fuzz: seed 7, for 0.1 s$/m);
+    assert.match(output, /^ {2}submitWorkflow +201: \d+ +400: \d+/m);
+    const [, requests] = /^fuzz: (\d+) requests$/m.exec(output) ?? [];
+    assert.ok(Number(requests) > 200, output);
+  });
+
+  it("ends early at Ctrl-C, and tells what it has done", async () => {
+    const { child, ended } = makeFuzz({ FUZZ_SECONDS: "3600" });
+    await once(child.stdout, "data");
+    process.kill(-child.pid!, "SIGINT");
+    const { output } = await ended;
+    assert.match(output, /^fuzz: \d+ requests$/m);
+  });
+
+  it("says in one line that a setting is wrong, and fails", async () => {
+    const { status, output } = await makeFuzz({ FUZZ_SECONDS: "soon" }).ended;
+    assert.equal(status, 2);
+    assert.match(output, /^fuzz: FUZZ_SECONDS must be a number$/m);
+  });
+});

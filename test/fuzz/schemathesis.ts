@@ -1,0 +1,86 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { startChild } from "../../src/sandbox/dev-child.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+/**
+ * Runs schemathesis (https://schemathesis.io) against a stack like that of `make dev`, on free ports, with the
+ * settings of schemathesis.toml, for about SCHEMATHESIS_SECONDS (90 unless set), and exits with its verdict.
+ */
+const seconds = process.env["SCHEMATHESIS_SECONDS"] || "90";
+
+const root = resolve(import.meta.dirname, "../..");
+const token = "ff-demo-key";
+
+try {
+  if (spawnSync("schemathesis", ["--version"]).status !== 0) {
+    throw new Error("schemathesis is needed to run it; see https://schemathesis.io");
+  }
+  process.exitCode = await testStack();
+} catch (error) {
+  console.error(`schemathesis: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
+
+/** Starts the stack, has it tested, and stops it; the tester's exit code. */
+async function testStack(): Promise<number> {
+  const stack = startChild({
+    execPath: process.execPath,
+    file: join(root, "src/sandbox/dev.ts"),
+    env: {
+      ...process.env,
+      FOLDFORGE_GATEWAY__BIND_ADDR: "127.0.0.1:0",
+      FOLDFORGE_SANDBOX__ORCHESTRATOR_ADDR: "127.0.0.1:0",
+      FOLDFORGE_SANDBOX__OBJECT_STORE_ADDR: "127.0.0.1:0",
+      FOLDFORGE_SANDBOX__STEP_SECONDS: "0.05",
+    },
+    patienceMs: 10_000,
+  });
+  // Ctrl-C reaches the tester too, which then ends, and tells what it has found.
+  process.on("SIGINT", () => undefined).on("SIGTERM", () => undefined);
+  try {
+    const [, url] = (await stack.hear(/is ready at (\S+)\. /)) ?? [];
+    if (url === undefined) throw new Error("the stack has not started");
+    stack.stdout.resume();
+    return await runTester(url);
+  } finally {
+    await stack.stop();
+  }
+}
+
+async function runTester(url: string): Promise<number> {
+  using folder = temporaryFolder();
+  const config = join(folder.path, "schemathesis.toml");
+  writeFileSync(
+    config,
+    `${readFileSync(join(root, "schemathesis.toml"), "utf8")}\n${await artifactSettings(url)}`,
+  );
+  const contract = join(root, "openapi/gateway.v1.yaml");
+  const args = ["--config-file", config, "run", contract, "--url", url, "--max-time", seconds];
+  // It leaves files where it runs.
+  const tester = spawn("schemathesis", args, { cwd: folder.path, stdio: "inherit" });
+  const [code] = (await once(tester, "close")) as [number | null];
+  return code ?? 1;
+}
+
+/** Settings that name an artifact: nobody hits upon one, and without it no download is ever tested. */
+async function artifactSettings(url: string): Promise<string> {
+  const workflows = `${url}/v1/workflows`;
+  const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
+  const body = JSON.stringify({ name: "sample", steps: [{ id: "design", tool: "rfdiffusion" }] });
+  const submitted = await fetch(workflows, { method: "POST", headers, body });
+  const { id } = (await submitted.json()) as { id: string };
+  // Its events end when it is finished.
+  await (await fetch(`${workflows}/${id}/events`, { headers })).text();
+  const finished = await (await fetch(`${workflows}/${id}`, { headers })).text();
+  const key = /"r2:\/\/[^/"]+\/([^"]+)"/.exec(finished)?.[1];
+  if (key === undefined) throw new Error(`the sample has made nothing: ${finished}`);
+  return [
+    "[[operations]]",
+    'include-operation-id = "downloadArtifact"',
+    `parameters = { id = ${JSON.stringify(id)}, key = ${JSON.stringify(key)} }`,
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import type { Arbitrary } from "fast-check";
+import type { FuzzOperation, Json, Parameter } from "./contract.ts";
+import { textOf, valuesOf } from "./schema-values.ts";
+import type { Resolve } from "./schema-values.ts";
+
+/** The values of an operation's parameters, by name: a text, or a list of texts. */
+export type ParameterValues = Readonly<Record<string, string | readonly string[]>>;
+
+/** What every request may rely on that comes from behind the gateway. */
+export interface Known {
+  /** Keys of artifacts that every workflow has. */
+  readonly artifactKeys: readonly string[];
+  /** Bearer tokens that are good. */
+  readonly tokens: readonly string[];
+}
+
+const maxEventId = 2n ** 64n - 1n;
+
+/** What a schema does not say of a parameter, by its name. */
+function hints({ artifactKeys }: Known): Readonly<Record<string, Arbitrary<string>>> {
+  const byte = fc.integer({ min: 0, max: 20 });
+  const tag = fc.constantFrom("*", '"a"', 'W/"a", "b"');
+  return {
+    key: fc.constantFrom(...artifactKeys),
+    "Last-Event-ID": fc.bigInt({ min: 0n, max: maxEventId }).map(String),
+    Range: fc.tuple(byte, byte).map(([start, length]) => `bytes=${start}-${start + length}`),
+    "If-Range": tag,
+    "If-None-Match": tag,
+  };
+}
+
+/** Sound values of the parameters; those that are not required are there or not. */
+export function soundParameters(
+  { parameters }: FuzzOperation,
+  known: Known,
+  resolve: Resolve,
+): Arbitrary<ParameterValues> {
+  const hint = hints(known);
+  const model = Object.fromEntries(
+    parameters.map((parameter) => [parameter.name, hint[parameter.name] ?? soundValue(parameter, resolve)]),
+  );
+  const requiredKeys = parameters.flatMap(({ name, required = false }) => (required ? [name] : []));
+  return fc.record(model, { requiredKeys });
+}
+
+function soundValue(parameter: Parameter, resolve: Resolve): Arbitrary<string | string[]> {
+  const { schema } = parameter;
+  if (schema.type === "array") {
+    // Two values for one label are refused.
+    const key = (label: string) => label.split("=")[0];
+    return fc.uniqueArray(textOf(resolve(schema.items ?? {})), { minLength: 1, maxLength: 5, selector: key });
+  }
+  if (schema.type === "string")
+    return textOf(schema).filter(parameter.in === "header" ? fitsHeader : () => true);
+  return valuesOf(schema, resolve).map(String);
+}
+
+/** Spaces around a header's value are no part of it. */
+function fitsHeader(text: string): boolean {
+  return /^[ -~]*$/.test(text) && text === text.trim();
+}
+
+/** A body that is sound but, maybe, for the graph of its steps, with one that is. */
+export function withSoundGraph(body: Json, isReversed: boolean): Json {
+  const { steps, ...rest } = body as { [other: string]: Json };
+  const taken = new Set<string>();
+  const sound = (steps as Step[]).map((step, index) => {
+    let { id } = step;
+    for (let next = index; taken.has(id); next += 1) id = String(next);
+    const earlier = [...taken];
+    taken.add(id);
+    if (step.depends_on === undefined) return { ...step, id };
+    // Any text will do to choose one of the steps before.
+    const chosen = step.depends_on.flatMap((text) => earlier[text.length % earlier.length] ?? []);
+    return { ...step, id, depends_on: [...new Set(chosen)] };
+  });
+  return { ...rest, steps: isReversed ? sound.toReversed() : sound };
+}
+
+type Step = { id: string; depends_on?: string[]; [other: string]: Json | undefined };

@@ -1,0 +1,79 @@
+import fc from "fast-check";
+import type { Arbitrary } from "fast-check";
+import { compose } from "./compose.ts";
+import type { Parts, Style } from "./compose.ts";
+import type { FuzzContract, FuzzOperation } from "./contract.ts";
+import type { Case } from "./oracle.ts";
+import { valuesOf } from "./schema-values.ts";
+import { soundParameters, withSoundGraph } from "./sound-parts.ts";
+import type { Known } from "./sound-parts.ts";
+import type { Header } from "./wire.ts";
+
+const hex = (digits: number) =>
+  fc.string({ unit: fc.constantFrom(..."123456789abcdef".split("")), minLength: digits, maxLength: digits });
+
+/** Headers that a client or a proxy on its way may add. */
+const harmless: Arbitrary<Header> = fc.oneof(
+  fc.constantFrom<Header>(
+    ["Accept", "application/json"],
+    ["Accept-Encoding", "gzip, br"],
+    ["User-Agent", "curl/8.0"],
+    ["X-Forwarded-For", "10.0.0.1"],
+    ["Connection", "keep-alive"],
+    ["TE", "trailers"],
+  ),
+  fc.tuple(hex(32), hex(16)).map(([trace, span]): Header => ["traceparent", `00-${trace}-${span}-01`]),
+);
+
+const styles: Arbitrary<Style> = fc.record({
+  isHead: fc.nat(9).map((draw) => draw === 9),
+  isChunked: fc.nat(9).map((draw) => draw === 9),
+  isFormEncoded: fc.boolean(),
+  scheme: fc.constantFrom("Bearer", "bearer", "BEARER"),
+  contentType: fc.constantFrom(
+    "application/json",
+    "application/json; charset=utf-8",
+    'Application/JSON;charset="UTF-8"',
+  ),
+  indent: fc.constantFrom(0, 0, 1),
+  more: fc.uniqueArray(harmless, { maxLength: 2, selector: ([name]) => name }),
+});
+
+/** Sound requests of an operation, before they are written out. */
+export function soundPartsOf(
+  operation: FuzzOperation,
+  contract: FuzzContract,
+  known: Known,
+): Arbitrary<Parts> {
+  const { body } = operation;
+  const { resolve } = contract;
+  return fc.record({
+    operation: fc.constant(operation),
+    parameters: soundParameters(operation, known, resolve),
+    body:
+      body === undefined
+        ? fc.constant(undefined)
+        : fc
+            .tuple(valuesOf(body, resolve), fc.boolean())
+            .map(([spec, isReversed]) => withSoundGraph(spec, isReversed)),
+    token: fc.constantFrom(...known.tokens),
+    style: styles,
+  });
+}
+
+/** Longest target and largest body that are read, in bytes. */
+export const limits = { target: 8192, body: 1024 * 1024 } as const;
+
+/** Sound requests of an operation; each must succeed. */
+export function soundRequestsOf(parts: Arbitrary<Parts>): Arbitrary<Case> {
+  return parts
+    .map((sound): Case => ({
+      request: compose(sound),
+      // What a download's conditions ask for is no failure either.
+      statuses: [200, 201, 204, 206, 304],
+      mayBreakHttp: false,
+    }))
+    .filter(
+      ({ request: { target, body } }) => target.length <= limits.target && (body?.length ?? 0) <= limits.body,
+    );
+}

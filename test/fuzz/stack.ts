@@ -1,0 +1,95 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { prefix } from "../../src/config.ts";
+import { startOrchestratorServer } from "../../src/sandbox/orchestrator-server.ts";
+import { serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
+import type { Known } from "./sound-parts.ts";
+import { soundUpstream } from "./sound-upstream.ts";
+
+/** A gateway in a process of its own, with everything behind it sound. */
+export interface FuzzStack {
+  readonly url: string;
+  readonly known: Known;
+  /** The memory of the gateway that is in use after a collection, in bytes; compiled code does not count. */
+  memoryInUse(): Promise<number>;
+  /** The last failure that the gateway has logged. */
+  lastFailure(): string | undefined;
+  /** Stops everything; how the gateway ended, which is `exit code 0` unless it died before. */
+  close(): Promise<string>;
+}
+
+const artifactKeys = ["artifacts/a.pdb", "b c/ü%2F+&?.cif", "c".repeat(1024)];
+const adminToken = "the-token-of-the-fuzz";
+const apiKey = "ff_an-api-key~of+the/fuzz=";
+
+/** Starts it. */
+export async function startFuzzStack(): Promise<FuzzStack> {
+  const bytes = Buffer.alloc(100, "ATOM ");
+  const address = { host: "127.0.0.1", port: 0 };
+  const orchestrator = await startOrchestratorServer(
+    soundUpstream({ artifactKeys, bytes, apiKey }),
+    (next) => next,
+    address,
+  );
+  const store = await startTestStore();
+  store.answer = serveBytes(bytes);
+  const gateway = await forkGateway({
+    BIND_ADDR: "127.0.0.1:0",
+    API_TOKEN: adminToken,
+    API_KEYS_ENABLED: "true",
+    // Small, so that it is full early, and memory says something about all else.
+    AUTH_CACHE_MAX_ENTRIES: "10",
+    ORCHESTRATOR_ENDPOINT: orchestrator.url,
+    DRAIN_DELAY_SECONDS: "0",
+    SHUTDOWN_GRACE_SECONDS: "1",
+    ...storeSettings(store),
+  });
+  return {
+    ...gateway,
+    known: { artifactKeys, tokens: [adminToken, apiKey] },
+    async close() {
+      const how = await gateway.stop();
+      await orchestrator.close();
+      await store.close();
+      return how;
+    },
+  };
+}
+
+/** Runs `src/main.ts` with the probe in it. Of its log no more is kept than the last failure. */
+async function forkGateway(settings: Readonly<Record<string, string>>) {
+  const coverage = process.env["NODE_V8_COVERAGE"];
+  const own = Object.entries(settings).map(([name, value]) => [prefix + name, value]);
+  const child = fork(new URL("../../src/main.ts", import.meta.url), {
+    env: { ...(coverage ? { NODE_V8_COVERAGE: coverage } : {}), ...Object.fromEntries(own) },
+    execArgv: ["--expose-gc", "--no-flush-bytecode", `--import=${new URL("probe.ts", import.meta.url).href}`],
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
+    // Ctrl-C is for the fuzz, which stops the gateway in order.
+    detached: true,
+  });
+  const ended = once(child, "exit").then(([code, signal]) => `${signal ?? `exit code ${code}`}`);
+  const started = Promise.withResolvers<string>();
+  let lastFailure: string | undefined;
+  createInterface(child.stdout!).on("line", (line) => {
+    if (line.includes('"gateway.start"')) started.resolve((JSON.parse(line) as { url: string }).url);
+    else if (line.includes('"http.error"')) lastFailure = line;
+  });
+  void ended.then((how) => started.reject(new Error(`the gateway ended before it served: ${how}`)));
+  return {
+    url: await started.promise,
+    lastFailure: () => lastFailure,
+    async memoryInUse() {
+      const answer = once(child, "message");
+      child.send("memory");
+      const said = await Promise.race([answer, ended]);
+      if (typeof said === "string") throw new Error(`the gateway has ended: ${said}`);
+      const [{ bytes }] = said as [{ bytes: number }];
+      return bytes;
+    },
+    async stop() {
+      child.kill("SIGTERM");
+      return ended;
+    },
+  };
+}
