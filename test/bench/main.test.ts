@@ -22,11 +22,21 @@ const bounds: [work: string, unit: "ratio" | "value", limit: number][] = [
   ["event streams: KiB resident per open stream", "value", 40],
   ["event streams: µs CPU per event delivered", "value", 100],
   ["start: seconds to the first healthy answer", "value", 1.5],
+  ["overload, slow orchestrator, GET one: share of capacity lost", "ratio", 0.2],
+  ["overload, slow orchestrator, GET one: ms to a refusal, p99", "value", 100],
+  ["overload, busy gateway, GET a page: share of capacity lost", "ratio", 0.2],
+  ["overload, busy gateway, GET a page: ms to a refusal, p99", "value", 100],
+  ["overload, busy gateway, GET one: share of capacity lost", "ratio", 0.2],
+  ["overload, busy gateway, GET one: ms to a refusal, p99", "value", 100],
+  ["long run: change of bytes on the heap", "ratio", 0.05],
+  ["long run: change of sockets and HTTP/2 streams", "ratio", 0.05],
+  ["long run: change of timers", "ratio", 0.05],
+  ["long run: change of functions, listeners among them", "ratio", 0.05],
 ];
 
 describe("make bench", () => {
   it("measures every work, prints it, and writes it beside its bound to BENCH_OUT", async function () {
-    this.timeout(120_000);
+    this.timeout(240_000);
     using folder = temporaryFolder();
     const file = join(folder.path, "bench.json");
     const env = { ...process.env, BENCH_QUICK: "1", BENCH_OUT: file };

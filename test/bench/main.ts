@@ -7,6 +7,8 @@ import { isQuick } from "./amounts.ts";
 import { measureDownloads } from "./downloads.ts";
 import { measureGrowth } from "./growth.ts";
 import { measureLatency } from "./latency.ts";
+import { measureLeaks } from "./leaks.ts";
+import { measureOverload } from "./overload.ts";
 import { startGateway, startProcess } from "./processes.ts";
 import { findingsJson, findingText, isWithin, machineText } from "./report.ts";
 import type { Finding } from "./report.ts";
@@ -38,6 +40,8 @@ await Promise.all([orchestrator, floor, gateway].map((server) => server.stop()))
 await show(measureDownloads());
 await show(measureStreams());
 await show(measureStart());
+await show(measureOverload());
+await show(measureLeaks());
 
 const file = process.env["BENCH_OUT"];
 if (file !== undefined && file !== "") writeFileSync(file, findingsJson(findings));

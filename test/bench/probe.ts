@@ -1,10 +1,24 @@
-/** Preloaded into every measured process: tells what it has used so far when it is asked over IPC. */
-import type { Usage } from "./processes.ts";
+/** Preloaded into every measured process: tells what it has used, and what it holds, when it is asked over IPC. */
+import { Duplex } from "node:stream";
+import { queryObjects } from "node:v8";
+import type { Holdings, Usage } from "./processes.ts";
 
-process.on("message", (message) => {
-  if (message !== "usage") return;
+// A class that Node does not export.
+const { constructor: Timeout } = setTimeout(() => undefined, 0);
+
+function usage(): Usage {
   const { user, system } = process.cpuUsage();
-  const usage: Usage = { cpuMicros: user + system, residentBytes: process.memoryUsage.rss() };
-  process.send?.({ usage });
-});
+  return { cpuMicros: user + system, residentBytes: process.memoryUsage.rss() };
+}
+
+/** Counting objects collects the garbage first. */
+function holdings(): Holdings {
+  const count = (kind: Parameters<typeof queryObjects>[0]) => Number(queryObjects(kind));
+  const [sockets, timers, functions] = [count(Duplex), count(Timeout), count(Function)];
+  return { heapBytes: process.memoryUsage().heapUsed, sockets, timers, functions };
+}
+
+const answers: Readonly<Record<string, () => Usage | Holdings>> = { usage, holdings };
+
+process.on("message", (question) => process.send?.(answers[String(question)]?.()));
 process.once("disconnect", () => process.exit(0));

@@ -11,10 +11,21 @@ export interface Usage {
   readonly residentBytes: number;
 }
 
+/** What a process holds once it has collected its garbage: how many bytes, and how many of each kind. */
+export interface Holdings {
+  readonly heapBytes: number;
+  /** And streams over HTTP/2. */
+  readonly sockets: number;
+  readonly timers: number;
+  /** All functions: a listener that was left behind is one. */
+  readonly functions: number;
+}
+
 /** A process of the benchmark that serves HTTP or gRPC. */
 export interface ServingProcess {
   readonly url: string;
   usage(): Promise<Usage>;
+  holdings(): Promise<Holdings>;
   /** Ends the process; resolves when it has gone. */
   stop(): Promise<void>;
 }
@@ -55,21 +66,25 @@ export async function startProcess(
   const child = fork(here(file), args, {
     // Nothing of the environment but what programs are found by: settings of the caller's gateway stay out.
     env: { PATH: process.env["PATH"], BENCH_QUICK: process.env["BENCH_QUICK"], ...env },
-    execArgv: [`--import=${here("probe.ts").href}`],
+    execArgv: ["--disable-warning=ExperimentalWarning", `--import=${here("probe.ts").href}`],
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
   const exit = once(child, "exit");
   // A child with piped stdout always has the stream.
   const url = await Promise.race([urlFrom(child.stdout as Readable), exit]);
   if (typeof url !== "string") throw new Error(`${file} ended before it served`);
+
+  async function ask<Answer>(question: string): Promise<Answer> {
+    const answered = once(child, "message");
+    child.send(question);
+    const [answer] = (await answered) as [Answer];
+    return answer;
+  }
+
   return {
     url,
-    async usage() {
-      const answer = once(child, "message");
-      child.send("usage");
-      const [{ usage }] = (await answer) as [{ usage: Usage }];
-      return usage;
-    },
+    usage: () => ask<Usage>("usage"),
+    holdings: () => ask<Holdings>("holdings"),
     async stop() {
       child.kill("SIGKILL");
       await exit;

@@ -67,14 +67,6 @@ describe("a gateway that may have two requests in flight", () => {
 
   it("still answers health and metrics, which do not take places either", async () => {
     const { gateway, upstream } = stack();
-    upstream.rpcs.listWorkflows = () => ({});
-    await whenFull(async () => {
-      for (const open of ["/v1/healthz", "/v1/readyz", "/metrics"]) {
-        assert.equal((await gateway.fetch(open, { token: null })).status, 200, open);
-      }
-      assert.equal((await gateway.fetch("/v1/healthz?x=1")).status, 400);
-      assert.equal((await gateway.fetch("/v1/healthz/x")).status, 503);
-    });
     const answer = signal();
     const probed = signal();
     upstream.rpcs.listWorkflows = async () => {
@@ -83,9 +75,17 @@ describe("a gateway that may have two requests in flight", () => {
       return {};
     };
     const readyz = gateway.fetch("/v1/readyz");
+    await probed.promise;
     await assertFree(2);
     answer.resolve();
     await readyz;
+    await whenFull(async () => {
+      for (const open of ["/v1/healthz", "/v1/readyz", "/metrics"]) {
+        assert.equal((await gateway.fetch(open, { token: null })).status, 200, open);
+      }
+      assert.equal((await gateway.fetch("/v1/healthz?x=1")).status, 400);
+      assert.equal((await gateway.fetch("/v1/healthz/x")).status, 503);
+    });
   });
 
   it("counts and logs what it refuses: one warning a second, with their number", async () => {
@@ -176,7 +176,7 @@ describe("a gateway that may have two requests in flight", () => {
   ])
     it(`closes the connection of a refused request ${what}`, () =>
       whenFull(async () => {
-        const text = await sendText(stack().gateway.url, post + rest);
+        const text = await sendText(stack().gateway.url, `${post}${rest}`);
         assert.match(text, /^Connection: close\r$/m);
         assert.equal(refusals(text), 1);
       }));

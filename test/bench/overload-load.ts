@@ -1,0 +1,154 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Work } from "./load.ts";
+
+/** What became of requests that were sent at their own pace. */
+export interface Flood {
+  /** Requests sent per second, and the most by which one was late, in milliseconds. */
+  readonly rate: number;
+  readonly mostLateMs: number;
+  /** Expected answers per second while requests were sent. */
+  readonly servedPerSecond: number;
+  /** Latencies in milliseconds, from when a request was due, shortest first: of expected answers, and of 503. */
+  readonly served: readonly number[];
+  readonly refused: readonly number[];
+}
+
+/** Clients of a server that keep their connections, as a load balancer does. */
+export interface Clients {
+  /** Sends the next request on each of `count` connections when the one before is answered; answers per second. */
+  saturate(count: number, seconds: number): Promise<number>;
+  /** Sends so many requests per second, evenly, whatever becomes of those before. */
+  flood(rate: number, seconds: number): Promise<Flood>;
+  close(): void;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  /** When its request was due, on the clock of `performance`. */
+  due: number;
+  /** Bytes of its answer that are there, and that will be. */
+  received: number;
+  wanted: number;
+  isServed: boolean;
+}
+
+/**
+ * Opens the connections one after another and sends GETs over them, with as few steps as that takes: it leaves the
+ * machine to those that are measured. A request that finds no connection idle waits for one. A refusal comes in one
+ * piece; all expected answers are as long as the first. A broken connection, and any other answer, ends the process.
+ */
+export async function openClients(url: string, work: Work, connections: number): Promise<Clients> {
+  const { hostname, port } = new URL(url);
+  const lines = Object.entries({ Host: hostname, ...work.headers }).map(
+    ([name, value]) => `${name}: ${value}`,
+  );
+  const request = Buffer.from(`GET ${work.path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
+  const first = await fetch(url + work.path, { headers: { ...work.headers } });
+  const answerBytes = (await first.arrayBuffer()).byteLength;
+
+  const idle: Connection[] = [];
+  const all: Connection[] = [];
+  /** When the requests that found no connection idle were due. */
+  const queue: number[] = [];
+  let served: number[] = [];
+  let refused: number[] = [];
+  let unanswered = 0;
+  /** Whether an answer brings the next request. */
+  let isSaturating = false;
+  let isClosed = false;
+
+  function send(connection: Connection, due: number): void {
+    connection.due = due;
+    connection.received = 0;
+    connection.socket.write(request);
+  }
+
+  function take(connection: Connection, chunk: Buffer): void {
+    if (connection.received === 0) {
+      const status = chunk.toString("latin1", 9, 12);
+      const headBytes = chunk.indexOf("\r\n\r\n") + 4;
+      connection.isServed = status === String(work.status);
+      connection.wanted = connection.isServed ? headBytes + answerBytes : chunk.length;
+      if (!connection.isServed && status !== "503") throw new Error(`an answer was ${status}`);
+    }
+    connection.received += chunk.length;
+    if (connection.received < connection.wanted) return;
+    (connection.isServed ? served : refused).push(performance.now() - connection.due);
+    unanswered -= 1;
+    next(connection);
+  }
+
+  function next(connection: Connection): void {
+    const due = isSaturating ? performance.now() : queue.shift();
+    if (due === undefined) idle.push(connection);
+    else send(connection, due);
+    if (isSaturating) unanswered += 1;
+  }
+
+  async function open(): Promise<void> {
+    const socket = connect(Number(port), hostname);
+    const connection = { socket, due: 0, received: 0, wanted: 0, isServed: false };
+    socket.on("close", () => {
+      if (!isClosed) throw new Error("a connection broke");
+    });
+    // A connection that brings no request for long is closed.
+    socket.setNoDelay(true).write(`GET /v1/healthz HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+    await once(socket, "data");
+    socket.on("data", (chunk) => take(connection, chunk));
+    all.push(connection);
+    idle.push(connection);
+  }
+
+  function begin(): number {
+    served = [];
+    refused = [];
+    return performance.now();
+  }
+
+  async function allAnswered(): Promise<void> {
+    while (unanswered > 0) await delay(5);
+  }
+
+  for (let i = 0; i < connections; i += 1) await open();
+  return {
+    async saturate(count, seconds) {
+      const start = begin();
+      isSaturating = true;
+      for (const connection of idle.splice(-count)) next(connection);
+      await delay(seconds * 1000);
+      const perSecond = (served.length / (performance.now() - start)) * 1000;
+      isSaturating = false;
+      await allAnswered();
+      return perSecond;
+    },
+    async flood(rate, seconds) {
+      const start = begin();
+      const dueOf = (n: number) => start + (n / rate) * 1000;
+      const total = Math.round(rate * seconds);
+      let mostLateMs = 0;
+      for (let n = 0; n < total; await delay(1)) {
+        mostLateMs = Math.max(mostLateMs, performance.now() - dueOf(n));
+        for (const now = performance.now(); n < total && dueOf(n) <= now; n += 1) {
+          const connection = idle.pop();
+          if (connection === undefined) queue.push(dueOf(n));
+          else send(connection, dueOf(n));
+          unanswered += 1;
+        }
+      }
+      const elapsed = (performance.now() - start) / 1000;
+      const servedPerSecond = served.length / elapsed;
+      await allAnswered();
+      const ascending = (a: number, b: number) => a - b;
+      served.sort(ascending);
+      refused.sort(ascending);
+      return { rate: total / elapsed, mostLateMs, servedPerSecond, served, refused };
+    },
+    close() {
+      isClosed = true;
+      for (const { socket } of all) socket.destroy();
+    },
+  };
+}
