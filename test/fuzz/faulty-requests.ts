@@ -29,7 +29,7 @@ export function faultyRequestsOf(
     wrongMethod(sound),
     wrongPath(sound),
     ...parameters.map((parameter) => wrongValue(parameter, sound, contract)),
-    ...inQuery.map((parameter) => givenEmpty(parameter, sound)),
+    ...inQuery.map((parameter) => givenAs(wrongTexts, parameter, sound)),
     ...once.map((parameter) => givenTwice(parameter, sound)),
     ...(isSecured ? [wrongToken(sound)] : []),
     ...parameters.filter(({ name }) => name === "key").map((key) => nobodysKey(key, sound)),
@@ -91,10 +91,13 @@ function unknownQuery(sound: Arbitrary<Parts>): Arbitrary<Case> {
     .map(([parts, name]) => refusedAs(400, withQuery(compose(parts), `${name}=1`)));
 }
 
-function givenEmpty({ name }: Parameter, sound: Arbitrary<Parts>): Arbitrary<Case> {
-  return sound.map((parts) => {
+/** What no parameter may be: empty, or no percent-encoded UTF-8. */
+const wrongTexts = fc.constantFrom("", "a=%", "a=%zz", "a=%FF", "a=%C0%AF", "a=%ED%A0%80");
+
+function givenAs(texts: Arbitrary<string>, { name }: Parameter, sound: Arbitrary<Parts>): Arbitrary<Case> {
+  return fc.tuple(sound, texts).map(([parts, text]) => {
     const others = Object.fromEntries(Object.entries(parts.parameters).filter(([own]) => own !== name));
-    return refusedAs(400, withQuery(compose({ ...parts, parameters: others }), `${name}=`));
+    return refusedAs(400, withQuery(compose({ ...parts, parameters: others }), `${name}=${text}`));
   });
 }
 

@@ -71,20 +71,15 @@ const anyOddValue = fc.oneof(
 /** What stands for the odd value until the text is written. */
 const marker = "@the odd value@";
 
-/** The text of a body in which one value, at any depth, is an odd one, or one key is there twice. */
-export function withOddValue(body: Json): Arbitrary<string> {
-  const places = placesIn(body);
-  return fc
-    .tuple(
-      fc.constantFrom(...places),
-      anyOddValue,
-      fc.constantFrom("", '"name":"twice",', '"__proto__":{"a":1},'),
-    )
-    .map(([place, odd, first]) => {
-      const text = JSON.stringify(replaced(body, place, marker)).replace(JSON.stringify(marker), () => odd);
-      return text.startsWith("{") ? `{${first}${text.slice(1)}` : text;
-    });
-}
+/** Makes the text of a body in which one value, at any depth, is an odd one, and maybe one key is there twice. */
+export const withOddValue: Arbitrary<(body: Json) => string> = fc
+  .tuple(fc.nat(), anyOddValue, fc.constantFrom("", '"name":"twice",', '"__proto__":{"a":1},'))
+  .map(([draw, odd, first]) => (body) => {
+    const places = placesIn(body);
+    const spoilt = replaced(body, places[draw % places.length] ?? [], marker);
+    const text = JSON.stringify(spoilt).replace(JSON.stringify(marker), () => odd);
+    return text.startsWith("{") ? `{${first}${text.slice(1)}` : text;
+  });
 
 type Place = readonly (string | number)[];
 

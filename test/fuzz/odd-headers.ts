@@ -85,7 +85,9 @@ const oddByName: Readonly<Record<string, readonly string[]>> = {
   "\tfolded": [],
 };
 
+const headers = Object.entries(oddByName).map(([name, own]) =>
+  [...own, ...own, ...anyValues].map((value): Header => [name, value]),
+);
+
 /** One header that is odd, or does not belong where it is put. */
-export const oddHeaders: Arbitrary<Header> = fc
-  .constantFrom(...Object.entries(oddByName))
-  .chain(([name, own]) => fc.tuple(fc.constant(name), fc.constantFrom(...own, ...own, ...anyValues)));
+export const oddHeaders: Arbitrary<Header> = fc.oneof(...headers.map((own) => fc.constantFrom(...own)));
