@@ -30,7 +30,7 @@ const breakings = [
   {
     change: "a removed call",
     file: orchestrator,
-    from: "  // Reads a principal's credits.\n  rpc GetBalance(GetBalanceRequest) returns (GetBalanceResponse);\n",
+    from: "  // Reads a principal's credits.\n  rpc GetBalance(GetBalanceRequest) returns (GetBalanceResponse) {\n    option idempotency_level = NO_SIDE_EFFECTS;\n  }\n",
     to: "",
     says: '"GetBalance"',
   },
