@@ -8,6 +8,9 @@ export interface Answer {
   readonly isLast: boolean;
 }
 
+/** An answer that is not whole, and never will be. */
+export class BrokenAnswer extends Error {}
+
 /** A whole answer, and the bytes after it. */
 interface Read {
   readonly answer: Answer;
@@ -16,11 +19,11 @@ interface Read {
 
 /**
  * The first final answer in `bytes`, read by its framing (RFC 9112 §6.3); undefined while it is not whole. Throws
- * when the bytes are no HTTP/1.1, and when they end, as `isOver` says, in the middle of an answer.
+ * when the bytes are no HTTP/1.1, and a BrokenAnswer when they end, as `isOver` says, in the middle of an answer.
  */
 export function readAnswer(bytes: Buffer, method: string, isOver: boolean): Read | undefined {
   const read = parseAnswer(bytes, method, isOver);
-  if (read === undefined && isOver) throw new Error(`the connection ended in the middle of an answer`);
+  if (read === undefined && isOver) throw new BrokenAnswer("the connection ended in the middle of an answer");
   return read;
 }
 
