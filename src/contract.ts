@@ -62,6 +62,8 @@ export interface Path {
   /** As Express writes it: `/v1/workflows/:id`. */
   readonly route: string;
   readonly operations: readonly Operation[];
+  /** Whether it answers with an event stream. */
+  readonly isStream: boolean;
   /** Its methods. HEAD is one wherever GET is, but for event streams, which have no end. */
   readonly allowed: readonly string[];
 }
@@ -115,6 +117,7 @@ export function contractFrom(document: OpenApiDocument): Contract {
     const own = methods.filter((method) => item[method] !== undefined).map((method) => method.toUpperCase());
     return {
       template,
+      isStream,
       route: template.replace("{key}", "*key").replace(/\{(\w+)\}/g, ":$1"),
       operations: methods.flatMap((method) => {
         const operation = item[method];

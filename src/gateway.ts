@@ -7,7 +7,7 @@ import { createKeyLookup } from "./auth/key-lookup.ts";
 import { createQuota } from "./auth/quota.ts";
 import type { Config } from "./config.ts";
 import { loadContract } from "./contract.ts";
-import type { Contract } from "./contract.ts";
+import type { Contract, Path } from "./contract.ts";
 import { shedOverload } from "./edge/overload.ts";
 import { originForm } from "./middleware/origin-form.ts";
 import { createOperations } from "./operations.ts";
@@ -90,10 +90,12 @@ export async function startGateway(
     rpcTimeoutMs,
     validateResponses,
   });
-  const unsecured = contract.paths.filter(({ operations }) => operations.every(({ secured }) => !secured));
+  const templates = (which: (path: Path) => boolean) =>
+    contract.paths.filter(which).map(({ template }) => template);
   const listener = shedOverload(app, {
     maxInFlight: config.maxRequestsInFlight,
-    exempt: new Set(unsecured.map(({ template }) => template)),
+    exempt: templates(({ operations }) => operations.every(({ secured }) => !secured)),
+    streams: templates(({ isStream }) => isStream),
     logger,
     metrics,
   });

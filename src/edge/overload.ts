@@ -12,7 +12,9 @@ interface OverloadOptions {
   /** Most requests at once whose answers have not begun. */
   readonly maxInFlight: number;
   /** Paths that are always served: under overload, health and metrics are needed most. */
-  readonly exempt: ReadonlySet<string>;
+  readonly exempt: readonly string[];
+  /** Path templates that answer with an event stream. */
+  readonly streams: readonly string[];
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -20,34 +22,57 @@ interface OverloadOptions {
 /**
  * Passes on as many requests at once as can be answered soon, and refuses the others before anything is done for
  * them: 503, `Retry-After`, the same bytes to all. What has begun to be answered, such as an event stream, does not
- * count. One warning a second tells how many were refused.
+ * count. Those who ask for an event stream have as many places of their own, and so are not refused because of other
+ * requests: an EventSource that is refused once does not come back. One warning a second tells how many were refused.
  */
 export function shedOverload(
   listener: RequestListener,
-  { maxInFlight, exempt, logger, metrics }: OverloadOptions,
+  { maxInFlight, exempt, streams, logger, metrics }: OverloadOptions,
 ): RequestListener {
   const limit = createInFlightLimit(maxInFlight);
   const refuse = createRefusal(logger, metrics);
-  let inFlight = 0;
+  const placesFor = createPlaces(exempt, streams);
 
-  function countUntilAnswered(res: ServerResponse): void {
+  function countUntilAnswered(places: Places, res: ServerResponse): void {
     let isCounted = true;
     function leave() {
-      if (isCounted) inFlight -= 1;
+      if (isCounted) places.taken -= 1;
       isCounted = false;
     }
-    inFlight += 1;
+    places.taken += 1;
     onHeaders(res, leave);
     // There may be no answer.
     res.once("close", leave);
   }
 
   return function shedOverload(req, res) {
-    if (!exempt.has(pathOf(req))) {
-      if (inFlight >= limit()) return refuse(req, res);
-      countUntilAnswered(res);
+    const places = placesFor(req);
+    if (places !== undefined) {
+      if (places.taken >= limit()) return refuse(req, res);
+      countUntilAnswered(places, res);
     }
     listener(req, res);
+  };
+}
+
+/** The places that requests of one kind take. */
+interface Places {
+  taken: number;
+}
+
+/** A function to tell which places a request takes; undefined where it takes none. */
+function createPlaces(
+  exempt: readonly string[],
+  streams: readonly string[],
+): (req: IncomingMessage) => Places | undefined {
+  const stream = new RegExp(`^(?:${streams.map((it) => it.replace(/\{\w+\}/g, "[^/]+")).join("|")})$`);
+  const forStreams = { taken: 0 };
+  const forOthers = { taken: 0 };
+
+  return function placesFor(req) {
+    const path = pathOf(req);
+    if (exempt.includes(path)) return undefined;
+    return stream.test(path) ? forStreams : forOthers;
   };
 }
 

@@ -31,7 +31,8 @@ export async function startOrchestratorServer(
     grpcWeb: false,
     readMaxBytes: maxMessageBytes,
   });
-  const server = createServer(handler);
+  // One client has all the calls there are: what it cancels is no attack, however much it is.
+  const server = createServer({ streamResetBurst: 1e6, streamResetRate: 1e6 }, handler);
   // Sockets and not sessions: a session that is closing already would wait for a peer that does not read.
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {

@@ -8,6 +8,14 @@ const streamHeaders = Object.entries({
   "X-Accel-Buffering": "no",
 });
 
+/**
+ * What a client should wait before it reconnects, in milliseconds: one to three seconds, another time for each, so
+ * that the clients of a gateway that goes do not all come to another one at once.
+ */
+function someRetryMs(): number {
+  return 1000 + Math.floor(Math.random() * 2000);
+}
+
 /** The client's side of an event stream: sends Server-Sent Events as fast as the client reads and no faster. */
 export class EventResponse {
   readonly #res: ServerResponse;
@@ -33,7 +41,9 @@ export class EventResponse {
   async send(name: string, data: unknown, id?: bigint): Promise<void> {
     if (this.#res.destroyed) return;
     // As bytes: while a string waits for the client, Node holds three times its length beside it.
-    const frame = Buffer.from(eventFrame({ name, data, id, withRetry: !this.#hasSentData }));
+    const frame = Buffer.from(
+      eventFrame({ name, data, id, retryMs: this.#hasSentData ? undefined : someRetryMs() }),
+    );
     this.#hasSentData = true;
     const hasRoom = this.hasStarted ? this.#res.write(frame) : this.#startWith(frame);
     if (!hasRoom) await room(this.#res);

