@@ -716,7 +716,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The platform, or its object store, cannot be reached for now. */
+        /** @description The platform or its object store cannot be reached, or the gateway is full, for now. */
         Unavailable: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];

@@ -32,7 +32,7 @@ const requests = [
       path,
       init,
       rpc,
-      isRead: rpc === "getWorkflow" || rpc === "listWorkflows",
+      isRead: ["getWorkflow", "listWorkflows", "streamWorkflowEvents"].includes(rpc),
     })),
   {
     what: "the lookup of a key",

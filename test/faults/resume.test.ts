@@ -24,22 +24,24 @@ interface Recording {
   readonly data: readonly string[];
 }
 
+/** The text of a stream as it would be if the time to wait before a reconnect were always the same. */
+const masked = (text: string) => text.replace(/^retry: \d+/, (line) => line.replace(/\d/g, "0"));
+
 const idOf = (number: number) => `run-${String(number).padStart(6, "0")}`;
 
 describe("a stream that is cut", () => {
   const runs = new Map<string, LiveRun>();
   const upstream = suite(() => startUpstream(rpcsOf((id) => runs.get(id)!)));
-  // One of them in a process of its own. Each has few enough streams cancelled: an HTTP/2 server of Node takes more
-  // than a thousand at once for an attack, and closes the connection.
+  // One of them in a process of its own.
   const gateways = suite(async () => {
     const settings = { ORCHESTRATOR_ENDPOINT: upstream().url };
     const other = runGateway({ ...settings, BIND_ADDR: "127.0.0.1:0", API_TOKEN: adminToken });
-    const own = [await startTestGateway(settings), await startTestGateway(settings)];
+    const own = await startTestGateway(settings);
     return {
-      urls: [await other.started, ...own.map(({ url }) => url)],
+      urls: [await other.started, own.url],
       async close() {
         other.child.kill("SIGKILL");
-        await Promise.all([other.ended, ...own.map((gateway) => gateway.close())]);
+        await Promise.all([other.ended, own.close()]);
       },
     };
   });
@@ -97,7 +99,8 @@ describe("a stream that is cut", () => {
     const answer = await open(gatewayAt(first), id);
     run.advance(needed);
     const begun = await read(answer, first, follower.connect());
-    assert.equal(begun.bytes.toString("latin1"), recording.text.replaceAll(idOf(0), id).slice(0, first));
+    const expected = recording.text.replaceAll(idOf(0), id).slice(0, first);
+    assert.equal(masked(begun.bytes.toString("latin1")), masked(expected));
     await run.hasFollowers(0);
     run.advance(needed + away);
     for (const [index, cut] of [...later, Infinity].entries()) {

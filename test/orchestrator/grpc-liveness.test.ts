@@ -48,7 +48,7 @@ describe("GrpcLiveness", () => {
   it("ends the calls of a server that is connected and silent, and says why; the next one goes elsewhere", async () => {
     await using pair = await startPair();
     const { server, held, submit, client } = pair;
-    const calls = [submit(), client.streamWorkflowEvents({})[Symbol.asyncIterator]().next()];
+    const calls = [submit(), client.retryWorkflow({})];
     await until(() => held.length === 2);
     const error = { code: Code.Unavailable, rawMessage: /did not answer a ping within 100 ms/ };
     await Promise.all(calls.map((call) => assert.rejects(call, error)));

@@ -89,11 +89,12 @@ describe("serverStreamFunction", () => {
     const peers: Peer[] = [];
     server().serve = (peer) => peers.push(peer);
     const events = follow();
-    const other = follow().next();
     const first = events.next();
+    const other = follow().next();
     while (peers.length < 2) await new Promise(setImmediate);
-    const [peer] = peers;
-    peer?.header(grpcHeader);
+    const [peer, otherPeer] = peers;
+    // Begun, and so not made again.
+    for (const each of [otherPeer, peer]) each?.header(grpcHeader);
     peer?.data(grpcMessage("w1"));
     await first;
     peer?.data(grpcMessage("w2"));
