@@ -1,5 +1,6 @@
 import { ConfigError, parseConfig, prefix } from "./config.ts";
 import { startGateway } from "./gateway.ts";
+import { LogOutput } from "./telemetry/log-output.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import type { Logger } from "./telemetry/logger.ts";
 
@@ -25,13 +26,16 @@ function startFailure(error: unknown): string {
 /** EX_SOFTWARE of sysexits(3): nobody stopped it, and its supervisor should start it again. */
 const crashed = 70;
 
+/** How long what is logged last may wait for its reader, in milliseconds. */
+const lastWordsMs = 1000;
+
 /** Logs what nobody has caught, which leaves the process in a state that nobody knows, and ends it. */
-function crashHandler(logger: Logger): (error: unknown) => never {
+function crashHandler(logger: Logger, output: LogOutput): (error: unknown) => void {
   return function crash(err) {
     try {
       logger.fatal({ event: "gateway.crash", err }, "gateway.crash");
-      logger.flush();
-    } finally {
+      output.whenWritten(lastWordsMs, () => process.exit(crashed));
+    } catch {
       process.exit(crashed);
     }
   };
@@ -39,10 +43,11 @@ function crashHandler(logger: Logger): (error: unknown) => never {
 
 async function main(): Promise<void> {
   const { config, warnings } = parseConfig(process.env);
-  const logger = createLogger();
-  const crash = crashHandler(logger);
+  const output = new LogOutput(process.stdout);
+  const logger = createLogger(output);
+  const crash = crashHandler(logger, output);
   process.on("uncaughtException", crash).on("unhandledRejection", crash);
-  process.on("exit", () => logger.flush());
+  process.on("exit", () => output.flush());
   for (const warning of warnings) logger.warn({ event: "config.unknown" }, warning);
   const gateway = await startGateway(config, logger);
 
@@ -51,18 +56,18 @@ async function main(): Promise<void> {
     if (stopping) process.exit(1);
     stopping = true;
     logger.info({ event: "gateway.stop", signal }, "gateway.stop");
-    logger.flush();
+    output.flush();
     // Somebody at a keyboard has no load balancer to wait for.
     const stopped = signal === "SIGTERM" ? gateway.drain() : gateway.close();
     void stopped.then(() => {
       logger.info({ event: "gateway.stopped" }, "gateway.stopped");
-      process.exit(0);
+      output.whenWritten(lastWordsMs, () => process.exit(0));
     });
   }
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", stop);
   // Whoever reads this may send a signal.
   logger.info({ event: "gateway.start", url: gateway.url }, "gateway.start");
-  logger.flush();
+  output.flush();
 }
 
 await main().catch((error: unknown) => fail(startFailure(error)));

@@ -102,6 +102,26 @@ describe("main", () => {
     assert.deepEqual([code, signal, stderr], [1, null, ""]);
   });
 
+  it("serves on, and stops, although nobody reads its log", async function () {
+    this.timeout(30_000);
+    const { child, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" });
+    const url = await started;
+    child.stdout?.pause();
+    // Each brings a line of some 200 bytes; a pipe and the stream at its other end hold 128 KiB.
+    const waiting = Array.from({ length: 2000 });
+    async function work() {
+      while (waiting.pop() === undefined && waiting.length > 0) {
+        assert.equal((await fetch(`${url}/v1/healthz`)).status, 200);
+      }
+    }
+    await Promise.all(Array.from({ length: 20 }, work));
+    child.kill("SIGTERM");
+    await once(child, "exit");
+    child.stdout?.resume();
+    const { code, signal, stderr } = await ended;
+    assert.deepEqual([code, signal, stderr], [0, null, ""]);
+  });
+
   describe("when something is thrown that nobody catches", () => {
     /** A gateway that fails in this way at SIGUSR2. */
     async function startFailing(statement: string, options: string[] = []) {

@@ -3,15 +3,8 @@ import type { DestinationStream, Logger } from "pino";
 
 export type { Logger } from "pino";
 
-/** Lines are written together once they make up a page of memory, or after this many milliseconds. */
-const bufferedBytes = 4096;
-const flushMs = 100;
-
-/**
- * A logger that writes one JSON line per entry to `destination`, by default to stdout within 100 ms; `flush`
- * does so at once.
- */
-export function createLogger(destination?: DestinationStream): Logger {
+/** A logger that writes one JSON line per entry to `destination`. */
+export function createLogger(destination: DestinationStream): Logger {
   return pino(
     {
       base: null,
@@ -19,29 +12,8 @@ export function createLogger(destination?: DestinationStream): Logger {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: errorToLog },
     },
-    destination ?? bufferedStdout(),
+    destination,
   );
-}
-
-/** Stdout, written to a page at a time; a timer runs only while something waits. */
-function bufferedStdout(): DestinationStream & { flush(): void } {
-  const out = pino.destination({ dest: 1, sync: true, minLength: bufferedBytes });
-  let timer: NodeJS.Timeout | undefined;
-
-  function flush() {
-    clearTimeout(timer);
-    timer = undefined;
-    // Not `flushSync`, which would try for ever to write to a pipe that nobody reads any more.
-    out.flush();
-  }
-
-  return {
-    write(line) {
-      out.write(line);
-      timer ??= setTimeout(flush, flushMs).unref();
-    },
-    flush,
-  };
 }
 
 /** How deep a chain of causes is followed. */

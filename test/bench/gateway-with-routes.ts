@@ -6,6 +6,7 @@ import { parseConfig } from "../../src/config.ts";
 import { contractFrom, loadContract } from "../../src/contract.ts";
 import type { OpenApiDocument } from "../../src/contract.ts";
 import { startGateway } from "../../src/gateway.ts";
+import { LogOutput } from "../../src/telemetry/log-output.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 
 /** The document with `count` operations; the handler of a copy is that of its original. */
@@ -21,7 +22,7 @@ function documentWith(count: number): OpenApiDocument {
   return { ...document, paths: { ...Object.fromEntries(copies), ...document.paths } };
 }
 
-const logger = createLogger();
+const logger = createLogger(new LogOutput(process.stdout));
 const { config } = parseConfig(process.env);
 const contract = contractFrom(documentWith(Number(process.argv[2])));
 const { url } = await startGateway(config, logger, { contract });
