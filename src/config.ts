@@ -28,25 +28,36 @@ export interface Config {
   readonly shutdownGraceMs: number;
 }
 
+/** A number as people write it: `0x10` and `1e3` are slips rather than wishes. */
+const decimal = (message: string, number: z.ZodNumber) =>
+  z
+    .string()
+    .regex(/^-?\d+(\.\d+)?$/, message)
+    .transform(Number)
+    .pipe(number);
+
 /** Seconds in the environment, whole milliseconds here. */
 const secondsFrom = (least: number) =>
-  z.coerce
-    .number("must be a number of seconds")
-    .min(least, `must be at least ${least}`)
-    .max(86_400, "must be at most 86400")
-    .transform((value) => Math.round(value * 1000));
+  decimal(
+    "must be a number of seconds",
+    z.number().min(least, `must be at least ${least}`).max(86_400, "must be at most 86400"),
+  ).transform((value) => Math.round(value * 1000));
 
 const seconds = secondsFrom(0.001);
 
-const count = z.coerce
-  .number("must be a number")
-  .int("must be a whole number")
-  .min(1, "must be at least 1")
-  .max(1_000_000, "must be at most 1000000");
+const count = decimal(
+  "must be a number",
+  z
+    .number()
+    .int("must be a whole number")
+    .min(1, "must be at least 1")
+    .max(1_000_000, "must be at most 1000000"),
+);
 
-const httpUrl = z
-  .string()
-  .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ""), "must be an http:// or https:// URL");
+const httpUrl = z.string().refine((text) => {
+  const { protocol = "", username, password, search, hash } = URL.parse(text) ?? {};
+  return /^https?:$/.test(protocol) && [username, password, search, hash].every((part) => part === "");
+}, "must be an http:// or https:// URL without user, query and fragment");
 
 const bindAddress = z.string().transform((text, context) => {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/i.exec(text);
@@ -68,6 +79,7 @@ const settings = z.object({
   STALL_TIMEOUT_SECONDS: seconds.prefault("30"),
   MAX_CONNECTIONS: count.prefault("20000"),
   MAX_EVENT_STREAMS: count.prefault("10000"),
+  MAX_DOWNLOADS: count.prefault("1000"),
   MAX_REQUESTS_IN_FLIGHT: count.prefault("512"),
   ORCHESTRATOR_ENDPOINT: httpUrl.prefault("http://127.0.0.1:50051"),
   ORCHESTRATOR_RPC_TIMEOUT_SECONDS: seconds.prefault("10"),
@@ -177,6 +189,7 @@ function configFrom(values: z.output<typeof settings>): Config {
             secretAccessKey: values.R2_SECRET_ACCESS_KEY,
             connectTimeoutMs: values.OBJECT_STORE_CONNECT_TIMEOUT_SECONDS,
             readTimeoutMs: values.OBJECT_STORE_READ_TIMEOUT_SECONDS,
+            maxDownloads: values.MAX_DOWNLOADS,
           },
     drainDelayMs: values.DRAIN_DELAY_SECONDS,
     shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS,

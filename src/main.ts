@@ -10,10 +10,17 @@ function fail(message: string): never {
   process.exit(1);
 }
 
+/** What Node tells of an address that it cannot listen at: its name, where that is not known, else both parts. */
+interface ListenError extends NodeJS.ErrnoException {
+  readonly hostname?: string;
+  readonly address?: string;
+  readonly port?: number;
+}
+
 function startFailure(error: unknown): string {
   if (error instanceof ConfigError) return error.message;
-  const { code, address, port, stack } = error as NodeJS.ErrnoException & { address?: string; port?: number };
-  const bind = `${String(address)}:${port}`;
+  const { code, hostname, address, port, stack } = error as ListenError;
+  const bind = hostname ?? `${address}:${port}`;
   if (code === "EADDRINUSE") return `${bind} is already in use; set ${prefix}BIND_ADDR to another address`;
   if (code === "EACCES")
     return `${bind} may not be used by this user; set ${prefix}BIND_ADDR to another address`;

@@ -35,6 +35,7 @@ const defaults: [name: string, text: string, read: (config: Config) => unknown, 
   ["STALL_TIMEOUT_SECONDS", "30", ({ server }) => server.stallTimeoutMs, 30_000],
   ["MAX_CONNECTIONS", "20000", ({ server }) => server.maxConnections, 20_000],
   ["MAX_EVENT_STREAMS", "10000", ({ maxEventStreams }) => maxEventStreams, 10_000],
+  ["MAX_DOWNLOADS", "1000", ({ objectStore }) => objectStore?.maxDownloads, 1000],
   ["MAX_REQUESTS_IN_FLIGHT", "512", ({ maxRequestsInFlight }) => maxRequestsInFlight, 512],
   [
     "ORCHESTRATOR_ENDPOINT",
@@ -67,7 +68,7 @@ const mayBeZero = ["STALE_AUTH_SECONDS", "DRAIN_DELAY_SECONDS"];
 /** What has to be on for a default to be seen at all. */
 function around(name: string): Record<string, string> {
   if (name.startsWith("AUTH_CACHE_") || name === "STALE_AUTH_SECONDS") return { API_KEYS_ENABLED: "true" };
-  return name.startsWith("OBJECT_STORE_") || name === "R2_REGION" ? store : {};
+  return /^(OBJECT_STORE_|R2_REGION$|MAX_DOWNLOADS$)/.test(name) ? store : {};
 }
 
 describe("parseConfig", () => {
@@ -100,6 +101,7 @@ describe("parseConfig", () => {
         MAX_CONNECTIONS: "11",
         MAX_EVENT_STREAMS: "12",
         MAX_REQUESTS_IN_FLIGHT: "13",
+        MAX_DOWNLOADS: "15",
         ORCHESTRATOR_ENDPOINT: "https://orchestrator.internal:443",
         ORCHESTRATOR_PING_TIMEOUT_SECONDS: "1.5",
         ORCHESTRATOR_KEEPALIVE_SECONDS: "14",
@@ -146,6 +148,7 @@ describe("parseConfig", () => {
         secretAccessKey: "key",
         connectTimeoutMs: 1000,
         readTimeoutMs: 2000,
+        maxDownloads: 15,
       },
       drainDelayMs: 0,
       shutdownGraceMs: 3000,
@@ -165,6 +168,8 @@ describe("parseConfig", () => {
     ["10s", "must be a number of seconds"],
     ["NaN", "must be a number of seconds"],
     ["Infinity", "must be a number of seconds"],
+    ["0x10", "must be a number of seconds"],
+    ["1e3", "must be a number of seconds"],
     ...(least === "0" ? [] : [["0", `must be at least ${least}`] satisfies [string, string]]),
     ["-1", `must be at least ${least}`],
     ["86401", "must be at most 86400"],
@@ -178,11 +183,13 @@ describe("parseConfig", () => {
       ],
     ),
     ...["ORCHESTRATOR_ENDPOINT", "R2_ENDPOINT"].flatMap((name) =>
-      ["127.0.0.1:50051", "grpc://a:1", "http://", "no url"].map((value): [string, string, string] => [
-        name,
-        value,
-        "must be an http:// or https:// URL",
-      ]),
+      ["127.0.0.1:50051", "grpc://a:1", "http://", "no url", "http://u:p@a", "http://a?b", "http://a#b"].map(
+        (value): [string, string, string] => [
+          name,
+          value,
+          "must be an http:// or https:// URL without user, query and fragment",
+        ],
+      ),
     ),
     ["API_TOKEN", "", "must be one word of printable ASCII"],
     ["API_TOKEN", "two words", "must be one word of printable ASCII"],
@@ -212,7 +219,7 @@ describe("parseConfig", () => {
     assert.deepEqual(faultsOf({ BIND_ADDR: "x", API_TOKEN: "", R2_ENDPOINT: "ftp://x", R2_BUCKET: "/" }), [
       `${prefix}BIND_ADDR must be host:port, such as 0.0.0.0:8080 or [::]:8080`,
       `${prefix}API_TOKEN must be one word of printable ASCII`,
-      `${prefix}R2_ENDPOINT must be an http:// or https:// URL`,
+      `${prefix}R2_ENDPOINT must be an http:// or https:// URL without user, query and fragment`,
       `${prefix}R2_BUCKET must be the name of a bucket: letters, digits and ._-`,
       `${prefix}R2_ACCESS_KEY_ID must be set, since R2_ENDPOINT is`,
       `${prefix}R2_SECRET_ACCESS_KEY must be set, since R2_ENDPOINT is`,

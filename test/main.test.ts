@@ -44,6 +44,15 @@ describe("main", () => {
     );
   });
 
+  it("says in one line that its host is not known, and exits with 1", async () => {
+    const { code, stderr } = await runGateway({ BIND_ADDR: "999.1.1.1:80" }).ended;
+    assert.equal(code, 1);
+    assert.equal(
+      stderr,
+      `foldforge-gateway: 999.1.1.1 is not an address of this machine; set ${prefix}BIND_ADDR to another address\n`,
+    );
+  });
+
   it("warns of a setting that it does not know, with the nearest name, and serves", async () => {
     const { child, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0", API_TOKNE: "x" });
     const url = await started;

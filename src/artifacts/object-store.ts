@@ -2,7 +2,9 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Readable } from "node:stream";
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { Code } from "@connectrpc/connect";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { Refusal } from "../errors/refusal.ts";
 import type { ByteRange } from "./conditions.ts";
 import { releasingReads } from "./releasing-agent.ts";
 import { answerWithin, failOnSilence } from "./silence.ts";
@@ -18,6 +20,8 @@ export interface ObjectStoreOptions {
   readonly connectTimeoutMs: number;
   /** Longest wait for the head of an answer, and for its next bytes. */
   readonly readTimeoutMs: number;
+  /** Most objects that may be on their way at once; each holds a connection for as long as its reader takes. */
+  readonly maxDownloads: number;
 }
 
 /** An object on its way. */
@@ -44,12 +48,9 @@ export interface ObjectStore {
   close(): void;
 }
 
-/** Downloads that may be under way at once; each holds a connection for as long as its reader takes. */
-const maxSockets = 1024;
-
 /** An object store that speaks S3 with path-style addresses. */
 export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
-  const { endpoint, region, bucket, accessKeyId, secretAccessKey, readTimeoutMs } = options;
+  const { endpoint, region, bucket, accessKeyId, secretAccessKey, readTimeoutMs, maxDownloads } = options;
   const client = new S3Client({
     endpoint,
     region,
@@ -63,13 +64,19 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
       // The SDK's own timeouts would count the time for which a slow client keeps us from reading.
       requestTimeout: 0,
       socketTimeout: 0,
-      httpAgent: releasingReads(new HttpAgent({ keepAlive: true, maxSockets })),
-      httpsAgent: releasingReads(new HttpsAgent({ keepAlive: true, maxSockets })),
+      httpAgent: releasingReads(new HttpAgent({ keepAlive: true })),
+      httpsAgent: releasingReads(new HttpsAgent({ keepAlive: true })),
     }),
   });
+  let underWay = 0;
+  const leave = () => (underWay -= 1);
 
   return {
     async open(key, range, signal) {
+      if (underWay >= maxDownloads) {
+        throw new Refusal(Code.Unavailable, "too many downloads are under way; try again later");
+      }
+      underWay += 1;
       const command = new GetObjectCommand({
         Bucket: bucket,
         Key: key,
@@ -85,8 +92,10 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
         // On Node the SDK's body is always a Readable; its type also covers browsers.
         const body = Body as Readable;
         failOnSilence(body, readTimeoutMs);
+        body.once("close", leave);
         return { body, length: ContentLength, contentRange: ContentRange };
       } catch (error) {
+        leave();
         if (isMissingObject(error)) return undefined;
         throw refusalFromStore(error, accessKeyId);
       }

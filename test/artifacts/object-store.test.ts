@@ -13,7 +13,7 @@ const never = new AbortController().signal;
 const bytes = Buffer.from("0123456789abcdef");
 const key = "artifacts/odd name+%2F&é.pdb";
 
-function storeAt(endpoint: string, readTimeoutMs = 2000): ObjectStore {
+function storeAt(endpoint: string, readTimeoutMs = 2000, maxDownloads = 100): ObjectStore {
   return createObjectStore({
     endpoint,
     region: "auto",
@@ -22,6 +22,7 @@ function storeAt(endpoint: string, readTimeoutMs = 2000): ObjectStore {
     secretAccessKey: "secret",
     connectTimeoutMs: 2000,
     readTimeoutMs,
+    maxDownloads,
   });
 }
 
@@ -68,6 +69,24 @@ describe("createObjectStore", () => {
         assert.equal(object.contentRange, `bytes ${start}-${end}/${bytes.length}`);
         assert.equal((await buffer(object.body)).toString(), text);
       });
+
+    it("refuses to open more objects at once than it may, and has the places of those that are over", async () => {
+      const { open, close } = storeAt(sandbox().url, 2000, 2);
+      const next = () => open(key, undefined, never);
+      // What does not come to be takes no place.
+      for (let i = 0; i < 3; i++) await open("artifacts/none", undefined, never);
+      for (let i = 0; i < 3; i++) await assert.rejects(open(key, undefined, AbortSignal.abort()));
+      for (let i = 0; i < 3; i++) {
+        const taken = await Promise.all([next(), next()]);
+        await assert.rejects(next(), { code: Code.Unavailable, message: /too many downloads/ });
+        const [read, left] = taken.map((object) => object!.body);
+        await buffer(read!);
+        const closed = once(left!, "close");
+        left!.destroy();
+        await closed;
+      }
+      close();
+    });
 
     it("resolves to undefined for an object that is not there", async () => {
       assert.equal(await store().open("artifacts/none", undefined, never), undefined);
