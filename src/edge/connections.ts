@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import onHeaders from "on-headers";
+import { coalesceBody } from "./coalesced-body.ts";
 import { lingeringClose } from "./lingering-close.ts";
 
 /** A request and its answer. */
@@ -48,6 +49,7 @@ export class Connections {
   readonly serve = (req: IncomingMessage, res: ServerResponse): void => {
     const connection = this.#open.get(req.socket);
     if (connection === undefined) return;
+    if (hasBody(req)) coalesceBody(req);
     if (connection.current === undefined) this.#begin(connection, { req, res });
     // A client that sends so much ahead may be cut (RFC 9112 §9.3.2), and what it sends is held in memory.
     else if (connection.waiting.push({ req, res }) > maxWaiting) req.socket.destroy();

@@ -62,15 +62,17 @@ function parsedJson(text: string): unknown {
  * pending when the client breaks off, who can be told nothing.
  */
 function bytesOf(req: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
+  let bytes = Buffer.alloc(0);
   let length = 0;
   return new Promise((resolve, reject) => {
     req.on("data", (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= maxBytes) chunks.push(chunk);
-      else reject(tooLarge());
+      const wanted = length + chunk.length;
+      if (wanted > maxBytes) return reject(tooLarge());
+      // One buffer, since chunks may be as small as a byte, and each takes some hundred bytes beside that.
+      if (wanted > bytes.length) bytes = Buffer.concat([bytes], Math.max(wanted, 2 * bytes.length));
+      length += chunk.copy(bytes, length);
     });
-    req.once("end", () => resolve(Buffer.concat(chunks)));
+    req.once("end", () => resolve(bytes.subarray(0, length)));
   });
 }
 
