@@ -1,8 +1,11 @@
 import { createServer } from "node:http";
 import type { RequestListener, Server } from "node:http";
+import { Server as NetServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
+import { setImmediate as endOfTurn } from "node:timers/promises";
 import { Connections } from "./edge/connections.ts";
 import { createRefusedBytes } from "./edge/refused-bytes.ts";
+import { StallWatch } from "./edge/stall-watch.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 
@@ -84,6 +87,10 @@ export async function startServer(
     if (!waitsForUs) socket.destroy();
   }
 
+  const stalls = new StallWatch(limits.stallTimeoutMs);
+  const watch = setInterval(() => stalls.check(connections.sockets), slowCheckMs).unref();
+  server.once("close", () => clearInterval(watch));
+
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(bind.port, bind.host, resolve);
   });
@@ -92,7 +99,7 @@ export async function startServer(
     leave: () => connections.leave(),
     close(graceMs) {
       connections.leave();
-      return closeServer(server, graceMs);
+      return closeServer(server, connections, graceMs);
     },
   };
 }
@@ -120,11 +127,17 @@ function urlOf(server: Server): string {
 /** How often connections that have become idle are looked for while closing, in milliseconds. */
 const idleCheckMs = 50;
 
-async function closeServer(server: Server, graceMs: number): Promise<void> {
-  // A connection whose request has just been answered stays open for the next one until somebody closes it.
-  const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs);
+async function closeServer(server: Server, connections: Connections, graceMs: number): Promise<void> {
+  // A connection whose request has just been answered stays open for the next one until somebody closes it. Node takes
+  // one for idle already when its answer is complete, though not yet sent.
+  const idle = setInterval(() => connections.hasUnsent || server.closeIdleConnections(), idleCheckMs);
   const grace = setTimeout(() => server.closeAllConnections(), graceMs);
-  await new Promise((resolve) => server.close(resolve));
+  // Without what an HTTP server adds to it: it would close such connections at once.
+  await new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
+  // The server is closed before its last connections are, and with these the requests that were cut.
+  while (connections.count > 0) await endOfTurn();
   clearInterval(idle);
   clearTimeout(grace);
+  // The server's timer for slow requests has nothing to do any more.
+  server.close();
 }

@@ -41,6 +41,20 @@ describe("startGateway", () => {
     await upstream.close();
   });
 
+  it("has logged every request that it cuts by the time that it has closed", async () => {
+    const { gateway, upstream } = await startStack({
+      async *streamWorkflowEvents(_request, { signal }) {
+        yield workflowEvent(0n, JobState.RUNNING);
+        await abortion(signal);
+      },
+    });
+    for (let i = 0; i < 5; i++) await readEvents(await gateway.fetch("/v1/workflows/w1/events")).next();
+    await gateway.close();
+    const cut = gateway.logs.filter(({ event, complete }) => event === "http.request" && complete === false);
+    assert.equal(cut.length, 5);
+    await upstream.close();
+  });
+
   it("drains: unready at once it serves on for a while, and ends every connection; then it closes", async () => {
     const inFlight = signal();
     const mayAnswer = signal();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { setInterval } from "node:timers/promises";
 import { serve } from "./support/serve.ts";
 import { signal } from "./support/stack.ts";
 
@@ -40,6 +41,29 @@ describe("startServer", () => {
     mayEnd.resolve();
     assert.equal(await (await answer).text(), "finished");
     await closed;
+  });
+
+  it("sends what waits for a slow reader before it closes its connection", async () => {
+    // More than all the buffers between two sockets of one machine hold.
+    const bytes = Buffer.alloc(32 * 1024 * 1024);
+    const server = await serve((_req, res) => void res.end(bytes));
+    const { hostname, port } = new URL(server.url);
+    const idle = connect(Number(port), hostname);
+    const socket = connect(Number(port), hostname);
+    for (const each of [idle, socket]) each.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    await once(idle, "readable");
+    await once(socket, "readable");
+    const closed = server.close(longGraceMs);
+    // Time for what would be closed as idle.
+    const ticks = setInterval(20);
+    for (let i = 0; i < 10; i++) await ticks.next();
+    await ticks.return?.();
+    let received = 0;
+    socket.on("data", ({ length }: Buffer) => (received += length));
+    idle.resume();
+    await once(socket, "close");
+    await closed;
+    assert.ok(received > bytes.length, `${received} bytes`);
   });
 
   it("closes a connection that idles after its last answer", async function () {

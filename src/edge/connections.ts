@@ -61,6 +61,22 @@ export class Connections {
     return current === undefined ? [] : [current, ...waiting];
   }
 
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** Those that are open. */
+  get sockets(): Iterable<Socket> {
+    return this.#open.keys();
+  }
+
+  /** Whether some of an answer that is complete waits for its client. */
+  get hasUnsent(): boolean {
+    return [...this.#open].some(
+      ([socket, { current }]) => socket.writableLength > 0 && current?.res.writableEnded,
+    );
+  }
+
   /** Makes every answer from now on the last one of its connection. */
   leave(): void {
     this.#isLeaving = true;

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ErrorMiddleware } from "../locals.ts";
+import { breakOff } from "../errors/break-off.ts";
 import { errorAnswer } from "../errors/error-answer.ts";
 import { invalidRequest } from "../errors/refusal.ts";
 import { sendJsonText } from "../json-answer.ts";
@@ -24,10 +25,7 @@ export function errors(logger: Logger): ErrorMiddleware {
       traceId: trace.traceId,
     });
     if (answer.status >= 500 || res.headersSent) log(error, { status: answer.status });
-    if (res.headersSent) {
-      res.destroy();
-      return;
-    }
+    if (res.headersSent) return breakOff(res);
     res.status(answer.status).set(answer.headers);
     try {
       sendJsonText(res, JSON.stringify(answer.body));

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { breakOff } from "../errors/break-off.ts";
 import { eventFrame, heartbeatFrame } from "./frames.ts";
 
 /** The headers of an event stream; `no-transform` and `X-Accel-Buffering` keep proxies from holding events back. */
@@ -71,7 +72,7 @@ export class EventResponse {
    */
   cut(): void {
     if (!this.#res.destroyed) this.start();
-    this.#res.destroy();
+    breakOff(this.#res);
   }
 
   /** Sends a fatal error; resolves when it is on its way. The connection is the caller's to destroy. */

@@ -34,6 +34,18 @@ describe("createInFlightLimit", () => {
     assert.equal(limit(), 100);
   });
 
+  it("is raised by one for each ten milliseconds without requests", async () => {
+    const limit = limitOf(100);
+    for (let i = 0; i < 9; i++) await turn(limit, 26);
+    await endOfTurn();
+    time += 50;
+    // One for the turn that asked last.
+    assert.equal(limit(), 64 + 1 + 5);
+    await endOfTurn();
+    time += 1000;
+    assert.equal(limit(), 100);
+  });
+
   it("stays below 64 where that is configured", async () => {
     const limit = limitOf(2);
     assert.equal(await turn(limit, 1000), 2);

@@ -42,6 +42,18 @@ describe("a client that stops reading", () => {
     socket.destroy();
   });
 
+  it("is cut although it goes on sending", async () => {
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
+    store().answer = serveBytes(bytes);
+    const from = stack().gateway.logs.length;
+    const socket = ask("/v1/workflows/w1/artifacts/big");
+    const dripping = setInterval(() => socket.write("\r\n"), 50);
+    const line = await nextRequest(stack().gateway, from);
+    clearInterval(dripping);
+    assert.deepEqual([line["status"], line["complete"]], [200, false]);
+    socket.destroy();
+  });
+
   it("is cut in the middle of a large JSON answer", async () => {
     const { spec, ...rest } = workflowIn(JobState.RUNNING);
     const steps = spec!.steps.map((step) => ({ ...step, params: { text: "x".repeat(bytes.length) } }));
