@@ -11,8 +11,8 @@ interface GoodVerdict {
   readonly principal: string;
 }
 
-/** Asks the orchestrator about a key; rejects when it cannot be asked. */
-export type LookUpKey = (keyHash: string, trace: TraceContext) => Promise<KeyVerdict>;
+/** Asks the orchestrator about a key, until `signal` aborts; rejects when it cannot be asked. */
+export type LookUpKey = (keyHash: string, trace: TraceContext, signal: AbortSignal) => Promise<KeyVerdict>;
 
 /**
  * What a key is used for: a write wants a fresh verdict, a read may have a stale one when there is no other, and
@@ -24,9 +24,10 @@ export type KeyUse = "write" | "read" | "follow";
 export interface KeyDirectory {
   /**
    * The verdict on a key, at most `ttlMs` old; from a good key that cannot be looked up, but for writes, at most
-   * `staleMs` older. Rejects when a lookup is needed and fails.
+   * `staleMs` older. Rejects when a lookup is needed and fails, and with the reason of `signal` when that aborts
+   * before the end of the lookup: nobody waits for the verdict any more.
    */
-  verdictOn(keyHash: string, trace: TraceContext, use: KeyUse): Promise<KeyVerdict>;
+  verdictOn(keyHash: string, trace: TraceContext, use: KeyUse, signal?: AbortSignal): Promise<KeyVerdict>;
   /** Forgets a key, so that the next question goes to the orchestrator. */
   forget(keyHash: string): void;
 }
@@ -49,16 +50,37 @@ interface GoodKey {
 }
 
 interface Lookup {
+  readonly keyHash: string;
   readonly askedAt: number;
   readonly answer: Promise<KeyVerdict>;
+  readonly cancelling: AbortController;
+  waiting: number;
 }
 
-/** How long a lookup that failed is not repeated for a read, and one that says nothing is waited for by it. */
+/**
+ * How long a lookup that failed is not repeated for a read, and how long the ones after it are waited for by it;
+ * how long any lookup is waited for by a stream that is open.
+ */
 const retryMs = 1000;
+
+/**
+ * How many lookups go on though nobody waits for them. Servers close a connection, which everybody's calls share,
+ * on which too many streams are reset: whoever sends junk and leaves is not to bring that about while lookups are
+ * answered quickly.
+ */
+const maxAbandoned = 100;
 
 /**
  * A cache before `lookUp` (contract section 7). Good keys and denials are kept apart, so that junk cannot push
  * good keys out. A refusal for want of an answer is not kept. One lookup runs at a time per key, whoever waits.
+ *
+ * Of the lookups that nobody waits for any more, no more than `maxAbandoned` go on: clients that leave hold
+ * nothing at the orchestrator. A key that may still be used stale does not count, and its lookup goes on: whether it
+ * is denied, or cannot be looked up, is not to depend on how long its clients stay.
+ *
+ * A stale verdict is for a store that is down, not for one that is slow: a read has it only once a lookup of the
+ * key has failed, by its deadline at the latest. Before that reads wait, and a denial that takes long is obeyed as
+ * one that comes at once. Only streams that are open already go on while a lookup says nothing.
  */
 export function createKeyDirectory(lookUp: LookUpKey, options: KeyDirectoryOptions): KeyDirectory {
   const { ttlMs, staleMs, maxEntries: max, logger, now = () => performance.now() } = options;
@@ -66,21 +88,50 @@ export function createKeyDirectory(lookUp: LookUpKey, options: KeyDirectoryOptio
   /** When each was asked for. */
   const denied = new LRUCache<string, number>({ max });
   const underWay = new Map<string, Lookup>();
+  /** The one that was left first comes first. */
+  const abandoned = new Set<Lookup>();
 
-  async function lookUpAndKeep(keyHash: string, trace: TraceContext): Promise<KeyVerdict> {
+  function begin(keyHash: string, trace: TraceContext): Lookup {
+    const cancelling = new AbortController();
     // The answer may be as old as the question: its time starts when it was asked.
-    const lookup: Lookup = { askedAt: now(), answer: lookUp(keyHash, trace) };
+    const askedAt = now();
+    const answer = lookUp(keyHash, trace, cancelling.signal);
+    const lookup: Lookup = { keyHash, askedAt, answer, cancelling, waiting: 0 };
     underWay.set(keyHash, lookup);
-    // Forgotten meanwhile, the answer is older than what made it so.
-    const settles = () => underWay.get(keyHash) === lookup && underWay.delete(keyHash);
-    try {
-      const verdict = await lookup.answer;
-      if (settles()) keep(keyHash, verdict, lookup.askedAt);
-      return verdict;
-    } catch (error) {
-      if (settles()) noteFailure(keyHash, trace, error);
-      throw error;
-    }
+    answer.then(
+      (verdict) => settles(lookup) && keep(keyHash, verdict, askedAt),
+      (error: unknown) => settles(lookup) && noteFailure(keyHash, trace, error),
+    );
+    return lookup;
+  }
+
+  /** Whether what comes of a lookup counts: forgotten meanwhile, the answer is older than what made it so. */
+  function settles(lookup: Lookup): boolean {
+    abandoned.delete(lookup);
+    return underWay.get(lookup.keyHash) === lookup && underWay.delete(lookup.keyHash);
+  }
+
+  function waitFor(lookup: Lookup, signal: AbortSignal | undefined): Promise<KeyVerdict> {
+    lookup.waiting += 1;
+    abandoned.delete(lookup);
+    if (signal === undefined) return lookup.answer;
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        reject(signal.reason as Error);
+        lookup.waiting -= 1;
+        if (lookup.waiting === 0 && staleVerdict(lookup.keyHash, "read") === undefined) abandon(lookup);
+      };
+      signal.addEventListener("abort", leave);
+      void lookup.answer.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+    });
+  }
+
+  function abandon(lookup: Lookup): void {
+    abandoned.add(lookup);
+    if (abandoned.size <= maxAbandoned) return;
+    const [first = lookup] = abandoned;
+    settles(first);
+    first.cancelling.abort();
   }
 
   function keep(keyHash: string, verdict: KeyVerdict, askedAt: number): void {
@@ -110,7 +161,7 @@ export function createKeyDirectory(lookUp: LookUpKey, options: KeyDirectoryOptio
   }
 
   return {
-    async verdictOn(keyHash, trace, use) {
+    async verdictOn(keyHash, trace, use, signal) {
       const time = now();
       const known = good.get(keyHash);
       if (known !== undefined && time - known.askedAt <= ttlMs) return known.verdict;
@@ -119,14 +170,18 @@ export function createKeyDirectory(lookUp: LookUpKey, options: KeyDirectoryOptio
 
       const lookup = underWay.get(keyHash);
       const isSilent = lookup !== undefined && time - lookup.askedAt >= retryMs;
-      if (isSilent || (known?.failedAt !== undefined && time - known.failedAt < retryMs)) {
+      const failedAt = known?.failedAt;
+      const hasJustFailed = failedAt !== undefined && time - failedAt < retryMs;
+      if (hasJustFailed || (isSilent && (failedAt !== undefined || use === "follow"))) {
         const stale = staleVerdict(keyHash, use);
         if (stale !== undefined) return stale;
       }
       if (isSilent && use === "follow") throw new Error("the lookup of the key says nothing");
+      signal?.throwIfAborted();
       try {
-        return await (lookup?.answer ?? lookUpAndKeep(keyHash, trace));
+        return await waitFor(lookup ?? begin(keyHash, trace), signal);
       } catch (error) {
+        signal?.throwIfAborted();
         const stale = staleVerdict(keyHash, use);
         if (stale !== undefined) return stale;
         throw error;

@@ -10,10 +10,10 @@ const principalPattern = /^[!-~](?:[ -~]*[!-~])?$/;
  * later calls can carry: they would be scoped to somebody else, or not at all.
  */
 export function createKeyLookup(client: OrchestratorClient, timeoutMs: number): LookUpKey {
-  return async function lookUpKey(keyHash, trace) {
+  return async function lookUpKey(keyHash, trace, signal) {
     const { allowed, principal } = await client.authenticateApiKey(
       { keyHash },
-      { timeoutMs, headers: outgoingMetadata(trace) },
+      { signal, timeoutMs, headers: outgoingMetadata(trace) },
     );
     if (!allowed) return { allowed };
     if (!principalPattern.test(principal))

@@ -30,8 +30,9 @@ function directory(answer: (keyHash: string) => KeyVerdict | Promise<KeyVerdict>
 const onlyAlice = (keyHash: string): KeyVerdict =>
   keyHash === alice.keyHash ? { allowed: true, principal: "alice" } : { allowed: false };
 
+const { signal: stays } = new AbortController();
 const authenticate = (keys: KeyDirectory | undefined, header: string | undefined, use: KeyUse = "read") =>
-  createAuthenticator("secret", keys).authenticate(header, trace, use);
+  createAuthenticator("secret", keys).authenticate(header, trace, use, stays);
 
 async function assertRefused(caller: Promise<unknown>) {
   await assert.rejects(caller, (error) => {
@@ -56,7 +57,7 @@ describe("authenticate", () => {
   it("looks up the SHA-256 of a token and never the token", async () => {
     const { keys, seen } = directory(onlyAlice);
     await assertRefused(authenticate(keys, "Bearer raw-token"));
-    assert.deepEqual(seen, [[hashOf("raw-token"), trace, "read"]]);
+    assert.deepEqual(seen, [[hashOf("raw-token"), trace, "read", stays]]);
     assert.ok(!JSON.stringify(seen).includes("raw-token"));
   });
 
@@ -64,7 +65,7 @@ describe("authenticate", () => {
     it(`asks for a verdict that is good enough to ${use}`, async () => {
       const { keys, seen } = directory(onlyAlice);
       await authenticate(keys, "Bearer alice-key", use);
-      assert.deepEqual(seen, [[alice.keyHash, trace, use]]);
+      assert.deepEqual(seen, [[alice.keyHash, trace, use, stays]]);
     });
 
   for (const header of [

@@ -78,8 +78,11 @@ describe("createKeyDirectory, while keys cannot be looked up", () => {
     assert.equal(asked.length, 2);
   });
 
-  it("answers reads at once, and lets writes wait, while a lookup has said nothing for a second", async () => {
+  it("answers reads at once, and lets writes wait, while a lookup after one that failed is silent for a second", async () => {
     const { asked, clock, store, verdictOn } = await setUpStale();
+    await verdictOn("k");
+    asked.length = 0;
+    clock.ms += retryMs;
     const answer = Promise.withResolvers<KeyVerdict>();
     store.answer = () => answer.promise;
     const early = verdictOn("k");
@@ -92,8 +95,37 @@ describe("createKeyDirectory, while keys cannot be looked up", () => {
     assert.equal(asked.length, 1);
   });
 
+  it("makes reads wait for a lookup that is only slow, and takes its denial", async () => {
+    const { asked, clock, store, verdictOn } = await setUpStale();
+    const answer = Promise.withResolvers<KeyVerdict>();
+    store.answer = () => answer.promise;
+    const waiting = [verdictOn("k")];
+    for (let i = 0; i < 10; i++) {
+      clock.ms += retryMs;
+      waiting.push(verdictOn("k"));
+    }
+    assert.deepEqual(await verdictOn("k", "follow"), holder("alice"));
+    answer.resolve(denied);
+    assert.deepEqual(await Promise.all(waiting), Array(11).fill(denied));
+    assert.deepEqual(await verdictOn("k", "follow"), denied);
+    assert.equal(asked.length, 1);
+  });
+
+  it("serves the reads that wait for a slow lookup as soon as it fails", async () => {
+    const { clock, store, verdictOn } = await setUpStale();
+    const answer = Promise.withResolvers<KeyVerdict>();
+    store.answer = () => answer.promise;
+    const waiting = [verdictOn("k")];
+    clock.ms += 10 * retryMs;
+    waiting.push(verdictOn("k"));
+    answer.reject(down);
+    assert.deepEqual(await Promise.all(waiting), [holder("alice"), holder("alice")]);
+  });
+
   it("believes a lookup that is no longer than a second under way, also beside a stale verdict", async () => {
     const { clock, store, verdictOn } = await setUpStale();
+    await verdictOn("k");
+    clock.ms += retryMs;
     const answer = Promise.withResolvers<KeyVerdict>();
     store.answer = () => answer.promise;
     const waiting = [verdictOn("k")];
@@ -113,6 +145,49 @@ describe("createKeyDirectory, while keys cannot be looked up", () => {
     const read = verdictOn("k", "read");
     answer.resolve(holder("alice"));
     assert.deepEqual(await Promise.all([early, read]), [holder("alice"), holder("alice")]);
+  });
+
+  describe("left by everybody", () => {
+    /** Leaves the lookup of `k`, `msBefore` later, and after it as many others as may go on for nobody. */
+    async function leaveAll(msBefore: number) {
+      const directory = await setUpStale();
+      const { clock, store, verdictOn } = directory;
+      const answer = Promise.withResolvers<KeyVerdict>();
+      store.answer = () => answer.promise;
+      clock.ms += msBefore;
+      for (const key of ["k", ...Array.from({ length: 100 }, (_, i) => `other${i}`)]) {
+        const leaving = new AbortController();
+        const verdict = verdictOn(key, "read", leaving.signal);
+        leaving.abort();
+        await assert.rejects(verdict, { name: "AbortError" });
+      }
+      return { ...directory, answer };
+    }
+
+    it("learns that a good key was denied", async () => {
+      const { answer, asked, cancelled, store, verdictOn } = await leaveAll(0);
+      assert.deepEqual(cancelled, []);
+      answer.resolve(denied);
+      await answer.promise;
+      store.answer = () => Promise.reject(down);
+      asked.length = 0;
+      assert.deepEqual(await verdictOn("k"), denied);
+      assert.deepEqual(asked, []);
+    });
+
+    it("learns that a good key cannot be looked up", async () => {
+      const { answer, asked, verdictOn } = await leaveAll(0);
+      answer.reject(down);
+      await assert.rejects(answer.promise);
+      asked.length = 0;
+      assert.deepEqual(await verdictOn("k"), holder("alice"));
+      assert.deepEqual(asked, []);
+    });
+
+    it("cancels the lookup of a key whose stale time is over", async () => {
+      const { cancelled } = await leaveAll(staleMs);
+      assert.deepEqual(cancelled, ["k"]);
+    });
   });
 
   it("takes a denial at once, and does not let the key read when the store is down once more", async () => {

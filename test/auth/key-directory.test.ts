@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { KeyVerdict } from "../../src/auth/key-directory.ts";
+import { getEventListeners } from "node:events";
+import type { KeyUse, KeyVerdict } from "../../src/auth/key-directory.ts";
 import { denied, holder, setUpDirectory as setUp, ttlMs } from "./test-directory.ts";
 
 describe("createKeyDirectory", () => {
@@ -134,4 +135,106 @@ describe("createKeyDirectory", () => {
     await verdictOn("b");
     assert.equal(asked.length, 4);
   });
+});
+
+describe("createKeyDirectory, when those who wait leave", () => {
+  const maxAbandoned = 100;
+
+  /** A directory whose lookups say nothing until `answer` does. */
+  function setUpSilent() {
+    const answer = Promise.withResolvers<KeyVerdict>();
+    const directory = setUp(() => answer.promise, { maxEntries: 1000 });
+
+    /** Waits for the verdict on `key`, until it leaves. */
+    function wait(key: string, use: KeyUse = "read") {
+      const leaving = new AbortController();
+      const verdict = directory.verdictOn(key, use, leaving.signal);
+      async function leave() {
+        leaving.abort();
+        await assert.rejects(verdict, { name: "AbortError" });
+      }
+      return { verdict, leave, signal: leaving.signal };
+    }
+
+    /** As many lookups as may go on for nobody. */
+    async function abandonOthers() {
+      for (let i = 0; i < maxAbandoned; i++) await wait(`other${i}`).leave();
+    }
+
+    return { ...directory, answer, wait, abandonOthers };
+  }
+
+  it("cancels the lookup that was left first once too many go on for nobody, and asks again after that", async () => {
+    const { asked, cancelled, wait, abandonOthers } = setUpSilent();
+    await wait("k").leave();
+    await wait("l", "write").leave();
+    assert.deepEqual(cancelled, []);
+    await abandonOthers();
+    assert.deepEqual(cancelled, ["k", "l"]);
+    asked.length = 0;
+    void wait("k");
+    assert.deepEqual(asked, ["k"]);
+  });
+
+  it("keeps nothing of a lookup that it cancelled, whatever comes of it", async () => {
+    const { asked, answer, wait, abandonOthers } = setUpSilent();
+    await wait("k").leave();
+    await abandonOthers();
+    answer.resolve(holder("alice"));
+    asked.length = 0;
+    assert.deepEqual(await wait("k").verdict, holder("alice"));
+    assert.deepEqual(asked, ["k"]);
+  });
+
+  it("does not touch those who stay, with a signal or without", async () => {
+    const { asked, answer, cancelled, verdictOn, wait, abandonOthers } = setUpSilent();
+    const leaving = [wait("k"), wait("l")];
+    const staying = [wait("k").verdict, verdictOn("l", "follow")];
+    for (const { leave } of leaving) await leave();
+    await abandonOthers();
+    assert.deepEqual(cancelled, []);
+    answer.resolve(holder("alice"));
+    assert.deepEqual(await Promise.all(staying), [holder("alice"), holder("alice")]);
+    assert.equal(asked.length, 2 + maxAbandoned);
+  });
+
+  it("gives a lookup that was left to whoever comes next", async () => {
+    const { asked, answer, cancelled, wait, abandonOthers } = setUpSilent();
+    await wait("k").leave();
+    const next = wait("k");
+    await abandonOthers();
+    assert.deepEqual(cancelled, []);
+    answer.resolve(holder("alice"));
+    assert.deepEqual(await next.verdict, holder("alice"));
+    assert.equal(asked.length, 1 + maxAbandoned);
+  });
+
+  it("remembers the answer for which nobody has waited, and has room for others then", async () => {
+    const { asked, answer, cancelled, wait, abandonOthers } = setUpSilent();
+    await wait("k").leave();
+    answer.resolve(denied);
+    assert.deepEqual(await wait("l").verdict, denied);
+    assert.deepEqual(await wait("k").verdict, denied);
+    assert.deepEqual(asked, ["k", "l"]);
+    await abandonOthers();
+    assert.deepEqual(cancelled, []);
+  });
+
+  it("asks nobody for one who has left already", async () => {
+    const { asked, verdictOn } = setUpSilent();
+    await assert.rejects(verdictOn("k", "read", AbortSignal.abort()), { name: "AbortError" });
+    assert.deepEqual(asked, []);
+  });
+
+  for (const outcome of ["answered", "failed"] as const)
+    it(`listens to nobody any more once the lookup has ${outcome}`, async () => {
+      const { answer, wait } = setUpSilent();
+      const { verdict, signal } = wait("k");
+      assert.equal(getEventListeners(signal, "abort").length, 1);
+      if (outcome === "answered") answer.resolve(denied);
+      else answer.reject(new Error("unreachable"));
+      await Promise.allSettled([verdict]);
+      await wait("next").verdict.catch(() => undefined);
+      assert.equal(getEventListeners(signal, "abort").length, 0);
+    });
 });

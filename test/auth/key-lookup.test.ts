@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { createKeyLookup } from "../../src/auth/key-lookup.ts";
 import { traceContextFrom, traceparentOf } from "../../src/telemetry/trace-context.ts";
 import { suite } from "../support/gateway.ts";
+import { hang } from "../support/hang.ts";
 import { clientSuite } from "../support/orchestrator.ts";
 import { startUpstream } from "../support/upstream.ts";
 
@@ -12,7 +13,8 @@ const trace = traceContextFrom(undefined, undefined);
 describe("createKeyLookup", () => {
   const upstream = suite(startUpstream);
   const client = clientSuite(upstream);
-  const lookUp = (timeoutMs = 5000) => createKeyLookup(client(), timeoutMs)("ab", trace);
+  const lookUp = (timeoutMs = 5000, { signal } = new AbortController()) =>
+    createKeyLookup(client(), timeoutMs)("ab", trace, signal);
 
   for (const [answer, verdict] of [
     [
@@ -58,5 +60,15 @@ describe("createKeyLookup", () => {
       return {};
     };
     await assert.rejects(lookUp(50), { code: Code.DeadlineExceeded });
+  });
+
+  it("cancels the call when its signal aborts", async () => {
+    const { begun, cancelled } = hang(upstream(), "authenticateApiKey");
+    const leaving = new AbortController();
+    const lookup = lookUp(5000, leaving);
+    await begun;
+    leaving.abort();
+    await assert.rejects(lookup, { code: Code.Canceled });
+    await cancelled;
   });
 });

@@ -15,12 +15,14 @@ export function setUpDirectory(
   { maxEntries = 100, staleMs: stale = staleMs } = {},
 ) {
   const asked: string[] = [];
+  const cancelled: string[] = [];
   const logs: LogLine[] = [];
   const clock = { ms: 1_000_000 };
   const trace = traceContextFrom(undefined, undefined);
   const keys = createKeyDirectory(
-    async (keyHash) => {
+    async (keyHash, _trace, signal) => {
       asked.push(keyHash);
+      signal.addEventListener("abort", () => cancelled.push(keyHash));
       return answer(keyHash);
     },
     {
@@ -33,9 +35,12 @@ export function setUpDirectory(
   );
   return {
     asked,
+    /** The keys whose lookups nobody waited for any more. */
+    cancelled,
     logs,
     clock,
-    verdictOn: (keyHash: string, use: KeyUse = "read") => keys.verdictOn(keyHash, trace, use),
+    verdictOn: (keyHash: string, use: KeyUse = "read", signal?: AbortSignal) =>
+      keys.verdictOn(keyHash, trace, use, signal),
     forget: keys.forget,
   };
 }

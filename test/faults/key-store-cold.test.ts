@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { suite } from "../support/gateway.ts";
+import { hang } from "../support/hang.ts";
 import { sendPath } from "../support/raw-http.ts";
 import { sha256, workflowIn } from "../support/samples.ts";
 import { signal, startStack } from "../support/stack.ts";
@@ -71,5 +72,27 @@ describe(`${crowd} requests at once, each on a connection of its own`, () => {
       throw new ConnectError("down", Code.Unavailable);
     });
     assert.deepEqual(outcome, { statuses: [503], hashes: [sha256("key-in-the-dark")] });
+  });
+});
+
+describe("junk keys whose clients leave, before a key store that says nothing", () => {
+  const stack = suite(() => startStack({}, { API_KEYS_ENABLED: "true" }));
+
+  it("hold no more lookups at the orchestrator than a hundred", async () => {
+    const { gateway, upstream } = stack();
+    let lookups = 0;
+    const allBegun = signal();
+    const { cancelled } = hang(upstream, "authenticateApiKey", () => {
+      lookups += 1;
+      if (lookups === 101) allBegun.resolve();
+    });
+    const leaving = new AbortController();
+    const answers = Array.from({ length: 101 }, (_, i) =>
+      gateway.fetch("/v1/workflows/w1", { token: `junk-${i}`, signal: leaving.signal }),
+    );
+    await allBegun.promise;
+    leaving.abort();
+    await Promise.allSettled(answers);
+    await cancelled;
   });
 });

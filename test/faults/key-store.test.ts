@@ -141,8 +141,10 @@ describe("a key store that is down", () => {
     assert.equal(await status("key-e"), 503);
   });
 
-  it("makes reads wait for no lookup that has said nothing for a second", async () => {
+  it("makes reads wait for no lookup that has said nothing for a second, once one has failed", async () => {
     await outdate("key-f");
+    assert.equal(await status("key-f"), 200);
+    time += 1000;
     const lookup = hang(stack().upstream, "authenticateApiKey");
     const first = status("key-f");
     await lookup.begun;

@@ -9,7 +9,7 @@ import type { TestGateway } from "../support/gateway.ts";
 import { hang } from "../support/hang.ts";
 import { jsonPost, oneStep, workflowEvent, workflowIn } from "../support/samples.ts";
 import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
-import { abortion, startStack } from "../support/stack.ts";
+import { abortion, signal, startStack } from "../support/stack.ts";
 
 const ttlMs = 30_000;
 const staleMs = 60_000;
@@ -127,6 +127,26 @@ describe("an open stream, while its key cannot be looked up", () => {
     time += 1;
     assert.equal(await reader.ending, "broken");
     assert.ok(hangs);
+  });
+
+  it("is cut, and new reads are refused, by a denial that takes long", async () => {
+    const { reader } = await open("key-slow");
+    const [asked, denial] = [signal(), signal()];
+    stack().upstream.rpcs.authenticateApiKey = async () => {
+      asked.resolve();
+      await denial.promise;
+      return { allowed: false };
+    };
+    const read = async () => (await stack().gateway.fetch("/v1/workflows/w1", { token: "key-slow" })).status;
+    time += ttlMs + 1;
+    const reads = [read()];
+    await asked.promise;
+    time += 5000;
+    reads.push(read());
+    await goesOn(reader);
+    denial.resolve();
+    assert.deepEqual(await Promise.all(reads), [401, 401]);
+    assert.equal(await reader.ending, "broken");
   });
 
   it("is cut as soon as the key turns out to be revoked", async () => {
