@@ -19,8 +19,8 @@ interface Conditions {
 }
 
 /** The strong ETag of a file; undefined without a digest to vouch for it. */
-export function etagOf(sha256: string): string | undefined {
-  return /^[0-9a-f]{64}$/.test(sha256) ? `"${sha256}"` : undefined;
+export function etagOf(digest: string | undefined): string | undefined {
+  return digest === undefined ? undefined : `"${digest}"`;
 }
 
 /**

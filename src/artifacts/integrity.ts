@@ -1,6 +1,17 @@
 import { createHash } from "node:crypto";
 import { finished, Writable } from "node:stream";
+import { internalError } from "../errors/refusal.ts";
 import { release } from "./release.ts";
+
+/**
+ * The SHA-256 in an artifact's metadata, in lower case; undefined where it is empty, and nothing vouches for the file.
+ * Throws Internal for what is no SHA-256: a check that was meant must not be left out.
+ */
+export function digestOf(sha256: string): string | undefined {
+  if (sha256 === "") return undefined;
+  if (/^[0-9a-f]{64}$/i.test(sha256)) return sha256.toLowerCase();
+  throw internalError(new Error(`the artifact's metadata has no SHA-256 but "${sha256.slice(0, 100)}"`));
+}
 
 /** What the bytes of a transfer must be. */
 interface Expectation {

@@ -6,6 +6,7 @@ import { Code } from "@connectrpc/connect";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { Refusal } from "../errors/refusal.ts";
 import type { ByteRange } from "./conditions.ts";
+import { readErrorPage } from "./error-page.ts";
 import { releasingReads } from "./releasing-agent.ts";
 import { answerWithin, failOnSilence } from "./silence.ts";
 import { isMissingObject, refusalFromStore } from "./store-failure.ts";
@@ -59,6 +60,8 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     maxAttempts: 2,
     // R2 sends no checksums of S3's kinds; the artifact's own SHA-256 is checked instead.
     responseChecksumValidation: "WHEN_REQUIRED",
+    // Of a download, the SDK collects nothing but errors, and would whatever their length.
+    streamCollector: readErrorPage,
     requestHandler: new NodeHttpHandler({
       connectionTimeout: options.connectTimeoutMs,
       // The SDK's own timeouts would count the time for which a slow client keeps us from reading.

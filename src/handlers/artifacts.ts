@@ -1,9 +1,8 @@
 import { pipeline } from "node:stream/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Response } from "express";
-import type { Artifact } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { etagOf, selectionFor } from "../artifacts/conditions.ts";
-import { createCheckedWriter, IntegrityError } from "../artifacts/integrity.ts";
+import { createCheckedWriter, digestOf, IntegrityError } from "../artifacts/integrity.ts";
 import { findOutput } from "../artifacts/object-key.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { Handler } from "../contract.ts";
@@ -36,7 +35,8 @@ export function downloadArtifact({
     if (store === undefined) throw new Refusal(Code.Unavailable, "no object store is configured");
 
     const size = Number(artifact.sizeBytes);
-    const etag = etagOf(artifact.sha256);
+    const digest = digestOf(artifact.sha256);
+    const etag = etagOf(digest);
     const isHead = req.method === "HEAD";
     const selection = selectionFor(
       {
@@ -57,8 +57,9 @@ export function downloadArtifact({
 
     const range = selection.kind === "part" ? selection.range : undefined;
     const length = range === undefined ? size : range.end - range.start + 1;
+    const headers = { key, contentType: artifact.contentType, etag, length };
     if (isHead) {
-      setHeaders(res, artifact, key, length);
+      setHeaders(res, headers);
       res.end();
       return;
     }
@@ -74,9 +75,9 @@ export function downloadArtifact({
       );
     }
     // No digest vouches for the bytes of a part; of it only place and length are known to be right.
-    const sha256 = length === size && etag !== undefined ? artifact.sha256 : undefined;
+    const sha256 = length === size ? digest : undefined;
     const writer = createCheckedWriter(res, { length, sha256 }, function begin() {
-      setHeaders(res, artifact, key, length);
+      setHeaders(res, headers);
       if (contentRange !== undefined) res.status(206).set("Content-Range", contentRange);
     });
     await pipeline(object.body, writer).catch((error: unknown) => {
@@ -107,13 +108,20 @@ function setValidators(res: Response, etag: string | undefined): void {
 /** RFC 9110 §8.3.1, parameters included; what is no media type is bytes. */
 const mediaTypePattern = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?: *; *[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[ !#-~]*"))*$/;
 
-function setHeaders(res: Response, artifact: Artifact, key: string, length: number): void {
-  setValidators(res, etagOf(artifact.sha256));
+interface FileHeaders {
+  readonly key: string;
+  readonly contentType: string;
+  readonly etag: string | undefined;
+  readonly length: number;
+}
+
+function setHeaders(res: Response, { key, contentType, etag, length }: FileHeaders): void {
+  setValidators(res, etag);
   // `attachment` sets a type by the name's extension; the artifact's own follows.
   res.attachment(key.slice(key.lastIndexOf("/") + 1));
   res.setHeader(
     "Content-Type",
-    mediaTypePattern.test(artifact.contentType) ? artifact.contentType : "application/octet-stream",
+    mediaTypePattern.test(contentType) ? contentType : "application/octet-stream",
   );
   res.set({
     "Content-Length": String(length),

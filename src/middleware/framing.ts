@@ -6,19 +6,26 @@ import { Refusal } from "../errors/refusal.ts";
 const maxTargetBytes = 8192;
 const maxHeaderBytes = 16_384;
 
-/** The headers that decide whom a request is for, who sends it, and where it ends. */
+/** The headers that decide whom a request is for, who sends it, where it ends, and what it means. */
 const onlyOnce: ReadonlySet<string> = new Set([
   "host",
   "authorization",
   "content-length",
   "transfer-encoding",
+  "content-type",
+  "idempotency-key",
+  "last-event-id",
 ]);
+
+/** An IPv6 address in brackets, or a name or IPv4 address, with its port (RFC 9110 §7.2, RFC 3986 §3.2.2). */
+const hostAndPort = /^(?:\[[\da-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/i;
 
 /** A transfer coding that is registered, or `trailers`, with its weight (RFC 9110 §10.1.4). */
 const coding = /^(?:trailers|chunked|(?:x-)?compress|deflate|(?:x-)?gzip)(?:\s*;\s*q=[01](?:\.\d{0,3})?)?$/i;
 
 /** What a header must say, and how to tell whether it does. */
 const mustSay: ReadonlyMap<string, readonly [what: string, isSound: (value: string) => boolean]> = new Map([
+  ["host", ["a host, with its port or without", (value: string) => hostAndPort.test(value)]],
   ["transfer-encoding", ["chunked", (value: string) => /^chunked$/i.test(value)]],
   ["te", ["registered transfer codings", isListOfCodings]],
   ["expect", ["100-continue", (value: string) => /^100-continue$/i.test(value)]],
@@ -30,7 +37,7 @@ function isListOfCodings(value: string): boolean {
 
 /**
  * Refuses a request that another HTTP implementation on its way might have read differently: where it ends, whom it
- * is for, who sent it (RFC 9112 §3.2, §6.1, §11.2). It also holds the limits of a request's head.
+ * is for, who sent it, what it means (RFC 9112 §3.2, §6.1, §11.2). It also holds the limits of a request's head.
  */
 export const framing: RequestHandler = function framing(req, res, next) {
   // Node drops what came in one packet with a request to change the protocol, which is answered in this one.

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createCheckedWriter } from "../../src/artifacts/integrity.ts";
+import { Code } from "@connectrpc/connect";
+import { createCheckedWriter, digestOf } from "../../src/artifacts/integrity.ts";
+import { Refusal } from "../../src/errors/refusal.ts";
 
 const bytes = Buffer.from("0123456789abcdef".repeat(1000));
 const sha256 = createHash("sha256").update(bytes).digest("hex");
@@ -35,6 +37,21 @@ async function pass(chunks: Buffer[], expectation: Expectation) {
   out.destroy();
   return outcome;
 }
+
+describe("digestOf", () => {
+  it("is a SHA-256 as it stands", () => assert.equal(digestOf(sha256), sha256));
+  it("is in lower case", () => assert.equal(digestOf(sha256.toUpperCase()), sha256));
+  it("is none where the metadata has none", () => assert.equal(digestOf(""), undefined));
+
+  for (const text of [sha256.slice(1), `${sha256}0`, `${sha256}\n`, ` ${sha256}`, "x".repeat(64), "0"])
+    it(`takes ${JSON.stringify(text)} for a broken promise`, () => {
+      assert.throws(() => digestOf(text), isBrokenPromise);
+    });
+
+  function isBrokenPromise(error: unknown): boolean {
+    return error instanceof Refusal && error.code === Code.Internal && error.cause instanceof Error;
+  }
+});
 
 describe("createCheckedWriter", () => {
   for (const length of [1, 7, 4096, bytes.length])

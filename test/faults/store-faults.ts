@@ -138,5 +138,24 @@ const pages: readonly StoreFault[] = (
   write(answerOf(status, `${page}<`, { Location: "http://127.0.0.1:1/" })),
 ]);
 
+/** Far more than anybody says of an error; as there might be more to come, only who stops reading is done with it. */
+const longPages: readonly StoreFault[] = (
+  [
+    ["403 Forbidden", 500],
+    ["404 Not Found", 500],
+    ["500 Internal Server Error", 503],
+  ] as const
+).map(([status, expected]) => [
+  `answers ${status.slice(0, 3)} with a page of 1 MiB that goes on`,
+  expected,
+  write(head(status) + "<Error><Code>NoSuchKey</Code>".padEnd(1024 * 1024)),
+]);
+
 /** Those that are over at once. */
-export const promptFaults: readonly StoreFault[] = [...partings, ...wrongAnswers, ...errors, ...pages];
+export const promptFaults: readonly StoreFault[] = [
+  ...partings,
+  ...wrongAnswers,
+  ...errors,
+  ...pages,
+  ...longPages,
+];

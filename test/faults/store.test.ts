@@ -5,7 +5,7 @@ import { sha256, workflowIn } from "../support/samples.ts";
 import { startStack } from "../support/stack.ts";
 import { assertFailure, download } from "./download.ts";
 import type { RawAnswer } from "./raw-store.ts";
-import { answerOf, impatience, rawStoreSettings, startRawStore, storeText } from "./raw-store.ts";
+import { answerOf, head, impatience, rawStoreSettings, startRawStore, storeText } from "./raw-store.ts";
 import { bytes, promptFaults, silences } from "./store-faults.ts";
 
 const digest = sha256(bytes);
@@ -60,12 +60,13 @@ describe("a download that the gateway breaks off itself", () => {
   const store = suite(startRawStore);
   const stack = suite(() => startStack(rpcs, rawStoreSettings(store())));
 
-  for (const [what, headers] of [
-    ["the length is wrong", { "Content-Length": bytes.length - 1 }],
-    ["the headers cannot be read", { "Last-Modified": "then" }],
+  for (const [what, answer] of [
+    ["the length is wrong", answerOf("200 OK", bytes, { "Content-Length": bytes.length - 1 })],
+    ["the headers cannot be read", answerOf("200 OK", bytes, { "Last-Modified": "then" })],
+    ["an error is too long", head("403 Forbidden") + "x".repeat(1024 * 1024)],
   ] as const)
     it(`gives its connection back at once when ${what}`, async () => {
-      store().answer = (socket) => socket.write(answerOf("200 OK", bytes, headers));
+      store().answer = (socket) => socket.write(answer);
       assertFailure(await download(stack().gateway.url + path), 500);
       await store().hasAtMost(0);
     });

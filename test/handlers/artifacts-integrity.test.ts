@@ -61,3 +61,53 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, when a transfer fails", () => 
     assert.match(metrics, /requests_total\{method="GET",path="[^"]+\{key\}",status="500"\} [1-9]/);
   });
 });
+
+describe("GET /v1/workflows/{id}/artifacts/{key}, by what the metadata has for a SHA-256", () => {
+  const store = suite(startTestStore);
+  const stack = suite(() => startStack({}, storeSettings(store())));
+
+  /** Downloads the file, when its metadata has `text` for a SHA-256 and the store has `stored` for the file. */
+  async function download(text: string, stored: Buffer, init: RequestInit = {}) {
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [{ ...artifact, sha256: text }]);
+    store().answer = serveBytes(stored);
+    const answer = await stack().gateway.fetch(path, init);
+    const { status, headers } = answer;
+    const body = await answer.arrayBuffer().then(Buffer.from, () => undefined);
+    return { status, etag: headers.get("etag"), body };
+  }
+
+  const others = Buffer.from(bytes).reverse();
+  const { sha256: digest } = artifact;
+
+  it("checks the file against one in upper case, and has it in lower case for an ETag", async () => {
+    const sound = await download(digest.toUpperCase(), bytes);
+    assert.deepEqual([sound.status, sound.etag], [200, `"${digest}"`]);
+    assert.ok(sound.body?.equals(bytes));
+    const { status, body } = await download(digest.toUpperCase(), others);
+    assert.ok(status === 500 || body === undefined, "a wrong file looks whole");
+  });
+
+  it("checks only the length where there is none", async () => {
+    const { status, etag, body } = await download("", others);
+    assert.deepEqual([status, etag], [200, null]);
+    assert.ok(body?.equals(others));
+  });
+
+  for (const [what, init] of [
+    ["GET", {}],
+    ["GET of a part", { headers: { Range: "bytes=0-3" } }],
+    ["GET with If-None-Match", { headers: { "If-None-Match": "*" } }],
+    ["HEAD", { method: "HEAD" }],
+  ] as const)
+    it(`answers 500 to a ${what} when it is none, without asking the store, and logs why`, async () => {
+      const { gateway } = stack();
+      const [logged, asked] = [gateway.logs.length, store().requests.length];
+      const { status, etag } = await download(`sha256:${digest}`, bytes, init);
+      assert.deepEqual([status, etag, store().requests.length], [500, null, asked]);
+      // What is logged of a request is logged before the next one's answer.
+      await gateway.fetch("/v1/healthz");
+      const errors = gateway.logs.slice(logged).filter(({ event }) => event === "http.error");
+      assert.equal(errors.length, 1);
+      assert.match(JSON.stringify(errors), /no SHA-256/);
+    });
+});
