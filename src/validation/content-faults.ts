@@ -1,6 +1,7 @@
 import { maxFaults } from "../errors/refusal.ts";
 import type { Fault } from "../errors/refusal.ts";
 import { escapePointer } from "./json-pointer.ts";
+import { keysOf } from "./keys-of.ts";
 
 /** Deepest nesting of tool params. protobuf decoders stop at 100 messages, two for each level of a Struct. */
 const maxParamsDepth = 32;
@@ -15,11 +16,11 @@ const levelsAboveParams = 3;
  */
 export function contentFaults(body: unknown): Fault[] {
   const faults: Fault[] = [];
-  const keys: string[] = [];
+  const keys: (string | number)[] = [];
 
   function tell(message: string, ...below: string[]): void {
     if (faults.length >= maxFaults) return;
-    const path = ["/body", ...[...keys, ...below].map(escapePointer)].join("/");
+    const path = ["/body", ...[...keys, ...below].map((key) => escapePointer(String(key)))].join("/");
     faults.push({ path, message });
   }
 
@@ -32,13 +33,18 @@ export function contentFaults(body: unknown): Fault[] {
       tell(`must not be nested deeper than ${maxParamsDepth} levels within params`);
       return;
     }
-    for (const [key, item] of Object.entries(value) as [string, unknown][]) {
+    if (Array.isArray(value)) return value.forEach(visitBelow);
+    for (const key of keysOf(value)) {
       if (key === "__proto__") tell("is not allowed as a key", key);
       if (!key.isWellFormed()) tell("must have keys of well-formed Unicode");
-      keys.push(key);
-      visit(item);
-      keys.pop();
+      visitBelow((value as Record<string, unknown>)[key], key);
     }
+  }
+
+  function visitBelow(value: unknown, key: string | number): void {
+    keys.push(key);
+    visit(value);
+    keys.pop();
   }
 
   visit(body);

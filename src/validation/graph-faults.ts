@@ -60,7 +60,7 @@ function addCycleFaults(faults: Fault[], nodes: readonly Node[], byId: ReadonlyM
     walk.push(node);
     for (const [index, id] of node.dependsOn.entries()) {
       const needed = typeof id === "string" ? byId.get(id) : undefined;
-      if (needed === undefined) continue;
+      if (needed === undefined || done.has(needed)) continue;
       const at = walk.indexOf(needed);
       if (at === -1) visit(needed);
       else if (faults.length < maxFaults)
@@ -77,7 +77,12 @@ function addCycleFaults(faults: Fault[], nodes: readonly Node[], byId: ReadonlyM
 const maxNamed = 8;
 
 function cycleMessage(cycle: readonly Node[]): string {
-  const names = cycle.map(({ id }) => JSON.stringify(id));
-  const shown = names.length <= maxNamed ? names : [...names.slice(0, maxNamed - 1), "…", ...names.slice(-1)];
-  return `makes a cycle: ${[...shown, ...names.slice(0, 1)].join(" needs ")}`;
+  const isLong = cycle.length > maxNamed;
+  const [first, ...others] = named(isLong ? cycle.slice(0, maxNamed - 1) : cycle);
+  const last = isLong ? ["…", ...named(cycle.slice(-1))] : [];
+  return `makes a cycle: ${[first, ...others, ...last, first].join(" needs ")}`;
+}
+
+function named(nodes: readonly Node[]): string[] {
+  return nodes.map(({ id }) => JSON.stringify(id));
 }

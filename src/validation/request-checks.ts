@@ -3,6 +3,8 @@ import { RequestValidator } from "express-openapi-validator/dist/middlewares/ope
 import { SchemaPreprocessor } from "express-openapi-validator/dist/middlewares/parsers/schema.preprocessor.js";
 import { ContentType } from "express-openapi-validator/dist/middlewares/util.js";
 import type { OpenApiDocument, Operation } from "../contract.ts";
+import { useBriefKeywords } from "./brief-keywords.ts";
+import type { KeywordHost } from "./brief-keywords.ts";
 import { validatorDocument } from "./validator-document.ts";
 
 /** The parts of a request that the contract speaks of. Parameters are coerced to their types in place. */
@@ -39,10 +41,15 @@ interface CompiledSchema {
   readonly errors?: readonly SchemaFault[] | null;
 }
 
+/** An instance of Ajv. */
+interface Ajv extends KeywordHost {
+  getSchema(key: string): CompiledSchema | undefined;
+}
+
 /** What express-openapi-validator keeps to itself, as far as it is used here. */
 interface ValidatorInternals {
-  readonly ajv: { getSchema(key: string): CompiledSchema | undefined };
-  readonly ajvBody: { getSchema(key: string): CompiledSchema | undefined };
+  readonly ajv: Ajv;
+  readonly ajvBody: Ajv;
   buildMiddleware(path: string, operation: unknown, type: ContentType, key: string): unknown;
 }
 
@@ -69,6 +76,7 @@ export function createRequestChecks(document: OpenApiDocument): (operation: Oper
     { ...apiSpec, paths: {} },
     ajvOpts.request,
   ) as unknown as ValidatorInternals;
+  for (const ajv of [validator.ajv, validator.ajvBody]) useBriefKeywords(ajv);
 
   return function createRequestCheck({ id, template, method, hasBody }) {
     const type = ContentType.fromString(hasBody ? "application/json" : "");

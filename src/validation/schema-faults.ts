@@ -2,8 +2,8 @@ import type { Fault } from "../errors/refusal.ts";
 import { escapePointer } from "./json-pointer.ts";
 import type { SchemaFault } from "./request-checks.ts";
 
-/** Keywords that only say that another fault is there. */
-const echoes = new Set(["propertyNames", "if"]);
+/** The keyword that only says that another fault is there. */
+const echo = "if";
 
 /** What schemas have against a request, in words for a client; `saysPattern` gives the contract's own. */
 export function faultsFromSchema(
@@ -11,7 +11,7 @@ export function faultsFromSchema(
   saysPattern: ReadonlyMap<string, string>,
 ): Fault[] {
   return faults
-    .filter(({ keyword }) => !echoes.has(keyword))
+    .filter(({ keyword }) => keyword !== echo)
     .map((fault) => ({ path: pathOf(fault), message: saysPattern.get(messageOf(fault)) ?? inWords(fault) }));
 }
 

@@ -3,13 +3,12 @@ import { isObject } from "./is-object.ts";
 
 /**
  * A copy of the contract in the dialect of express-openapi-validator, which puts the choice of a nested
- * discriminator on the body, and looks at every item of a list that is too long.
+ * discriminator on the body.
  */
 export function validatorDocument(document: OpenApiDocument): OpenApiDocument {
   const copy = structuredClone(document);
   for (const schema of Object.values(copy.components["schemas"] ?? {})) {
     if (isObject(schema)) resolveDiscriminator(schema);
-    guardItems(schema);
   }
   return copy;
 }
@@ -28,20 +27,4 @@ function resolveDiscriminator(schema: Record<string, unknown>): void {
   }));
   delete schema["discriminator"];
   delete schema["oneOf"];
-}
-
-/**
- * Looks at the items of an array only where there are not too many: the validator tells every fault, and would
- * go through all of them first, in time that grows with their square.
- */
-function guardItems(value: unknown): void {
-  if (Array.isArray(value)) return value.forEach(guardItems);
-  if (!isObject(value)) return;
-  Object.values(value).forEach(guardItems);
-  const { maxItems, items, uniqueItems = false } = value;
-  if (maxItems === undefined || items === undefined) return;
-  value["if"] = { maxItems };
-  value["then"] = { items, uniqueItems };
-  delete value["items"];
-  delete value["uniqueItems"];
 }

@@ -56,12 +56,7 @@ describe("faultsFromSchema", () => {
     });
 
   it("leaves out what only says that there is another fault", () => {
-    const echoes = ["if", "propertyNames"].map((keyword) => ({
-      keyword,
-      instancePath: "",
-      message: "x",
-      params: {},
-    }));
-    assert.deepEqual(faultsFromSchema(echoes, saysPattern), []);
+    const echo = { keyword: "if", instancePath: "", message: "x", params: {} };
+    assert.deepEqual(faultsFromSchema([echo], saysPattern), []);
   });
 });
