@@ -7,7 +7,7 @@ import type { ServerLimits } from "./server.ts";
 /** The prefix of every setting's name in the environment. */
 export const prefix = "FOLDFORGE_GATEWAY__";
 
-/** The gateway's settings (contract section 8), checked and in the units the code uses. */
+/** The gateway's settings, checked and in the units the code uses. */
 export interface Config {
   readonly bind: { readonly host: string; readonly port: number };
   readonly server: ServerLimits;

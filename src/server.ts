@@ -8,6 +8,7 @@ import { createRefusedBytes } from "./edge/refused-bytes.ts";
 import { StallWatch } from "./edge/stall-watch.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
+import { createThrottledWarning } from "./telemetry/throttled-warning.ts";
 
 /** What one client may take of the server, in milliseconds, and how many may come. */
 export interface ServerLimits {
@@ -79,7 +80,10 @@ export async function startServer(
     .on("clientError", refused.onClientError)
     .on("connect", refused.onConnect)
     .on("timeout", cutWhenIdle)
-    .on("drop", createDropWarning(limits.maxConnections, logger));
+    .on(
+      "drop",
+      createThrottledWarning(logger, "connections.full", { maxConnections: limits.maxConnections }),
+    );
 
   /** Nothing has moved on the connection for `stallTimeoutMs`, or, between requests, for `keepAliveTimeoutMs`. */
   function cutWhenIdle(socket: Socket): void {
@@ -101,20 +105,6 @@ export async function startServer(
       connections.leave();
       return closeServer(server, connections, graceMs);
     },
-  };
-}
-
-/** Warns of connections that were turned away, with their number, once a second at most. */
-function createDropWarning(maxConnections: number, logger: Logger): () => void {
-  let dropped = 0;
-  let timer: NodeJS.Timeout | undefined;
-  return function warnOfDrops() {
-    dropped += 1;
-    timer ??= setTimeout(() => {
-      logger.warn({ event: "connections.full", maxConnections, dropped }, "connections.full");
-      dropped = 0;
-      timer = undefined;
-    }, 1000).unref();
   };
 }
 

@@ -4,7 +4,7 @@ import type { OpenApiDocument } from "../src/contract.ts";
 
 const contract = loadContract();
 
-/** Contract section 2. */
+/** Every operation: who may come, and where. */
 const routes = [
   ["submitWorkflow", "POST", "/v1/workflows", "secured"],
   ["listWorkflows", "GET", "/v1/workflows", "secured"],
@@ -19,7 +19,7 @@ const routes = [
 ] as const;
 
 describe("loadContract", () => {
-  it("has exactly the operations of contract section 2, with their paths and their need of a token", () => {
+  it("has exactly these operations, with their paths and their need of a token", () => {
     const found = contract.paths.flatMap(({ operations }) =>
       operations.map(({ id, method, template, secured }) =>
         [id, method.toUpperCase(), template, secured ? "secured" : "open"].join(" "),

@@ -71,7 +71,7 @@ const retryMs = 1000;
 const maxAbandoned = 100;
 
 /**
- * A cache before `lookUp` (contract section 7). Good keys and denials are kept apart, so that junk cannot push
+ * A cache before `lookUp`. Good keys and denials are kept apart, so that junk cannot push
  * good keys out. A refusal for want of an answer is not kept. One lookup runs at a time per key, whoever waits.
  *
  * Of the lookups that nobody waits for any more, no more than `maxAbandoned` go on: clients that leave hold

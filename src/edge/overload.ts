@@ -4,8 +4,8 @@ import onHeaders from "on-headers";
 import { errorAnswer } from "../errors/error-answer.ts";
 import { Refusal } from "../errors/refusal.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import { unmatched } from "../telemetry/metrics.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { createThrottledWarning } from "../telemetry/throttled-warning.ts";
 import { createInFlightLimit } from "./in-flight-limit.ts";
 
 interface OverloadOptions {
@@ -97,19 +97,11 @@ function createRefusal(
     "X-Content-Type-Options": "nosniff",
     ...headers,
   }).flat();
-  let refused = 0;
-  let timer: NodeJS.Timeout | undefined;
-
-  function warn() {
-    logger.warn({ event: "gateway.shedding", refused }, "gateway.shedding");
-    refused = 0;
-    timer = undefined;
-  }
+  const warn = createThrottledWarning(logger, "gateway.shedding");
 
   return function refuse(req, res) {
-    refused += 1;
-    timer ??= setTimeout(warn, 1000).unref();
-    metrics.observeRequest(req.method ?? "", unmatched, status, 0);
+    warn();
+    metrics.countRefusal(status, req.method);
 
     const answer = () => res.writeHead(status, list).end(text);
     // A body that came along with its head has been read by the end of this turn, and its connection can stay.

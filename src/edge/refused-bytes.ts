@@ -41,7 +41,7 @@ export function createRefusedBytes(connections: Connections, logger: Logger, met
       "http.refused",
     );
     // A request that is being served is counted, whatever becomes of it.
-    if (unanswered.length === 0) metrics.countUnread(status);
+    if (unanswered.length === 0) metrics.countRefusal(status);
     if (mayAnswer) socket.write(answerText(status, JSON.stringify(body)));
     if (unanswered.length === 0) lingeringClose(socket);
     // What was begun for the request stops at once.

@@ -20,7 +20,7 @@ interface ArtifactServices {
 /** One 404, whether the workflow, the output or the object is missing. */
 const missing = () => new Refusal(Code.NotFound, "artifact not found");
 
-/** Serves `downloadArtifact` (contract section 6); the store is asked only once the caller is known to own the key. */
+/** Serves `downloadArtifact`; the store is asked only once the caller is known to own the key. */
 export function downloadArtifact({
   orchestrator,
   bucket,

@@ -17,7 +17,7 @@ interface EventServices {
   readonly patience: Patience;
 }
 
-/** How long the headers of a stream wait for its first event, in milliseconds (contract section 5). */
+/** How long the headers of a stream wait for its first event, in milliseconds. */
 const headStartMs = 1000;
 
 /** Serves `streamWorkflowEvents`. */

@@ -8,7 +8,7 @@ import { stepStatusToJson } from "./step-status.ts";
 import { timeToJson } from "./time.ts";
 import { stepToJson } from "./workflow-spec.ts";
 
-/** A workflow with its spec flattened into it (contract section 3). */
+/** A workflow with its spec flattened into it. */
 export function workflowToJson(workflow: Workflow): Schema["Workflow"] {
   return {
     id: workflow.id,

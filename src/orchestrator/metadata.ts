@@ -5,7 +5,7 @@ import type { TraceContext } from "../telemetry/trace-context.ts";
 type Metadata = Readonly<Record<string, string>>;
 
 /**
- * The gRPC metadata of a call (contract section 1): the trace, and the principal that scopes it. Nothing else
+ * The gRPC metadata of a call: the trace, and the principal that scopes it. Nothing else
  * of a client's request goes upstream, so it is built from nothing here, never copied.
  */
 export function outgoingMetadata(trace: TraceContext, principal?: string): Metadata {

@@ -18,9 +18,9 @@ export interface EventUpstream {
   readonly signal: AbortSignal;
   /**
    * Gives the events of one upstream stream to `take`, until it wants no more or the stream ends; rejects when
-   * the stream breaks. `mayBeOver` is asked before each event. Where it holds, silence of `lingerMs` ends the
-   * stream too; before the first event, which takes as long to find as any answer, only where `fromEventId` is the
-   * event that ended the workflow, and elsewhere a call's deadline of it.
+   * the stream breaks. `mayBeOver` is asked before each event. While it holds, silence of `lingerMs` ends the stream
+   * too. Before the first event that is so only where `fromEventId` is the event that ended the workflow; elsewhere the
+   * silence lasts for a call's deadline, since the event may take as long to find as any answer.
    */
   read(fromEventId: bigint, mayBeOver: () => boolean, take: TakeEvent): Promise<void>;
   /** Where a client that has seen this snapshot of a terminal workflow resumes: at the event that ended it. */

@@ -24,7 +24,7 @@ export interface StreamCare {
   readonly heartbeatMs: number;
 }
 
-/** Heartbeats of contract section 5; a revoked key is noticed within a second of its cache entry's end. */
+/** Heartbeats come well within the idle timeouts of proxies; a revoked key is noticed within a second of its cache entry's end. */
 export const defaultCare: StreamCare = { tickMs: 1000, heartbeatMs: 15_000 };
 
 /**

@@ -19,7 +19,7 @@ interface ServeOptions {
 }
 
 /**
- * Sends the events that `follow` finds to the client of `res` (contract section 5). An error before the headers
+ * Sends the events that `follow` finds to the client of `res`. An error before the headers
  * rejects, to be answered with its status; no event at all is 204. After the headers a fatal error is sent as
  * an event; then, and when the upstream was lost for good, it rejects, which destroys the connection.
  */

@@ -7,8 +7,8 @@ export interface Metrics {
   render(): Promise<string>;
   /** Counts one answered request. `path` is the template of the route, never the raw path. */
   observeRequest(method: string, path: string, status: number, seconds: number): void;
-  /** Counts the refusal of what could not be read as a request: it has neither method nor path nor duration. */
-  countUnread(status: number): void;
+  /** Counts a refusal before any route was looked for: it has no path and no duration, and may have no method. */
+  countRefusal(status: number, method?: string): void;
 }
 
 /** The `path` label of what matches no route. */
@@ -19,7 +19,7 @@ const unread = "(unread)";
 
 const labelNames = ["method", "path", "status"] as const;
 
-/** Creates the metrics of contract section 9. */
+/** Creates the metrics, with nothing counted. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const requests = new Counter({
@@ -43,8 +43,8 @@ export function createMetrics(): Metrics {
       requests.inc(labels);
       duration.observe(labels, seconds);
     },
-    countUnread(status) {
-      requests.inc({ method: unread, path: unmatched, status: String(status) });
+    countRefusal(status, method = unread) {
+      requests.inc({ method, path: unmatched, status: String(status) });
     },
   };
 }

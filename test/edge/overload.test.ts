@@ -91,7 +91,7 @@ describe("a gateway that may have two requests in flight", () => {
   it("counts and logs what it refuses: one warning a second, with their number", async () => {
     const { gateway } = stack();
     const warnings = () => gateway.logs.filter(({ event }) => event === "gateway.shedding");
-    const refusedSoFar = () => warnings().reduce((sum, { refused }) => sum + Number(refused), 0);
+    const refusedSoFar = () => warnings().reduce((sum, { count }) => sum + Number(count), 0);
     const counted = async () => {
       const text = await (await gateway.fetch("/metrics")).text();
       const line =

@@ -96,7 +96,7 @@ describe("connections", () => {
     held[0]!.write(healthz);
     await once(held[0]!, "data");
     assert.deepEqual(
-      full().map(({ level, dropped, maxConnections }) => [level, dropped, maxConnections]),
+      full().map(({ level, count, maxConnections }) => [level, count, maxConnections]),
       [["warn", 5, 2]],
     );
     held[1]!.destroy();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { codeMeaning } from "../../src/errors/codes.ts";
 
-/** Contract section 4, for every code that gRPC defines. */
+/** Status, name and `retryable` for every code that gRPC defines. */
 const table = [
   [Code.Canceled, "INTERNAL", 500, false],
   [Code.Unknown, "INTERNAL", 500, false],

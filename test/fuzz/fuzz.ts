@@ -53,7 +53,7 @@ export function createFuzz(stack: Pick<FuzzStack, "url" | "known" | "lastFailure
 
   /**
    * The answer to a request. An event stream whose headers went out before anything came breaks off where there is
-   * nothing more (contract section 5), and is asked for again, as every client of one does.
+   * nothing more, and is asked for again, as every client of one does.
    */
   async function answerTo(client: WireClient, request: WireRequest): Promise<Answer> {
     try {

@@ -6,7 +6,7 @@ import { upstreamOperations } from "../support/operations.ts";
 import { startStack } from "../support/stack.ts";
 import { startStatusServer } from "../support/status-server.ts";
 
-/** gRPC code → HTTP status, the code in the body, and whether to try again (contract section 4). */
+/** gRPC code → HTTP status, the code in the body, and whether to try again. */
 const rows = [
   [Code.Canceled, 500, "INTERNAL", false],
   [Code.Unknown, 500, "INTERNAL", false],

@@ -4,7 +4,7 @@ import { suite } from "../support/gateway.ts";
 import { sendPath } from "../support/raw-http.ts";
 import { callsDuring, startStack } from "../support/stack.ts";
 
-/** The methods of each path (contract section 2), and HEAD wherever a GET ends. */
+/** The methods of each path, and HEAD wherever a GET ends. */
 const allowed: Record<string, string[]> = {
   "/v1/workflows": ["GET", "HEAD", "POST"],
   "/v1/workflows/{id}": ["DELETE", "GET", "HEAD"],

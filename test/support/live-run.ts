@@ -54,7 +54,7 @@ export class LiveRun {
     return this.#workflowAfter(this.#stored);
   }
 
-  /** Contract section 1: a snapshot first where `fromEventId` is 0; every later event; then live. */
+  /** As an orchestrator streams: a snapshot first where `fromEventId` is 0; every later event; then live. */
   async *follow(fromEventId: bigint, aborted: AbortSignal): AsyncGenerator<WorkflowEvent> {
     this.#count(1);
     const gone = abortion(aborted);
