@@ -1,6 +1,6 @@
 /**
  * `make bench`: measures the gateway, prints each finding beside its bound, and writes all of them to the file
- * that BENCH_OUT names. Exits with 1 when a bound does not hold, but for a quick run.
+ * that BENCH_OUT names. Exits with 1 when a bound that can be kept does not hold, but for a quick run.
  */
 import { writeFileSync } from "node:fs";
 import { isQuick } from "./amounts.ts";
@@ -10,7 +10,7 @@ import { measureLatency } from "./latency.ts";
 import { measureLeaks } from "./leaks.ts";
 import { measureOverload } from "./overload.ts";
 import { startGateway, startProcess } from "./processes.ts";
-import { findingsJson, findingText, isWithin, machineText } from "./report.ts";
+import { findingsJson, findingText, isFailure, machineText } from "./report.ts";
 import type { Finding } from "./report.ts";
 import { measureRequests } from "./requests.ts";
 import { measureStart } from "./start.ts";
@@ -45,4 +45,4 @@ await show(measureLeaks());
 
 const file = process.env["BENCH_OUT"];
 if (file !== undefined && file !== "") writeFileSync(file, findingsJson(findings));
-process.exitCode = isQuick || findings.every(isWithin) ? 0 : 1;
+process.exitCode = isQuick || !findings.some(isFailure) ? 0 : 1;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findingsJson, findingText, isWithin } from "./report.ts";
+import { findingsJson, findingText, isFailure, isWithin } from "./report.ts";
 import type { Finding } from "./report.ts";
 
 const finding = (figure: Pick<Finding, "ratio" | "value">): Finding => ({
@@ -23,6 +23,15 @@ describe("the report of the benchmark", () => {
       assert.equal(isWithin(finding(figure)), holds);
       assert.equal(findingText(finding(figure)).startsWith(holds ? " " : "!"), true);
     });
+
+  it("fails for a bound that is not kept, unless it is known that it cannot be", () => {
+    assert.equal(isFailure(finding({ ratio: 2 })), false);
+    assert.equal(isFailure(finding({ ratio: 3 })), true);
+    const known = { ...finding({ ratio: 3 }), known: "too much" };
+    assert.equal(isFailure(known), false);
+    assert.match(findingText(known), /^~ .*d; too much$/);
+    assert.match(findingText({ ...known, ratio: 1 }), /^ {2}/);
+  });
 
   it("writes figures and bounds, and no details", () => {
     assert.deepEqual(JSON.parse(findingsJson([finding({ ratio: 1 }), finding({ value: 3 })])), [

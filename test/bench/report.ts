@@ -6,6 +6,8 @@ export interface Finding {
   readonly ratio?: number;
   readonly value?: number;
   readonly limit: number;
+  /** Why the bound cannot be kept, where it is known that it cannot: not to keep it is no failure then. */
+  readonly known?: string;
   /** What was measured, in words: shown, not written to the file. */
   readonly detail: string;
 }
@@ -21,11 +23,11 @@ export function machineText(): string {
   ].join("\n");
 }
 
-/** One finding in a line of text. */
+/** One finding in a line of text, marked `!` where its bound is not kept, and `~` where that is known. */
 export function findingText(finding: Finding): string {
-  const mark = isWithin(finding) ? " " : "!";
+  const mark = isWithin(finding) ? " " : isFailure(finding) ? "!" : "~";
   const [figure, limit] = [figureOf(finding), finding.limit].map((number) => number.toFixed(2).padStart(7));
-  return `${mark} ${finding.work.padEnd(58)} ${figure ?? ""} ≤ ${limit ?? ""}  ${finding.detail}`;
+  return `${mark} ${finding.work.padEnd(58)} ${figure ?? ""} ≤ ${limit ?? ""}  ${finding.detail}${finding.known === undefined ? "" : `; ${finding.known}`}`;
 }
 
 /** Whether a finding keeps its bound. */
@@ -33,9 +35,14 @@ export function isWithin(finding: Finding): boolean {
   return figureOf(finding) <= finding.limit;
 }
 
+/** Whether a finding does not keep a bound that can be kept. */
+export function isFailure(finding: Finding): boolean {
+  return !isWithin(finding) && finding.known === undefined;
+}
+
 /** The findings as `BENCH_OUT` gets them. */
 export function findingsJson(findings: readonly Finding[]): string {
-  const rows = findings.map(({ detail: _detail, ...finding }) => finding);
+  const rows = findings.map(({ detail: _detail, known: _known, ...finding }) => finding);
   return `${JSON.stringify(rows, null, 2)}\n`;
 }
 

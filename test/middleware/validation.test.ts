@@ -227,8 +227,14 @@ describe("validation", () => {
     });
 
     it("lists no more than 100 faults", async () => {
+      const unknown = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`l${i}`, 1]));
+      assert.equal((await refused("/v1/workflows", jsonPost({ ...oneStep, ...unknown }))).length, 100);
+    });
+
+    it("does not look at the properties of an object that has too many", async () => {
       const labels = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`l${i}`, 1]));
-      assert.equal((await refused("/v1/workflows", jsonPost({ ...oneStep, labels }))).length, 100);
+      const pointers = await refused("/v1/workflows", jsonPost({ ...oneStep, labels }));
+      assert.deepEqual(pointers, ["/body/labels"]);
     });
   });
 });
