@@ -3,19 +3,19 @@ import { unauthenticated, unavailable } from "../errors/refusal.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import { bearerTokenFrom } from "./bearer-token.ts";
 import type { Caller, KeyHolder } from "./caller.ts";
-import type { KeyDirectory, KeyUse } from "./key-directory.ts";
+import type { KeyDirectory, KeyUse, Leaving } from "./key-directory.ts";
 
 /** Tells who makes a request. */
 export interface Authenticator {
   /**
    * The caller behind an `Authorization` header; rejects with the one 401, or with 503 when nobody vouches for
-   * the key for this `use` and it cannot be looked up. It waits no longer once `signal` aborts.
+   * the key for this `use` and it cannot be looked up. It waits no longer once `leaving` aborts.
    */
   authenticate(
     authorization: string | undefined,
     trace: TraceContext,
     use: KeyUse,
-    signal: AbortSignal,
+    leaving: Leaving,
   ): Promise<Caller>;
   /** Whether a caller that was authenticated before may go on reading; rejects when nobody vouches for it any more. */
   isStillValid(caller: Caller, trace: TraceContext): Promise<boolean>;
@@ -31,7 +31,7 @@ export function createAuthenticator(apiToken: string, keys: KeyDirectory | undef
   const adminDigest = sha256(apiToken);
 
   return {
-    async authenticate(authorization, trace, use, signal) {
+    async authenticate(authorization, trace, use, leaving) {
       const token = bearerTokenFrom(authorization);
       if (token === undefined) throw unauthenticated();
       const digest = sha256(token);
@@ -39,7 +39,7 @@ export function createAuthenticator(apiToken: string, keys: KeyDirectory | undef
       if (keys === undefined) throw unauthenticated();
       const keyHash = digest.toString("hex");
       // Whatever the failure says is between gateway and orchestrator: nobody knows yet who is asking.
-      const verdict = await keys.verdictOn(keyHash, trace, use, signal).catch((error: unknown) => {
+      const verdict = await keys.verdictOn(keyHash, trace, use, leaving).catch((error: unknown) => {
         throw unavailable(error);
       });
       if (!verdict.allowed) throw unauthenticated();

@@ -14,6 +14,9 @@ interface GoodVerdict {
 /** Asks the orchestrator about a key, until `signal` aborts; rejects when it cannot be asked. */
 export type LookUpKey = (keyHash: string, trace: TraceContext, signal: AbortSignal) => Promise<KeyVerdict>;
 
+/** Who waits for a lookup says with this signal that it does so no longer. Most need no lookup, and so no signal. */
+export type Leaving = () => AbortSignal;
+
 /**
  * What a key is used for: a write wants a fresh verdict, a read may have a stale one when there is no other, and
  * so may a stream that is open already, which does not wait for one either.
@@ -24,10 +27,10 @@ export type KeyUse = "write" | "read" | "follow";
 export interface KeyDirectory {
   /**
    * The verdict on a key, at most `ttlMs` old; from a good key that cannot be looked up, but for writes, at most
-   * `staleMs` older. Rejects when a lookup is needed and fails, and with the reason of `signal` when that aborts
-   * before the end of the lookup: nobody waits for the verdict any more.
+   * `staleMs` older. Rejects when a lookup is needed and fails, and with the reason of the signal that `leaving` is
+   * then asked for when that aborts before the end of the lookup: nobody waits for the verdict any more.
    */
-  verdictOn(keyHash: string, trace: TraceContext, use: KeyUse, signal?: AbortSignal): Promise<KeyVerdict>;
+  verdictOn(keyHash: string, trace: TraceContext, use: KeyUse, leaving?: Leaving): Promise<KeyVerdict>;
   /** Forgets a key, so that the next question goes to the orchestrator. */
   forget(keyHash: string): void;
 }
@@ -161,7 +164,7 @@ export function createKeyDirectory(lookUp: LookUpKey, options: KeyDirectoryOptio
   }
 
   return {
-    async verdictOn(keyHash, trace, use, signal) {
+    async verdictOn(keyHash, trace, use, leaving) {
       const time = now();
       const known = good.get(keyHash);
       if (known !== undefined && time - known.askedAt <= ttlMs) return known.verdict;
@@ -177,6 +180,7 @@ export function createKeyDirectory(lookUp: LookUpKey, options: KeyDirectoryOptio
         if (stale !== undefined) return stale;
       }
       if (isSilent && use === "follow") throw new Error("the lookup of the key says nothing");
+      const signal = leaving?.();
       signal?.throwIfAborted();
       try {
         return await waitFor(lookup ?? begin(keyHash, trace), signal);

@@ -8,16 +8,20 @@ import type { Middleware } from "../locals.ts";
  */
 export function authentication(authenticator: Authenticator, use: KeyUse): Middleware {
   return async function authentication(req, res, next) {
-    const leaving = new AbortController();
-    const leave = () => leaving.abort();
-    if (res.destroyed) leave();
-    res.once("close", leave);
     const { trace } = res.locals;
+    let stopListening: (() => void) | undefined;
+    function leaving(): AbortSignal {
+      const controller = new AbortController();
+      const leave = () => controller.abort();
+      if (res.destroyed) leave();
+      res.once("close", leave);
+      stopListening = () => res.off("close", leave);
+      return controller.signal;
+    }
     try {
-      const { signal } = leaving;
-      res.locals.caller = await authenticator.authenticate(req.get("authorization"), trace, use, signal);
+      res.locals.caller = await authenticator.authenticate(req.get("authorization"), trace, use, leaving);
     } finally {
-      res.off("close", leave);
+      stopListening?.();
     }
     next();
   };

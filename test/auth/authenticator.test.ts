@@ -30,7 +30,8 @@ function directory(answer: (keyHash: string) => KeyVerdict | Promise<KeyVerdict>
 const onlyAlice = (keyHash: string): KeyVerdict =>
   keyHash === alice.keyHash ? { allowed: true, principal: "alice" } : { allowed: false };
 
-const { signal: stays } = new AbortController();
+const { signal } = new AbortController();
+const stays = () => signal;
 const authenticate = (keys: KeyDirectory | undefined, header: string | undefined, use: KeyUse = "read") =>
   createAuthenticator("secret", keys).authenticate(header, trace, use, stays);
 

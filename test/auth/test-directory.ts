@@ -40,7 +40,7 @@ export function setUpDirectory(
     logs,
     clock,
     verdictOn: (keyHash: string, use: KeyUse = "read", signal?: AbortSignal) =>
-      keys.verdictOn(keyHash, trace, use, signal),
+      keys.verdictOn(keyHash, trace, use, signal && (() => signal)),
     forget: keys.forget,
   };
 }
