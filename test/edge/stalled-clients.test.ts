@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
+import { setInterval as ticks } from "node:timers/promises";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { adminToken, suite } from "../support/gateway.ts";
 import type { LogLine, TestGateway } from "../support/gateway.ts";
@@ -72,13 +72,15 @@ describe("a client that stops reading", () => {
     const from = stack().gateway.logs.length;
     const socket = ask("/v1/workflows/w1/artifacts/big");
     let received = 0;
+    const pace = ticks(60)[Symbol.asyncIterator]();
     for await (const chunk of socket) {
       const before = received;
       received += (chunk as Buffer).length;
       // Slower than the gateway's patience for the whole, faster for any part of it.
-      if (received >> 21 !== before >> 21) await delay(60);
+      if (received >> 21 !== before >> 21) await pace.next();
       if (received > bytes.length) break;
     }
+    await pace.return?.();
     const line = await nextRequest(stack().gateway, from);
     assert.equal(line["complete"], true);
     assert.ok(Number(line["duration_ms"]) > 600);
