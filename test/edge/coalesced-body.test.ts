@@ -61,6 +61,16 @@ describe("coalesceBody", () => {
       assert.equal((await chunksOf(req)).join(""), parts.join(""));
     });
 
+  it("passes on a body of known length, whether it comes at once or not", async () => {
+    const known = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n";
+    const whole = await server().send(`${known}abc`);
+    assert.deepEqual(await chunksOf(whole.req), ["abc"]);
+    const halved = await server().send(`${known}a`);
+    const [first] = (await once(halved.req, "data")) as [Buffer];
+    halved.socket.write("bc");
+    assert.deepEqual([String(first), ...(await chunksOf(halved.req))], ["a", "bc"]);
+  });
+
   it("does not wait for a chunk that is still to come", async () => {
     const { req, socket } = await server().send(head + chunk("a"));
     const [first] = (await once(req, "data")) as [Buffer];
