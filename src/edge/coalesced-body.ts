@@ -8,8 +8,9 @@ const pageBytes = 16 * 1024;
 const { push } = Readable.prototype;
 
 /**
- * Makes the small chunks of a request's body into larger ones before anybody reads them. Node keeps some 450 bytes
- * beside each chunk, and counts only what is in it: 64 KiB that wait in chunks of a byte would hold 29 MiB.
+ * Makes the small chunks of a request's body into larger ones for whoever listens to its `data`. Node keeps some 450
+ * bytes beside each chunk, and counts only what is in it: 64 KiB that wait in chunks of a byte would hold 29 MiB.
+ * What waits here counts as well, so that no more of a body is read than somebody wants.
  */
 export function coalesceBody(req: IncomingMessage): void {
   // The same function for all: most bodies are one chunk, and one of its own for each costs as much as reading them.
@@ -27,26 +28,29 @@ function createPush(req: IncomingMessage): (chunk: Buffer | null) => boolean {
   let page: Buffer | undefined;
   let length = 0;
 
-  function flush(): boolean {
-    if (page === undefined) return true;
+  function flush(): void {
+    if (page === undefined) return;
     const bytes = page.subarray(0, length);
     page = undefined;
-    return push.call(req, bytes);
+    length = 0;
+    push.call(req, bytes);
   }
 
+  req.on("resume", flush);
+
   return function pushCoalesced(chunk) {
-    if (chunk === null || chunk.length >= smallChunk || length + chunk.length > pageBytes) flush();
-    if (chunk === null || chunk.length >= smallChunk) return push.call(req, chunk);
+    if (chunk === null || length + chunk.length > pageBytes) flush();
+    if (chunk === null || (page === undefined && chunk.length >= smallChunk)) return push.call(req, chunk);
+    const wanted = length + chunk.length;
     if (page === undefined) {
       page = chunk;
-      length = chunk.length;
       // What came with the same read from the socket is there by then.
-      setImmediate(flush);
-      return true;
+      setImmediate(() => req.readableFlowing === true && flush());
+    } else {
+      if (wanted > page.length) page = Buffer.concat([page], Math.min(2 * wanted, pageBytes));
+      chunk.copy(page, length);
     }
-    // What is alone in its page needs no copy.
-    if (page.length < pageBytes) page = Buffer.concat([page], pageBytes);
-    length += chunk.copy(page, length);
-    return true;
+    length = wanted;
+    return req.readableLength + length < req.readableHighWaterMark;
   };
 }

@@ -9,17 +9,21 @@ import { text } from "node:stream/consumers";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { adminToken, suite } from "../support/gateway.ts";
 import { oneStep, workflowIn } from "../support/samples.ts";
-import { callsDuring, startStack } from "../support/stack.ts";
+import { callsDuring, signal, startStack } from "../support/stack.ts";
 
 const mebibyte = 1024 * 1024;
 const json = JSON.stringify(oneStep);
 
 describe("an upload", () => {
   const stack = suite(() =>
-    startStack({
-      submitWorkflow: () => workflowIn(JobState.QUEUED),
-      retryWorkflow: () => workflowIn(JobState.RUNNING),
-    }),
+    startStack(
+      {
+        authenticateApiKey: () => ({ allowed: false }),
+        submitWorkflow: () => workflowIn(JobState.QUEUED),
+        retryWorkflow: () => workflowIn(JobState.RUNNING),
+      },
+      { API_KEYS_ENABLED: "true" },
+    ),
   );
 
   /** Sends the head of a POST on a connection of its own; an empty token sends none. */
@@ -38,18 +42,21 @@ describe("an upload", () => {
     ((await once(outgoing, "response")) as [IncomingMessage])[0];
 
   /** Writes until everything is sent or the connection is closed. */
-  async function sendAll(outgoing: ClientRequest, bytes: number): Promise<void> {
-    const chunk = Buffer.alloc(64 * 1024, " ");
+  async function sendAll(outgoing: ClientRequest, bytes: number, chunkBytes = 64 * 1024): Promise<void> {
+    const chunk = Buffer.alloc(chunkBytes, " ");
     const closed = once(outgoing, "close");
     for (let sent = 0; sent < bytes && !outgoing.closed; sent += chunk.length) {
       if (!outgoing.write(chunk)) await Promise.race([once(outgoing, "drain"), closed]);
     }
   }
 
-  /** What the gateway's process reads from the connection that comes while `act` runs, in bytes. */
+  /** What the gateway's process reads from the connection of the POST that comes while `act` runs, in bytes. */
   async function bytesReadDuring(act: () => Promise<void>): Promise<number> {
     const sockets: Socket[] = [];
-    const note = (message: unknown) => void sockets.push((message as { socket: Socket }).socket);
+    const note = (message: unknown) => {
+      const { request, socket } = message as { request: IncomingMessage; socket: Socket };
+      if (request.method === "POST") sockets.push(socket);
+    };
     subscribe("http.server.request.start", note);
     await act();
     unsubscribe("http.server.request.start", note);
@@ -85,6 +92,34 @@ describe("an upload", () => {
       assert.ok(read < limit, `${read} bytes`);
     });
   }
+
+  it("in small chunks is not read while its sender is being looked up", async () => {
+    const asked = signal();
+    const verdict = signal();
+    stack().upstream.rpcs.authenticateApiKey = async () => {
+      asked.resolve();
+      await verdict.promise;
+      return { allowed: false };
+    };
+    const read = await bytesReadDuring(async () => {
+      const outgoing = post("/v1/workflows", inChunks, "a-key");
+      const answered = answerTo(outgoing);
+      const sent = sendAll(outgoing, 16 * mebibyte, 1000);
+      await asked.promise;
+      const probes = connect(Number(new URL(stack().gateway.url).port), "127.0.0.1");
+      // Each answer is a round of the event loop in which the gateway could have read more.
+      for (let round = 0; round < 300; round += 1) {
+        probes.write("GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+        await once(probes, "data");
+      }
+      probes.destroy();
+      verdict.resolve();
+      assert.equal((await answered).statusCode, 401);
+      outgoing.destroy();
+      await sent;
+    });
+    assert.ok(read < mebibyte / 4, `${read} bytes`);
+  });
 
   it("is asked for when the client waits to be asked, once it is known", async () => {
     const outgoing = post("/v1/workflows", { Expect: "100-continue", "Content-Length": json.length });
