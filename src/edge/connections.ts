@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import type { Socket } from "node:net";
 import onHeaders from "on-headers";
 import { coalesceBody } from "./coalesced-body.ts";
+import { hasBody } from "./has-body.ts";
 import { lingeringClose } from "./lingering-close.ts";
 
 /** A request and its answer. */
@@ -48,7 +49,8 @@ export class Connections {
   /** Serves a request, in its turn. */
   readonly serve = (req: IncomingMessage, res: ServerResponse): void => {
     const connection = this.#open.get(req.socket);
-    if (connection === undefined) return;
+    // A connection that is being closed may still bring what was sent before.
+    if (connection === undefined || !req.socket.writable) return;
     if (hasBody(req)) coalesceBody(req);
     if (connection.current === undefined) this.#begin(connection, { req, res });
     // A client that sends so much ahead may be cut (RFC 9112 §9.3.2), and what it sends is held in memory.
@@ -101,10 +103,6 @@ export class Connections {
     });
     this.#serve(req, res);
   }
-}
-
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
 }
 
 function sayLast(res: ServerResponse): void {

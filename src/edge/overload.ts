@@ -6,6 +6,7 @@ import { Refusal } from "../errors/refusal.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createThrottledWarning } from "../telemetry/throttled-warning.ts";
+import { hasBody } from "./has-body.ts";
 import { createInFlightLimit } from "./in-flight-limit.ts";
 
 interface OverloadOptions {
@@ -23,7 +24,8 @@ interface OverloadOptions {
  * Passes on as many requests at once as can be answered soon, and refuses the others before anything is done for
  * them: 503, `Retry-After`, the same bytes to all. What has begun to be answered, such as an event stream, does not
  * count. Those who ask for an event stream have as many places of their own, and so are not refused because of other
- * requests: an EventSource that is refused once does not come back. One warning a second tells how many were refused.
+ * requests: an EventSource that is refused once does not come back. So have those who send a body: some take long to
+ * send it, and nobody else is to wait for that. One warning a second tells how many were refused.
  */
 export function shedOverload(
   listener: RequestListener,
@@ -67,12 +69,14 @@ function createPlaces(
 ): (req: IncomingMessage) => Places | undefined {
   const stream = new RegExp(`^(?:${streams.map((it) => it.replace(/\{\w+\}/g, "[^/]+")).join("|")})$`);
   const forStreams = { taken: 0 };
+  const forBodies = { taken: 0 };
   const forOthers = { taken: 0 };
 
   return function placesFor(req) {
     const path = pathOf(req);
     if (exempt.includes(path)) return undefined;
-    return stream.test(path) ? forStreams : forOthers;
+    if (stream.test(path)) return forStreams;
+    return hasBody(req) ? forBodies : forOthers;
   };
 }
 

@@ -85,6 +85,21 @@ describe("Connections", () => {
     assert.equal(server().begun.at(-1), "/last");
   });
 
+  it("begins nothing that is read after the last answer of a connection was sent", async () => {
+    const begun: string[] = [];
+    const { url, close } = await serve((req, res) => {
+      begun.push(req.url ?? "");
+      res.setHeader("Connection", "close").end("done");
+    });
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname).on("error", () => undefined);
+    // More than Node reads at a time.
+    socket.write(get("/last") + get("/behind", `X: ${"x".repeat(12_000)}\r\n`).repeat(12));
+    await once(socket.resume(), "close");
+    await close(0);
+    assert.deepEqual(begun, ["/last"]);
+  });
+
   it("cuts a client that sends seventeen requests ahead", async () => {
     const { socket } = open();
     socket.write(get("/flood").repeat(18));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createConnection } from "node:net";
+import type { Socket } from "node:net";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { shedOverload } from "../../src/edge/overload.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
@@ -8,7 +9,7 @@ import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { readEvents } from "../support/event-reader.ts";
 import { adminToken, suite } from "../support/gateway.ts";
 import { sendText } from "../support/raw-http.ts";
-import { workflowEvent, workflowIn } from "../support/samples.ts";
+import { jsonPost, oneStep, workflowEvent, workflowIn } from "../support/samples.ts";
 import { serve } from "../support/serve.ts";
 import { abortion, signal, startStack } from "../support/stack.ts";
 
@@ -32,12 +33,32 @@ describe("a gateway that may have two requests in flight", () => {
     return { answer };
   }
 
-  /** Runs `act` while both places are taken. */
+  /** Takes a place with a submission that is sent as far as its body. */
+  async function takeWithBody(): Promise<Socket> {
+    const socket = createConnection(Number(new URL(stack().gateway.url).port), "127.0.0.1");
+    socket.setEncoding("latin1").write(`${post}Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n`);
+    assert.match(String(await once(socket, "data")), /^HTTP\/1\.1 100 /);
+    return socket;
+  }
+
+  /** Runs `act`, and resolves once the gateway has noticed that `count` clients left meanwhile. */
+  async function noticed(count: number, act: () => unknown): Promise<void> {
+    const { gateway } = stack();
+    const from = gateway.logs.length;
+    await act();
+    while (gateway.logs.slice(from).filter(({ status }) => status === 499).length < count) {
+      await once(gateway.logged, "line");
+    }
+  }
+
+  /** Runs `act` while both places are taken, for those with a body and for those without. */
   async function whenFull(act: () => Promise<void>): Promise<void> {
     const release = signal();
     const taken = [await take(release.promise), await take(release.promise)];
+    const uploads = [await takeWithBody(), await takeWithBody()];
     await act().finally(release.resolve);
     for (const { answer } of taken) assert.equal((await answer).status, 200);
+    await noticed(2, () => uploads.forEach((socket) => socket.destroy()));
   }
 
   /** Fails unless exactly `count` places are free. */
@@ -114,29 +135,32 @@ describe("a gateway that may have two requests in flight", () => {
     const release = signal();
     const { answer } = await take(release.promise, leaving.signal);
     await take(release.promise, leaving.signal);
-    const gone = stack().gateway.logs.length;
-    leaving.abort();
-    await assert.rejects(answer, { name: "AbortError" });
-    while (
-      stack()
-        .gateway.logs.slice(gone)
-        .filter(({ status }) => status === 499).length < 2
-    ) {
-      await once(stack().gateway.logged, "line");
-    }
+    await noticed(2, async () => {
+      leaving.abort();
+      await assert.rejects(answer, { name: "AbortError" });
+    });
     release.resolve();
     await assertFree(2);
   });
 
   it("gives a place back when a body cannot be parsed", async () => {
-    const socket = createConnection(Number(new URL(stack().gateway.url).port), "127.0.0.1");
-    socket.setEncoding("latin1").write(`${post}Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n`);
-    assert.match(String(await once(socket, "data")), /^HTTP\/1\.1 100 /);
-    await assertFree(1);
-    socket.write("no chunk\r\n");
-    socket.resume();
-    await once(socket, "close");
+    const uploads = [await takeWithBody(), await takeWithBody()];
+    const submit = () => stack().gateway.fetch("/v1/workflows", jsonPost(oneStep));
+    assert.equal((await submit()).status, 503);
+    for (const socket of uploads) {
+      socket.write("no chunk\r\n");
+      socket.resume();
+      await once(socket, "close");
+    }
+    stack().upstream.rpcs.submitWorkflow = () => workflowIn(JobState.QUEUED);
+    assert.equal((await submit()).status, 201);
+  });
+
+  it("keeps as many places apart for those who send a body, and may take long to", async () => {
+    const uploads = [await takeWithBody(), await takeWithBody()];
+    assert.equal((await stack().gateway.fetch("/v1/workflows", jsonPost(oneStep))).status, 503);
     await assertFree(2);
+    await noticed(2, () => uploads.forEach((socket) => socket.destroy()));
   });
 
   it("does not count an event stream that has begun", async () => {
