@@ -40,12 +40,16 @@ export function createRefusedBytes(connections: Connections, logger: Logger, met
       { event: "http.refused", ...traceFields(trace), ...(mayAnswer ? { status } : {}), reason },
       "http.refused",
     );
-    // A request that is being served is counted, whatever becomes of it.
+    // A request that is being served is counted by what becomes of it.
     if (unanswered.length === 0) metrics.countRefusal(status);
-    if (mayAnswer) socket.write(answerText(status, JSON.stringify(body)));
-    if (unanswered.length === 0) lingeringClose(socket);
-    // What was begun for the request stops at once.
-    else unanswered.forEach(({ res }) => res.destroy());
+    if (!mayAnswer) return unanswered.forEach(({ res }) => res.destroy());
+    socket.write(answerText(status, JSON.stringify(body)));
+    lingeringClose(socket);
+    for (const { res } of unanswered) {
+      // What was begun for the request stops at once; its connection lasts until the client has read the answer.
+      res.detachSocket(socket);
+      res.destroy(refusal);
+    }
   }
 
   return {

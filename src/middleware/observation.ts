@@ -1,5 +1,8 @@
+import type { Response } from "express";
 import onHeaders from "on-headers";
 import { principalOf } from "../auth/caller.ts";
+import { errorAnswer } from "../errors/error-answer.ts";
+import { Refusal } from "../errors/refusal.ts";
 import type { Locals, Middleware } from "../locals.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { unmatched } from "../telemetry/metrics.ts";
@@ -8,6 +11,11 @@ import { traceFields } from "../telemetry/trace-context.ts";
 
 /** The status that is counted for a client that left before its answer; it is never sent. */
 const clientGone = 499;
+
+/** What became of a request that has had no answer of `res`: its connection was refused, or its client left. */
+function statusWithoutAnswer({ errored }: Response): number {
+  return errored instanceof Refusal ? errorAnswer(errored, { safeToRepeat: false }).status : clientGone;
+}
 
 /**
  * Counts each request when its answer's head is sent, so that hours of streaming do not count as latency, and
@@ -29,7 +37,8 @@ export function observation(metrics: Metrics, logger: Logger): Middleware {
       if (!counted) count(res.statusCode);
     });
     res.once("close", function logRequest() {
-      if (!counted) count(clientGone);
+      const status = res.headersSent ? res.statusCode : statusWithoutAnswer(res);
+      if (!counted) count(status);
       const { trace, caller } = res.locals as Partial<Locals> & Pick<Locals, "trace">;
       logger.info(
         {
@@ -37,7 +46,7 @@ export function observation(metrics: Metrics, logger: Logger): Middleware {
           ...traceFields(trace),
           method: req.method,
           path: path(),
-          status: res.headersSent ? res.statusCode : clientGone,
+          status,
           complete: res.writableFinished,
           duration_ms: Math.round(secondsSoFar() * 1e6) / 1000,
           principal: caller === undefined ? undefined : principalOf(caller),

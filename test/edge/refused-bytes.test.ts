@@ -114,6 +114,33 @@ describe("bytes that are no request", () => {
     );
   });
 
+  it("are counted with the request whose body they are in, and logged with its status", async () => {
+    const metrics = await (await stack().gateway.fetch("/metrics")).text();
+    const submissions =
+      /^foldforge_gateway_http_requests_total\{method="POST",path="(\S+)",status="(\d+)"\} (\d+)$/gm;
+    assert.deepEqual(
+      [...metrics.matchAll(submissions)]
+        .map(([, path, status, count]) => `${path} ${status} ${count}`)
+        .sort(),
+      ["/v1/workflows 400 2", "/v1/workflows 413 1", "/v1/workflows/{id}/retry 400 1"],
+    );
+    const lines = stack().gateway.logs.filter(
+      ({ event, method }) => event === "http.request" && method === "POST",
+    );
+    assert.deepEqual(lines.map(({ status }) => status).sort(), [400, 400, 400, 413]);
+  });
+
+  it("in a body let a client that is still sending read the answer to the end", async () => {
+    const { hostname, port } = new URL(stack().gateway.url);
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    socket.write(`${chunked("/v1/workflows")}ZZ\r\n`);
+    // More than the gateway's buffers take: some of it is never read.
+    socket.write(Buffer.alloc(50_000_000));
+    // It would be rejected by a reset.
+    assert.match(await text(socket), /^HTTP\/1\.1 400 [^]*\}$/);
+    socket.destroy();
+  });
+
   it("break the connection, with no word that could garble the answer under way", async () => {
     const begun = signal();
     const mayAnswer = signal();
