@@ -14,8 +14,15 @@ export interface Metrics {
 /** The `path` label of what matches no route. */
 export const unmatched = "(unmatched)";
 
-/** The `method` label of what could not be read. */
+/** The `method` label of what could not be read, and of methods that are not in common use: the parser knows dozens. */
 const unread = "(unread)";
+const otherMethod = "(other)";
+
+const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+function methodLabel(method: string): string {
+  return methods.has(method) ? method : otherMethod;
+}
 
 const labelNames = ["method", "path", "status"] as const;
 
@@ -35,16 +42,26 @@ export function createMetrics(): Metrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     registers: [registry],
   });
+  let rendering: Promise<string> | undefined;
+
   return {
     contentType: registry.contentType,
-    render: () => registry.metrics(),
+    render() {
+      if (rendering === undefined) {
+        rendering = registry.metrics();
+        // It takes milliseconds, and whoever else asks in this turn of the event loop is not to have it done again.
+        setImmediate(() => (rendering = undefined));
+      }
+      return rendering;
+    },
     observeRequest(method, path, status, seconds) {
-      const labels = { method, path, status: String(status) };
+      const labels = { method: methodLabel(method), path, status: String(status) };
       requests.inc(labels);
       duration.observe(labels, seconds);
     },
-    countRefusal(status, method = unread) {
-      requests.inc({ method, path: unmatched, status: String(status) });
+    countRefusal(status, method) {
+      const label = method === undefined ? unread : methodLabel(method);
+      requests.inc({ method: label, path: unmatched, status: String(status) });
     },
   };
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { METHODS } from "node:http";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 
 describe("createMetrics", () => {
@@ -24,6 +25,30 @@ describe("createMetrics", () => {
     ])
       assert.ok(text.split("\n").includes(line), `${line}\nis not in\n${text}`);
     assert.match(metrics.contentType, /^text\/plain; version=0\.0\.4/);
+  });
+
+  it("has one label for all methods that are not in common use", async () => {
+    const metrics = createMetrics();
+    for (const method of METHODS) {
+      metrics.observeRequest(method, "/v1/workflows", 405, 0.001);
+      metrics.countRefusal(400, method);
+    }
+    const counted = (await metrics.render()).match(/^\w+_requests_total\{.*$/gm) ?? [];
+    assert.equal(counted.length, 2 * 8);
+    const others = METHODS.length - 7;
+    for (const rest of ['path="/v1/workflows",status="405"', 'path="(unmatched)",status="400"']) {
+      const line = `foldforge_gateway_http_requests_total{method="(other)",${rest}} ${others}`;
+      assert.ok(counted.includes(line), line);
+    }
+  });
+
+  it("is rendered once for all who ask at once, and anew for those who come later", async () => {
+    const metrics = createMetrics();
+    const first = metrics.render();
+    assert.equal(metrics.render(), first);
+    await new Promise(setImmediate);
+    metrics.observeRequest("GET", "/x", 200, 1);
+    assert.match(await metrics.render(), /"\/x"/);
   });
 
   it("escapes what a label holds", async () => {
