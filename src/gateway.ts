@@ -70,7 +70,8 @@ export async function startGateway(
   const operations = createOperations({
     version: contract.document.info.version,
     orchestrator: client,
-    probeReadiness: async (trace) => !isDraining && probeReadiness(trace),
+    // Nor is it ready where it has begun to drain while it was asking.
+    probeReadiness: async (trace) => !isDraining && (await probeReadiness(trace)) && !isDraining,
     authenticator,
     consumeQuota: createQuota(client, authenticator),
     bucket: config.bucket,

@@ -98,6 +98,25 @@ describe("startGateway", () => {
     await upstream.close();
   });
 
+  it("is unready for a probe too that was under way when it began to drain", async () => {
+    const asked = signal();
+    const mayAnswer = signal();
+    const { gateway, upstream } = await startStack({
+      async listWorkflows() {
+        asked.resolve();
+        await mayAnswer.promise;
+        return {};
+      },
+    });
+    const answer = gateway.fetch("/v1/readyz");
+    await asked.promise;
+    const drained = gateway.drain();
+    mayAnswer.resolve();
+    assert.equal((await answer).status, 503);
+    await drained;
+    await upstream.close();
+  });
+
   it("cuts what is left when the grace since the beginning of the drain is over", async () => {
     const { gateway, upstream } = await startStack(
       {},

@@ -33,7 +33,7 @@ describe("createMetrics", () => {
       metrics.observeRequest(method, "/v1/workflows", 405, 0.001);
       metrics.countRefusal(400, method);
     }
-    const counted = (await metrics.render()).match(/^\w+_requests_total\{.*$/gm) ?? [];
+    const counted: string[] = (await metrics.render()).match(/^\w+_requests_total\{.*$/gm) ?? [];
     assert.equal(counted.length, 2 * 8);
     const others = METHODS.length - 7;
     for (const rest of ['path="/v1/workflows",status="405"', 'path="(unmatched)",status="400"']) {
