@@ -1,9 +1,10 @@
 import type { Socket } from "node:net";
 
-/** Since when what waits on a connection has not moved, and how much had been sent and received by then. */
+/** Since when what waits on a connection has not moved, and how much had been sent, left and received by then. */
 interface Wait {
   readonly since: number;
   readonly sent: number;
+  readonly left: number;
   readonly received: number;
 }
 
@@ -27,8 +28,19 @@ export class StallWatch {
   #look(socket: Socket, now: number): void {
     if (socket.writableLength === 0) return void this.#waits.delete(socket);
     const sent = socket.bytesWritten - socket.writableLength;
+    const left = leftOfWrite(socket);
     const wait = this.#waits.get(socket);
-    if (wait?.sent !== sent) this.#waits.set(socket, { since: now, sent, received: socket.bytesRead });
-    else if (now - wait.since >= this.#patienceMs && socket.bytesRead > wait.received) socket.destroy();
+    if (wait?.sent !== sent || wait.left !== left) {
+      this.#waits.set(socket, { since: now, sent, left, received: socket.bytesRead });
+    } else if (now - wait.since >= this.#patienceMs && socket.bytesRead > wait.received) socket.destroy();
   }
+}
+
+/**
+ * How much of the write under way the kernel has not taken yet. Node counts a write only when all of it is done, and
+ * looks at this itself where it waits for one; its types do not know of it.
+ */
+function leftOfWrite(socket: Socket): number {
+  const { _handle: handle } = socket as Socket & { readonly _handle?: { readonly writeQueueSize?: number } };
+  return handle?.writeQueueSize ?? 0;
 }

@@ -54,15 +54,40 @@ describe("a client that stops reading", () => {
     socket.destroy();
   });
 
-  it("is cut in the middle of a large JSON answer", async () => {
+  /** Makes the answer to a GET of a workflow as long as the file. */
+  function answerLargeJson() {
     const { spec, ...rest } = workflowIn(JobState.RUNNING);
     const steps = spec!.steps.map((step) => ({ ...step, params: { text: "x".repeat(bytes.length) } }));
     stack().upstream.rpcs.getWorkflow = () => ({ ...rest, spec: { ...spec!, steps } });
+  }
+
+  it("is cut in the middle of a large JSON answer", async () => {
+    answerLargeJson();
     const from = stack().gateway.logs.length;
     const socket = ask("/v1/workflows/w1");
     const line = await nextRequest(stack().gateway, from);
     assert.deepEqual([line["status"], line["complete"]], [200, false]);
     assert.ok(!stack().gateway.logs.some(({ event }) => event === "http.error"));
+    socket.destroy();
+  });
+
+  it("is let alone while it reads a large JSON answer slowly and goes on sending", async () => {
+    answerLargeJson();
+    const from = stack().gateway.logs.length;
+    const socket = ask("/v1/workflows/w1");
+    const pace = ticks(150)[Symbol.asyncIterator]();
+    let received = 0;
+    for await (const chunk of socket) {
+      const before = received;
+      received += (chunk as Buffer).length;
+      if (received > bytes.length) break;
+      if (received >> 20 === before >> 20) continue;
+      await pace.next();
+      socket.write("\r\n");
+    }
+    await pace.return?.();
+    const line = await nextRequest(stack().gateway, from);
+    assert.equal(line["complete"], true);
     socket.destroy();
   });
 
