@@ -26,8 +26,16 @@ export interface Gateway {
   readonly url: string;
   /** Serves on for the configured delay, unready, so that load balancers look away; then closes. */
   drain(): Promise<void>;
-  /** Cuts the event streams, lets other requests finish within the configured grace, and lets go of everything. */
-  close(): Promise<void>;
+  /**
+   * Cuts the event streams, lets other requests finish, and lets go of everything, all within `graceMs`: the
+   * configured grace, unless it says otherwise.
+   */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** How much of a grace is left for letting go, once the last requests are cut, in milliseconds. */
+function reserveOf(graceMs: number): number {
+  return Math.min(500, graceMs / 10);
 }
 
 /** What a test may set and a deployment may not. */
@@ -107,8 +115,8 @@ export async function startGateway(
     metrics,
   });
 
-  async function close(graceMs: number): Promise<void> {
-    const closed = server.close(graceMs);
+  async function close(graceMs = config.shutdownGraceMs, reserveMs = reserveOf(graceMs)): Promise<void> {
+    const closed = server.close(Math.max(0, graceMs - reserveMs));
     streams.close();
     await closed;
     closeOrchestrator();
@@ -121,8 +129,8 @@ export async function startGateway(
       isDraining = true;
       server.leave();
       await delay(config.drainDelayMs);
-      await close(config.shutdownGraceMs - config.drainDelayMs);
+      await close(config.shutdownGraceMs - config.drainDelayMs, reserveOf(config.shutdownGraceMs));
     },
-    close: () => close(config.shutdownGraceMs),
+    close: (graceMs) => close(graceMs),
   };
 }

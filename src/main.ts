@@ -1,5 +1,6 @@
 import { ConfigError, parseConfig, prefix } from "./config.ts";
 import { startGateway } from "./gateway.ts";
+import type { Gateway } from "./gateway.ts";
 import { LogOutput } from "./telemetry/log-output.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import type { Logger } from "./telemetry/logger.ts";
@@ -36,12 +37,20 @@ const crashed = 70;
 /** How long what is logged last may wait for its reader, in milliseconds. */
 const lastWordsMs = 1000;
 
-/** Logs what nobody has caught, which leaves the process in a state that nobody knows, and ends it. */
-function crashHandler(logger: Logger, output: LogOutput): (error: unknown) => void {
+/**
+ * Logs what nobody has caught, which leaves the process in a state that nobody knows, and ends it. While that waits
+ * for the reader of the log, nothing is served any more.
+ */
+function crashHandler(
+  logger: Logger,
+  output: LogOutput,
+  serving: () => Gateway | undefined,
+): (error: unknown) => void {
   return function crash(err) {
     try {
       logger.fatal({ event: "gateway.crash", err }, "gateway.crash");
-      output.whenWritten(lastWordsMs, () => process.exit(crashed));
+      output.end(lastWordsMs, () => process.exit(crashed));
+      void serving()?.close(0);
     } catch {
       process.exit(crashed);
     }
@@ -52,28 +61,31 @@ async function main(): Promise<void> {
   const { config, warnings } = parseConfig(process.env);
   const output = new LogOutput(process.stdout);
   const logger = createLogger(output);
-  const crash = crashHandler(logger, output);
+  let gateway: Gateway | undefined = undefined;
+  const crash = crashHandler(logger, output, () => gateway);
   process.on("uncaughtException", crash).on("unhandledRejection", crash);
   process.on("exit", () => output.flush());
   for (const warning of warnings) logger.warn({ event: "config.unknown" }, warning);
-  const gateway = await startGateway(config, logger);
+  const started = await startGateway(config, logger);
+  gateway = started;
 
   let stopping = false;
   function stop(signal: NodeJS.Signals) {
+    const end = performance.now() + config.shutdownGraceMs;
     if (stopping) process.exit(1);
     stopping = true;
     logger.info({ event: "gateway.stop", signal }, "gateway.stop");
     output.flush();
     // Somebody at a keyboard has no load balancer to wait for.
-    const stopped = signal === "SIGTERM" ? gateway.drain() : gateway.close();
+    const stopped = signal === "SIGTERM" ? started.drain() : started.close();
     void stopped.then(() => {
       logger.info({ event: "gateway.stopped" }, "gateway.stopped");
-      output.whenWritten(lastWordsMs, () => process.exit(0));
+      output.end(Math.min(lastWordsMs, end - performance.now()), () => process.exit(0));
     });
   }
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", stop);
   // Whoever reads this may send a signal.
-  logger.info({ event: "gateway.start", url: gateway.url }, "gateway.start");
+  logger.info({ event: "gateway.start", url: started.url }, "gateway.start");
   output.flush();
 }
 

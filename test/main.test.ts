@@ -169,6 +169,23 @@ describe("main", () => {
       });
     }
 
+    it("serves nothing while that line waits for its reader, and logs nothing behind it", async function () {
+      this.timeout(30_000);
+      const { child, started, ended } = await startFailing("throw new Error();");
+      const healthz = async () => (await fetch(`${await started}/v1/healthz`)).text();
+      child.stdout?.pause();
+      // Each brings a line of some 200 bytes; a pipe and the stream at its other end hold 128 KiB.
+      for (let i = 0; i < 100; i += 1) await Promise.all(Array.from({ length: 20 }, healthz));
+      child.kill("SIGUSR2");
+      await assert.rejects(async () => {
+        for (;;) await healthz();
+      });
+      child.stdout?.resume();
+      const { code, lines } = await ended;
+      assert.equal(code, 70);
+      assert.equal(lines.at(-1)?.event, "gateway.crash");
+    });
+
     it("exits with 70 all the same when nobody reads its log any more", async () => {
       const { child, ended } = await startFailing("throw new Error();");
       child.stdout?.destroy();

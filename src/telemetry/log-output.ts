@@ -18,6 +18,7 @@ export class LogOutput {
   #lines = 0;
   #dropped = 0;
   #timer: NodeJS.Timeout | undefined;
+  #isEnded = false;
 
   constructor(out: Writable) {
     this.#out = out;
@@ -26,6 +27,7 @@ export class LogOutput {
   }
 
   write(line: string): void {
+    if (this.#isEnded) return;
     this.#page += line;
     this.#lines += 1;
     if (this.#page.length >= pageLength) this.flush();
@@ -42,13 +44,17 @@ export class LogOutput {
     const page = this.#page;
     this.#lines = 0;
     this.#page = "";
-    if (this.#out.writableLength >= maxWaiting || !this.#tryToWrite(this.#droppedLine() + page)) {
-      this.#dropped += lines;
-    } else this.#dropped = 0;
+    const hasRoom = this.#isEnded || this.#out.writableLength < maxWaiting;
+    if (hasRoom && this.#tryToWrite(this.#droppedLine() + page)) this.#dropped = 0;
+    else this.#dropped += lines;
   }
 
-  /** Calls `done` once all is written, or after `patienceMs`; now, where nothing waits. */
-  whenWritten(patienceMs: number, done: () => void): void {
+  /**
+   * Takes no more lines, so that the last one is the last. Calls `done` once all is written, or after `patienceMs`;
+   * now, where nothing waits.
+   */
+  end(patienceMs: number, done: () => void): void {
+    this.#isEnded = true;
     this.flush();
     if (this.#out.writableLength === 0) return done();
     setTimeout(done, patienceMs);

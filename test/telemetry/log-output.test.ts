@@ -90,21 +90,32 @@ describe("LogOutput", () => {
     output.flush();
   });
 
-  it("tells when all is written: now, when the reader has it, or when that takes too long", async () => {
-    const { output, received, stop, readOn } = setUp();
+  it("ends when all is written: now, when the reader has it, or when that takes too long", async () => {
+    const now = setUp();
     const told: string[] = [];
-    output.write("a\n");
-    output.whenWritten(60_000, () => told.push("now"));
-    assert.deepEqual([received, told], [["a\n"], ["now"]]);
+    now.output.write("a\n");
+    now.output.end(60_000, () => told.push("now"));
+    assert.deepEqual([now.received, told], [["a\n"], ["now"]]);
+    for (const reads of [false, true]) {
+      const { output, stop, readOn } = setUp();
+      stop();
+      output.write("b\n");
+      const ended = new Promise<void>((resolve) => output.end(reads ? 60_000 : 1, resolve));
+      if (reads) readOn();
+      await ended;
+    }
+  });
+
+  it("takes no line behind the last one, and that one although more than 1 MiB waits", async () => {
+    const { output, received, stop, readOn } = setUp();
     stop();
-    output.write("b\n");
-    await new Promise<void>((resolve) => {
-      output.whenWritten(1, resolve);
-    });
-    const written = new Promise<void>((resolve) => {
-      output.whenWritten(60_000, resolve);
-    });
+    for (let i = 0; i < 1024 + 40; i++) output.write(line);
+    output.write("last\n");
+    const ended = new Promise<void>((resolve) => output.end(60_000, resolve));
+    output.write("later\n");
+    output.flush();
     readOn();
-    await written;
+    await ended;
+    assert.match(received.join(""), /"lines":40.*\nlast\n$/);
   });
 });
