@@ -6,7 +6,7 @@ import { frameOf } from "./grpc-frames.ts";
 import { requestHeaders } from "./grpc-request.ts";
 import type { MetadataInit } from "./grpc-request.ts";
 import { NotSentError } from "./grpc-session.ts";
-import { headerError, statusError } from "./grpc-status.ts";
+import { headerError, isCancelled, statusError } from "./grpc-status.ts";
 
 /** What a call sends, and how long it may last. */
 export interface GrpcRequest {
@@ -36,7 +36,8 @@ const longestTimer = 2 ** 31 - 1;
 /**
  * One gRPC call, with one request message, in progress. A call that ends without status or trailers was lost,
  * which is Unavailable, by whatever HTTP/2 code: servers and proxies that drop a call do not agree on one, and
- * many just end it. One that was lost before any answer is made once more, where no work is done twice by that.
+ * many just end it, or say CANCELLED. One that was lost before any answer is made once more, where no work is
+ * done twice by that.
  */
 export class GrpcCall {
   readonly #connection: GrpcConnection;
@@ -100,7 +101,9 @@ export class GrpcCall {
     stream.on("error", (error: Error) => {
       this.#failure = error;
     });
-    stream.on("close", () => this.#close());
+    stream.on("close", () => {
+      if (stream === this.#stream) this.#close();
+    });
     stream.end(frameOf(message));
     return stream;
   }
@@ -109,20 +112,22 @@ export class GrpcCall {
     if (this.#listener === undefined || this.#header !== undefined) return;
     const error = headerError(headers);
     if (error !== undefined) return this.#giveUp(error);
+    const isWhole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
     this.#header = headers;
-    this.#request = undefined;
+    if (!isWhole || !isCancelled(headers)) this.#request = undefined;
     this.#stream.on("data", (chunk: Buffer) => {
       this.#isBodyEmpty = false;
       this.#listener?.received(chunk);
     });
     this.#stream.on("end", () => this.#end());
-    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) this.#listener.begun();
+    if (!isWhole) this.#listener.begun();
   }
 
   #end(): void {
     if (this.#listener === undefined) return;
     // A server may answer before it has read the whole request, which is then of no use.
     if (!this.#stream.writableFinished) this.#stream.close(constants.NGHTTP2_CANCEL);
+    if (this.#openAgain()) return;
     const status = this.#trailer ?? this.#statusInHeader();
     this.#finish()?.ended(status === undefined ? this.#loss() : statusError(status, this.#header));
   }
@@ -150,6 +155,7 @@ export class GrpcCall {
     const left = timeoutMs > 0 ? Math.max(1, timeoutMs - (performance.now() - this.#startedAt)) : 0;
     try {
       this.#stream = this.#open(request, left);
+      this.#header = undefined;
       this.#failure = undefined;
       return true;
     } catch {

@@ -39,16 +39,18 @@ export function headerError(
   return undefined;
 }
 
-/** gRPC's codes but OK, by their numbers. */
+/** What gRPC's codes but OK mean here, by their numbers. */
 const codes: ReadonlyMap<unknown, Code> = new Map(
   Object.values(Code)
     .filter((code) => typeof code !== "string")
-    .map((code) => [code, code]),
+    // What this side cancels waits for no status: the server has dropped the call, as many do when they shut down.
+    .map((code) => [code, code === Code.Canceled ? Code.Unavailable : code]),
 );
 
 /**
  * The error that a call ended with, or undefined where its status is OK. `trailers` carry the status; `header`
- * only adds to the error's metadata, as Connect does. No status, or one that gRPC does not have, is Internal.
+ * only adds to the error's metadata, as Connect does. No status, or one that gRPC does not have, is Internal;
+ * CANCELLED is Unavailable, since the call was lost.
  */
 export function statusError(
   trailers: IncomingHttpHeaders,
@@ -69,6 +71,11 @@ export function statusError(
   if (code !== undefined) return new ConnectError(percentDecoded(trailers["grpc-message"]), code, metadata);
   const fault = status === undefined ? "missing status" : `invalid grpc-status ${String(status)}`;
   return new ConnectError(`protocol error: ${fault}`, Code.Internal, metadata);
+}
+
+/** Whether a header says that the server has dropped the call. */
+export function isCancelled(header: IncomingHttpHeaders): boolean {
+  return header["grpc-status"] === String(Code.Canceled);
 }
 
 /** A grpc-message; what is not percent-encoded as it should be stays as it came, as gRPC demands. */

@@ -8,7 +8,8 @@ import { startStatusServer } from "../support/status-server.ts";
 
 /** gRPC code → HTTP status, the code in the body, and whether to try again. */
 const rows = [
-  [Code.Canceled, 500, "INTERNAL", false],
+  // Nobody here has cancelled the call: the orchestrator has dropped it.
+  [Code.Canceled, 503, "UNAVAILABLE", true],
   [Code.Unknown, 500, "INTERNAL", false],
   [Code.InvalidArgument, 400, "INVALID_ARGUMENT", false],
   [Code.DeadlineExceeded, 504, "DEADLINE_EXCEEDED", "when-safe"],

@@ -54,8 +54,15 @@ describe("createOrchestrator", () => {
     await assert.rejects(events.next(), { code: Code.Canceled });
   });
 
-  for (const code of [Code.Canceled, Code.NotFound, Code.PermissionDenied, Code.Aborted, Code.Internal])
-    it(`leaves the orchestrator's ${Code[code]} as it is, for a call and for a stream`, async () => {
+  for (const [code, becomes] of [
+    [Code.NotFound, Code.NotFound],
+    [Code.PermissionDenied, Code.PermissionDenied],
+    [Code.Aborted, Code.Aborted],
+    [Code.Internal, Code.Internal],
+    // Nobody here has cancelled it: it was lost.
+    [Code.Canceled, Code.Unavailable],
+  ] as const)
+    it(`tells the orchestrator's ${Code[code]} as ${Code[becomes]}, for a call and for a stream`, async () => {
       const error = new ConnectError("its own words", code);
       upstream().rpcs.getWorkflow = () => {
         throw error;
@@ -64,7 +71,7 @@ describe("createOrchestrator", () => {
         yield event;
         await Promise.reject(error);
       };
-      const expected = { code, rawMessage: "its own words" };
+      const expected = { code: becomes, rawMessage: "its own words" };
       await assert.rejects(client().getWorkflow({ workflowId: "w1" }), expected);
       const events = client().streamWorkflowEvents({ workflowId: "w1" })[Symbol.asyncIterator]();
       await events.next();

@@ -319,6 +319,11 @@ const notGrpc: readonly CallCase[] = [
 /** Why the stock transport's answer to a loss is not ours. */
 const lost = "a call that ended without status was lost, and may be tried again";
 
+/** Why its answer to CANCELLED is not ours. */
+const dropped = "a call that nobody here has cancelled was dropped by the server, and may be tried again";
+
+const cancelled = { "grpc-status": "1", "grpc-message": "shutting down" };
+
 /** What the stock transport makes of a reset. */
 const resetTold = (code: number) => (code === 8 ? "Canceled" : "Internal");
 
@@ -332,6 +337,33 @@ const losses: readonly CallCase[] = [
     unary: "Unavailable",
     stream: "w1 Unavailable",
     stock: { unary: "Internal", stream: "w1 Internal", because: lost },
+  },
+  ...(
+    [
+      ["in the header", trailersOnly(cancelled), "Unavailable | shutting down"],
+      ["in the trailers", answer(cancelled), "Unavailable | shutting down"],
+      ["in details", answer({ "grpc-status-details-bin": richStatus(1, "bye") }), "Unavailable | bye"],
+    ] as const
+  ).map(([where, serve, told]): CallCase => {
+    const byStock = told.replace("Unavailable", "Canceled");
+    return {
+      what: `CANCELLED ${where}`,
+      serve,
+      unary: told,
+      stream: told,
+      stock: { unary: byStock, stream: byStock, because: dropped },
+    };
+  }),
+  {
+    what: "CANCELLED after a message",
+    serve: answer(cancelled, grpcMessage("w1")),
+    unary: "Unavailable | shutting down",
+    stream: "w1 Unavailable | shutting down",
+    stock: {
+      unary: "Canceled | shutting down",
+      stream: "w1 Canceled | shutting down",
+      because: dropped,
+    },
   },
   {
     what: "a reset with code 0, with nothing before it",

@@ -21,6 +21,17 @@ const losses: Record<string, (peer: Peer) => void> = {
   "bytes that are no frames": (peer) => peer.raw(Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n")),
 };
 
+const cancelled = { "grpc-status": "1", "grpc-message": "shutting down" };
+
+/** The same, by an answer that is nothing but its status. */
+const drops: typeof losses = {
+  CANCELLED: (peer) => peer.header({ ...grpcHeader, ...cancelled }, "ends"),
+  "CANCELLED and a reset": (peer) => {
+    peer.header({ ...grpcHeader, ...cancelled }, "ends");
+    peer.reset(0);
+  },
+};
+
 /** Calls that change nothing, and calls that do. */
 const reads: Record<string, (client: OrchestratorClient) => Promise<unknown>> = {
   GetWorkflow: (client) => client.getWorkflow({}),
@@ -52,7 +63,7 @@ describe("a gRPC call that is lost", () => {
     return count;
   }
 
-  for (const [what, lose] of Object.entries(losses)) {
+  for (const [what, lose] of Object.entries({ ...losses, ...drops })) {
     for (const [name, call] of Object.entries(reads))
       it(`by ${what} is made once more, as ${name}`, async () => {
         const count = serve(lose);
@@ -72,6 +83,12 @@ describe("a gRPC call that is lost", () => {
       await assert.rejects(client().getWorkflow({}), { code: Code.Unavailable });
       assert.equal(count.attempts, 2);
     });
+  }
+
+  for (const [what, lose] of Object.entries({
+    ...losses,
+    CANCELLED: (peer: Peer) => peer.header(cancelled, "ends"),
+  }))
     it(`by ${what} after the answer began is not made again`, async () => {
       const count = serve((peer) => {
         peer.header(grpcHeader);
@@ -80,7 +97,6 @@ describe("a gRPC call that is lost", () => {
       await assert.rejects(client().getWorkflow({}), { code: Code.Unavailable });
       assert.equal(count.attempts, 1);
     });
-  }
 
   for (const [what, refuse] of [
     ["says Unavailable", (peer) => peer.header({ ...grpcHeader, "grpc-status": "14" }, "ends")],

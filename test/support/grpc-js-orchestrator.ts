@@ -13,6 +13,8 @@ export interface GrpcJsOrchestrator {
   readonly url: string;
   /** The RPCs by their names in the .proto file; what is missing answers UNIMPLEMENTED. */
   readonly rpcs: Record<string, UnaryRpc | StreamingRpc>;
+  /** Listens no more, and tells its clients to go elsewhere; calls in progress go on. */
+  leave(): void;
   close(): Promise<void>;
 }
 
@@ -49,6 +51,7 @@ export async function startGrpcJsOrchestrator(port = 0): Promise<GrpcJsOrchestra
   return {
     url: `http://127.0.0.1:${bound}`,
     rpcs,
+    leave: () => server.tryShutdown(() => undefined),
     close() {
       server.forceShutdown();
       return Promise.resolve();
