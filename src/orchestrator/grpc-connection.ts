@@ -42,7 +42,8 @@ const usualLimit = 100;
 /**
  * As many sessions with the origin of `endpoint` as its limit of streams at a time demands: a stream goes on
  * the oldest session that has room, and on a new one where none has. A session takes no more once it is lost,
- * has had its GOAWAY or runs out of stream ids; one that carries nothing is closed when another has room.
+ * has had its GOAWAY or runs out of stream ids, and none for a while once another is lost: until it has received
+ * something. One that carries nothing is closed when another has room.
  */
 export function createGrpcConnection(
   endpoint: string,

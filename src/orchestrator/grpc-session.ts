@@ -33,12 +33,21 @@ export class GrpcSession {
   readonly #socket: Socket;
   readonly #session: ClientHttp2Session;
   readonly #liveness: GrpcLiveness;
-  readonly #release = () => void (this.#streams -= 1);
+  readonly #release = () => {
+    this.#streams -= 1;
+    if (!this.#session.destroyed || this.#isLost) return;
+    // Before the call hears of it, which may then be made again.
+    this.#isLost = true;
+    this.#doubtOthers();
+  };
   #limit: number;
   #streams = 0;
   #streamsEver = 0;
   /** The streams that wait for the server's settings; undefined when those have come. */
   #waiting: ClientHttp2Stream[] | undefined = [];
+  #isLost = false;
+  /** The bytes that it had received when it came into doubt; undefined before. */
+  #bytesInDoubt: number | undefined;
 
   /** Begins to connect, as one of the pool's sessions. */
   constructor(pool: GrpcPool) {
@@ -55,6 +64,7 @@ export class GrpcSession {
     this.#session
       .on("remoteSettings", (settings: Settings) => this.#adopt(settings))
       .on("goaway", (code) => {
+        this.#doubtOthers();
         // Too many pings: https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md
         if (code !== constants.NGHTTP2_ENHANCE_YOUR_CALM) return;
         pool.silenceMs = Math.max(pool.silenceMs, 2 * silenceMs);
@@ -76,7 +86,10 @@ export class GrpcSession {
       this.#streams < this.#limit &&
       this.#streamsEver < this.#pool.streamsPerSession &&
       !this.#session.closed &&
-      !this.#session.destroyed
+      !this.#session.destroyed &&
+      // The session hears of it a little later.
+      !this.#socket.destroyed &&
+      this.#socket.bytesRead !== this.#bytesInDoubt
     );
   }
 
@@ -96,6 +109,20 @@ export class GrpcSession {
     this.#session.destroy(reason);
     // The session would first send what it has still to say, to a peer that may not read.
     this.#socket.destroy();
+  }
+
+  /** What has happened to its peer may have happened to the others, and is only not found yet. */
+  #doubtOthers(): void {
+    if (this.#socket.bytesRead === 0) return;
+    for (const other of this.#pool.sessions) if (other !== this) other.#doubt();
+  }
+
+  /** Has it take no more streams until it has received something. */
+  #doubt(): void {
+    // One that has received nothing yet is as good as a new one.
+    if (this.#socket.bytesRead === 0) return;
+    this.#bytesInDoubt = this.#socket.bytesRead;
+    this.#liveness.watch();
   }
 
   #adopt({ maxConcurrentStreams = Infinity }: Settings): void {
