@@ -5,6 +5,8 @@ import { Code } from "@connectrpc/connect";
 import { parseConfig, prefix, settingNames } from "../src/config.ts";
 import { loadContract } from "../src/contract.ts";
 import { codeMeaning } from "../src/errors/codes.ts";
+import { defaultKeepalive } from "../src/orchestrator/grpc-connection.ts";
+import { looksPerSilence } from "../src/orchestrator/grpc-liveness.ts";
 import { demoApiKeys, parseSettings, settingPrefix } from "../src/sandbox/settings.ts";
 import { startTestGateway, suite } from "./support/gateway.ts";
 
@@ -35,6 +37,22 @@ describe("README: the links", () => {
     const targets = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, target = ""]) => target);
     assert.ok(targets.length > 0);
     for (const target of targets) assert.ok(existsSync(target), target);
+  });
+});
+
+describe("README: the figures", () => {
+  it("tells how long it takes at most to leave an orchestrator that has frozen", () => {
+    const { pingTimeoutMs, keepaliveMs } = defaultKeepalive;
+    assert.deepEqual(parseConfig({}).config.keepalive, defaultKeepalive);
+    function longestSeconds(silenceMs: number): number {
+      // The last byte came right after a look, which the next one still tells of.
+      const afterLook = ((looksPerSilence + 1) * silenceMs) / looksPerSilence;
+      // The last byte came right after a ping, whose whole wait goes by before silence is counted anew.
+      const afterPing = pingTimeoutMs + silenceMs;
+      return Math.ceil((Math.max(afterLook, afterPing) + pingTimeoutMs) / 1000);
+    }
+    const figures = /frozen, .* left within (\d+) s, by event streams within (\d+) s/.exec(readme)?.slice(1);
+    assert.deepEqual(figures?.map(Number), [longestSeconds(pingTimeoutMs), longestSeconds(keepaliveMs)]);
   });
 });
 

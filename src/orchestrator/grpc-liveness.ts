@@ -18,7 +18,7 @@ interface LivenessOwner {
 }
 
 /** How often a silence is looked at until it is long enough for a ping. */
-const looksPerSilence = 4;
+export const looksPerSilence = 4;
 
 /**
  * Finds out whether the peer of a session is there, by what its socket receives: first the settings, within
