@@ -4,7 +4,7 @@ import type { Handler } from "../contract.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { createEventUpstream } from "../sse/event-upstream.ts";
 import { followWorkflow } from "../sse/follow-workflow.ts";
-import type { Patience, SendEvent } from "../sse/follow-workflow.ts";
+import type { EventClient, Patience } from "../sse/follow-workflow.ts";
 import type { Follower, OpenStreams } from "../sse/open-streams.ts";
 import { serveEvents } from "../sse/serve-events.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
@@ -27,8 +27,7 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
     const { call, caller, trace } = res.locals;
     const lastEventId = BigInt(req.get("Last-Event-ID") ?? 0);
     const upstream = createEventUpstream(orchestrator, req.params.id, call, patience.lingerMs);
-    const follow = (send: SendEvent) =>
-      followWorkflow(upstream, lastEventId, () => res.headersSent, patience, send);
+    const follow = (client: EventClient) => followWorkflow(upstream, lastEventId, client, patience);
     const follower = caller.kind === "key" ? keyFollower(authenticator, caller, trace) : undefined;
     return serveEvents(follow, res, { streams, headStartMs, follower });
   };

@@ -29,26 +29,35 @@ export const defaultPatience: Patience = {
   lingerMs: 500,
 };
 
-/** Sends an event to the client; resolves when there is room for the next one. */
-export type SendEvent = (event: FollowedEvent) => Promise<void>;
+/** The client of a stream, and how far its answer is. */
+export interface EventClient {
+  /** Whether the answer has begun: before that, an error is answered with its status. */
+  readonly isEstablished: boolean;
+  /** Begins the answer, though there is no event yet. */
+  establish(): void;
+  /** Sends an event; resolves when there is room for the next one. */
+  send(event: FollowedEvent): Promise<void>;
+}
 
 /**
  * Sends every event of a workflow after `fromEventId` (0: a snapshot first), each once, until the workflow is
  * finished and nothing more will come. A stream that is lost, or that ends early, is taken up again at the
- * last event, once `isEstablished()`; before that, the first failure is the caller's to answer. Rejects
+ * last event, once the client is established; before that, the first failure is the caller's to answer. Rejects
  * with the upstream's error when it is fatal, or when patience runs out.
  */
 export async function followWorkflow(
   upstream: EventUpstream,
   fromEventId: bigint,
-  isEstablished: () => boolean,
+  client: EventClient,
   patience: Patience,
-  send: SendEvent,
 ): Promise<void> {
   let lastId = fromEventId;
   let lastSnapshot: string | undefined;
   // A resume may come after the end, and not every upstream tells that there is no more by ending.
   let finished = fromEventId > 0n && (await upstream.isFinished());
+  // There is something to wait for, and the question has shown that the caller may: a quiet workflow's next event may
+  // be hours away, and until its answer begins a request takes a place among those in flight.
+  if (fromEventId > 0n && !finished) client.establish();
   let failures = 0;
 
   async function take(event: WorkflowEvent): Promise<true> {
@@ -67,7 +76,7 @@ export async function followWorkflow(
     } else {
       return true;
     }
-    await send({ event, id });
+    await client.send({ event, id });
     failures = 0;
     return true;
   }
@@ -83,7 +92,7 @@ export async function followWorkflow(
         );
       }
     } catch (error) {
-      if (!isLost(error) || !isEstablished() || failures >= patience.tries) throw error;
+      if (!isLost(error) || !client.isEstablished || failures >= patience.tries) throw error;
     }
     await delay(patience.backOffMs(failures), undefined, { signal: upstream.signal });
     failures += 1;

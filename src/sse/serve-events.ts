@@ -6,7 +6,7 @@ import { isTerminal } from "../mapping/job-state.ts";
 import { workflowEventToJson } from "../mapping/workflow-event.ts";
 import { EventResponse } from "./event-response.ts";
 import { isLost } from "./follow-workflow.ts";
-import type { FollowedEvent, SendEvent } from "./follow-workflow.ts";
+import type { EventClient, FollowedEvent } from "./follow-workflow.ts";
 import type { Follower, OpenStreams } from "./open-streams.ts";
 
 /** How a stream of events is served. */
@@ -24,7 +24,7 @@ interface ServeOptions {
  * an event; then, and when the upstream was lost for good, it rejects, which destroys the connection.
  */
 export async function serveEvents(
-  follow: (send: SendEvent) => Promise<void>,
+  follow: (client: EventClient) => Promise<void>,
   res: Response<unknown, Locals>,
   { streams, headStartMs, follower }: ServeOptions,
 ): Promise<void> {
@@ -42,8 +42,20 @@ export async function serveEvents(
     await response.send(named.name, named.data, id);
   }
 
+  function establish() {
+    clearTimeout(headStart);
+    response.start();
+  }
+
+  const client: EventClient = {
+    get isEstablished() {
+      return response.hasStarted;
+    },
+    establish,
+    send,
+  };
   try {
-    await follow(send);
+    await follow(client);
     endEvents(response, isOver);
   } catch (error) {
     const { trace } = res.locals;

@@ -179,6 +179,29 @@ describe("a gateway that may have two requests in flight", () => {
     await assertFree(2);
   });
 
+  it("does not count a resume once it is known that the workflow goes on, however long it is quiet", async () => {
+    const { gateway, upstream } = stack();
+    const begun = Array.from({ length: 6 }, () => signal());
+    const asked = { streams: 0 };
+    upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
+    upstream.rpcs.streamWorkflowEvents = async function* (_request, context) {
+      begun[asked.streams++]?.resolve();
+      await abortion(context.signal);
+      yield* [];
+    };
+    const leaving = new AbortController();
+    const init = { headers: { "Last-Event-ID": "7" }, signal: leaving.signal };
+    const opened: Promise<Response>[] = [];
+    for (const { promise } of begun) {
+      const answer = gateway.fetch(`${path}/events`, init);
+      opened.push(answer);
+      await Promise.race([promise, answer]);
+    }
+    for (const answer of opened) assert.equal((await answer).status, 200);
+    leaving.abort();
+    await assertFree(2);
+  });
+
   it("keeps as many places apart for those who ask for an event stream", async () => {
     const { gateway, upstream } = stack();
     const asked = { streams: 0 };

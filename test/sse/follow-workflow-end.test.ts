@@ -118,13 +118,8 @@ describe("followWorkflow, at the end", () => {
         return 3_600_000;
       },
     };
-    const followed = followWorkflow(
-      upstream,
-      0n,
-      () => true,
-      patience,
-      () => Promise.resolve(),
-    );
+    const reader = { isEstablished: true, establish: () => undefined, send: () => Promise.resolve() };
+    const followed = followWorkflow(upstream, 0n, reader, patience);
     await assert.rejects(followed, { name: "AbortError" });
   });
 });

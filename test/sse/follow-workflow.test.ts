@@ -102,6 +102,19 @@ describe("followWorkflow", () => {
       assert.deepEqual(waits, []);
     });
 
+  it("establishes a resume of what is not finished, and takes up again what is lost before its first event", async () => {
+    const upstream = createScriptedUpstream(
+      [{ then: lost }, { events: [workflowEvent(10n, SUCCEEDED)], then: "end" }],
+      { finished: [false] },
+    );
+    assert.deepEqual(await follow(upstream, { from: 9n, isEstablished: false }), {
+      came: ["10: SUCCEEDED"],
+      error: undefined,
+      waits: [0],
+    });
+    assert.deepEqual(upstream.openedFrom, [9n, 9n]);
+  });
+
   it("does not repeat a snapshot that says the same after a loss, and brings one that says more", async () => {
     const upstream = createScriptedUpstream(
       [

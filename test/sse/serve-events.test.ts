@@ -51,9 +51,9 @@ describe("serveEvents", () => {
     const [, res] = await server().request();
     const streams = new NotedStreams({ tickMs: 1000, heartbeatMs: 1000 }, 1);
     await serveEvents(
-      async (send) => {
+      async (client) => {
         for (const event of [stepEvent(1n), workflowEvent(2n, JobState.SUCCEEDED)])
-          await send({ event, id: event.eventId });
+          await client.send({ event, id: event.eventId });
       },
       res,
       { streams, headStartMs: 1000, follower: undefined },

@@ -3,6 +3,7 @@ import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import type { EventUpstream, TakeEvent } from "../../src/sse/event-upstream.ts";
 import { followWorkflow } from "../../src/sse/follow-workflow.ts";
+import type { EventClient } from "../../src/sse/follow-workflow.ts";
 
 /** One upstream stream: what it brings, and how it is over. `silence`: it stays open and brings no more. */
 export interface ScriptedStream {
@@ -78,16 +79,20 @@ export async function follow(
   let error: unknown;
   try {
     const patience = { tries, backOffMs, lingerMs: 1 };
-    await followWorkflow(
-      upstream,
-      from,
-      () => isEstablished,
-      patience,
-      async function send({ event, id }) {
+    let hasBegun = isEstablished;
+    const client: EventClient = {
+      get isEstablished() {
+        return hasBegun;
+      },
+      establish() {
+        hasBegun = true;
+      },
+      async send({ event, id }) {
         await Promise.resolve();
         came.push(`${id ?? "-"}: ${told(event)}`);
       },
-    );
+    };
+    await followWorkflow(upstream, from, client, patience);
   } catch (thrown) {
     error = thrown;
   }
