@@ -1,7 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { isTerminal } from "../mapping/job-state.ts";
+import { canBeRetried } from "./ending.ts";
 import type { EventUpstream } from "./event-upstream.ts";
 import { snapshotDigest } from "./snapshot-digest.ts";
 
@@ -54,15 +56,17 @@ export async function followWorkflow(
   let lastId = fromEventId;
   let lastSnapshot: string | undefined;
   // A resume may come after the end, and not every upstream tells that there is no more by ending.
-  let finished = fromEventId > 0n && (await upstream.isFinished());
+  let ending = fromEventId > 0n ? await upstream.ending() : undefined;
   // There is something to wait for, and the question has shown that the caller may: a quiet workflow's next event may
   // be hours away, and until its answer begins a request takes a place among those in flight.
-  if (fromEventId > 0n && !finished) client.establish();
+  if (fromEventId > 0n && ending === undefined) client.establish();
+  /** The terminal state that the client has last seen; undefined where another one came after it. */
+  let endState: JobState | undefined;
   let failures = 0;
 
   async function take(event: WorkflowEvent): Promise<true> {
     const update = event.event.case === "workflowUpdate" ? event.event.value : undefined;
-    if (update !== undefined) finished = isTerminal(update.state);
+    const isOver = update !== undefined && isTerminal(update.state);
     let id: bigint | undefined;
     if (event.eventId > lastId) {
       id = lastId = event.eventId;
@@ -71,23 +75,29 @@ export async function followWorkflow(
       // Taken up again before any stored event, a stream starts with its snapshot once more.
       if (snapshot !== undefined && snapshot === lastSnapshot) return true;
       // Without a resume point, clients of a finished workflow would start afresh for ever.
-      if (update !== undefined && finished) id = lastId = await upstream.resumePointAfter(update);
+      if (isOver) id = lastId = await upstream.resumePointAfter(update);
       lastSnapshot = snapshot ?? lastSnapshot;
     } else {
       return true;
     }
+    if (update !== undefined) endState = isOver ? update.state : undefined;
     await client.send({ event, id });
     failures = 0;
     return true;
   }
 
   for (;;) {
+    const isReplay = lastId > 0n;
     try {
-      await upstream.read(lastId, () => finished, take);
-      if (finished || (await upstream.isFinished())) return;
+      if (await upstream.read(lastId, ending, () => endState !== undefined, take)) return;
+      if (endState !== undefined && !(isReplay && canBeRetried(endState))) return;
+      ending = await upstream.ending();
+      if (ending !== undefined && (await upstream.isEnd(lastId, ending))) return;
+      // What is stored of a retry is still to come.
+      endState = undefined;
       if (failures >= patience.tries) {
         throw new ConnectError(
-          "the orchestrator keeps ending the stream of an unfinished workflow",
+          "the orchestrator keeps ending the stream before the workflow's end",
           Code.Unavailable,
         );
       }

@@ -143,8 +143,10 @@ describe(`a gateway with room for ${places} event streams`, () => {
     [
       "there is nothing more to come",
       async () => {
-        streams("nothing", () => Promise.resolve());
         stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED);
+        stack().upstream.rpcs.streamWorkflowEvents = async function* ({ fromEventId }) {
+          if (fromEventId < 9n) yield await Promise.resolve(workflowEvent(9n, JobState.SUCCEEDED));
+        };
         assert.equal((await fetchEvents({ headers: { "Last-Event-ID": "9" } })).status, 204);
       },
     ],

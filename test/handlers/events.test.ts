@@ -115,7 +115,7 @@ describe("GET /v1/workflows/{id}/events", () => {
   });
 
   it("resumes after the largest id there can be", async () => {
-    const asked = streams();
+    const asked = streams(success);
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED);
     const answer = await follow({ "Last-Event-ID": "18446744073709551615" });
     assert.equal(answer.status, 204);

@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { Readable } from "node:stream";
 import { create } from "@bufbuild/protobuf";
+import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import {
   WorkflowEventSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { Ending } from "../../src/sse/ending.ts";
 import { createEventUpstream } from "../../src/sse/event-upstream.ts";
 import type { EventUpstream } from "../../src/sse/event-upstream.ts";
 import { orSilence } from "../../src/sse/or-silence.ts";
@@ -24,20 +26,31 @@ function stored(eventId: bigint, state: JobState, second?: number) {
 
 const lingerMs = 20;
 
-/** The ids of the events that are read, until there are `most` of them. */
+/** How the workflow of these tests has ended, at the time of event 9. */
+const ending: Ending = { state: JobState.SUCCEEDED, updatedAt: timestampAt(9) };
+
+function timestampAt(second: number) {
+  return create(TimestampSchema, { seconds: BigInt(second) });
+}
+
+/** The ids of the events that are read, until there are `most` of them; "at the end" where that is told. */
 async function idsFrom(
   events: EventUpstream,
   fromEventId: bigint,
-  mayBeOver: boolean,
-  most = Infinity,
-): Promise<bigint[]> {
+  {
+    ending,
+    mayBeOver = false,
+    most = Infinity,
+  }: { ending?: Ending; mayBeOver?: boolean; most?: number } = {},
+): Promise<(bigint | "at the end")[]> {
   const ids: bigint[] = [];
-  await events.read(
+  const isAtEnd = await events.read(
     fromEventId,
+    ending,
     () => mayBeOver,
     ({ eventId }) => Promise.resolve(ids.push(eventId) < most),
   );
-  return ids;
+  return isAtEnd ? [...ids, "at the end"] : ids;
 }
 
 describe("createEventUpstream", () => {
@@ -55,7 +68,7 @@ describe("createEventUpstream", () => {
       asked.push([request.workflowId, request.fromEventId, timeoutMs()]);
       return Readable.from([stored(8n, JobState.RUNNING, 1)]);
     };
-    assert.deepEqual(await idsFrom(events(), 7n, false), [8n]);
+    assert.deepEqual(await idsFrom(events(), 7n), [8n]);
     assert.deepEqual(asked, [["w1", 7n, undefined]]);
     assert.equal(upstream().calls.at(-1)?.metadata.get("ff-principal"), "alice");
   });
@@ -68,25 +81,31 @@ describe("createEventUpstream", () => {
         await once(signal, "abort");
         ended.resolve(undefined);
       };
-      assert.deepEqual(await idsFrom(events(), 0n, mayBeOver, mayBeOver ? 2 : 1), [1n]);
+      assert.deepEqual(await idsFrom(events(), 0n, { mayBeOver, most: mayBeOver ? 2 : 1 }), [1n]);
       await ended.promise;
     }
   });
 
-  it("waits a call's deadline, and no less, for the first event of a stream that may be over", async () => {
-    upstream().rpcs.getWorkflow = ({ workflowId }) => ({ id: workflowId });
-    upstream().rpcs.streamWorkflowEvents = async function* () {
-      // Three round trips are longer than the silence that would end a stream which has begun.
-      for (const workflowId of ["a", "b", "c"]) await client().getWorkflow({ workflowId });
-      yield stored(1n, JobState.RUNNING, 1);
-    };
-    assert.deepEqual(await idsFrom(events({ linger: 0 }), 0n, true), [1n]);
-    upstream().rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
-      await once(signal, "abort");
-      yield* [];
-    };
-    assert.deepEqual(await idsFrom(events({ timeoutMs: 5 }), 0n, true), []);
-  });
+  for (const [what, before] of [
+    ["the first", []],
+    ["each later", [stored(1n, JobState.RUNNING, 1)]],
+  ] as const)
+    it(`waits a call's deadline, and no less, for ${what} event of a workflow that is finished`, async () => {
+      const ids = before.map(({ eventId }) => eventId);
+      upstream().rpcs.getWorkflow = ({ workflowId }) => ({ id: workflowId });
+      upstream().rpcs.streamWorkflowEvents = async function* () {
+        yield* before;
+        // Three round trips are longer than the silence that would end a stream which may be over.
+        for (const workflowId of ["a", "b", "c"]) await client().getWorkflow({ workflowId });
+        yield stored(2n, JobState.RUNNING, 2);
+      };
+      assert.deepEqual(await idsFrom(events({ linger: 0 }), 0n, { ending }), [...ids, 2n]);
+      upstream().rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
+        yield* before;
+        await once(signal, "abort");
+      };
+      assert.deepEqual(await idsFrom(events({ timeoutMs: 5 }), 0n, { ending }), ids);
+    });
 
   it("ends with Canceled when its caller goes away", async () => {
     const caller = new AbortController();
@@ -96,6 +115,7 @@ describe("createEventUpstream", () => {
     };
     const read = events({ signal: caller.signal }).read(
       0n,
+      undefined,
       () => false,
       ({ eventId }) => {
         assert.equal(eventId, 1n);
@@ -108,7 +128,7 @@ describe("createEventUpstream", () => {
 
   it("begins nothing for a caller that has gone away", async () => {
     const { length } = upstream().calls;
-    await assert.rejects(idsFrom(events({ signal: AbortSignal.abort() }), 0n, false), {
+    await assert.rejects(idsFrom(events({ signal: AbortSignal.abort() }), 0n), {
       code: Code.Canceled,
     });
     assert.equal(upstream().calls.length, length);
@@ -120,6 +140,7 @@ describe("createEventUpstream", () => {
     let underWay = 0;
     await events().read(
       0n,
+      undefined,
       () => false,
       async () => {
         underWay += 1;
@@ -140,6 +161,7 @@ describe("createEventUpstream", () => {
     const failure = new TypeError("no such state");
     const read = events().read(
       0n,
+      undefined,
       () => false,
       () => Promise.reject(failure),
     );
@@ -151,7 +173,7 @@ describe("createEventUpstream", () => {
     upstream().rpcs.streamWorkflowEvents = () => {
       throw new ConnectError("gone", Code.NotFound);
     };
-    await assert.rejects(idsFrom(events(), 0n, false), { code: Code.NotFound });
+    await assert.rejects(idsFrom(events(), 0n), { code: Code.NotFound });
   });
 
   const log = [
@@ -160,62 +182,67 @@ describe("createEventUpstream", () => {
     stored(6n, JobState.RUNNING, 6),
     stored(9n, JobState.SUCCEEDED, 9),
   ];
-  for (const [what, second, id] of [
-    ["the event that ended it", 9, 9n],
-    ["the event that ended it, not that of the retry after it", 5, 5n],
-    ["the last event that ended it, for a time that no event has", 7, 9n],
-  ] as const)
-    for (const ends of [true, false])
-      it(`resumes after a terminal snapshot at ${what}, when the stream ${ends ? "ends" : "stays open"}`, async () => {
-        upstream().rpcs.streamWorkflowEvents = async function* ({ fromEventId }, { signal }) {
-          yield* log.filter(({ eventId }) => eventId > fromEventId);
-          if (!ends) await once(signal, "abort");
-        };
-        const updatedAt = { seconds: BigInt(second) };
-        assert.equal(await events().resumePointAfter(create(WorkflowSchema, { updatedAt })), id);
-      });
-
   it("takes little silence for the end behind the event that ended the workflow", async () => {
-    upstream().rpcs.getWorkflow = () => ({ state: JobState.SUCCEEDED, updatedAt: { seconds: 9n } });
     upstream().rpcs.streamWorkflowEvents = async function* ({ fromEventId }, { signal }) {
       yield* log.filter(({ eventId }) => eventId > fromEventId);
       await once(signal, "abort");
     };
-    assert.deepEqual(await idsFrom(events({ timeoutMs: 3_600_000 }), 9n, true), []);
+    assert.deepEqual(await idsFrom(events({ timeoutMs: 3_600_000 }), 9n, { ending }), ["at the end"]);
   });
 
-  for (const [what, from, workflow] of [
-    ["any other event", 6n, { state: JobState.SUCCEEDED, updatedAt: { seconds: 9n } }],
-    ["an id that no event has", 8n, { state: JobState.SUCCEEDED, updatedAt: { seconds: 9n } }],
-    ["a terminal event before a retry", 5n, { state: JobState.SUCCEEDED, updatedAt: { seconds: 9n } }],
-    ["the terminal event of what runs again", 5n, { state: JobState.RUNNING, updatedAt: { seconds: 5n } }],
-    ["a terminal event where nobody tells the time", 5n, { state: JobState.SUCCEEDED }],
-    [
-      "the first event, which nothing comes before",
-      1n,
-      { state: JobState.SUCCEEDED, updatedAt: { seconds: 9n } },
-    ],
+  it("asks whether it is the end while the silence lasts", async () => {
+    const asked = Promise.withResolvers<undefined>();
+    upstream().rpcs.streamWorkflowEvents = async function* ({ fromEventId }, { signal }) {
+      if (fromEventId === 8n) asked.resolve(undefined);
+      yield* log.filter(({ eventId }) => eventId > fromEventId);
+      await once(signal, "abort");
+    };
+    const caller = new AbortController();
+    const read = idsFrom(events({ linger: 3_600_000, signal: caller.signal }), 9n, { ending });
+    await asked.promise;
+    caller.abort();
+    await assert.rejects(read, { code: Code.Canceled });
+  });
+
+  it("tells the end from a stream that ends by the event it was opened from", async () => {
+    upstream().rpcs.streamWorkflowEvents = ({ fromEventId }) =>
+      Readable.from(fromEventId === 6n ? [] : log.filter(({ eventId }) => eventId > fromEventId));
+    assert.deepEqual(await idsFrom(events(), 9n, { ending }), ["at the end"]);
+    assert.deepEqual(await idsFrom(events(), 6n, { ending }), []);
+    assert.deepEqual(await idsFrom(events(), 9n), []);
+  });
+
+  it("rejects when nobody can tell whether it is the end, but not where an event comes", async () => {
+    upstream().rpcs.streamWorkflowEvents = ({ fromEventId }) => {
+      if (fromEventId === 4n || fromEventId === 8n) throw new ConnectError("down", Code.Unavailable);
+      return Readable.from(log.filter(({ eventId }) => eventId > fromEventId));
+    };
+    await assert.rejects(idsFrom(events(), 9n, { ending }), { code: Code.Unavailable });
+    assert.deepEqual(await idsFrom(events(), 5n, { ending }), [6n, 9n]);
+  });
+
+  for (const [what, from, time] of [
+    ["any other event", 6n, 9],
+    ["an id that no event has", 8n, 9],
+    ["a terminal event before a retry", 5n, 9],
+    ["a terminal event where nobody tells the time", 5n, undefined],
+    ["the first event, which nothing comes before", 1n, 9],
   ] as const)
     it(`waits longer than a little silence behind ${what}`, async () => {
-      const isTimeless = !("updatedAt" in workflow);
-      const told = isTimeless ? log.map(({ eventId }) => stored(eventId, JobState.FAILED)) : log;
+      const told = time === undefined ? log.map(({ eventId }) => stored(eventId, JobState.FAILED)) : log;
       const rest = (id: bigint) => told.filter(({ eventId }) => eventId > id);
-      upstream().rpcs.getWorkflow = () => workflow;
+      upstream().rpcs.getWorkflow = () => ({});
       upstream().rpcs.streamWorkflowEvents = async function* ({ fromEventId }) {
         // So many round trips are longer than any question about the end.
         for (let i = 0; fromEventId === from && i < 10; i += 1) await client().getWorkflow({});
         yield* rest(fromEventId);
       };
+      const ended = time === undefined ? { state: JobState.FAILED } : ending;
       assert.deepEqual(
-        await idsFrom(events({ linger: 0 }), from, true),
+        await idsFrom(events({ linger: 0 }), from, { ending: ended }),
         rest(from).map(({ eventId }) => eventId),
       );
     });
-
-  it("resumes after the first event where the log holds no more", async () => {
-    upstream().rpcs.streamWorkflowEvents = () => Readable.from([]);
-    assert.equal(await events().resumePointAfter(create(WorkflowSchema)), 1n);
-  });
 
   for (const [state, finished] of [
     [JobState.QUEUED, false],
@@ -224,9 +251,14 @@ describe("createEventUpstream", () => {
     [JobState.FAILED, true],
     [JobState.CANCELLED, true],
   ] as const)
-    it(`says that a workflow in the state ${JobState[state]} is ${finished ? "" : "not "}finished`, async () => {
-      upstream().rpcs.getWorkflow = ({ workflowId }) => ({ id: workflowId, state });
-      assert.equal(await events().isFinished(), finished);
+    it(`says that a workflow in the state ${JobState[state]} has ${finished ? "" : "not "}ended`, async () => {
+      upstream().rpcs.getWorkflow = ({ workflowId }) => ({
+        id: workflowId,
+        state,
+        updatedAt: timestampAt(9),
+      });
+      const expected = finished ? { state, updatedAt: timestampAt(9) } : undefined;
+      assert.deepEqual(await events().ending(), expected);
       assert.equal(upstream().calls.at(-1)?.metadata.get("ff-principal"), "alice");
     });
 });

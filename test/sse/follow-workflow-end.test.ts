@@ -5,7 +5,7 @@ import { defaultPatience, followWorkflow, isLost } from "../../src/sse/follow-wo
 import { stepEvent, workflowEvent } from "../support/samples.ts";
 import { createScriptedUpstream, follow, tries } from "../support/scripted-upstream.ts";
 
-const { RUNNING, SUCCEEDED, FAILED } = JobState;
+const { RUNNING, SUCCEEDED, FAILED, CANCELLED } = JobState;
 const lost = new ConnectError("connection lost", Code.Unavailable);
 
 describe("followWorkflow, at the end", () => {
@@ -47,13 +47,65 @@ describe("followWorkflow, at the end", () => {
     assert.deepEqual(waits, [0, 1, 2]);
   });
 
-  for (const then of ["end", "silence"] as const)
-    it(`ends without an event when a resume meets ${then} and the workflow is finished`, async () => {
-      const upstream = createScriptedUpstream([{ then }], { finished: [true] });
-      const outcome = await follow(upstream, { from: 9n, isEstablished: false });
-      assert.deepEqual(outcome, { came: [], error: undefined, waits: [] });
-      assert.deepEqual(upstream.openedFrom, [9n]);
+  it("ends without an event when a resume comes from the end of a finished workflow", async () => {
+    const upstream = createScriptedUpstream([{ then: "at the end" }], { finished: [SUCCEEDED] });
+    const outcome = await follow(upstream, { from: 9n, isEstablished: false });
+    assert.deepEqual(outcome, { came: [], error: undefined, waits: [] });
+    assert.deepEqual(upstream.openedFrom, [9n]);
+    assert.equal(upstream.endingAsked, 1);
+  });
+
+  for (const [then, when, finished] of [
+    ["end", "is finished", [SUCCEEDED]],
+    ["silence", "is finished", [SUCCEEDED]],
+    ["end", "finishes meanwhile", [false, SUCCEEDED]],
+  ] as const)
+    it(`goes on when a resume meets ${then} and the workflow ${when}, but the client has not seen its end`, async () => {
+      const upstream = createScriptedUpstream(
+        [{ then }, { events: [stepEvent(10n), workflowEvent(11n, SUCCEEDED)], then: "end" }],
+        { finished, end: [false] },
+      );
+      assert.deepEqual(await follow(upstream, { from: 9n, isEstablished: false }), {
+        came: ["10: stepUpdate", "11: SUCCEEDED"],
+        error: undefined,
+        waits: [0],
+      });
+      assert.deepEqual(upstream.openedFrom, [9n, 9n]);
+      assert.deepEqual(upstream.endAsked, [9n]);
     });
+
+  it("goes on at the last event when a replay pauses before the end", async () => {
+    const upstream = createScriptedUpstream(
+      [
+        { events: [stepEvent(10n)], then: "silence" },
+        { events: [workflowEvent(11n, SUCCEEDED)], then: "silence" },
+      ],
+      { finished: [SUCCEEDED], end: [false] },
+    );
+    const { came, error } = await follow(upstream, { from: 9n });
+    assert.equal(error, undefined);
+    assert.deepEqual(came, ["10: stepUpdate", "11: SUCCEEDED"]);
+    assert.deepEqual(upstream.openedFrom, [9n, 10n]);
+    assert.deepEqual(upstream.endAsked, [10n]);
+  });
+
+  it("ends when the event it has turns out to be behind the end", async () => {
+    const upstream = createScriptedUpstream([{ events: [stepEvent(10n)], then: "silence" }], {
+      finished: [SUCCEEDED],
+      end: [true],
+    });
+    assert.deepEqual((await follow(upstream, { from: 9n })).came, ["10: stepUpdate"]);
+    assert.deepEqual(upstream.endAsked, [10n]);
+  });
+
+  it("gives up as on a loss when the end keeps out of sight", async () => {
+    const streams = Array(tries + 1).fill({ then: "end" });
+    const upstream = createScriptedUpstream(streams, { finished: [SUCCEEDED], end: [false] });
+    const { came, error, waits } = await follow(upstream, { from: 9n, isEstablished: false });
+    assert.deepEqual(came, []);
+    assert.ok(isLost(error));
+    assert.deepEqual(waits, [0, 1, 2]);
+  });
 
   it("follows on when a resume finds the workflow unfinished", async () => {
     const upstream = createScriptedUpstream(
@@ -92,6 +144,47 @@ describe("followWorkflow, at the end", () => {
     assert.deepEqual(came, ["1: FAILED", "2: RUNNING", "3: SUCCEEDED"]);
   });
 
+  for (const then of ["end", "silence"] as const)
+    for (const finished of [false, SUCCEEDED] as const)
+      it(`takes a stored failure for the end only where no retry followed, after ${then}, ${finished ? "finished" : "running"} since`, async () => {
+        const upstream = createScriptedUpstream(
+          [
+            { events: [workflowEvent(5n, FAILED)], then },
+            { events: [workflowEvent(6n, RUNNING), workflowEvent(9n, SUCCEEDED)], then: "end" },
+          ],
+          { finished: [SUCCEEDED, finished], end: [false] },
+        );
+        const { came, error } = await follow(upstream, { from: 4n });
+        assert.equal(error, undefined);
+        assert.deepEqual(came, ["5: FAILED", "6: RUNNING", "9: SUCCEEDED"]);
+        assert.deepEqual(upstream.openedFrom, [4n, 5n]);
+        assert.deepEqual(upstream.lingered, [false, false]);
+      });
+
+  it("ends after a stored failure that is the end", async () => {
+    const upstream = createScriptedUpstream([{ events: [workflowEvent(5n, FAILED)], then: "silence" }], {
+      finished: [FAILED],
+      end: [true],
+    });
+    assert.deepEqual(await follow(upstream, { from: 4n }), {
+      came: ["5: FAILED"],
+      error: undefined,
+      waits: [],
+    });
+    assert.deepEqual(upstream.endAsked, [5n]);
+  });
+
+  it("takes no terminal event for the end that the client had before", async () => {
+    const upstream = createScriptedUpstream(
+      [
+        { events: [workflowEvent(3n, CANCELLED)], then: "end" },
+        { events: [workflowEvent(5n, SUCCEEDED)], then: "end" },
+      ],
+      { finished: [false] },
+    );
+    assert.deepEqual((await follow(upstream, { from: 4n })).came, ["5: SUCCEEDED"]);
+  });
+
   it("looks once more when the stream is lost after the terminal event", async () => {
     const upstream = createScriptedUpstream([
       { events: [workflowEvent(1n, SUCCEEDED)], then: lost },
@@ -99,11 +192,17 @@ describe("followWorkflow, at the end", () => {
     ]);
     assert.deepEqual(await follow(upstream), { came: ["1: SUCCEEDED"], error: undefined, waits: [0] });
     assert.deepEqual(upstream.openedFrom, [0n, 1n]);
+    assert.deepEqual(upstream.lingered, [false, true]);
   });
 
-  it("takes a lost question whether the workflow is finished for a lost stream", async () => {
-    const upstream = createScriptedUpstream([{ then: "end" }, { then: "end" }], { finished: [lost, true] });
-    assert.deepEqual(await follow(upstream), { came: [], error: undefined, waits: [0] });
+  it("takes a lost question about the end for a lost stream", async () => {
+    const streams = [
+      { then: "end" },
+      { then: "end" },
+      { events: [workflowEvent(2n, SUCCEEDED)], then: "end" },
+    ] as const;
+    const upstream = createScriptedUpstream(streams, { finished: [lost, SUCCEEDED], end: [lost] });
+    assert.deepEqual(await follow(upstream), { came: ["2: SUCCEEDED"], error: undefined, waits: [0, 1] });
     const early = createScriptedUpstream([{ then: "end" }], { finished: [lost] });
     assert.equal((await follow(early, { isEstablished: false })).error, lost);
   });

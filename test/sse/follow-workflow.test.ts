@@ -29,7 +29,7 @@ describe("followWorkflow", () => {
       waits: [],
     });
     assert.deepEqual(upstream.openedFrom, [0n]);
-    assert.equal(upstream.finishedAsked, 0);
+    assert.equal(upstream.endingAsked, 0);
   });
 
   it("brings no event twice, and none out of order", async () => {
@@ -71,11 +71,11 @@ describe("followWorkflow", () => {
       ...failures,
       { events: [stepEvent(1n)], then: lost },
       ...failures.slice(1),
-      { events: [workflowEvent(2n, FAILED)], then: "end" },
+      { events: [workflowEvent(2n, SUCCEEDED)], then: "end" },
     ]);
     const { came, error, waits } = await follow(upstream);
     assert.equal(error, undefined);
-    assert.deepEqual(came, ["1: stepUpdate", "2: FAILED"]);
+    assert.deepEqual(came, ["1: stepUpdate", "2: SUCCEEDED"]);
     assert.deepEqual(waits, [0, 1, 2, 0, 1, 2]);
   });
 

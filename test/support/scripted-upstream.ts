@@ -1,27 +1,37 @@
 import assert from "node:assert/strict";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import type { EventUpstream, TakeEvent } from "../../src/sse/event-upstream.ts";
+import type { Ending } from "../../src/sse/ending.ts";
+import type { TakeEvent } from "../../src/sse/event-stream.ts";
+import type { EventUpstream } from "../../src/sse/event-upstream.ts";
 import { followWorkflow } from "../../src/sse/follow-workflow.ts";
 import type { EventClient } from "../../src/sse/follow-workflow.ts";
 
-/** One upstream stream: what it brings, and how it is over. `silence`: it stays open and brings no more. */
+/**
+ * One upstream stream: what it brings, and how it is over. `silence`: it stays open and brings no more; `at the end`: so
+ * it does, since it was opened from the event that ended the workflow.
+ */
 export interface ScriptedStream {
   readonly events?: readonly WorkflowEvent[];
-  readonly then: "end" | "silence" | Error;
+  readonly then: "end" | "silence" | "at the end" | Error;
 }
 
 /** An upstream that plays streams one after the other, and what it was asked. */
 export interface ScriptedUpstream extends EventUpstream {
   /** The id that each stream was opened from. */
   readonly openedFrom: readonly bigint[];
-  /** How often `isFinished` was asked. */
-  readonly finishedAsked: number;
+  /** Of each stream, whether a little silence before its first event would have ended it. */
+  readonly lingered: readonly boolean[];
+  /** How often `ending` was asked. */
+  readonly endingAsked: number;
+  /** The ids of which `isEnd` was asked. */
+  readonly endAsked: readonly bigint[];
 }
 
 /** What the script says beside the streams. Each answer is used once; the last one stays. */
 interface ScriptOptions {
-  readonly finished?: readonly (boolean | Error)[];
+  readonly finished?: readonly (JobState | false | Error)[];
+  readonly end?: readonly (boolean | Error)[];
   readonly resumePoint?: readonly (bigint | Error)[];
   readonly signal?: AbortSignal;
 }
@@ -29,29 +39,47 @@ interface ScriptOptions {
 /** Builds it. A stream that nobody scripted, and silence that nobody asked to end, fail the test. */
 export function createScriptedUpstream(
   streams: readonly ScriptedStream[],
-  { finished = [], resumePoint = [], signal = new AbortController().signal }: ScriptOptions = {},
+  { finished = [], end = [], resumePoint = [], signal = new AbortController().signal }: ScriptOptions = {},
 ): ScriptedUpstream {
   const openedFrom: bigint[] = [];
-  let finishedAsked = 0;
+  const lingered: boolean[] = [];
+  const endAsked: bigint[] = [];
+  let endingAsked = 0;
   let resumePointAsked = 0;
 
-  async function read(fromEventId: bigint, mayBeOver: () => boolean, take: TakeEvent): Promise<void> {
+  async function read(
+    fromEventId: bigint,
+    ending: Ending | undefined,
+    mayBeOver: () => boolean,
+    take: TakeEvent,
+  ): Promise<boolean> {
     const stream = streams[openedFrom.length];
     openedFrom.push(fromEventId);
+    lingered.push(mayBeOver());
     assert.ok(stream, `nobody expects stream ${openedFrom.length}, from ${fromEventId}`);
     for (const event of stream.events ?? []) await take(event);
     if (stream.then instanceof Error) throw stream.then;
-    if (stream.then === "silence") assert.ok(mayBeOver(), "silence would last for ever");
+    if (stream.then !== "end") assert.ok(mayBeOver() || ending, "silence would last for ever");
+    return stream.then === "at the end";
   }
 
   return {
     signal,
     read,
     openedFrom,
-    get finishedAsked() {
-      return finishedAsked;
+    lingered,
+    endAsked,
+    get endingAsked() {
+      return endingAsked;
     },
-    isFinished: () => answer(finished, finishedAsked++),
+    async ending() {
+      const state = await answer(finished, endingAsked++);
+      return state === false ? undefined : { state };
+    },
+    isEnd(id) {
+      endAsked.push(id);
+      return answer(end, endAsked.length - 1);
+    },
     resumePointAfter: () => answer(resumePoint, resumePointAsked++),
   };
 }
