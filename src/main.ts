@@ -3,7 +3,6 @@ import { startGateway } from "./gateway.ts";
 import type { Gateway } from "./gateway.ts";
 import { LogOutput } from "./telemetry/log-output.ts";
 import { createLogger } from "./telemetry/logger.ts";
-import type { Logger } from "./telemetry/logger.ts";
 
 /** Says why the process cannot go on, in one message, and ends it. */
 function fail(message: string): never {
@@ -37,32 +36,33 @@ const crashed = 70;
 /** How long what is logged last may wait for its reader, in milliseconds. */
 const lastWordsMs = 1000;
 
-/**
- * Logs what nobody has caught, which leaves the process in a state that nobody knows, and ends it. While that waits
- * for the reader of the log, nothing is served any more.
- */
-function crashHandler(
-  logger: Logger,
-  output: LogOutput,
-  serving: () => Gateway | undefined,
-): (error: unknown) => void {
-  return function crash(err) {
-    try {
-      logger.fatal({ event: "gateway.crash", err }, "gateway.crash");
-      output.end(lastWordsMs, () => process.exit(crashed));
-      void serving()?.close(0);
-    } catch {
-      process.exit(crashed);
-    }
-  };
-}
-
 async function main(): Promise<void> {
   const { config, warnings } = parseConfig(process.env);
   const output = new LogOutput(process.stdout);
   const logger = createLogger(output);
   let gateway: Gateway | undefined = undefined;
-  const crash = crashHandler(logger, output, () => gateway);
+  /** When the grace of a stop is over. */
+  let end = Infinity;
+  let isExiting = false;
+
+  /** Ends the process with the code that is told first, once its last line is written or nobody reads it in time. */
+  function exit(code: number) {
+    if (isExiting) return;
+    isExiting = true;
+    output.end(Math.min(lastWordsMs, end - performance.now()), () => process.exit(code));
+  }
+
+  /** What nobody has caught leaves the process in a state that nobody knows: nothing is served any more. */
+  function crash(err: unknown) {
+    try {
+      logger.fatal({ event: "gateway.crash", err }, "gateway.crash");
+      exit(crashed);
+      void gateway?.close(0);
+    } catch {
+      process.exit(crashed);
+    }
+  }
+
   process.on("uncaughtException", crash).on("unhandledRejection", crash);
   process.on("exit", () => output.flush());
   for (const warning of warnings) logger.warn({ event: "config.unknown" }, warning);
@@ -71,16 +71,17 @@ async function main(): Promise<void> {
 
   let stopping = false;
   function stop(signal: NodeJS.Signals) {
-    const end = performance.now() + config.shutdownGraceMs;
     if (stopping) process.exit(1);
+    if (isExiting) return;
     stopping = true;
+    end = performance.now() + config.shutdownGraceMs;
     logger.info({ event: "gateway.stop", signal }, "gateway.stop");
     output.flush();
     // Somebody at a keyboard has no load balancer to wait for.
     const stopped = signal === "SIGTERM" ? started.drain() : started.close();
     void stopped.then(() => {
       logger.info({ event: "gateway.stopped" }, "gateway.stopped");
-      output.end(Math.min(lastWordsMs, end - performance.now()), () => process.exit(0));
+      exit(0);
     });
   }
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", stop);

@@ -169,21 +169,51 @@ describe("main", () => {
       });
     }
 
-    it("serves nothing while that line waits for its reader, and logs nothing behind it", async function () {
-      this.timeout(30_000);
-      const { child, started, ended } = await startFailing("throw new Error();");
-      const healthz = async () => (await fetch(`${await started}/v1/healthz`)).text();
+    /** Requests until the pipe of the log is full, which nobody reads any more. */
+    async function fillLog({ child, started }: Awaited<ReturnType<typeof startFailing>>) {
+      const url = await started;
+      const healthz = async () => (await fetch(`${url}/v1/healthz`)).text();
       child.stdout?.pause();
       // Each brings a line of some 200 bytes; a pipe and the stream at its other end hold 128 KiB.
       for (let i = 0; i < 100; i += 1) await Promise.all(Array.from({ length: 20 }, healthz));
-      child.kill("SIGUSR2");
+      return healthz;
+    }
+
+    it("serves nothing while that line waits for its reader, and logs nothing behind it", async function () {
+      this.timeout(30_000);
+      const gateway = await startFailing("throw new Error();");
+      const healthz = await fillLog(gateway);
+      gateway.child.kill("SIGUSR2");
       await assert.rejects(async () => {
         for (;;) await healthz();
       });
-      child.stdout?.resume();
-      const { code, lines } = await ended;
+      gateway.child.stdout?.resume();
+      const { code, lines } = await gateway.ended;
       assert.equal(code, 70);
       assert.equal(lines.at(-1)?.event, "gateway.crash");
+    });
+
+    it("exits with 70 although it is told to stop while that line waits for its reader", async function () {
+      this.timeout(30_000);
+      const gateway = await startFailing("throw new Error();");
+      const healthz = await fillLog(gateway);
+      gateway.child.kill("SIGUSR2");
+      await assert.rejects(async () => {
+        for (;;) await healthz();
+      });
+      gateway.child.kill("SIGTERM");
+      gateway.child.stdout?.resume();
+      assert.equal((await gateway.ended).code, 70);
+    });
+
+    it("exits with 70 although it has been told to stop, and is waiting for its load balancer", async () => {
+      const { child, lines, ended } = await startFailing("throw new Error();");
+      child.kill("SIGTERM");
+      while (!lines.some(({ event }) => event === "gateway.stop")) await once(child.stdout!, "data");
+      child.kill("SIGUSR2");
+      const { code, lines: all } = await ended;
+      assert.equal(code, 70);
+      assert.equal(all.at(-1)?.event, "gateway.crash");
     });
 
     it("exits with 70 all the same when nobody reads its log any more", async () => {
