@@ -33,15 +33,16 @@ function startFailure(error: unknown): string {
 /** EX_SOFTWARE of sysexits(3): nobody stopped it, and its supervisor should start it again. */
 const crashed = 70;
 
-/** How long what is logged last may wait for its reader, in milliseconds. */
+/** How long what is logged last may wait for its reader, in milliseconds, and how much of a grace an exit takes. */
 const lastWordsMs = 1000;
+const exitMs = 100;
 
 async function main(): Promise<void> {
   const { config, warnings } = parseConfig(process.env);
   const output = new LogOutput(process.stdout);
   const logger = createLogger(output);
   let gateway: Gateway | undefined = undefined;
-  /** When the grace of a stop is over. */
+  /** When there is just the time left to exit within the grace of a stop. */
   let end = Infinity;
   let isExiting = false;
 
@@ -74,7 +75,7 @@ async function main(): Promise<void> {
     if (stopping) process.exit(1);
     if (isExiting) return;
     stopping = true;
-    end = performance.now() + config.shutdownGraceMs;
+    end = performance.now() + config.shutdownGraceMs - exitMs;
     logger.info({ event: "gateway.stop", signal }, "gateway.stop");
     output.flush();
     // Somebody at a keyboard has no load balancer to wait for.

@@ -16,8 +16,9 @@ interface Connection {
   readonly waiting: Exchange[];
 }
 
-/** Most requests that wait on one connection for the answer of the one before. */
+/** Most requests that wait on one connection for the answer of the one before, and most bytes of their bodies. */
 const maxWaiting = 16;
+const maxWaitingBytes = 64 * 1024;
 
 /**
  * The connections of clients. Each request is served when the one before it on its connection is answered: Node
@@ -52,9 +53,12 @@ export class Connections {
     // A connection that is being closed may still bring what was sent before.
     if (connection === undefined || !req.socket.writable) return;
     if (hasBody(req)) coalesceBody(req);
-    if (connection.current === undefined) this.#begin(connection, { req, res });
+    if (connection.current === undefined) return this.#begin(connection, { req, res });
+    const { waiting } = connection;
+    const bytes = waiting.reduce((sum, { req }) => sum + req.readableLength, 0);
+    waiting.push({ req, res });
     // A client that sends so much ahead may be cut (RFC 9112 §9.3.2), and what it sends is held in memory.
-    else if (connection.waiting.push({ req, res }) > maxWaiting) req.socket.destroy();
+    if (waiting.length > maxWaiting || bytes > maxWaitingBytes) req.socket.destroy();
   };
 
   /** The requests of a connection that are not answered yet; the first is being served. */

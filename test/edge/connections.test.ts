@@ -118,6 +118,30 @@ describe("Connections", () => {
     socket.destroy();
   });
 
+  /** A whole request with a body of 60 KiB. */
+  const upload = (path: string) =>
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 61440\r\n\r\n${"x".repeat(61_440)}`;
+
+  it("cuts a client that sends more than 64 KiB of bodies ahead", async () => {
+    const { socket } = open();
+    socket.write(get("/bodies") + upload("/a") + upload("/b") + upload("/c"));
+    // Not `once` of node:events, which rejects when what was sent and never read resets the connection.
+    await new Promise((resolve) => socket.once("close", resolve));
+    assert.equal(server().begun.at(-1), "/bodies");
+    await server().next();
+  });
+
+  it("lets a client send a body ahead, and another", async () => {
+    const { socket } = open();
+    socket.write(get("/first") + upload("/a") + upload("/b"));
+    for (const path of ["/first", "/a", "/b"]) {
+      const res = await server().next();
+      assert.equal(server().begun.at(-1), path);
+      res.req.resume().once("end", () => res.end());
+    }
+    socket.destroy();
+  });
+
   it("closes a connection whose request nobody read to its end", async () => {
     const { socket, received } = open();
     socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc");
