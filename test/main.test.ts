@@ -169,41 +169,36 @@ describe("main", () => {
       });
     }
 
-    /** Requests until the pipe of the log is full, which nobody reads any more. */
-    async function fillLog({ child, started }: Awaited<ReturnType<typeof startFailing>>) {
-      const url = await started;
+    /** A gateway that has crashed, whose last line waits for a reader; it serves nothing any more. */
+    async function crashUnread() {
+      const gateway = await startFailing("throw new Error();");
+      const url = await gateway.started;
       const healthz = async () => (await fetch(`${url}/v1/healthz`)).text();
-      child.stdout?.pause();
+      gateway.child.stdout?.pause();
       // Each brings a line of some 200 bytes; a pipe and the stream at its other end hold 128 KiB.
       for (let i = 0; i < 100; i += 1) await Promise.all(Array.from({ length: 20 }, healthz));
-      return healthz;
-    }
-
-    it("serves nothing while that line waits for its reader, and logs nothing behind it", async function () {
-      this.timeout(30_000);
-      const gateway = await startFailing("throw new Error();");
-      const healthz = await fillLog(gateway);
       gateway.child.kill("SIGUSR2");
       await assert.rejects(async () => {
         for (;;) await healthz();
       });
-      gateway.child.stdout?.resume();
-      const { code, lines } = await gateway.ended;
+      return gateway;
+    }
+
+    it("serves nothing while that line waits for its reader, and logs nothing behind it", async function () {
+      this.timeout(30_000);
+      const { child, ended } = await crashUnread();
+      child.stdout?.resume();
+      const { code, lines } = await ended;
       assert.equal(code, 70);
       assert.equal(lines.at(-1)?.event, "gateway.crash");
     });
 
     it("exits with 70 although it is told to stop while that line waits for its reader", async function () {
       this.timeout(30_000);
-      const gateway = await startFailing("throw new Error();");
-      const healthz = await fillLog(gateway);
-      gateway.child.kill("SIGUSR2");
-      await assert.rejects(async () => {
-        for (;;) await healthz();
-      });
-      gateway.child.kill("SIGTERM");
-      gateway.child.stdout?.resume();
-      assert.equal((await gateway.ended).code, 70);
+      const { child, ended } = await crashUnread();
+      child.kill("SIGTERM");
+      child.stdout?.resume();
+      assert.equal((await ended).code, 70);
     });
 
     it("exits with 70 although it has been told to stop, and is waiting for its load balancer", async () => {
