@@ -13,6 +13,7 @@ import { framing } from "./middleware/framing.ts";
 import { methodNotAllowed } from "./middleware/method-not-allowed.ts";
 import { notFound } from "./middleware/not-found.ts";
 import { observation } from "./middleware/observation.ts";
+import { preflight } from "./middleware/preflight.ts";
 import { responseValidation } from "./middleware/response-validation.ts";
 import { route } from "./middleware/route.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
@@ -32,6 +33,8 @@ interface AppParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly rpcTimeoutMs: number;
+  /** Whether pages of other origins may call. */
+  readonly answersPreflights: boolean;
   readonly validateResponses: boolean;
 }
 
@@ -50,7 +53,7 @@ export function createApp(parts: AppParts): Express {
     // Express answers HEAD with the handler of GET, and an event stream has no end to answer with.
     if (!path.allowed.includes("HEAD")) own.head(refuse);
     for (const operation of path.operations) {
-      const use = operation.method === "get" ? "read" : "write";
+      const use = operation.isSafe ? "read" : "write";
       const pipeline: unknown[] = [
         route(operation),
         operation.secured ? [authentication(parts.authenticator, use), deadline(parts.rpcTimeoutMs)] : [],
@@ -62,6 +65,7 @@ export function createApp(parts: AppParts): Express {
       // Express's types want one type of request for all of them; the validation is what makes it the handler's.
       own[operation.method](pipeline as RequestHandler[]);
     }
+    if (parts.answersPreflights) own.options(preflight(path));
     own.all(refuse);
     // A router lets go of an error only in the next turn of the event loop, when the client may have gone.
     router.use(answerErrors);

@@ -1,6 +1,7 @@
 import { distance } from "fastest-levenshtein";
 import { z } from "zod";
 import type { ObjectStoreOptions } from "./artifacts/object-store.ts";
+import type { AllowedOrigins } from "./edge/cross-origin.ts";
 import type { KeepaliveOptions } from "./orchestrator/grpc-connection.ts";
 import type { ServerLimits } from "./server.ts";
 
@@ -11,6 +12,8 @@ export const prefix = "FOLDFORGE_GATEWAY__";
 export interface Config {
   readonly bind: { readonly host: string; readonly port: number };
   readonly server: ServerLimits;
+  /** Undefined where no page of another origin may call. */
+  readonly allowedOrigins: AllowedOrigins | undefined;
   readonly maxRequestsInFlight: number;
   readonly maxEventStreams: number;
   readonly orchestratorEndpoint: string;
@@ -69,6 +72,22 @@ const bindAddress = z.string().transform((text, context) => {
   return { host: match[1] ?? match[2] ?? "", port };
 });
 
+/** Exactly as browsers send it: without a path, in lower case, and without the port that is the scheme's own. */
+function isOrigin(text: string): boolean {
+  return /^https?:[^*]+$/.test(text) && URL.parse(text)?.origin === text;
+}
+
+const originList = z.string().transform((text, context): AllowedOrigins => {
+  const origins = text.split(",").map((origin) => origin.trim());
+  if (origins.length === 1 && origins[0] === "*") return "*";
+  if (!origins.every(isOrigin)) {
+    const message =
+      "must be * or origins without a path, separated by commas, such as https://app.example,http://localhost:3000";
+    context.addIssue({ code: "custom", message });
+  }
+  return origins;
+});
+
 const bearerToken = z.string().regex(/^[!-~]+$/, "must be one word of printable ASCII");
 
 const settings = z.object({
@@ -77,6 +96,7 @@ const settings = z.object({
   REQUEST_TIMEOUT_SECONDS: seconds.prefault("30"),
   KEEP_ALIVE_TIMEOUT_SECONDS: seconds.prefault("75"),
   STALL_TIMEOUT_SECONDS: seconds.prefault("30"),
+  CORS_ALLOWED_ORIGINS: originList.optional(),
   MAX_CONNECTIONS: count.prefault("20000"),
   MAX_EVENT_STREAMS: count.prefault("10000"),
   MAX_DOWNLOADS: count.prefault("1000"),
@@ -161,6 +181,7 @@ function configFrom(values: z.output<typeof settings>): Config {
       stallTimeoutMs: values.STALL_TIMEOUT_SECONDS,
       maxConnections: values.MAX_CONNECTIONS,
     },
+    allowedOrigins: values.CORS_ALLOWED_ORIGINS,
     maxRequestsInFlight: values.MAX_REQUESTS_IN_FLIGHT,
     maxEventStreams: values.MAX_EVENT_STREAMS,
     orchestratorEndpoint: values.ORCHESTRATOR_ENDPOINT,
@@ -197,8 +218,8 @@ function configFrom(values: z.output<typeof settings>): Config {
 }
 
 function frozen(config: Config): Config {
-  const { bind, server, keepalive, apiKeys, objectStore } = config;
-  for (const part of [bind, server, keepalive, apiKeys, objectStore]) Object.freeze(part);
+  const { bind, server, allowedOrigins, keepalive, apiKeys, objectStore } = config;
+  for (const part of [bind, server, allowedOrigins, keepalive, apiKeys, objectStore]) Object.freeze(part);
   return Object.freeze(config);
 }
 

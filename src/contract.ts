@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Request, Response } from "express";
-import { parse } from "yaml";
+import { parse, stringify } from "yaml";
 import type { components, operations } from "../generated/openapi/gateway.v1.ts";
 import type { Locals } from "./locals.ts";
 
@@ -50,9 +50,14 @@ export interface Operation {
   readonly method: (typeof methods)[number];
   /** As the contract writes it: `/v1/workflows/{id}`. */
   readonly template: string;
+  readonly tags: readonly string[];
   /** Whether a bearer token is required. */
   readonly secured: boolean;
   readonly hasBody: boolean;
+  /** Whether it only reads (RFC 9110 §9.2.1): every GET does, and a POST that says `x-safe`. */
+  readonly isSafe: boolean;
+  /** Whether it answers 304 to a client that has the current representation. */
+  readonly isConditional: boolean;
   readonly parameters: readonly Parameter[];
 }
 
@@ -70,6 +75,8 @@ export interface Path {
 
 /** The contract in force. */
 export interface Contract {
+  /** The document as it was written, in YAML. */
+  readonly source: string;
   readonly document: OpenApiDocument;
   readonly paths: readonly Path[];
 }
@@ -81,6 +88,8 @@ interface Reference {
 /** An operation of the document, as far as the gateway reads it. */
 interface OperationObject {
   operationId: OperationId;
+  tags?: string[];
+  "x-safe"?: boolean;
   security?: unknown[];
   parameters?: (Parameter | Reference)[];
   requestBody?: unknown;
@@ -106,12 +115,12 @@ const methods = ["get", "post", "delete"] as const;
 /** Loads the contract; throws when the file is missing or states no contract. */
 export function loadContract(file: URL = new URL("../openapi/gateway.v1.yaml", import.meta.url)): Contract {
   // `make check` lints the file, and what the validator cannot compile stops the start.
-  const document = parse(readFileSync(file, "utf8")) as OpenApiDocument;
-  return contractFrom(document);
+  const source = readFileSync(file, "utf8");
+  return contractFrom(parse(source) as OpenApiDocument, source);
 }
 
-/** The contract that `document` states. */
-export function contractFrom(document: OpenApiDocument): Contract {
+/** The contract that `document` states, which was read from `source`. */
+export function contractFrom(document: OpenApiDocument, source = stringify(document)): Contract {
   const paths = Object.entries(document.paths).map(([template, item]): Path => {
     const isStream = item.get?.responses["200"]?.content?.["text/event-stream"] !== undefined;
     const own = methods.filter((method) => item[method] !== undefined).map((method) => method.toUpperCase());
@@ -126,7 +135,7 @@ export function contractFrom(document: OpenApiDocument): Contract {
       allowed: item.get === undefined || isStream ? own : [...own, "HEAD"],
     };
   });
-  return { document, paths };
+  return { source, document, paths };
 }
 
 function operationFrom(
@@ -140,8 +149,11 @@ function operationFrom(
     id: operation.operationId,
     method,
     template,
+    tags: operation.tags ?? [],
     secured: (operation.security ?? document.security ?? []).length > 0,
     hasBody: operation.requestBody !== undefined,
+    isSafe: method === "get" || operation["x-safe"] === true,
+    isConditional: operation.responses["304"] !== undefined,
     parameters: [...(item.parameters ?? []), ...(operation.parameters ?? [])].map((parameter) =>
       "$ref" in parameter ? resolveParameter(document, parameter.$ref) : parameter,
     ),

@@ -8,11 +8,13 @@ import { createQuota } from "./auth/quota.ts";
 import type { Config } from "./config.ts";
 import { loadContract } from "./contract.ts";
 import type { Contract, Path } from "./contract.ts";
-import { shedOverload } from "./edge/overload.ts";
+import { allowCrossOrigin } from "./edge/cross-origin.ts";
+import { createShedding } from "./edge/overload.ts";
 import { originForm } from "./middleware/origin-form.ts";
 import { createOperations } from "./operations.ts";
 import { createOrchestrator } from "./orchestrator/client.ts";
 import { createReadinessProbe } from "./orchestrator/readiness.ts";
+import { createReference } from "./reference/reference.ts";
 import { startServer } from "./server.ts";
 import { defaultPatience } from "./sse/follow-workflow.ts";
 import type { Patience } from "./sse/follow-workflow.ts";
@@ -74,9 +76,19 @@ export async function startGateway(
         });
   const authenticator = createAuthenticator(config.apiToken, keys);
   const probeReadiness = createReadinessProbe(client, rpcTimeoutMs, logger, options.now);
+  const templates = (which: (path: Path) => boolean) =>
+    contract.paths.filter(which).map(({ template }) => template);
+  const shedding = createShedding({
+    maxInFlight: config.maxRequestsInFlight,
+    exempt: templates(({ operations }) => operations.every(({ tags }) => tags.includes("Health"))),
+    streams: templates(({ isStream }) => isStream),
+    logger,
+    metrics,
+  });
   let isDraining = false;
   const operations = createOperations({
     version: contract.document.info.version,
+    reference: createReference(contract),
     orchestrator: client,
     // Nor is it ready where it has begun to drain while it was asking.
     probeReadiness: async (trace) => !isDraining && (await probeReadiness(trace)) && !isDraining,
@@ -86,6 +98,7 @@ export async function startGateway(
     store,
     streams,
     patience: options.patience ?? defaultPatience,
+    excuse: shedding.excuse,
     logger,
     metrics,
   });
@@ -97,17 +110,11 @@ export async function startGateway(
     logger,
     metrics,
     rpcTimeoutMs,
+    answersPreflights: config.allowedOrigins !== undefined,
     validateResponses,
   });
-  const templates = (which: (path: Path) => boolean) =>
-    contract.paths.filter(which).map(({ template }) => template);
-  const listener = shedOverload(app, {
-    maxInFlight: config.maxRequestsInFlight,
-    exempt: templates(({ operations }) => operations.every(({ secured }) => !secured)),
-    streams: templates(({ isStream }) => isStream),
-    logger,
-    metrics,
-  });
+  const shed = shedding.shed(app);
+  const listener = config.allowedOrigins === undefined ? shed : allowCrossOrigin(shed, config.allowedOrigins);
   const server = await startServer(originForm(listener), {
     bind: config.bind,
     limits: config.server,

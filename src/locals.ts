@@ -16,6 +16,8 @@ export type Locals = {
   route?: string;
   /** Whether the request may be repeated without doing its work twice. */
   safeToRepeat?: boolean;
+  /** Whether the answer is left out where the client has it already. */
+  isConditional?: boolean;
   /** Who calls; set on every operation that the contract secures. */
   caller: Caller;
   /** Deadline, cancellation and metadata of the gRPC calls made for this request. */

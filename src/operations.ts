@@ -1,19 +1,24 @@
+import type { ServerResponse } from "node:http";
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { ConsumeQuota } from "./auth/quota.ts";
 import type { ObjectStore } from "./artifacts/object-store.ts";
 import type { Handler, OperationId } from "./contract.ts";
 import { downloadArtifact } from "./handlers/artifacts.ts";
+import { getBalance, listLedger } from "./handlers/billing.ts";
 import { streamWorkflowEvents } from "./handlers/events.ts";
 import { healthz, metrics, readyz } from "./handlers/health.ts";
+import { getDocs, getDocsFile, getOpenapiJson, getOpenapiYaml } from "./handlers/reference.ts";
 import {
   cancelWorkflow,
   getWorkflow,
   listWorkflows,
+  rankDesigns,
   retryWorkflow,
   submitWorkflow,
 } from "./handlers/workflows.ts";
 import type { OrchestratorClient } from "./orchestrator/client.ts";
 import type { ProbeReadiness } from "./orchestrator/readiness.ts";
+import type { Reference } from "./reference/reference.ts";
 import type { Patience } from "./sse/follow-workflow.ts";
 import type { OpenStreams } from "./sse/open-streams.ts";
 import type { Logger } from "./telemetry/logger.ts";
@@ -22,6 +27,7 @@ import type { Metrics } from "./telemetry/metrics.ts";
 /** Everything the handlers call. */
 interface Services {
   readonly version: string;
+  readonly reference: Reference;
   readonly orchestrator: OrchestratorClient;
   readonly probeReadiness: ProbeReadiness;
   readonly authenticator: Authenticator;
@@ -30,6 +36,8 @@ interface Services {
   readonly store: ObjectStore | undefined;
   readonly streams: OpenStreams;
   readonly patience: Patience;
+  /** Lets a request that waits for a workflow no longer count among those in flight. */
+  readonly excuse: (res: ServerResponse) => void;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -45,8 +53,15 @@ export function createOperations(services: Services): Operations {
     getWorkflow: getWorkflow(services),
     cancelWorkflow: cancelWorkflow(services),
     retryWorkflow: retryWorkflow(services),
+    rankDesigns: rankDesigns(services),
     streamWorkflowEvents: streamWorkflowEvents(services),
     downloadArtifact: downloadArtifact(services),
+    getBalance: getBalance(services),
+    listLedger: listLedger(services),
+    getOpenapiYaml: getOpenapiYaml(services.reference),
+    getOpenapiJson: getOpenapiJson(services.reference),
+    getDocs: getDocs(services.reference),
+    getDocsFile: getDocsFile(services.reference),
     healthz: healthz(services.version),
     readyz: readyz(services.probeReadiness),
     metrics: metrics(services.metrics),

@@ -5,6 +5,7 @@ import type { Contract, Handler, OpenApiDocument, OperationId } from "../src/con
 import type { Operations } from "../src/operations.ts";
 import { createLogger } from "../src/telemetry/logger.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
+import { oneStep } from "./support/samples.ts";
 import { serve } from "./support/serve.ts";
 
 /** Handlers that note which of them was called. */
@@ -21,8 +22,15 @@ function recordedOperations(called: string[]): Operations {
     getWorkflow: record("getWorkflow"),
     cancelWorkflow: record("cancelWorkflow"),
     retryWorkflow: record("retryWorkflow"),
+    rankDesigns: record("rankDesigns"),
     streamWorkflowEvents: record("streamWorkflowEvents"),
     downloadArtifact: record("downloadArtifact"),
+    getBalance: record("getBalance"),
+    listLedger: record("listLedger"),
+    getOpenapiYaml: record("getOpenapiYaml"),
+    getOpenapiJson: record("getOpenapiJson"),
+    getDocs: record("getDocs"),
+    getDocsFile: record("getDocsFile"),
     healthz: record("healthz"),
     readyz: record("readyz"),
     metrics: record("metrics"),
@@ -41,6 +49,7 @@ function createTestApp(contract: Contract, operations = recordedOperations([])) 
     logger: createLogger({ write: () => undefined }),
     metrics: createMetrics(),
     rpcTimeoutMs: 1000,
+    answersPreflights: false,
     validateResponses: false,
   });
 }
@@ -59,9 +68,16 @@ describe("createApp", () => {
     ["GET", "/v1/workflows/w1", "getWorkflow"],
     ["DELETE", "/v1/workflows/w1", "cancelWorkflow"],
     ["POST", "/v1/workflows/w1/retry", "retryWorkflow"],
+    ["POST", "/v1/workflows/w1/rank", "rankDesigns"],
     ["GET", "/v1/workflows/w1/events", "streamWorkflowEvents"],
     ["GET", "/v1/workflows/w1/artifacts/a/b/c.pdb", "downloadArtifact"],
     ["GET", "/v1/workflows/events", "getWorkflow"],
+    ["GET", "/v1/billing/balance", "getBalance"],
+    ["GET", "/v1/billing/ledger", "listLedger"],
+    ["GET", "/v1/openapi.yaml", "getOpenapiYaml"],
+    ["GET", "/v1/openapi.json", "getOpenapiJson"],
+    ["GET", "/docs", "getDocs"],
+    ["GET", "/docs/page.css", "getDocsFile"],
     ["GET", "/v1/healthz", "healthz"],
     ["GET", "/v1/readyz", "readyz"],
     ["GET", "/metrics", "metrics"],
@@ -72,8 +88,8 @@ describe("createApp", () => {
     const app = createTestApp(loadContract(), recordedOperations(called));
     const server = await serve(app);
     for (const [method, path] of routes) {
-      const body =
-        method === "POST" ? JSON.stringify({ name: "n", steps: [{ id: "a", tool: "af2" }] }) : null;
+      const sent = path.endsWith("/rank") ? { metric: "plddt" } : oneStep;
+      const body = method === "POST" ? JSON.stringify(sent) : null;
       const answer = await fetch(server.url + path, {
         method,
         body,

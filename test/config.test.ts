@@ -33,6 +33,7 @@ const defaults: [name: string, text: string, read: (config: Config) => unknown, 
   ["REQUEST_TIMEOUT_SECONDS", "30", ({ server }) => server.requestTimeoutMs, 30_000],
   ["KEEP_ALIVE_TIMEOUT_SECONDS", "75", ({ server }) => server.keepAliveTimeoutMs, 75_000],
   ["STALL_TIMEOUT_SECONDS", "30", ({ server }) => server.stallTimeoutMs, 30_000],
+  ["CORS_ALLOWED_ORIGINS", "", ({ allowedOrigins }) => allowedOrigins, undefined],
   ["MAX_CONNECTIONS", "20000", ({ server }) => server.maxConnections, 20_000],
   ["MAX_EVENT_STREAMS", "10000", ({ maxEventStreams }) => maxEventStreams, 10_000],
   ["MAX_DOWNLOADS", "1000", ({ objectStore }) => objectStore?.maxDownloads, 1000],
@@ -99,6 +100,7 @@ describe("parseConfig", () => {
         KEEP_ALIVE_TIMEOUT_SECONDS: "8",
         STALL_TIMEOUT_SECONDS: "9",
         MAX_CONNECTIONS: "11",
+        CORS_ALLOWED_ORIGINS: "https://console.example, http://localhost:3000",
         MAX_EVENT_STREAMS: "12",
         MAX_REQUESTS_IN_FLIGHT: "13",
         MAX_DOWNLOADS: "15",
@@ -132,6 +134,7 @@ describe("parseConfig", () => {
         stallTimeoutMs: 9000,
         maxConnections: 11,
       },
+      allowedOrigins: ["https://console.example", "http://localhost:3000"],
       maxEventStreams: 12,
       maxRequestsInFlight: 13,
       orchestratorEndpoint: "https://orchestrator.internal:443",
@@ -162,6 +165,10 @@ describe("parseConfig", () => {
     ["localhost:80", "localhost", 80],
   ] as const)
     it(`binds to ${text}`, () => assert.deepEqual(configOf({ BIND_ADDR: text }).bind, { host, port }));
+
+  it("lets every origin in for a star", () => {
+    assert.equal(configOf({ CORS_ALLOWED_ORIGINS: "*" }).allowedOrigins, "*");
+  });
 
   const secondsFaults = (least: string): [string, string][] => [
     ["soon", "must be a number of seconds"],
@@ -199,6 +206,25 @@ describe("parseConfig", () => {
     ["AUTH_CACHE_MAX_ENTRIES", "1.5", "must be a whole number"],
     ["AUTH_CACHE_MAX_ENTRIES", "0", "must be at least 1"],
     ["AUTH_CACHE_MAX_ENTRIES", "1000001", "must be at most 1000000"],
+    ...[
+      "app.example",
+      "https://app.example/",
+      "https://app.example/path",
+      "https://app.example:443",
+      "HTTPS://app.example",
+      "https://App.example",
+      "https://u:p@app.example",
+      "ftp://app.example",
+      "null",
+      "*.example",
+      "https://*.example",
+      "https://app.example,*",
+      "https://app.example,",
+    ].map((value): [string, string, string] => [
+      "CORS_ALLOWED_ORIGINS",
+      value,
+      "must be * or origins without a path, separated by commas, such as https://app.example,http://localhost:3000",
+    ]),
     ["R2_BUCKET", "a/b", "must be the name of a bucket: letters, digits and ._-"],
     ["R2_BUCKET", "..", "must be the name of a bucket: letters, digits and ._-"],
     ...settingNames
@@ -270,12 +296,14 @@ describe("parseConfig", () => {
   it("returns a frozen configuration", () => {
     assert.ok(Object.isFrozen(configOf({})));
     const config = configOf({
+      CORS_ALLOWED_ORIGINS: "https://app.example",
       API_KEYS_ENABLED: "true",
       R2_ENDPOINT: "http://127.0.0.1:1",
       R2_ACCESS_KEY_ID: "a",
       R2_SECRET_ACCESS_KEY: "b",
     });
-    const { bind, server, keepalive, apiKeys, objectStore } = config;
-    for (const part of [bind, server, keepalive, apiKeys, objectStore]) assert.ok(Object.isFrozen(part));
+    const { bind, server, allowedOrigins, keepalive, apiKeys, objectStore } = config;
+    for (const part of [bind, server, allowedOrigins, keepalive, apiKeys, objectStore])
+      assert.ok(Object.isFrozen(part));
   });
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { contractFrom, loadContract } from "../src/contract.ts";
 import type { OpenApiDocument } from "../src/contract.ts";
 
@@ -11,8 +12,15 @@ const routes = [
   ["getWorkflow", "GET", "/v1/workflows/{id}", "secured"],
   ["cancelWorkflow", "DELETE", "/v1/workflows/{id}", "secured"],
   ["retryWorkflow", "POST", "/v1/workflows/{id}/retry", "secured"],
+  ["rankDesigns", "POST", "/v1/workflows/{id}/rank", "secured"],
   ["streamWorkflowEvents", "GET", "/v1/workflows/{id}/events", "secured"],
   ["downloadArtifact", "GET", "/v1/workflows/{id}/artifacts/{key}", "secured"],
+  ["getBalance", "GET", "/v1/billing/balance", "secured"],
+  ["listLedger", "GET", "/v1/billing/ledger", "secured"],
+  ["getOpenapiYaml", "GET", "/v1/openapi.yaml", "open"],
+  ["getOpenapiJson", "GET", "/v1/openapi.json", "open"],
+  ["getDocs", "GET", "/docs", "open"],
+  ["getDocsFile", "GET", "/docs/{file}", "open"],
   ["healthz", "GET", "/v1/healthz", "open"],
   ["readyz", "GET", "/v1/readyz", "open"],
   ["metrics", "GET", "/metrics", "open"],
@@ -36,8 +44,15 @@ describe("loadContract", () => {
       "/v1/workflows": "GET, POST, HEAD",
       "/v1/workflows/{id}": "GET, DELETE, HEAD",
       "/v1/workflows/{id}/retry": "POST",
+      "/v1/workflows/{id}/rank": "POST",
       "/v1/workflows/{id}/events": "GET",
       "/v1/workflows/{id}/artifacts/{key}": "GET, HEAD",
+      "/v1/billing/balance": "GET, HEAD",
+      "/v1/billing/ledger": "GET, HEAD",
+      "/v1/openapi.yaml": "GET, HEAD",
+      "/v1/openapi.json": "GET, HEAD",
+      "/docs": "GET, HEAD",
+      "/docs/{file}": "GET, HEAD",
       "/v1/healthz": "GET, HEAD",
       "/v1/readyz": "GET, HEAD",
       "/metrics": "GET, HEAD",
@@ -50,12 +65,37 @@ describe("loadContract", () => {
     assert.equal(route("/v1/workflows/{id}/artifacts/{key}"), "/v1/workflows/:id/artifacts/*key");
   });
 
-  it("has a body for the submission only", () => {
+  it("has a body for submission and ranking only", () => {
     const withBody = contract.paths.flatMap(({ operations }) => operations.filter(({ hasBody }) => hasBody));
     assert.deepEqual(
       withBody.map(({ id }) => id),
-      ["submitWorkflow"],
+      ["submitWorkflow", "rankDesigns"],
     );
+  });
+
+  it("knows what only reads: every GET, and ranking", () => {
+    const safe = contract.paths.flatMap(({ operations }) => operations.filter(({ isSafe }) => isSafe));
+    const names = safe.filter(({ method }) => method !== "get").map(({ id }) => id);
+    assert.deepEqual(names, ["rankDesigns"]);
+    assert.ok(safe.some(({ id }) => id === "getWorkflow"));
+  });
+
+  it("knows what answers 304 to a client that has the current representation", () => {
+    const conditional = contract.paths.flatMap(({ operations }) =>
+      operations.filter(({ isConditional }) => isConditional).map(({ id }) => id),
+    );
+    assert.deepEqual(conditional.sort(), [
+      "downloadArtifact",
+      "getDocs",
+      "getDocsFile",
+      "getOpenapiJson",
+      "getOpenapiYaml",
+      "getWorkflow",
+    ]);
+  });
+
+  it("keeps the document as it was written", () => {
+    assert.equal(contract.source, readFileSync("openapi/gateway.v1.yaml", "utf8"));
   });
 
   it("resolves the parameters of a path and of an operation", () => {
@@ -69,7 +109,7 @@ describe("loadContract", () => {
       "query label",
     ]);
     assert.deepEqual(namesOf("streamWorkflowEvents"), ["path id", "header Last-Event-ID"]);
-    assert.deepEqual(namesOf("submitWorkflow"), ["header Idempotency-Key"]);
+    assert.deepEqual(namesOf("submitWorkflow"), ["header Idempotency-Key", "query validate_only"]);
   });
 
   it("throws when the file is missing", () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import express from "express";
 import { sendJson } from "../src/json-answer.ts";
 import { suite } from "./support/gateway.ts";
 import { serve } from "./support/serve.ts";
@@ -6,10 +7,10 @@ import { serve } from "./support/serve.ts";
 describe("sendJson", () => {
   let body: unknown;
   const server = suite(async () => {
-    const { url, close } = await serve((_req, res) => {
-      res.statusCode = 201;
-      sendJson.call(res, body);
+    const app = express().use((_req, res) => {
+      sendJson.call(res.status(201), body);
     });
+    const { url, close } = await serve(app);
     return { url, close: () => close(0) };
   });
 

@@ -79,7 +79,7 @@ describe("README: the tables", () => {
       gateway.flatMap(([name, value]) => code(value).map((text) => [prefix + (code(name)[0] ?? ""), text])),
     );
     assert.deepEqual(parseConfig(env), parseConfig({}));
-    assert.equal(Object.keys(env).length, settingNames.length - 3, "three settings are empty by default");
+    assert.equal(Object.keys(env).length, settingNames.length - 4, "four settings are empty by default");
   });
 
   it("gives every setting of the sandbox with its default", () => {

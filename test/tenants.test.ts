@@ -23,6 +23,7 @@ interface Variant {
   readonly status: number;
   readonly method?: string;
   readonly headers?: Record<string, string>;
+  readonly body?: string;
 }
 
 /** The ways to ask for each operation on one workflow. */
@@ -30,6 +31,7 @@ const variants: Partial<Record<OperationId, readonly Variant[]>> = {
   getWorkflow: [{ status: 200 }, { status: 200, method: "HEAD" }],
   cancelWorkflow: [{ status: 200 }],
   retryWorkflow: [{ status: 400 }],
+  rankDesigns: [{ status: 200, ...jsonPost({ metric: "plddt" }) }],
   streamWorkflowEvents: [{ status: 200 }, { status: 200, headers: { "Last-Event-ID": "1" } }],
   downloadArtifact: [
     { status: 200 },
@@ -39,8 +41,20 @@ const variants: Partial<Record<OperationId, readonly Variant[]>> = {
   ],
 };
 
+/** The operations that know of no caller. */
+const reference: readonly OperationId[] = ["getOpenapiYaml", "getOpenapiJson", "getDocs", "getDocsFile"];
+
 /** The operations on no workflow in particular; each has a test of its own. */
-const others: readonly OperationId[] = ["submitWorkflow", "listWorkflows", "healthz", "readyz", "metrics"];
+const others: readonly OperationId[] = [
+  "submitWorkflow",
+  "listWorkflows",
+  "getBalance",
+  "listLedger",
+  "healthz",
+  "readyz",
+  "metrics",
+  ...reference,
+];
 
 const { paths } = loadContract();
 const operations = paths.flatMap((path) => path.operations);
@@ -77,6 +91,7 @@ describe("tenants", () => {
     const answer = await gateway().fetch(operation.template.replace("{id}", id).replace("{key}", key), {
       method: variant.method ?? operation.method.toUpperCase(),
       headers: variant.headers ?? {},
+      body: variant.body ?? null,
       token: tokens[who],
     });
     const headers = Object.fromEntries([...answer.headers].filter(([name]) => name !== "date"));

@@ -26,6 +26,9 @@ export interface paths {
          *     A submission by an API key counts one unit of the key's quota; `X-RateLimit-*` tell where it stands.
          *     With an `Idempotency-Key` the request is safe to repeat: the same key and body answer the workflow
          *     of the first submission, the same key with another body is 409. Each repetition counts against the quota.
+         *
+         *     With `validate_only=true` it is checked the same way, and nothing is counted or submitted: 200 with the order in
+         *     which its steps would run, or 400 with every fault.
          */
         post: operations["submitWorkflow"];
         delete?: never;
@@ -50,6 +53,10 @@ export interface paths {
         /**
          * Read a workflow
          * @description The workflow with the state, outputs and sequences of each step.
+         *
+         *     With `Prefer: wait=N` (RFC 7240) the answer comes when the workflow is terminal, or after N seconds, at most 60;
+         *     `Preference-Applied` tells how long it could have taken. It comes early when the gateway is about to stop.
+         *     Waiting counts as an event stream. With `If-None-Match` the answer is 304 while nothing has changed.
          */
         get: operations["getWorkflow"];
         put?: never;
@@ -86,6 +93,33 @@ export interface paths {
          *     artifacts. A workflow in any state but `FAILED` is 400 with code `FAILED_PRECONDITION`.
          */
         post: operations["retryWorkflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{id}/rank": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the workflow.
+                 * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
+                 */
+                id: components["parameters"]["WorkflowId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rank the designs of a workflow
+         * @description The files and sequences that the workflow has made so far, best first by one metric. It changes nothing and is
+         *     safe to repeat. Designs without the metric, or outside a filter, are left out.
+         */
+        post: operations["rankDesigns"];
         delete?: never;
         options?: never;
         head?: never;
@@ -156,6 +190,126 @@ export interface paths {
          *     served with 206; several ranges, or a range that cannot be read, answer the whole file.
          */
         get: operations["downloadArtifact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/billing/balance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the balance
+         * @description The caller's credits. The admin token is nobody's, and has none: 403.
+         */
+        get: operations["getBalance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/billing/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the ledger
+         * @description The latest changes of the caller's balance, newest first. The admin token is nobody's, and has none: 403.
+         */
+        get: operations["listLedger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/openapi.yaml": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read this document as YAML
+         * @description The contract in force, as it was written.
+         */
+        get: operations["getOpenapiYaml"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read this document as JSON
+         * @description The contract in force, as JSON.
+         */
+        get: operations["getOpenapiJson"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/docs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read and try the API in a browser
+         * @description A page that shows this document and sends requests to this gateway. It loads nothing from elsewhere.
+         */
+        get: operations["getDocs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/docs/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Load a part of that page
+         * @description A script or style sheet of the page.
+         */
+        get: operations["getDocsFile"];
         put?: never;
         post?: never;
         delete?: never;
@@ -502,6 +656,119 @@ export interface components {
             workflow_update?: components["schemas"]["Workflow"];
             at: components["schemas"]["Time"];
         };
+        /** @description One step of a plan. */
+        PlannedStep: {
+            id: components["schemas"]["StepId"];
+            tool: components["schemas"]["ToolName"];
+            depends_on: components["schemas"]["DependsOn"];
+            /**
+             * Format: int32
+             * @description How many steps must run one after the other before it can start.
+             */
+            level: number;
+        };
+        /** @description The order in which the steps of a workflow can run. */
+        WorkflowPlan: {
+            name: components["schemas"]["WorkflowName"];
+            /** @description The steps, in the order of the submission. */
+            steps: components["schemas"]["PlannedStep"][];
+            /** @description Ids in topological order: each comes after all that it depends on. */
+            order: components["schemas"]["StepId"][];
+            /** @description Ids of the steps that can run in parallel, by level; a level waits for the one before it. */
+            levels: components["schemas"]["StepId"][][];
+        };
+        /** @description Name of a metric, such as `plddt`. */
+        MetricName: string;
+        /** @description Keeps designs whose metric lies within bounds, both inclusive. */
+        RankFilter: {
+            metric: components["schemas"]["MetricName"];
+            /**
+             * Format: double
+             * @description Lower bound.
+             */
+            min?: number;
+            /**
+             * Format: double
+             * @description Upper bound; not below `min`.
+             */
+            max?: number;
+        };
+        /** @description What to rank the designs of a workflow by. */
+        RankRequest: {
+            metric: components["schemas"]["MetricName"];
+            /** @description Whether more is better; by default what is usual for the metric. */
+            maximize?: boolean;
+            /** @description A design must pass all of these. */
+            filters?: components["schemas"]["RankFilter"][];
+            /**
+             * Format: uint32
+             * @description Most designs in the answer; 0, or nothing, means all.
+             */
+            top_k?: number;
+        };
+        /** @description One design in its place. */
+        RankedDesign: {
+            /**
+             * Format: uint32
+             * @description Its place, from 1.
+             */
+            rank: number;
+            /**
+             * Format: double
+             * @description Its value of the metric.
+             */
+            score?: number;
+            /** @description The artifact's `uri`, or the sequence's step and sample. */
+            id: string;
+            /** @description `artifact` or `sequence`. */
+            kind: string;
+            source_step: components["schemas"]["StepId"];
+            metrics: components["schemas"]["Metrics"];
+        };
+        /** @description The designs of a workflow, best first. */
+        Ranking: {
+            /** @description Best first. */
+            designs: components["schemas"]["RankedDesign"][];
+            /**
+             * Format: uint32
+             * @description How many designs the workflow has.
+             */
+            total_considered: number;
+            /**
+             * Format: uint32
+             * @description How many of them have the metric and pass the filters.
+             */
+            total_ranked: number;
+        };
+        /** @description Credits of a principal. */
+        Balance: {
+            /**
+             * Format: int64
+             * @description Credits; 1 credit is 1 cent. Below 0 it is a debt.
+             */
+            balance: number;
+        };
+        /** @description One change of a balance. */
+        LedgerEntry: {
+            /**
+             * Format: int64
+             * @description Credits added; below 0, taken.
+             */
+            delta: number;
+            /** @description Why, for people. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description The balance after it.
+             */
+            balance_after: number;
+            created_at: components["schemas"]["Time"];
+        };
+        /** @description The latest changes of a balance. */
+        Ledger: {
+            /** @description Newest first. */
+            entries: components["schemas"]["LedgerEntry"][];
+        };
         /** @description The fields of one event of a stream. */
         ServerSentEvent: {
             /** @description Where a client that has this event resumes; left out where it keeps its resume point. */
@@ -748,10 +1015,9 @@ export interface components {
          * @example artifacts/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.pdb
          */
         ArtifactKey: string;
-        /**
-         * @description Any printable ASCII that names this submission, such as a UUID.
-         * @example 0f1e2d3c-run-42
-         */
+        /** @description Answer 304 when the ETag is one of these. */
+        IfNoneMatch: string;
+        /** @description Any printable ASCII that names this submission, such as a UUID. */
         IdempotencyKey: string;
     };
     requestBodies: never;
@@ -787,6 +1053,16 @@ export interface components {
          */
         ETag: string;
         /**
+         * @description Changes whenever the content does, and is the same however it is compressed.
+         * @example W/"n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg"
+         */
+        WeakETag: string;
+        /**
+         * @description `wait=N`: for how many seconds the answer could have waited; absent when it was not asked to.
+         * @example wait=30
+         */
+        PreferenceApplied: string;
+        /**
          * @description Always an attachment, named after the key's last segment.
          * @example attachment; filename="9f86d081.pdb"
          */
@@ -809,27 +1085,15 @@ export interface operations {
     listWorkflows: {
         parameters: {
             query?: {
-                /**
-                 * @description Most workflows in the answer.
-                 * @example 20
-                 */
+                /** @description Most workflows in the answer. */
                 page_size?: number;
-                /**
-                 * @description The `next_page_token` of the page before.
-                 * @example eyJhIjoxfQ
-                 */
+                /** @description The `next_page_token` of the page before. */
                 page_token?: string;
-                /**
-                 * @description Only workflows in this state.
-                 * @example RUNNING
-                 */
+                /** @description Only workflows in this state. */
                 state?: components["schemas"]["JobState"];
                 /**
                  * @description Only workflows that have this label, written `key=value` and split at the first `=`. Repeat it to
                  *     ask for several; a workflow must have all of them. A key may be asked for once.
-                 * @example [
-                 *       "team=alpha"
-                 *     ]
                  */
                 label?: string[];
             };
@@ -865,12 +1129,12 @@ export interface operations {
     };
     submitWorkflow: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whether only to check the workflow. */
+                validate_only?: boolean;
+            };
             header?: {
-                /**
-                 * @description Any printable ASCII that names this submission, such as a UUID.
-                 * @example 0f1e2d3c-run-42
-                 */
+                /** @description Any printable ASCII that names this submission, such as a UUID. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
@@ -883,6 +1147,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description It would be accepted; the answer to `validate_only=true`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowPlan"];
+                };
+            };
             /** @description Queued. */
             201: {
                 headers: {
@@ -915,7 +1188,15 @@ export interface operations {
     getWorkflow: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description `wait=N` waits up to N seconds for the workflow to be terminal; more than 60 count as 60. Preferences that
+                 *     are not known or cannot be read are passed over.
+                 */
+                Prefer?: string;
+                /** @description Answer 304 when the ETag is one of these. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
             path: {
                 /**
                  * @description Id of the workflow.
@@ -927,7 +1208,26 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            200: components["responses"]["Workflow"];
+            /** @description The workflow as it now stands. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["WeakETag"];
+                    "Preference-Applied": components["headers"]["PreferenceApplied"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description The caller's copy is the current one. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["WeakETag"];
+                    "Preference-Applied": components["headers"]["PreferenceApplied"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["PermissionDenied"];
@@ -1005,14 +1305,57 @@ export interface operations {
             504: components["responses"]["DeadlineExceeded"];
         };
     };
+    rankDesigns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the workflow.
+                 * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
+                 */
+                id: components["parameters"]["WorkflowId"];
+            };
+            cookie?: never;
+        };
+        /** @description What to rank by. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RankRequest"];
+            };
+        };
+        responses: {
+            /** @description The ranking. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ranking"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["PermissionDenied"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExhausted"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            501: components["responses"]["Unimplemented"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+        };
+    };
     streamWorkflowEvents: {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description The `id` of the last event that was received.
-                 * @example 17
-                 */
+                /** @description The `id` of the last event that was received. */
                 "Last-Event-ID"?: string;
             };
             path: {
@@ -1071,21 +1414,12 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description One byte range, such as `bytes=0-1023`.
-                 * @example bytes=0-1023
-                 */
+                /** @description One byte range, such as `bytes=0-1023`. */
                 Range?: string;
-                /**
-                 * @description Serve the range only while the ETag is this one, else the whole file.
-                 * @example "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-                 */
+                /** @description Serve the range only while the ETag is this one, else the whole file. */
                 "If-Range"?: string;
-                /**
-                 * @description Answer 304 when the ETag is one of these.
-                 * @example "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-                 */
-                "If-None-Match"?: string;
+                /** @description Answer 304 when the ETag is one of these. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
                 /**
@@ -1150,6 +1484,233 @@ export interface operations {
             501: components["responses"]["Unimplemented"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["DeadlineExceeded"];
+        };
+    };
+    getBalance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The balance. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Balance"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["PermissionDenied"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["QuotaExhausted"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            501: components["responses"]["Unimplemented"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+        };
+    };
+    listLedger: {
+        parameters: {
+            query?: {
+                /** @description Most entries in the answer. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The entries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ledger"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["PermissionDenied"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["QuotaExhausted"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            501: components["responses"]["Unimplemented"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+        };
+    };
+    getOpenapiYaml: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Answer 304 when the ETag is one of these. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The document. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["WeakETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/yaml": string;
+                };
+            };
+            /** @description The caller's copy is the current one. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["WeakETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            408: components["responses"]["RequestTimeout"];
+            414: components["responses"]["UriTooLong"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+        };
+    };
+    getOpenapiJson: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Answer 304 when the ETag is one of these. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The document. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["WeakETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The caller's copy is the current one. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["WeakETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            408: components["responses"]["RequestTimeout"];
+            414: components["responses"]["UriTooLong"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+        };
+    };
+    getDocs: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Answer 304 when the ETag is one of these. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["WeakETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description The caller's copy is the current one. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["WeakETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            408: components["responses"]["RequestTimeout"];
+            414: components["responses"]["UriTooLong"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+        };
+    };
+    getDocsFile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Answer 304 when the ETag is one of these. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Name of the file.
+                 * @example swagger-ui.css
+                 */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["WeakETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/css": string;
+                    "text/javascript": string;
+                };
+            };
+            /** @description The caller's copy is the current one. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["WeakETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            414: components["responses"]["UriTooLong"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
         };
     };
     healthz: {

@@ -51,7 +51,9 @@ export async function runDemo({ url, apiKey, downloads }: DemoSettings, screen: 
 async function submit(client: GatewayClient, body: Schema["WorkflowSpec"]): Promise<Schema["Workflow"]> {
   // The key makes the request safe to repeat: sent again, it answers the same workflow.
   const params = { header: { "Idempotency-Key": randomUUID() } };
-  return dataOf(await client.POST("/v1/workflows", { params, body }));
+  const submitted = dataOf(await client.POST("/v1/workflows", { params, body }));
+  if (!("id" in submitted)) throw new Failure("the gateway has checked the workflow, and not submitted it");
+  return submitted;
 }
 
 function whyNot({ id, state, step_statuses }: Schema["Workflow"]): string {

@@ -20,6 +20,14 @@ interface OverloadOptions {
   readonly metrics: Metrics;
 }
 
+/** Keeps the requests in flight within a bound. */
+export interface Shedding {
+  /** A listener that passes on to `listener` as many requests as can be answered soon. */
+  shed(listener: RequestListener): RequestListener;
+  /** Gives the place of a request free that waits for something else than the gateway and the orchestrator. */
+  excuse(res: ServerResponse): void;
+}
+
 /**
  * Passes on as many requests at once as can be answered soon, and refuses the others before anything is done for
  * them: 503, `Retry-After`, the same bytes to all. What has begun to be answered, such as an event stream, does not
@@ -27,13 +35,11 @@ interface OverloadOptions {
  * requests: an EventSource that is refused once does not come back. So have those who send a body: some take long to
  * send it, and nobody else is to wait for that. One warning a second tells how many were refused.
  */
-export function shedOverload(
-  listener: RequestListener,
-  { maxInFlight, exempt, streams, logger, metrics }: OverloadOptions,
-): RequestListener {
+export function createShedding({ maxInFlight, exempt, streams, logger, metrics }: OverloadOptions): Shedding {
   const limit = createInFlightLimit(maxInFlight);
   const refuse = createRefusal(logger, metrics);
   const placesFor = createPlaces(exempt, streams);
+  const leavers = new WeakMap<ServerResponse, () => void>();
 
   function countUntilAnswered(places: Places, res: ServerResponse): void {
     let isCounted = true;
@@ -42,18 +48,23 @@ export function shedOverload(
       isCounted = false;
     }
     places.taken += 1;
+    leavers.set(res, leave);
     onHeaders(res, leave);
     // There may be no answer.
     res.once("close", leave);
   }
 
-  return function shedOverload(req, res) {
-    const places = placesFor(req);
-    if (places !== undefined) {
-      if (places.taken >= limit()) return refuse(req, res);
-      countUntilAnswered(places, res);
-    }
-    listener(req, res);
+  return {
+    shed: (listener) =>
+      function shedOverload(req, res) {
+        const places = placesFor(req);
+        if (places !== undefined) {
+          if (places.taken >= limit()) return refuse(req, res);
+          countUntilAnswered(places, res);
+        }
+        listener(req, res);
+      },
+    excuse: (res) => leavers.get(res)?.(),
   };
 }
 

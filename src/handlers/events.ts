@@ -1,13 +1,12 @@
 import type { Authenticator } from "../auth/authenticator.ts";
-import type { KeyHolder } from "../auth/caller.ts";
+import { standingOf } from "../auth/standing.ts";
 import type { Handler } from "../contract.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { createEventUpstream } from "../sse/event-upstream.ts";
 import { followWorkflow } from "../sse/follow-workflow.ts";
 import type { EventClient, Patience } from "../sse/follow-workflow.ts";
-import type { Follower, OpenStreams } from "../sse/open-streams.ts";
+import type { OpenStreams } from "../sse/open-streams.ts";
 import { serveEvents } from "../sse/serve-events.ts";
-import type { TraceContext } from "../telemetry/trace-context.ts";
 
 /** What the event handler calls. */
 interface EventServices {
@@ -28,15 +27,7 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
     const lastEventId = BigInt(req.get("Last-Event-ID") ?? 0);
     const upstream = createEventUpstream(orchestrator, req.params.id, call, patience.lingerMs);
     const follow = (client: EventClient) => followWorkflow(upstream, lastEventId, client, patience);
-    const follower = caller.kind === "key" ? keyFollower(authenticator, caller, trace) : undefined;
+    const follower = standingOf(authenticator, caller, trace);
     return serveEvents(follow, res, { streams, headStartMs, follower });
-  };
-}
-
-/** The holder of a key: one look-up of the key goes for all of the streams that it opened as the same principal. */
-function keyFollower(authenticator: Authenticator, caller: KeyHolder, trace: TraceContext): Follower {
-  return {
-    id: `${caller.keyHash} ${caller.principal}`,
-    isStillAllowed: () => authenticator.isStillValid(caller, trace),
   };
 }

@@ -1,27 +1,45 @@
+import type { ServerResponse } from "node:http";
+import type { Authenticator } from "../auth/authenticator.ts";
 import type { ConsumeQuota } from "../auth/quota.ts";
+import { standingOf } from "../auth/standing.ts";
 import type { Handler } from "../contract.ts";
-import { jobStateFromJson } from "../mapping/job-state.ts";
+import { isTerminal, jobStateFromJson } from "../mapping/job-state.ts";
 import { labelSelectorFromQuery } from "../mapping/label-selector.ts";
+import { rankRequestFromJson, rankingToJson } from "../mapping/ranking.ts";
+import { workflowPlanFrom } from "../mapping/workflow-plan.ts";
 import { workflowSpecFromJson } from "../mapping/workflow-spec.ts";
 import { workflowListToJson, workflowToJson } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
+import { awaitEnd } from "../sse/await-end.ts";
+import type { Patience } from "../sse/follow-workflow.ts";
+import type { OpenStreams } from "../sse/open-streams.ts";
+import { waitPreference } from "../sse/wait-preference.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
 
 /** What the workflow handlers call. */
 interface WorkflowServices {
   readonly orchestrator: OrchestratorClient;
+  readonly authenticator: Authenticator;
   readonly consumeQuota: ConsumeQuota;
+  readonly streams: OpenStreams;
+  readonly patience: Patience;
+  /** Lets a request that waits for a workflow no longer count among those in flight. */
+  readonly excuse: (res: ServerResponse) => void;
   readonly logger: Logger;
 }
 
-/** Serves `submitWorkflow`: counts the submission, then makes it. */
+/** Serves `submitWorkflow`: counts the submission, then makes it; or only tells its plan, where no more is asked for. */
 export function submitWorkflow({
   orchestrator,
   consumeQuota,
   logger,
 }: WorkflowServices): Handler<"submitWorkflow"> {
   return async function submitWorkflow(req, res) {
+    if (req.query.validate_only === true) {
+      res.json(workflowPlanFrom(req.body));
+      return;
+    }
     const { call, caller, trace } = res.locals;
     const spec = workflowSpecFromJson(req.body);
     res.set(await consumeQuota(caller, call));
@@ -55,10 +73,21 @@ export function listWorkflows({ orchestrator }: WorkflowServices): Handler<"list
   };
 }
 
-/** Serves `getWorkflow`. */
-export function getWorkflow({ orchestrator }: WorkflowServices): Handler<"getWorkflow"> {
+/** Serves `getWorkflow`; where it is preferred, waits for the workflow's end before it reads again. */
+export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> {
+  const { orchestrator, authenticator, excuse } = services;
   return async function getWorkflow(req, res) {
-    const workflow = await orchestrator.getWorkflow({ workflowId: req.params.id }, res.locals.call);
+    const { call, caller, trace } = res.locals;
+    const workflowId = req.params.id;
+    const seconds = waitPreference(req.get("Prefer"));
+    let workflow = await orchestrator.getWorkflow({ workflowId }, call);
+    if (seconds !== undefined && !isTerminal(workflow.state)) {
+      excuse(res);
+      const follower = standingOf(authenticator, caller, trace);
+      await awaitEnd(workflowId, call, { ...services, follower, maxMs: seconds * 1000 });
+      workflow = await orchestrator.getWorkflow({ workflowId }, call);
+    }
+    if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
     res.json(workflowToJson(workflow));
   };
 }
@@ -76,5 +105,13 @@ export function retryWorkflow({ orchestrator }: WorkflowServices): Handler<"retr
   return async function retryWorkflow(req, res) {
     const workflow = await orchestrator.retryWorkflow({ workflowId: req.params.id }, res.locals.call);
     res.json(workflowToJson(workflow));
+  };
+}
+
+/** Serves `rankDesigns`. */
+export function rankDesigns({ orchestrator }: WorkflowServices): Handler<"rankDesigns"> {
+  return async function rankDesigns(req, res) {
+    const request = rankRequestFromJson(req.params.id, req.body);
+    res.json(rankingToJson(await orchestrator.rankDesigns(request, res.locals.call)));
   };
 }

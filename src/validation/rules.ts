@@ -1,5 +1,7 @@
 import type { OperationId } from "../contract.ts";
+import { maxFaults } from "../errors/refusal.ts";
 import type { Fault } from "../errors/refusal.ts";
+import { isObject } from "./is-object.ts";
 import { graphFaults } from "./graph-faults.ts";
 import { contentFaults } from "./content-faults.ts";
 import type { RequestParts } from "./request-checks.ts";
@@ -7,6 +9,7 @@ import type { RequestParts } from "./request-checks.ts";
 /** What JSON schema cannot say about the requests of an operation. Called for requests of any shape. */
 const rules: Partial<Record<OperationId, (parts: RequestParts) => Fault[]>> = {
   submitWorkflow: ({ body }) => [...graphFaults(body), ...contentFaults(body)],
+  rankDesigns: ({ body }) => [...boundsFaults(body), ...contentFaults(body)],
   listWorkflows: ({ query }) => labelFaults(query["label"]),
   streamWorkflowEvents: ({ headers }) => eventIdFaults(headers["last-event-id"]),
 };
@@ -30,6 +33,16 @@ function labelFaults(labels: unknown): Fault[] {
           },
         ],
   );
+}
+
+/** Bounds that leave nothing between them, which nobody means to ask for. */
+function boundsFaults(body: unknown): Fault[] {
+  const filters = isObject(body) && Array.isArray(body["filters"]) ? body["filters"] : [];
+  return filters.slice(0, maxFaults).flatMap((filter: unknown, index) => {
+    const { min, max } = isObject(filter) ? filter : {};
+    if (typeof min !== "number" || typeof max !== "number" || min <= max) return [];
+    return [{ path: `/body/filters/${index}/max`, message: "must not be less than min" }];
+  });
 }
 
 const maxEventId = 2n ** 64n - 1n;

@@ -25,11 +25,14 @@ export interface Document {
 const intended = {
   /** Message fields whose own fields JSON has in their place. */
   flattened: ["foldforge.orchestrator.v1.Workflow.spec"],
-  /** Fields that HTTP carries elsewhere: the event id is the SSE id. */
-  fieldsNotInJson: ["foldforge.orchestrator.v1.WorkflowEvent.event_id"],
+  /** Fields that HTTP carries elsewhere: the event id is the SSE id, the workflow's is in the path. */
+  fieldsNotInJson: [
+    "foldforge.orchestrator.v1.WorkflowEvent.event_id",
+    "foldforge.orchestrator.v1.RankDesignsRequest.workflow_id",
+  ],
   /** Messages that no JSON shape mirrors: requests and answers that HTTP spells as parameters, headers and bodies. */
   messagesNotInJson:
-    /\.(ProgressEvent|\w+Request|AuthenticateApiKeyResponse|ConsumeQuotaResponse|GetBalanceResponse|ListLedgerResponse|LedgerEntry|GrantCreditsResponse|RankFilter|RankedDesign|RankDesignsResponse)$/,
+    /\.(ProgressEvent|\w+Request|AuthenticateApiKeyResponse|ConsumeQuotaResponse|GrantCreditsResponse)$/,
   /** Shapes that only HTTP has. */
   schemasNotInProto: [
     "Health",
@@ -38,6 +41,7 @@ const intended = {
     "Error",
     "Fault",
     "ServerSentEvent",
+    "WorkflowPlan",
     /Params$/,
     /^.+Step$/,
   ],

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createConnection } from "node:net";
 import type { Socket } from "node:net";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import { shedOverload } from "../../src/edge/overload.ts";
+import { createShedding } from "../../src/edge/overload.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { readEvents } from "../support/event-reader.ts";
@@ -253,22 +253,20 @@ describe("a gateway that may have two requests in flight", () => {
       }));
 });
 
-describe("shedOverload", () => {
+describe("createShedding", () => {
   it("refuses sooner while requests keep the process from its event loop", async () => {
     let begun = signal();
-    const busy = shedOverload(
-      function work() {
-        for (const begin = performance.now(); performance.now() - begin < 30;);
-        begun.resolve();
-      },
-      {
-        maxInFlight: 80,
-        exempt: [],
-        streams: [],
-        logger: createLogger({ write: () => undefined }),
-        metrics: createMetrics(),
-      },
-    );
+    const { shed } = createShedding({
+      maxInFlight: 80,
+      exempt: [],
+      streams: [],
+      logger: createLogger({ write: () => undefined }),
+      metrics: createMetrics(),
+    });
+    const busy = shed(function work() {
+      for (const begin = performance.now(); performance.now() - begin < 30;);
+      begun.resolve();
+    });
     const server = await serve(busy);
     let refusal: Response | undefined;
     let served = 0;

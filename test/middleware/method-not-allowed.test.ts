@@ -12,6 +12,13 @@ const allowed: Record<string, string[]> = {
   "/v1/workflows/{id}/events": ["GET"],
   "/v1/workflows/{id}/artifacts/{key}": ["GET", "HEAD"],
   "/v1/healthz": ["GET", "HEAD"],
+  "/v1/workflows/{id}/rank": ["POST"],
+  "/v1/billing/balance": ["GET", "HEAD"],
+  "/v1/billing/ledger": ["GET", "HEAD"],
+  "/v1/openapi.yaml": ["GET", "HEAD"],
+  "/v1/openapi.json": ["GET", "HEAD"],
+  "/docs": ["GET", "HEAD"],
+  "/docs/{file}": ["GET", "HEAD"],
   "/v1/readyz": ["GET", "HEAD"],
   "/metrics": ["GET", "HEAD"],
 };
@@ -31,7 +38,7 @@ describe("what the contract does not have", () => {
     });
 
     for (const [template, own] of Object.entries(allowed)) {
-      const path = template.replace("{id}", "w1").replace("{key}", "a/b.pdb");
+      const path = template.replace("{id}", "w1").replace("{key}", "a/b.pdb").replace("{file}", "page.css");
       for (const method of methods.filter((other) => !own.includes(other))) {
         it(`answers ${method} ${template} with 405 and Allow, token or not`, async () => {
           const calls = await callsDuring(stack().upstream, async () => {

@@ -48,6 +48,13 @@ export const upstreamOperations: readonly UpstreamOperation[] = [
     safe: false,
   },
   {
+    id: "rankDesigns",
+    path: "/v1/workflows/w1/rank",
+    init: jsonPost({ metric: "plddt" }),
+    rpc: "rankDesigns",
+    safe: true,
+  },
+  {
     id: "streamWorkflowEvents",
     path: "/v1/workflows/w1/events",
     init: get,

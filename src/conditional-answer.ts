@@ -1,0 +1,18 @@
+import { hash } from "node:crypto";
+import type { Response } from "express";
+
+/** An entity tag of `content`: weak, since it stays the same however the content is compressed (RFC 9110 §8.8.3.3). */
+export function weakETag(content: string | Uint8Array): string {
+  return `W/"${hash("sha256", content, "base64url")}"`;
+}
+
+/**
+ * Gives the answer its validator, to be asked about at every use, and answers 304 where the client has what it stands
+ * for already (RFC 9110 §13.1.2). Returns whether it did.
+ */
+export function isNotModified(res: Response, etag: string, visibility: "public" | "private"): boolean {
+  res.set({ ETag: etag, "Cache-Control": `${visibility}, no-cache` });
+  if (!res.req.fresh) return false;
+  res.status(304).end();
+  return true;
+}

@@ -1,0 +1,37 @@
+import { Code } from "@connectrpc/connect";
+import { principalOf } from "../auth/caller.ts";
+import type { Caller } from "../auth/caller.ts";
+import type { Handler } from "../contract.ts";
+import { Refusal } from "../errors/refusal.ts";
+import { balanceToJson, ledgerToJson } from "../mapping/billing.ts";
+import type { OrchestratorClient } from "../orchestrator/client.ts";
+
+/** What the billing handlers call. */
+interface BillingServices {
+  readonly orchestrator: OrchestratorClient;
+}
+
+/** Serves `getBalance`. */
+export function getBalance({ orchestrator }: BillingServices): Handler<"getBalance"> {
+  return async function getBalance(_req, res) {
+    const { call, caller } = res.locals;
+    res.json(balanceToJson(await orchestrator.getBalance({ principal: payerOf(caller) }, call)));
+  };
+}
+
+/** Serves `listLedger`. */
+export function listLedger({ orchestrator }: BillingServices): Handler<"listLedger"> {
+  return async function listLedger(req, res) {
+    const { call, caller } = res.locals;
+    const { limit } = req.query;
+    const request = { principal: payerOf(caller), ...(limit === undefined ? {} : { limit }) };
+    res.json(ledgerToJson(await orchestrator.listLedger(request, call)));
+  };
+}
+
+/** Who pays for what a caller does: 403 for the admin, who is nobody in particular. */
+function payerOf(caller: Caller): string {
+  const principal = principalOf(caller);
+  if (principal !== undefined) return principal;
+  throw new Refusal(Code.PermissionDenied, "the admin token has no credits; ask with an API key");
+}

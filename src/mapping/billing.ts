@@ -1,0 +1,24 @@
+import type {
+  GetBalanceResponse,
+  ListLedgerResponse,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { Schema } from "../contract.ts";
+import { int64ToJson } from "./numbers.ts";
+import { timeToJson } from "./time.ts";
+
+/** A balance, in credits. */
+export function balanceToJson({ balance }: GetBalanceResponse): Schema["Balance"] {
+  return { balance: int64ToJson(balance) };
+}
+
+/** The latest entries of a ledger, in credits. */
+export function ledgerToJson({ entries }: ListLedgerResponse): Schema["Ledger"] {
+  return {
+    entries: entries.map(({ delta, reason, balanceAfter, createdAt }) => ({
+      delta: int64ToJson(delta),
+      reason,
+      balance_after: int64ToJson(balanceAfter),
+      created_at: timeToJson(createdAt),
+    })),
+  };
+}
