@@ -11,7 +11,7 @@ const layers = {
   telemetry: { may: [] },
   mapping: { may: ["generated", "contract"] },
   orchestrator: { may: ["generated", "telemetry"] },
-  artifacts: { may: ["generated", "errors"] },
+  artifacts: { may: ["generated", "conditional-answer", "errors"] },
   auth: { may: ["errors", "telemetry", "orchestrator"] },
   reference: { may: ["conditional-answer", "content-coding", "contract"] },
   sse: { may: ["generated", "errors", "locals", "mapping", "orchestrator"] },

@@ -18,6 +18,8 @@ export type Locals = {
   safeToRepeat?: boolean;
   /** Whether the answer is left out where the client has it already. */
   isConditional?: boolean;
+  /** For how long the request waited because its client had asked for that, in milliseconds on a clock. */
+  wait?: { readonly start: number; readonly end?: number };
   /** Who calls; set on every operation that the contract secures. */
   caller: Caller;
   /** Deadline, cancellation and metadata of the gRPC calls made for this request. */

@@ -1,3 +1,5 @@
+import { matchesAny } from "../conditional-answer.ts";
+
 /** Part of a file, both ends inclusive. */
 export interface ByteRange {
   readonly start: number;
@@ -46,10 +48,4 @@ function rangeSelection(header: string, size: number): Selection {
   if (last !== undefined && last !== "" && end < start) return { kind: "whole" };
   if (start >= size) return { kind: "unsatisfiable" };
   return { kind: "part", range: { start, end: Math.min(end, size - 1) } };
-}
-
-/** RFC 9110 §13.1.2: `*`, or a list that is compared weakly. */
-function matchesAny(ifNoneMatch: string, etag: string | undefined): boolean {
-  if (ifNoneMatch.trim() === "*") return true;
-  return etag !== undefined && ifNoneMatch.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
 }

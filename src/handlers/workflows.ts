@@ -81,10 +81,13 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
     const workflowId = req.params.id;
     const seconds = waitPreference(req.get("Prefer"));
     let workflow = await orchestrator.getWorkflow({ workflowId }, call);
-    if (seconds !== undefined && !isTerminal(workflow.state)) {
+    if (seconds !== undefined && seconds > 0 && !isTerminal(workflow.state)) {
       excuse(res);
+      const start = performance.now();
+      res.locals.wait = { start };
       const follower = standingOf(authenticator, caller, trace);
       await awaitEnd(workflowId, call, { ...services, follower, maxMs: seconds * 1000 });
+      res.locals.wait = { start, end: performance.now() };
       workflow = await orchestrator.getWorkflow({ workflowId }, call);
     }
     if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);

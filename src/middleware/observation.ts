@@ -17,9 +17,14 @@ function statusWithoutAnswer({ errored }: Response): number {
   return errored instanceof Refusal ? errorAnswer(errored, { safeToRepeat: false }).status : clientGone;
 }
 
+/** For how long a request has waited because its client wanted that, in milliseconds. */
+function waitedMs({ wait }: Locals): number {
+  return wait === undefined ? 0 : (wait.end ?? performance.now()) - wait.start;
+}
+
 /**
- * Counts each request when its answer's head is sent, so that hours of streaming do not count as latency, and
- * logs it when it is over. Neither knows more of the path than the route's template.
+ * Counts each request when its answer's head is sent, so that hours of streaming do not count as latency, nor do
+ * waits that were asked for, and logs it when it is over. Neither knows more of the path than the route's template.
  */
 export function observation(metrics: Metrics, logger: Logger): Middleware {
   return function observation(req, res, next) {
@@ -30,7 +35,7 @@ export function observation(metrics: Metrics, logger: Logger): Middleware {
 
     function count(status: number) {
       counted = true;
-      metrics.observeRequest(req.method, path(), status, secondsSoFar());
+      metrics.observeRequest(req.method, path(), status, secondsSoFar() - waitedMs(res.locals) / 1000);
     }
 
     onHeaders(res, function countAnswer() {

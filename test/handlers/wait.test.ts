@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { HandlerContext } from "@connectrpc/connect";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
+import { startTestGateway, suite } from "../support/gateway.ts";
+import {
+  jsonPost,
+  runningJson,
+  stepEvent,
+  threeSteps,
+  workflowEvent,
+  workflowIn,
+} from "../support/samples.ts";
+import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
+import { abortion, callsDuring, signal, startStack } from "../support/stack.ts";
+import type { Stack } from "../support/stack.ts";
+
+const path = "/v1/workflows/w1";
+const { RUNNING, SUCCEEDED, FAILED, CANCELLED } = JobState;
+
+const waiting = (seconds: number, more: RequestInit & { token?: string } = {}) => ({
+  ...more,
+  headers: { ...(more.headers as Record<string, string> | undefined), Prefer: `wait=${seconds}` },
+});
+
+/** Makes the workflow one that runs until `end` is called, and tells when somebody follows it. */
+function script({ upstream }: Stack, last: JobState = SUCCEEDED) {
+  let state: JobState = RUNNING;
+  const followed = signal<AbortSignal>();
+  const ended = signal();
+  upstream.rpcs.getWorkflow = () => workflowIn(state);
+  upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }: HandlerContext) {
+    yield workflowEvent(0n, state);
+    yield stepEvent(1n);
+    followed.resolve(signal);
+    await Promise.race([ended.promise, abortion(signal)]);
+    if (!signal.aborted) yield workflowEvent(2n, state);
+  };
+  return {
+    followed: followed.promise,
+    end() {
+      state = last;
+      ended.resolve();
+    },
+  };
+}
+
+describe("GET /v1/workflows/{id} with Prefer: wait", () => {
+  const stack = suite(() => startStack());
+  const get = (seconds: number, more?: RequestInit) => stack().gateway.fetch(path, waiting(seconds, more));
+
+  for (const last of [SUCCEEDED, FAILED, CANCELLED])
+    it(`answers when the workflow is ${JobState[last]}, told by its events and asked for once more`, async () => {
+      const { followed, end } = script(stack(), last);
+      const calls = await callsDuring(stack().upstream, async () => {
+        const answer = get(30);
+        await followed;
+        end();
+        const { status, headers } = await answer;
+        assert.equal(status, 200);
+        assert.equal(headers.get("preference-applied"), "wait=30");
+        assert.equal(((await (await answer).json()) as { state: string }).state, JobState[last]);
+      });
+      assert.deepEqual(
+        calls.map(({ rpc }) => rpc),
+        ["GetWorkflow", "StreamWorkflowEvents", "GetWorkflow"],
+      );
+    });
+
+  it("answers at once where the workflow is terminal already", async () => {
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(SUCCEEDED);
+    const calls = await callsDuring(stack().upstream, async () => {
+      const answer = await get(3600);
+      assert.equal(answer.headers.get("preference-applied"), "wait=60");
+      assert.equal(((await answer.json()) as { state: string }).state, "SUCCEEDED");
+    });
+    assert.equal(calls.length, 1);
+  });
+
+  it("answers with the workflow as it then is when the time is up, and stops following", async () => {
+    const { followed } = script(stack());
+    const begin = performance.now();
+    const answer = await get(1);
+    assert.ok(performance.now() - begin >= 1000);
+    assert.deepEqual([answer.status, answer.headers.get("preference-applied")], [200, "wait=1"]);
+    assert.deepEqual(await answer.json(), runningJson);
+    await abortion(await followed);
+  });
+
+  for (const prefer of ["wait=0", "wait=soon", "respond-async", ""])
+    it(`does not wait for ${JSON.stringify(prefer)}`, async () => {
+      stack().upstream.rpcs.getWorkflow = () => workflowIn(RUNNING);
+      const calls = await callsDuring(stack().upstream, async () => {
+        const answer = await stack().gateway.fetch(path, { headers: { Prefer: prefer } });
+        assert.equal(answer.headers.get("preference-applied"), prefer === "wait=0" ? "wait=0" : null);
+        assert.deepEqual(await answer.json(), runningJson);
+      });
+      assert.equal(calls.length, 1);
+    });
+
+  it("is 304 after the wait where the client has what came of it", async () => {
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(SUCCEEDED);
+    const etag = (await get(1)).headers.get("etag") ?? "";
+    const { followed, end } = script(stack());
+    const answer = get(30, { headers: { "If-None-Match": etag } });
+    await followed;
+    end();
+    assert.deepEqual(
+      [(await answer).status, (await answer).headers.get("preference-applied")],
+      [304, "wait=30"],
+    );
+  });
+
+  it("takes up the events of a lost connection again", async () => {
+    const { followed, end } = script(stack());
+    const answer = get(30);
+    await followed;
+    const again = script(stack());
+    stack().upstream.dropConnections();
+    await again.followed;
+    again.end();
+    end();
+    assert.equal(((await (await answer).json()) as { state: string }).state, "SUCCEEDED");
+  });
+
+  it("answers with the error of the events", async () => {
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(RUNNING);
+    // eslint-disable-next-line require-yield -- it fails before its first event
+    stack().upstream.rpcs.streamWorkflowEvents = async function* () {
+      await Promise.resolve();
+      throw new ConnectError("principal is suspended", Code.PermissionDenied);
+    };
+    const answer = await get(30);
+    assert.equal(answer.status, 403);
+    assert.equal(answer.headers.get("preference-applied"), null);
+  });
+
+  it("stops following when its client leaves", async () => {
+    const { followed } = script(stack());
+    const leaving = new AbortController();
+    const answer = get(30, { signal: leaving.signal });
+    const stream = await followed;
+    leaving.abort();
+    await assert.rejects(answer, { name: "AbortError" });
+    await abortion(stream);
+  });
+
+  it("does not count the wait as the gateway's own time", async () => {
+    script(stack());
+    await (await get(1)).text();
+    const metrics = await (await stack().gateway.fetch("/metrics")).text();
+    const under =
+      /_seconds_bucket\{le="1",method="GET",path="\/v1\/workflows\/\{id\}",status="200"\} (\d+)/.exec(
+        metrics,
+      );
+    const all = /_seconds_count\{method="GET",path="\/v1\/workflows\/\{id\}",status="200"\} (\d+)/.exec(
+      metrics,
+    );
+    assert.ok(Number(all?.[1]) > 0);
+    assert.equal(under?.[1], all?.[1]);
+  });
+});
+
+describe("a read that waits", () => {
+  it("takes no place among the requests in flight", async () => {
+    await using stack = disposable(await startStack({}, { MAX_REQUESTS_IN_FLIGHT: "1" }));
+    const { followed, end } = script(stack);
+    const answer = stack.gateway.fetch(path, waiting(30));
+    await followed;
+    assert.equal((await stack.gateway.fetch(path)).status, 200);
+    end();
+    assert.equal((await answer).status, 200);
+    assert.equal((await stack.gateway.fetch(path)).status, 200);
+  });
+
+  it("takes one of the event streams' places, and gives it free", async () => {
+    await using stack = disposable(await startStack({}, { MAX_EVENT_STREAMS: "1" }));
+    const { followed, end } = script(stack);
+    const answer = stack.gateway.fetch(path, waiting(30));
+    await followed;
+    const refused = await stack.gateway.fetch(path, waiting(30));
+    assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "2"]);
+    end();
+    assert.equal((await answer).status, 200);
+    const next = script(stack);
+    const free = stack.gateway.fetch(path, waiting(30));
+    await next.followed;
+    next.end();
+    assert.equal((await free).status, 200);
+  });
+
+  it("answers early when the gateway stops", async () => {
+    await using stack = disposable(await startStack());
+    const { followed } = script(stack);
+    const answer = stack.gateway.fetch(path, waiting(30));
+    await followed;
+    const stopped = stack.gateway.drain();
+    assert.equal((await answer).status, 200);
+    assert.deepEqual(await (await answer).json(), runningJson);
+    await stopped;
+  });
+
+  for (const [what, verdict, status] of [
+    ["is revoked", { allowed: false, denyReason: "revoked" }, 401],
+    ["is another's now", { allowed: true, principal: "bob" }, 401],
+    ["cannot be looked up, and nobody has vouched for it for long", undefined, 503],
+  ] as const)
+    it(`is ${status} once its key ${what}`, async () => {
+      let time = 1;
+      let isRevoked = false;
+      await using stack = disposable(
+        await startStack(
+          {
+            authenticateApiKey() {
+              if (!isRevoked) return { allowed: true, principal: "alice" };
+              if (verdict === undefined) throw new ConnectError("down", Code.Unavailable);
+              return verdict;
+            },
+          },
+          { API_KEYS_ENABLED: "true", STALE_AUTH_SECONDS: "0" },
+          { now: () => time, streamCare: { tickMs: 5, heartbeatMs: 1000 } },
+        ),
+      );
+      const { followed } = script(stack);
+      const answer = stack.gateway.fetch(path, waiting(30, { token: "key" }));
+      await followed;
+      isRevoked = true;
+      time += 31_000;
+      assert.equal((await answer).status, status);
+    });
+});
+
+describe("a read that waits for the sandbox", () => {
+  const sandbox = suite(() => startSandbox({ ...sandboxSettings, stepSeconds: 0.05 }));
+  const gateway = suite(() => startTestGateway(settingsFor(sandbox())));
+
+  it("shows the workflow finished, with all that it made", async () => {
+    const token = "alice-key";
+    const submitted = await gateway().fetch("/v1/workflows", { ...jsonPost(threeSteps), token });
+    const location = submitted.headers.get("location") ?? "";
+    const answer = await gateway().fetch(location, waiting(30, { token }));
+    const { state, step_statuses } = (await answer.json()) as {
+      state: string;
+      step_statuses: { state: string; outputs: unknown[] }[];
+    };
+    assert.equal(state, "SUCCEEDED");
+    assert.ok(step_statuses.every((step) => step.state === "SUCCEEDED" && step.outputs.length > 0));
+  });
+});
+
+/** A stack that is closed at the end of its block. */
+function disposable(stack: Stack): Stack & AsyncDisposable {
+  return { ...stack, [Symbol.asyncDispose]: () => stack.close() };
+}
