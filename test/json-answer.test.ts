@@ -1,34 +1,125 @@
 import assert from "node:assert/strict";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import express from "express";
 import { sendJson } from "../src/json-answer.ts";
 import { suite } from "./support/gateway.ts";
+import { sendPath } from "./support/raw-http.ts";
 import { serve } from "./support/serve.ts";
+
+/** JSON of exactly so many bytes, which compress well. */
+const ofLength = (bytes: number) => "x".repeat(bytes - 2);
 
 describe("sendJson", () => {
   let body: unknown;
+  let status = 201;
+  let isConditional = false;
   const server = suite(async () => {
     const app = express().use((_req, res) => {
-      sendJson.call(res.status(201), body);
+      res.locals["isConditional"] = isConditional;
+      sendJson.call(res.status(status), body);
     });
     const { url, close } = await serve(app);
     return { url, close: () => close(0) };
   });
+  beforeEach(() => {
+    status = 201;
+    isConditional = false;
+  });
+
+  const get = (headers: Record<string, string> = {}, method = "GET") =>
+    sendPath(server().url, "/", { method, headers });
 
   for (const value of [{ a: 1 }, [], "ü🧬", null, { long: "x".repeat(100_000) }])
     it(`answers ${JSON.stringify(value).slice(0, 20)} under the status that is set, with its length in bytes`, async () => {
       body = value;
-      const answer = await fetch(server().url);
-      const bytes = Buffer.from(await answer.arrayBuffer());
+      const answer = await get();
       assert.equal(answer.status, 201);
-      assert.equal(bytes.toString(), JSON.stringify(value));
-      assert.equal(answer.headers.get("content-length"), String(bytes.length));
-      assert.equal(answer.headers.get("content-type"), "application/json; charset=utf-8");
+      assert.equal(answer.body, JSON.stringify(value));
+      assert.equal(answer.headers["content-length"], String(Buffer.byteLength(answer.body)));
+      assert.equal(answer.headers["content-type"], "application/json; charset=utf-8");
     });
+
+  const decoders = { br: brotliDecompressSync, gzip: gunzipSync };
+  for (const coding of ["br", "gzip"] as const) {
+    it(`compresses more than 1 KiB with ${coding}, and says so`, async () => {
+      body = { text: "ü".repeat(600) };
+      const answer = await get({ "Accept-Encoding": coding });
+      assert.equal(answer.headers["content-encoding"], coding);
+      assert.equal(answer.headers.vary, "Accept-Encoding");
+      assert.equal(Number(answer.headers["content-length"]), answer.bytes.length);
+      assert.deepEqual(JSON.parse(decoders[coding](answer.bytes).toString()), body);
+    });
+
+    it(`answers HEAD with the length that GET has with ${coding}`, async () => {
+      body = ofLength(5000);
+      const [got, head] = [
+        await get({ "Accept-Encoding": coding }),
+        await get({ "Accept-Encoding": coding }, "HEAD"),
+      ];
+      assert.equal(head.bytes.length, 0);
+      for (const name of ["content-length", "content-encoding", "content-type", "vary"])
+        assert.equal(head.headers[name], got.headers[name], name);
+    });
+  }
+
+  it("leaves 1 KiB as it is, and says of more what it depends on though it is not compressed", async () => {
+    body = ofLength(1024);
+    const short = await get({ "Accept-Encoding": "br, gzip" });
+    assert.deepEqual([short.headers["content-encoding"], short.headers.vary], [undefined, undefined]);
+    body = ofLength(1025);
+    assert.equal((await get({ "Accept-Encoding": "br, gzip" })).headers["content-encoding"], "br");
+    const plain = await get();
+    assert.deepEqual([plain.headers["content-encoding"], plain.headers.vary], [undefined, "Accept-Encoding"]);
+    assert.equal(plain.bytes.length, 1025);
+  });
 
   it("answers HEAD with the headers of GET alone", async () => {
     body = { a: 1 };
-    const answer = await fetch(server().url, { method: "HEAD" });
-    assert.equal(answer.headers.get("content-length"), "7");
-    assert.equal(await answer.text(), "");
+    const answer = await get({}, "HEAD");
+    assert.equal(answer.headers["content-length"], "7");
+    assert.equal(answer.body, "");
+  });
+
+  describe("of a conditional operation", () => {
+    beforeEach(() => {
+      status = 200;
+      isConditional = true;
+    });
+
+    it("gives the same tag however it is compressed, and another for another body", async () => {
+      body = ofLength(5000);
+      const tags = [
+        await get(),
+        await get({ "Accept-Encoding": "br" }),
+        await get({ "Accept-Encoding": "gzip" }),
+      ];
+      assert.equal(new Set(tags.map(({ headers }) => headers.etag)).size, 1);
+      assert.match(tags[0]?.headers.etag ?? "", /^W\/"[\w-]{43}"$/);
+      assert.equal(tags[0]?.headers["cache-control"], "private, no-cache");
+      body = ofLength(5001);
+      assert.notEqual((await get()).headers.etag, tags[0].headers.etag);
+    });
+
+    it("answers 304 without a body to a client that has it", async () => {
+      body = ofLength(5000);
+      const { etag = "" } = (await get()).headers;
+      for (const tag of [etag, etag.slice(2), `"other", ${etag}`, "*"])
+        for (const method of ["GET", "HEAD"]) {
+          const answer = await get({ "If-None-Match": tag, "Accept-Encoding": "br" }, method);
+          assert.deepEqual([answer.status, answer.headers.etag, answer.body], [304, etag, ""], tag);
+        }
+    });
+
+    it("answers in full where the client has something else", async () => {
+      body = ofLength(5000);
+      for (const tag of ['"other"', "nonsense", ""])
+        assert.equal((await get({ "If-None-Match": tag })).status, 200, tag);
+    });
+
+    it("gives no tag to anything but a 200", async () => {
+      status = 201;
+      const answer = await get({ "If-None-Match": "*" });
+      assert.deepEqual([answer.status, answer.headers.etag], [201, undefined]);
+    });
   });
 });

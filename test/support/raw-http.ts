@@ -6,6 +6,8 @@ import { connect } from "node:net";
 export interface RawAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
+  readonly bytes: Buffer;
+  /** The bytes as UTF-8. */
   readonly body: string;
 }
 
@@ -18,12 +20,15 @@ export function sendPath(
   const { hostname, port } = new URL(origin);
   return new Promise((resolve, reject) => {
     const outgoing = request({ hostname, port, path, method, headers, agent: false }, (answer) => {
-      let body = "";
+      const chunks: Buffer[] = [];
       answer
-        .setEncoding("utf8")
-        .on("data", (text: string) => (body += text))
+        .on("data", (chunk: Buffer) => chunks.push(chunk))
         .once("error", reject)
-        .once("end", () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body }));
+        .once("end", () => {
+          const bytes = Buffer.concat(chunks);
+          const { statusCode = 0, headers } = answer;
+          resolve({ status: statusCode, headers, bytes, body: bytes.toString() });
+        });
     });
     outgoing.once("error", reject).end();
   });
