@@ -18,7 +18,8 @@ export function matchesAny(ifNoneMatch: string, etag: string | undefined): boole
  * for already (RFC 9110 §13.1.2). Returns whether it did.
  */
 export function isNotModified(res: Response, etag: string, visibility: "public" | "private"): boolean {
-  res.set({ ETag: etag, "Cache-Control": `${visibility}, no-cache` });
+  res.setHeader("ETag", etag);
+  res.setHeader("Cache-Control", `${visibility}, no-cache`);
   const ifNoneMatch = res.req.get("If-None-Match");
   // Whatever Cache-Control asks of caches: a page that sets If-None-Match itself sends `no-cache` along (Fetch §4.6).
   if (ifNoneMatch === undefined || !matchesAny(ifNoneMatch, etag)) return false;
