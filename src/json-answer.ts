@@ -12,17 +12,17 @@ const longestPlain = 1024;
 /** Answers with `text`, which is JSON, under the status that is set. */
 export function sendJsonText(res: ServerResponse, text: string): void {
   res.setHeader("Content-Type", "application/json; charset=utf-8");
-  const length = Buffer.byteLength(text);
-  if (length <= longestPlain) return sendPlain(res, text, length);
-  vary(res, "Accept-Encoding");
-  const coding = codingFor(res.req);
-  if (coding === undefined) sendPlain(res, text, length);
-  else void sendEncoded(res, text, coding);
+  const coding = isNegotiated(res, text) ? codingFor(res.req) : undefined;
+  if (coding !== undefined) return void sendEncoded(res, text, coding);
+  res.setHeader("Content-Length", Buffer.byteLength(text));
+  res.end(text);
 }
 
-function sendPlain(res: ServerResponse, text: string, length: number): void {
-  res.setHeader("Content-Length", length);
-  res.end(text);
+/** Whether `text` is long enough to be compressed; then the answer, a 304 too, says that it depends on the client. */
+function isNegotiated(res: ServerResponse, text: string): boolean {
+  const isLong = Buffer.byteLength(text) > longestPlain;
+  if (isLong) vary(res, "Accept-Encoding");
+  return isLong;
 }
 
 async function sendEncoded(res: ServerResponse, text: string, coding: Coding): Promise<void> {
@@ -38,7 +38,10 @@ async function sendEncoded(res: ServerResponse, text: string, coding: Coding): P
  */
 export function sendJson<Res extends Response<unknown, Partial<Locals>>>(this: Res, body: unknown): Res {
   const text = JSON.stringify(body);
-  const isConditional = this.locals.isConditional === true && this.statusCode === 200;
-  if (!isConditional || !isNotModified(this, weakETag(text), "private")) sendJsonText(this, text);
+  if (this.locals.isConditional === true && this.statusCode === 200) {
+    isNegotiated(this, text);
+    if (isNotModified(this, weakETag(text), "private")) return this;
+  }
+  sendJsonText(this, text);
   return this;
 }

@@ -107,6 +107,7 @@ describe("sendJson", () => {
         for (const method of ["GET", "HEAD"]) {
           const answer = await get({ "If-None-Match": tag, "Accept-Encoding": "br" }, method);
           assert.deepEqual([answer.status, answer.headers.etag, answer.body], [304, etag, ""], tag);
+          assert.equal(answer.headers.vary, "Accept-Encoding");
         }
     });
 

@@ -28,7 +28,7 @@ const pageFiles = {
 /** Reads all of it; throws where a file is missing. The contract is taken as it now is. */
 export function createReference({ source, document }: Contract): Reference {
   return {
-    yaml: createStaticFile("application/yaml; charset=utf-8", source),
+    yaml: createStaticFile("application/yaml", source),
     json: createStaticFile("application/json; charset=utf-8", JSON.stringify(document)),
     page: fileFrom("text/html; charset=utf-8", "./page/index.html"),
     pageFiles: new Map(
