@@ -9,19 +9,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { assertPasses, createScratch } from "./check/scratch-fixture.ts";
 import { suite } from "./support/gateway.ts";
+import { blocks, section } from "./support/readme.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 
 const run = promisify(execFile);
-const readme = readFileSync("README.md", "utf8");
-
-/** The code blocks in one language, as they stand in the README. */
-function blocks(language: string): string[] {
-  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm"))].map(
-    ([, text = ""]) => text,
-  );
-}
-
-const [dev = "", demo = "", byHand = "", change = ""] = blocks("sh");
+const [dev = "", demo = "", byHand = ""] = blocks("sh");
 
 /** The address of a free port. */
 async function freeAddress(): Promise<string> {
@@ -117,7 +109,8 @@ describe("README: changing the contract", function () {
   this.timeout(120_000);
 
   it("goes from the edit to a green check with the commands as written", async () => {
-    const [diff = ""] = blocks("diff");
+    const text = section("Changing the contract");
+    const [[diff = ""], [change = ""]] = [blocks("diff", text), blocks("sh", text)];
     using scratch = { ...createScratch(), [Symbol.dispose]: () => scratch.remove() };
     await scratch.commitAs("main");
     scratch.write("note.diff", diff);

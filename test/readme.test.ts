@@ -9,13 +9,11 @@ import { defaultKeepalive } from "../src/orchestrator/grpc-connection.ts";
 import { looksPerSilence } from "../src/orchestrator/grpc-liveness.ts";
 import { demoApiKeys, parseSettings, settingPrefix } from "../src/sandbox/settings.ts";
 import { startTestGateway, suite } from "./support/gateway.ts";
-
-const readme = readFileSync("README.md", "utf8");
+import { blocks, readme, section } from "./support/readme.ts";
 
 /** The rows of the table below a heading whose first cell matches `first`, each cell without its backticks. */
 function rows(heading: string, first: RegExp): string[][] {
-  const section = readme.split(/^## /m).find((text) => text.startsWith(heading)) ?? "";
-  return section
+  return section(heading)
     .split("\n")
     .filter((line) => line.startsWith("|"))
     .map((line) =>
@@ -136,7 +134,7 @@ describe("README: the error body", () => {
   const gateway = suite(() => startTestGateway());
 
   it("is what the gateway answers to that fault", async () => {
-    const [, example = ""] = /```json\n([^`]+)```/.exec(readme) ?? [];
+    const [example = ""] = blocks("json", section("Errors"));
     const body = { name: "x", steps: [{ id: "design", tool: "af2", depends_on: ["desing"] }] };
     const headers = {
       "Content-Type": "application/json",
