@@ -24,6 +24,8 @@ export function welcome(url: string, apiKey: string): string {
   return [
     `FoldForge is ready at ${url}. Ctrl-C stops it; \`${demo}\` in another terminal shows all of this at once.`,
     "",
+    `Read and try the API in a browser, with the API key ${apiKey}: ${url}/docs`,
+    "",
     "Submit a workflow of three steps:",
     `curl -sS '${workflows}' ${auth} -H 'Content-Type: application/json' -w '\\n' -d '${JSON.stringify(exampleWorkflow)}'`,
     "",

@@ -116,6 +116,10 @@ describe("dev", function () {
       [id],
     );
     await dev.stdout.until(/"event":"workflow.submit"/);
+    const [, apiKey, docs] = /with the API key (\S+): (\S+)\n/.exec(dev.stdout.said)!;
+    assert.ok(commands.every((command) => command.includes(`Bearer ${apiKey}'`)));
+    const page = await fetch(docs!);
+    assert.match(await page.text(), /^<!doctype html>/);
     process.kill(dev.pid, "SIGTERM");
     await dev.closed;
   });
