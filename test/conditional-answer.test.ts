@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import express from "express";
+import { isNotModified, weakETag } from "../src/conditional-answer.ts";
+import { suite } from "./support/gateway.ts";
+import { serve } from "./support/serve.ts";
+
+describe("weakETag", () => {
+  it("is the same for the same content, text or bytes, and another for any other", () => {
+    assert.equal(weakETag("ü"), weakETag(Buffer.from("ü")));
+    assert.notEqual(weakETag("a"), weakETag("b"));
+    assert.match(weakETag(""), /^W\/"[\w-]{43}"$/);
+  });
+});
+
+describe("isNotModified", () => {
+  const etag = weakETag("content");
+  const strong = etag.replace("W/", "");
+  const server = suite(async () => {
+    const app = express().disable("etag");
+    app.use((_req, res) => {
+      if (!isNotModified(res, etag, "private")) res.end("content");
+    });
+    const { url, close } = await serve(app);
+    return { url, close: () => close(0) };
+  });
+
+  const ask = (headers: Record<string, string>, method = "GET") =>
+    fetch(server().url, { method, headers: { ...headers, "Cache-Control": "max-age=0" } });
+
+  for (const [ifNoneMatch, status] of [
+    [undefined, 200],
+    [etag, 304],
+    // The comparison is the weak one.
+    [strong, 304],
+    [`"other", ${etag}`, 304],
+    ["*", 304],
+    ['"other"', 200],
+    [etag.replaceAll('"', ""), 200],
+    ["", 200],
+  ] as const)
+    it(`answers If-None-Match ${ifNoneMatch?.replaceAll(strong, "tag")} with ${status}`, async () => {
+      for (const method of ["GET", "HEAD"]) {
+        const answer = await ask(ifNoneMatch === undefined ? {} : { "If-None-Match": ifNoneMatch }, method);
+        assert.equal(answer.status, status);
+        assert.equal(answer.headers.get("etag"), etag);
+        assert.equal(answer.headers.get("cache-control"), "private, no-cache");
+        assert.equal(await answer.text(), method === "GET" && status === 200 ? "content" : "");
+      }
+    });
+
+  it("has no 304 for a request that does not read", async () => {
+    assert.equal((await ask({ "If-None-Match": etag }, "POST")).status, 200);
+  });
+});
