@@ -1,0 +1,275 @@
+import assert from "node:assert/strict";
+import { createServer, request as forward } from "node:http";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import type { BrowserContextOptions, Locator, Page } from "playwright-core";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
+import { chromiumSuite, openPage } from "../support/chromium.ts";
+import type { WatchedPage } from "../support/chromium.ts";
+import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
+import { threeSteps, workflowEvent } from "../support/samples.ts";
+import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
+import { abortion, signal, startStack } from "../support/stack.ts";
+
+const phone: BrowserContextOptions = {
+  viewport: { width: 375, height: 812 },
+  isMobile: true,
+  hasTouch: true,
+};
+
+async function authorise(page: Page, token: string): Promise<void> {
+  await page.getByRole("button", { name: "Authorize", exact: true }).first().click();
+  const dialog = page.locator(".modal-ux");
+  await dialog.getByRole("textbox").fill(token);
+  await dialog.getByRole("button", { name: "Apply credentials" }).click();
+  await dialog.getByRole("button", { name: "Close", exact: true }).last().click();
+}
+
+/** Unfolds an operation; returns what there is to fill in, to press and to read. */
+async function expand(page: Page, operation: string) {
+  const block = page.locator(`[id$="-${operation}"].opblock`);
+  await block.locator(".opblock-summary-control").click();
+  const answer = block.locator(".live-responses-table");
+  return {
+    block,
+    answer,
+    body: answer.locator(".response-col_description pre").first(),
+    parameter: (name: string) => block.locator(`tr[data-param-name="${name}"]`).locator("input, select"),
+    press: (name: string) => block.getByRole("button", { name, exact: true }).click(),
+  };
+}
+
+/** The status that is shown, once there is one. */
+async function statusIn(answer: Locator): Promise<number> {
+  return Number.parseInt(await answer.locator("tbody .response-col_status").first().innerText());
+}
+
+async function widthOf(page: Page): Promise<{ page: number; window: number }> {
+  return page.evaluate("({ page: document.scrollingElement.scrollWidth, window: innerWidth })");
+}
+
+describe("the page of GET /docs", function () {
+  this.timeout(60_000);
+  const browser = chromiumSuite();
+  const sandbox = suite(() => startSandbox(sandboxSettings));
+  const gateway = suite(() => startTestGateway(settingsFor(sandbox())));
+  const opened: WatchedPage[] = [];
+
+  afterEach("close the pages", async () => {
+    for (const { close } of opened.splice(0)) await close();
+  });
+
+  /** Opens the page that `origin` serves, and waits until its operations are listed. */
+  async function openDocs(options?: BrowserContextOptions, origin = gateway().url): Promise<WatchedPage> {
+    const watched = await openPage(browser(), options);
+    opened.push(watched);
+    await watched.page.goto(`${origin}/docs`);
+    await watched.page.locator(".opblock").last().waitFor();
+    return watched;
+  }
+
+  it("submits the example workflow with an API key, complains of nothing and asks nobody else", async () => {
+    const { page, complaints, requested } = await openDocs();
+    await authorise(page, "alice-key");
+    const submit = await expand(page, "submitWorkflow");
+    const sent = page.waitForRequest((request) => request.method() === "POST");
+    await submit.press("Execute");
+
+    assert.equal(await statusIn(submit.answer), 201);
+    const { id } = JSON.parse(await submit.body.innerText());
+    const read = await gateway().fetch(`/v1/workflows/${id}`, { token: "alice-key" });
+    assert.equal(((await read.json()) as { name: string }).name, threeSteps.name);
+    // What is optional and was not filled in is not sent.
+    assert.equal((await sent).url(), `${gateway().url}/v1/workflows`);
+    assert.equal((await sent).headers()["idempotency-key"], undefined);
+    assert.deepEqual((await sent).postDataJSON(), threeSteps);
+
+    assert.deepEqual(complaints, []);
+    assert.deepEqual(
+      requested.filter((url) => new URL(url).origin !== gateway().url),
+      [],
+    );
+  });
+
+  it("fills in what is required, and sends of the rest what somebody filled in", async () => {
+    const { page } = await openDocs();
+    await authorise(page, adminToken);
+    const list = await expand(page, "listWorkflows");
+    for (const [size, query] of [
+      ["", ""],
+      ["5", "?page_size=5"],
+    ] as const) {
+      const sent = page.waitForRequest(/\/v1\/workflows/);
+      await list.parameter("page_size").fill(size);
+      await list.press("Execute");
+      assert.equal((await sent).url(), `${gateway().url}/v1/workflows${query}`);
+    }
+    const read = await expand(page, "getWorkflow");
+    assert.match(await read.parameter("id").inputValue(), /^[0-9a-f-]{36}$/);
+    assert.equal(await read.parameter("Prefer").inputValue(), "");
+  });
+
+  it("downloads an artifact by its key", async () => {
+    const { page } = await openDocs();
+    await authorise(page, adminToken);
+    const submitted = await gateway().fetch("/v1/workflows", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(threeSteps),
+    });
+    const { id } = (await submitted.json()) as { id: string };
+    const finished = await gateway().fetch(`/v1/workflows/${id}`, { headers: { Prefer: "wait=10" } });
+    const { step_statuses } = (await finished.json()) as {
+      step_statuses: { outputs: { uri: string; size_bytes: number }[] }[];
+    };
+    const [output] = step_statuses.flatMap(({ outputs }) => outputs);
+    const artifact = await expand(page, "downloadArtifact");
+    await artifact.parameter("id").fill(id);
+    await artifact.parameter("key").fill(output!.uri.replace("r2://foldforge/", ""));
+    await artifact.press("Execute");
+    const download = page.waitForEvent("download");
+    await artifact.answer.getByRole("link", { name: "Download file" }).click();
+    const chunks = await (await (await download).createReadStream()).toArray();
+    assert.equal(Buffer.concat(chunks as Buffer[]).length, output!.size_bytes);
+  });
+
+  it("keeps the token in the page's memory alone, and has forgotten it after a reload", async () => {
+    const { page } = await openDocs();
+    await authorise(page, "alice-key");
+    assert.equal(await page.locator(".authorize.locked").count(), 1);
+    const { cookies, origins } = await page.context().storageState({ indexedDB: true });
+    assert.deepEqual({ cookies, origins }, { cookies: [], origins: [] });
+    assert.equal(await page.evaluate("sessionStorage.length"), 0);
+
+    await page.reload();
+    const list = await expand(page, "listWorkflows");
+    assert.equal(await page.locator(".authorize.locked").count(), 0);
+    const sent = page.waitForRequest(/\/v1\/workflows/);
+    await list.press("Execute");
+    assert.equal((await sent).headers()["authorization"], undefined);
+    assert.equal(await statusIn(list.answer), 401);
+  });
+
+  it("does not let the browser remember the token as something typed", async () => {
+    const { page } = await openDocs();
+    await page.getByRole("button", { name: "Authorize", exact: true }).first().click();
+    assert.equal(await page.locator(".modal-ux input").getAttribute("autocomplete"), "off");
+  });
+
+  it("fits on a phone, unfolded and with an answer, and so does the dialog", async () => {
+    const { page } = await openDocs(phone);
+    await authorise(page, "alice-key");
+    const submit = await expand(page, "submitWorkflow");
+    await submit.press("Execute");
+    assert.equal(await statusIn(submit.answer), 201);
+    await submit.block.getByRole("tab", { name: "Schema" }).first().click();
+    const artifact = await expand(page, "downloadArtifact");
+    await artifact.press("Execute");
+    assert.equal(await statusIn(artifact.answer), 404);
+    const { page: whole, window } = await widthOf(page);
+    assert.equal(window, 375);
+    assert.ok(whole <= window, `${whole} px`);
+
+    await page.getByRole("button", { name: "Authorize", exact: true }).first().click();
+    const { x, y, width, height } = (await page.locator(".modal-ux").boundingBox())!;
+    assert.ok(x >= 0 && y >= 0 && x + width <= 375 && y + height <= 812, `${x} ${y} ${width} ${height}`);
+  });
+
+  for (const [colorScheme, isDark] of [
+    ["dark", true],
+    ["light", false],
+  ] as const)
+    it(`is ${colorScheme} where the reader's other pages are`, async () => {
+      const { page } = await openDocs({ colorScheme });
+      const colour: string = await page.evaluate(
+        "getComputedStyle(document.documentElement).backgroundColor",
+      );
+      const [red] = /\d+/.exec(colour)!;
+      assert.equal(colour !== "rgba(0, 0, 0, 0)" && Number(red) < 64, isDark, colour);
+    });
+
+  it("runs no script but its own", async () => {
+    const { page, complaints } = await openDocs();
+    await page.evaluate(`(() => {
+      const script = document.createElement("script");
+      script.textContent = "globalThis.hasRun = true";
+      document.body.append(script);
+    })()`);
+    assert.equal(await page.evaluate("globalThis.hasRun"), undefined);
+    assert.ok(complaints.includes("refused by script-src-elem inline"), complaints.join("\n"));
+  });
+
+  it("works behind a proxy that puts a prefix before its path", async () => {
+    const proxy = createServer((req, res) => {
+      const { method = "", headers } = req;
+      const url = gateway().url + String(req.url).replace(/^\/api/, "");
+      const outgoing = forward(url, { method, headers }, (answer) => {
+        res.writeHead(answer.statusCode!, answer.headers);
+        answer.pipe(res);
+      });
+      req.pipe(outgoing);
+    }).listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    const origin = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    try {
+      const { page, requested } = await openDocs({}, `${origin}/api`);
+      const health = await expand(page, "healthz");
+      await health.press("Execute");
+      assert.equal(await statusIn(health.answer), 200);
+      assert.deepEqual(
+        requested.filter((url) => !url.startsWith(`${origin}/api/`)),
+        [],
+      );
+    } finally {
+      proxy.closeAllConnections();
+      proxy.close();
+    }
+  });
+
+  describe("with an event stream", () => {
+    const stack = suite(() => startStack());
+
+    /** Follows the workflow w1. */
+    async function followEvents() {
+      const { page } = await openDocs({}, stack().gateway.url);
+      await authorise(page, adminToken);
+      const events = await expand(page, "streamWorkflowEvents");
+      await events.parameter("id").fill("w1");
+      await events.press("Execute");
+      return events;
+    }
+
+    it("shows events as they come, and leaves the stream when the answer is cleared", async () => {
+      const more = signal();
+      const left = signal();
+      stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal: gone }) {
+        yield workflowEvent(0n, JobState.QUEUED);
+        await more.promise;
+        yield workflowEvent(3n, JobState.RUNNING);
+        await abortion(gone);
+        left.resolve();
+      };
+      const { body, answer, press } = await followEvents();
+      await body.filter({ hasText: "QUEUED" }).waitFor();
+      more.resolve();
+      await body.filter({ hasText: "id: 3" }).waitFor();
+      await press("Clear");
+      await left.promise;
+      await answer.waitFor({ state: "detached" });
+    });
+
+    it("shows what came before a stream broke, and that it did", async () => {
+      const enough = signal();
+      stack().upstream.rpcs.streamWorkflowEvents = async function* () {
+        yield workflowEvent(0n, JobState.QUEUED);
+        await enough.promise;
+        throw new Error("broken");
+      };
+      const { body } = await followEvents();
+      await body.filter({ hasText: "QUEUED" }).waitFor();
+      enough.resolve();
+      await body.filter({ hasText: /QUEUED[^]*the connection broke/ }).waitFor();
+    });
+  });
+});
