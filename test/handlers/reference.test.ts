@@ -12,7 +12,7 @@ const swaggerUi = (name: string) =>
 
 /** What is served, where it comes from, and as what. */
 const files: [path: string, type: string, content: string][] = [
-  ["/v1/openapi.yaml", "application/yaml; charset=utf-8", read("../../openapi/gateway.v1.yaml")],
+  ["/v1/openapi.yaml", "application/yaml", read("../../openapi/gateway.v1.yaml")],
   ["/v1/openapi.json", "application/json; charset=utf-8", JSON.stringify(loadContract().document)],
   ["/docs", "text/html; charset=utf-8", read("../../src/reference/page/index.html")],
   ["/docs/page.js", "text/javascript; charset=utf-8", read("../../src/reference/page/page.js")],
