@@ -40,7 +40,8 @@ function boundsFaults(body: unknown): Fault[] {
   const filters = isObject(body) && Array.isArray(body["filters"]) ? body["filters"] : [];
   return filters.slice(0, maxFaults).flatMap((filter: unknown, index) => {
     const { min, max } = isObject(filter) ? filter : {};
-    if (typeof min !== "number" || typeof max !== "number" || min <= max) return [];
+    // What is no number is a fault of its own.
+    if (!Number.isFinite(min) || !Number.isFinite(max) || Number(min) <= Number(max)) return [];
     return [{ path: `/body/filters/${index}/max`, message: "must not be less than min" }];
   });
 }

@@ -46,6 +46,54 @@ describe("ruleFaults", () => {
       assert.deepEqual(told("streamWorkflowEvents", { lastEventId }), isFault ? faults : []);
     });
 
+  for (const [filters, ...faults] of [
+    [undefined],
+    ["none"],
+    [{ 0: { min: 2, max: 1 } }],
+    [[]],
+    [[{}, null, 1, [2, 1], { min: 2 }, { max: 1 }]],
+    [[{ min: 1, max: 2 }]],
+    [[{ min: 1, max: 1 }]],
+    [[{ min: -0, max: 0 }]],
+    [[{ min: 0, max: -0 }]],
+    [[{ min: "2", max: "1" }]],
+    [[{ min: null, max: -1 }]],
+    [[{ min: 2, max: 1 }], "/body/filters/0/max must not be less than min"],
+    [[{ min: 5e-324, max: 0 }], "/body/filters/0/max must not be less than min"],
+    [
+      [{ min: 2, max: 1 }, {}, { min: 1, max: -1 }],
+      "/body/filters/0/max must not be less than min",
+      "/body/filters/2/max must not be less than min",
+    ],
+  ] as const)
+    it(`finds ${faults.length} faults in the filters ${JSON.stringify(filters)}`, () => {
+      assert.deepEqual(told("rankDesigns", { body: { filters } }), faults);
+    });
+
+  it("says of a bound beyond a double no more than that", () => {
+    assert.deepEqual(told("rankDesigns", { body: { filters: [{ min: Infinity, max: 1 }] } }), [
+      "/body/filters/0/min must be within the range of a double",
+    ]);
+  });
+
+  it("checks the bounds and the text of a ranking together", () => {
+    const body = { metric: "\ud800", filters: [{ min: 1, max: 0 }] };
+    assert.deepEqual(told("rankDesigns", { body }), [
+      "/body/filters/0/max must not be less than min",
+      "/body/metric must be well-formed Unicode",
+    ]);
+  });
+
+  for (const body of [undefined, null, 1, "x", []])
+    it(`has nothing against the ranking ${JSON.stringify(body)}`, () => {
+      assert.deepEqual(told("rankDesigns", { body }), []);
+    });
+
+  it("tells no more faults of filters than an answer lists", () => {
+    const filters = Array.from({ length: 300_000 }, () => ({ min: 1, max: 0 }));
+    assert.equal(told("rankDesigns", { body: { filters } }).length, 100);
+  });
+
   it("has no rules for other operations", () => {
     const body = { steps: [{ id: "a", depends_on: ["a"] }] };
     assert.deepEqual(told("getWorkflow", { body, label: ["a=1", "a=1"], lastEventId: "9".repeat(20) }), []);
