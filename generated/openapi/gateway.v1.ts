@@ -28,7 +28,8 @@ export interface paths {
          *     of the first submission, the same key with another body is 409. Each repetition counts against the quota.
          *
          *     With `validate_only=true` it is checked the same way, and nothing is counted or submitted: 200 with the order in
-         *     which its steps would run, or 400 with every fault.
+         *     which its steps would run, or 400 with every fault. What only the platform behind the gateway knows, such as
+         *     what is left of a quota, shows at the submission.
          */
         post: operations["submitWorkflow"];
         delete?: never;
@@ -715,7 +716,7 @@ export interface components {
             rank: number;
             /**
              * Format: double
-             * @description Its value of the metric.
+             * @description Its value of the metric; left out where that is no finite number.
              */
             score?: number;
             /** @description The artifact's `uri`, or the sequence's step and sample. */
@@ -1147,7 +1148,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It would be accepted; the answer to `validate_only=true`. */
+            /** @description Nothing is wrong with it; the answer to `validate_only=true`. */
             200: {
                 headers: {
                     [name: string]: unknown;
