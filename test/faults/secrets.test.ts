@@ -39,6 +39,9 @@ const working: UpstreamRpcs = {
   getWorkflow: () => workflowIn(JobState.SUCCEEDED, [artifact]),
   cancelWorkflow: () => workflowIn(JobState.CANCELLED),
   retryWorkflow: () => workflowIn(JobState.QUEUED),
+  rankDesigns: () => ({}),
+  getBalance: () => ({}),
+  listLedger: () => ({}),
   async *streamWorkflowEvents() {
     yield await Promise.resolve(workflowEvent(1n, JobState.SUCCEEDED));
   },

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { suite } from "../support/gateway.ts";
 import { hang } from "../support/hang.ts";
-import { upstreamOperations } from "../support/operations.ts";
+import { upstreamOperations, withKeys } from "../support/operations.ts";
 import { jsonPost, oneStep, workflowEvent, workflowIn } from "../support/samples.ts";
 import { startStack } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
@@ -11,7 +11,9 @@ import { startUpstream } from "../support/upstream.ts";
 const bounded = upstreamOperations.filter(({ id }) => id !== "streamWorkflowEvents");
 
 describe("deadline", () => {
-  const stack = suite(() => startStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.2" }));
+  const stack = suite(() =>
+    startStack(withKeys.rpcs, { ...withKeys.settings, ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.2" }),
+  );
 
   for (const { id, path, init, rpc, safe } of bounded) {
     it(`answers 504 when ${id} is met with silence, retryable: ${safe}`, async () => {
@@ -29,7 +31,7 @@ describe("deadline", () => {
 });
 
 describe("a broken connection", () => {
-  const stack = suite(() => startStack());
+  const stack = suite(() => startStack(withKeys.rpcs, withKeys.settings));
 
   describe("a client that goes away", () => {
     for (const { id, path, init, rpc, safe } of bounded) {

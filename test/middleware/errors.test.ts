@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { startTestGateway, suite } from "../support/gateway.ts";
 import type { TestGateway } from "../support/gateway.ts";
-import { upstreamOperations } from "../support/operations.ts";
+import { upstreamOperations, withKeys } from "../support/operations.ts";
 import { startStack } from "../support/stack.ts";
 import { startStatusServer } from "../support/status-server.ts";
 
@@ -38,7 +38,7 @@ function messageFor(status: number, operation: string): string {
 
 describe("errors", () => {
   describe("from the orchestrator", () => {
-    const stack = suite(() => startStack());
+    const stack = suite(() => startStack(withKeys.rpcs, withKeys.settings));
 
     for (const { id, path, init, rpc, safe } of upstreamOperations) {
       for (const [code, status, name, retryable] of rows) {
@@ -77,7 +77,9 @@ describe("errors", () => {
 
   describe("of a code that gRPC does not define", () => {
     const upstream = suite(() => startStatusServer(99, secret));
-    const gateway = suite(() => startTestGateway({ ORCHESTRATOR_ENDPOINT: upstream().url }));
+    const gateway = suite(() =>
+      startTestGateway({ ORCHESTRATOR_ENDPOINT: upstream().url, ...withKeys.settings }),
+    );
 
     for (const { id, path, init, safe } of upstreamOperations) {
       it(`answers it with 500 on ${id}, ${safe ? "safe" : "not safe"} to repeat`, async () => {

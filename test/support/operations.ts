@@ -1,4 +1,5 @@
 import type { OperationId } from "../../src/contract.ts";
+import type { TestSettings } from "./gateway.ts";
 import { jsonPost, oneStep } from "./samples.ts";
 import type { UpstreamRpcs } from "./upstream.ts";
 
@@ -6,7 +7,8 @@ import type { UpstreamRpcs } from "./upstream.ts";
 export interface UpstreamOperation {
   readonly id: OperationId;
   readonly path: string;
-  readonly init: RequestInit;
+  /** With a key as its `token` where the admin may not ask. */
+  readonly init: RequestInit & { readonly token?: string };
   /** The RPC whose failure is the operation's. */
   readonly rpc: keyof UpstreamRpcs;
   /** Whether its request may be sent twice. */
@@ -14,6 +16,15 @@ export interface UpstreamOperation {
 }
 
 const get = { method: "GET" };
+
+/** Asks with a key. */
+const getWithKey = { ...get, token: "key-of-the-operations" };
+
+/** What an upstream and a gateway need to know that key, and any other. */
+export const withKeys = {
+  rpcs: { authenticateApiKey: () => ({ allowed: true, principal: "alice" }) },
+  settings: { API_KEYS_ENABLED: "true" },
+} as const satisfies { rpcs: UpstreamRpcs; settings: TestSettings };
 
 /** Each operation that calls the orchestrator, and a submission once with and once without a key. */
 export const upstreamOperations: readonly UpstreamOperation[] = [
@@ -68,4 +79,6 @@ export const upstreamOperations: readonly UpstreamOperation[] = [
     rpc: "getWorkflow",
     safe: true,
   },
+  { id: "getBalance", path: "/v1/billing/balance", init: getWithKey, rpc: "getBalance", safe: true },
+  { id: "listLedger", path: "/v1/billing/ledger", init: getWithKey, rpc: "listLedger", safe: true },
 ];

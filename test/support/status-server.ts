@@ -1,9 +1,15 @@
 import { once } from "node:events";
 import { createServer } from "node:http2";
-import type { ServerHttp2Session } from "node:http2";
+import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { AuthenticateApiKeyResponseSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
 
-/** An upstream that answers every call with the same gRPC status, whether gRPC knows it or not. */
+/**
+ * An upstream that answers every call with the same gRPC status, whether gRPC knows it or not; but every key it knows
+ * as alice's.
+ */
 export interface StatusServer {
   readonly url: string;
   close(): Promise<void>;
@@ -14,8 +20,9 @@ export async function startStatusServer(grpcStatus: number, message: string): Pr
   const server = createServer();
   const sessions = new Set<ServerHttp2Session>();
   server.on("session", (session) => sessions.add(session));
-  server.on("stream", (stream) => {
+  server.on("stream", (stream, { ":path": path = "" }) => {
     stream.resume();
+    if (path.endsWith("/AuthenticateApiKey")) return allow(stream);
     stream.respond(
       {
         ":status": 200,
@@ -36,4 +43,11 @@ export async function startStatusServer(grpcStatus: number, message: string): Pr
       await closed;
     },
   };
+}
+
+function allow(stream: ServerHttp2Stream): void {
+  const answer = create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" });
+  stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+  stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+  stream.end(frameOf(toBinary(AuthenticateApiKeyResponseSchema, answer)));
 }
