@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { OrchestratorService } from "../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { contractFrom, loadContract } from "../src/contract.ts";
 import type { OpenApiDocument } from "../src/contract.ts";
 
@@ -78,6 +80,17 @@ describe("loadContract", () => {
     const names = safe.filter(({ method }) => method !== "get").map(({ id }) => id);
     assert.deepEqual(names, ["rankDesigns"]);
     assert.ok(safe.some(({ id }) => id === "getWorkflow"));
+  });
+
+  it("calls safe exactly the operations whose RPC of the same name has no side effects", () => {
+    const { method: rpcs } = OrchestratorService;
+    const operations = contract.paths.flatMap((path) => path.operations);
+    const named = operations.filter(({ id }) => id in rpcs);
+    assert.equal(named.length, 9);
+    for (const { id, isSafe } of named) {
+      const { idempotency } = rpcs[id as keyof typeof rpcs];
+      assert.equal(isSafe, idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS, id);
+    }
   });
 
   it("knows what answers 304 to a client that has the current representation", () => {
