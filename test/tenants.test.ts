@@ -4,7 +4,7 @@ import type { Operation, OperationId } from "../src/contract.ts";
 import { startSandbox } from "../src/sandbox/start-sandbox.ts";
 import { adminToken, startTestGateway, suite } from "./support/gateway.ts";
 import type { TestGateway } from "./support/gateway.ts";
-import { readEvents } from "./support/event-reader.ts";
+import { finishedRun } from "./support/finished-run.ts";
 import { jsonPost, threeSteps } from "./support/samples.ts";
 import { sandboxSettings, settingsFor } from "./support/sandbox.ts";
 
@@ -60,12 +60,9 @@ const { paths } = loadContract();
 const operations = paths.flatMap((path) => path.operations);
 
 async function submitAndFinish(gateway: TestGateway, who: Who): Promise<Owned> {
-  const as = { token: tokens[who] };
-  const submitted = await gateway.fetch("/v1/workflows", { ...jsonPost(threeSteps), ...as });
-  assert.equal(submitted.status, 201);
-  const { id } = (await submitted.json()) as { id: string };
-  await readEvents(await gateway.fetch(`/v1/workflows/${id}/events`, as)).ending;
-  const workflow = await gateway.fetch(`/v1/workflows/${id}`, as);
+  const token = tokens[who];
+  const id = await finishedRun(gateway, threeSteps, token);
+  const workflow = await gateway.fetch(`/v1/workflows/${id}`, { token });
   const { state, step_statuses } = (await workflow.json()) as {
     state: string;
     step_statuses: { outputs: { uri: string }[] }[];
@@ -149,6 +146,23 @@ describe("tenants", () => {
       assert.deepEqual(await list("alice"), [owned.alice.id]);
       assert.deepEqual(await list("bob"), [owned.bob.id]);
       assert.deepEqual(await list("admin"), [owned.admin.id, owned.bob.id, owned.alice.id]);
+    }
+  });
+
+  it("read their own credits, whomever they ask for, and the admin nobody's", async () => {
+    const headers = { "ff-principal": "bob", "X-Principal": "bob" };
+    const read = (path: string, who: Who) => gateway().fetch(path, { token: tokens[who], headers });
+    for (const who of ["alice", "bob"] as const) {
+      const ledger = await (await read("/v1/billing/ledger", who)).text();
+      const workflows = new Set(ledger.match(/[0-9a-f]{8}-[0-9a-f-]{27}/g));
+      assert.deepEqual(workflows, new Set([owned[who].id]));
+      const { entries } = JSON.parse(ledger) as { entries: { balance_after: number }[] };
+      const balance = (await (await read("/v1/billing/balance", who)).json()) as { balance: number };
+      assert.equal(balance.balance, entries[0]?.balance_after);
+    }
+    for (const path of ["/v1/billing/balance", "/v1/billing/ledger"]) {
+      assert.equal((await read(path, "admin")).status, 403);
+      assert.equal((await read(`${path}?principal=bob`, "alice")).status, 400);
     }
   });
 

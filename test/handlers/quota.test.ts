@@ -88,10 +88,15 @@ describe("POST /v1/workflows, with a quota", () => {
   it("does not count the admin's submissions, nor anything but submissions", async () => {
     const counted = quota(false, 1n, 1n);
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.QUEUED);
+    stack().upstream.rpcs.rankDesigns = () => ({});
     const admin = await stack().gateway.fetch("/v1/workflows", jsonPost(oneStep));
     assert.equal(admin.status, 201);
     assert.deepEqual(rateLimit(admin), [null, null]);
     assert.equal((await stack().gateway.fetch("/v1/workflows/w1", { token: "a-key" })).status, 200);
+    const rank = { ...jsonPost({ metric: "plddt" }), token: "a-key" };
+    assert.equal((await stack().gateway.fetch("/v1/workflows/w1/rank", rank)).status, 200);
+    const plan = { ...jsonPost(oneStep), token: "a-key" };
+    assert.equal((await stack().gateway.fetch("/v1/workflows?validate_only=true", plan)).status, 200);
     assert.deepEqual(counted, []);
   });
 

@@ -1,0 +1,233 @@
+import assert from "node:assert/strict";
+import { create } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  GetBalanceRequestSchema,
+  ListLedgerRequestSchema,
+  ListLedgerResponseSchema,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type {
+  GetBalanceRequest,
+  ListLedgerRequest,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { Schema } from "../../src/contract.ts";
+import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
+import { finishedRun } from "../support/finished-run.ts";
+import { startTestGateway, suite } from "../support/gateway.ts";
+import { withKeys } from "../support/operations.ts";
+import { createdAt, threeSteps } from "../support/samples.ts";
+import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
+import { callsDuring, startStack } from "../support/stack.ts";
+
+const token = "alices-key";
+const paths = ["/v1/billing/balance", "/v1/billing/ledger"] as const;
+const largest = 2n ** 63n - 1n;
+const smallest = -(2n ** 63n);
+
+describe("billing", () => {
+  const stack = suite(() => startStack(withKeys.rpcs, withKeys.settings));
+  // The validator takes numbers that are raw JSON for objects.
+  const unchecked = suite(() => startStack(withKeys.rpcs, withKeys.settings, { validateResponses: false }));
+
+  describe("GET /v1/billing/balance", () => {
+    async function balance(amount: bigint, { gateway, upstream } = stack()) {
+      const received: GetBalanceRequest[] = [];
+      upstream.rpcs.getBalance = (request) => {
+        received.push(request);
+        return { balance: amount };
+      };
+      return { answer: await gateway.fetch(paths[0], { token }), received };
+    }
+
+    it("asks for the balance of the key's principal, and answers it", async () => {
+      const { answer, received } = await balance(99_970n);
+      assert.equal(answer.status, 200);
+      assert.deepEqual(await answer.json(), { balance: 99_970 });
+      assert.deepEqual(received, [create(GetBalanceRequestSchema, { principal: "alice" })]);
+    });
+
+    for (const amount of [0n, -1n, 2n ** 53n - 1n]) {
+      it(`answers ${amount} as a JSON integer`, async () => {
+        assert.equal(await (await balance(amount)).answer.text(), `{"balance":${amount}}`);
+      });
+    }
+
+    for (const amount of [2n ** 53n + 1n, -(2n ** 53n) - 1n, largest, smallest]) {
+      it(`answers ${amount} digit for digit, though no double holds it`, async () => {
+        const { answer } = await balance(amount, unchecked());
+        assert.equal(answer.headers.get("content-type"), "application/json; charset=utf-8");
+        assert.equal(await answer.text(), `{"balance":${amount}}`);
+      });
+    }
+  });
+
+  describe("GET /v1/billing/ledger", () => {
+    async function ledger(
+      query: string,
+      entries: MessageInitShape<typeof ListLedgerResponseSchema>["entries"] = [],
+      { gateway, upstream } = stack(),
+    ) {
+      const received: ListLedgerRequest[] = [];
+      upstream.rpcs.listLedger = (request) => {
+        received.push(request);
+        return create(ListLedgerResponseSchema, { entries });
+      };
+      return { answer: await gateway.fetch(`${paths[1]}${query}`, { token }), received };
+    }
+
+    it("answers every field of every entry, in the order in which they come", async () => {
+      const { answer } = await ledger("", [
+        { delta: -25n, reason: "rfdiffusion step «a»", balanceAfter: -5n, createdAt },
+        { delta: 20n, reason: "grant", balanceAfter: 20n, createdAt: { seconds: 0n, nanos: 5 } },
+      ]);
+      assert.equal(answer.status, 200);
+      assert.deepEqual(await answer.json(), {
+        entries: [
+          {
+            delta: -25,
+            reason: "rfdiffusion step «a»",
+            balance_after: -5,
+            created_at: "2026-01-05T09:00:00.000Z",
+          },
+          { delta: 20, reason: "grant", balance_after: 20, created_at: "1970-01-01T00:00:00.000000005Z" },
+        ],
+      });
+    });
+
+    it("answers 64-bit numbers digit for digit, though no double holds them", async () => {
+      const entry = { delta: smallest, reason: "", balanceAfter: largest, createdAt };
+      const { answer } = await ledger("", [entry], unchecked());
+      assert.equal(
+        await answer.text(),
+        `{"entries":[{"delta":${smallest},"reason":"","balance_after":${largest},"created_at":"2026-01-05T09:00:00.000Z"}]}`,
+      );
+    });
+
+    for (const [query, limit] of [
+      ["", 20],
+      ["?limit=1", 1],
+      ["?limit=200", 200],
+      ["?limit=%31%30", 10],
+    ] as const)
+      it(`asks for ${limit} entries of the key's principal for ${JSON.stringify(query)}`, async () => {
+        const { answer, received } = await ledger(query);
+        assert.deepEqual(await answer.json(), { entries: [] });
+        assert.deepEqual(received, [create(ListLedgerRequestSchema, { principal: "alice", limit })]);
+      });
+
+    for (const [query, fault] of [
+      ["?limit=0", "/query/limit must be >= 1"],
+      ["?limit=-1", "/query/limit must be >= 1"],
+      ["?limit=201", "/query/limit must be <= 200"],
+      ["?limit=2147483647", "/query/limit must be <= 200"],
+      ["?limit=1e2", "/query/limit must be an integer in decimal digits"],
+      ["?limit=020", "/query/limit must be an integer in decimal digits"],
+      ["?limit=1.0", "/query/limit must be an integer in decimal digits"],
+      ["?limit=", "/query/limit must not be empty"],
+      ["?limit=1&limit=1", "/query/limit must be given once"],
+      ["?Limit=1", "/query/Limit is not a parameter of this operation"],
+      ["?principal=bob", "/query/principal is not a parameter of this operation"],
+    ] as const)
+      it(`refuses ${query}, and asks nobody`, async () => {
+        const { answer, received } = await ledger(query);
+        const { details = [] } = (await answer.json()) as Schema["Error"];
+        assert.equal(answer.status, 400);
+        assert.deepEqual(
+          details.map(({ path, message }) => `${path} ${message}`),
+          [fault],
+        );
+        assert.deepEqual(received, []);
+      });
+  });
+
+  for (const path of paths) {
+    describe(`who asks for ${path}`, () => {
+      it("is told 403 as the admin, who has no credits, and nobody is asked", async () => {
+        const { gateway, upstream } = stack();
+        const calls = await callsDuring(upstream, async () => {
+          for (const method of ["GET", "HEAD"]) {
+            const answer = await gateway.fetch(path, { method });
+            assert.equal(answer.status, 403);
+            if (method === "HEAD") continue;
+            const { code, message, retryable } = (await answer.json()) as Schema["Error"];
+            assert.deepEqual([code, retryable], ["PERMISSION_DENIED", false]);
+            assert.match(message, /API key/);
+          }
+        });
+        assert.deepEqual(calls, []);
+      });
+
+      it("is told by HEAD what GET tells, without the body", async () => {
+        const { gateway, upstream } = stack();
+        upstream.rpcs.getBalance = () => ({ balance: 12n });
+        upstream.rpcs.listLedger = () => ({ entries: [{ delta: 1n, createdAt }] });
+        const got = await gateway.fetch(path, { token });
+        const head = await gateway.fetch(path, { token, method: "HEAD" });
+        assert.equal(head.status, 200);
+        assert.equal(head.headers.get("content-length"), got.headers.get("content-length"));
+        assert.equal(await head.text(), "");
+      });
+
+      it("may say so with GET and HEAD only", async () => {
+        const answer = await stack().gateway.fetch(path, { token, method: "POST" });
+        assert.deepEqual([answer.status, answer.headers.get("allow")], [405, "GET, HEAD"]);
+      });
+
+      it("is nobody without a token: 401", async () => {
+        assert.equal((await stack().gateway.fetch(path, { token: null })).status, 401);
+      });
+    });
+  }
+});
+
+describe("the books of a sandbox", () => {
+  const sandbox = suite(() => startSandbox(sandboxSettings));
+  const gateway = suite(() => startTestGateway(settingsFor(sandbox())));
+  /** What the three steps cost: design, sequences, fold. */
+  const costs = [25, 5, 50];
+  const opening = 100_000;
+
+  async function read<T>(path: string, key: string): Promise<T> {
+    const answer = await gateway().fetch(path, { token: key });
+    assert.equal(answer.status, 200);
+    return (await answer.json()) as T;
+  }
+  const balanceOf = async (key: string) => (await read<Schema["Balance"]>(paths[0], key)).balance;
+  const ledgerOf = async (key: string, query = "") =>
+    (await read<Schema["Ledger"]>(`${paths[1]}${query}`, key)).entries;
+
+  it("charge a run to who has submitted it, and nobody else", async () => {
+    assert.deepEqual([await balanceOf("alice-key"), await balanceOf("bob-key")], [opening, opening]);
+    const id = await finishedRun(gateway(), threeSteps, "alice-key");
+    assert.deepEqual([await balanceOf("alice-key"), await balanceOf("bob-key")], [opening - 80, opening]);
+
+    const entries = await ledgerOf("alice-key");
+    assert.deepEqual(
+      entries.map(({ delta }) => delta),
+      [...costs.map((cost) => -cost).toReversed(), opening],
+      "newest first",
+    );
+    for (const [index, { delta, balance_after }] of entries.entries())
+      assert.equal(balance_after, (entries[index + 1]?.balance_after ?? 0) + delta);
+    assert.equal(entries[0]?.balance_after, opening - 80);
+    assert.deepEqual(
+      entries.map(({ created_at }) => created_at),
+      entries
+        .map(({ created_at }) => created_at)
+        .toSorted()
+        .toReversed(),
+    );
+    for (const { reason } of entries.slice(0, 3)) assert.ok(reason.includes(id), reason);
+    const others = await ledgerOf("bob-key");
+    assert.deepEqual(
+      others.map(({ delta }) => delta),
+      [opening],
+    );
+  });
+
+  it("list as many entries as are asked for, the newest ones", async () => {
+    const all = await ledgerOf("alice-key");
+    assert.deepEqual(await ledgerOf("alice-key", "?limit=2"), all.slice(0, 2));
+    assert.deepEqual(await ledgerOf("alice-key", "?limit=200"), all);
+  });
+});

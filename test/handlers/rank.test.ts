@@ -1,0 +1,261 @@
+import assert from "node:assert/strict";
+import { create } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  RankDesignsRequestSchema,
+  RankDesignsResponseSchema,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { RankDesignsRequest } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { Schema } from "../../src/contract.ts";
+import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
+import { finishedRun } from "../support/finished-run.ts";
+import { startTestGateway, suite } from "../support/gateway.ts";
+import { jsonPost, threeSteps } from "../support/samples.ts";
+import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
+import { callsDuring, startStack } from "../support/stack.ts";
+
+const path = "/v1/workflows/w1/rank";
+
+/** A request whose body is this text. */
+const post = (body: string) => ({
+  method: "POST",
+  body,
+  headers: { "Content-Type": "application/json" },
+});
+
+/** The faults of a refusal, as `pointer message`. */
+async function faultsIn(answer: Response): Promise<string[]> {
+  const { code, details = [] } = (await answer.json()) as Schema["Error"];
+  assert.equal(answer.status, 400);
+  assert.equal(code, "INVALID_ARGUMENT");
+  return details.map((fault) => `${fault.path} ${fault.message}`);
+}
+
+describe("POST /v1/workflows/{id}/rank", () => {
+  const stack = suite(() => startStack());
+
+  /** Asks with this body, and tells what the orchestrator was asked, which answers `response`. */
+  async function rank(body: string, response: MessageInitShape<typeof RankDesignsResponseSchema> = {}) {
+    const received: RankDesignsRequest[] = [];
+    stack().upstream.rpcs.rankDesigns = (request) => {
+      received.push(request);
+      return create(RankDesignsResponseSchema, response);
+    };
+    const answer = await stack().gateway.fetch(path, post(body));
+    return { answer, received };
+  }
+
+  it("asks for the ranking of that workflow with every field, and answers every field", async () => {
+    const { answer, received } = await rank(
+      JSON.stringify({
+        metric: "plddt",
+        maximize: false,
+        filters: [{ metric: "ptm", min: 0, max: 0.9 }, { metric: "plddt" }],
+        top_k: 4294967295,
+      }),
+      {
+        designs: [
+          {
+            rank: 1,
+            score: 88.5,
+            id: "r2://b/a",
+            kind: "artifact",
+            sourceStep: "fold",
+            metrics: { plddt: 88.5 },
+          },
+          {
+            rank: 2,
+            score: NaN,
+            id: "seqs/0",
+            kind: "sequence",
+            sourceStep: "seqs",
+            metrics: { ptm: Infinity },
+          },
+        ],
+        totalConsidered: 21,
+        totalRanked: 2,
+      },
+    );
+    assert.deepEqual(received, [
+      create(RankDesignsRequestSchema, {
+        workflowId: "w1",
+        metric: "plddt",
+        maximize: false,
+        filters: [{ metric: "ptm", min: 0, max: 0.9 }, { metric: "plddt" }],
+        topK: 4294967295,
+      }),
+    ]);
+    assert.equal(answer.status, 200);
+    assert.deepEqual(await answer.json(), {
+      designs: [
+        {
+          rank: 1,
+          score: 88.5,
+          id: "r2://b/a",
+          kind: "artifact",
+          source_step: "fold",
+          metrics: { plddt: 88.5 },
+        },
+        { rank: 2, id: "seqs/0", kind: "sequence", source_step: "seqs", metrics: {} },
+      ],
+      total_considered: 21,
+      total_ranked: 2,
+    });
+  });
+
+  const requests: [body: string, asked: MessageInitShape<typeof RankDesignsRequestSchema>][] = [
+    ['{"metric":"m"}', {}],
+    ['{"metric":"m","filters":[],"top_k":0}', {}],
+    ['{"metric":"m","top_k":-0}', {}],
+    ['{"metric":"m","top_k":1e2}', { topK: 100 }],
+    ['{"metric":"m","maximize":true}', { maximize: true }],
+    [
+      '{"metric":"m","filters":[{"metric":"n","min":1,"max":1}]}',
+      { filters: [{ metric: "n", min: 1, max: 1 }] },
+    ],
+  ];
+  for (const [body, asked] of requests)
+    it(`takes ${body} for what it says`, async () => {
+      const { answer, received } = await rank(body);
+      assert.deepEqual(await answer.json(), { designs: [], total_considered: 0, total_ranked: 0 });
+      assert.deepEqual(received, [
+        create(RankDesignsRequestSchema, { workflowId: "w1", metric: "m", ...asked }),
+      ]);
+    });
+
+  for (const [body, ...faults] of [
+    ["{}", "/body/metric must have required property 'metric'"],
+    ["[]", "/body must be object"],
+    ["null", "/body must be object"],
+    ["", "/body must be JSON: Unexpected end of JSON input"],
+    ['{"metric":""}', "/body/metric must NOT have fewer than 1 characters"],
+    ['{"metric":"a\\u0000"}', "/body/metric must be without control characters"],
+    ['{"metric":"\\ud800"}', "/body/metric must be well-formed Unicode"],
+    ['{"metric":"m","limit":1}', "/body/limit is not a property of this object"],
+    [
+      '{"metric":"m","__proto__":1}',
+      "/body/__proto__ is not a property of this object",
+      "/body/__proto__ is not allowed as a key",
+    ],
+    ['{"metric":"m","maximize":"true"}', "/body/maximize must be boolean"],
+    ['{"metric":"m","maximize":null}', "/body/maximize must be boolean"],
+    ['{"metric":"m","top_k":"5"}', "/body/top_k must be integer"],
+    ['{"metric":"m","top_k":1.5}', "/body/top_k must be integer"],
+    ['{"metric":"m","top_k":-1}', "/body/top_k must be >= 0"],
+    ['{"metric":"m","top_k":4294967296}', "/body/top_k must be <= 4294967295"],
+    [
+      '{"metric":"m","top_k":1e999}',
+      "/body/top_k must be integer",
+      "/body/top_k must be within the range of a double",
+    ],
+    ['{"metric":"m","filters":{}}', "/body/filters must be array"],
+    ['{"metric":"m","filters":[{}]}', "/body/filters/0/metric must have required property 'metric'"],
+    ['{"metric":"m","filters":[{"metric":"n","min":"1"}]}', "/body/filters/0/min must be number"],
+    [
+      '{"metric":"m","filters":[{"metric":"n","min":1e999,"max":1}]}',
+      "/body/filters/0/min must be number",
+      "/body/filters/0/min must be within the range of a double",
+    ],
+    [
+      '{"metric":"m","filters":[{"metric":"n","min":2,"max":1}]}',
+      "/body/filters/0/max must not be less than min",
+    ],
+    [
+      '{"filters":[{"metric":"n"},{"metric":"n","min":2,"max":1,"is":3}],"top_k":-1}',
+      "/body/metric must have required property 'metric'",
+      "/body/filters/1/is is not a property of this object",
+      "/body/top_k must be >= 0",
+      "/body/filters/1/max must not be less than min",
+    ],
+  ] as const)
+    it(`refuses ${body || "an empty body"} with every fault, and asks nobody`, async () => {
+      const { answer, received } = await rank(body);
+      assert.deepEqual((await faultsIn(answer)).sort(), [...faults].sort());
+      assert.deepEqual(received, []);
+    });
+
+  it("takes 64 filters, and no more", async () => {
+    const filters = Array.from({ length: 65 }, () => ({ metric: "m" }));
+    const { received } = await rank(JSON.stringify({ metric: "m", filters: filters.slice(1) }));
+    assert.equal(received[0]?.filters.length, 64);
+    const { answer } = await rank(JSON.stringify({ metric: "m", filters }));
+    assert.deepEqual(await faultsIn(answer), ["/body/filters must NOT have more than 64 items"]);
+  });
+
+  it("answers 415 without a body, 405 to other methods, and 400 to a query", async () => {
+    const { gateway, upstream } = stack();
+    const calls = await callsDuring(upstream, async () => {
+      assert.equal((await gateway.fetch(path, { method: "POST" })).status, 415);
+      for (const method of ["GET", "HEAD", "PUT", "DELETE"]) {
+        const answer = await gateway.fetch(path, { method });
+        assert.deepEqual([answer.status, answer.headers.get("allow")], [405, "POST"]);
+      }
+      const answer = await gateway.fetch(`${path}?top_k=1`, jsonPost({ metric: "m" }));
+      assert.deepEqual(await faultsIn(answer), ["/query/top_k is not a parameter of this operation"]);
+    });
+    assert.deepEqual(calls, []);
+  });
+});
+
+describe("the ranking of a run", () => {
+  const sandbox = suite(() => startSandbox(sandboxSettings));
+  const gateway = suite(() => startTestGateway(settingsFor(sandbox())));
+  let id = "";
+  before("a run of alice's", async () => {
+    id = await finishedRun(gateway(), threeSteps, "alice-key");
+  });
+
+  async function rank(body: Schema["RankRequest"], token = "alice-key", workflow = id) {
+    const answer = await gateway().fetch(`/v1/workflows/${workflow}/rank`, { ...jsonPost(body), token });
+    return { status: answer.status, body: (await answer.json()) as Schema["Ranking"] & Schema["Error"] };
+  }
+
+  const scoresOf = ({ designs }: Schema["Ranking"]) => designs.map(({ score = NaN }) => score);
+
+  it("has the outputs of its steps, best first, each with its place", async () => {
+    const { status, body } = await rank({ metric: "plddt" });
+    assert.equal(status, 200);
+    const scores = scoresOf(body);
+    assert.ok(scores.length > 1);
+    assert.deepEqual(
+      scores,
+      scores.toSorted((one, other) => other - one),
+    );
+    assert.deepEqual(
+      body.designs.map(({ rank: place }) => place),
+      scores.map((_, index) => index + 1),
+    );
+    const workflow = await gateway().fetch(`/v1/workflows/${id}`, { token: "alice-key" });
+    const { step_statuses } = (await workflow.json()) as Schema["Workflow"];
+    const fold = step_statuses.find(({ step_id }) => step_id === "fold");
+    const folded = fold!.outputs.map(({ uri, metrics }) => `${uri} ${metrics["plddt"]}`);
+    assert.deepEqual(body.designs.map((design) => `${design.id} ${design.score}`).sort(), folded.sort());
+    assert.deepEqual(new Set(body.designs.map(({ source_step }) => source_step)), new Set(["fold"]));
+    assert.equal(body.total_ranked, scores.length);
+    assert.ok(body.total_considered > scores.length, "designs without the metric are considered too");
+  });
+
+  it("is turned round, filtered and cut as was asked for", async () => {
+    const all = scoresOf((await rank({ metric: "plddt" })).body);
+    assert.deepEqual(scoresOf((await rank({ metric: "plddt", maximize: false })).body), all.toReversed());
+    const best = (await rank({ metric: "plddt", top_k: 1 })).body;
+    assert.deepEqual([scoresOf(best), best.total_ranked], [all.slice(0, 1), all.length]);
+    const filters = [{ metric: "plddt", min: all[1]!, max: all[1]! }];
+    assert.deepEqual(new Set(scoresOf((await rank({ metric: "plddt", filters })).body)), new Set([all[1]]));
+  });
+
+  it("is empty for a metric that no design has", async () => {
+    const { status, body } = await rank({ metric: "__proto__" });
+    assert.deepEqual([status, body.designs, body.total_ranked], [200, [], 0]);
+  });
+
+  it("is for others no more than that of a workflow that does not exist: 404", async () => {
+    const [theirs, missing] = [
+      await rank({ metric: "plddt" }, "bob-key"),
+      await rank({ metric: "plddt" }, "bob-key", "none"),
+    ];
+    assert.equal(theirs.status, 404);
+    assert.deepEqual([theirs.body.code, missing.body.code], ["NOT_FOUND", "NOT_FOUND"]);
+    assert.equal(theirs.body.message.replace(id, "none"), missing.body.message);
+  });
+});

@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import type { Schema } from "../../src/contract.ts";
+import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
+import { startTestGateway, suite } from "../support/gateway.ts";
+import { jsonPost, oneStep, threeSteps, workflowIn } from "../support/samples.ts";
+import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
+import { callsDuring, startStack } from "../support/stack.ts";
+
+const path = "/v1/workflows?validate_only=true";
+
+const chain = Array.from({ length: 256 }, (_, index) => ({
+  id: `s${index}`,
+  tool: "af2",
+  depends_on: index === 0 ? [] : [`s${index - 1}`],
+}));
+
+describe("POST /v1/workflows?validate_only=true", () => {
+  const stack = suite(() =>
+    startStack(
+      {
+        authenticateApiKey: () => ({ allowed: true, principal: "alice" }),
+        consumeQuota: () => ({ allowed: true, limit: 5n, used: 1n }),
+        submitWorkflow: () => workflowIn(JobState.QUEUED),
+      },
+      { API_KEYS_ENABLED: "true" },
+    ),
+  );
+
+  /** The answer to a submission by a key, and the calls that it has made. */
+  async function ask(target: string, init: RequestInit, token = "a-key") {
+    let answer: Response | undefined;
+    const calls = await callsDuring(stack().upstream, async () => {
+      answer = await stack().gateway.fetch(target, { ...init, token });
+    });
+    return {
+      answer: answer!,
+      rpcs: calls.map(({ rpc }) => rpc).filter((rpc) => rpc !== "AuthenticateApiKey"),
+    };
+  }
+
+  it("answers the plan, tells nothing of a quota or a place, and asks nobody", async () => {
+    const { answer, rpcs } = await ask(path, jsonPost(threeSteps, { "Idempotency-Key": "k" }));
+    assert.equal(answer.status, 200);
+    assert.deepEqual(await answer.json(), {
+      name: "design-then-fold",
+      steps: [
+        { id: "design", tool: "rfdiffusion", depends_on: [], level: 0 },
+        { id: "seqs", tool: "proteinmpnn", depends_on: ["design"], level: 1 },
+        { id: "fold", tool: "af2", depends_on: ["seqs"], level: 2 },
+      ],
+      order: ["design", "seqs", "fold"],
+      levels: [["design"], ["seqs"], ["fold"]],
+    });
+    for (const name of ["location", "x-ratelimit-limit", "x-ratelimit-remaining"])
+      assert.equal(answer.headers.get(name), null, name);
+    assert.deepEqual(rpcs, []);
+  });
+
+  it("makes no call but to look the key up, and logs no submission", async () => {
+    const before = stack().gateway.logs.length;
+    const calls = await callsDuring(stack().upstream, () =>
+      stack().gateway.fetch(path, { ...jsonPost(oneStep), token: "a-key-never-used" }),
+    );
+    assert.deepEqual(
+      calls.map(({ rpc }) => rpc),
+      ["AuthenticateApiKey"],
+    );
+    assert.ok(
+      !stack()
+        .gateway.logs.slice(before)
+        .some(({ event }) => event === "workflow.submit"),
+    );
+  });
+
+  it("plans for the admin too", async () => {
+    const calls = await callsDuring(stack().upstream, async () => {
+      const answer = await stack().gateway.fetch(path, jsonPost(oneStep));
+      assert.deepEqual(((await answer.json()) as Schema["WorkflowPlan"]).levels, [["a"]]);
+    });
+    assert.deepEqual(calls, []);
+  });
+
+  for (const [what, steps, levels] of [
+    ["256 steps that wait for each other", chain, chain.map(({ id }) => [id])],
+    ["256 steps side by side", chain.map(({ id, tool }) => ({ id, tool })), [chain.map(({ id }) => id)]],
+    [
+      "ids that objects have by themselves",
+      [
+        { id: "constructor", tool: "af2", depends_on: ["__proto__", "toString"] },
+        { id: "__proto__", tool: "boltz" },
+        { id: "toString", tool: "af2", depends_on: ["__proto__"] },
+      ],
+      [["__proto__"], ["toString"], ["constructor"]],
+    ],
+  ] as const)
+    it(`plans ${what}`, async () => {
+      const { answer } = await ask(path, jsonPost({ name: "n", steps }));
+      assert.equal(answer.status, 200);
+      const plan = (await answer.json()) as Schema["WorkflowPlan"];
+      assert.deepEqual(plan.levels, levels);
+      assert.deepEqual(plan.order, levels.flat());
+      assert.deepEqual(
+        plan.steps.map(({ id }) => id),
+        steps.map(({ id }) => id),
+      );
+    });
+
+  for (const [what, init] of [
+    ["nothing of a workflow", jsonPost({})],
+    [
+      "a dependency on nobody, and one twice",
+      jsonPost({ ...oneStep, steps: [{ id: "a", tool: "af2", depends_on: ["b", "b"] }] }),
+    ],
+    ["a cycle", jsonPost({ ...oneStep, steps: [{ id: "a", tool: "af2", depends_on: ["a"] }] })],
+    [
+      "an id that is taken, and an unknown tool",
+      jsonPost({
+        name: "n",
+        steps: [
+          { id: "a", tool: "x" },
+          { id: "a", tool: "af2" },
+        ],
+      }),
+    ],
+    ["257 steps", jsonPost({ name: "n", steps: [...chain, { id: "more", tool: "af2" }] })],
+    ["text that is no Unicode", jsonPost({ ...oneStep, labels: { a: "\ud800" } })],
+    ["an Idempotency-Key that is too long", jsonPost(oneStep, { "Idempotency-Key": "k".repeat(256) })],
+    ["no JSON", { ...jsonPost(null), body: "{" }],
+    ["another type", jsonPost(oneStep, { "Content-Type": "text/plain" })],
+  ] as const)
+    it(`refuses ${what} as a submission is refused, with every fault`, async () => {
+      const told = async (target: string) => {
+        const { answer, rpcs } = await ask(target, init);
+        assert.deepEqual(rpcs, []);
+        const { trace_id, ...body } = (await answer.json()) as Schema["Error"];
+        assert.ok(trace_id);
+        return { status: answer.status, ...body };
+      };
+      const refusal = await told(path);
+      assert.ok(refusal.status === 400 || refusal.status === 415);
+      assert.deepEqual(refusal, await told("/v1/workflows"));
+    });
+
+  it("submits where it is false, as it does without it", async () => {
+    const { answer, rpcs } = await ask("/v1/workflows?validate_only=false", jsonPost(oneStep));
+    assert.equal(answer.status, 201);
+    assert.deepEqual(rpcs, ["ConsumeQuota", "SubmitWorkflow"]);
+  });
+
+  for (const [query, message] of [
+    ["validate_only=1", "must be boolean"],
+    ["validate_only=0", "must be boolean"],
+    ["validate_only=TRUE", "must be boolean"],
+    ["validate_only=yes", "must be boolean"],
+    ["validate_only=null", "must be boolean"],
+    ["validate_only=%20true", "must be boolean"],
+    ["validate_only=", "must not be empty"],
+    ["validate_only", "must not be empty"],
+    ["validate_only=true&validate_only=true", "must be given once"],
+    ["validate_only=false&validate_only=true", "must be given once"],
+  ] as const)
+    it(`refuses ${query}, and submits nothing`, async () => {
+      const { answer, rpcs } = await ask(`/v1/workflows?${query}`, jsonPost(oneStep));
+      const { details } = (await answer.json()) as Schema["Error"];
+      assert.equal(answer.status, 400);
+      assert.deepEqual(details, [{ path: "/query/validate_only", message }]);
+      assert.deepEqual(rpcs, []);
+    });
+
+  it("is a matter of submissions only", async () => {
+    const list = await stack().gateway.fetch("/v1/workflows?validate_only=true");
+    assert.equal(list.status, 400);
+    assert.equal((await stack().gateway.fetch(path, { ...jsonPost(oneStep), token: null })).status, 401);
+  });
+});
+
+describe("a plan for a key whose quota is small", () => {
+  const sandbox = suite(() => startSandbox(sandboxSettings));
+  const gateway = suite(() => startTestGateway(settingsFor(sandbox())));
+  const post = (target: string) => gateway().fetch(target, { ...jsonPost(oneStep), token: "carol-key" });
+
+  it("counts nothing, is there when the quota is used up, and leaves no workflow", async () => {
+    const statuses: number[] = [];
+    for (const target of [path, path, path, "/v1/workflows", path, "/v1/workflows", "/v1/workflows", path])
+      statuses.push((await post(target)).status);
+    assert.deepEqual(statuses, [200, 200, 200, 201, 200, 201, 429, 200]);
+    const list = await gateway().fetch("/v1/workflows", { token: "carol-key" });
+    assert.equal(((await list.json()) as Schema["WorkflowList"]).workflows.length, 2);
+    assert.equal(sandbox().calls.get("ConsumeQuota"), 3);
+    assert.equal(sandbox().calls.get("SubmitWorkflow"), 2);
+  });
+});

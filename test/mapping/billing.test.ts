@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { create } from "@bufbuild/protobuf";
+import {
+  GetBalanceResponseSchema,
+  LedgerEntrySchema,
+  ListLedgerResponseSchema,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { balanceToJson, ledgerToJson } from "../../src/mapping/billing.ts";
+
+const largest = 2n ** 63n - 1n;
+const smallest = -(2n ** 63n);
+
+describe("balanceToJson", () => {
+  for (const balance of [0n, 1n, -1n, 2n ** 53n - 1n, 2n ** 53n + 1n, -(2n ** 53n) - 1n, largest, smallest])
+    it(`writes a balance of ${balance} digit for digit`, () => {
+      const json = balanceToJson(create(GetBalanceResponseSchema, { balance }));
+      assert.equal(JSON.stringify(json), `{"balance":${balance}}`);
+    });
+});
+
+describe("ledgerToJson", () => {
+  it("maps every field of every entry, and keeps their order", () => {
+    const ledger = create(ListLedgerResponseSchema, {
+      entries: [
+        { delta: smallest, reason: "step «a»", balanceAfter: largest, createdAt: { seconds: 2n, nanos: 5 } },
+        { delta: 7n, reason: "", balanceAfter: -3n, createdAt: { seconds: 1n } },
+      ],
+    });
+    assert.equal(
+      JSON.stringify(ledgerToJson(ledger)),
+      '{"entries":[' +
+        '{"delta":-9223372036854775808,"reason":"step «a»","balance_after":9223372036854775807,' +
+        '"created_at":"1970-01-01T00:00:02.000000005Z"},' +
+        '{"delta":7,"reason":"","balance_after":-3,"created_at":"1970-01-01T00:00:01.000Z"}]}',
+    );
+  });
+
+  it("shows what an entry does not say as proto3 does: nothing, at the epoch", () => {
+    assert.deepEqual(ledgerToJson(create(ListLedgerResponseSchema, { entries: [{}] })), {
+      entries: [{ delta: 0, reason: "", balance_after: 0, created_at: "1970-01-01T00:00:00.000Z" }],
+    });
+  });
+
+  it("maps every field of the message", () => {
+    const { entries } = ledgerToJson(create(ListLedgerResponseSchema, { entries: [{}] }));
+    assert.deepEqual(
+      Object.keys(entries[0]!),
+      LedgerEntrySchema.fields.map(({ name }) => name),
+    );
+  });
+});
