@@ -34,7 +34,8 @@ function pathOf(target: string): string {
 }
 
 function patternOf(template: string): RegExp {
-  return new RegExp(`^${template.replace("{key}", ".+").replace(/\{\w+\}/g, "[^/]+")}$`, "s");
+  const plain = template.replaceAll(".", "\\.");
+  return new RegExp(`^${plain.replace("{key}", ".+").replace(/\{\w+\}/g, "[^/]+")}$`, "s");
 }
 
 function parametersIn(template: string): number {

@@ -14,7 +14,7 @@ export function casesOf(contract: FuzzContract, known: Known): Arbitrary<Case> {
       const parts = soundPartsOf(operation, contract, known);
       const arbitrary = fc.oneof(
         soundRequestsOf(parts),
-        faultyRequestsOf(operation, parts, contract),
+        faultyRequestsOf(operation, parts, contract, known),
         hostileRequestsOf(parts),
       );
       return { arbitrary, weight: weightOf(operation) };
@@ -23,5 +23,5 @@ export function casesOf(contract: FuzzContract, known: Known): Arbitrary<Case> {
 }
 
 function weightOf({ parameters, body }: FuzzOperation): number {
-  return 1 + parameters.length + (body === undefined ? 0 : 10);
+  return 2 + parameters.length + (body === undefined ? 0 : 10);
 }

@@ -8,6 +8,19 @@ export function echoFaults({ body }: WireRequest, answer: Answer): readonly stri
   return isDeepStrictEqual(sent, came) ? [] : ["the workflow is not the one that was sent"];
 }
 
+/** What is wrong with the plan of a sound submission: it has each step once, after all that it needs. */
+export function planFaults({ body }: WireRequest, answer: Answer): readonly string[] {
+  const sent = specFrom(String(body)).steps.map(({ id, depends_on }) => ({
+    id,
+    needs: depends_on as string[],
+  }));
+  const { order } = JSON.parse(String(answer.body)) as { order: string[] };
+  const isWhole = isDeepStrictEqual(order.toSorted(), sent.map(({ id }) => id).sort());
+  const place = new Map(order.map((id, index) => [id, index]));
+  const isInOrder = sent.every(({ id, needs }) => needs.every((other) => place.get(other)! < place.get(id)!));
+  return isWhole && isInOrder ? [] : ["the plan is not one of the workflow that was sent"];
+}
+
 interface Spec {
   readonly name: string;
   readonly labels?: unknown;

@@ -7,11 +7,14 @@ import { refusedAs } from "./oracle.ts";
 import type { Case } from "./oracle.ts";
 import { limits } from "./sound-requests.ts";
 
-/** Sound requests but for their bodies: one of `invalid`, steps that are no DAG, another type, one that is too large. */
+/**
+ * Sound requests but for their bodies: one of `invalid`, one that is at odds with itself, another type, one that is too
+ * large.
+ */
 export function faultyBodiesOf(sound: Arbitrary<Parts>, invalid: Arbitrary<Json>): WeightedArbitrary<Case>[] {
   return [
     { arbitrary: wrongBody(sound, invalid), weight: 15 },
-    { arbitrary: fc.oneof(wrongGraph(sound), wrongType(sound)), weight: 4 },
+    { arbitrary: fc.oneof(wrongContent(sound), wrongType(sound)), weight: 4 },
     { arbitrary: tooLarge(sound), weight: 1 },
   ];
 }
@@ -37,10 +40,22 @@ function step(id: string, ...dependsOn: string[]): Json {
   return { id, tool: "af2", depends_on: dependsOn };
 }
 
-function wrongGraph(sound: Arbitrary<Parts>): Arbitrary<Case> {
+/** Bounds that leave nothing between them. */
+const crossedBounds: readonly Json[] = [
+  [{ metric: "m", min: 1, max: 0 }],
+  [{ metric: "m" }, { metric: "n", min: -1e-300, max: -1 }],
+];
+
+/** Bodies that no operation takes, though some schema wants each part of them. */
+const wrongContents: readonly Json[] = [
+  ...brokenGraphs.map((steps) => ({ name: "broken", steps })),
+  ...crossedBounds.map((filters) => ({ metric: "m", filters })),
+];
+
+function wrongContent(sound: Arbitrary<Parts>): Arbitrary<Case> {
   return fc
-    .tuple(sound, fc.constantFrom(...brokenGraphs))
-    .map(([parts, steps]) => refusedAs(400, compose({ ...parts, body: { name: "broken", steps } })));
+    .tuple(sound, fc.constantFrom(...wrongContents))
+    .map(([parts, body]) => refusedAs(400, compose({ ...parts, body })));
 }
 
 /** What says that a body is no JSON, though it is. */

@@ -5,11 +5,12 @@ import type { Parts } from "./compose.ts";
 import type { FuzzContract, FuzzOperation, Json, Parameter, Schema } from "./contract.ts";
 import { faultyBodiesOf } from "./faulty-bodies.ts";
 import { invalidValuesOf, textFaults } from "./invalid-values.ts";
+import type { Known } from "./sound-parts.ts";
 import { refusedAs } from "./oracle.ts";
 import type { Case } from "./oracle.ts";
 import { textOf } from "./schema-values.ts";
 import type { Resolve } from "./schema-values.ts";
-import { limits } from "./sound-requests.ts";
+import { isForKeys, limits } from "./sound-requests.ts";
 import type { WireRequest } from "./wire.ts";
 
 /**
@@ -20,6 +21,7 @@ export function faultyRequestsOf(
   operation: FuzzOperation,
   sound: Arbitrary<Parts>,
   contract: FuzzContract,
+  known: Known,
 ): Arbitrary<Case> {
   const { parameters, body, isSecured } = operation;
   const inQuery = parameters.filter((parameter) => parameter.in === "query");
@@ -32,7 +34,9 @@ export function faultyRequestsOf(
     ...inQuery.map((parameter) => givenAs(wrongTexts, parameter, sound)),
     ...once.map((parameter) => givenTwice(parameter, sound)),
     ...(isSecured ? [wrongToken(sound)] : []),
+    ...(isForKeys(operation) ? [asAdmin(sound, known)] : []),
     ...parameters.filter(({ name }) => name === "key").map((key) => nobodysKey(key, sound)),
+    ...parameters.filter(({ name }) => name === "file").map((file) => noFile(file, sound)),
   ];
   const bodyFaults = body === undefined ? [] : faultyBodiesOf(sound, invalidValuesOf(body, contract.resolve));
   return fc
@@ -58,11 +62,14 @@ function faultyTexts(schema: Schema, resolve: Resolve): Arbitrary<string | strin
   if (schema.type === "array") {
     return fc.oneof(...textFaults(resolve(schema.items ?? {}))).map((value) => ["k=v", value]);
   }
+  if (schema.type === "boolean") return misspeltBooleans;
   if (schema.type !== "integer") return fc.oneof(...textFaults(schema));
   return fc.oneof(invalidValuesOf(schema, resolve).filter(isNumber).map(String), misspeltIntegers);
 }
 
 const misspeltIntegers = fc.constantFrom("x", " 5", "0x10", "1e2", "+5", "05", "5.0", "NaN", "٣", "-0");
+
+const misspeltBooleans = fc.constantFrom("1", "0", "TRUE", "False", " true", "yes", "null", "truefalse");
 
 function isNumber(value: Json): value is number {
   return typeof value === "number";
@@ -135,6 +142,20 @@ function nobodysKey({ name, schema }: Parameter, sound: Arbitrary<Parts>): Arbit
       compose({ ...parts, parameters: { ...parts.parameters, [name]: `-/${key}`.slice(0, 1024) } }),
     );
   });
+}
+
+/** A part that the page does not have. */
+function noFile({ name }: Parameter, sound: Arbitrary<Parts>): Arbitrary<Case> {
+  const files = fc.stringMatching(/^[a-z][a-z.-]{0,40}$/).map((file) => `x-${file}`);
+  return fc
+    .tuple(sound, files)
+    .map(([parts, file]) =>
+      refusedAs(404, compose({ ...parts, parameters: { ...parts.parameters, [name]: file } })),
+    );
+}
+
+function asAdmin(sound: Arbitrary<Parts>, { adminToken }: Known): Arbitrary<Case> {
+  return sound.map((parts) => refusedAs(403, compose({ ...parts, token: adminToken })));
 }
 
 function wrongToken(sound: Arbitrary<Parts>): Arbitrary<Case> {

@@ -57,6 +57,10 @@ const oddByName: Readonly<Record<string, readonly string[]>> = {
   "If-Modified-Since": ["yesterday", "Mon, 01 Jan 2024 00:00:00 GMT"],
   "Last-Event-ID": split("18446744073709551615 18446744073709551616 -1 1e3 0x1 +1 1.0 00000000000000000001"),
   "Idempotency-Key": ["\x7f", "\xc3\xa9", "a\tb", "a".repeat(256)],
+  Prefer: [
+    ...split('wait wait= wait=-1 wait=1e3 wait=99999999999999999999 wait=" wait;wait=5 ,, =wait wait=٣'),
+    ...['wait="60", wait=1', `wait=${"9".repeat(1000)}`, `${"wait=1,".repeat(150)}x`, '"\\"'.repeat(200)],
+  ],
   traceparent: [
     `00-${"0".repeat(32)}-${"0".repeat(16)}-00`,
     `ff-${trace}-${span}-01`,
@@ -66,7 +70,7 @@ const oddByName: Readonly<Record<string, readonly string[]>> = {
   ],
   tracestate: ["a=b", "a=b,".repeat(200), "=", "\x80"],
   Accept: split("text/html application/xml */*;q=0 a/b;q=x"),
-  "Accept-Encoding": split("identity;q=0 *;q=0"),
+  "Accept-Encoding": split("identity;q=0 *;q=0 br gzip;q=0.001 br;q=2 br;q=x ;q=1 GZIP br,br,br"),
   Cookie: ["a=b; __proto__=c", "a".repeat(4000)],
   Origin: split("null https://evil.example"),
   "Access-Control-Request-Method": ["DELETE"],

@@ -12,7 +12,7 @@ const pieces = [
   ...split(
     "/ // /. /.. /../.. /%2e%2e/ ;a=b # #x #?x \\ \\.. \x80 \xff\xfe \0 \t { {id} ' \" <script> | ^ `",
   ),
-  ...split("/artifacts/ /events /retry /events/"),
+  ...split("/artifacts/ /events /retry /rank /events/ /billing/balance /../docs/page.css"),
   " ",
 ];
 
@@ -66,6 +66,10 @@ const queries = [
   ...split("page_size=%31 page%5fsize=1 page_size=1%00 page_size=1;state=RUNNING page_size=٣ page_size=1#"),
   ...split("page_token=%ED%A0%80 page_token=%F0%9F%98%80 page_token=+ page_token= state=running state=0"),
   ...split("__proto__=1 __proto__[a]=1 constructor[prototype][a]=1 toString=1 access_token=admin"),
+  ...split(
+    "validate_only validate_only=TRUE validate_only=1 validate_only=true validate_only=true&validate_only=",
+  ),
+  ...split("limit limit= limit=0 limit=200 limit=201 limit=1e2 limit=020 limit=1&limit=2"),
   "a=b c",
 ];
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { brotliCompressSync } from "node:zlib";
 import { runningJson } from "../support/samples.ts";
 import type { Answer } from "./answer-reader.ts";
 import { createConformance } from "./conformance.ts";
@@ -28,6 +29,15 @@ const health = { status: "ok", version: "1" };
 const healthz = asked("GET", "/v1/healthz");
 const workflow = asked("GET", "/v1/workflows/w1");
 
+const inBrotli: Case = {
+  request: { ...healthz.request, headers: [["Accept-Encoding", "br"]] },
+  mayBreakHttp: false,
+};
+const compressed = (body: object, bytes = brotliCompressSync(JSON.stringify(body))): Answer => ({
+  ...answered(200, "", { "content-encoding": "br" }),
+  body: bytes,
+});
+
 const spec = { name: "n", steps: [{ id: "a", tool: "af2", params: { x: 1 } }] };
 const submission: Case = {
   request: { ...asked("POST", "/v1/workflows").request, body: Buffer.from(JSON.stringify(spec)) },
@@ -37,10 +47,35 @@ const submitted = (step: object) =>
   answered(201, { ...runningJson, ...spec, steps: [step], labels: {} }, { location: "/v1/workflows/w1" });
 const echoed = { id: "a", tool: "af2", depends_on: [], params: { x: 1 } };
 
+const twoSteps = {
+  name: "n",
+  steps: [
+    { id: "a", tool: "af2", depends_on: ["b"] },
+    { id: "b", tool: "af2" },
+  ],
+};
+const plannedSubmission: Case = {
+  request: {
+    ...asked("POST", "/v1/workflows?validate_only=true").request,
+    body: Buffer.from(JSON.stringify(twoSteps)),
+  },
+  mayBreakHttp: false,
+};
+const planned = (...order: string[]) => {
+  const steps = order.map((id) => ({ id, tool: "af2", depends_on: [], level: 0 }));
+  return answered(200, { name: "n", steps, order, levels: [order] });
+};
+
 describe("the judge of answers", () => {
   for (const [what, request, answer] of [
     ["a declared answer", healthz, answered(200, health)],
     ["an error of the contract", workflow, answered(404, error("NOT_FOUND"))],
+    ["an answer in a coding that was asked for", inBrotli, compressed(health)],
+    [
+      "HEAD of such an answer",
+      asked("HEAD", "/v1/healthz", { request: { ...inBrotli.request, method: "HEAD" } }),
+      compressed(health, Buffer.alloc(0)),
+    ],
     ["HEAD, wherever GET is", asked("HEAD", "/v1/healthz"), answered(200, "")],
     [
       "an absolute target",
@@ -48,6 +83,7 @@ describe("the judge of answers", () => {
       answered(400, error("INVALID_ARGUMENT")),
     ],
     ["a submission that came back as it was sent", submission, submitted(echoed)],
+    ["the plan of a submission", plannedSubmission, planned("b", "a")],
     ["404 where no path is", asked("GET", "/v2"), answered(404, error("NOT_FOUND"))],
     [
       "405 where no method is",
@@ -79,11 +115,22 @@ describe("the judge of answers", () => {
       answered(400, error("INVALID_ARGUMENT")),
       /400/,
     ],
+    ["a coding that nobody has asked for", healthz, compressed(health), /nobody asked for the coding br/],
+    [
+      "a body that is not in its coding",
+      inBrotli,
+      compressed(health, Buffer.from("{}")),
+      /ERR_|Decompression/,
+    ],
+    ["another shape in a coding", inBrotli, compressed({ ...health, more: 1 }), /additional properties/],
+    ["404 at a path that is nearly one", asked("GET", "/v1/openapi-yaml"), answered(200, ""), /not 404/],
     ["a body that is no JSON", healthz, answered(200, "ok"), /no JSON/],
     ["a body of another shape", healthz, answered(200, { ...health, more: 1 }), /additional properties/],
     ["an error of another shape", workflow, answered(404, { error: "no" }), /required property 'code'/],
     ["another type", workflow, answered(404, "no", { "content-type": "text/html" }), /type is text\/html/],
     ["a submission that came back changed", submission, submitted({ ...echoed, params: {} }), /not the one/],
+    ["a plan that lacks a step", plannedSubmission, planned("b"), /plan is not one/],
+    ["a plan in the wrong order", plannedSubmission, planned("a", "b"), /plan is not one/],
     ["401 without a challenge", workflow, answered(401, error("UNAUTHENTICATED")), /www-authenticate/],
     [
       "405 with methods that the path does not have",

@@ -1,9 +1,10 @@
 import type { Answer } from "./answer-reader.ts";
 import { addresseeOf } from "./addressee.ts";
 import type { Addressee } from "./addressee.ts";
+import { withoutCoding } from "./content-coding.ts";
 import type { Conformance } from "./conformance.ts";
 import type { FuzzContract } from "./contract.ts";
-import { echoFaults } from "./echo.ts";
+import { echoFaults, planFaults } from "./echo.ts";
 import type { WireRequest } from "./wire.ts";
 
 /** A request, and what is known of its answer from the way it was made. */
@@ -38,12 +39,24 @@ export function createJudge(contract: FuzzContract, conformance: Conformance): J
     if (!right.includes(answer.status)) {
       return [`the status is ${answer.status} and not ${right.join(", ") || "declared"}`];
     }
+    const plain = decoded(request, answer);
+    if (typeof plain === "string") return [plain];
     return [
       ...headerFaults(addressee, answer),
-      ...bodyFaults(addressee, request.method, answer, conformance),
-      ...(answer.status === 201 ? echoFaults(request, answer) : []),
+      ...bodyFaults(addressee, request.method, plain, conformance),
+      ...(answer.status === 201 ? echoFaults(request, plain) : []),
+      ...(isPlan(addressee, answer) ? planFaults(request, plain) : []),
     ];
   };
+}
+
+/** The answer without its content coding, or what is wrong with that. */
+function decoded(request: WireRequest, answer: Answer): Answer | string {
+  try {
+    return withoutCoding(request, answer);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 function declaredFor(addressee: Addressee): number[] {
@@ -62,6 +75,11 @@ function headerFaults(addressee: Addressee, { status, headers }: Answer): string
   return wanted
     .filter(([of, name, value]) => of === status && !value.test(headers.get(name) ?? ""))
     .map(([, name]) => `the header ${name} is ${headers.get(name) ?? "missing"}`);
+}
+
+/** Whether it is what a submission is told that only asked for the plan. */
+function isPlan(addressee: Addressee, { status }: Answer): boolean {
+  return addressee.kind === "operation" && addressee.operation.id === "submitWorkflow" && status === 200;
 }
 
 function bodyFaults(

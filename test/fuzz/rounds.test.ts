@@ -3,7 +3,7 @@ import { suite } from "../support/gateway.ts";
 import { startTestStore } from "../support/object-store.ts";
 import { createFuzz } from "./fuzz.ts";
 
-const known = { artifactKeys: ["a"], tokens: ["t"] };
+const known = { artifactKeys: ["a"], pageFiles: ["f"], adminToken: "t", apiKey: "k" };
 
 describe("createFuzz", function () {
   this.timeout(60_000);

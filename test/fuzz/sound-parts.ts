@@ -11,18 +11,25 @@ export type ParameterValues = Readonly<Record<string, string | readonly string[]
 export interface Known {
   /** Keys of artifacts that every workflow has. */
   readonly artifactKeys: readonly string[];
-  /** Bearer tokens that are good. */
-  readonly tokens: readonly string[];
+  /** Files that the page loads. */
+  readonly pageFiles: readonly string[];
+  /** The token of the admin. */
+  readonly adminToken: string;
+  /** A good API key. */
+  readonly apiKey: string;
 }
 
 const maxEventId = 2n ** 64n - 1n;
 
 /** What a schema does not say of a parameter, by its name. */
-function hints({ artifactKeys }: Known): Readonly<Record<string, Arbitrary<string>>> {
+function hints({ artifactKeys, pageFiles }: Known): Readonly<Record<string, Arbitrary<string>>> {
   const byte = fc.integer({ min: 0, max: 20 });
   const tag = fc.constantFrom("*", '"a"', 'W/"a", "b"');
   return {
     key: fc.constantFrom(...artifactKeys),
+    file: fc.constantFrom(...pageFiles),
+    // Every workflow has ended: none is waited for.
+    Prefer: fc.constantFrom("wait=60", 'respond-async, WAIT = "5"; x', "wait=x", "return=minimal"),
     "Last-Event-ID": fc.bigInt({ min: 0n, max: maxEventId }).map(String),
     Range: fc.tuple(byte, byte).map(([start, length]) => `bytes=${start}-${start + length}`),
     "If-Range": tag,
@@ -61,9 +68,21 @@ function fitsHeader(text: string): boolean {
   return /^[ -~]*$/.test(text) && text === text.trim();
 }
 
-/** A body that is sound but, maybe, for the graph of its steps, with one that is. */
-export function withSoundGraph(body: Json, isReversed: boolean): Json {
-  const { steps, ...rest } = body as { [other: string]: Json };
+/** A body that is sound but, maybe, for what no schema says, with what is: its steps a DAG, its bounds in order. */
+export function withSoundContent(body: Json, isReversed: boolean): Json {
+  const { steps, filters, ...rest } = body as { [other: string]: Json };
+  if (steps !== undefined) return withSoundGraph(rest, steps, isReversed);
+  return filters === undefined
+    ? rest
+    : { ...rest, filters: (filters as { [name: string]: Json }[]).map(withSoundBounds) };
+}
+
+function withSoundBounds(filter: { [name: string]: Json }): Json {
+  const { min, max } = filter as { min?: number; max?: number };
+  return min === undefined || max === undefined || min <= max ? filter : { ...filter, min: max, max: min };
+}
+
+function withSoundGraph(rest: { [other: string]: Json }, steps: Json, isReversed: boolean): Json {
   const taken = new Set<string>();
   const sound = (steps as Step[]).map((step, index) => {
     let { id } = step;

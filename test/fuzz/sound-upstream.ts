@@ -6,7 +6,10 @@ import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js
 import {
   AuthenticateApiKeyResponseSchema,
   ConsumeQuotaResponseSchema,
+  GetBalanceResponseSchema,
+  ListLedgerResponseSchema,
   ListWorkflowsResponseSchema,
+  RankDesignsResponseSchema,
   WorkflowEventSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
@@ -66,6 +69,34 @@ export function soundUpstream({
         workflows: [workflow("w1"), workflow("w2")],
         nextPageToken: "2",
       }),
+    rankDesigns: ({ metric }) =>
+      create(RankDesignsResponseSchema, {
+        designs: [
+          {
+            rank: 1,
+            score: 91.5,
+            id: outputs[0]?.uri ?? "",
+            kind: "artifact",
+            sourceStep: "a",
+            metrics: { [metric]: 91.5 },
+          },
+          {
+            rank: 2,
+            score: NaN,
+            id: "a/0",
+            kind: "sequence",
+            sourceStep: "a",
+            metrics: { [metric]: Infinity },
+          },
+        ],
+        totalConsidered: 3,
+        totalRanked: 2,
+      }),
+    getBalance: () => create(GetBalanceResponseSchema, { balance: 2n ** 53n + 1n }),
+    listLedger: ({ limit }) => {
+      const entry = { delta: -25n, reason: "a step", balanceAfter: -(2n ** 53n) - 1n, createdAt: at };
+      return create(ListLedgerResponseSchema, { entries: Array.from({ length: limit }, () => entry) });
+    },
     async *streamWorkflowEvents({ workflowId, fromEventId }) {
       await Promise.resolve();
       // Nothing more ever comes after the last id there can be.

@@ -20,6 +20,7 @@ export interface FuzzStack {
 }
 
 const artifactKeys = ["artifacts/a.pdb", "b c/ü%2F+&?.cif", "c".repeat(1024)];
+const pageFiles = ["page.css", "page.js", "swagger-ui.css"];
 const adminToken = "the-token-of-the-fuzz";
 const apiKey = "ff_an-api-key~of+the/fuzz=";
 
@@ -47,7 +48,7 @@ export async function startFuzzStack(): Promise<FuzzStack> {
   });
   return {
     ...gateway,
-    known: { artifactKeys, tokens: [adminToken, apiKey] },
+    known: { artifactKeys, pageFiles, adminToken, apiKey },
     async close() {
       const how = await gateway.stop();
       await orchestrator.close();
