@@ -10,7 +10,7 @@ export function workflowPlanFrom({ name, steps }: Schema["WorkflowSpec"]): Schem
     level: levelOf(step.id),
   }));
   const levels: string[][] = [];
-  for (const { id, level } of planned.toSorted((a, b) => a.level - b.level)) (levels[level] ??= []).push(id);
+  for (const { id, level } of planned) (levels[level] ??= []).push(id);
   return { name, steps: planned, order: levels.flat(), levels };
 }
 
