@@ -35,15 +35,15 @@ const faults = [
   {
     fault: "an example that its schema refuses",
     file: openApi,
-    from: "          example: 20\n",
-    to: "          example: many\n",
-    says: "no-invalid-parameter-examples",
+    from: "            maximum: 100\n            default: 20\n            examples: [20]\n",
+    to: "            maximum: 100\n            default: 20\n            examples: [many]\n",
+    says: "no-invalid-schema-examples",
   },
   {
     fault: "a reference to nothing",
     file: openApi,
-    from: "          example: RUNNING\n        - name: label\n",
-    to: '          example: RUNNING\n        - $ref: "#/components/parameters/Nothing"\n        - name: label\n',
+    from: "            examples: [RUNNING]\n        - name: label\n",
+    to: '            examples: [RUNNING]\n        - $ref: "#/components/parameters/Nothing"\n        - name: label\n',
     says: "no-unresolved-refs",
   },
 ];
