@@ -126,10 +126,8 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
 
   it("answers with the error of the events", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(RUNNING);
-    // eslint-disable-next-line require-yield -- it fails before its first event
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
-      await Promise.resolve();
-      throw new ConnectError("principal is suspended", Code.PermissionDenied);
+      yield await Promise.reject(new ConnectError("principal is suspended", Code.PermissionDenied));
     };
     const answer = await get(30);
     assert.equal(answer.status, 403);
