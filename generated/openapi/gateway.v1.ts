@@ -29,7 +29,7 @@ export interface paths {
          *
          *     With `validate_only=true` it is checked the same way, and nothing is counted or submitted: 200 with the order in
          *     which its steps would run, or 400 with every fault. What only the platform behind the gateway knows, such as
-         *     what is left of a quota, shows at the submission.
+         *     what is left of a quota or what a tool makes of its parameters, shows at the submission.
          */
         post: operations["submitWorkflow"];
         delete?: never;
@@ -146,12 +146,14 @@ export interface paths {
          *     stands; then every change follows as `step_update` or `workflow_update`, with the JSON of a
          *     `WorkflowEvent` as `data` and its number as `id`. Comment lines keep the connection alive.
          *
-         *     To resume after a lost connection, send the last `id` as `Last-Event-ID` (EventSource does): no event
+         *     To resume after a lost connection, send the last `id` as `Last-Event-ID`: no event
          *     is lost and none comes twice. The response ends cleanly only after the workflow's terminal event; any
          *     other end is a broken connection, which asks for a resume. When nothing more will come, a resume
          *     answers 204, which stops an EventSource.
          *
          *     A fatal error after the headers is the event `stream_error` with an `Error` as `data`.
+         *
+         *     A browser's own EventSource cannot send a token; clients that are built on fetch can, such as npm `eventsource`.
          */
         get: operations["streamWorkflowEvents"];
         put?: never;
@@ -609,7 +611,7 @@ export interface components {
             /** @description Whether a retry may succeed with nothing changed. */
             retryable: boolean;
         };
-        /** @description How one step stands. */
+        /** @description How one step stands. It may stay `QUEUED` in a workflow that is terminal. */
         StepStatus: {
             step_id: components["schemas"]["StepId"];
             state: components["schemas"]["JobState"];

@@ -31,6 +31,8 @@ function inWords(fault: SchemaFault): string {
   const { allowedValues } = fault.params;
   if (allowedValues !== undefined) return `${message}: ${allowedValues.join(", ")}`;
   if (message === "must NOT have additional properties") return "is not a property of this object";
+  if (/^must NOT have fewer than 1 /.test(message)) return "must not be empty";
+  if (message === "must be boolean") return "must be true or false";
   return message.replace(
     /^must be (\w+(?:,\w+)+)$/,
     (_, types: string) => `must be ${types.split(",").join(" or ")}`,

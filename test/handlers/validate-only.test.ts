@@ -149,12 +149,12 @@ describe("POST /v1/workflows?validate_only=true", () => {
   });
 
   for (const [query, message] of [
-    ["validate_only=1", "must be boolean"],
-    ["validate_only=0", "must be boolean"],
-    ["validate_only=TRUE", "must be boolean"],
-    ["validate_only=yes", "must be boolean"],
-    ["validate_only=null", "must be boolean"],
-    ["validate_only=%20true", "must be boolean"],
+    ["validate_only=1", "must be true or false"],
+    ["validate_only=0", "must be true or false"],
+    ["validate_only=TRUE", "must be true or false"],
+    ["validate_only=yes", "must be true or false"],
+    ["validate_only=null", "must be true or false"],
+    ["validate_only=%20true", "must be true or false"],
     ["validate_only=", "must not be empty"],
     ["validate_only", "must not be empty"],
     ["validate_only=true&validate_only=true", "must be given once"],

@@ -35,6 +35,16 @@ describe("faultsFromSchema", () => {
       "/body/x",
       "must be string or null",
     ],
+    [
+      "minLength",
+      "/body/name",
+      "must NOT have fewer than 1 characters",
+      {},
+      "/body/name",
+      "must not be empty",
+    ],
+    ["minItems", "/body/steps", "must NOT have fewer than 1 items", {}, "/body/steps", "must not be empty"],
+    ["type", "/query/x", "must be boolean", { type: "boolean" }, "/query/x", "must be true or false"],
     ["pattern", "/params/id", 'must match pattern "^x$"', { pattern: "^x$" }, "/params/id", "must be an x"],
     [
       "additionalProperties",
