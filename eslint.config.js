@@ -14,7 +14,7 @@ const layers = {
   artifacts: { may: ["generated", "conditional-answer", "errors"] },
   auth: { may: ["errors", "telemetry", "orchestrator"] },
   reference: { may: ["conditional-answer", "content-coding", "contract"] },
-  sse: { may: ["generated", "errors", "locals", "mapping", "orchestrator"] },
+  sse: { may: ["generated", "auth", "errors", "locals", "mapping", "orchestrator"] },
   validation: { may: ["contract", "errors"] },
   edge: { may: ["errors", "telemetry"] },
   middleware: {

@@ -17,7 +17,7 @@ export function matchesAny(ifNoneMatch: string, etag: string | undefined): boole
  * Gives the answer its validator, to be asked about at every use, and answers 304 where the client has what it stands
  * for already (RFC 9110 §13.1.2). Returns whether it did.
  */
-export function isNotModified(res: Response, etag: string, visibility: "public" | "private"): boolean {
+export function answersNotModified(res: Response, etag: string, visibility: "public" | "private"): boolean {
   res.setHeader("ETag", etag);
   res.setHeader("Cache-Control", `${visibility}, no-cache`);
   const ifNoneMatch = res.req.get("If-None-Match");

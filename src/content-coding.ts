@@ -14,9 +14,13 @@ interface EncodingNegotiator {
   ): string | undefined;
 }
 
+/** A longer Accept-Encoding is not read: none is written by a client that means it, and thousands of codings take time. */
+const longestRead = 256;
+
 /** The coding that the client likes best; where it likes both alike, the one that makes less. Undefined: none. */
 export function codingFor(req: IncomingMessage): Coding | undefined {
-  if (req.headers["accept-encoding"] === undefined) return undefined;
+  const { length } = req.headers["accept-encoding"] ?? "";
+  if (length === 0 || length > longestRead) return undefined;
   const negotiator = new Negotiator(req) as unknown as EncodingNegotiator;
   const best = negotiator.encoding(["br", "gzip", "identity"], { preferred: ["br", "gzip"] });
   return best === "br" || best === "gzip" ? best : undefined;

@@ -98,7 +98,7 @@ export async function startGateway(
     store,
     streams,
     patience: options.patience ?? defaultPatience,
-    excuse: shedding.excuse,
+    stepAside: shedding.stepAside,
     logger,
     metrics,
   });

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Response } from "express";
 import vary from "vary";
-import { isNotModified, weakETag } from "./conditional-answer.ts";
+import { answersNotModified, weakETag } from "./conditional-answer.ts";
 import { codingFor, encode } from "./content-coding.ts";
 import type { Coding } from "./content-coding.ts";
 import type { Locals } from "./locals.ts";
@@ -12,14 +12,14 @@ const longestPlain = 1024;
 /** Answers with `text`, which is JSON, under the status that is set. */
 export function sendJsonText(res: ServerResponse, text: string): void {
   res.setHeader("Content-Type", "application/json; charset=utf-8");
-  const coding = isNegotiated(res, text) ? codingFor(res.req) : undefined;
+  const coding = variesByCoding(res, text) ? codingFor(res.req) : undefined;
   if (coding !== undefined) return void sendEncoded(res, text, coding);
   res.setHeader("Content-Length", Buffer.byteLength(text));
   res.end(text);
 }
 
-/** Whether `text` is long enough to be compressed; then the answer, a 304 too, says that it depends on the client. */
-function isNegotiated(res: ServerResponse, text: string): boolean {
+/** Says that the answer, a 304 too, depends on the client where `text` is long enough to be compressed; tells whether. */
+function variesByCoding(res: ServerResponse, text: string): boolean {
   const isLong = Buffer.byteLength(text) > longestPlain;
   if (isLong) vary(res, "Accept-Encoding");
   return isLong;
@@ -39,8 +39,8 @@ async function sendEncoded(res: ServerResponse, text: string, coding: Coding): P
 export function sendJson<Res extends Response<unknown, Partial<Locals>>>(this: Res, body: unknown): Res {
   const text = JSON.stringify(body);
   if (this.locals.isConditional === true && this.statusCode === 200) {
-    isNegotiated(this, text);
-    if (isNotModified(this, weakETag(text), "private")) return this;
+    variesByCoding(this, text);
+    if (answersNotModified(this, weakETag(text), "private")) return this;
   }
   sendJsonText(this, text);
   return this;

@@ -36,8 +36,7 @@ interface Services {
   readonly store: ObjectStore | undefined;
   readonly streams: OpenStreams;
   readonly patience: Patience;
-  /** Lets a request that waits for a workflow no longer count among those in flight. */
-  readonly excuse: (res: ServerResponse) => void;
+  readonly stepAside: (res: ServerResponse) => () => Promise<void>;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import express from "express";
-import { isNotModified, weakETag } from "../src/conditional-answer.ts";
+import { answersNotModified, weakETag } from "../src/conditional-answer.ts";
 import { suite } from "./support/gateway.ts";
 import { serve } from "./support/serve.ts";
 
@@ -12,13 +12,13 @@ describe("weakETag", () => {
   });
 });
 
-describe("isNotModified", () => {
+describe("answersNotModified", () => {
   const etag = weakETag("content");
   const strong = etag.replace("W/", "");
   const server = suite(async () => {
     const app = express().disable("etag");
     app.use((_req, res) => {
-      if (!isNotModified(res, etag, "private")) res.end("content");
+      if (!answersNotModified(res, etag, "private")) res.end("content");
     });
     const { url, close } = await serve(app);
     return { url, close: () => close(0) };

@@ -39,6 +39,8 @@ describe("codingFor", () => {
     [";;;,,,", undefined],
     ["gzip;q=high", undefined],
     ["g z i p", undefined],
+    [`gzip${", a".repeat(84)}`, "gzip"],
+    [`gzip${", a".repeat(85)}`, undefined],
   ];
 
   for (const [acceptEncoding, coding] of table)

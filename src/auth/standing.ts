@@ -3,7 +3,7 @@ import type { Authenticator } from "./authenticator.ts";
 import type { Caller } from "./caller.ts";
 
 /** The right of a caller to go on with what takes long. */
-interface Standing {
+export interface Standing {
   /** The same for all that one key began as one principal: one look-up goes for all of it. */
   readonly id: string;
   /** Whether it is still there; rejects when nobody vouches for it any more. */

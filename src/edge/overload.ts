@@ -8,6 +8,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { createThrottledWarning } from "../telemetry/throttled-warning.ts";
 import { hasBody } from "./has-body.ts";
 import { createInFlightLimit } from "./in-flight-limit.ts";
+import { Places } from "./places.ts";
 
 interface OverloadOptions {
   /** Most requests at once whose answers have not begun. */
@@ -24,8 +25,11 @@ interface OverloadOptions {
 export interface Shedding {
   /** A listener that passes on to `listener` as many requests as can be answered soon. */
   shed(listener: RequestListener): RequestListener;
-  /** Gives the place of a request free that waits for something else than the gateway and the orchestrator. */
-  excuse(res: ServerResponse): void;
+  /**
+   * Gives the place of a request free, which is about to wait because its client wants that; what it returns takes one
+   * again, as soon as there is one.
+   */
+  stepAside(res: ServerResponse): () => Promise<void>;
 }
 
 /**
@@ -38,17 +42,16 @@ export interface Shedding {
 export function createShedding({ maxInFlight, exempt, streams, logger, metrics }: OverloadOptions): Shedding {
   const limit = createInFlightLimit(maxInFlight);
   const refuse = createRefusal(logger, metrics);
-  const placesFor = createPlaces(exempt, streams);
-  const leavers = new WeakMap<ServerResponse, () => void>();
+  const placesFor = createPlaces(limit, exempt, streams);
+  const holders = new WeakMap<ServerResponse, { readonly places: Places; readonly leave: () => void }>();
 
-  function countUntilAnswered(places: Places, res: ServerResponse): void {
-    let isCounted = true;
+  function holdUntilAnswered(places: Places, res: ServerResponse): void {
+    let isHeld = true;
     function leave() {
-      if (isCounted) places.taken -= 1;
-      isCounted = false;
+      if (isHeld) places.give();
+      isHeld = false;
     }
-    places.taken += 1;
-    leavers.set(res, leave);
+    holders.set(res, { places, leave });
     onHeaders(res, leave);
     // There may be no answer.
     res.once("close", leave);
@@ -59,29 +62,35 @@ export function createShedding({ maxInFlight, exempt, streams, logger, metrics }
       function shedOverload(req, res) {
         const places = placesFor(req);
         if (places !== undefined) {
-          if (places.taken >= limit()) return refuse(req, res);
-          countUntilAnswered(places, res);
+          if (!places.take()) return refuse(req, res);
+          holdUntilAnswered(places, res);
         }
         listener(req, res);
       },
-    excuse: (res) => leavers.get(res)?.(),
+    stepAside(res) {
+      const holder = holders.get(res);
+      holder?.leave();
+      return async function comeBack() {
+        if (holder === undefined) return;
+        await holder.places.takeNext();
+        // A client that has left meanwhile will not give it free.
+        if (res.destroyed) holder.places.give();
+        else holdUntilAnswered(holder.places, res);
+      };
+    },
   };
-}
-
-/** The places that requests of one kind take. */
-interface Places {
-  taken: number;
 }
 
 /** A function to tell which places a request takes; undefined where it takes none. */
 function createPlaces(
+  limit: () => number,
   exempt: readonly string[],
   streams: readonly string[],
 ): (req: IncomingMessage) => Places | undefined {
   const stream = new RegExp(`^(?:${streams.map((it) => it.replace(/\{\w+\}/g, "[^/]+")).join("|")})$`);
-  const forStreams = { taken: 0 };
-  const forBodies = { taken: 0 };
-  const forOthers = { taken: 0 };
+  const forStreams = new Places(limit);
+  const forBodies = new Places(limit);
+  const forOthers = new Places(limit);
 
   return function placesFor(req) {
     const path = pathOf(req);

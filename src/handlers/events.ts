@@ -27,7 +27,7 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
     const lastEventId = BigInt(req.get("Last-Event-ID") ?? 0);
     const upstream = createEventUpstream(orchestrator, req.params.id, call, patience.lingerMs);
     const follow = (client: EventClient) => followWorkflow(upstream, lastEventId, client, patience);
-    const follower = standingOf(authenticator, caller, trace);
-    return serveEvents(follow, res, { streams, headStartMs, follower });
+    const standing = standingOf(authenticator, caller, trace);
+    return serveEvents(follow, res, { streams, headStartMs, standing });
   };
 }

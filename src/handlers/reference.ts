@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import type { Response } from "express";
-import { isNotModified } from "../conditional-answer.ts";
+import { answersNotModified } from "../conditional-answer.ts";
 import { codingFor } from "../content-coding.ts";
 import type { Handler } from "../contract.ts";
 import { Refusal } from "../errors/refusal.ts";
@@ -52,7 +52,7 @@ export function getDocsFile({ pageFiles }: Reference): Handler<"getDocsFile"> {
 
 async function sendFile(res: Response, file: StaticFile): Promise<void> {
   res.vary("Accept-Encoding");
-  if (isNotModified(res, file.etag, "public")) return;
+  if (answersNotModified(res, file.etag, "public")) return;
   const coding = codingFor(res.req);
   const bytes = await file.bytes(coding);
   if (coding !== undefined) res.set("Content-Encoding", coding);

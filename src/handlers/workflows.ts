@@ -24,8 +24,8 @@ interface WorkflowServices {
   readonly consumeQuota: ConsumeQuota;
   readonly streams: OpenStreams;
   readonly patience: Patience;
-  /** Lets a request that waits for a workflow no longer count among those in flight. */
-  readonly excuse: (res: ServerResponse) => void;
+  /** Lets a request that waits no longer count among those in flight, until what it returns is called. */
+  readonly stepAside: (res: ServerResponse) => () => Promise<void>;
   readonly logger: Logger;
 }
 
@@ -75,20 +75,24 @@ export function listWorkflows({ orchestrator }: WorkflowServices): Handler<"list
 
 /** Serves `getWorkflow`; where it is preferred, waits for the workflow's end before it reads again. */
 export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> {
-  const { orchestrator, authenticator, excuse } = services;
+  const { orchestrator, authenticator, streams, patience, stepAside } = services;
   return async function getWorkflow(req, res) {
     const { call, caller, trace } = res.locals;
     const workflowId = req.params.id;
     const seconds = waitPreference(req.get("Prefer"));
-    let workflow = await orchestrator.getWorkflow({ workflowId }, call);
-    if (seconds !== undefined && seconds > 0 && !isTerminal(workflow.state)) {
-      excuse(res);
+    const maxMs = 1000 * (seconds ?? 0);
+    const read = () => orchestrator.getWorkflow({ workflowId }, call);
+    // One that is waited for is not kept meanwhile: it may be large, and there are thousands of places to wait at.
+    let workflow = await read().then((it) => (maxMs > 0 && !isTerminal(it.state) ? undefined : it));
+    if (workflow === undefined) {
+      const comeBack = stepAside(res);
       const start = performance.now();
       res.locals.wait = { start };
-      const follower = standingOf(authenticator, caller, trace);
-      await awaitEnd(workflowId, call, { ...services, follower, maxMs: seconds * 1000 });
+      const standing = standingOf(authenticator, caller, trace);
+      await awaitEnd(workflowId, call, { orchestrator, streams, patience, standing, maxMs });
       res.locals.wait = { start, end: performance.now() };
-      workflow = await orchestrator.getWorkflow({ workflowId }, call);
+      await comeBack();
+      workflow = await read();
     }
     if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
     res.json(workflowToJson(workflow));

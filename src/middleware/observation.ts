@@ -54,6 +54,7 @@ export function observation(metrics: Metrics, logger: Logger): Middleware {
           status,
           complete: res.writableFinished,
           duration_ms: Math.round(secondsSoFar() * 1e6) / 1000,
+          waited_ms: res.locals.wait === undefined ? undefined : Math.round(waitedMs(res.locals)),
           principal: caller === undefined ? undefined : principalOf(caller),
         },
         "http.request",

@@ -1,59 +1,77 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Standing } from "../auth/standing.ts";
 import { unauthenticated, unavailable } from "../errors/refusal.ts";
 import type { Call } from "../locals.ts";
 import { isTerminal } from "../mapping/job-state.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
-import { createEventUpstream } from "./event-upstream.ts";
-import { followWorkflow } from "./follow-workflow.ts";
-import type { EventClient, Patience } from "./follow-workflow.ts";
-import type { Follower, OpenStreams } from "./open-streams.ts";
+import { createEventStreams } from "./event-stream.ts";
+import type { RunStream } from "./event-stream.ts";
+import { isLost } from "./follow-workflow.ts";
+import type { Patience } from "./follow-workflow.ts";
+import type { OpenStreams } from "./open-streams.ts";
 
 /** How the end of a workflow is waited for. */
 interface AwaitOptions {
   readonly orchestrator: OrchestratorClient;
   readonly streams: OpenStreams;
   readonly patience: Patience;
-  /** Whose right to follow is checked again; undefined where it cannot be lost. */
-  readonly follower: Follower | undefined;
+  /** The caller's right to go on, which is checked again; undefined where it cannot be lost. */
+  readonly standing: Standing | undefined;
   /** Longest wait, in milliseconds. */
   readonly maxMs: number;
 }
 
 /**
  * Resolves when the events of `workflowId` show it as terminal, when `maxMs` have gone by, or when the gateway closes
- * its streams, of which this is one. Rejects as following does; with the one 401 when the follower may not follow any
- * more, and with 503 when nobody can tell.
+ * its streams, of which this is one. Events that are lost are asked for again, as long as there is time. Rejects when
+ * they are refused; with the one 401 when the caller may not go on, and with 503 when nobody can tell.
  */
 export async function awaitEnd(
   workflowId: string,
   call: Call,
-  { orchestrator, streams, patience, follower, maxMs }: AwaitOptions,
+  { orchestrator, streams, patience, standing, maxMs }: AwaitOptions,
 ): Promise<void> {
-  const enough = new AbortController();
-  const stop = () => enough.abort();
-  const following: Call = { ...call, signal: AbortSignal.any([call.signal, enough.signal]) };
-  const upstream = createEventUpstream(orchestrator, workflowId, following, patience.lingerMs);
-  const client: EventClient = {
-    // Nobody but this function waits for the answer: a stream that is lost is taken up again.
-    isEstablished: true,
-    establish: () => undefined,
-    send({ event: { event } }) {
-      if (event.case === "workflowUpdate" && isTerminal(event.value.state)) stop();
-      return Promise.resolve();
-    },
-  };
-  const forget = streams.add({ beat: () => undefined, cut: stop }, follower);
-  const timer = setTimeout(stop, maxMs);
+  const cut = new AbortController();
+  const enough = AbortSignal.any([cut.signal, AbortSignal.timeout(maxMs)]);
+  const signal = AbortSignal.any([call.signal, enough]);
+  const forget = streams.add({ beat: () => undefined, cut: () => cut.abort() }, standing);
   try {
-    await followWorkflow(upstream, 0n, client, patience);
+    await followToEnd(createEventStreams(orchestrator, workflowId, { ...call, signal }), patience, signal);
   } catch (error) {
-    if (!enough.signal.aborted) throw error;
+    if (call.signal.aborted || !enough.aborted) throw error;
   } finally {
-    clearTimeout(timer);
     forget();
   }
   // A revoked key may be why the wait is over, and has come to its end in any case.
-  const isStillAllowed = await follower?.isStillAllowed().catch((error: unknown) => {
+  const isStillAllowed = await standing?.isStillAllowed().catch((error: unknown) => {
     throw unavailable(error);
   });
   if (isStillAllowed === false) throw unauthenticated();
+}
+
+/** Resolves when a stream has shown a terminal state. Each one begins with a snapshot, so that none needs the last. */
+async function followToEnd(run: RunStream, { backOffMs }: Patience, signal: AbortSignal): Promise<void> {
+  for (let failures = 0; ; failures += 1) {
+    const isOver = await showsEnd(run, () => (failures = 0)).catch((error: unknown) => {
+      if (isLost(error)) return false;
+      throw error;
+    });
+    if (isOver) return;
+    await delay(backOffMs(failures), undefined, { signal });
+  }
+}
+
+/** Whether one stream shows a terminal state before it ends; `heard` is called for each event. */
+async function showsEnd(run: RunStream, heard: () => void): Promise<boolean> {
+  let isOver = false;
+  await run(
+    0n,
+    (next) => next,
+    ({ event }) => {
+      heard();
+      isOver = event.case === "workflowUpdate" && isTerminal(event.value.state);
+      return Promise.resolve(!isOver);
+    },
+  );
+  return isOver;
 }

@@ -1,4 +1,5 @@
 import { Code } from "@connectrpc/connect";
+import type { Standing } from "../auth/standing.ts";
 import { Refusal } from "../errors/refusal.ts";
 
 /** A stream that is being sent to a client. */
@@ -7,14 +8,6 @@ export interface OpenStream {
   beat(): void;
   /** Destroys the connection, so that the client resumes elsewhere. */
   cut(): void;
-}
-
-/** Who follows a stream, where the right to follow can be lost. */
-export interface Follower {
-  /** The same for all streams of the same follower: one answer goes for all of them. */
-  readonly id: string;
-  /** Whether it may still follow; rejects when nobody vouches for it any more. */
-  isStillAllowed(): Promise<boolean>;
 }
 
 /** How often open streams are looked after, in milliseconds. */
@@ -29,14 +22,14 @@ export const defaultCare: StreamCare = { tickMs: 1000, heartbeatMs: 15_000 };
 
 /**
  * The open streams of the process, at most `maxStreams`, looked after by one timer. A tick touches the streams
- * that are due for a heartbeat and asks once for each follower; what else is open costs nothing.
+ * that are due for a heartbeat and asks once for each standing; what else is open costs nothing.
  */
 export class OpenStreams {
   readonly #care: StreamCare;
   readonly #maxStreams: number;
   /** When something was last sent on each stream; the one that has been silent for longest comes first. */
   readonly #sentAt = new Map<OpenStream, number>();
-  readonly #followed = new Map<string, Map<OpenStream, Follower>>();
+  readonly #followed = new Map<string, Map<OpenStream, Standing>>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -49,13 +42,13 @@ export class OpenStreams {
    * Looks after `stream` until the function that is returned is called, which gives its place free. Throws the
    * 503 of a gateway that has no place left.
    */
-  add(stream: OpenStream, follower?: Follower): () => void {
+  add(stream: OpenStream, standing?: Standing): () => void {
     if (this.#isClosed) stream.cut();
     else if (this.#sentAt.size >= this.#maxStreams) throw tooManyStreams();
     this.#sentAt.set(stream, performance.now());
-    if (follower !== undefined) this.#follow(stream, follower);
+    if (standing !== undefined) this.#follow(stream, standing);
     this.#timer ??= setInterval(() => this.#tick(), this.#care.tickMs).unref();
-    return () => this.#remove(stream, follower);
+    return () => this.#remove(stream, standing);
   }
 
   /** Notes that something is being sent on `stream`. */
@@ -69,20 +62,20 @@ export class OpenStreams {
     for (const stream of this.#sentAt.keys()) stream.cut();
   }
 
-  #follow(stream: OpenStream, follower: Follower): void {
-    const streams = this.#followed.get(follower.id) ?? new Map<OpenStream, Follower>();
-    this.#followed.set(follower.id, streams.set(stream, follower));
+  #follow(stream: OpenStream, standing: Standing): void {
+    const streams = this.#followed.get(standing.id) ?? new Map<OpenStream, Standing>();
+    this.#followed.set(standing.id, streams.set(stream, standing));
   }
 
-  #unfollow(stream: OpenStream, { id }: Follower): void {
+  #unfollow(stream: OpenStream, { id }: Standing): void {
     const streams = this.#followed.get(id);
     streams?.delete(stream);
     if (streams?.size === 0) this.#followed.delete(id);
   }
 
-  #remove(stream: OpenStream, follower: Follower | undefined): void {
+  #remove(stream: OpenStream, standing: Standing | undefined): void {
     this.#sentAt.delete(stream);
-    if (follower !== undefined) this.#unfollow(stream, follower);
+    if (standing !== undefined) this.#unfollow(stream, standing);
     if (this.#sentAt.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -103,9 +96,9 @@ function tooManyStreams(): Refusal {
   return new Refusal(Code.Unavailable, "too many event streams are open; try again later");
 }
 
-/** Cuts the streams of one follower when it may not follow any more, or nobody can tell. */
-function recheck(streams: ReadonlyMap<OpenStream, Follower>): void {
-  const [follower] = streams.values();
+/** Cuts the streams of one standing when it may not follow any more, or nobody can tell. */
+function recheck(streams: ReadonlyMap<OpenStream, Standing>): void {
+  const [standing] = streams.values();
   const cut = () => streams.forEach((_, stream) => stream.cut());
-  follower?.isStillAllowed().then((isAllowed) => isAllowed || cut(), cut);
+  standing?.isStillAllowed().then((isAllowed) => isAllowed || cut(), cut);
 }

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Response } from "express";
+import type { Standing } from "../auth/standing.ts";
 import { errorAnswer } from "../errors/error-answer.ts";
 import type { Locals } from "../locals.ts";
 import { isTerminal } from "../mapping/job-state.ts";
@@ -7,7 +8,7 @@ import { workflowEventToJson } from "../mapping/workflow-event.ts";
 import { EventResponse } from "./event-response.ts";
 import { isLost } from "./follow-workflow.ts";
 import type { EventClient, FollowedEvent } from "./follow-workflow.ts";
-import type { Follower, OpenStreams } from "./open-streams.ts";
+import type { OpenStreams } from "./open-streams.ts";
 
 /** How a stream of events is served. */
 interface ServeOptions {
@@ -15,7 +16,7 @@ interface ServeOptions {
   /** How long the headers wait for the first event or error, in milliseconds. */
   readonly headStartMs: number;
   /** Whose right to follow is checked again; undefined where it cannot be lost. */
-  readonly follower: Follower | undefined;
+  readonly standing: Standing | undefined;
 }
 
 /**
@@ -26,10 +27,10 @@ interface ServeOptions {
 export async function serveEvents(
   follow: (client: EventClient) => Promise<void>,
   res: Response<unknown, Locals>,
-  { streams, headStartMs, follower }: ServeOptions,
+  { streams, headStartMs, standing }: ServeOptions,
 ): Promise<void> {
   const response = new EventResponse(res);
-  const forget = streams.add(response, follower);
+  const forget = streams.add(response, standing);
   const headStart = setTimeout(() => response.start(), headStartMs);
   let isOver = false;
 

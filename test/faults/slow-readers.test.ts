@@ -4,13 +4,12 @@ import { get } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { setInterval as ticks } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { readEvents } from "../support/event-reader.ts";
 import type { EventReader } from "../support/event-reader.ts";
 import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
-import { runGateway } from "../support/gateway-process.ts";
 import { startFlood } from "./flood.ts";
 import type { Flood } from "./flood.ts";
+import { startMeasuredGateway } from "./measured-gateway.ts";
 
 /** More, at 64 KiB each, than all the buffers between the orchestrator and a client of one machine hold. */
 const events = 256;
@@ -20,7 +19,6 @@ const eventsBuffered = 20;
 
 const mib = 1024 * 1024;
 const headers = { Authorization: `Bearer ${adminToken}` };
-const preload = fileURLToPath(new URL("tell-memory.ts", import.meta.url));
 
 /** Subscribes, and reads nothing but the head of the answer. */
 async function subscribe(gateway: string): Promise<IncomingMessage> {
@@ -59,33 +57,9 @@ async function stall(flood: Flood, gateway: string, count: number) {
 describe("200 subscribers that read nothing", () => {
   const subscribers = 200;
   const flood = suite(() => startFlood(events));
-  const gateway = suite(async () => {
-    const { child, started, ended, lines } = runGateway(
-      {
-        BIND_ADDR: "127.0.0.1:0",
-        API_TOKEN: adminToken,
-        ORCHESTRATOR_ENDPOINT: flood().url,
-        STALL_TIMEOUT_SECONDS: "600",
-      },
-      { execArgv: ["--expose-gc", "--import", preload] },
-    );
-    return {
-      url: await started,
-      /** What its process has of the machine's memory, and what its objects hold, in bytes. */
-      async memory() {
-        const told = () => lines.filter(({ event }) => event === "test.memory");
-        const before = told().length;
-        child.kill("SIGUSR2");
-        while (told().length === before) await once(child.stdout!, "data");
-        const { resident, held } = told().at(-1)!;
-        return { resident: Number(resident), held: Number(held) };
-      },
-      async close() {
-        child.kill("SIGKILL");
-        await ended;
-      },
-    };
-  });
+  const gateway = suite(() =>
+    startMeasuredGateway({ ORCHESTRATOR_ENDPOINT: flood().url, STALL_TIMEOUT_SECONDS: "600" }),
+  );
 
   async function leave(answers: readonly IncomingMessage[]) {
     for (const answer of answers) answer.on("error", () => undefined).destroy();

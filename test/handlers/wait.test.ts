@@ -4,6 +4,7 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
 import { startTestGateway, suite } from "../support/gateway.ts";
+import { hang } from "../support/hang.ts";
 import {
   jsonPost,
   runningJson,
@@ -112,16 +113,41 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     );
   });
 
-  it("takes up the events of a lost connection again", async () => {
-    const { followed, end } = script(stack());
-    const answer = get(30);
-    await followed;
-    const again = script(stack());
-    stack().upstream.dropConnections();
-    await again.followed;
-    again.end();
-    end();
-    assert.equal(((await (await answer).json()) as { state: string }).state, "SUCCEEDED");
+  const losses: [what: string, lose: () => unknown][] = [
+    ["that are lost", () => Promise.reject(new ConnectError("going away", Code.Unavailable))],
+    ["that end before the workflow does", () => undefined],
+    ["of a connection that breaks", () => stack().upstream.dropConnections()],
+  ];
+  for (const [what, lose] of losses)
+    it(`asks again for events ${what}`, async () => {
+      const { rpcs } = stack().upstream;
+      const { followed, end } = script(stack());
+      const { streamWorkflowEvents: follow } = rpcs;
+      assert.ok(follow);
+      let opened = 0;
+      rpcs.streamWorkflowEvents = async function* (request, context) {
+        opened += 1;
+        if (opened > 3) return yield* follow(request, context);
+        yield workflowEvent(0n, RUNNING);
+        await lose();
+      };
+      const answer = get(30);
+      await followed;
+      end();
+      assert.equal(((await (await answer).json()) as { state: string }).state, "SUCCEEDED");
+      assert.equal(opened, 4);
+    });
+
+  it("answers with the workflow as it is when its events keep being lost until the time is up", async () => {
+    script(stack());
+    let opened = 0;
+    stack().upstream.rpcs.streamWorkflowEvents = async function* () {
+      opened += 1;
+      yield await Promise.reject(new ConnectError("down", Code.Unavailable));
+    };
+    const answer = await get(1);
+    assert.deepEqual([answer.status, answer.headers.get("preference-applied")], [200, "wait=1"]);
+    assert.ok(opened > 1 && opened < 20, `${opened} times in a second`);
   });
 
   it("answers with the error of the events", async () => {
@@ -142,6 +168,22 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     leaving.abort();
     await assert.rejects(answer, { name: "AbortError" });
     await abortion(stream);
+  });
+
+  it("counts as the gateway's own time what comes after the wait, and tells them apart in its log", async () => {
+    await using own = disposable(await startStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.6" }));
+    const { followed } = script(own);
+    const answer = own.gateway.fetch(path, waiting(2));
+    await followed;
+    hang(own.upstream, "getWorkflow");
+    assert.equal((await answer).status, 504);
+    const metrics = await (await own.gateway.fetch("/metrics")).text();
+    const within = (le: string) =>
+      new RegExp(`_seconds_bucket\\{le="${le}",method="GET",.*status="504"\\} (\\d+)`).exec(metrics)?.[1];
+    assert.deepEqual([within("0.5"), within("1")], ["0", "1"]);
+    const line = own.gateway.logs.find(({ event, status }) => event === "http.request" && status === 504);
+    const [waited, whole] = [Number(line?.["waited_ms"]), Number(line?.["duration_ms"])];
+    assert.ok(waited >= 1900 && whole >= waited + 500, `${waited} of ${whole} ms`);
   });
 
   it("does not count the wait as the gateway's own time", async () => {

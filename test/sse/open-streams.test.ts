@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { defaultCare, OpenStreams } from "../../src/sse/open-streams.ts";
-import type { Follower, OpenStream } from "../../src/sse/open-streams.ts";
+import type { Standing } from "../../src/auth/standing.ts";
+import type { OpenStream } from "../../src/sse/open-streams.ts";
 
 const always = { tickMs: 1, heartbeatMs: 3 };
 const never = { tickMs: 1, heartbeatMs: 3_600_000 };
@@ -38,7 +39,7 @@ function createFollower(id: string, answer: () => Promise<boolean> = () => Promi
   let asked = 0;
   let wanted = Infinity;
   let wake = Promise.withResolvers<undefined>();
-  const follower: Follower = {
+  const follower: Standing = {
     id,
     isStillAllowed() {
       asked += 1;

@@ -56,7 +56,7 @@ describe("serveEvents", () => {
           await client.send({ event, id: event.eventId });
       },
       res,
-      { streams, headStartMs: 1000, follower: undefined },
+      { streams, headStartMs: 1000, standing: undefined },
     );
     await (await answer).text();
     assert.deepEqual(streams.notes, ["add", "touch", "touch", "remove"]);

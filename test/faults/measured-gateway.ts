@@ -1,0 +1,38 @@
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { runGateway } from "../support/gateway-process.ts";
+import { adminToken } from "../support/gateway.ts";
+import type { TestSettings } from "../support/gateway.ts";
+
+/** A gateway in a process of its own, whose memory can be asked for. */
+export interface MeasuredGateway {
+  readonly url: string;
+  /** What its process has of the machine's memory, and what its objects hold, in bytes. */
+  memory(): Promise<{ resident: number; held: number }>;
+  close(): Promise<void>;
+}
+
+const preload = fileURLToPath(new URL("tell-memory.ts", import.meta.url));
+
+/** Starts it on a free port. */
+export async function startMeasuredGateway(settings: TestSettings): Promise<MeasuredGateway> {
+  const { child, started, ended, lines } = runGateway(
+    { BIND_ADDR: "127.0.0.1:0", API_TOKEN: adminToken, ...settings },
+    { execArgv: ["--expose-gc", "--import", preload] },
+  );
+  const told = () => lines.filter(({ event }) => event === "test.memory");
+  return {
+    url: await started,
+    async memory() {
+      const before = told().length;
+      child.kill("SIGUSR2");
+      while (told().length === before) await once(child.stdout!, "data");
+      const { resident, held } = told().at(-1)!;
+      return { resident: Number(resident), held: Number(held) };
+    },
+    async close() {
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
