@@ -134,22 +134,36 @@ describe("the page of GET /docs", function () {
     assert.equal(Buffer.concat(chunks as Buffer[]).length, output!.size_bytes);
   });
 
-  it("keeps the token in the page's memory alone, and has forgotten it after a reload", async () => {
-    const { page } = await openDocs();
-    await authorise(page, "alice-key");
-    assert.equal(await page.locator(".authorize.locked").count(), 1);
-    const { cookies, origins } = await page.context().storageState({ indexedDB: true });
-    assert.deepEqual({ cookies, origins }, { cookies: [], origins: [] });
-    assert.equal(await page.evaluate("sessionStorage.length"), 0);
+  const waysOut: [how: string, comeAgain: (page: Page) => Promise<unknown>][] = [
+    ["it is loaded again", (page) => page.reload()],
+    [
+      "somebody goes back to it",
+      async (page) => {
+        await page.goto(`${gateway().url}/v1/healthz`);
+        // What Chromium has kept of the page is thrown away.
+        const loaded = page.waitForEvent("load");
+        await page.goBack({ waitUntil: "commit" });
+        await loaded;
+      },
+    ],
+  ];
+  for (const [how, comeAgain] of waysOut)
+    it(`keeps the token in the page's memory alone, and has forgotten it when ${how}`, async () => {
+      const { page } = await openDocs();
+      await authorise(page, "alice-key");
+      assert.equal(await page.locator(".authorize.locked").count(), 1);
+      const { cookies, origins } = await page.context().storageState({ indexedDB: true });
+      assert.deepEqual({ cookies, origins }, { cookies: [], origins: [] });
+      assert.equal(await page.evaluate("sessionStorage.length"), 0);
 
-    await page.reload();
-    const list = await expand(page, "listWorkflows");
-    assert.equal(await page.locator(".authorize.locked").count(), 0);
-    const sent = page.waitForRequest(/\/v1\/workflows/);
-    await list.press("Execute");
-    assert.equal((await sent).headers()["authorization"], undefined);
-    assert.equal(await statusIn(list.answer), 401);
-  });
+      await comeAgain(page);
+      const list = await expand(page, "listWorkflows");
+      assert.equal(await page.locator(".authorize.locked").count(), 0);
+      const sent = page.waitForRequest(/\/v1\/workflows/);
+      await list.press("Execute");
+      assert.equal((await sent).headers()["authorization"], undefined);
+      assert.equal(await statusIn(list.answer), 401);
+    });
 
   it("does not let the browser remember the token as something typed", async () => {
     const { page } = await openDocs();

@@ -44,7 +44,12 @@ export function chromiumSuite(): () => Browser {
       console.log("    skipped: no Chromium on the PATH, and CHROMIUM names none");
       return this.skip();
     }
-    browser = await chromium.launch({ executablePath, args });
+    // Playwright turns this cache off, and a page has to be fit for browsers that keep it after it was left.
+    browser = await chromium.launch({
+      executablePath,
+      args,
+      ignoreDefaultArgs: ["--disable-back-forward-cache"],
+    });
   });
   after("stop Chromium", () => browser?.close());
   return () => {

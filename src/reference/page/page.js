@@ -1,4 +1,4 @@
-/* global AbortController, Response, SwaggerUIBundle, TextDecoderStream, URL, document, fetch, location, matchMedia */
+/* global addEventListener, AbortController, Response, SwaggerUIBundle, TextDecoderStream, URL, document, fetch, location, matchMedia */
 
 /**
  * The contract as this page uses it. Requests go to where the page came from, whatever prefix a proxy puts before its
@@ -81,6 +81,11 @@ function followColourScheme() {
 
 dark.addEventListener("change", followColourScheme);
 followColourScheme();
+
+// Browsers keep a page that was left, with its token and its answers, for those who go back to it.
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) location.reload();
+});
 
 SwaggerUIBundle({
   url: "v1/openapi.json",
