@@ -2,15 +2,26 @@
 
 /**
  * The contract as this page uses it. Requests go to where the page came from, whatever prefix a proxy puts before its
- * path; and a default is told, not filled in: what is optional is sent only where somebody filled it in.
+ * path. A default is told, not filled in: what is optional is sent only where somebody filled it in. And of the errors
+ * that every operation has, their one example says no more than their description.
  */
 function adapt(contract) {
-  const adapted = JSON.parse(JSON.stringify(contract), (_key, value) => {
-    if (value?.in === undefined || value.schema?.default === undefined) return value;
-    const { default: usual, ...schema } = value.schema;
-    return { ...value, schema, description: `${value.description} Default: \`${usual}\`.` };
-  });
+  const adapted = JSON.parse(JSON.stringify(contract), (_key, value) => withoutExample(withoutDefault(value)));
   return { ...adapted, servers: [{ url: new URL(".", location.href).pathname }] };
+}
+
+function withoutDefault(value) {
+  if (value?.in === undefined || value.schema?.default === undefined) return value;
+  const { default: usual, ...schema } = value.schema;
+  return { ...value, schema, description: `${value.description} Default: \`${usual}\`.` };
+}
+
+function withoutExample(value) {
+  const { schema, examples = {} } = value?.content?.["application/json"] ?? {};
+  if (schema?.$ref !== "#/components/schemas/Error" || Object.keys(examples).length > 1) return value;
+  const short = { ...value };
+  delete short.content;
+  return short;
 }
 
 /** As `fetch`, but gives an event stream to `show` as it comes: its end may be days away. */
