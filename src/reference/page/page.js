@@ -6,7 +6,9 @@
  * that every operation has, their one example says no more than their description.
  */
 function adapt(contract) {
-  const adapted = JSON.parse(JSON.stringify(contract), (_key, value) => withoutExample(withoutDefault(value)));
+  const adapted = JSON.parse(JSON.stringify(contract), (_key, value) =>
+    withoutExample(withoutDefault(value)),
+  );
   return { ...adapted, servers: [{ url: new URL(".", location.href).pathname }] };
 }
 
