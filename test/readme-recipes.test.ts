@@ -16,7 +16,7 @@ import { temporaryFolder } from "./support/temporary-folder.ts";
 
 const recipes = section("Recipes");
 const [, , byHand = ""] = blocks("sh");
-const [resume = ""] = blocks("sh", recipes);
+const [resume = "", more = ""] = blocks("sh", recipes);
 const [typescript = ""] = blocks("ts", recipes);
 const [eventSource = ""] = blocks("js", recipes);
 const [withPackages = "", withoutPackages = ""] = blocks("python", recipes);
@@ -145,6 +145,29 @@ describe("README: the recipes", function () {
     assertWhole(folder.path);
     assert.ok((await network.bytesDuring(complete)) < size - partial);
     assertWhole(folder.path);
+  });
+
+  it("checks, waits, ranks and tells what it has cost, with curl", async () => {
+    using folder = temporaryFolder();
+    const submit = await run(folder.path, "sh", "-euc", at(gateway(), `${byHand}echo "\n$id"`));
+    const id = submit.output.trimEnd().split("\n").at(-1);
+    const [beginning = ""] = byHand.split("id=$(");
+    const { status, output } = await run(
+      folder.path,
+      "sh",
+      "-euc",
+      `${at(gateway(), beginning)}id=${id}\n${more.replaceAll("\n\ncurl", "\necho\ncurl")}`,
+    );
+    assert.equal(status, 0, output);
+    const [plan, workflow, ranking, ledger] = output.split("\n").map((line) => JSON.parse(line));
+    assert.deepEqual(plan.order, ["a", "b"]);
+    assert.deepEqual([workflow.id, workflow.state], [id, "SUCCEEDED"]);
+    assert.deepEqual(
+      ranking.designs.map(({ rank }: { rank: number }) => rank),
+      [1, 2, 3],
+    );
+    assert.equal(ledger.entries.length, 3);
+    assert.ok(ledger.entries.every(({ reason }: { reason: string }) => reason.includes(String(id))));
   });
 
   it("submits and waits with types, by openapi-fetch", async () => {
