@@ -10,10 +10,14 @@ import type { Locals } from "./locals.ts";
 const longestPlain = 1024;
 
 /** Answers with `text`, which is JSON, under the status that is set. */
-export function sendJsonText(res: ServerResponse, text: string): void {
+export function sendJsonText(res: Response, text: string): void {
   res.setHeader("Content-Type", "application/json; charset=utf-8");
   const coding = variesByCoding(res, text) ? codingFor(res.req) : undefined;
-  if (coding !== undefined) return void sendEncoded(res, text, coding);
+  if (coding !== undefined) {
+    // By now nobody waits for it but the client: what fails goes the way of every error.
+    sendEncoded(res, text, coding).catch((error: unknown) => res.req.next?.(error));
+    return;
+  }
   res.setHeader("Content-Length", Buffer.byteLength(text));
   res.end(text);
 }

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import express from "express";
+import type { ErrorRequestHandler } from "express";
 import { sendJson } from "../src/json-answer.ts";
 import { suite } from "./support/gateway.ts";
 import { sendPath } from "./support/raw-http.ts";
 import { serve } from "./support/serve.ts";
+import { signal } from "./support/stack.ts";
 
 /** JSON of exactly so many bytes, which compress well. */
 const ofLength = (bytes: number) => "x".repeat(bytes - 2);
@@ -71,6 +73,22 @@ describe("sendJson", () => {
     const plain = await get();
     assert.deepEqual([plain.headers["content-encoding"], plain.headers.vary], [undefined, "Accept-Encoding"]);
     assert.equal(plain.bytes.length, 1025);
+  });
+
+  it("passes on what fails while it compresses", async () => {
+    const failed = signal<unknown>();
+    const app = express()
+      .use((_req, res) => {
+        sendJson.call(res, ofLength(5000));
+        res.end();
+      })
+      .use(((error, _req, _res, _next) => failed.resolve(error)) as ErrorRequestHandler);
+    const twice = await serve(app);
+    await sendPath(twice.url, "/", { headers: { "Accept-Encoding": "br" } });
+    const error = await failed.promise;
+    assert.ok(error instanceof Error && "code" in error);
+    assert.equal(error.code, "ERR_HTTP_HEADERS_SENT");
+    await twice.close(0);
   });
 
   it("answers HEAD with the headers of GET alone", async () => {

@@ -56,7 +56,7 @@ export interface paths {
          * @description The workflow with the state, outputs and sequences of each step.
          *
          *     With `Prefer: wait=N` (RFC 7240) the answer comes when the workflow is terminal, or after N seconds, at most 60;
-         *     `Preference-Applied` tells how long it could have taken. It comes early when the gateway is about to stop.
+         *     `Preference-Applied` tells how long it could have taken. It may come early, as when the gateway is about to stop.
          *     Waiting counts as an event stream. With `If-None-Match` the answer is 304 while nothing has changed.
          */
         get: operations["getWorkflow"];

@@ -33,7 +33,7 @@ export const crossOriginHeaders = {
   ],
 } as const;
 
-/** How long a browser may remember what it may send, in seconds: as long as any browser does. */
+/** How long a browser may remember what it may send, in seconds: as long as Chromium does. */
 const maxAgeSeconds = 7200;
 
 /**

@@ -8,8 +8,9 @@ export class Places {
     this.#limit = limit;
   }
 
-  /** Takes a place; false where there is none. */
+  /** Takes a place; false where there is none, or somebody waits for it. */
   take(): boolean {
+    this.#letIn();
     if (this.#taken >= this.#limit()) return false;
     this.#taken += 1;
     return true;
@@ -17,13 +18,22 @@ export class Places {
 
   /** Resolves once it has taken a place: those that become free go to who waits for one, in the order of asking. */
   takeNext(): Promise<void> {
-    if (this.take()) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#letIn();
+    });
   }
 
   /** Gives a place free. */
   give(): void {
     this.#taken -= 1;
-    while (this.#waiting.length > 0 && this.take()) this.#waiting.shift()?.();
+    this.#letIn();
+  }
+
+  #letIn(): void {
+    while (this.#waiting.length > 0 && this.#taken < this.#limit()) {
+      this.#taken += 1;
+      this.#waiting.shift()?.();
+    }
   }
 }

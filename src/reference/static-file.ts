@@ -23,6 +23,7 @@ export function createStaticFile(type: string, content: string | Uint8Array): St
       if (coding === undefined) return Promise.resolve(plain);
       const made = encoded.get(coding) ?? encode(plain, coding, "small");
       encoded.set(coding, made);
+      made.catch(() => encoded.delete(coding));
       return made;
     },
   };

@@ -22,8 +22,8 @@ interface AwaitOptions {
 }
 
 /**
- * Resolves when the events of `workflowId` show it as terminal, when `maxMs` have gone by, or when the gateway closes
- * its streams, of which this is one. Events that are lost are asked for again, as long as there is time. Rejects when
+ * Resolves when the events of `workflowId` show it as terminal, when `maxMs` have gone by, or when the gateway cuts its
+ * streams, of which this is one. Events that are lost are asked for again, as long as there is time. Rejects when
  * they are refused; with the one 401 when the caller may not go on, and with 503 when nobody can tell.
  */
 export async function awaitEnd(
@@ -61,14 +61,15 @@ async function followToEnd(run: RunStream, { backOffMs }: Patience, signal: Abor
   }
 }
 
-/** Whether one stream shows a terminal state before it ends; `heard` is called for each event. */
+/** Whether one stream shows a terminal state before it ends; `heard` is called for each stored event. */
 async function showsEnd(run: RunStream, heard: () => void): Promise<boolean> {
   let isOver = false;
   await run(
     0n,
     (next) => next,
-    ({ event }) => {
-      heard();
+    ({ event, eventId }) => {
+      // Every stream begins with a snapshot, those too that bring no more.
+      if (eventId > 0n) heard();
       isOver = event.case === "workflowUpdate" && isTerminal(event.value.state);
       return Promise.resolve(!isOver);
     },

@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import type { Standing } from "../auth/standing.ts";
 import { Refusal } from "../errors/refusal.ts";
 
-/** A stream that is being sent to a client. */
+/** A stream that is followed for a client. */
 export interface OpenStream {
   /** Keeps the connection alive. */
   beat(): void;
