@@ -4,7 +4,7 @@ import type { Coding } from "../content-coding.ts";
 
 /** A file that stays the same for as long as the process lives. */
 export interface StaticFile {
-  /** Its media type, with its charset. */
+  /** Its media type, with its charset where it has one. */
   readonly type: string;
   readonly etag: string;
   /** Its bytes, plain or in a content coding; each is made once, however many ask. */
@@ -21,8 +21,11 @@ export function createStaticFile(type: string, content: string | Uint8Array): St
     etag: weakETag(plain),
     bytes(coding) {
       if (coding === undefined) return Promise.resolve(plain);
-      const made = encoded.get(coding) ?? encode(plain, coding, "small");
+      const known = encoded.get(coding);
+      if (known !== undefined) return known;
+      const made = encode(plain, coding, "small");
       encoded.set(coding, made);
+      // Who asks next may have more luck.
       made.catch(() => encoded.delete(coding));
       return made;
     },

@@ -4,9 +4,9 @@ import { Refusal } from "../errors/refusal.ts";
 
 /** A stream that is followed for a client. */
 export interface OpenStream {
-  /** Keeps the connection alive. */
+  /** Keeps the client's connection alive. */
   beat(): void;
-  /** Destroys the connection, so that the client resumes elsewhere. */
+  /** Ends it before its end, so that the client asks again, elsewhere. */
   cut(): void;
 }
 

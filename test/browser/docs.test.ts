@@ -2,15 +2,12 @@ import assert from "node:assert/strict";
 import { createServer, request as forward } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import type { BrowserContextOptions, Locator, Page } from "playwright-core";
-import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import type { BrowserContextOptions, Page } from "playwright-core";
 import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
-import { chromiumSuite, openPage } from "../support/chromium.ts";
-import type { WatchedPage } from "../support/chromium.ts";
+import { authorise, docsSuite, expand, statusIn } from "../support/docs-page.ts";
 import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
-import { threeSteps, workflowEvent } from "../support/samples.ts";
+import { threeSteps } from "../support/samples.ts";
 import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
-import { abortion, signal, startStack } from "../support/stack.ts";
 
 const phone: BrowserContextOptions = {
   viewport: { width: 375, height: 812 },
@@ -18,56 +15,16 @@ const phone: BrowserContextOptions = {
   hasTouch: true,
 };
 
-async function authorise(page: Page, token: string): Promise<void> {
-  await page.getByRole("button", { name: "Authorize", exact: true }).first().click();
-  const dialog = page.locator(".modal-ux");
-  await dialog.getByRole("textbox").fill(token);
-  await dialog.getByRole("button", { name: "Apply credentials" }).click();
-  await dialog.getByRole("button", { name: "Close", exact: true }).last().click();
-}
-
-/** Unfolds an operation; returns what there is to fill in, to press and to read. */
-async function expand(page: Page, operation: string) {
-  const block = page.locator(`[id$="-${operation}"].opblock`);
-  await block.locator(".opblock-summary-control").click();
-  const answer = block.locator(".live-responses-table");
-  return {
-    block,
-    answer,
-    body: answer.locator(".response-col_description pre").first(),
-    parameter: (name: string) => block.locator(`tr[data-param-name="${name}"]`).locator("input, select"),
-    press: (name: string) => block.getByRole("button", { name, exact: true }).click(),
-  };
-}
-
-/** The status that is shown, once there is one. */
-async function statusIn(answer: Locator): Promise<number> {
-  return Number.parseInt(await answer.locator("tbody .response-col_status").first().innerText());
-}
-
 async function widthOf(page: Page): Promise<{ page: number; window: number }> {
   return page.evaluate("({ page: document.scrollingElement.scrollWidth, window: innerWidth })");
 }
 
 describe("the page of GET /docs", function () {
   this.timeout(60_000);
-  const browser = chromiumSuite();
+  const open = docsSuite();
   const sandbox = suite(() => startSandbox(sandboxSettings));
   const gateway = suite(() => startTestGateway(settingsFor(sandbox())));
-  const opened: WatchedPage[] = [];
-
-  afterEach("close the pages", async () => {
-    for (const { close } of opened.splice(0)) await close();
-  });
-
-  /** Opens the page that `origin` serves, and waits until its operations are listed. */
-  async function openDocs(options?: BrowserContextOptions, origin = gateway().url): Promise<WatchedPage> {
-    const watched = await openPage(browser(), options);
-    opened.push(watched);
-    await watched.page.goto(`${origin}/docs`);
-    await watched.page.locator(".opblock").last().waitFor();
-    return watched;
-  }
+  const openDocs = (options?: BrowserContextOptions) => open(gateway().url, options);
 
   it("submits the example workflow with an API key, complains of nothing and asks nobody else", async () => {
     const { page, complaints, requested } = await openDocs();
@@ -241,7 +198,7 @@ describe("the page of GET /docs", function () {
     await once(proxy, "listening");
     const origin = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
     try {
-      const { page, requested } = await openDocs({}, `${origin}/api`);
+      const { page, requested } = await open(`${origin}/api`);
       const health = await expand(page, "healthz");
       await health.press("Execute");
       assert.equal(await statusIn(health.answer), 200);
@@ -253,51 +210,5 @@ describe("the page of GET /docs", function () {
       proxy.closeAllConnections();
       proxy.close();
     }
-  });
-
-  describe("with an event stream", () => {
-    const stack = suite(() => startStack());
-
-    /** Follows the workflow w1. */
-    async function followEvents() {
-      const { page } = await openDocs({}, stack().gateway.url);
-      await authorise(page, adminToken);
-      const events = await expand(page, "streamWorkflowEvents");
-      await events.parameter("id").fill("w1");
-      await events.press("Execute");
-      return events;
-    }
-
-    it("shows events as they come, and leaves the stream when the answer is cleared", async () => {
-      const more = signal();
-      const left = signal();
-      stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal: gone }) {
-        yield workflowEvent(0n, JobState.QUEUED);
-        await more.promise;
-        yield workflowEvent(3n, JobState.RUNNING);
-        await abortion(gone);
-        left.resolve();
-      };
-      const { body, answer, press } = await followEvents();
-      await body.filter({ hasText: "QUEUED" }).waitFor();
-      more.resolve();
-      await body.filter({ hasText: "id: 3" }).waitFor();
-      await press("Clear");
-      await left.promise;
-      await answer.waitFor({ state: "detached" });
-    });
-
-    it("shows what came before a stream broke, and that it did", async () => {
-      const enough = signal();
-      stack().upstream.rpcs.streamWorkflowEvents = async function* () {
-        yield workflowEvent(0n, JobState.QUEUED);
-        await enough.promise;
-        throw new Error("broken");
-      };
-      const { body } = await followEvents();
-      await body.filter({ hasText: "QUEUED" }).waitFor();
-      enough.resolve();
-      await body.filter({ hasText: /QUEUED[^]*the connection broke/ }).waitFor();
-    });
   });
 });

@@ -1,51 +1,32 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { get } from "node:http";
-import type { ClientRequest } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import type { Workflow } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { adminToken, suite } from "../support/gateway.ts";
-import { workflowEvent, workflowIn } from "../support/samples.ts";
-import { abortion, signal, startStack } from "../support/stack.ts";
+import { runWorkflow } from "../support/running-workflow.ts";
+import type { RunningWorkflow } from "../support/running-workflow.ts";
+import { workflowIn } from "../support/samples.ts";
+import { signal, startStack } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 import type { Upstream } from "../support/upstream.ts";
 import { startMeasuredGateway } from "./measured-gateway.ts";
 
 const headers = { Authorization: `Bearer ${adminToken}`, Prefer: "wait=60" };
 
-/** Waits for the workflow over a connection of its own. */
-function wait(url: string): ClientRequest {
-  return get(`${url}/v1/workflows/w1`, { headers, agent: false }).on("error", () => undefined);
+/** Begins so many waits, over a connection each. One after the other: all at once would look like overload. */
+async function waitFor(url: string, { followers }: RunningWorkflow, count: number): Promise<ClientRequest[]> {
+  const requests: ClientRequest[] = [];
+  while (requests.length < count) {
+    const request = get(`${url}/v1/workflows/w1`, { headers, agent: false });
+    requests.push(request.on("error", () => undefined));
+    await followers(requests.length);
+  }
+  return requests;
 }
 
-/** A workflow that runs until `end` is called, and counts who follows it. */
-function script({ rpcs }: Upstream, running: Workflow = workflowIn(JobState.RUNNING)) {
-  const over = signal();
-  let state: JobState = JobState.RUNNING;
-  let followers = 0;
-  let changed = signal();
-  function count(change: number) {
-    followers += change;
-    changed.resolve();
-    changed = signal();
-  }
-  rpcs.getWorkflow = () => (state === JobState.RUNNING ? running : workflowIn(state));
-  rpcs.streamWorkflowEvents = async function* (_request, { signal: left }) {
-    count(1);
-    yield workflowEvent(0n, state);
-    await Promise.race([over.promise, abortion(left)]);
-    if (left.aborted) count(-1);
-    else yield workflowEvent(1n, state);
-  };
-  return {
-    async until(wanted: number) {
-      while (followers !== wanted) await changed.promise;
-    },
-    end() {
-      state = JobState.SUCCEEDED;
-      over.resolve();
-    },
-  };
+function leave(requests: readonly ClientRequest[]): void {
+  for (const request of requests) request.destroy();
 }
 
 describe("100 reads that wait for a large workflow", () => {
@@ -57,31 +38,19 @@ describe("100 reads that wait for a large workflow", () => {
     const large = workflowIn(JobState.RUNNING);
     const text = "x".repeat(1000);
     large.spec!.labels = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`${i}`, text]));
-    const { until } = script(upstream(), large);
-
-    async function waitFor(count: number) {
-      const requests: ClientRequest[] = [];
-      // One after the other: so many at once, with all that they read, would look like overload.
-      while (requests.length < count) {
-        requests.push(wait(gateway().url));
-        await until(requests.length);
-      }
-      return async function leave() {
-        for (const request of requests) request.destroy();
-        await until(0);
-      };
-    }
+    const workflow = runWorkflow(upstream(), { running: large });
+    const { url, memory } = gateway();
 
     // What a process takes once and never gives back is not theirs.
-    await (
-      await waitFor(20)
-    )();
-    const before = await gateway().memory();
-    const leave = await waitFor(waits);
-    const during = await gateway().memory();
+    leave(await waitFor(url, workflow, 20));
+    await workflow.followers(0);
+    const before = await memory();
+    const requests = await waitFor(url, workflow, waits);
+    const during = await memory();
     assert.ok(during.held - before.held < waits * 128 * 1024, `${during.held - before.held} bytes are held`);
-    await leave();
-    const after = await gateway().memory();
+    leave(requests);
+    await workflow.followers(0);
+    const after = await memory();
     assert.ok(after.held - before.held < 4 * 1024 * 1024, `${after.held - before.held} bytes are left`);
   });
 });
@@ -90,77 +59,64 @@ describe("40 reads that wait, where 4 requests may be in flight", () => {
   const waits = 40;
   const stack = suite(() => startStack({}, { MAX_REQUESTS_IN_FLIGHT: "4" }));
 
-  /** Begins the waits, one after the other. */
-  async function begin(until: (followers: number) => Promise<void>): Promise<ClientRequest[]> {
-    const requests: ClientRequest[] = [];
-    while (requests.length < waits) {
-      requests.push(wait(stack().gateway.url));
-      await until(requests.length);
-    }
-    return requests;
-  }
-
-  /** Lets a read of the workflow through when it is told to, and knows how many are under way. */
-  function gate({ rpcs }: Upstream) {
+  /** Holds every read of the workflow until they are let through, and knows how many are under way. */
+  function holdReads({ rpcs }: Upstream) {
+    const through = signal();
     let reading = 0;
     let most = 0;
-    let opened = signal();
     let came = signal();
     rpcs.getWorkflow = async () => {
       reading += 1;
       most = Math.max(most, reading);
       came.resolve();
-      await opened.promise;
+      came = signal();
+      await through.promise;
       reading -= 1;
       return workflowIn(JobState.SUCCEEDED);
     };
     return {
-      get most() {
-        return most;
+      most: () => most,
+      async underWay(count: number) {
+        while (reading < count) await came.promise;
       },
-      async until(wanted: number) {
-        while (reading < wanted) {
-          came = signal();
-          await came.promise;
-        }
-      },
-      open() {
-        opened.resolve();
-        opened = { ...signal(), promise: Promise.resolve() };
-      },
+      letThrough: through.resolve,
     };
   }
 
+  /** Waits, and lets the workflow end: those who wait have come back to read it, as far as there is room. */
+  async function comeBack() {
+    const { gateway, upstream } = stack();
+    const workflow = runWorkflow(upstream);
+    const requests = await waitFor(gateway.url, workflow, waits);
+    const reads = holdReads(upstream);
+    workflow.end();
+    await reads.underWay(4);
+    return { requests, reads };
+  }
+
   it("come back four at a time when it ends, and are all answered", async () => {
-    const { until, end } = script(stack().upstream);
-    const requests = await begin(until);
+    const { requests, reads } = await comeBack();
     const answers = requests.map(async (request) => {
-      const [answer] = (await once(request, "response")) as [{ statusCode: number; resume(): void }];
+      const [answer] = (await once(request, "response")) as [IncomingMessage];
       answer.resume();
       return answer.statusCode;
     });
-    const reads = gate(stack().upstream);
-    end();
-    await reads.until(4);
     // Whoever comes new is refused meanwhile, as ever.
     assert.equal((await stack().gateway.fetch("/v1/workflows/w1")).status, 503);
-    reads.open();
+    reads.letThrough();
     assert.deepEqual(new Set(await Promise.all(answers)), new Set([200]));
-    assert.equal(reads.most, 4);
+    assert.equal(reads.most(), 4);
   });
 
   it("give their places free where they leave before they come back", async () => {
-    const { until, end } = script(stack().upstream);
-    const requests = await begin(until);
-    const reads = gate(stack().upstream);
-    end();
-    await reads.until(4);
-    const gone = () => stack().gateway.logs.filter(({ status }) => status === 499).length;
+    const { requests, reads } = await comeBack();
+    const { gateway } = stack();
+    const gone = () => gateway.logs.filter(({ status }) => status === 499).length;
     const before = gone();
-    for (const request of requests) request.destroy();
-    while (gone() < before + waits) await once(stack().gateway.logged, "line");
-    reads.open();
-    const answers = Array.from({ length: 4 }, () => stack().gateway.fetch("/v1/workflows/w1"));
+    leave(requests);
+    while (gone() < before + waits) await once(gateway.logged, "line");
+    reads.letThrough();
+    const answers = Array.from({ length: 4 }, () => gateway.fetch("/v1/workflows/w1"));
     for (const answer of await Promise.all(answers)) assert.equal(answer.status, 200);
   });
 });

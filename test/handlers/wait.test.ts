@@ -1,21 +1,13 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { HandlerContext } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
 import { startTestGateway, suite } from "../support/gateway.ts";
 import { hang } from "../support/hang.ts";
-import {
-  jsonPost,
-  runningJson,
-  stepEvent,
-  threeSteps,
-  workflowEvent,
-  workflowIn,
-} from "../support/samples.ts";
+import { runWorkflow } from "../support/running-workflow.ts";
+import { jsonPost, runningJson, threeSteps, workflowEvent, workflowIn } from "../support/samples.ts";
 import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
-import { abortion, callsDuring, signal, startStack } from "../support/stack.ts";
-import type { Stack } from "../support/stack.ts";
+import { abortion, callsDuring, startDisposableStack, startStack } from "../support/stack.ts";
 
 const path = "/v1/workflows/w1";
 const { RUNNING, SUCCEEDED, FAILED, CANCELLED } = JobState;
@@ -25,35 +17,13 @@ const waiting = (seconds: number, more: RequestInit & { token?: string } = {}) =
   headers: { ...(more.headers as Record<string, string> | undefined), Prefer: `wait=${seconds}` },
 });
 
-/** Makes the workflow one that runs until `end` is called, and tells when somebody follows it. */
-function script({ upstream }: Stack, last: JobState = SUCCEEDED) {
-  let state: JobState = RUNNING;
-  const followed = signal<AbortSignal>();
-  const ended = signal();
-  upstream.rpcs.getWorkflow = () => workflowIn(state);
-  upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }: HandlerContext) {
-    yield workflowEvent(0n, state);
-    yield stepEvent(1n);
-    followed.resolve(signal);
-    await Promise.race([ended.promise, abortion(signal)]);
-    if (!signal.aborted) yield workflowEvent(2n, state);
-  };
-  return {
-    followed: followed.promise,
-    end() {
-      state = last;
-      ended.resolve();
-    },
-  };
-}
-
 describe("GET /v1/workflows/{id} with Prefer: wait", () => {
   const stack = suite(() => startStack());
   const get = (seconds: number, more?: RequestInit) => stack().gateway.fetch(path, waiting(seconds, more));
 
   for (const last of [SUCCEEDED, FAILED, CANCELLED])
     it(`answers when the workflow is ${JobState[last]}, told by its events and asked for once more`, async () => {
-      const { followed, end } = script(stack(), last);
+      const { followed, end } = runWorkflow(stack().upstream, { last });
       const calls = await callsDuring(stack().upstream, async () => {
         const answer = get(30);
         await followed;
@@ -80,7 +50,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
   });
 
   it("answers with the workflow as it then is when the time is up, and stops following", async () => {
-    const { followed } = script(stack());
+    const { followed } = runWorkflow(stack().upstream);
     const begin = performance.now();
     const answer = await get(1);
     assert.ok(performance.now() - begin >= 1000);
@@ -103,7 +73,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
   it("is 304 after the wait where the client has what came of it", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(SUCCEEDED);
     const etag = (await get(1)).headers.get("etag") ?? "";
-    const { followed, end } = script(stack());
+    const { followed, end } = runWorkflow(stack().upstream);
     const answer = get(30, { headers: { "If-None-Match": etag } });
     await followed;
     end();
@@ -121,7 +91,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
   for (const [what, lose] of losses)
     it(`asks again for events ${what}`, async () => {
       const { rpcs } = stack().upstream;
-      const { followed, end } = script(stack());
+      const { followed, end } = runWorkflow(stack().upstream);
       const { streamWorkflowEvents: follow } = rpcs;
       assert.ok(follow);
       let opened = 0;
@@ -153,7 +123,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     ],
   ] as const)
     it(`asks ever less often for events that ${what}, and answers when the time is up`, async () => {
-      script(stack());
+      runWorkflow(stack().upstream);
       let opened = 0;
       stack().upstream.rpcs.streamWorkflowEvents = () => {
         opened += 1;
@@ -176,7 +146,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
   });
 
   it("stops following when its client leaves", async () => {
-    const { followed } = script(stack());
+    const { followed } = runWorkflow(stack().upstream);
     const leaving = new AbortController();
     const answer = get(30, { signal: leaving.signal });
     const stream = await followed;
@@ -186,8 +156,8 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
   });
 
   it("counts as the gateway's own time what comes after the wait, and tells them apart in its log", async () => {
-    await using own = disposable(await startStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.6" }));
-    const { followed } = script(own);
+    await using own = await startDisposableStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.6" });
+    const { followed } = runWorkflow(own.upstream);
     const answer = own.gateway.fetch(path, waiting(3));
     await followed;
     hang(own.upstream, "getWorkflow");
@@ -202,7 +172,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
   });
 
   it("does not count the wait as the gateway's own time", async () => {
-    script(stack());
+    runWorkflow(stack().upstream);
     await (await get(1)).text();
     const metrics = await (await stack().gateway.fetch("/metrics")).text();
     const under =
@@ -215,75 +185,6 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     assert.ok(Number(all?.[1]) > 0);
     assert.equal(under?.[1], all?.[1]);
   });
-});
-
-describe("a read that waits", () => {
-  it("takes no place among the requests in flight", async () => {
-    await using stack = disposable(await startStack({}, { MAX_REQUESTS_IN_FLIGHT: "1" }));
-    const { followed, end } = script(stack);
-    const answer = stack.gateway.fetch(path, waiting(30));
-    await followed;
-    assert.equal((await stack.gateway.fetch(path)).status, 200);
-    end();
-    assert.equal((await answer).status, 200);
-    assert.equal((await stack.gateway.fetch(path)).status, 200);
-  });
-
-  it("takes one of the event streams' places, and gives it free", async () => {
-    await using stack = disposable(await startStack({}, { MAX_EVENT_STREAMS: "1" }));
-    const { followed, end } = script(stack);
-    const answer = stack.gateway.fetch(path, waiting(30));
-    await followed;
-    const refused = await stack.gateway.fetch(path, waiting(30));
-    assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "2"]);
-    end();
-    assert.equal((await answer).status, 200);
-    const next = script(stack);
-    const free = stack.gateway.fetch(path, waiting(30));
-    await next.followed;
-    next.end();
-    assert.equal((await free).status, 200);
-  });
-
-  it("answers early when the gateway stops", async () => {
-    await using stack = disposable(await startStack());
-    const { followed } = script(stack);
-    const answer = stack.gateway.fetch(path, waiting(30));
-    await followed;
-    const stopped = stack.gateway.drain();
-    assert.equal((await answer).status, 200);
-    assert.deepEqual(await (await answer).json(), runningJson);
-    await stopped;
-  });
-
-  for (const [what, verdict, status] of [
-    ["is revoked", { allowed: false, denyReason: "revoked" }, 401],
-    ["is another's now", { allowed: true, principal: "bob" }, 401],
-    ["cannot be looked up, and nobody has vouched for it for long", undefined, 503],
-  ] as const)
-    it(`is ${status} once its key ${what}`, async () => {
-      let time = 1;
-      let isRevoked = false;
-      await using stack = disposable(
-        await startStack(
-          {
-            authenticateApiKey() {
-              if (!isRevoked) return { allowed: true, principal: "alice" };
-              if (verdict === undefined) throw new ConnectError("down", Code.Unavailable);
-              return verdict;
-            },
-          },
-          { API_KEYS_ENABLED: "true", STALE_AUTH_SECONDS: "0" },
-          { now: () => time, streamCare: { tickMs: 5, heartbeatMs: 1000 } },
-        ),
-      );
-      const { followed } = script(stack);
-      const answer = stack.gateway.fetch(path, waiting(30, { token: "key" }));
-      await followed;
-      isRevoked = true;
-      time += 31_000;
-      assert.equal((await answer).status, status);
-    });
 });
 
 describe("a read that waits for the sandbox", () => {
@@ -303,8 +204,3 @@ describe("a read that waits for the sandbox", () => {
     assert.ok(step_statuses.every((step) => step.state === "SUCCEEDED" && step.outputs.length > 0));
   });
 });
-
-/** A stack that is closed at the end of its block. */
-function disposable(stack: Stack): Stack & AsyncDisposable {
-  return { ...stack, [Symbol.asyncDispose]: () => stack.close() };
-}

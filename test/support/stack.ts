@@ -29,6 +29,14 @@ export async function startStack(
   };
 }
 
+/** The same for one test: it is closed at the end of the block that it is used in. */
+export async function startDisposableStack(
+  ...options: Parameters<typeof startStack>
+): Promise<Stack & AsyncDisposable> {
+  const stack = await startStack(...options);
+  return { ...stack, [Symbol.asyncDispose]: () => stack.close() };
+}
+
 /** The calls that reach `upstream` while `act` runs. */
 export async function callsDuring(
   upstream: Upstream,

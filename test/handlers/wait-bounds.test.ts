@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { runWorkflow } from "../support/running-workflow.ts";
+import { runningJson } from "../support/samples.ts";
+import { startDisposableStack } from "../support/stack.ts";
+
+const path = "/v1/workflows/w1";
+const waiting = { headers: { Prefer: "wait=30" } };
+
+describe("a read that waits", () => {
+  it("takes no place among the requests in flight", async () => {
+    await using stack = await startDisposableStack({}, { MAX_REQUESTS_IN_FLIGHT: "1" });
+    const { followed, end } = runWorkflow(stack.upstream);
+    const answer = stack.gateway.fetch(path, waiting);
+    await followed;
+    assert.equal((await stack.gateway.fetch(path)).status, 200);
+    end();
+    assert.equal((await answer).status, 200);
+    assert.equal((await stack.gateway.fetch(path)).status, 200);
+  });
+
+  it("takes one of the event streams' places, and gives it free", async () => {
+    await using stack = await startDisposableStack({}, { MAX_EVENT_STREAMS: "1" });
+    const { followed, end } = runWorkflow(stack.upstream);
+    const answer = stack.gateway.fetch(path, waiting);
+    await followed;
+    const refused = await stack.gateway.fetch(path, waiting);
+    assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "2"]);
+    end();
+    assert.equal((await answer).status, 200);
+    const next = runWorkflow(stack.upstream);
+    const free = stack.gateway.fetch(path, waiting);
+    await next.followed;
+    next.end();
+    assert.equal((await free).status, 200);
+  });
+
+  it("answers early when the gateway stops", async () => {
+    await using stack = await startDisposableStack();
+    const { followed } = runWorkflow(stack.upstream);
+    const answer = stack.gateway.fetch(path, waiting);
+    await followed;
+    const stopped = stack.gateway.drain();
+    assert.equal((await answer).status, 200);
+    assert.deepEqual(await (await answer).json(), runningJson);
+    await stopped;
+  });
+
+  for (const [what, verdict, status] of [
+    ["is revoked", { allowed: false, denyReason: "revoked" }, 401],
+    ["is another's now", { allowed: true, principal: "bob" }, 401],
+    ["cannot be looked up, and nobody has vouched for it for long", undefined, 503],
+  ] as const)
+    it(`is ${status} once its key ${what}`, async () => {
+      let time = 1;
+      let isRevoked = false;
+      await using stack = await startDisposableStack(
+        {
+          authenticateApiKey() {
+            if (!isRevoked) return { allowed: true, principal: "alice" };
+            if (verdict === undefined) throw new ConnectError("down", Code.Unavailable);
+            return verdict;
+          },
+        },
+        { API_KEYS_ENABLED: "true", STALE_AUTH_SECONDS: "0" },
+        { now: () => time, streamCare: { tickMs: 5, heartbeatMs: 1000 } },
+      );
+      const { followed } = runWorkflow(stack.upstream);
+      const answer = stack.gateway.fetch(path, { ...waiting, token: "key" });
+      await followed;
+      isRevoked = true;
+      time += 31_000;
+      assert.equal((await answer).status, status);
+    });
+});

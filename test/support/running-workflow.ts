@@ -1,0 +1,62 @@
+import type { HandlerContext } from "@connectrpc/connect";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import type { Workflow } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { stepEvent, workflowEvent, workflowIn } from "./samples.ts";
+import { abortion, signal } from "./stack.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** A workflow that runs, to be read and followed. */
+export interface RunningWorkflow {
+  /** Resolves when somebody follows it, to what aborts when that one has left. */
+  readonly followed: Promise<AbortSignal>;
+  /** Resolves when so many follow it. */
+  followers(count: number): Promise<void>;
+  /** Ends it. */
+  end(): void;
+}
+
+interface RunOptions {
+  /** The state that it ends in. */
+  readonly last?: JobState;
+  /** What is read of it while it runs. */
+  readonly running?: Workflow;
+}
+
+/** Has `upstream` tell of such a workflow, whichever is asked for. */
+export function runWorkflow(
+  { rpcs }: Upstream,
+  { last = JobState.SUCCEEDED, running = workflowIn(JobState.RUNNING) }: RunOptions = {},
+): RunningWorkflow {
+  let state: JobState = JobState.RUNNING;
+  const followed = signal<AbortSignal>();
+  const ended = signal();
+  let following = 0;
+  let changed = signal();
+
+  function count(change: number) {
+    following += change;
+    changed.resolve();
+    changed = signal();
+  }
+
+  rpcs.getWorkflow = () => (state === JobState.RUNNING ? running : workflowIn(state));
+  rpcs.streamWorkflowEvents = async function* (_request, { signal: left }: HandlerContext) {
+    yield workflowEvent(0n, state);
+    yield stepEvent(1n);
+    followed.resolve(left);
+    count(1);
+    await Promise.race([ended.promise, abortion(left)]);
+    count(-1);
+    if (!left.aborted) yield workflowEvent(2n, state);
+  };
+  return {
+    followed: followed.promise,
+    async followers(count) {
+      while (following !== count) await changed.promise;
+    },
+    end() {
+      state = last;
+      ended.resolve();
+    },
+  };
+}
