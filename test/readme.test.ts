@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
 import { parseConfig, prefix, settingNames } from "../src/config.ts";
 import { loadContract } from "../src/contract.ts";
@@ -9,7 +10,7 @@ import { defaultKeepalive } from "../src/orchestrator/grpc-connection.ts";
 import { looksPerSilence } from "../src/orchestrator/grpc-liveness.ts";
 import { demoApiKeys, parseSettings, settingPrefix } from "../src/sandbox/settings.ts";
 import { startTestGateway, suite } from "./support/gateway.ts";
-import { blocks, readme, section } from "./support/readme.ts";
+import { blocks, operatorsPage, readme, section } from "./support/readme.ts";
 
 /** The rows of the table below a heading whose first cell matches `first`, each cell without its backticks. */
 function rows(heading: string, first: RegExp): string[][] {
@@ -31,11 +32,16 @@ function code(cell = ""): string[] {
 }
 
 describe("README: the links", () => {
-  it("lead to files that are there", () => {
-    const targets = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, target = ""]) => target);
-    assert.ok(targets.length > 0);
-    for (const target of targets) assert.ok(existsSync(target), target);
-  });
+  for (const [folder, text] of [
+    [".", readme],
+    ["deploy", operatorsPage],
+  ] as const) {
+    it(`lead to files that are there, from ${folder}`, () => {
+      const targets = [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target = ""]) => target);
+      assert.ok(targets.length > 0);
+      for (const target of targets) assert.ok(existsSync(join(folder, target)), target);
+    });
+  }
 });
 
 describe("README: the figures", () => {
