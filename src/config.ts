@@ -16,7 +16,8 @@ export interface Config {
   readonly allowedOrigins: AllowedOrigins | undefined;
   readonly maxRequestsInFlight: number;
   readonly maxEventStreams: number;
-  readonly orchestratorEndpoint: string;
+  /** They differ in nothing but host and port. */
+  readonly orchestratorEndpoints: readonly string[];
   readonly rpcTimeoutMs: number;
   readonly keepalive: KeepaliveOptions;
   readonly apiToken: string;
@@ -57,10 +58,29 @@ const count = decimal(
     .max(1_000_000, "must be at most 1000000"),
 );
 
-const httpUrl = z.string().refine((text) => {
+function isHttpUrl(text: string): boolean {
   const { protocol = "", username, password, search, hash } = URL.parse(text) ?? {};
   return /^https?:$/.test(protocol) && [username, password, search, hash].every((part) => part === "");
-}, "must be an http:// or https:// URL without user, query and fragment");
+}
+
+const httpUrl = z
+  .string()
+  .refine(isHttpUrl, "must be an http:// or https:// URL without user, query and fragment");
+
+/** Calls go to any of them, and name one path. */
+const endpointList = z.string().transform((text, context) => {
+  const endpoints = text.split(",").map((endpoint) => endpoint.trim());
+  const kinds = new Set(
+    endpoints.map((endpoint) => URL.parse(endpoint)).map((url) => url && url.protocol + url.pathname),
+  );
+  if (!endpoints.every(isHttpUrl)) {
+    const message = "must be http:// or https:// URLs without user, query and fragment, separated by commas";
+    context.addIssue({ code: "custom", message });
+  } else if (kinds.size > 1) {
+    context.addIssue({ code: "custom", message: "must be URLs of one scheme and one path" });
+  }
+  return endpoints;
+});
 
 const bindAddress = z.string().transform((text, context) => {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/i.exec(text);
@@ -101,7 +121,7 @@ const settings = z.object({
   MAX_EVENT_STREAMS: count.prefault("10000"),
   MAX_DOWNLOADS: count.prefault("1000"),
   MAX_REQUESTS_IN_FLIGHT: count.prefault("512"),
-  ORCHESTRATOR_ENDPOINT: httpUrl.prefault("http://127.0.0.1:50051"),
+  ORCHESTRATOR_ENDPOINT: endpointList.prefault("http://127.0.0.1:50051"),
   ORCHESTRATOR_RPC_TIMEOUT_SECONDS: seconds.prefault("10"),
   ORCHESTRATOR_PING_TIMEOUT_SECONDS: seconds.prefault("2"),
   ORCHESTRATOR_KEEPALIVE_SECONDS: seconds.prefault("30"),
@@ -184,7 +204,7 @@ function configFrom(values: z.output<typeof settings>): Config {
     allowedOrigins: values.CORS_ALLOWED_ORIGINS,
     maxRequestsInFlight: values.MAX_REQUESTS_IN_FLIGHT,
     maxEventStreams: values.MAX_EVENT_STREAMS,
-    orchestratorEndpoint: values.ORCHESTRATOR_ENDPOINT,
+    orchestratorEndpoints: values.ORCHESTRATOR_ENDPOINT,
     rpcTimeoutMs: values.ORCHESTRATOR_RPC_TIMEOUT_SECONDS,
     keepalive: {
       pingTimeoutMs: values.ORCHESTRATOR_PING_TIMEOUT_SECONDS,

@@ -60,10 +60,10 @@ export async function startGateway(
   const { rpcTimeoutMs, apiKeys } = config;
   const contract = options.contract ?? loadContract();
   const metrics = createMetrics();
-  const { client, close: closeOrchestrator } = createOrchestrator(
-    config.orchestratorEndpoint,
-    config.keepalive,
-  );
+  const { client, close: closeOrchestrator } = createOrchestrator(config.orchestratorEndpoints, {
+    keepalive: config.keepalive,
+    logger,
+  });
   const store = config.objectStore === undefined ? undefined : createObjectStore(config.objectStore);
   const streams = new OpenStreams(options.streamCare ?? defaultCare, config.maxEventStreams);
   const keys =

@@ -41,8 +41,8 @@ const defaults: [name: string, text: string, read: (config: Config) => unknown, 
   [
     "ORCHESTRATOR_ENDPOINT",
     "http://127.0.0.1:50051",
-    (c) => c.orchestratorEndpoint,
-    "http://127.0.0.1:50051",
+    (c) => c.orchestratorEndpoints,
+    ["http://127.0.0.1:50051"],
   ],
   ["API_TOKEN", "dev-token", ({ apiToken }) => apiToken, "dev-token"],
   ["ORCHESTRATOR_RPC_TIMEOUT_SECONDS", "10", ({ rpcTimeoutMs }) => rpcTimeoutMs, 10_000],
@@ -62,6 +62,8 @@ const defaults: [name: string, text: string, read: (config: Config) => unknown, 
   ["DRAIN_DELAY_SECONDS", "5", ({ drainDelayMs }) => drainDelayMs, 5000],
   ["SHUTDOWN_GRACE_SECONDS", "20", ({ shutdownGraceMs }) => shutdownGraceMs, 20_000],
 ];
+
+const notEndpoints = "must be http:// or https:// URLs without user, query and fragment, separated by commas";
 
 /** Times that may be none at all. */
 const mayBeZero = ["STALE_AUTH_SECONDS", "DRAIN_DELAY_SECONDS"];
@@ -137,7 +139,7 @@ describe("parseConfig", () => {
       allowedOrigins: ["https://console.example", "http://localhost:3000"],
       maxEventStreams: 12,
       maxRequestsInFlight: 13,
-      orchestratorEndpoint: "https://orchestrator.internal:443",
+      orchestratorEndpoints: ["https://orchestrator.internal:443"],
       rpcTimeoutMs: 2500,
       apiToken: "s3cret!",
       keepalive: { pingTimeoutMs: 1500, keepaliveMs: 14_000 },
@@ -189,14 +191,26 @@ describe("parseConfig", () => {
         "must be host:port, such as 0.0.0.0:8080 or [::]:8080",
       ],
     ),
-    ...["ORCHESTRATOR_ENDPOINT", "R2_ENDPOINT"].flatMap((name) =>
-      ["127.0.0.1:50051", "grpc://a:1", "http://", "no url", "http://u:p@a", "http://a?b", "http://a#b"].map(
-        (value): [string, string, string] => [
-          name,
-          value,
-          "must be an http:// or https:// URL without user, query and fragment",
-        ],
-      ),
+    ...[
+      "127.0.0.1:50051",
+      "grpc://a:1",
+      "http://",
+      "no url",
+      "http://u:p@a",
+      "http://a?b",
+      "http://a#b",
+    ].flatMap((value): [string, string, string][] => [
+      ["R2_ENDPOINT", value, "must be an http:// or https:// URL without user, query and fragment"],
+      ["ORCHESTRATOR_ENDPOINT", value, notEndpoints],
+      ["ORCHESTRATOR_ENDPOINT", `http://b:2,${value}`, notEndpoints],
+    ]),
+    ["ORCHESTRATOR_ENDPOINT", "http://a:1,", notEndpoints],
+    ...["http://a:1,https://b:1", "http://a:1/x,http://b:1/y", "http://a:1,http://b:1/y"].map(
+      (value): [string, string, string] => [
+        "ORCHESTRATOR_ENDPOINT",
+        value,
+        "must be URLs of one scheme and one path",
+      ],
     ),
     ["API_TOKEN", "", "must be one word of printable ASCII"],
     ["API_TOKEN", "two words", "must be one word of printable ASCII"],
@@ -251,6 +265,13 @@ describe("parseConfig", () => {
       `${prefix}R2_SECRET_ACCESS_KEY must be set, since R2_ENDPOINT is`,
     ]);
     assert.equal(configOf({ R2_ACCESS_KEY_ID: "a" }).objectStore, undefined);
+  });
+
+  it("takes several orchestrators, with spaces between them or without", () => {
+    assert.deepEqual(
+      configOf({ ORCHESTRATOR_ENDPOINT: "http://a:1, http://b:2,http://[::1]:3" }).orchestratorEndpoints,
+      ["http://a:1", "http://b:2", "http://[::1]:3"],
+    );
   });
 
   it("wants a drain delay that leaves some of the grace", () => {

@@ -1,9 +1,14 @@
 import { createClient } from "@connectrpc/connect";
 import type { Client } from "@connectrpc/connect";
 import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { createGrpcConnection, defaultKeepalive } from "./grpc-connection.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { watchAddresses } from "./address-watch.ts";
+import type { LookUp } from "./address-watch.ts";
+import { GrpcBalancer } from "./grpc-balancer.ts";
+import { defaultKeepalive } from "./grpc-connection.ts";
 import type { KeepaliveOptions } from "./grpc-connection.ts";
 import { serverStreamFunction } from "./grpc-stream-function.ts";
+import { hostOf, targetOf } from "./grpc-target.ts";
 import { createGrpcTransport } from "./grpc-transport.ts";
 import type { GrpcTransportOptions } from "./grpc-transport.ts";
 
@@ -29,30 +34,45 @@ export interface Orchestrator {
   close(): void;
 }
 
+/** How to reach orchestrators. */
+export interface OrchestratorOptions {
+  readonly keepalive?: KeepaliveOptions;
+  readonly logger: Logger;
+  readonly lookUp?: LookUp;
+  readonly refreshMs?: number;
+}
+
 /** Largest message that is accepted from the orchestrator, in bytes. */
 const readMaxBytes = 64 * 1024 * 1024;
 
 /**
- * Connects to the orchestrator at `endpoint`, lazily and again after every loss. Event streams, which are silent
- * by nature, have a connection of their own.
+ * Connects to the orchestrators at `endpoints`, lazily and again after every loss: those that are listed, and of a name
+ * each address that it stands for. They differ in nothing but host and port.
  */
 export function createOrchestrator(
-  endpoint: string,
-  { pingTimeoutMs, keepaliveMs }: KeepaliveOptions = defaultKeepalive,
+  endpoints: readonly string[],
+  { keepalive = defaultKeepalive, logger, lookUp, refreshMs }: OrchestratorOptions,
 ): Orchestrator {
-  const connections = {
-    calls: createGrpcConnection(endpoint, { silenceMs: pingTimeoutMs, pingTimeoutMs }),
-    streams: createGrpcConnection(endpoint, { silenceMs: keepaliveMs, pingTimeoutMs }),
-  };
-  const shared = { pathPrefix: new URL(endpoint).pathname.replace(/\/$/, ""), readMaxBytes };
+  const urls = endpoints.map((endpoint) => new URL(endpoint));
+  const balancer = new GrpcBalancer({ keepalive, logger, onLost: () => watch.refresh() });
+  const watch = watchAddresses([...new Set(urls.map(hostOf))], {
+    lookUp,
+    refreshMs,
+    logger,
+    onLook: (addresses) =>
+      balancer.update(
+        urls.flatMap((url) => (addresses.get(hostOf(url)) ?? []).map((host) => targetOf(url, host))),
+      ),
+  });
+  const shared = { pathPrefix: urls[0]?.pathname.replace(/\/$/, "") ?? "", readMaxBytes };
   return {
     client: orchestratorClient(
-      { ...shared, connection: connections.calls },
-      { ...shared, connection: connections.streams },
+      { ...shared, connection: balancer.calls },
+      { ...shared, connection: balancer.streams },
     ),
     close() {
-      connections.calls.close();
-      connections.streams.close();
+      watch.close();
+      balancer.close();
     },
   };
 }

@@ -36,8 +36,8 @@ const longestTimer = 2 ** 31 - 1;
 /**
  * One gRPC call, with one request message, in progress. A call that ends without status or trailers was lost,
  * which is Unavailable, by whatever HTTP/2 code: servers and proxies that drop a call do not agree on one, and
- * many just end it, or say CANCELLED. One that was lost before any answer is made once more, where no work is
- * done twice by that.
+ * many just end it, or say CANCELLED. One that was lost before any answer is made again, as often as the
+ * connection allows, where no work is done twice by that.
  */
 export class GrpcCall {
   readonly #connection: GrpcConnection;
@@ -47,8 +47,9 @@ export class GrpcCall {
   readonly #onAbort = () => this.#giveUp(abortError(this.#signal));
   // Forgotten at the end: Node keeps a stream for a while after it, and what was received is not to wait with it.
   #listener: GrpcCallListener | undefined;
-  /** For a second try; undefined where there is to be none any more. */
+  /** For another try; undefined where there is to be none any more. */
   #request: GrpcRequest | undefined;
+  #tries = 1;
   #stream: ClientHttp2Stream;
   #header: IncomingHttpHeaders | undefined;
   #trailer: IncomingHttpHeaders | undefined;
@@ -145,12 +146,13 @@ export class GrpcCall {
     this.#finish()?.ended(error ?? this.#loss());
   }
 
-  /** Makes a call that was lost once more, within its deadline, where that is of use and does no harm. */
+  /** Makes a call that was lost again, within its deadline, where that is of use and does no harm. */
   #openAgain(): boolean {
     const request = this.#request;
     if (request === undefined) return false;
     if (!request.isRepeatable && !(this.#failure instanceof NotSentError)) return false;
-    this.#request = undefined;
+    if (this.#tries >= this.#connection.tries) return false;
+    this.#tries += 1;
     const { timeoutMs = 0 } = request;
     const left = timeoutMs > 0 ? Math.max(1, timeoutMs - (performance.now() - this.#startedAt)) : 0;
     try {

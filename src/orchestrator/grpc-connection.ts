@@ -1,16 +1,33 @@
 import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { GrpcSession } from "./grpc-session.ts";
-import type { GrpcPool } from "./grpc-session.ts";
+import type { GrpcPool, GrpcServerWatch } from "./grpc-session.ts";
+import type { GrpcTarget } from "./grpc-target.ts";
 
 /** Where calls open their HTTP/2 streams. How many sessions there are, and to whom, is its own affair. */
 export interface GrpcConnection {
+  /** How often a call may be made in all that is lost each time. */
+  readonly tries: number;
   /**
    * Opens a stream, at once: it waits by itself for the session to connect. What goes wrong with the session
    * is told by the stream's `error` and `close`; only headers that cannot be sent, and a connection that was
    * closed, throw. A NotSentError tells that the server has seen nothing of the stream.
    */
   open(headers: OutgoingHttpHeaders): ClientHttp2Stream;
+}
+
+/** The connection with one server. */
+export interface GrpcServerConnection extends GrpcConnection {
+  /** Whether a session keeps calls waiting and has brought nothing for a while. */
+  readonly isQuiet: boolean;
+  /** How many sessions there are. */
+  readonly sessions: number;
+  /** Begins a session, to find out whether the server is there. */
+  connect(): void;
+  /** Finds out now whether it still is, where there are sessions. */
+  check(): void;
+  /** Ends each session with its last stream; new streams go on new ones. */
+  retire(): void;
   /** Ends every session and every stream at once. */
   close(): void;
 }
@@ -32,29 +49,41 @@ interface GrpcConnectionOptions {
   readonly silenceMs?: number;
   /** Longest wait for the answer to a ping, in milliseconds. */
   readonly pingTimeoutMs?: number;
+  /** Hears how it goes. */
+  readonly watch?: GrpcServerWatch;
   /** A session has 2^30 stream ids (RFC 9113 §5.1.1); Node would refuse every stream after the last one. */
   readonly streamsPerSession?: number;
 }
+
+/** For a server that nobody else can stand in for. */
+const unwatched: GrpcServerWatch = {
+  reached: () => undefined,
+  lost: () => undefined,
+  left: () => undefined,
+  hasOthers: () => false,
+};
 
 /** How many streams at a time RFC 9113 §6.5.2 wants servers to allow at least. */
 const usualLimit = 100;
 
 /**
- * As many sessions with the origin of `endpoint` as its limit of streams at a time demands: a stream goes on
+ * As many sessions with the server at `target` as its limit of streams at a time demands: a stream goes on
  * the oldest session that has room, and on a new one where none has. A session takes no more once it is lost,
  * has had its GOAWAY or runs out of stream ids, and none for a while once another is lost: until it has received
  * something. One that carries nothing is closed when another has room.
  */
 export function createGrpcConnection(
-  endpoint: string,
+  target: GrpcTarget,
   {
     pingTimeoutMs = defaultKeepalive.pingTimeoutMs,
     silenceMs = pingTimeoutMs,
     streamsPerSession = 2 ** 29,
+    watch = unwatched,
   }: GrpcConnectionOptions = {},
-): GrpcConnection {
+): GrpcServerConnection {
   const pool: GrpcPool = {
-    endpoint: new URL(endpoint),
+    target,
+    watch,
     sessions: new Set(),
     streamsPerSession,
     assumedLimit: usualLimit,
@@ -64,10 +93,27 @@ export function createGrpcConnection(
   let isClosed = false;
 
   return {
+    tries: 2,
+    get isQuiet() {
+      for (const session of pool.sessions) if (session.isQuiet) return true;
+      return false;
+    },
+    get sessions() {
+      return pool.sessions.size;
+    },
     open(headers) {
       if (isClosed) throw new ConnectError("the connection is closed", Code.Unavailable);
       for (const session of pool.sessions) if (session.hasRoom) return session.open(headers);
       return new GrpcSession(pool).open(headers);
+    },
+    connect() {
+      if (!isClosed) new GrpcSession(pool);
+    },
+    check() {
+      for (const session of pool.sessions) session.check();
+    },
+    retire() {
+      for (const session of pool.sessions) session.retire();
     },
     close() {
       isClosed = true;

@@ -51,6 +51,20 @@ export class GrpcLiveness {
     if (this.#timer === undefined) this.#lookLater();
   }
 
+  /** Whether nothing has come since a look, which was long enough ago to find it so. */
+  get isQuiet(): boolean {
+    return this.#quietLooks > 0 && this.#socket.bytesRead === this.#bytes;
+  }
+
+  /** Asks the peer now, however short the silence. */
+  check(): void {
+    // Before its settings it has a time of its own.
+    if (this.#session.destroyed || this.#isAsked || this.#socket.bytesRead === 0) return;
+    this.#bytes = this.#socket.bytesRead;
+    this.#after(this.#times.pingTimeoutMs, () => this.#look());
+    this.#ask();
+  }
+
   #look(): void {
     // What is left of it waits for the peer to close its side too.
     if (this.#session.destroyed) return void this.#socket.destroy();

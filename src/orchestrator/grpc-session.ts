@@ -3,10 +3,24 @@ import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders, Settin
 import type { Socket } from "node:net";
 import { GrpcLiveness } from "./grpc-liveness.ts";
 import { connectSocket } from "./grpc-socket.ts";
+import type { GrpcTarget } from "./grpc-target.ts";
+
+/** Who hears what the sessions with a server find out about it. */
+export interface GrpcServerWatch {
+  /** The server has told its settings on a new session. */
+  reached(): void;
+  /** A session was not established, or was lost. */
+  lost(): void;
+  /** The server ends a session in good order. */
+  left(): void;
+  /** Whether calls may go to another server instead. */
+  hasOthers(): boolean;
+}
 
 /** The sessions of one connection, and what they share. */
 export interface GrpcPool {
-  readonly endpoint: URL;
+  readonly target: GrpcTarget;
+  readonly watch: GrpcServerWatch;
   /** Oldest first; each leaves when its socket is closed. */
   readonly sessions: Set<GrpcSession>;
   /** How many streams a session carries in its life. */
@@ -19,10 +33,10 @@ export interface GrpcPool {
   readonly pingTimeoutMs: number;
 }
 
-/** What a stream ends with for which there was no room after all; the server has seen nothing of it. */
+/** What a stream ends with of which the server has seen nothing. */
 export class NotSentError extends Error {
-  constructor() {
-    super("the server allows fewer streams at a time than waited for its settings");
+  constructor(message: string, cause?: Error) {
+    super(message, { cause });
     this.name = "NotSentError";
   }
 }
@@ -39,6 +53,7 @@ export class GrpcSession {
     // Before the call hears of it, which may then be made again.
     this.#isLost = true;
     this.#doubtOthers();
+    this.#tellLoss();
   };
   #limit: number;
   #streams = 0;
@@ -46,6 +61,8 @@ export class GrpcSession {
   /** The streams that wait for the server's settings; undefined when those have come. */
   #waiting: ClientHttp2Stream[] | undefined = [];
   #isLost = false;
+  /** Whether its end is told already, or is this side's own doing. */
+  #isTold = false;
   /** The bytes that it had received when it came into doubt; undefined before. */
   #bytesInDoubt: number | undefined;
 
@@ -53,8 +70,10 @@ export class GrpcSession {
   constructor(pool: GrpcPool) {
     this.#pool = pool;
     this.#limit = pool.assumedLimit;
-    this.#socket = connectSocket(pool.endpoint);
-    this.#session = connect(pool.endpoint, {
+    this.#socket = connectSocket(pool.target);
+    // Before the session hears of it, which ends its streams.
+    this.#socket.once("error", (error) => this.#giveBack(error)).once("close", () => this.#giveBack());
+    this.#session = connect(pool.target.endpoint, {
       createConnection: () => this.#socket,
       settings: { enablePush: false },
       // Nothing is sent before the server has told its limit, so that it need not refuse anything.
@@ -65,6 +84,8 @@ export class GrpcSession {
       .on("remoteSettings", (settings: Settings) => this.#adopt(settings))
       .on("goaway", (code) => {
         this.#doubtOthers();
+        this.#isTold = true;
+        pool.watch.left();
         // Too many pings: https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md
         if (code !== constants.NGHTTP2_ENHANCE_YOUR_CALM) return;
         pool.silenceMs = Math.max(pool.silenceMs, 2 * silenceMs);
@@ -74,10 +95,16 @@ export class GrpcSession {
     this.#liveness = new GrpcLiveness(this.#session, this.#socket, pool, {
       isIdle: () => this.#streams === 0,
       whenIdle: () => this.#whenIdle(),
-      isDead: (reason) => this.destroy(reason),
+      isDead: (reason) => {
+        this.#giveBack(reason);
+        this.destroy(reason);
+      },
     });
     pool.sessions.add(this);
-    this.#socket.once("close", () => pool.sessions.delete(this));
+    this.#socket.once("close", () => {
+      pool.sessions.delete(this);
+      this.#tellLoss();
+    });
   }
 
   /** Whether it takes another stream. */
@@ -93,6 +120,11 @@ export class GrpcSession {
     );
   }
 
+  /** Whether its peer keeps calls waiting and has not said a word for a while. */
+  get isQuiet(): boolean {
+    return this.#streams > 0 && this.#liveness.isQuiet;
+  }
+
   /** Opens a stream; it ends with a NotSentError where the server turns out to have no room for it. */
   open(headers: OutgoingHttpHeaders): ClientHttp2Stream {
     const stream = this.#session.request(headers);
@@ -104,11 +136,37 @@ export class GrpcSession {
     return stream;
   }
 
+  /** Takes no more streams, and ends with the last one. */
+  retire(): void {
+    this.#isTold = true;
+    this.#session.close();
+  }
+
+  /** Finds out now whether its peer is there. */
+  check(): void {
+    if (!this.#isTold) this.#liveness.check();
+  }
+
   /** Ends it, and its streams, at once. */
   destroy(reason?: Error): void {
     this.#session.destroy(reason);
     // The session would first send what it has still to say, to a peer that may not read.
     this.#socket.destroy();
+  }
+
+  #tellLoss(): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
+    this.#pool.watch.lost();
+  }
+
+  /** Lets the calls that wait for the settings go to another server, where there is one. */
+  #giveBack(cause?: Error): void {
+    if (!this.#pool.watch.hasOthers()) return;
+    for (const stream of this.#waiting ?? []) {
+      if (!stream.closed && !stream.destroyed) stream.destroy(new NotSentError("no connection", cause));
+    }
+    this.#waiting = undefined;
   }
 
   /** What has happened to its peer may have happened to the others, and is only not found yet. */
@@ -129,15 +187,21 @@ export class GrpcSession {
     this.#limit = maxConcurrentStreams;
     if (maxConcurrentStreams > 0) this.#pool.assumedLimit = maxConcurrentStreams;
     const waiting = this.#waiting?.filter(({ closed, destroyed }) => !closed && !destroyed) ?? [];
+    const isNew = this.#waiting !== undefined;
     this.#waiting = undefined;
-    for (const stream of waiting.slice(maxConcurrentStreams)) stream.destroy(new NotSentError());
+    for (const stream of waiting.slice(maxConcurrentStreams)) {
+      stream.destroy(
+        new NotSentError("the server allows fewer streams at a time than waited for its settings"),
+      );
+    }
     // A server that takes nothing here may take it on another session.
     if (maxConcurrentStreams === 0) this.#session.close();
+    else if (isNew) this.#pool.watch.reached();
   }
 
   /** Closes it where it is of no use: it takes no more, or another session does too. */
   #whenIdle(): void {
     const isSpare = [...this.#pool.sessions].some((other) => other !== this && other.hasRoom);
-    if (isSpare || !this.hasRoom) this.#session.close();
+    if (isSpare || !this.hasRoom) this.retire();
   }
 }

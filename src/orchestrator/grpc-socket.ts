@@ -1,11 +1,19 @@
 import { connect as connectTcp, isIP } from "node:net";
 import type { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { hostOf } from "./grpc-target.ts";
+import type { GrpcTarget } from "./grpc-target.ts";
 
-/** Connects to the origin of `endpoint`, http or https, for HTTP/2. */
-export function connectSocket({ protocol, hostname, port }: URL): Socket {
-  const host = hostname.replace(/^\[|\]$/g, "");
-  if (protocol === "http:") return connectTcp({ host, port: Number(port || 80) });
-  const servername = isIP(host) === 0 ? host : "";
-  return connectTls({ host, port: Number(port || 443), servername, ALPNProtocols: ["h2"] });
+/** Connects to a target for HTTP/2, by TLS where its endpoint is https. */
+export function connectSocket({ endpoint, host, port, secureContext }: GrpcTarget): Socket {
+  if (endpoint.protocol === "http:") return connectTcp({ host, port });
+  const name = hostOf(endpoint);
+  return connectTls({
+    host,
+    port,
+    // Certificates are for the name, whatever address it stands for.
+    servername: isIP(name) === 0 ? name : "",
+    ALPNProtocols: ["h2"],
+    ...(secureContext === undefined ? {} : { secureContext: secureContext() }),
+  });
 }

@@ -5,6 +5,7 @@ import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import type { Transport } from "@connectrpc/connect";
 import { createGrpcConnection } from "../../src/orchestrator/grpc-connection.ts";
+import { targetOf } from "../../src/orchestrator/grpc-target.ts";
 import { createGrpcTransport } from "../../src/orchestrator/grpc-transport.ts";
 import { loadSuiteMessages, suiteService } from "./suite-messages.ts";
 import type { CallResult, CallToMake, SuiteHeader } from "./suite-messages.ts";
@@ -49,7 +50,7 @@ async function answer(request: CallToMake): Promise<void> {
 
 /** Makes one call on a connection of its own; rejects where the case itself cannot be run. */
 async function makeCall(request: CallToMake): Promise<CallResult> {
-  const connection = createGrpcConnection(`http://${request.host}:${request.port}`);
+  const connection = createGrpcConnection(targetOf(new URL(`http://${request.host}:${request.port}`)));
   const transport = createGrpcTransport({
     connection,
     pathPrefix: "",

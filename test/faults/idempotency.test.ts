@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import type { Schema } from "../../src/contract.ts";
-import { createOrchestrator } from "../../src/orchestrator/client.ts";
+import { connectTo } from "../support/orchestrator.ts";
 import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
 import { startTestGateway, suite } from "../support/gateway.ts";
 import type { TestGateway } from "../support/gateway.ts";
@@ -101,7 +101,7 @@ describe("POST /v1/workflows with an Idempotency-Key, over two gateways", () => 
 describe("POST /v1/workflows with an Idempotency-Key, when the orchestrator is lost before its answer", () => {
   const sandbox = suite(() => startSandbox({ ...sandboxSettings, stepSeconds: 3600 }));
   const orchestrator = suite(() => {
-    const { client, close } = createOrchestrator(sandbox().orchestratorUrl);
+    const { client, close } = connectTo([sandbox().orchestratorUrl]);
     return Promise.resolve({ client, close: () => Promise.resolve(close()) });
   });
   const stack = suite(() => startStack());

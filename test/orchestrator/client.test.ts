@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { WorkflowEventSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { createOrchestrator } from "../../src/orchestrator/client.ts";
+
 import { suite } from "../support/gateway.ts";
-import { clientSuite } from "../support/orchestrator.ts";
+import { clientSuite, connectTo } from "../support/orchestrator.ts";
 import { startUpstream } from "../support/upstream.ts";
 
 const event = create(WorkflowEventSchema, { workflowId: "w1", eventId: 1n });
@@ -81,7 +81,7 @@ describe("createOrchestrator", () => {
   it("makes an orchestrator that cannot be reached Unavailable", async () => {
     const gone = await startUpstream();
     await gone.close();
-    const connection = createOrchestrator(gone.url);
+    const connection = connectTo([gone.url]);
     await assert.rejects(connection.client.getWorkflow({ workflowId: "w1" }), { code: Code.Unavailable });
     connection.close();
   });

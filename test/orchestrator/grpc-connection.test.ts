@@ -5,6 +5,7 @@ import { createClient, Code } from "@connectrpc/connect";
 import type { ConnectError } from "@connectrpc/connect";
 import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createGrpcConnection } from "../../src/orchestrator/grpc-connection.ts";
+import { targetOf } from "../../src/orchestrator/grpc-target.ts";
 import { createGrpcTransport } from "../../src/orchestrator/grpc-transport.ts";
 import { suite } from "../support/gateway.ts";
 import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
@@ -24,7 +25,7 @@ function answer(peer: Peer): void {
 /** A client over a connection whose sessions the test sees. */
 function watchedClient(url: string, options = {}) {
   const sessions = new Set<ClientHttp2Session>();
-  const connection = createGrpcConnection(url, options);
+  const connection = createGrpcConnection(targetOf(new URL(url)), options);
   const watched: typeof connection = {
     ...connection,
     open(headers) {

@@ -7,7 +7,7 @@ import {
   WorkflowEventSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { createOrchestrator } from "../../src/orchestrator/client.ts";
+import { connectTo } from "../support/orchestrator.ts";
 import { suite } from "../support/gateway.ts";
 import { startGrpcJsOrchestrator } from "../support/grpc-js-orchestrator.ts";
 import type { GrpcJsOrchestrator, StreamingRpc, UnaryRpc } from "../support/grpc-js-orchestrator.ts";
@@ -17,7 +17,7 @@ const event = (id: number): Message => create(WorkflowEventSchema, { workflowId:
 /** The orchestrator's client, and a server of another library behind it. */
 async function startPair() {
   const server = await startGrpcJsOrchestrator();
-  const { client, close } = createOrchestrator(server.url);
+  const { client, close } = connectTo([server.url]);
   return {
     server,
     client,
@@ -124,7 +124,7 @@ describe("createOrchestrator with a grpc-js server", () => {
     it(`says Unavailable when the server dies, and reaches the next one, for a ${kind}`, async () => {
       const mortal = await startGrpcJsOrchestrator();
       const port = Number(new URL(mortal.url).port);
-      const { client, close } = createOrchestrator(mortal.url);
+      const { client, close } = connectTo([mortal.url]);
       const begin = () =>
         kind === "call"
           ? client.getWorkflow({})

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createGrpcConnection } from "../../src/orchestrator/grpc-connection.ts";
+import { targetOf } from "../../src/orchestrator/grpc-target.ts";
 import { serverStreamFunction } from "../../src/orchestrator/grpc-stream-function.ts";
 import { suite } from "../support/gateway.ts";
 import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
@@ -17,7 +18,7 @@ const ok = { "grpc-status": "0" };
 
 /** The function under test, over a connection to `url`. */
 function streamsOf(url: string) {
-  const connection = createGrpcConnection(url);
+  const connection = createGrpcConnection(targetOf(new URL(url)));
   const { streamWorkflowEvents } = OrchestratorService.method;
   const follow = serverStreamFunction({ connection, pathPrefix: "", readMaxBytes }, streamWorkflowEvents);
   return { follow, close: () => Promise.resolve(connection.close()) };

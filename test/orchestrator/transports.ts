@@ -4,6 +4,7 @@ import { OrchestratorService } from "../../generated/proto/foldforge/orchestrato
 import { orchestratorClient } from "../../src/orchestrator/client.ts";
 import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
 import { createGrpcConnection } from "../../src/orchestrator/grpc-connection.ts";
+import { targetOf } from "../../src/orchestrator/grpc-target.ts";
 import { createGrpcTransport } from "../../src/orchestrator/grpc-transport.ts";
 
 /** A client over one of the transports. */
@@ -28,7 +29,7 @@ export const readMaxBytes = 4 * 1024 * 1024;
 /** Our transport, and the one that it stands in for. */
 export const transports = {
   ours(url: string, options?: Parameters<typeof createGrpcConnection>[1]): ClientUnderTest {
-    const connection = createGrpcConnection(url, options);
+    const connection = createGrpcConnection(targetOf(new URL(url)), options);
     const transport = createGrpcTransport({ connection, pathPrefix: "", readMaxBytes });
     return {
       client: createClient(OrchestratorService, transport),
@@ -37,7 +38,7 @@ export const transports = {
   },
   /** Our transport as the gateway uses it. */
   gateway(url: string, options?: Parameters<typeof createGrpcConnection>[1]): ClientUnderTest {
-    const connection = createGrpcConnection(url, options);
+    const connection = createGrpcConnection(targetOf(new URL(url)), options);
     const shared = { connection, pathPrefix: "", readMaxBytes };
     return {
       client: orchestratorClient(shared, shared),

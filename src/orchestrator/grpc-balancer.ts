@@ -1,0 +1,81 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { GrpcConnection } from "./grpc-connection.ts";
+import { GrpcServer } from "./grpc-server.ts";
+import type { GrpcServerOptions } from "./grpc-server.ts";
+import { addressOf } from "./grpc-target.ts";
+import type { GrpcTarget } from "./grpc-target.ts";
+
+/**
+ * Spreads calls over servers that can stand in for each other, in turn over those that are there. Where none is, calls
+ * try each, so that they fail with the reason.
+ */
+export class GrpcBalancer {
+  readonly calls: GrpcConnection;
+  readonly streams: GrpcConnection;
+  readonly #options: GrpcServerOptions;
+  #servers: ReadonlyMap<string, GrpcServer> = new Map();
+  #list: readonly GrpcServer[] = [];
+  /** Those that are there no more for new calls, and still carry some. */
+  #retired: GrpcServer[] = [];
+  #turn = 0;
+
+  /** Has no servers until it is told of some. */
+  constructor(options: Omit<GrpcServerOptions, "hasOthers">) {
+    this.#options = { ...options, hasOthers: () => this.#list.length > 1 };
+    this.calls = this.#connection("calls");
+    this.streams = this.#connection("streams");
+  }
+
+  /** How many servers there are, and how many of them are there. */
+  get count(): { readonly all: number; readonly reached: number } {
+    const reached = this.#list.filter(({ isReached }) => isReached);
+    return { all: this.#list.length, reached: reached.length };
+  }
+
+  /** Calls go to `targets` from now on; those under way on others end where they are. */
+  update(targets: readonly GrpcTarget[]): void {
+    const before = this.#servers;
+    const server = (target: GrpcTarget) =>
+      before.get(addressOf(target)) ?? new GrpcServer(target, this.#options);
+    const now = new Map(targets.map((target) => [addressOf(target), server(target)]));
+    const left = [...before].filter(([address]) => !now.has(address)).map(([, gone]) => gone);
+    for (const gone of left) gone.retire();
+    this.#retired = [...this.#retired, ...left].filter(({ isIdle }) => !isIdle);
+    this.#servers = now;
+    this.#list = [...now.values()];
+    // One alone is connected when it is called.
+    if (now.size > 1) for (const one of this.#list) one.tryOut();
+  }
+
+  /** Ends every connection with its last stream; new calls connect anew. */
+  renew(): void {
+    for (const server of this.#list) server.renew();
+  }
+
+  close(): void {
+    for (const server of [...this.#list, ...this.#retired]) server.close();
+  }
+
+  #connection(kind: "calls" | "streams"): GrpcConnection {
+    const triesNow = () => Math.max(2, this.#list.length + 1);
+    return {
+      get tries() {
+        return triesNow();
+      },
+      open: (headers) => this.#pick()[kind].open(headers),
+    };
+  }
+
+  #pick(): GrpcServer {
+    const all = this.#list;
+    const [only] = all;
+    if (only !== undefined && all.length === 1) return only;
+    const reached = all.filter(({ isReached }) => isReached);
+    const lively = reached.filter(({ calls }) => !calls.isQuiet);
+    const choice = [lively, reached, all].find(({ length }) => length > 0) ?? [];
+    this.#turn = (this.#turn + 1) % (1 << 30);
+    const server = choice[this.#turn % choice.length];
+    if (server === undefined) throw new ConnectError("no orchestrator is known", Code.Unavailable);
+    return server;
+  }
+}

@@ -1,0 +1,128 @@
+import type { Logger } from "../telemetry/logger.ts";
+import { createGrpcConnection } from "./grpc-connection.ts";
+import type { GrpcServerConnection, KeepaliveOptions } from "./grpc-connection.ts";
+import { addressOf } from "./grpc-target.ts";
+import type { GrpcTarget } from "./grpc-target.ts";
+
+/** What a server is told about, and tells, those around it. */
+export interface GrpcServerOptions {
+  readonly keepalive: KeepaliveOptions;
+  readonly logger: Logger;
+  /** Whether another one can be called instead. */
+  readonly hasOthers: () => boolean;
+  /** Hears of each loss. */
+  readonly onLost: () => void;
+}
+
+/** The rests before a server that cannot be reached is tried again, in milliseconds: each twice the one before. */
+const firstRestMs = 250;
+const longestRestMs = 8000;
+
+/** One of several servers: its connections, and whether it is there. One that is not is tried again with back-off. */
+export class GrpcServer {
+  readonly calls: GrpcServerConnection;
+  /** Event streams, which are silent by nature, have a connection of their own. */
+  readonly streams: GrpcServerConnection;
+  readonly #address: string;
+  readonly #options: GrpcServerOptions;
+  #isReached = false;
+  #isTrying = false;
+  /** Failures in a row. */
+  #failures = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isGone = false;
+
+  constructor(target: GrpcTarget, options: GrpcServerOptions) {
+    const { pingTimeoutMs, keepaliveMs } = options.keepalive;
+    this.#address = addressOf(target);
+    this.#options = options;
+    const watch = {
+      reached: () => this.#reach(),
+      lost: () => {
+        this.#lose();
+        // What has happened to one connection may have happened to the other, and is only not found yet.
+        this.calls.check();
+        this.streams.check();
+      },
+      left: () => this.#lose(),
+      hasOthers: options.hasOthers,
+    };
+    this.calls = createGrpcConnection(target, { silenceMs: pingTimeoutMs, pingTimeoutMs, watch });
+    this.streams = createGrpcConnection(target, { silenceMs: keepaliveMs, pingTimeoutMs, watch });
+  }
+
+  /** Whether it was there when it was heard of last. */
+  get isReached(): boolean {
+    return this.#isReached;
+  }
+
+  /** Whether its last streams have ended, once it is retired. */
+  get isIdle(): boolean {
+    return this.calls.sessions + this.streams.sessions === 0;
+  }
+
+  /** Finds out whether it is there, unless that is known or about to be. */
+  tryOut(): void {
+    if (this.#isReached || this.#isTrying || this.#timer !== undefined) return;
+    this.#isTrying = true;
+    this.calls.connect();
+  }
+
+  /** Has new calls connect anew; connections end with their last streams. */
+  renew(): void {
+    this.calls.retire();
+    this.streams.retire();
+  }
+
+  /** Ends its connections with their last streams. */
+  retire(): void {
+    this.#leave();
+    this.renew();
+  }
+
+  /** Ends its connections at once. */
+  close(): void {
+    this.#leave();
+    this.calls.close();
+    this.streams.close();
+  }
+
+  #leave(): void {
+    this.#isGone = true;
+    clearTimeout(this.#timer);
+  }
+
+  #reach(): void {
+    if (this.#failures > 1) this.#log("orchestrator.regained");
+    this.#failures = 0;
+    this.#isTrying = false;
+    this.#isReached = true;
+  }
+
+  #lose(): void {
+    if (this.#isGone) return;
+    this.#isReached = false;
+    this.#isTrying = false;
+    this.#failures += 1;
+    // A server that ends a connection in good order is there again at once.
+    if (this.#failures === 2) this.#log("orchestrator.lost");
+    this.#options.onLost();
+    if (this.#options.hasOthers()) this.#tryAgain();
+  }
+
+  #tryAgain(): void {
+    const rest = Math.min(firstRestMs * 2 ** (this.#failures - 2), longestRestMs);
+    // Gateways that have lost it together are not to come back together.
+    const restMs = this.#failures === 1 ? 0 : rest * (0.8 + 0.4 * Math.random());
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.tryOut();
+    }, restMs).unref();
+  }
+
+  #log(event: "orchestrator.lost" | "orchestrator.regained"): void {
+    if (!this.#options.hasOthers()) return;
+    const level = event === "orchestrator.lost" ? "warn" : "info";
+    this.#options.logger[level]({ event, address: this.#address }, event);
+  }
+}

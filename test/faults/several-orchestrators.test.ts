@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { readEvents } from "../support/event-reader.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import type { TestGateway } from "../support/gateway.ts";
+import { jsonPost, oneStep } from "../support/samples.ts";
+
+/** An orchestrator that can die. */
+interface Mortal {
+  readonly url: string;
+  kill(signal: NodeJS.Signals): Promise<void>;
+}
+
+const program = fileURLToPath(new URL("./orchestrator-process.ts", import.meta.url));
+
+async function startMortal(port = 0): Promise<Mortal> {
+  const child = spawn(process.execPath, [program, String(port)], { stdio: ["ignore", "pipe", "inherit"] });
+  const exit = once(child, "exit");
+  const lines = createInterface(child.stdout);
+  const [url] = (await once(lines, "line")) as [string];
+  return {
+    url,
+    async kill(signal) {
+      child.kill(signal);
+      if (signal === "SIGKILL") await exit;
+    },
+  };
+}
+
+/** One read, and when it began and ended. */
+interface Read {
+  readonly status: number;
+  readonly server: string | undefined;
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+
+/** Readers that read one after another until they are told to stop. */
+function startReaders(gateway: TestGateway, count: number) {
+  const reads: Read[] = [];
+  let isStopped = false;
+  async function read(): Promise<void> {
+    while (!isStopped) {
+      const startedAt = performance.now();
+      const answer = await gateway.fetch("/v1/workflows/w1");
+      const body = (await answer.json()) as { labels?: { server?: string } };
+      reads.push({
+        status: answer.status,
+        server: body.labels?.server,
+        startedAt,
+        endedAt: performance.now(),
+      });
+    }
+  }
+  const done = Promise.all(Array.from({ length: count }, read));
+  return {
+    reads,
+    /** Resolves once so many more reads have begun and ended. */
+    async more(reached: number): Promise<void> {
+      const from = performance.now();
+      const done = () => reads.filter(({ startedAt }) => startedAt >= from).length >= reached;
+      while (!done()) await new Promise(setImmediate);
+    },
+    async stop() {
+      isStopped = true;
+      await done;
+    },
+  };
+}
+
+/** How many of `reads` each server answered, by its url. */
+function sharesOf(reads: readonly Read[]): Map<string | undefined, number> {
+  return new Map(
+    [...Map.groupBy(reads, ({ server }) => server)].map(([server, own]) => [server, own.length]),
+  );
+}
+
+describe("three orchestrators", function () {
+  this.timeout(60_000);
+
+  it("share the reads, and one killed and one frozen under load fail none of them", async () => {
+    await using cleanup = new AsyncDisposableStack();
+    const mortals = await Promise.all([startMortal(), startMortal(), startMortal()]);
+    for (const mortal of mortals) cleanup.defer(() => mortal.kill("SIGKILL"));
+    const [first, second, third] = mortals;
+    assert.ok(first !== undefined && second !== undefined && third !== undefined);
+    const gateway = await startTestGateway({
+      ORCHESTRATOR_ENDPOINT: mortals.map(({ url }) => url).join(", "),
+    });
+    cleanup.defer(() => gateway.close());
+    const follows = Array.from({ length: 6 }, async (_, i) =>
+      readEvents(await gateway.fetch(`/v1/workflows/w${i}/events`)),
+    );
+    const streams = await Promise.all(follows);
+    const readers = startReaders(gateway, 12);
+
+    await readers.more(900);
+    const shares = sharesOf(readers.reads);
+    for (const { url } of mortals)
+      assert.ok(
+        Math.abs((shares.get(url) ?? 0) - readers.reads.length / 3) < readers.reads.length / 15,
+        [...shares].join(),
+      );
+
+    await first.kill("SIGKILL");
+    const killedAt = performance.now();
+    await readers.more(600);
+    await second.kill("SIGSTOP");
+    const frozenAt = performance.now();
+    // Longer than the frozen one keeps what it was asked before.
+    while (performance.now() - frozenAt < 6000) await readers.more(100);
+    await second.kill("SIGCONT");
+    const again = await startMortal(Number(new URL(first.url).port));
+    cleanup.defer(() => again.kill("SIGKILL"));
+    const wholeAt = performance.now();
+    const isBack = (url: string) =>
+      readers.reads.some(({ server, startedAt }) => server === url && startedAt > wholeAt);
+    while (!isBack(first.url) || !isBack(second.url)) await readers.more(10);
+    await readers.stop();
+
+    const { reads } = readers;
+    assert.deepEqual([...new Set(reads.map(({ status }) => status))], [200]);
+    const afterKill = reads.filter(({ startedAt }) => startedAt > killedAt && startedAt < wholeAt);
+    assert.equal(afterKill.filter(({ server }) => server === first.url).length, 0);
+    const slow = reads.filter(({ startedAt, endedAt }) => endedAt - startedAt > 1000);
+    assert.ok(slow.length <= 12, `${slow.length} reads took long`);
+    assert.ok(
+      slow.every(({ startedAt }) => startedAt < frozenAt + 1000),
+      "the frozen one is left within a second",
+    );
+    for (const stream of streams) {
+      assert.equal(await stream.ending, "clean");
+      assert.deepEqual(
+        stream.events.map(({ id }) => Number(id)),
+        Array.from({ length: 400 }, (_, i) => i + 1),
+      );
+    }
+    const told = gateway.logs
+      .filter(({ event }) => event?.startsWith("orchestrator."))
+      .map(({ event, address }) => `${event} ${String(address)}`);
+    console.log(
+      told,
+      reads.length,
+      slow.length,
+      slow.map(({ startedAt, endedAt }) => [startedAt - frozenAt, endedAt - startedAt]),
+    );
+    void jsonPost;
+    void oneStep;
+  });
+});
