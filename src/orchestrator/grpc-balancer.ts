@@ -62,7 +62,7 @@ export class GrpcBalancer {
       get tries() {
         return triesNow();
       },
-      open: (headers) => this.#pick()[kind].open(headers),
+      open: (headers, isRepeatable) => this.#pick()[kind].open(headers, isRepeatable),
     };
   }
 

@@ -23,6 +23,8 @@ export interface GrpcRequest {
 export interface GrpcCallListener {
   /** The server has begun an answer that is more than its status. */
   begun(): void;
+  /** What was received counts no more: the call is made again. Left out where it was passed on. */
+  again?(): void;
   received(chunk: Buffer): void;
   /** The server has ended the call; undefined says with the status OK. */
   ended(error: ConnectError | undefined): void;
@@ -93,8 +95,8 @@ export class GrpcCall {
     this.#stream.resume();
   }
 
-  #open({ path, message, metadata }: GrpcRequest, timeoutMs: number): ClientHttp2Stream {
-    const stream = openStream(this.#connection, path, timeoutMs > 0 ? timeoutMs : undefined, metadata);
+  #open(request: GrpcRequest, timeoutMs: number): ClientHttp2Stream {
+    const stream = openStream(this.#connection, request, timeoutMs > 0 ? timeoutMs : undefined);
     stream.on("response", (headers, flags) => this.#begin(headers, flags));
     stream.on("trailers", (headers: IncomingHttpHeaders) => {
       this.#trailer = headers;
@@ -105,7 +107,7 @@ export class GrpcCall {
     stream.on("close", () => {
       if (stream === this.#stream) this.#close();
     });
-    stream.end(frameOf(message));
+    stream.end(frameOf(request.message));
     return stream;
   }
 
@@ -115,7 +117,8 @@ export class GrpcCall {
     if (error !== undefined) return this.#giveUp(error);
     const isWhole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
     this.#header = headers;
-    if (!isWhole || !isCancelled(headers)) this.#request = undefined;
+    const isFinal = isWhole ? !isCancelled(headers) : this.#listener.again === undefined;
+    if (isFinal) this.#request = undefined;
     this.#stream.on("data", (chunk: Buffer) => {
       this.#isBodyEmpty = false;
       this.#listener?.received(chunk);
@@ -128,8 +131,9 @@ export class GrpcCall {
     if (this.#listener === undefined) return;
     // A server may answer before it has read the whole request, which is then of no use.
     if (!this.#stream.writableFinished) this.#stream.close(constants.NGHTTP2_CANCEL);
-    if (this.#openAgain()) return;
     const status = this.#trailer ?? this.#statusInHeader();
+    const isLost = status === undefined || isCancelled(status);
+    if (isLost && this.#openAgain()) return;
     this.#finish()?.ended(status === undefined ? this.#loss() : statusError(status, this.#header));
   }
 
@@ -141,8 +145,9 @@ export class GrpcCall {
 
   /** Closed, and not ended: what the server has told is an answer only where it is an error. */
   #close(): void {
-    if (this.#listener === undefined || this.#openAgain()) return;
+    if (this.#listener === undefined) return;
     const error = this.#trailer === undefined ? undefined : statusError(this.#trailer, this.#header);
+    if (error === undefined && this.#openAgain()) return;
     this.#finish()?.ended(error ?? this.#loss());
   }
 
@@ -158,7 +163,10 @@ export class GrpcCall {
     try {
       this.#stream = this.#open(request, left);
       this.#header = undefined;
+      this.#trailer = undefined;
       this.#failure = undefined;
+      this.#isBodyEmpty = true;
+      this.#listener?.again?.();
       return true;
     } catch {
       // The connection was closed meanwhile; the first loss tells more.
@@ -196,12 +204,11 @@ export class GrpcCall {
 
 function openStream(
   connection: GrpcConnection,
-  path: string,
+  { path, metadata, isRepeatable }: GrpcRequest,
   timeoutMs: number | undefined,
-  metadata: MetadataInit | undefined,
 ): ClientHttp2Stream {
   try {
-    return connection.open(requestHeaders(path, timeoutMs, metadata));
+    return connection.open(requestHeaders(path, timeoutMs, metadata), isRepeatable);
   } catch (error) {
     throw ConnectError.from(error, Code.Internal);
   }

@@ -11,9 +11,10 @@ export interface GrpcConnection {
   /**
    * Opens a stream, at once: it waits by itself for the session to connect. What goes wrong with the session
    * is told by the stream's `error` and `close`; only headers that cannot be sent, and a connection that was
-   * closed, throw. A NotSentError tells that the server has seen nothing of the stream.
+   * closed, throw. A NotSentError tells that the server has seen nothing of the stream. A repeatable one ends
+   * as soon as another server may answer sooner.
    */
-  open(headers: OutgoingHttpHeaders): ClientHttp2Stream;
+  open(headers: OutgoingHttpHeaders, isRepeatable: boolean): ClientHttp2Stream;
 }
 
 /** The connection with one server. */
@@ -63,6 +64,9 @@ const unwatched: GrpcServerWatch = {
   hasOthers: () => false,
 };
 
+/** How much sooner a server is asked whether it is there, where another can be called instead. */
+const hurry = 4;
+
 /** How many streams at a time RFC 9113 §6.5.2 wants servers to allow at least. */
 const usualLimit = 100;
 
@@ -87,8 +91,12 @@ export function createGrpcConnection(
     sessions: new Set(),
     streamsPerSession,
     assumedLimit: usualLimit,
-    silenceMs,
+    get silenceMs() {
+      return (silenceMs * pool.patience) / (watch.hasOthers() ? hurry : 1);
+    },
     pingTimeoutMs,
+    suspicionMs: pingTimeoutMs / (2 * hurry),
+    patience: 1,
   };
   let isClosed = false;
 
@@ -101,10 +109,10 @@ export function createGrpcConnection(
     get sessions() {
       return pool.sessions.size;
     },
-    open(headers) {
+    open(headers, isRepeatable) {
       if (isClosed) throw new ConnectError("the connection is closed", Code.Unavailable);
-      for (const session of pool.sessions) if (session.hasRoom) return session.open(headers);
-      return new GrpcSession(pool).open(headers);
+      for (const session of pool.sessions) if (session.hasRoom) return session.open(headers, isRepeatable);
+      return new GrpcSession(pool).open(headers, isRepeatable);
     },
     connect() {
       if (!isClosed) new GrpcSession(pool);

@@ -5,6 +5,8 @@ import type { Socket } from "node:net";
 interface LivenessTimes {
   readonly silenceMs: number;
   readonly pingTimeoutMs: number;
+  /** The wait for an answer after which the peer is suspected. */
+  readonly suspicionMs: number;
 }
 
 /** What is told to the owner of a session, and asked. */
@@ -13,6 +15,8 @@ interface LivenessOwner {
   isIdle(): boolean;
   /** It is idle; a session that is not closed now is left at rest. */
   whenIdle(): void;
+  /** The peer keeps a ping waiting. */
+  isSuspect(reason: Error): void;
   /** Nobody is there any more. */
   isDead(reason: Error): void;
 }
@@ -61,7 +65,6 @@ export class GrpcLiveness {
     // Before its settings it has a time of its own.
     if (this.#session.destroyed || this.#isAsked || this.#socket.bytesRead === 0) return;
     this.#bytes = this.#socket.bytesRead;
-    this.#after(this.#times.pingTimeoutMs, () => this.#look());
     this.#ask();
   }
 
@@ -84,7 +87,6 @@ export class GrpcLiveness {
     }
     if (isQuiet) this.#quietLooks += 1;
     if (this.#quietLooks < looksPerSilence) return this.#lookLater();
-    this.#after(pingTimeoutMs, () => this.#look());
     this.#ask();
   }
 
@@ -96,6 +98,12 @@ export class GrpcLiveness {
     this.#isAsked = true;
     if (this.#session.closed) this.#session.settings({}, onAnswer);
     else this.#session.ping(onAnswer);
+    const { suspicionMs, pingTimeoutMs } = this.#times;
+    this.#after(suspicionMs, () => {
+      const reason = new Error(`the server did not answer a ping within ${suspicionMs} ms`);
+      if (this.#socket.bytesRead === this.#bytes) this.#owner.isSuspect(reason);
+      this.#after(pingTimeoutMs - suspicionMs, () => this.#look());
+    });
   }
 
   #lookLater(): void {

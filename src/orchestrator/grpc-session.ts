@@ -27,10 +27,14 @@ export interface GrpcPool {
   readonly streamsPerSession: number;
   /** How many streams at a time a session is trusted with until the server has told its settings. */
   assumedLimit: number;
-  /** The silence after which a session is pinged, in milliseconds; more once the server has complained. */
-  silenceMs: number;
+  /** The silence after which a session is pinged, in milliseconds. */
+  readonly silenceMs: number;
   /** Longest wait for the answer to a ping, in milliseconds. */
   readonly pingTimeoutMs: number;
+  /** The wait for it after which calls go to another server, where there is one. */
+  readonly suspicionMs: number;
+  /** How many times as long that silence is, since the server has complained. */
+  patience: number;
 }
 
 /** What a stream ends with of which the server has seen nothing. */
@@ -47,14 +51,8 @@ export class GrpcSession {
   readonly #socket: Socket;
   readonly #session: ClientHttp2Session;
   readonly #liveness: GrpcLiveness;
-  readonly #release = () => {
-    this.#streams -= 1;
-    if (!this.#session.destroyed || this.#isLost) return;
-    // Before the call hears of it, which may then be made again.
-    this.#isLost = true;
-    this.#doubtOthers();
-    this.#tellLoss();
-  };
+  /** The streams of calls that may be made again. */
+  readonly #repeatable = new Set<ClientHttp2Stream>();
   #limit: number;
   #streams = 0;
   #streamsEver = 0;
@@ -79,7 +77,7 @@ export class GrpcSession {
       // Nothing is sent before the server has told its limit, so that it need not refuse anything.
       peerMaxConcurrentStreams: 0,
     });
-    const { silenceMs } = pool;
+    const { patience } = pool;
     this.#session
       .on("remoteSettings", (settings: Settings) => this.#adopt(settings))
       .on("goaway", (code) => {
@@ -88,13 +86,14 @@ export class GrpcSession {
         pool.watch.left();
         // Too many pings: https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md
         if (code !== constants.NGHTTP2_ENHANCE_YOUR_CALM) return;
-        pool.silenceMs = Math.max(pool.silenceMs, 2 * silenceMs);
+        pool.patience = Math.max(pool.patience, 2 * patience);
       })
       // Its streams tell it, each to its own call.
       .on("error", () => undefined);
     this.#liveness = new GrpcLiveness(this.#session, this.#socket, pool, {
       isIdle: () => this.#streams === 0,
       whenIdle: () => this.#whenIdle(),
+      isSuspect: (reason) => this.#giveAway(reason),
       isDead: (reason) => {
         this.#giveBack(reason);
         this.destroy(reason);
@@ -116,21 +115,26 @@ export class GrpcSession {
       !this.#session.destroyed &&
       // The session hears of it a little later.
       !this.#socket.destroyed &&
-      this.#socket.bytesRead !== this.#bytesInDoubt
+      !this.#isInDoubt
     );
   }
 
-  /** Whether its peer keeps calls waiting and has not said a word for a while. */
+  /** Whether its peer keeps calls waiting and has not said a word for a while, or is in doubt. */
   get isQuiet(): boolean {
-    return this.#streams > 0 && this.#liveness.isQuiet;
+    return (this.#streams > 0 && this.#liveness.isQuiet) || this.#isInDoubt;
+  }
+
+  get #isInDoubt(): boolean {
+    return this.#socket.bytesRead === this.#bytesInDoubt;
   }
 
   /** Opens a stream; it ends with a NotSentError where the server turns out to have no room for it. */
-  open(headers: OutgoingHttpHeaders): ClientHttp2Stream {
+  open(headers: OutgoingHttpHeaders, isRepeatable: boolean): ClientHttp2Stream {
     const stream = this.#session.request(headers);
     this.#streams += 1;
     this.#streamsEver += 1;
-    stream.on("close", this.#release);
+    stream.on("close", () => this.#release(stream));
+    if (isRepeatable) this.#repeatable.add(stream);
     this.#waiting?.push(stream);
     this.#liveness.watch();
     return stream;
@@ -154,6 +158,16 @@ export class GrpcSession {
     this.#socket.destroy();
   }
 
+  #release(stream: ClientHttp2Stream): void {
+    this.#streams -= 1;
+    this.#repeatable.delete(stream);
+    if (!this.#session.destroyed || this.#isLost) return;
+    // Before the call hears of it, which may then be made again.
+    this.#isLost = true;
+    this.#doubtOthers();
+    this.#tellLoss();
+  }
+
   #tellLoss(): void {
     if (this.#isTold) return;
     this.#isTold = true;
@@ -167,6 +181,13 @@ export class GrpcSession {
       if (!stream.closed && !stream.destroyed) stream.destroy(new NotSentError("no connection", cause));
     }
     this.#waiting = undefined;
+  }
+
+  /** Lets the calls that can be made again go to another server, where there is one. */
+  #giveAway(reason: Error): void {
+    if (!this.#pool.watch.hasOthers()) return;
+    this.#doubt();
+    for (const stream of this.#repeatable) stream.destroy(reason);
   }
 
   /** What has happened to its peer may have happened to the others, and is only not found yet. */

@@ -20,12 +20,16 @@ export function callUnary<O extends DescMessage>(
   maxBytes: number,
 ): Promise<UnaryAnswer<MessageShape<O>>> {
   return new Promise((resolve, reject) => {
-    const frames = new FrameReader(maxBytes);
+    let frames = new FrameReader(maxBytes);
     let message: MessageShape<O> | undefined;
 
     const call = new GrpcCall(connection, request, {
       begun() {
         // The answer is told as a whole.
+      },
+      again() {
+        frames = new FrameReader(maxBytes);
+        message = undefined;
       },
       received(chunk) {
         try {

@@ -122,6 +122,7 @@ describe("three orchestrators", function () {
     await readers.stop();
 
     const { reads } = readers;
+    console.log(reads.filter(({status})=>status!==200).map(r=>[r.startedAt-killedAt,r.endedAt-r.startedAt]), gateway.logs.filter(l=>l.event==="http.error"));
     assert.deepEqual([...new Set(reads.map(({ status }) => status))], [200]);
     const afterKill = reads.filter(({ startedAt }) => startedAt > killedAt && startedAt < wholeAt);
     assert.equal(afterKill.filter(({ server }) => server === first.url).length, 0);

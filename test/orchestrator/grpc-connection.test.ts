@@ -28,8 +28,8 @@ function watchedClient(url: string, options = {}) {
   const connection = createGrpcConnection(targetOf(new URL(url)), options);
   const watched: typeof connection = {
     ...connection,
-    open(headers) {
-      const stream = connection.open(headers);
+    open(...request) {
+      const stream = connection.open(...request);
       if (stream.session !== undefined) sessions.add(stream.session as ClientHttp2Session);
       return stream;
     },

@@ -4,7 +4,7 @@ import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
 import { suite } from "../support/gateway.ts";
 import { abortion } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
-import { startFrameServer } from "./frame-server.ts";
+import { grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { transports } from "./transports.ts";
 
@@ -88,15 +88,30 @@ describe("a gRPC call that is lost", () => {
   for (const [what, lose] of Object.entries({
     ...losses,
     CANCELLED: (peer: Peer) => peer.header(cancelled, "ends"),
-  }))
-    it(`by ${what} after the answer began is not made again`, async () => {
-      const count = serve((peer) => {
+  })) {
+    const loseHalfway = (peer: Peer) => {
+      peer.header(grpcHeader);
+      // Half of a message.
+      peer.data(grpcMessage("w0").subarray(0, 7));
+      lose(peer);
+    };
+    it(`by ${what} after the answer began is made once more, without what had come of it`, async () => {
+      const count = serve(loseHalfway, (peer) => {
         peer.header(grpcHeader);
-        lose(peer);
+        peer.data(grpcMessage("w1"));
+        peer.header({ "grpc-status": "0" }, "ends");
       });
-      await assert.rejects(client().getWorkflow({}), { code: Code.Unavailable });
-      assert.equal(count.attempts, 1);
+      assert.equal((await client().getWorkflow({})).id, "w1");
+      assert.equal(count.attempts, 2);
     });
+    it(`by ${what} after the answer began is not made again, as a submission or a stream`, async () => {
+      const count = serve(loseHalfway, loseHalfway);
+      await assert.rejects(client().submitWorkflow({}), { code: Code.Unavailable });
+      const events = client().streamWorkflowEvents({})[Symbol.asyncIterator]();
+      await assert.rejects(events.next(), { code: Code.Unavailable });
+      assert.equal(count.attempts, 2);
+    });
+  }
 
   for (const [what, refuse] of [
     ["says Unavailable", (peer) => peer.header({ ...grpcHeader, "grpc-status": "14" }, "ends")],
