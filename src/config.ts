@@ -3,10 +3,15 @@ import { z } from "zod";
 import type { ObjectStoreOptions } from "./artifacts/object-store.ts";
 import type { AllowedOrigins } from "./edge/cross-origin.ts";
 import type { KeepaliveOptions } from "./orchestrator/grpc-connection.ts";
+import { fileSetting, withSecretFiles } from "./secret-files.ts";
+import type { ReadFile } from "./secret-files.ts";
 import type { ServerLimits } from "./server.ts";
 
 /** The prefix of every setting's name in the environment. */
 export const prefix = "FOLDFORGE_GATEWAY__";
+
+/** The administrator's token where none is set: known to everybody, and good for one machine. */
+export const defaultToken = "dev-token";
 
 /** The gateway's settings, checked and in the units the code uses. */
 export interface Config {
@@ -20,7 +25,8 @@ export interface Config {
   readonly orchestratorEndpoints: readonly string[];
   readonly rpcTimeoutMs: number;
   readonly keepalive: KeepaliveOptions;
-  readonly apiToken: string;
+  /** One, or two while one takes the place of the other. */
+  readonly apiTokens: readonly string[];
   /** Undefined where only the static token is accepted. */
   readonly apiKeys:
     { readonly ttlMs: number; readonly staleMs: number; readonly maxEntries: number } | undefined;
@@ -108,7 +114,25 @@ const originList = z.string().transform((text, context): AllowedOrigins => {
   return origins;
 });
 
-const bearerToken = z.string().regex(/^[!-~]+$/, "must be one word of printable ASCII");
+/** No token has a comma (RFC 6750 §2.1). */
+const bearerTokens = z
+  .string()
+  .transform((text) => text.split(/ *(?:,|\r?\n) */))
+  .refine(
+    (tokens) => tokens.length <= 2 && tokens.every((token) => /^[!-~]+$/.test(token)),
+    "must be one word of printable ASCII, or two, separated by a comma",
+  );
+
+const credential = z.string().regex(/^\P{Cc}*$/u, "must be one line without control characters");
+
+/** What nobody may see: each may also be read from the file that `<NAME>_FILE` names. */
+const secrets = {
+  API_TOKEN: bearerTokens.prefault(defaultToken),
+  R2_ACCESS_KEY_ID: credential.prefault(""),
+  R2_SECRET_ACCESS_KEY: credential.prefault(""),
+};
+
+const secretNames = Object.keys(secrets);
 
 const settings = z.object({
   BIND_ADDR: bindAddress.prefault("0.0.0.0:8080"),
@@ -125,7 +149,7 @@ const settings = z.object({
   ORCHESTRATOR_RPC_TIMEOUT_SECONDS: seconds.prefault("10"),
   ORCHESTRATOR_PING_TIMEOUT_SECONDS: seconds.prefault("2"),
   ORCHESTRATOR_KEEPALIVE_SECONDS: seconds.prefault("30"),
-  API_TOKEN: bearerToken.prefault("dev-token"),
+  ...secrets,
   API_KEYS_ENABLED: z.stringbool({ error: "must be true or false" }).prefault("false"),
   AUTH_CACHE_TTL_SECONDS: seconds.prefault("30"),
   AUTH_CACHE_MAX_ENTRIES: count.prefault("10000"),
@@ -138,14 +162,15 @@ const settings = z.object({
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be the name of a bucket: letters, digits and ._-")
     .prefault("foldforge"),
-  R2_ACCESS_KEY_ID: z.string().prefault(""),
-  R2_SECRET_ACCESS_KEY: z.string().prefault(""),
   DRAIN_DELAY_SECONDS: secondsFrom(0).prefault("5"),
   SHUTDOWN_GRACE_SECONDS: seconds.prefault("20"),
 });
 
 /** The names of all settings, without the prefix. */
-export const settingNames: readonly string[] = Object.keys(settings.shape);
+export const settingNames: readonly string[] = [
+  ...Object.keys(settings.shape),
+  ...secretNames.map(fileSetting),
+];
 
 /** One message that lists every fault of the environment. */
 export class ConfigError extends Error {
@@ -156,23 +181,30 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the settings from an environment. Throws a ConfigError that lists every fault; no message repeats a
- * value, since some are secrets. `warnings` names what has the prefix but is no setting.
+ * Reads the settings from an environment, and secrets from the files it names. Throws a ConfigError that lists
+ * every fault; no message repeats a value, since some are secrets. `warnings` names what has the prefix but is
+ * no setting.
  */
-export function parseConfig(env: Readonly<Record<string, string | undefined>>): {
-  config: Config;
-  warnings: string[];
-} {
+export function parseConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  readFile: ReadFile,
+): { config: Config; warnings: string[] } {
   const given = Object.entries(env).flatMap(([name, value]) =>
     name.startsWith(prefix) && isGiven(name, value) ? [[name.slice(prefix.length), value] as const] : [],
   );
-  const { data, error } = settings.safeParse(Object.fromEntries(given));
-  const faults = error?.issues.map(({ path, message }) => `${prefix}${path.join(".")} ${message}`) ?? [];
-  // Looked at in the raw values, so that it is told together with every other fault.
   const byName = new Map(given);
+  const { values, faults: fileFaults } = withSecretFiles(byName, secretNames, readFile);
+  const { data, error } = settings.safeParse(Object.fromEntries(values));
+  const faults = [
+    ...(error?.issues.map(({ path, message }) => `${prefix}${sourceOf(path.join("."), byName)} ${message}`) ??
+      []),
+    ...fileFaults.map((fault) => `${prefix}${fault}`),
+  ];
+  // Looked at in the raw values, so that it is told together with every other fault.
   if (byName.has("R2_ENDPOINT")) {
     for (const name of ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"]) {
-      if (!byName.has(name)) faults.push(`${prefix}${name} must be set, since R2_ENDPOINT is`);
+      if (!byName.has(name) && !byName.has(fileSetting(name)))
+        faults.push(`${prefix}${name} must be set, since R2_ENDPOINT is`);
     }
   }
   if (data !== undefined && data.DRAIN_DELAY_SECONDS >= data.SHUTDOWN_GRACE_SECONDS) {
@@ -189,6 +221,12 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
 /** An empty value means none, but for the token: nobody who empties it means the default one. */
 function isGiven(name: string, value: string | undefined): value is string {
   return value !== undefined && (value !== "" || name === `${prefix}API_TOKEN`);
+}
+
+/** Where the value of the setting `name` came from, as a fault of it tells. */
+function sourceOf(name: string, given: ReadonlyMap<string, string>): string {
+  const isFromFile = given.has(fileSetting(name)) && !given.get(name);
+  return isFromFile ? `${fileSetting(name)} names a file whose content` : name;
 }
 
 function configFrom(values: z.output<typeof settings>): Config {
@@ -210,7 +248,7 @@ function configFrom(values: z.output<typeof settings>): Config {
       pingTimeoutMs: values.ORCHESTRATOR_PING_TIMEOUT_SECONDS,
       keepaliveMs: values.ORCHESTRATOR_KEEPALIVE_SECONDS,
     },
-    apiToken: values.API_TOKEN,
+    apiTokens: values.API_TOKEN,
     apiKeys: values.API_KEYS_ENABLED
       ? {
           ttlMs: values.AUTH_CACHE_TTL_SECONDS,
@@ -238,8 +276,9 @@ function configFrom(values: z.output<typeof settings>): Config {
 }
 
 function frozen(config: Config): Config {
-  const { bind, server, allowedOrigins, keepalive, apiKeys, objectStore } = config;
-  for (const part of [bind, server, allowedOrigins, keepalive, apiKeys, objectStore]) Object.freeze(part);
+  const { bind, server, allowedOrigins, keepalive, apiTokens, apiKeys, objectStore } = config;
+  for (const part of [bind, server, allowedOrigins, keepalive, apiTokens, apiKeys, objectStore])
+    Object.freeze(part);
   return Object.freeze(config);
 }
 

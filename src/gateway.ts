@@ -74,7 +74,7 @@ export async function startGateway(
           logger,
           ...(options.now === undefined ? {} : { now: options.now }),
         });
-  const authenticator = createAuthenticator(config.apiToken, keys);
+  const authenticator = createAuthenticator(config.apiTokens, keys);
   const probeReadiness = createReadinessProbe(client, rpcTimeoutMs, logger, options.now);
   const templates = (which: (path: Path) => boolean) =>
     contract.paths.filter(which).map(({ template }) => template);

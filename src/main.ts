@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { ConfigError, parseConfig, prefix } from "./config.ts";
 import { startGateway } from "./gateway.ts";
 import type { Gateway } from "./gateway.ts";
@@ -38,7 +39,7 @@ const lastWordsMs = 1000;
 const exitMs = 100;
 
 async function main(): Promise<void> {
-  const { config, warnings } = parseConfig(process.env);
+  const { config, warnings } = parseConfig(process.env, (path) => readFileSync(path, "utf8"));
   const output = new LogOutput(process.stdout);
   const logger = createLogger(output);
   let gateway: Gateway | undefined = undefined;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { ConfigError, parseConfig, prefix, settingNames } from "../src/config.ts";
 import type { Config } from "../src/config.ts";
 
@@ -7,14 +8,28 @@ function environment(settings: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(settings).map(([name, value]) => [prefix + name, value]));
 }
 
+/** What the files hold that a test reads. */
+const files: Readonly<Record<string, string>> = {
+  "/run/token": "s3cret!\n",
+  "/run/tokens": "new-token\r\nold-token\r\n",
+  "/run/id": "id\n",
+  "/run/key": "key",
+  "/run/empty": "\n",
+  "/run/wrong": "hunter2 hunter2\nhunter2",
+};
+
+function readFile(path: string): string {
+  return files[path] ?? readFileSync(path, "utf8");
+}
+
 function configOf(settings: Record<string, string>): Config {
-  return parseConfig(environment(settings)).config;
+  return parseConfig(environment(settings), readFile).config;
 }
 
 /** The lines of the one error that these settings raise, without its first. */
 function faultsOf(settings: Record<string, string>): string[] {
   try {
-    parseConfig(environment(settings));
+    parseConfig(environment(settings), readFile);
   } catch (error) {
     assert.ok(error instanceof ConfigError);
     const [title, ...faults] = error.message.split("\n");
@@ -44,7 +59,8 @@ const defaults: [name: string, text: string, read: (config: Config) => unknown, 
     (c) => c.orchestratorEndpoints,
     ["http://127.0.0.1:50051"],
   ],
-  ["API_TOKEN", "dev-token", ({ apiToken }) => apiToken, "dev-token"],
+  ["API_TOKEN", "dev-token", ({ apiTokens }) => apiTokens, ["dev-token"]],
+  ["API_TOKEN_FILE", "", ({ apiTokens }) => apiTokens, ["dev-token"]],
   ["ORCHESTRATOR_RPC_TIMEOUT_SECONDS", "10", ({ rpcTimeoutMs }) => rpcTimeoutMs, 10_000],
   ["ORCHESTRATOR_PING_TIMEOUT_SECONDS", "2", ({ keepalive }) => keepalive.pingTimeoutMs, 2000],
   ["ORCHESTRATOR_KEEPALIVE_SECONDS", "30", ({ keepalive }) => keepalive.keepaliveMs, 30_000],
@@ -59,11 +75,14 @@ const defaults: [name: string, text: string, read: (config: Config) => unknown, 
   ["R2_BUCKET", "foldforge", ({ bucket }) => bucket, "foldforge"],
   ["R2_ACCESS_KEY_ID", "", ({ objectStore }) => objectStore, undefined],
   ["R2_SECRET_ACCESS_KEY", "", ({ objectStore }) => objectStore, undefined],
+  ["R2_ACCESS_KEY_ID_FILE", "", ({ objectStore }) => objectStore, undefined],
+  ["R2_SECRET_ACCESS_KEY_FILE", "", ({ objectStore }) => objectStore, undefined],
   ["DRAIN_DELAY_SECONDS", "5", ({ drainDelayMs }) => drainDelayMs, 5000],
   ["SHUTDOWN_GRACE_SECONDS", "20", ({ shutdownGraceMs }) => shutdownGraceMs, 20_000],
 ];
 
 const notEndpoints = "must be http:// or https:// URLs without user, query and fragment, separated by commas";
+const tokenFault = "must be one word of printable ASCII, or two, separated by a comma";
 
 /** Times that may be none at all. */
 const mayBeZero = ["STALE_AUTH_SECONDS", "DRAIN_DELAY_SECONDS"];
@@ -125,6 +144,7 @@ describe("parseConfig", () => {
         DRAIN_DELAY_SECONDS: "0",
         SHUTDOWN_GRACE_SECONDS: "3",
       }),
+      readFile,
     );
     assert.deepEqual(warnings, []);
     assert.deepEqual(config, {
@@ -141,7 +161,7 @@ describe("parseConfig", () => {
       maxRequestsInFlight: 13,
       orchestratorEndpoints: ["https://orchestrator.internal:443"],
       rpcTimeoutMs: 2500,
-      apiToken: "s3cret!",
+      apiTokens: ["s3cret!"],
       keepalive: { pingTimeoutMs: 1500, keepaliveMs: 14_000 },
       apiKeys: { ttlMs: 5000, staleMs: 0, maxEntries: 7 },
       bucket: "designs",
@@ -171,6 +191,15 @@ describe("parseConfig", () => {
   it("lets every origin in for a star", () => {
     assert.equal(configOf({ CORS_ALLOWED_ORIGINS: "*" }).allowedOrigins, "*");
   });
+
+  for (const [text, tokens] of [
+    ["any~printable!", ["any~printable!"]],
+    ["new,old", ["new", "old"]],
+    ["new, old", ["new", "old"]],
+    ["new\nold", ["new", "old"]],
+  ] as const)
+    it(`takes ${JSON.stringify(text)} for ${tokens.length} of the administrator's tokens`, () =>
+      assert.deepEqual(configOf({ API_TOKEN: text }).apiTokens, tokens));
 
   const secondsFaults = (least: string): [string, string][] => [
     ["soon", "must be a number of seconds"],
@@ -212,9 +241,11 @@ describe("parseConfig", () => {
         "must be URLs of one scheme and one path",
       ],
     ),
-    ["API_TOKEN", "", "must be one word of printable ASCII"],
-    ["API_TOKEN", "two words", "must be one word of printable ASCII"],
-    ["API_TOKEN", "schlüssel", "must be one word of printable ASCII"],
+    ...["", "two words", "schlüssel", "a,b,c", "a,", ",a", "a,,b", ",", "a,b c", " a", "a ", "a\n"].map(
+      (value): [string, string, string] => ["API_TOKEN", value, tokenFault],
+    ),
+    ["R2_ACCESS_KEY_ID", "two\nlines", "must be one line without control characters"],
+    ["R2_SECRET_ACCESS_KEY", "two\nlines", "must be one line without control characters"],
     ["API_KEYS_ENABLED", "maybe", "must be true or false"],
     ["AUTH_CACHE_MAX_ENTRIES", "many", "must be a number"],
     ["AUTH_CACHE_MAX_ENTRIES", "1.5", "must be a whole number"],
@@ -250,7 +281,7 @@ describe("parseConfig", () => {
       ),
   ];
   for (const [name, value, message] of faults)
-    it(`refuses ${name}=${value}`, () => {
+    it(`refuses ${name}=${JSON.stringify(value)}`, () => {
       const credentials = name === "R2_ENDPOINT" ? { R2_ACCESS_KEY_ID: "a", R2_SECRET_ACCESS_KEY: "b" } : {};
       assert.deepEqual(faultsOf({ ...credentials, [name]: value }), [`${prefix}${name} ${message}`]);
     });
@@ -258,10 +289,14 @@ describe("parseConfig", () => {
   it("wants credentials where there is an object store, and lists every fault in one message", () => {
     assert.deepEqual(faultsOf({ BIND_ADDR: "x", API_TOKEN: "", R2_ENDPOINT: "ftp://x", R2_BUCKET: "/" }), [
       `${prefix}BIND_ADDR must be host:port, such as 0.0.0.0:8080 or [::]:8080`,
-      `${prefix}API_TOKEN must be one word of printable ASCII`,
+      `${prefix}API_TOKEN ${tokenFault}`,
       `${prefix}R2_ENDPOINT must be an http:// or https:// URL without user, query and fragment`,
       `${prefix}R2_BUCKET must be the name of a bucket: letters, digits and ._-`,
       `${prefix}R2_ACCESS_KEY_ID must be set, since R2_ENDPOINT is`,
+      `${prefix}R2_SECRET_ACCESS_KEY must be set, since R2_ENDPOINT is`,
+    ]);
+    assert.deepEqual(faultsOf({ R2_ENDPOINT: "http://a", R2_ACCESS_KEY_ID_FILE: "/run/nothing" }), [
+      `${prefix}R2_ACCESS_KEY_ID_FILE names a file that cannot be read: ENOENT`,
       `${prefix}R2_SECRET_ACCESS_KEY must be set, since R2_ENDPOINT is`,
     ]);
     assert.equal(configOf({ R2_ACCESS_KEY_ID: "a" }).objectStore, undefined);
@@ -273,6 +308,39 @@ describe("parseConfig", () => {
       ["http://a:1", "http://b:2", "http://[::1]:3"],
     );
   });
+
+  it("reads secrets from files, without the line end at their end", () => {
+    const { apiTokens, objectStore } = configOf({
+      API_TOKEN_FILE: "/run/token",
+      R2_ENDPOINT: "http://store:9000",
+      R2_ACCESS_KEY_ID_FILE: "/run/id",
+      R2_SECRET_ACCESS_KEY_FILE: "/run/key",
+    });
+    assert.deepEqual(apiTokens, ["s3cret!"]);
+    assert.deepEqual([objectStore?.accessKeyId, objectStore?.secretAccessKey], ["id", "key"]);
+    assert.deepEqual(configOf({ API_TOKEN_FILE: "/run/tokens" }).apiTokens, ["new-token", "old-token"]);
+    assert.deepEqual(configOf({ API_TOKEN_FILE: "/run/token", API_TOKEN: "" }).apiTokens, ["s3cret!"]);
+  });
+
+  for (const name of ["API_TOKEN", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"]) {
+    const own = `${prefix}${name}_FILE`;
+    const wrong = name === "API_TOKEN" ? tokenFault : "must be one line without control characters";
+    for (const [path, fault] of [
+      ["/run/nothing", `${own} names a file that cannot be read: ENOENT`],
+      ["/", `${own} names a file that cannot be read: EISDIR`],
+      ["/run/empty", `${own} names a file that is empty`],
+      ["/run/wrong", `${own} names a file whose content ${wrong}`],
+    ] as const)
+      it(`tells why ${name}_FILE=${path} is of no use, and repeats nothing of it`, () =>
+        assert.deepEqual(faultsOf({ [`${name}_FILE`]: path }), [fault]));
+
+    it(`refuses ${name} beside its file, and blames the one that is wrong`, () => {
+      const both = { [`${name}_FILE`]: "/run/id" };
+      const fault = `${own} must not be set, since ${name} is`;
+      assert.deepEqual(faultsOf({ ...both, [name]: "value" }), [fault]);
+      assert.deepEqual(faultsOf({ ...both, [name]: "\n\n" }), [`${prefix}${name} ${wrong}`, fault]);
+    });
+  }
 
   it("wants a drain delay that leaves some of the grace", () => {
     const message = `${prefix}DRAIN_DELAY_SECONDS must be less than SHUTDOWN_GRACE_SECONDS`;
@@ -287,7 +355,7 @@ describe("parseConfig", () => {
     const told = faultsOf(everything).join("\n");
     assert.ok(told.includes("API_TOKEN"));
     assert.ok(!told.includes("hunter2"));
-    const { warnings } = parseConfig(environment({ API_TOKE: secret }));
+    const { warnings } = parseConfig(environment({ API_TOKE: secret }), readFile);
     assert.ok(!warnings.join("\n").includes("hunter2"));
   });
 
@@ -297,11 +365,14 @@ describe("parseConfig", () => {
       PATH: "/bin",
       BIND_ADDR: "x",
     };
-    assert.deepEqual(parseConfig(env).warnings, [
+    assert.deepEqual(parseConfig(env, readFile).warnings, [
       `${prefix}ORCHESTRATOR_ENDPONT is not a setting; did you mean ${prefix}ORCHESTRATOR_ENDPOINT?`,
       `${prefix}R2_BUCKET_NAME is not a setting; did you mean ${prefix}R2_BUCKET?`,
     ]);
-    assert.deepEqual(parseConfig({ ...env, [`${prefix}BIND_ADDR`]: undefined }).config, configOf({}));
+    assert.deepEqual(
+      parseConfig({ ...env, [`${prefix}BIND_ADDR`]: undefined }, readFile).config,
+      configOf({}),
+    );
   });
 
   it("keeps fractions of a second as whole milliseconds", () => {
@@ -323,8 +394,8 @@ describe("parseConfig", () => {
       R2_ACCESS_KEY_ID: "a",
       R2_SECRET_ACCESS_KEY: "b",
     });
-    const { bind, server, allowedOrigins, keepalive, apiKeys, objectStore } = config;
-    for (const part of [bind, server, allowedOrigins, keepalive, apiKeys, objectStore])
+    const { bind, server, allowedOrigins, keepalive, apiTokens, apiKeys, objectStore } = config;
+    for (const part of [bind, server, allowedOrigins, keepalive, apiTokens, apiKeys, objectStore])
       assert.ok(Object.isFrozen(part));
   });
 });

@@ -9,7 +9,7 @@ import { codeMeaning } from "../src/errors/codes.ts";
 import { defaultKeepalive } from "../src/orchestrator/grpc-connection.ts";
 import { looksPerSilence } from "../src/orchestrator/grpc-liveness.ts";
 import { demoApiKeys, parseSettings, settingPrefix } from "../src/sandbox/settings.ts";
-import { startTestGateway, suite } from "./support/gateway.ts";
+import { readText, startTestGateway, suite } from "./support/gateway.ts";
 import { blocks, operatorsPage, readme, section } from "./support/readme.ts";
 
 /** The rows of the table below a heading whose first cell matches `first`, each cell without its backticks. */
@@ -47,7 +47,7 @@ describe("README: the links", () => {
 describe("README: the figures", () => {
   it("tells how long it takes at most to leave an orchestrator that has frozen", () => {
     const { pingTimeoutMs, keepaliveMs } = defaultKeepalive;
-    assert.deepEqual(parseConfig({}).config.keepalive, defaultKeepalive);
+    assert.deepEqual(parseConfig({}, readText).config.keepalive, defaultKeepalive);
     function longestSeconds(silenceMs: number): number {
       // The last byte came right after a look, which the next one still tells of.
       const afterLook = ((looksPerSilence + 1) * silenceMs) / looksPerSilence;
@@ -82,8 +82,8 @@ describe("README: the tables", () => {
     const env = Object.fromEntries(
       gateway.flatMap(([name, value]) => code(value).map((text) => [prefix + (code(name)[0] ?? ""), text])),
     );
-    assert.deepEqual(parseConfig(env), parseConfig({}));
-    assert.equal(Object.keys(env).length, settingNames.length - 4, "four settings are empty by default");
+    assert.deepEqual(parseConfig(env, readText), parseConfig({}, readText));
+    assert.equal(Object.keys(env).length, settingNames.length - 7, "seven settings are empty by default");
   });
 
   it("gives every setting of the sandbox with its default", () => {

@@ -27,7 +27,10 @@ function gatewayEnvironment(orchestratorUrl: string, objectStoreUrl: string): En
     SHUTDOWN_GRACE_SECONDS: "3",
   };
   const env: Record<string, string | undefined> = { ...process.env };
-  for (const [name, value] of Object.entries(defaults)) env[`FOLDFORGE_GATEWAY__${name}`] ||= value;
+  for (const [name, value] of Object.entries(defaults)) {
+    const setting = `FOLDFORGE_GATEWAY__${name}`;
+    if (!env[`${setting}_FILE`]) env[setting] ||= value;
+  }
   return env;
 }
 

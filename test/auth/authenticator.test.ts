@@ -33,7 +33,7 @@ const onlyAlice = (keyHash: string): KeyVerdict =>
 const { signal } = new AbortController();
 const stays = () => signal;
 const authenticate = (keys: KeyDirectory | undefined, header: string | undefined, use: KeyUse = "read") =>
-  createAuthenticator("secret", keys).authenticate(header, trace, use, stays);
+  createAuthenticator(["secret"], keys).authenticate(header, trace, use, stays);
 
 async function assertRefused(caller: Promise<unknown>) {
   await assert.rejects(caller, (error) => {
@@ -48,6 +48,14 @@ describe("authenticate", () => {
     assert.deepEqual(await authenticate(keys, "Bearer secret"), admin);
     assert.deepEqual(await authenticate(undefined, "bearer secret"), admin);
     assert.deepEqual(seen, []);
+  });
+
+  it("knows the admin by either of two tokens", async () => {
+    const authenticator = createAuthenticator(["new-token", "old-token"], undefined);
+    for (const token of ["new-token", "old-token"])
+      assert.deepEqual(await authenticator.authenticate(`Bearer ${token}`, trace, "read", stays), admin);
+    for (const token of ["new-token,old-token", "new-tokenold-token", "other-token"])
+      await assertRefused(authenticator.authenticate(`Bearer ${token}`, trace, "read", stays));
   });
 
   it("knows the holder of an API key", async () => {
@@ -115,11 +123,11 @@ describe("authenticate", () => {
 
 describe("isStillValid", () => {
   const isStillValid = (verdict: KeyVerdict) =>
-    createAuthenticator("secret", directory(() => verdict).keys).isStillValid(alice, trace);
+    createAuthenticator(["secret"], directory(() => verdict).keys).isStillValid(alice, trace);
 
   it("always holds for the admin, without a lookup", async () => {
     const { keys, seen } = directory(() => ({ allowed: false }));
-    assert.equal(await createAuthenticator("secret", keys).isStillValid(admin, trace), true);
+    assert.equal(await createAuthenticator(["secret"], keys).isStillValid(admin, trace), true);
     assert.deepEqual(seen, []);
   });
 
@@ -131,22 +139,22 @@ describe("isStillValid", () => {
 
   it("asks for a verdict that is good enough to go on", async () => {
     const { keys, seen } = directory(onlyAlice);
-    await createAuthenticator("secret", keys).isStillValid(alice, trace);
+    await createAuthenticator(["secret"], keys).isStillValid(alice, trace);
     assert.deepEqual(seen, [[alice.keyHash, trace, "follow"]]);
   });
 
   it("rejects when nobody vouches for the key", async () => {
     const { keys } = directory(() => Promise.reject(new Error("unreachable")));
-    await assert.rejects(createAuthenticator("secret", keys).isStillValid(alice, trace), /unreachable/);
+    await assert.rejects(createAuthenticator(["secret"], keys).isStillValid(alice, trace), /unreachable/);
   });
 });
 
 describe("forget", () => {
   it("drops the key from the directory", () => {
     const { keys, seen } = directory(onlyAlice);
-    createAuthenticator("secret", keys).forget(alice);
+    createAuthenticator(["secret"], keys).forget(alice);
     assert.deepEqual(seen, [[alice.keyHash]]);
-    createAuthenticator("secret", undefined).forget(alice);
+    createAuthenticator(["secret"], undefined).forget(alice);
   });
 });
 

@@ -22,7 +22,7 @@ function setUp(answer: { allowed: boolean; limit: bigint; used: bigint } | Conne
       },
     });
   });
-  const authenticator = createAuthenticator("secret", {
+  const authenticator = createAuthenticator(["secret"], {
     verdictOn: () => Promise.reject(new Error("nobody should ask")),
     forget: (keyHash) => void forgotten.push(keyHash),
   });

@@ -2,6 +2,7 @@
  * The gateway with as many routes as the first argument says: those of the contract, after copies of one that
  * takes a parameter. Its settings come from the environment, as those of the gateway do.
  */
+import { readFileSync } from "node:fs";
 import { parseConfig } from "../../src/config.ts";
 import { contractFrom, loadContract } from "../../src/contract.ts";
 import type { OpenApiDocument } from "../../src/contract.ts";
@@ -23,7 +24,7 @@ function documentWith(count: number): OpenApiDocument {
 }
 
 const logger = createLogger(new LogOutput(process.stdout));
-const { config } = parseConfig(process.env);
+const { config } = parseConfig(process.env, (path) => readFileSync(path, "utf8"));
 const contract = contractFrom(documentWith(Number(process.argv[2])));
 const { url } = await startGateway(config, logger, { contract });
 logger.info({ url }, "gateway.start");

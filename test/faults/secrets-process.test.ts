@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { suite } from "../support/gateway.ts";
@@ -9,6 +11,7 @@ import type { Ending } from "../support/gateway-process.ts";
 import { hang } from "../support/hang.ts";
 import { sendText } from "../support/raw-http.ts";
 import { workflowIn } from "../support/samples.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { startUpstream } from "../support/upstream.ts";
 import {
   assertDiscreet,
@@ -31,6 +34,10 @@ function outputOf({ lines, stderr }: Ending): string {
 describe("secrets, in the output of the process", () => {
   const upstream = suite(startUpstream);
   const store = suite(startRawStore);
+  const folder = temporaryFolder();
+  after("remove the file", () => folder[Symbol.dispose]());
+  const wrongFile = join(folder.path, "token");
+  writeFileSync(wrongFile, `${secrets.adminToken} again`);
   const settings = () => ({
     BIND_ADDR: "127.0.0.1:0",
     API_TOKEN: secrets.adminToken,
@@ -95,6 +102,16 @@ describe("secrets, in the output of the process", () => {
     [
       "a name is wrong",
       () => ({ ...settings(), R2_SECRET_ACCESS_KEY: "", R2_SECRET_KEY: secrets.secretAccessKey }),
+    ],
+    [
+      "a file holds a wrong value, and another setting holds a secret for a path",
+      () => ({
+        ...settings(),
+        API_TOKEN: "",
+        API_TOKEN_FILE: wrongFile,
+        R2_SECRET_ACCESS_KEY: "",
+        R2_SECRET_ACCESS_KEY_FILE: secrets.secretAccessKey,
+      }),
     ],
     ["its address is taken", () => ({ ...settings(), BIND_ADDR: new URL(store().url).host })],
   ] as const)

@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import { readFileSync } from "node:fs";
 import { after, before } from "mocha";
 import { parseConfig, prefix } from "../../src/config.ts";
 import { startGateway } from "../../src/gateway.ts";
@@ -29,6 +30,9 @@ export interface TestGateway {
 /** Settings by their names without the prefix. */
 export type TestSettings = Record<string, string>;
 
+/** How a configuration reads files. */
+export const readText = (path: string) => readFileSync(path, "utf8");
+
 /** Starts a gateway on a free port; what it answers is checked against the contract. */
 export async function startTestGateway(
   settings: TestSettings = {},
@@ -50,7 +54,7 @@ export async function startTestGateway(
       logged.emit("line");
     },
   });
-  const gateway: Gateway = await startGateway(parseConfig(env).config, logger, {
+  const gateway: Gateway = await startGateway(parseConfig(env, readText).config, logger, {
     validateResponses: true,
     ...options,
   });
