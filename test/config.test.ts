@@ -15,6 +15,7 @@ const files: Readonly<Record<string, string>> = {
   "/run/id": "id\n",
   "/run/key": "key",
   "/run/empty": "\n",
+  "/run/ends": "id\n\n",
   "/run/wrong": "hunter2 hunter2\nhunter2",
 };
 
@@ -329,6 +330,7 @@ describe("parseConfig", () => {
       ["/run/nothing", `${own} names a file that cannot be read: ENOENT`],
       ["/", `${own} names a file that cannot be read: EISDIR`],
       ["/run/empty", `${own} names a file that is empty`],
+      ["/run/ends", `${own} names a file whose content ${wrong}`],
       ["/run/wrong", `${own} names a file whose content ${wrong}`],
     ] as const)
       it(`tells why ${name}_FILE=${path} is of no use, and repeats nothing of it`, () =>
