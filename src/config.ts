@@ -5,7 +5,9 @@ import type { AllowedOrigins } from "./edge/cross-origin.ts";
 import type { KeepaliveOptions } from "./orchestrator/grpc-connection.ts";
 import { fileSetting, withSecretFiles } from "./secret-files.ts";
 import type { ReadFile } from "./secret-files.ts";
+import type { TlsPems } from "./orchestrator/tls-pems.ts";
 import type { ServerLimits } from "./server.ts";
+import { tlsSettings } from "./tls-settings.ts";
 
 /** The prefix of every setting's name in the environment. */
 export const prefix = "FOLDFORGE_GATEWAY__";
@@ -23,6 +25,8 @@ export interface Config {
   readonly maxEventStreams: number;
   /** They differ in nothing but host and port. */
   readonly orchestratorEndpoints: readonly string[];
+  /** The files for TLS with them; undefined where Node's own authorities will do. */
+  readonly orchestratorTls: TlsPems | undefined;
   readonly rpcTimeoutMs: number;
   readonly keepalive: KeepaliveOptions;
   /** One, or two while one takes the place of the other. */
@@ -146,6 +150,9 @@ const settings = z.object({
   MAX_DOWNLOADS: count.prefault("1000"),
   MAX_REQUESTS_IN_FLIGHT: count.prefault("512"),
   ORCHESTRATOR_ENDPOINT: endpointList.prefault("http://127.0.0.1:50051"),
+  ORCHESTRATOR_CA_FILE: z.string().optional(),
+  ORCHESTRATOR_CLIENT_CERT_FILE: z.string().optional(),
+  ORCHESTRATOR_CLIENT_KEY_FILE: z.string().optional(),
   ORCHESTRATOR_RPC_TIMEOUT_SECONDS: seconds.prefault("10"),
   ORCHESTRATOR_PING_TIMEOUT_SECONDS: seconds.prefault("2"),
   ORCHESTRATOR_KEEPALIVE_SECONDS: seconds.prefault("30"),
@@ -194,11 +201,12 @@ export function parseConfig(
   );
   const byName = new Map(given);
   const { values, faults: fileFaults } = withSecretFiles(byName, secretNames, readFile);
+  const { files: tlsFiles, faults: tlsFaults } = tlsSettings(byName, readFile);
   const { data, error } = settings.safeParse(Object.fromEntries(values));
   const faults = [
     ...(error?.issues.map(({ path, message }) => `${prefix}${sourceOf(path.join("."), byName)} ${message}`) ??
       []),
-    ...fileFaults.map((fault) => `${prefix}${fault}`),
+    ...[...fileFaults, ...tlsFaults].map((fault) => `${prefix}${fault}`),
   ];
   // Looked at in the raw values, so that it is told together with every other fault.
   if (byName.has("R2_ENDPOINT")) {
@@ -206,6 +214,12 @@ export function parseConfig(
       if (!byName.has(name) && !byName.has(fileSetting(name)))
         faults.push(`${prefix}${name} must be set, since R2_ENDPOINT is`);
     }
+  }
+  if (
+    tlsFiles !== undefined &&
+    data?.ORCHESTRATOR_ENDPOINT.some((endpoint) => !endpoint.startsWith("https:"))
+  ) {
+    faults.push(`${prefix}ORCHESTRATOR_ENDPOINT must be https:// where there are files for TLS`);
   }
   if (data !== undefined && data.DRAIN_DELAY_SECONDS >= data.SHUTDOWN_GRACE_SECONDS) {
     faults.push(`${prefix}DRAIN_DELAY_SECONDS must be less than SHUTDOWN_GRACE_SECONDS`);
@@ -215,7 +229,7 @@ export function parseConfig(
     .map(([name]) => `${prefix}${name} is not a setting; did you mean ${prefix}${nearest(name)}?`);
   // A name that is wrong may be why a setting is missing.
   if (data === undefined || faults.length > 0) throw new ConfigError([...faults, ...warnings]);
-  return { config: frozen(configFrom(data)), warnings };
+  return { config: frozen(configFrom(data, tlsFiles)), warnings };
 }
 
 /** An empty value means none, but for the token: nobody who empties it means the default one. */
@@ -229,7 +243,7 @@ function sourceOf(name: string, given: ReadonlyMap<string, string>): string {
   return isFromFile ? `${fileSetting(name)} names a file whose content` : name;
 }
 
-function configFrom(values: z.output<typeof settings>): Config {
+function configFrom(values: z.output<typeof settings>, orchestratorTls: TlsPems | undefined): Config {
   return {
     bind: values.BIND_ADDR,
     server: {
@@ -243,6 +257,7 @@ function configFrom(values: z.output<typeof settings>): Config {
     maxRequestsInFlight: values.MAX_REQUESTS_IN_FLIGHT,
     maxEventStreams: values.MAX_EVENT_STREAMS,
     orchestratorEndpoints: values.ORCHESTRATOR_ENDPOINT,
+    orchestratorTls,
     rpcTimeoutMs: values.ORCHESTRATOR_RPC_TIMEOUT_SECONDS,
     keepalive: {
       pingTimeoutMs: values.ORCHESTRATOR_PING_TIMEOUT_SECONDS,

@@ -62,6 +62,7 @@ export async function startGateway(
   const metrics = createMetrics();
   const { client, close: closeOrchestrator } = createOrchestrator(config.orchestratorEndpoints, {
     keepalive: config.keepalive,
+    tls: config.orchestratorTls,
     logger,
   });
   const store = config.objectStore === undefined ? undefined : createObjectStore(config.objectStore);

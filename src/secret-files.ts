@@ -30,13 +30,13 @@ export function withSecretFiles(
       if (value === "") faults.push(`${fileSetting(name)} names a file that is empty`);
       else values.set(name, value);
     } catch (error) {
-      faults.push(`${fileSetting(name)} names a file that cannot be read: ${reasonOf(error)}`);
+      faults.push(`${fileSetting(name)} ${readFault(error)}`);
     }
   }
   return { values, faults };
 }
 
-/** Such as ENOENT; the message of an error of node:fs would repeat the path. */
-function reasonOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? "no reason is known";
+/** What is wrong with a setting whose file cannot be read. The message of an error of node:fs would repeat the path. */
+export function readFault(error: unknown): string {
+  return `names a file that cannot be read: ${(error as NodeJS.ErrnoException).code ?? "no reason is known"}`;
 }

@@ -9,6 +9,8 @@ import { defaultKeepalive } from "./grpc-connection.ts";
 import type { KeepaliveOptions } from "./grpc-connection.ts";
 import { serverStreamFunction } from "./grpc-stream-function.ts";
 import { hostOf, targetOf } from "./grpc-target.ts";
+import { watchTlsFiles } from "./tls-files.ts";
+import type { TlsPems } from "./tls-pems.ts";
 import { createGrpcTransport } from "./grpc-transport.ts";
 import type { GrpcTransportOptions } from "./grpc-transport.ts";
 
@@ -38,7 +40,10 @@ export interface Orchestrator {
 export interface OrchestratorOptions {
   readonly keepalive?: KeepaliveOptions;
   readonly logger: Logger;
+  /** The files for TLS; where it is undefined, Node's own authorities are trusted. */
+  readonly tls?: TlsPems | undefined;
   readonly lookUp?: LookUp;
+  /** How often names and files are looked at, in milliseconds. */
   readonly refreshMs?: number;
 }
 
@@ -51,17 +56,23 @@ const readMaxBytes = 64 * 1024 * 1024;
  */
 export function createOrchestrator(
   endpoints: readonly string[],
-  { keepalive = defaultKeepalive, logger, lookUp, refreshMs }: OrchestratorOptions,
+  { keepalive = defaultKeepalive, logger, tls, lookUp, refreshMs }: OrchestratorOptions,
 ): Orchestrator {
   const urls = endpoints.map((endpoint) => new URL(endpoint));
   const balancer = new GrpcBalancer({ keepalive, logger, onLost: () => watch.refresh() });
+  const certificates =
+    tls === undefined
+      ? undefined
+      : watchTlsFiles(tls, { logger, refreshMs, onChange: () => balancer.renew() });
   const watch = watchAddresses([...new Set(urls.map(hostOf))], {
     lookUp,
     refreshMs,
     logger,
     onLook: (addresses) =>
       balancer.update(
-        urls.flatMap((url) => (addresses.get(hostOf(url)) ?? []).map((host) => targetOf(url, host))),
+        urls.flatMap((url) =>
+          (addresses.get(hostOf(url)) ?? []).map((host) => targetOf(url, host, certificates?.secureContext)),
+        ),
       ),
   });
   const shared = { pathPrefix: urls[0]?.pathname.replace(/\/$/, "") ?? "", readMaxBytes };
@@ -72,6 +83,7 @@ export function createOrchestrator(
     ),
     close() {
       watch.close();
+      certificates?.close();
       balancer.close();
     },
   };

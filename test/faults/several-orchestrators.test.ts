@@ -6,7 +6,6 @@ import { fileURLToPath } from "node:url";
 import { readEvents } from "../support/event-reader.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import type { TestGateway } from "../support/gateway.ts";
-import { jsonPost, oneStep } from "../support/samples.ts";
 
 /** An orchestrator that can die. */
 interface Mortal {
@@ -41,9 +40,9 @@ interface Read {
 /** Readers that read one after another until they are told to stop. */
 function startReaders(gateway: TestGateway, count: number) {
   const reads: Read[] = [];
-  let isStopped = false;
+  const stopping = new AbortController();
   async function read(): Promise<void> {
-    while (!isStopped) {
+    while (!stopping.signal.aborted) {
       const startedAt = performance.now();
       const answer = await gateway.fetch("/v1/workflows/w1");
       const body = (await answer.json()) as { labels?: { server?: string } };
@@ -65,10 +64,15 @@ function startReaders(gateway: TestGateway, count: number) {
       while (!done()) await new Promise(setImmediate);
     },
     async stop() {
-      isStopped = true;
+      stopping.abort();
       await done;
     },
   };
+}
+
+/** The time that the slowest of `reads` took, in milliseconds. */
+function longest(reads: readonly Read[]): number {
+  return Math.max(...reads.map(({ startedAt, endedAt }) => endedAt - startedAt));
 }
 
 /** How many of `reads` each server answered, by its url. */
@@ -86,7 +90,6 @@ describe("three orchestrators", function () {
     const mortals = await Promise.all([startMortal(), startMortal(), startMortal()]);
     for (const mortal of mortals) cleanup.defer(() => mortal.kill("SIGKILL"));
     const [first, second, third] = mortals;
-    assert.ok(first !== undefined && second !== undefined && third !== undefined);
     const gateway = await startTestGateway({
       ORCHESTRATOR_ENDPOINT: mortals.map(({ url }) => url).join(", "),
     });
@@ -99,19 +102,18 @@ describe("three orchestrators", function () {
 
     await readers.more(900);
     const shares = sharesOf(readers.reads);
-    for (const { url } of mortals)
-      assert.ok(
-        Math.abs((shares.get(url) ?? 0) - readers.reads.length / 3) < readers.reads.length / 15,
-        [...shares].join(),
-      );
+    for (const { url } of mortals) {
+      const share = (shares.get(url) ?? 0) / readers.reads.length;
+      assert.ok(share > 0.26 && share < 0.4, `${url} has answered ${share} of the reads`);
+    }
 
     await first.kill("SIGKILL");
     const killedAt = performance.now();
     await readers.more(600);
     await second.kill("SIGSTOP");
     const frozenAt = performance.now();
-    // Longer than the frozen one keeps what it was asked before.
-    while (performance.now() - frozenAt < 6000) await readers.more(100);
+    while (performance.now() - frozenAt < 3000) await readers.more(100);
+    const thawedAt = performance.now();
     await second.kill("SIGCONT");
     const again = await startMortal(Number(new URL(first.url).port));
     cleanup.defer(() => again.kill("SIGKILL"));
@@ -122,15 +124,14 @@ describe("three orchestrators", function () {
     await readers.stop();
 
     const { reads } = readers;
-    console.log(reads.filter(({status})=>status!==200).map(r=>[r.startedAt-killedAt,r.endedAt-r.startedAt]), gateway.logs.filter(l=>l.event==="http.error"));
     assert.deepEqual([...new Set(reads.map(({ status }) => status))], [200]);
-    const afterKill = reads.filter(({ startedAt }) => startedAt > killedAt && startedAt < wholeAt);
-    assert.equal(afterKill.filter(({ server }) => server === first.url).length, 0);
-    const slow = reads.filter(({ startedAt, endedAt }) => endedAt - startedAt > 1000);
-    assert.ok(slow.length <= 12, `${slow.length} reads took long`);
-    assert.ok(
-      slow.every(({ startedAt }) => startedAt < frozenAt + 1000),
-      "the frozen one is left within a second",
+    const whileGone = reads.filter(({ startedAt }) => startedAt > killedAt && startedAt < wholeAt);
+    assert.equal(sharesOf(whileGone).get(first.url), undefined);
+    // A frozen one is found out within a second, and what it was asked is asked elsewhere; this machine is busy too.
+    assert.ok(longest(reads) < 2000, `${longest(reads)} ms`);
+    assert.equal(
+      sharesOf(reads.filter(({ startedAt }) => startedAt > frozenAt + 1000 && startedAt < thawedAt)).size,
+      1,
     );
     for (const stream of streams) {
       assert.equal(await stream.ending, "clean");
@@ -139,16 +140,12 @@ describe("three orchestrators", function () {
         Array.from({ length: 400 }, (_, i) => i + 1),
       );
     }
-    const told = gateway.logs
-      .filter(({ event }) => event?.startsWith("orchestrator."))
-      .map(({ event, address }) => `${event} ${String(address)}`);
-    console.log(
-      told,
-      reads.length,
-      slow.length,
-      slow.map(({ startedAt, endedAt }) => [startedAt - frozenAt, endedAt - startedAt]),
-    );
-    void jsonPost;
-    void oneStep;
+    const told = gateway.logs.filter(({ event }) => /^orchestrator\./.test(event ?? ""));
+    const tellsOf = ({ url }: Mortal) =>
+      told.filter(({ address }) => address === new URL(url).host).map(({ event }) => event);
+    for (const mortal of [first, second]) {
+      assert.deepEqual(tellsOf(mortal), ["orchestrator.lost", "orchestrator.regained"]);
+    }
+    assert.deepEqual(tellsOf(third), []);
   });
 });

@@ -22,7 +22,11 @@ export interface Upstream {
 }
 
 /** Starts it on `port`, a free one by default. */
-export async function startUpstream(rpcs: UpstreamRpcs = {}, port = 0): Promise<Upstream> {
+export async function startUpstream(
+  rpcs: UpstreamRpcs = {},
+  port = 0,
+  host = "127.0.0.1",
+): Promise<Upstream> {
   const calls: UpstreamCall[] = [];
   const current: UpstreamRpcs = { ...rpcs };
   const dispatch = new Proxy(current, {
@@ -39,7 +43,7 @@ export async function startUpstream(rpcs: UpstreamRpcs = {}, port = 0): Promise<
       calls.push({ rpc: request.method.name, metadata: request.header });
       return next(request);
     },
-    { host: "127.0.0.1", port },
+    { host, port },
   );
   return {
     url: server.url,

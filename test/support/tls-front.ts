@@ -1,0 +1,68 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:tls";
+import type { PeerCertificate, TLSSocket } from "node:tls";
+import type { Identity } from "./certificates.ts";
+
+/** TLS in front of a server without it. */
+export interface TlsFront {
+  /** Its URL by an address; its port is the same by any name. */
+  readonly url: string;
+  readonly port: number;
+  /** The names of the clients' certificates, and the names by which they called, one for each connection. */
+  readonly clients: readonly {
+    readonly name: string | undefined;
+    readonly calledBy: TLSSocket["servername"];
+  }[];
+  close(): Promise<void>;
+}
+
+/** How a front shows itself, and whom it lets in. */
+interface TlsFrontOptions extends Identity {
+  /** The authority of those who are let in; anybody is, where it is left out. */
+  readonly ca?: string;
+  readonly host?: string;
+  readonly port?: number;
+}
+
+/** Starts it before the server at `target`. */
+export async function startTlsFront(
+  target: string,
+  { cert, key, ca, host = "127.0.0.1", port = 0 }: TlsFrontOptions,
+): Promise<TlsFront> {
+  const { hostname, port: targetPort } = new URL(target);
+  const clients: TlsFront["clients"][number][] = [];
+  const sockets = new Set<TLSSocket>();
+  const trust = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
+  const server = createServer({ cert, key, ...trust, ALPNProtocols: ["h2"] }, (socket) => {
+    // Without a certificate it is an empty object.
+    const { subject } = socket.getPeerCertificate() as Partial<PeerCertificate>;
+    clients.push({ name: subject?.CN as string | undefined, calledBy: socket.servername });
+    const inner = connect(Number(targetPort), hostname);
+    sockets.add(socket);
+    for (const [one, other] of [
+      [socket, inner],
+      [inner, socket],
+    ] as const) {
+      one.pipe(other);
+      one.on("error", () => undefined).once("close", () => other.destroy());
+    }
+    socket.once("close", () => sockets.delete(socket));
+  });
+  server.on("tlsClientError", () => undefined);
+  server.listen(port, host);
+  await once(server, "listening");
+  const taken = (server.address() as AddressInfo).port;
+  return {
+    url: `https://${host}:${taken}`,
+    port: taken,
+    clients,
+    async close() {
+      const closed = once(server, "close");
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}

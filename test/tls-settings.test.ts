@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { ConfigError, parseConfig, prefix } from "../src/config.ts";
+import { createAuthority } from "./support/certificates.ts";
+
+const authority = await createAuthority("ours");
+const mine = await authority.issue("gateway.test");
+const other = await authority.issue("other.test");
+const locked =
+  "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGjMF8GCSqGSIb3DQEFDTBS\n-----END ENCRYPTED PRIVATE KEY-----\n";
+
+const files: Readonly<Record<string, string>> = {
+  "/run/ca.pem": authority.cert,
+  "/run/cert.pem": mine.cert,
+  "/run/key.pem": mine.key,
+  "/run/other-key.pem": other.key,
+  "/run/locked-key.pem": locked,
+  "/run/hunter2.pem": "hunter2",
+};
+
+function readFile(path: string): string {
+  const text = files[path];
+  if (text === undefined) throw Object.assign(new Error(`no such file ${path}`), { code: "ENOENT" });
+  return text;
+}
+
+function parse(settings: Record<string, string>) {
+  const all = { ORCHESTRATOR_ENDPOINT: "https://a", ...settings };
+  const env = Object.fromEntries(Object.entries(all).map(([name, value]) => [prefix + name, value]));
+  return parseConfig(env, readFile).config;
+}
+
+const ca = { ORCHESTRATOR_CA_FILE: "/run/ca.pem" };
+const cert = { ORCHESTRATOR_CLIENT_CERT_FILE: "/run/cert.pem" };
+const key = { ORCHESTRATOR_CLIENT_KEY_FILE: "/run/key.pem" };
+
+describe("parseConfig: TLS with orchestrators", () => {
+  for (const [what, settings, paths] of [
+    ["nothing", {}, undefined],
+    ["an authority alone", ca, { ca: "/run/ca.pem" }],
+    ["a pair alone", { ...cert, ...key }, { cert: "/run/cert.pem", key: "/run/key.pem" }],
+    ["all", { ...ca, ...cert, ...key }, { ca: "/run/ca.pem", cert: "/run/cert.pem", key: "/run/key.pem" }],
+  ] as const)
+    it(`takes ${what}`, () => assert.deepEqual(parse(settings).orchestratorTls, paths));
+
+  const faults: [settings: Record<string, string>, ...faults: string[]][] = [
+    [
+      { ORCHESTRATOR_CA_FILE: "/run/nothing" },
+      "ORCHESTRATOR_CA_FILE names a file that cannot be read: ENOENT",
+    ],
+    [
+      { ORCHESTRATOR_CA_FILE: "/run/key.pem" },
+      "ORCHESTRATOR_CA_FILE names a file that holds no certificate in PEM form",
+    ],
+    [
+      { ORCHESTRATOR_CLIENT_CERT_FILE: "/run/hunter2.pem", ORCHESTRATOR_CLIENT_KEY_FILE: "/run/hunter2.pem" },
+      "ORCHESTRATOR_CLIENT_CERT_FILE names a file that holds no certificate in PEM form",
+      "ORCHESTRATOR_CLIENT_KEY_FILE names a file that holds no private key in PEM form without a password",
+    ],
+    [
+      { ...cert, ORCHESTRATOR_CLIENT_KEY_FILE: "/run/locked-key.pem" },
+      "ORCHESTRATOR_CLIENT_KEY_FILE names a file that holds no private key in PEM form without a password",
+    ],
+    [
+      { ...cert, ORCHESTRATOR_CLIENT_KEY_FILE: "/run/other-key.pem" },
+      "ORCHESTRATOR_CLIENT_KEY_FILE names a file that holds the key of another certificate",
+    ],
+    [cert, "ORCHESTRATOR_CLIENT_KEY_FILE must be set, since ORCHESTRATOR_CLIENT_CERT_FILE is"],
+    [key, "ORCHESTRATOR_CLIENT_CERT_FILE must be set, since ORCHESTRATOR_CLIENT_KEY_FILE is"],
+    [
+      { ...ca, ORCHESTRATOR_ENDPOINT: "http://a" },
+      "ORCHESTRATOR_ENDPOINT must be https:// where there are files for TLS",
+    ],
+  ];
+  for (const [settings, ...expected] of faults)
+    it(`refuses ${JSON.stringify(settings)}`, () =>
+      assert.throws(
+        () => parse(settings),
+        (error) => {
+          assert.ok(error instanceof ConfigError);
+          assert.deepEqual(
+            error.message.split("\n").slice(1),
+            expected.map((fault) => `  ${prefix}${fault}`),
+          );
+          return true;
+        },
+      ));
+});
