@@ -291,9 +291,7 @@ function configFrom(values: z.output<typeof settings>, orchestratorTls: TlsPems 
 }
 
 function frozen(config: Config): Config {
-  const { bind, server, allowedOrigins, keepalive, apiTokens, apiKeys, objectStore } = config;
-  for (const part of [bind, server, allowedOrigins, keepalive, apiTokens, apiKeys, objectStore])
-    Object.freeze(part);
+  for (const part of Object.values(config)) Object.freeze(part);
   return Object.freeze(config);
 }
 

@@ -83,7 +83,7 @@ describe("README: the tables", () => {
       gateway.flatMap(([name, value]) => code(value).map((text) => [prefix + (code(name)[0] ?? ""), text])),
     );
     assert.deepEqual(parseConfig(env, readText), parseConfig({}, readText));
-    assert.equal(Object.keys(env).length, settingNames.length - 7, "seven settings are empty by default");
+    assert.equal(Object.keys(env).length, settingNames.length - 10, "ten settings are empty by default");
   });
 
   it("gives every setting of the sandbox with its default", () => {

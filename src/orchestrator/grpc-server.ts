@@ -27,6 +27,8 @@ export class GrpcServer {
   readonly #options: GrpcServerOptions;
   #isReached = false;
   #isTrying = false;
+  /** Whether its loss is told. */
+  #isTold = false;
   /** Failures in a row. */
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -39,11 +41,15 @@ export class GrpcServer {
     const watch = {
       reached: () => this.#reach(),
       lost: () => {
+        if (this.#isGone) return;
+        if (!this.#isTold) this.#tell("warn", "orchestrator.lost");
+        this.#isTold = true;
         this.#lose();
         // What has happened to one connection may have happened to the other, and is only not found yet.
         this.calls.check();
         this.streams.check();
       },
+      // In good order: it may be there again at once.
       left: () => this.#lose(),
       hasOthers: options.hasOthers,
     };
@@ -93,7 +99,8 @@ export class GrpcServer {
   }
 
   #reach(): void {
-    if (this.#failures > 1) this.#log("orchestrator.regained");
+    if (this.#isTold) this.#tell("info", "orchestrator.regained");
+    this.#isTold = false;
     this.#failures = 0;
     this.#isTrying = false;
     this.#isReached = true;
@@ -101,12 +108,12 @@ export class GrpcServer {
 
   #lose(): void {
     if (this.#isGone) return;
+    this.#options.onLost();
+    // Its other connections were lost with this one.
+    if (!this.#isReached && !this.#isTrying) return;
     this.#isReached = false;
     this.#isTrying = false;
     this.#failures += 1;
-    // A server that ends a connection in good order is there again at once.
-    if (this.#failures === 2) this.#log("orchestrator.lost");
-    this.#options.onLost();
     if (this.#options.hasOthers()) this.#tryAgain();
   }
 
@@ -120,9 +127,8 @@ export class GrpcServer {
     }, restMs).unref();
   }
 
-  #log(event: "orchestrator.lost" | "orchestrator.regained"): void {
-    if (!this.#options.hasOthers()) return;
-    const level = event === "orchestrator.lost" ? "warn" : "info";
-    this.#options.logger[level]({ event, address: this.#address }, event);
+  /** Where there is but one, whoever calls it or asks for readiness tells. */
+  #tell(level: "warn" | "info", event: string): void {
+    if (this.#options.hasOthers()) this.#options.logger[level]({ event, address: this.#address }, event);
   }
 }

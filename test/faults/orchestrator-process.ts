@@ -8,7 +8,7 @@ import { stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
 import { startUpstream } from "../support/upstream.ts";
 
 /** Each stream has so many events, the last of which is the workflow's end. */
-const lastEvent = 400n;
+const lastEvent = 300n;
 const eventMs = 20;
 
 const upstream = await startUpstream(
