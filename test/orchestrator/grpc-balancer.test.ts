@@ -3,11 +3,11 @@ import { Code } from "@connectrpc/connect";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
 import { connectTo } from "../support/orchestrator.ts";
-import { signal } from "../support/stack.ts";
+import { abortion, signal } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { FrameServer, Peer } from "./frame-server.ts";
-import { until } from "./transports.ts";
+import { sockets, until } from "./transports.ts";
 
 function answerAs(name: string) {
   return function answer(peer: Peer): void {
@@ -230,5 +230,50 @@ describe("several orchestrators", () => {
     );
     close();
     for (const upstream of [first, second, third, fourth]) await upstream.close();
+  });
+
+  it("are looked up again when one is lost", async () => {
+    const first = await startUpstream({ getWorkflow: () => ({ id: "1" }) });
+    const port = Number(new URL(first.url).port);
+    const second = await startUpstream({ getWorkflow: () => ({ id: "2" }) }, port, "127.0.0.2");
+    const third = await startUpstream({ getWorkflow: () => ({ id: "3" }) }, port, "127.0.0.3");
+    let addresses = ["127.0.0.1", "127.0.0.2"];
+    const { client, close } = connectTo([`http://orchestrator.test:${port}`], {
+      lookUp: () => Promise.resolve(addresses),
+      refreshMs: 3_600_000,
+    });
+    while (sorted(await answers(client, 2)) !== "12");
+    addresses = ["127.0.0.2", "127.0.0.3"];
+    await first.close();
+    while (sorted(await answers(client, 2)) !== "23");
+    close();
+    for (const upstream of [second, third]) await upstream.close();
+  });
+
+  it("are let go of at the end, those included that only finish what they have", async () => {
+    const before = sockets();
+    const first = await startUpstream({
+      getWorkflow: () => ({}),
+      async *streamWorkflowEvents(_request, { signal }) {
+        yield { eventId: 1n };
+        await abortion(signal);
+      },
+    });
+    const port = Number(new URL(first.url).port);
+    let addresses = ["127.0.0.1", "127.0.0.9"];
+    const { client, close } = connectTo([`http://orchestrator.test:${port}`], {
+      lookUp: () => Promise.resolve(addresses),
+      refreshMs: 5,
+    });
+    const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]();
+    await events.next();
+    addresses = ["127.0.0.8", "127.0.0.9"];
+    await assert.rejects(async () => {
+      for (;;) await client.getWorkflow({});
+    });
+    close();
+    await assert.rejects(events.next(), { code: Code.Unavailable });
+    await until(() => sockets() === before);
+    await first.close();
   });
 });
