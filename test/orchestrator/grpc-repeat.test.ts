@@ -130,6 +130,17 @@ describe("a gRPC call that is lost", () => {
       (peer) => peer.reset(8),
     );
     await assert.rejects(client().getWorkflow({}), { rawMessage: "the call was closed by HTTP/2 code 8" });
+    serve(
+      (peer) => {
+        peer.header(grpcHeader);
+        peer.header(cancelled, "ends");
+      },
+      (peer) => {
+        peer.header(grpcHeader);
+        peer.reset(8);
+      },
+    );
+    await assert.rejects(client().getWorkflow({}), { rawMessage: "the call was closed by HTTP/2 code 8" });
   });
 
   it("is not made again once its signal has aborted", async () => {
