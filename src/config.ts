@@ -8,12 +8,16 @@ import type { ReadFile } from "./secret-files.ts";
 import type { TlsPems } from "./orchestrator/tls-pems.ts";
 import type { ServerLimits } from "./server.ts";
 import { tlsSettings } from "./tls-settings.ts";
+import type { Level } from "./telemetry/logger.ts";
 
 /** The prefix of every setting's name in the environment. */
 export const prefix = "FOLDFORGE_GATEWAY__";
 
 /** The administrator's token where none is set: known to everybody, and good for one machine. */
 export const defaultToken = "dev-token";
+
+/** `auto` is `pretty` where the log goes to a terminal, else `json`. */
+export type LogFormat = "auto" | "json" | "pretty";
 
 /** The gateway's settings, checked and in the units the code uses. */
 export interface Config {
@@ -37,6 +41,8 @@ export interface Config {
   readonly bucket: string;
   /** Undefined where downloads are not configured. */
   readonly objectStore: ObjectStoreOptions | undefined;
+  readonly logLevel: Level;
+  readonly logFormat: LogFormat;
   readonly drainDelayMs: number;
   /** The delay included. */
   readonly shutdownGraceMs: number;
@@ -129,6 +135,10 @@ const bearerTokens = z
 
 const credential = z.string().regex(/^\P{Cc}*$/u, "must be one line without control characters");
 
+/** One of these words. */
+const oneOf = <T extends string>(...words: readonly [T, ...T[]]) =>
+  z.enum(words, { error: `must be one of ${words.join(", ")}` });
+
 /** What nobody may see: each may also be read from the file that `<NAME>_FILE` names. */
 const secrets = {
   API_TOKEN: bearerTokens.prefault(defaultToken),
@@ -169,6 +179,8 @@ const settings = z.object({
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be the name of a bucket: letters, digits and ._-")
     .prefault("foldforge"),
+  LOG_LEVEL: oneOf("trace", "debug", "info", "warn", "error", "fatal").prefault("info"),
+  LOG_FORMAT: oneOf("auto", "json", "pretty").prefault("auto"),
   DRAIN_DELAY_SECONDS: secondsFrom(0).prefault("5"),
   SHUTDOWN_GRACE_SECONDS: seconds.prefault("20"),
 });
@@ -285,6 +297,8 @@ function configFrom(values: z.output<typeof settings>, orchestratorTls: TlsPems 
             readTimeoutMs: values.OBJECT_STORE_READ_TIMEOUT_SECONDS,
             maxDownloads: values.MAX_DOWNLOADS,
           },
+    logLevel: values.LOG_LEVEL,
+    logFormat: values.LOG_FORMAT,
     drainDelayMs: values.DRAIN_DELAY_SECONDS,
     shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS,
   };

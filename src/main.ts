@@ -1,9 +1,12 @@
 import { readFileSync } from "node:fs";
 import { ConfigError, parseConfig, prefix } from "./config.ts";
+import type { LogFormat } from "./config.ts";
+import { warnOfDefaultToken } from "./default-token.ts";
 import { startGateway } from "./gateway.ts";
 import type { Gateway } from "./gateway.ts";
 import { LogOutput } from "./telemetry/log-output.ts";
-import { createLogger } from "./telemetry/logger.ts";
+import { createLogger, regardlessOfLevel } from "./telemetry/logger.ts";
+import { createReadableLine } from "./telemetry/readable-line.ts";
 
 /** Says why the process cannot go on, in one message, and ends it. */
 function fail(message: string): never {
@@ -31,6 +34,15 @@ function startFailure(error: unknown): string {
   return stack ?? String(error);
 }
 
+/** Where the log goes, in colours where it is a terminal that has them and the environment does not say NO_COLOR. */
+function logOutput(format: LogFormat): LogOutput {
+  const { stdout } = process;
+  const isReadable = format === "auto" ? stdout.isTTY : format === "pretty";
+  return isReadable
+    ? new LogOutput(stdout, createReadableLine(stdout.isTTY && stdout.hasColors()))
+    : new LogOutput(stdout);
+}
+
 /** EX_SOFTWARE of sysexits(3): nobody stopped it, and its supervisor should start it again. */
 const crashed = 70;
 
@@ -40,8 +52,10 @@ const exitMs = 100;
 
 async function main(): Promise<void> {
   const { config, warnings } = parseConfig(process.env, (path) => readFileSync(path, "utf8"));
-  const output = new LogOutput(process.stdout);
-  const logger = createLogger(output);
+  const output = logOutput(config.logFormat);
+  const logger = createLogger(output, config.logLevel);
+  // Supervisors wait for how it starts and ends.
+  const always = regardlessOfLevel(logger);
   let gateway: Gateway | undefined = undefined;
   /** When there is just the time left to exit within the grace of a stop. */
   let end = Infinity;
@@ -77,18 +91,19 @@ async function main(): Promise<void> {
     if (isExiting) return;
     stopping = true;
     end = performance.now() + config.shutdownGraceMs - exitMs;
-    logger.info({ event: "gateway.stop", signal }, "gateway.stop");
+    always.info({ event: "gateway.stop", signal }, "gateway.stop");
     output.flush();
     // Somebody at a keyboard has no load balancer to wait for.
     const stopped = signal === "SIGTERM" ? started.drain() : started.close();
     void stopped.then(() => {
-      logger.info({ event: "gateway.stopped" }, "gateway.stopped");
+      always.info({ event: "gateway.stopped" }, "gateway.stopped");
       exit(0);
     });
   }
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", stop);
+  warnOfDefaultToken(config, { logger: always, print: (text) => process.stderr.write(text) });
   // Whoever reads this may send a signal.
-  logger.info({ event: "gateway.start", url: started.url }, "gateway.start");
+  always.info({ event: "gateway.start", url: started.url }, "gateway.start");
   output.flush();
 }
 

@@ -81,6 +81,8 @@ const defaults: [name: string, text: string, read: (config: Config) => unknown, 
   ["R2_SECRET_ACCESS_KEY", "", ({ objectStore }) => objectStore, undefined],
   ["R2_ACCESS_KEY_ID_FILE", "", ({ objectStore }) => objectStore, undefined],
   ["R2_SECRET_ACCESS_KEY_FILE", "", ({ objectStore }) => objectStore, undefined],
+  ["LOG_LEVEL", "info", ({ logLevel }) => logLevel, "info"],
+  ["LOG_FORMAT", "auto", ({ logFormat }) => logFormat, "auto"],
   ["DRAIN_DELAY_SECONDS", "5", ({ drainDelayMs }) => drainDelayMs, 5000],
   ["SHUTDOWN_GRACE_SECONDS", "20", ({ shutdownGraceMs }) => shutdownGraceMs, 20_000],
 ];
@@ -145,6 +147,8 @@ describe("parseConfig", () => {
         R2_BUCKET: "designs",
         R2_ACCESS_KEY_ID: "id",
         R2_SECRET_ACCESS_KEY: "key",
+        LOG_LEVEL: "debug",
+        LOG_FORMAT: "pretty",
         DRAIN_DELAY_SECONDS: "0",
         SHUTDOWN_GRACE_SECONDS: "3",
       }),
@@ -180,6 +184,8 @@ describe("parseConfig", () => {
         readTimeoutMs: 2000,
         maxDownloads: 15,
       },
+      logLevel: "debug",
+      logFormat: "pretty",
       drainDelayMs: 0,
       shutdownGraceMs: 3000,
     });
@@ -277,6 +283,12 @@ describe("parseConfig", () => {
     ]),
     ["R2_BUCKET", "a/b", "must be the name of a bucket: letters, digits and ._-"],
     ["R2_BUCKET", "..", "must be the name of a bucket: letters, digits and ._-"],
+    ...["silent", "INFO", "30", "verbose"].map((value): [string, string, string] => [
+      "LOG_LEVEL",
+      value,
+      "must be one of trace, debug, info, warn, error, fatal",
+    ]),
+    ["LOG_FORMAT", "text", "must be one of auto, json, pretty"],
     ...settingNames
       .filter((name) => name.endsWith("_SECONDS"))
       .flatMap((name) =>

@@ -21,6 +21,8 @@ function gatewayEnvironment(orchestratorUrl: string, objectStoreUrl: string): En
     R2_ENDPOINT: localUrl(objectStoreUrl),
     R2_ACCESS_KEY_ID: "sandbox",
     R2_SECRET_ACCESS_KEY: "sandbox",
+    // It writes to a pipe, and cannot see what is at its end.
+    LOG_FORMAT: process.stdout.isTTY ? "pretty" : "json",
     // No load balancer looks here.
     DRAIN_DELAY_SECONDS: "0",
     // Less than the patience above, so that the gateway can end by itself.
@@ -94,7 +96,7 @@ async function main(): Promise<void> {
   const [, orchestratorUrl = "", objectStoreUrl = ""] = announcement;
 
   const gateway = run("gateway", "../main.ts", gatewayEnvironment(orchestratorUrl, objectStoreUrl));
-  const log = await gateway.hear(/"event":"gateway.start","url":"([^"]+)".*\n/);
+  const log = await gateway.hear(/gateway\.start\b.*"url":"([^"]+)".*\n/);
   if (log === undefined) return;
   const url = localUrl(log[1] ?? "");
   const inTime = AbortSignal.timeout(readyWithinMs);

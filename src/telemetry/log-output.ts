@@ -10,25 +10,27 @@ const maxWaiting = 1024 * 1024;
 /**
  * Where log lines go: a page at a time, within 100 ms. A log that is not read, or cannot be written, holds up
  * nothing: once 1 MiB waits, further lines are dropped, and a line `log.dropped` tells their number when there is
- * room again.
+ * room again. Each line goes through `format`.
  */
 export class LogOutput {
   readonly #out: Writable;
+  readonly #format: (line: string) => string;
   #page = "";
   #lines = 0;
   #dropped = 0;
   #timer: NodeJS.Timeout | undefined;
   #isEnded = false;
 
-  constructor(out: Writable) {
+  constructor(out: Writable, format: (line: string) => string = (line) => line) {
     this.#out = out;
+    this.#format = format;
     // Nobody is left to be told.
     out.on("error", () => undefined);
   }
 
   write(line: string): void {
     if (this.#isEnded) return;
-    this.#page += line;
+    this.#page += this.#format(line);
     this.#lines += 1;
     if (this.#page.length >= pageLength) this.flush();
     // It runs only while something waits.
@@ -75,6 +77,6 @@ export class LogOutput {
     if (this.#dropped === 0) return "";
     const event = "log.dropped";
     const entry = { level: "warn", time: new Date(), event, lines: this.#dropped, msg: event };
-    return `${JSON.stringify(entry)}\n`;
+    return this.#format(`${JSON.stringify(entry)}\n`);
   }
 }

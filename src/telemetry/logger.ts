@@ -1,12 +1,13 @@
 import { pino } from "pino";
-import type { DestinationStream, Logger } from "pino";
+import type { DestinationStream, Level, Logger } from "pino";
 
-export type { Logger } from "pino";
+export type { Level, Logger } from "pino";
 
-/** A logger that writes one JSON line per entry to `destination`. */
-export function createLogger(destination: DestinationStream): Logger {
+/** A logger that writes one JSON line per entry of this `level` or a graver one to `destination`. */
+export function createLogger(destination: DestinationStream, level: Level = "info"): Logger {
   return pino(
     {
+      level,
       base: null,
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
@@ -14,6 +15,11 @@ export function createLogger(destination: DestinationStream): Logger {
     },
     destination,
   );
+}
+
+/** The same logger for what is written whatever its level. */
+export function regardlessOfLevel(logger: Logger): Logger {
+  return logger.child({}, { level: "trace" });
 }
 
 /** How deep a chain of causes is followed. */

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startChild } from "../../src/sandbox/dev-child.ts";
 import { localUrl } from "../../src/sandbox/dev-welcome.ts";
+import { terminalSuite } from "../support/terminal.ts";
 import { takePort, withTemporaryFolder } from "./support.ts";
 
 const run = promisify(execFile);
@@ -88,6 +89,27 @@ describe("dev", function () {
   // What a test that fails has left.
   afterEach(() => {
     for (const dev of running) dev.kill("SIGKILL");
+  });
+
+  describe("at a terminal", () => {
+    const runAtTerminal = terminalSuite();
+
+    it("shows the gateway's log as people read it", async () => {
+      const terminal = runAtTerminal(file, await freeAddresses());
+      await terminal.until(/INFO: gateway\.start \{"url":.*\r\n/);
+      assert.match(
+        await terminal.interrupt(),
+        /FoldForge is ready at .*\n\[[^\]]+\] INFO: gateway\.stopped\r\n/s,
+      );
+    });
+  });
+
+  it("says no more of the gateway than it is told to, and starts all the same", async () => {
+    const dev = await startDev({ FOLDFORGE_GATEWAY__LOG_LEVEL: "fatal" });
+    await dev.ready();
+    assert.ok(!dev.stdout.said.includes("http.request"));
+    process.kill(dev.pid, "SIGINT");
+    await dev.closed;
   });
 
   it("prints curl lines that do what they say when pasted, and then the gateway's log", async function () {

@@ -7,7 +7,7 @@ const line = `${"x".repeat(1023)}\n`;
 const pages = (text: string) => text.replaceAll(line, "x");
 
 /** An output, what came out of it, and its reader, who reads until told to stop. */
-function setUp() {
+function setUp(format?: (line: string) => string) {
   const received: string[] = [];
   let go: (() => void) | undefined;
   let isReading = true;
@@ -20,7 +20,7 @@ function setUp() {
     },
   });
   return {
-    output: new LogOutput(out),
+    output: new LogOutput(out, format),
     out,
     received,
     stop: () => (isReading = false),
@@ -70,6 +70,20 @@ describe("LogOutput", () => {
     output.write("last\n");
     output.flush();
     assert.equal(received.at(-1), "last\n");
+  });
+
+  it("writes each line in its format, and the one that tells of dropped ones too", () => {
+    const { output, out, received } = setUp((each) => `<${each.trimEnd()}>\n`);
+    const { write } = out;
+    out.write = () => {
+      throw new Error("ENOSPC");
+    };
+    output.write("a\n");
+    output.flush();
+    out.write = write;
+    output.write("b\n");
+    output.flush();
+    assert.match(received.join(""), /^<\{.*"lines":1,.*\}>\n<b>\n$/);
   });
 
   it("goes on when a write fails, at once or later", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ConnectError, Code } from "@connectrpc/connect";
-import { createLogger } from "../../src/telemetry/logger.ts";
+import { createLogger, regardlessOfLevel } from "../../src/telemetry/logger.ts";
 
 /** A logger, and what it has written. */
 function setUp() {
@@ -21,6 +21,21 @@ describe("createLogger", () => {
     assert.equal(new Date(time).toISOString(), time);
     assert.equal(logged(1).level, "error");
   });
+
+  for (const [level, written] of [
+    ["trace", ["trace", "info", "error", "fatal"]],
+    ["info", ["info", "error", "fatal"]],
+    ["fatal", ["fatal"]],
+  ] as const)
+    it(`writes at the level ${level} what is as grave as that`, () => {
+      const lines: string[] = [];
+      const logger = createLogger({ write: (line) => void lines.push(line) }, level);
+      for (const each of ["trace", "info", "error", "fatal"] as const) logger[each]("x");
+      assert.deepEqual(
+        lines.map((line) => JSON.parse(line).level),
+        written,
+      );
+    });
 
   it("writes of an error no more than type, message, code, stack and cause", () => {
     const { logger, lines, logged } = setUp();
@@ -78,4 +93,17 @@ describe("createLogger", () => {
       logger.error({ err: thrown });
       assert.deepEqual(logged().err, message === undefined ? undefined : { message });
     });
+});
+
+describe("regardlessOfLevel", () => {
+  it("writes what its logger would not, and leaves that as it is", () => {
+    const lines: string[] = [];
+    const logger = createLogger({ write: (line) => void lines.push(line) }, "fatal");
+    regardlessOfLevel(logger).info("always");
+    logger.error("never");
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line).msg),
+      ["always"],
+    );
+  });
 });

@@ -1,0 +1,58 @@
+import { spawn, spawnSync } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { afterEach, before } from "mocha";
+
+/** A program that runs at a terminal of its own. */
+export interface AtTerminal {
+  /** What the terminal has got so far. */
+  readonly shown: string;
+  /** Resolves once that matches `pattern`. */
+  until(pattern: RegExp): Promise<void>;
+  /** Presses Ctrl-C, and resolves with all that was shown once the program has ended. */
+  interrupt(): Promise<string>;
+}
+
+/** Runs `file` under Node at a terminal, with nothing in its environment but `env` and what Node needs. */
+export type RunAtTerminal = (file: string, env: Record<string, string>) => AtTerminal;
+
+/** For the body of a `describe`, whose tests are skipped where `script` of util-linux is not installed. */
+export function terminalSuite(): RunAtTerminal {
+  const running = new Set<ChildProcess>();
+  before("look for script", function () {
+    const { stdout } = spawnSync("script", ["--version"], { encoding: "utf8" });
+    if (/util-linux/.test(stdout)) return;
+    console.log("    skipped: script, of util-linux, is not installed");
+    this.skip();
+  });
+  // What a test that fails has left. At a terminal that hangs up, the program ends by SIGHUP.
+  afterEach("hang up", () => {
+    for (const child of running) child.kill("SIGKILL");
+  });
+
+  return function runAtTerminal(file, env) {
+    const command = `exec '${process.execPath}' '${file}'`;
+    const terminal = { TERM: "xterm", PATH: process.env["PATH"] ?? "" };
+    const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
+      env: { ...terminal, ...env },
+      stdio: ["pipe", "pipe", "ignore"],
+    });
+    running.add(child.once("exit", () => running.delete(child)));
+    let shown = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (shown += text));
+    const ended = once(child, "close");
+    return {
+      get shown() {
+        return shown;
+      },
+      async until(pattern) {
+        while (!pattern.test(shown)) await once(child.stdout, "data");
+      },
+      async interrupt() {
+        child.stdin.write("\x03");
+        await ended;
+        return shown;
+      },
+    };
+  };
+}
