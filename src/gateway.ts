@@ -13,6 +13,8 @@ import { createShedding } from "./edge/overload.ts";
 import { originForm } from "./middleware/origin-form.ts";
 import { createOperations } from "./operations.ts";
 import { createOrchestrator } from "./orchestrator/client.ts";
+import { measuredCalls } from "./orchestrator/measured-calls.ts";
+import { observedClient } from "./orchestrator/observed-client.ts";
 import { createReadinessProbe } from "./orchestrator/readiness.ts";
 import { createReference } from "./reference/reference.ts";
 import { startServer } from "./server.ts";
@@ -60,11 +62,12 @@ export async function startGateway(
   const { rpcTimeoutMs, apiKeys } = config;
   const contract = options.contract ?? loadContract();
   const metrics = createMetrics();
-  const { client, close: closeOrchestrator } = createOrchestrator(config.orchestratorEndpoints, {
+  const orchestrator = createOrchestrator(config.orchestratorEndpoints, {
     keepalive: config.keepalive,
     tls: config.orchestratorTls,
     logger,
   });
+  const client = observedClient(orchestrator.client, measuredCalls(metrics));
   const store = config.objectStore === undefined ? undefined : createObjectStore(config.objectStore);
   const streams = new OpenStreams(options.streamCare ?? defaultCare, config.maxEventStreams);
   const keys =
@@ -127,7 +130,7 @@ export async function startGateway(
     const closed = server.close(Math.max(0, graceMs - reserveMs));
     streams.close();
     await closed;
-    closeOrchestrator();
+    orchestrator.close();
     store?.close();
   }
 

@@ -9,6 +9,8 @@ export interface Metrics {
   observeRequest(method: string, path: string, status: number, seconds: number): void;
   /** Counts a refusal before any route was looked for: it has no path and no duration, and may have no method. */
   countRefusal(status: number, method?: string): void;
+  /** Counts one gRPC call, over after `seconds`. `rpc` is a name of the service's, `code` a canonical one. */
+  observeUpstreamCall(rpc: string, code: string, seconds: number): void;
 }
 
 /** The `path` label of what matches no route. */
@@ -26,6 +28,10 @@ function methodLabel(method: string): string {
 
 const labelNames = ["method", "path", "status"] as const;
 
+/** Bounds in seconds: those of a request, and those of streams, which last for minutes and hours. */
+const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const streamBuckets = [60, 300, 900, 3600];
+
 /** Creates the metrics, with nothing counted. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
@@ -39,7 +45,14 @@ export function createMetrics(): Metrics {
     name: "foldforge_gateway_http_request_duration_seconds",
     help: "Time from a request's head to its answer's head.",
     labelNames,
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    buckets: requestBuckets,
+    registers: [registry],
+  });
+  const upstreamDuration = new Histogram({
+    name: "foldforge_gateway_upstream_call_duration_seconds",
+    help: "Time of a whole gRPC call to the orchestrator; of an event stream, until its end.",
+    labelNames: ["rpc", "code"],
+    buckets: [...requestBuckets, ...streamBuckets],
     registers: [registry],
   });
   let rendering: Promise<string> | undefined;
@@ -62,6 +75,9 @@ export function createMetrics(): Metrics {
     countRefusal(status, method) {
       const label = method === undefined ? unread : methodLabel(method);
       requests.inc({ method: label, path: unmatched, status: String(status) });
+    },
+    observeUpstreamCall(rpc, code, seconds) {
+      upstreamDuration.observe({ rpc, code }, seconds);
     },
   };
 }
