@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Registry } from "prom-client";
 import { createObjectStore } from "./artifacts/object-store.ts";
 import { createApp } from "./app.ts";
 import { createAuthenticator } from "./auth/authenticator.ts";
@@ -42,8 +43,10 @@ function reserveOf(graceMs: number): number {
   return Math.min(500, graceMs / 10);
 }
 
-/** What a test may set and a deployment may not. */
+/** What a test may set and a deployment may not, but for the registry. */
 export interface GatewayOptions {
+  /** Where its metrics go, beside those of the process; else only its own are served. */
+  readonly registry?: Registry;
   readonly validateResponses?: boolean;
   /** In the place of the one in force. */
   readonly contract?: Contract;
@@ -61,7 +64,7 @@ export async function startGateway(
 ): Promise<Gateway> {
   const { rpcTimeoutMs, apiKeys } = config;
   const contract = options.contract ?? loadContract();
-  const metrics = createMetrics();
+  const metrics = createMetrics(options.registry);
   const orchestrator = createOrchestrator(config.orchestratorEndpoints, {
     keepalive: config.keepalive,
     tls: config.orchestratorTls,
@@ -76,6 +79,7 @@ export async function startGateway(
       : createKeyDirectory(createKeyLookup(client, rpcTimeoutMs), {
           ...apiKeys,
           logger,
+          count: metrics.countKeyLookup,
           ...(options.now === undefined ? {} : { now: options.now }),
         });
   const authenticator = createAuthenticator(config.apiTokens, keys);
@@ -124,6 +128,17 @@ export async function startGateway(
     limits: config.server,
     logger,
     metrics,
+  });
+  metrics.watch({
+    connections: () => server.connections,
+    connectionsLimit: config.server.maxConnections,
+    requestsInFlight: shedding.inFlight,
+    requestsInFlightLimit: shedding.limit,
+    eventStreams: () => streams.count,
+    eventStreamsLimit: config.maxEventStreams,
+    downloads: () => store?.underWay ?? 0,
+    downloadsLimit: config.objectStore?.maxDownloads ?? 0,
+    cachedVerdicts: () => keys?.kept() ?? { good: 0, denied: 0 },
   });
 
   async function close(graceMs = config.shutdownGraceMs, reserveMs = reserveOf(graceMs)): Promise<void> {

@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import { ConfigError, parseConfig, prefix } from "./config.ts";
 import type { LogFormat } from "./config.ts";
+import { loadContract } from "./contract.ts";
 import { warnOfDefaultToken } from "./default-token.ts";
 import { startGateway } from "./gateway.ts";
 import type { Gateway } from "./gateway.ts";
 import { LogOutput } from "./telemetry/log-output.ts";
 import { createLogger, regardlessOfLevel } from "./telemetry/logger.ts";
+import { createProcessRegistry } from "./telemetry/process-metrics.ts";
 import { createReadableLine } from "./telemetry/readable-line.ts";
 
 /** Says why the process cannot go on, in one message, and ends it. */
@@ -82,7 +84,9 @@ async function main(): Promise<void> {
   process.on("uncaughtException", crash).on("unhandledRejection", crash);
   process.on("exit", () => output.flush());
   for (const warning of warnings) logger.warn({ event: "config.unknown" }, warning);
-  const started = await startGateway(config, logger);
+  const contract = loadContract();
+  const registry = createProcessRegistry(contract.document.info.version, process.versions.node);
+  const started = await startGateway(config, logger, { contract, registry });
   gateway = started;
 
   let stopping = false;

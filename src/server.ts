@@ -36,6 +36,8 @@ interface ServerOptions {
 interface RunningServer {
   /** `http://host:port`, with the port that was really taken. */
   readonly url: string;
+  /** How many connections are open. */
+  readonly connections: number;
   /** Serves on, but says with every answer that its connection ends there, so that clients go elsewhere. */
   leave(): void;
   /**
@@ -100,6 +102,9 @@ export async function startServer(
   });
   return {
     url: urlOf(server),
+    get connections() {
+      return connections.count;
+    },
     leave: () => connections.leave(),
     close(graceMs) {
       connections.leave();

@@ -10,7 +10,9 @@ import { release } from "./release.ts";
 export function digestOf(sha256: string): string | undefined {
   if (sha256 === "") return undefined;
   if (/^[0-9a-f]{64}$/i.test(sha256)) return sha256.toLowerCase();
-  throw internalError(new Error(`the artifact's metadata has no SHA-256 but "${sha256.slice(0, 100)}"`));
+  throw internalError(
+    new IntegrityError(`the artifact's metadata has no SHA-256 but "${sha256.slice(0, 100)}"`),
+  );
 }
 
 /** What the bytes of a transfer must be. */
@@ -30,18 +32,20 @@ type Done = (error?: Error | null) => void;
 /**
  * Sends what is written to it on to `out`, then releases its memory. Fails with an IntegrityError, `out` left open,
  * unless the bytes are the expected ones. The last chunk is held back until all of them are checked: a client that
- * counts bytes must never receive a complete wrong file. `begin` is called once, before anything is sent.
+ * counts bytes must never receive a complete wrong file. `begin` is called once, before anything is sent; `sent` hears
+ * how many bytes `out` has taken each time.
  */
 export function createCheckedWriter(
   out: Writable,
   { length, sha256 }: Expectation,
   begin: () => void,
+  sent: (bytes: number) => void = () => undefined,
 ): Writable {
   const hash = sha256 === undefined ? undefined : createHash("sha256");
   let received = 0;
   let held: Buffer | undefined;
   let hasBegun = false;
-  let whenEnded: Done | undefined;
+  let whenEnded: (() => void) | undefined;
 
   function begun(done: Done): boolean {
     try {
@@ -56,9 +60,10 @@ export function createCheckedWriter(
 
   function send(chunk: Buffer, done: Done) {
     if (!begun(done)) return;
-    out.write(chunk, function sent(error) {
+    out.write(chunk, function taken(error) {
       // What cannot be written to is closed, and its closing says so better than this error.
       if (error) return;
+      sent(chunk.length);
       release(chunk);
       done();
     });
@@ -85,7 +90,10 @@ export function createCheckedWriter(
       return done(new IntegrityError("the object store sent bytes of another SHA-256 than the artifact's"));
     }
     if (!begun(done)) return;
-    whenEnded = done;
+    whenEnded = () => {
+      sent(held?.length ?? 0);
+      done();
+    };
     out.end(held);
   }
 

@@ -45,6 +45,8 @@ export interface ObjectStore {
    * Unavailable where a later try may succeed, and with Internal where it will not.
    */
   open(key: string, range: ByteRange | undefined, signal: AbortSignal): Promise<StoredObject | undefined>;
+  /** How many objects are on their way. */
+  readonly underWay: number;
   /** Ends every connection. */
   close(): void;
 }
@@ -102,6 +104,9 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
         if (isMissingObject(error)) return undefined;
         throw refusalFromStore(error, accessKeyId);
       }
+    },
+    get underWay() {
+      return underWay;
     },
     close() {
       client.destroy();

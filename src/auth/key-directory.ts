@@ -1,5 +1,7 @@
 import { LRUCache } from "lru-cache";
+import type { VerdictKind } from "../telemetry/gauges.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import type { KeyLookupResult } from "../telemetry/metrics.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 
@@ -33,6 +35,8 @@ export interface KeyDirectory {
   verdictOn(keyHash: string, trace: TraceContext, use: KeyUse, leaving?: Leaving): Promise<KeyVerdict>;
   /** Forgets a key, so that the next question goes to the orchestrator. */
   forget(keyHash: string): void;
+  /** How many verdicts are kept, outdated ones among them. */
+  kept(): Readonly<Record<VerdictKind, number>>;
 }
 
 interface KeyDirectoryOptions {
@@ -41,6 +45,8 @@ interface KeyDirectoryOptions {
   readonly maxEntries: number;
   /** Told once of each good key that could not be looked up again. */
   readonly logger: Logger;
+  /** Told of each question how it was answered, unless nobody waits for that any more. */
+  readonly count: (result: KeyLookupResult) => void;
   /** Milliseconds on a clock that never goes back. */
   readonly now?: () => number;
 }
@@ -86,7 +92,7 @@ const maxAbandoned = 100;
  * one that comes at once. Only streams that are open already go on while a lookup says nothing.
  */
 export function createKeyDirectory(lookUp: LookUpKey, options: KeyDirectoryOptions): KeyDirectory {
-  const { ttlMs, staleMs, maxEntries: max, logger, now = () => performance.now() } = options;
+  const { ttlMs, staleMs, maxEntries: max, logger, count, now = () => performance.now() } = options;
   const good = new LRUCache<string, GoodKey>({ max });
   /** When each was asked for. */
   const denied = new LRUCache<string, number>({ max });
@@ -163,13 +169,18 @@ export function createKeyDirectory(lookUp: LookUpKey, options: KeyDirectoryOptio
     return known.verdict;
   }
 
+  function counted(result: KeyLookupResult, verdict: KeyVerdict): KeyVerdict {
+    count(result);
+    return verdict;
+  }
+
   return {
     async verdictOn(keyHash, trace, use, leaving) {
       const time = now();
       const known = good.get(keyHash);
-      if (known !== undefined && time - known.askedAt <= ttlMs) return known.verdict;
+      if (known !== undefined && time - known.askedAt <= ttlMs) return counted("hit", known.verdict);
       const deniedAt = denied.get(keyHash);
-      if (deniedAt !== undefined && time - deniedAt <= ttlMs) return { allowed: false };
+      if (deniedAt !== undefined && time - deniedAt <= ttlMs) return counted("denied", { allowed: false });
 
       const lookup = underWay.get(keyHash);
       const isSilent = lookup !== undefined && time - lookup.askedAt >= retryMs;
@@ -177,17 +188,21 @@ export function createKeyDirectory(lookUp: LookUpKey, options: KeyDirectoryOptio
       const hasJustFailed = failedAt !== undefined && time - failedAt < retryMs;
       if (hasJustFailed || (isSilent && (failedAt !== undefined || use === "follow"))) {
         const stale = staleVerdict(keyHash, use);
-        if (stale !== undefined) return stale;
+        if (stale !== undefined) return counted("stale", stale);
       }
-      if (isSilent && use === "follow") throw new Error("the lookup of the key says nothing");
+      if (isSilent && use === "follow") {
+        count("failed");
+        throw new Error("the lookup of the key says nothing");
+      }
       const signal = leaving?.();
       signal?.throwIfAborted();
       try {
-        return await waitFor(lookup ?? begin(keyHash, trace), signal);
+        return counted("miss", await waitFor(lookup ?? begin(keyHash, trace), signal));
       } catch (error) {
         signal?.throwIfAborted();
         const stale = staleVerdict(keyHash, use);
-        if (stale !== undefined) return stale;
+        if (stale !== undefined) return counted("stale", stale);
+        count("failed");
         throw error;
       }
     },
@@ -196,5 +211,6 @@ export function createKeyDirectory(lookUp: LookUpKey, options: KeyDirectoryOptio
       denied.delete(keyHash);
       underWay.delete(keyHash);
     },
+    kept: () => ({ good: good.size, denied: denied.size }),
   };
 }

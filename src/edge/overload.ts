@@ -3,6 +3,7 @@ import { Code } from "@connectrpc/connect";
 import onHeaders from "on-headers";
 import { errorAnswer } from "../errors/error-answer.ts";
 import { Refusal } from "../errors/refusal.ts";
+import type { RequestKind } from "../telemetry/gauges.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createThrottledWarning } from "../telemetry/throttled-warning.ts";
@@ -30,6 +31,10 @@ export interface Shedding {
    * again, as soon as there is one.
    */
   stepAside(res: ServerResponse): () => Promise<void>;
+  /** How many of each kind are in flight. */
+  inFlight(): Readonly<Record<RequestKind, number>>;
+  /** How many of one kind may be, at present. */
+  limit(): number;
 }
 
 /**
@@ -42,7 +47,12 @@ export interface Shedding {
 export function createShedding({ maxInFlight, exempt, streams, logger, metrics }: OverloadOptions): Shedding {
   const limit = createInFlightLimit(maxInFlight);
   const refuse = createRefusal(logger, metrics);
-  const placesFor = createPlaces(limit, exempt, streams);
+  const kindOf = createKindOf(exempt, streams);
+  const places = {
+    event_stream: new Places(limit),
+    with_body: new Places(limit),
+    other: new Places(limit),
+  } satisfies Record<RequestKind, Places>;
   const holders = new WeakMap<ServerResponse, { readonly places: Places; readonly leave: () => void }>();
 
   function holdUntilAnswered(places: Places, res: ServerResponse): void {
@@ -60,10 +70,10 @@ export function createShedding({ maxInFlight, exempt, streams, logger, metrics }
   return {
     shed: (listener) =>
       function shedOverload(req, res) {
-        const places = placesFor(req);
-        if (places !== undefined) {
-          if (!places.take()) return refuse(req, res);
-          holdUntilAnswered(places, res);
+        const kind = kindOf(req);
+        if (kind !== undefined) {
+          if (!places[kind].take()) return refuse(req, res, kind);
+          holdUntilAnswered(places[kind], res);
         }
         listener(req, res);
       },
@@ -78,25 +88,27 @@ export function createShedding({ maxInFlight, exempt, streams, logger, metrics }
         else holdUntilAnswered(holder.places, res);
       };
     },
+    inFlight: () => ({
+      event_stream: places.event_stream.taken,
+      with_body: places.with_body.taken,
+      other: places.other.taken,
+    }),
+    limit: () => Math.ceil(limit()),
   };
 }
 
-/** A function to tell which places a request takes; undefined where it takes none. */
-function createPlaces(
-  limit: () => number,
+/** A function to tell which kind of place a request takes; undefined where it takes none. */
+function createKindOf(
   exempt: readonly string[],
   streams: readonly string[],
-): (req: IncomingMessage) => Places | undefined {
+): (req: IncomingMessage) => RequestKind | undefined {
   const stream = new RegExp(`^(?:${streams.map((it) => it.replace(/\{\w+\}/g, "[^/]+")).join("|")})$`);
-  const forStreams = new Places(limit);
-  const forBodies = new Places(limit);
-  const forOthers = new Places(limit);
 
-  return function placesFor(req) {
+  return function kindOf(req) {
     const path = pathOf(req);
     if (exempt.includes(path)) return undefined;
-    if (stream.test(path)) return forStreams;
-    return hasBody(req) ? forBodies : forOthers;
+    if (stream.test(path)) return "event_stream";
+    return hasBody(req) ? "with_body" : "other";
   };
 }
 
@@ -108,7 +120,7 @@ function pathOf({ url = "/" }: IncomingMessage): string {
 function createRefusal(
   logger: Logger,
   metrics: Metrics,
-): (req: IncomingMessage, res: ServerResponse) => void {
+): (req: IncomingMessage, res: ServerResponse, kind: RequestKind) => void {
   const { status, headers, body } = errorAnswer(
     new Refusal(Code.Unavailable, "the gateway has more requests than it can serve; try again soon"),
     { safeToRepeat: true },
@@ -123,9 +135,10 @@ function createRefusal(
   }).flat();
   const warn = createThrottledWarning(logger, "gateway.shedding");
 
-  return function refuse(req, res) {
+  return function refuse(req, res, kind) {
     warn();
     metrics.countRefusal(status, req.method);
+    metrics.countShed(kind);
 
     const answer = () => res.writeHead(status, list).end(text);
     // A body that came along with its head has been read by the end of this turn, and its connection can stay.

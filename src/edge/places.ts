@@ -8,6 +8,10 @@ export class Places {
     this.#limit = limit;
   }
 
+  get taken(): number {
+    return this.#taken;
+  }
+
   /** Takes a place; false where there is none, or somebody waits for it. */
   take(): boolean {
     this.#letIn();

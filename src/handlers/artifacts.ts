@@ -2,12 +2,15 @@ import { pipeline } from "node:stream/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Response } from "express";
 import { etagOf, selectionFor } from "../artifacts/conditions.ts";
+import { outcomeOfFailure } from "../artifacts/download-outcome.ts";
+import type { ServedOutcome } from "../artifacts/download-outcome.ts";
 import { createCheckedWriter, digestOf, IntegrityError } from "../artifacts/integrity.ts";
 import { findOutput } from "../artifacts/object-key.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import type { Handler } from "../contract.ts";
 import { internalError, Refusal, unavailable } from "../errors/refusal.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 /** What the artifact handler calls. */
 interface ArtifactServices {
@@ -15,18 +18,34 @@ interface ArtifactServices {
   readonly bucket: string;
   /** Undefined where no object store is configured. */
   readonly store: ObjectStore | undefined;
+  readonly metrics: Metrics;
 }
+
+type Download = Handler<"downloadArtifact">;
 
 /** One 404, whether the workflow, the output or the object is missing. */
 const missing = () => new Refusal(Code.NotFound, "artifact not found");
 
-/** Serves `downloadArtifact`; the store is asked only once the caller is known to own the key. */
-export function downloadArtifact({
+/** Serves `downloadArtifact`, and counts what becomes of it. */
+export function downloadArtifact(services: ArtifactServices): Download {
+  const serve = createServe(services);
+  const { countDownload } = services.metrics;
+  return function downloadArtifact(req, res) {
+    return serve(req, res).then(countDownload, (error: unknown) => {
+      countDownload(outcomeOfFailure(error, res.locals.call.signal));
+      throw error;
+    });
+  };
+}
+
+/** The store is asked only once the caller is known to own the key. */
+function createServe({
   orchestrator,
   bucket,
   store,
-}: ArtifactServices): Handler<"downloadArtifact"> {
-  return async function downloadArtifact(req, res) {
+  metrics,
+}: ArtifactServices): (...exchange: Parameters<Download>) => Promise<ServedOutcome> {
+  return async function serve(req, res) {
     const { id, key } = req.params;
     const { call } = res.locals;
     const workflow = await orchestrator.getWorkflow({ workflowId: id }, call).catch(refuseMissing);
@@ -52,7 +71,7 @@ export function downloadArtifact({
     if (selection.kind === "not-modified") {
       setValidators(res, etag);
       res.status(304).end();
-      return;
+      return "not_modified";
     }
 
     const range = selection.kind === "part" ? selection.range : undefined;
@@ -61,7 +80,7 @@ export function downloadArtifact({
     if (isHead) {
       setHeaders(res, headers);
       res.end();
-      return;
+      return "head";
     }
     const object = await store.open(key, range, call.signal);
     if (object === undefined) throw missing();
@@ -69,23 +88,25 @@ export function downloadArtifact({
     if (object.length !== length || object.contentRange !== contentRange) {
       object.body.destroy();
       throw internalError(
-        new Error(
+        new IntegrityError(
           `the object store announced ${object.length} bytes, not the ${length} at the place asked for`,
         ),
       );
     }
     // No digest vouches for the bytes of a part; of it only place and length are known to be right.
     const sha256 = length === size ? digest : undefined;
-    const writer = createCheckedWriter(res, { length, sha256 }, function begin() {
+    function begin() {
       setHeaders(res, headers);
       if (contentRange !== undefined) res.status(206).set("Content-Range", contentRange);
-    });
+    }
+    const writer = createCheckedWriter(res, { length, sha256 }, begin, metrics.countSentBytes);
     await pipeline(object.body, writer).catch((error: unknown) => {
       // A client that goes away breaks the store's transfer off too, which is no failure of the store.
       call.signal.throwIfAborted();
       if (error instanceof IntegrityError) throw internalError(error);
       throw unavailable(new Error("the transfer from the object store failed", { cause: error }));
     });
+    return range === undefined ? "complete" : "partial";
   };
 }
 

@@ -7,6 +7,7 @@ import { followWorkflow } from "../sse/follow-workflow.ts";
 import type { EventClient, Patience } from "../sse/follow-workflow.ts";
 import type { OpenStreams } from "../sse/open-streams.ts";
 import { serveEvents } from "../sse/serve-events.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 /** What the event handler calls. */
 interface EventServices {
@@ -14,6 +15,7 @@ interface EventServices {
   readonly authenticator: Authenticator;
   readonly streams: OpenStreams;
   readonly patience: Patience;
+  readonly metrics: Metrics;
 }
 
 /** How long the headers of a stream wait for its first event, in milliseconds. */
@@ -21,13 +23,13 @@ const headStartMs = 1000;
 
 /** Serves `streamWorkflowEvents`. */
 export function streamWorkflowEvents(services: EventServices): Handler<"streamWorkflowEvents"> {
-  const { orchestrator, authenticator, streams, patience } = services;
+  const { orchestrator, authenticator, streams, patience, metrics } = services;
   return function streamWorkflowEvents(req, res) {
     const { call, caller, trace } = res.locals;
     const lastEventId = BigInt(req.get("Last-Event-ID") ?? 0);
     const upstream = createEventUpstream(orchestrator, req.params.id, call, patience.lingerMs);
     const follow = (client: EventClient) => followWorkflow(upstream, lastEventId, client, patience);
     const standing = standingOf(authenticator, caller, trace);
-    return serveEvents(follow, res, { streams, headStartMs, standing });
+    return serveEvents(follow, res, { streams, headStartMs, standing, sent: metrics.countEvent });
   };
 }

@@ -4,8 +4,8 @@ import { principalOf } from "../auth/caller.ts";
 import { errorAnswer } from "../errors/error-answer.ts";
 import { Refusal } from "../errors/refusal.ts";
 import type { Locals, Middleware } from "../locals.ts";
+import { unmatched } from "../telemetry/http-metrics.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import { unmatched } from "../telemetry/metrics.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
 

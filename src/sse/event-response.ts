@@ -17,13 +17,19 @@ function someRetryMs(): number {
   return 1000 + Math.floor(Math.random() * 2000);
 }
 
+/** What an event may be called; the name `error` would collide with EventSource's own event. */
+export type EventName = "step_update" | "workflow_update" | "stream_error";
+
 /** The client's side of an event stream: sends Server-Sent Events as fast as the client reads and no faster. */
 export class EventResponse {
   readonly #res: ServerResponse;
+  readonly #sent: (name: EventName) => void;
   #hasSentData = false;
 
-  constructor(res: ServerResponse) {
+  /** `sent` hears of each event that is sent. */
+  constructor(res: ServerResponse, sent: (name: EventName) => void) {
     this.#res = res;
+    this.#sent = sent;
   }
 
   /** Whether the headers are out. */
@@ -39,13 +45,14 @@ export class EventResponse {
   }
 
   /** Sends an event, after the headers; resolves when the client has room for the next one, or is gone. */
-  async send(name: string, data: unknown, id?: bigint): Promise<void> {
+  async send(name: EventName, data: unknown, id?: bigint): Promise<void> {
     if (this.#res.destroyed) return;
     // As bytes: while a string waits for the client, Node holds three times its length beside it.
     const frame = Buffer.from(
       eventFrame({ name, data, id, retryMs: this.#hasSentData ? undefined : someRetryMs() }),
     );
     this.#hasSentData = true;
+    this.#sent(name);
     const hasRoom = this.hasStarted ? this.#res.write(frame) : this.#startWith(frame);
     if (!hasRoom) await room(this.#res);
   }
@@ -80,8 +87,9 @@ export class EventResponse {
     return new Promise((resolve) => {
       if (this.#res.destroyed) return resolve();
       this.#res.once("close", resolve);
-      // The name `error` would collide with EventSource's own event.
-      this.#res.write(eventFrame({ name: "stream_error", data: error }), () => resolve());
+      const name: EventName = "stream_error";
+      this.#sent(name);
+      this.#res.write(eventFrame({ name, data: error }), () => resolve());
     });
   }
 

@@ -38,6 +38,10 @@ export class OpenStreams {
     this.#maxStreams = maxStreams;
   }
 
+  get count(): number {
+    return this.#sentAt.size;
+  }
+
   /**
    * Looks after `stream` until the function that is returned is called, which gives its place free. Throws the
    * 503 of a gateway that has no place left.

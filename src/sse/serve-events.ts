@@ -6,6 +6,7 @@ import type { Locals } from "../locals.ts";
 import { isTerminal } from "../mapping/job-state.ts";
 import { workflowEventToJson } from "../mapping/workflow-event.ts";
 import { EventResponse } from "./event-response.ts";
+import type { EventName } from "./event-response.ts";
 import { isLost } from "./follow-workflow.ts";
 import type { EventClient, FollowedEvent } from "./follow-workflow.ts";
 import type { OpenStreams } from "./open-streams.ts";
@@ -17,6 +18,8 @@ interface ServeOptions {
   readonly headStartMs: number;
   /** Whose right to follow is checked again; undefined where it cannot be lost. */
   readonly standing: Standing | undefined;
+  /** Hears of each event that is sent. */
+  readonly sent: (name: EventName) => void;
 }
 
 /**
@@ -27,9 +30,9 @@ interface ServeOptions {
 export async function serveEvents(
   follow: (client: EventClient) => Promise<void>,
   res: Response<unknown, Locals>,
-  { streams, headStartMs, standing }: ServeOptions,
+  { streams, headStartMs, standing, sent }: ServeOptions,
 ): Promise<void> {
-  const response = new EventResponse(res);
+  const response = new EventResponse(res, sent);
   const forget = streams.add(response, standing);
   const headStart = setTimeout(() => response.start(), headStartMs);
   let isOver = false;

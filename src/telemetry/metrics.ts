@@ -1,63 +1,61 @@
-import { Counter, Histogram, Registry } from "prom-client";
+import { Counter, Registry } from "prom-client";
+import { fixedCounter } from "./fixed-counter.ts";
+import { addGauges } from "./gauges.ts";
+import type { Readings } from "./gauges.ts";
+import { createHttpMetrics } from "./http-metrics.ts";
+import type { HttpMetrics } from "./http-metrics.ts";
+import { createUpstreamMetrics } from "./upstream-metrics.ts";
+import type { UpstreamMetrics } from "./upstream-metrics.ts";
 
-/** The gateway's metrics, in a registry of their own. */
-export interface Metrics {
+/** How a question about an API key is answered: from the cache, `stale` for want of a lookup, or by one. */
+export type KeyLookupResult = (typeof keyLookupResults)[number];
+const keyLookupResults = ["hit", "denied", "stale", "miss", "failed"] as const;
+
+/** The kinds of events that are sent to clients. */
+const eventTypes = ["step_update", "workflow_update", "stream_error"] as const;
+
+/** What becomes of a download that its caller may ask for. */
+export type DownloadOutcome = (typeof downloadOutcomes)[number];
+const downloadOutcomes = [
+  "complete",
+  "partial",
+  "head",
+  "not_modified",
+  "range_not_satisfiable",
+  "not_found",
+  "aborted",
+  "refused",
+  "mismatch",
+  "store_failed",
+  "failed",
+] as const;
+
+/** The metrics of a gateway. None has a label whose values a client could add to. */
+export interface Metrics extends HttpMetrics, UpstreamMetrics {
   readonly contentType: string;
   /** Everything in the Prometheus text format. */
   render(): Promise<string>;
-  /** Counts one answered request. `path` is the template of the route, never the raw path. */
-  observeRequest(method: string, path: string, status: number, seconds: number): void;
-  /** Counts a refusal before any route was looked for: it has no path and no duration, and may have no method. */
-  countRefusal(status: number, method?: string): void;
-  /** Counts one gRPC call, over after `seconds`. `rpc` is a name of the service's, `code` a canonical one. */
-  observeUpstreamCall(rpc: string, code: string, seconds: number): void;
+  /** Adds gauges, which are read at each rendering. */
+  watch(readings: Readings): void;
+  countKeyLookup(result: KeyLookupResult): void;
+  countEvent(type: (typeof eventTypes)[number]): void;
+  countDownload(outcome: DownloadOutcome): void;
+  /** Counts bytes of artifacts that were handed to a client's connection. */
+  countSentBytes(bytes: number): void;
 }
 
-/** The `path` label of what matches no route. */
-export const unmatched = "(unmatched)";
-
-/** The `method` label of what could not be read, and of methods that are not in common use: the parser knows dozens. */
-const unread = "(unread)";
-const otherMethod = "(other)";
-
-const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
-
-function methodLabel(method: string): string {
-  return methods.has(method) ? method : otherMethod;
-}
-
-const labelNames = ["method", "path", "status"] as const;
-
-/** Bounds in seconds: those of a request, and those of streams, which last for minutes and hours. */
-const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-const streamBuckets = [60, 300, 900, 3600];
-
-/** Creates the metrics, with nothing counted. */
-export function createMetrics(): Metrics {
-  const registry = new Registry();
-  const requests = new Counter({
-    name: "foldforge_gateway_http_requests_total",
-    help: "HTTP requests answered.",
-    labelNames,
-    registers: [registry],
-  });
-  const duration = new Histogram({
-    name: "foldforge_gateway_http_request_duration_seconds",
-    help: "Time from a request's head to its answer's head.",
-    labelNames,
-    buckets: requestBuckets,
-    registers: [registry],
-  });
-  const upstreamDuration = new Histogram({
-    name: "foldforge_gateway_upstream_call_duration_seconds",
-    help: "Time of a whole gRPC call to the orchestrator; of an event stream, until its end.",
-    labelNames: ["rpc", "code"],
-    buckets: [...requestBuckets, ...streamBuckets],
+/** Creates the metrics, with nothing counted, beside what `registry` already holds. */
+export function createMetrics(registry = new Registry()): Metrics {
+  const sentBytes = new Counter({
+    name: "foldforge_gateway_artifact_sent_bytes_total",
+    help: "Bytes of artifacts sent.",
     registers: [registry],
   });
   let rendering: Promise<string> | undefined;
 
   return {
+    ...createHttpMetrics(registry),
+    ...createUpstreamMetrics(registry),
     contentType: registry.contentType,
     render() {
       if (rendering === undefined) {
@@ -67,17 +65,34 @@ export function createMetrics(): Metrics {
       }
       return rendering;
     },
-    observeRequest(method, path, status, seconds) {
-      const labels = { method: methodLabel(method), path, status: String(status) };
-      requests.inc(labels);
-      duration.observe(labels, seconds);
-    },
-    countRefusal(status, method) {
-      const label = method === undefined ? unread : methodLabel(method);
-      requests.inc({ method: label, path: unmatched, status: String(status) });
-    },
-    observeUpstreamCall(rpc, code, seconds) {
-      upstreamDuration.observe({ rpc, code }, seconds);
-    },
+    watch: (readings) => addGauges(registry, readings),
+    countKeyLookup: fixedCounter(
+      registry,
+      {
+        name: "foldforge_gateway_key_cache_lookups_total",
+        help: "Questions about API keys, by how the cache answers them.",
+        label: "result",
+      },
+      keyLookupResults,
+    ),
+    countEvent: fixedCounter(
+      registry,
+      {
+        name: "foldforge_gateway_events_sent_total",
+        help: "Events sent to clients.",
+        label: "type",
+      },
+      eventTypes,
+    ),
+    countDownload: fixedCounter(
+      registry,
+      {
+        name: "foldforge_gateway_artifact_downloads_total",
+        help: "Downloads of artifacts that are over, by what became of them.",
+        label: "outcome",
+      },
+      downloadOutcomes,
+    ),
+    countSentBytes: (bytes) => sentBytes.inc(bytes),
   };
 }

@@ -27,7 +27,7 @@ function storeAt(endpoint: string, readTimeoutMs = 2000, maxDownloads = 100): Ob
 }
 
 /** The code with which opening an object is refused. */
-async function refusal(store: ObjectStore): Promise<Code> {
+async function refusal(store: Pick<ObjectStore, "open">): Promise<Code> {
   try {
     await store.open(key, undefined, never);
   } catch (error) {

@@ -23,6 +23,7 @@ function directory(answer: (keyHash: string) => KeyVerdict | Promise<KeyVerdict>
       return answer(args[0]);
     },
     forget: (...args) => void seen.push(args),
+    kept: () => ({ good: 0, denied: 0 }),
   };
   return { keys, seen };
 }

@@ -25,6 +25,7 @@ function setUp(answer: { allowed: boolean; limit: bigint; used: bigint } | Conne
   const authenticator = createAuthenticator(["secret"], {
     verdictOn: () => Promise.reject(new Error("nobody should ask")),
     forget: (keyHash) => void forgotten.push(keyHash),
+    kept: () => ({ good: 0, denied: 0 }),
   });
   const consumeQuota = createQuota(createClient(OrchestratorService, transport), authenticator);
   return { counted, forgotten, consumeQuota };

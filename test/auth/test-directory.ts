@@ -17,6 +17,7 @@ export function setUpDirectory(
   const asked: string[] = [];
   const cancelled: string[] = [];
   const logs: LogLine[] = [];
+  const counts: string[] = [];
   const clock = { ms: 1_000_000 };
   const trace = traceContextFrom(undefined, undefined);
   const keys = createKeyDirectory(
@@ -30,6 +31,7 @@ export function setUpDirectory(
       staleMs: stale,
       maxEntries,
       logger: createLogger({ write: (line) => void logs.push(JSON.parse(line)) }),
+      count: (result) => counts.push(result),
       now: () => clock.ms,
     },
   );
@@ -38,6 +40,9 @@ export function setUpDirectory(
     /** The keys whose lookups nobody waited for any more. */
     cancelled,
     logs,
+    /** How each question was answered, in order. */
+    counts,
+    kept: keys.kept,
     clock,
     verdictOn: (keyHash: string, use: KeyUse = "read", signal?: AbortSignal) =>
       keys.verdictOn(keyHash, trace, use, signal && (() => signal)),

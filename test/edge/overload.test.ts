@@ -8,6 +8,7 @@ import { createLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { readEvents } from "../support/event-reader.ts";
 import { adminToken, suite } from "../support/gateway.ts";
+import { risesDuring, scrape } from "../support/metrics.ts";
 import { sendText } from "../support/raw-http.ts";
 import { jsonPost, oneStep, workflowEvent, workflowIn } from "../support/samples.ts";
 import { serve } from "../support/serve.ts";
@@ -128,6 +129,25 @@ describe("a gateway that may have two requests in flight", () => {
     assert.ok(warnings().length < before + 5);
     assert.equal(refusedSoFar(), before + 5);
     assert.equal(warnings()[0]?.["level"], "warn");
+  });
+
+  it("tells how many of each kind are in flight, of how many, and how many of each it has refused", async () => {
+    const { url } = stack().gateway;
+    const inFlight = async () => {
+      const samples = await scrape(url);
+      const of = (kind: string) => samples.get(`foldforge_gateway_http_requests_in_flight{kind="${kind}"}`);
+      return [of("other"), of("with_body"), of("event_stream")];
+    };
+    const shed = await risesDuring(url, "foldforge_gateway_http_requests_shed_total", () =>
+      whenFull(async () => {
+        assert.deepEqual(await inFlight(), [2, 2, 0]);
+        await (await get()).text();
+        for (let i = 0; i < 2; i++) await (await stack().gateway.fetch("/v1/workflows", jsonPost({}))).text();
+      }),
+    );
+    assert.deepEqual(shed, { other: 1, with_body: 2 });
+    assert.deepEqual(await inFlight(), [0, 0, 0]);
+    assert.equal((await scrape(url)).get("foldforge_gateway_http_requests_in_flight_limit"), 2);
   });
 
   it("gives a place back when its client leaves", async () => {

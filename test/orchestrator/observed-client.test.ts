@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createOrchestrator } from "../../src/orchestrator/client.ts";
+import { connectTo } from "../support/orchestrator.ts";
 import { observedClient } from "../../src/orchestrator/observed-client.ts";
 import type { ObserveCall } from "../../src/orchestrator/observed-client.ts";
 import { suite } from "../support/gateway.ts";
@@ -17,7 +17,7 @@ describe("observedClient", () => {
       told.push(rpc);
       return { options: { ...options, headers: { "told-by": "observer" } }, end: (code) => told.push(code) };
     };
-    const { client, close } = createOrchestrator(upstream().url);
+    const { client, close } = connectTo([upstream().url]);
     const observed = observedClient(client, observe);
     return Promise.resolve({ told, client: observed, close: () => Promise.resolve(close()) });
   });

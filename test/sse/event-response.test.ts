@@ -36,7 +36,14 @@ describe("EventResponse", () => {
     // A client that leaves before its answer is no failure of the test.
     answered.catch(() => undefined);
     const [, res] = await server().request();
-    return { res, response: new EventResponse(res), client, answer: async () => (await answered)[0] };
+    const sent: string[] = [];
+    return {
+      res,
+      sent,
+      response: new EventResponse(res, (name) => sent.push(name)),
+      client,
+      answer: async () => (await answered)[0],
+    };
   }
 
   it("sends the headers before there is an event, and only once", async () => {
@@ -78,7 +85,7 @@ describe("EventResponse", () => {
     const waits = new Set<string>();
     for (let i = 0; i < 5; i++) {
       const { response, answer } = await open();
-      await response.send("e", 1);
+      await response.send("step_update", 1);
       response.end();
       waits.add((await text(await answer())).split("\n")[0]!);
     }
@@ -100,7 +107,7 @@ describe("EventResponse", () => {
     response.start();
     const message = await answer();
     let settled = false;
-    const sent = response.send("e", big).then(() => (settled = true));
+    const sent = response.send("step_update", big).then(() => (settled = true));
     assert.ok(res.writableNeedDrain);
     response.beat();
     await once(message, "readable");
@@ -108,23 +115,24 @@ describe("EventResponse", () => {
     const received = text(message);
     await sent;
     response.end();
-    assert.equal((await received).length, `retry: 2000\nevent: e\ndata: "${big}"\n\n`.length);
+    assert.equal((await received).length, `retry: 2000\nevent: step_update\ndata: "${big}"\n\n`.length);
     for (const event of ["drain", "close"]) assert.ok(res.listenerCount(event) <= 1);
   });
 
   it("stops waiting when the client goes away, and does nothing more", async () => {
-    const { res, response, client, answer } = await open();
+    const { res, response, client, answer, sent: told } = await open();
     response.start();
     const message = await answer();
     message.on("error", () => undefined);
-    const sent = response.send("e", big);
+    const sent = response.send("step_update", big);
     const failed = response.fail({ code: "INTERNAL" });
     client.destroy();
     await Promise.all([sent, failed]);
     assert.ok(res.destroyed);
-    await response.send("e", 1);
+    await response.send("step_update", 1);
     await response.fail({ code: "INTERNAL" });
     response.beat();
+    assert.deepEqual(told, ["step_update", "stream_error"]);
   });
 
   it("leaves no listeners behind after many waits", async () => {
@@ -132,7 +140,7 @@ describe("EventResponse", () => {
     response.start();
     const received = text(await answer());
     const before = ["drain", "close", "error"].map((event) => res.listenerCount(event));
-    for (let i = 0; i < 20; i++) await response.send("e", big.slice(0, 100_000));
+    for (let i = 0; i < 20; i++) await response.send("step_update", big.slice(0, 100_000));
     assert.deepEqual(
       ["drain", "close", "error"].map((event) => res.listenerCount(event)),
       before,
@@ -145,13 +153,13 @@ describe("EventResponse", () => {
     const { response, answer } = await open();
     response.beat();
     assert.equal(response.hasStarted, false);
-    await response.send("e", 1, 2n);
+    await response.send("step_update", 1, 2n);
     assert.equal(response.hasStarted, true);
     response.start();
     response.end();
     const message = await answer();
     assert.equal(message.headers["content-type"], "text/event-stream");
-    assert.equal(masked(await text(message)), "retry: 2000\nid: 2\nevent: e\ndata: 1\n\n");
+    assert.equal(masked(await text(message)), "retry: 2000\nid: 2\nevent: step_update\ndata: 1\n\n");
   });
 
   it("breaks the connection when it is cut", async () => {

@@ -56,7 +56,7 @@ describe("serveEvents", () => {
           await client.send({ event, id: event.eventId });
       },
       res,
-      { streams, headStartMs: 1000, standing: undefined },
+      { streams, headStartMs: 1000, standing: undefined, sent: () => undefined },
     );
     await (await answer).text();
     assert.deepEqual(streams.notes, ["add", "touch", "touch", "remove"]);

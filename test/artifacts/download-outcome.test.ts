@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { outcomeOfFailure } from "../../src/artifacts/download-outcome.ts";
+import { digestOf, IntegrityError } from "../../src/artifacts/integrity.ts";
+import { refusalFromStore } from "../../src/artifacts/store-failure.ts";
+import { internalError, Refusal } from "../../src/errors/refusal.ts";
+
+const { signal } = new AbortController();
+
+/** What `digestOf` throws. */
+function brokenPromise(): unknown {
+  try {
+    return digestOf("no digest");
+  } catch (error) {
+    return error;
+  }
+}
+
+const failures: [what: string, error: unknown, outcome: string][] = [
+  ["another range than there is", new Refusal(Code.OutOfRange, "", { status: 416 }), "range_not_satisfiable"],
+  ["a missing file", new Refusal(Code.NotFound, ""), "not_found"],
+  ["a refusal for want of a place", new Refusal(Code.Unavailable, "too many"), "refused"],
+  ["bytes that are not the promised ones", internalError(new IntegrityError("other bytes")), "mismatch"],
+  ["metadata without a SHA-256 where there should be one", brokenPromise(), "mismatch"],
+  ["a store that is not reached", refusalFromStore(new Error("refused"), "id"), "store_failed"],
+  [
+    "a store that answers an error",
+    refusalFromStore(Object.assign(new Error(), { $metadata: { httpStatusCode: 403 } }), "id"),
+    "store_failed",
+  ],
+  ["an orchestrator that fails", new ConnectError("down", Code.Unavailable), "failed"],
+  ["anything else", new TypeError("a slip"), "failed"],
+];
+
+describe("outcomeOfFailure", () => {
+  for (const [what, error, outcome] of failures)
+    it(`is ${outcome} for ${what}`, () => assert.equal(outcomeOfFailure(error, signal), outcome));
+
+  it("is aborted whatever the error, once the client has gone", () => {
+    for (const [, error] of failures) assert.equal(outcomeOfFailure(error, AbortSignal.abort()), "aborted");
+  });
+});
