@@ -1,0 +1,34 @@
+import { readFileSync } from "node:fs";
+
+/** What a dashboard asks of Prometheus for one line or number. */
+interface Target {
+  readonly refId: string;
+  readonly expr: string;
+  readonly legendFormat: string;
+}
+
+/** A panel, or the row that begins a group of them. */
+export interface Panel {
+  readonly id: number;
+  readonly type: string;
+  readonly title: string;
+  readonly description?: string;
+  readonly datasource?: { readonly uid: string };
+  readonly gridPos: { readonly h: number; readonly w: number; readonly x: number; readonly y: number };
+  readonly fieldConfig?: { readonly defaults: { readonly unit?: string } };
+  readonly targets?: readonly Target[];
+}
+
+/** The dashboard, as far as the tests read it. */
+export const dashboard = JSON.parse(readFileSync("deploy/grafana/dashboards/gateway.json", "utf8")) as {
+  readonly schemaVersion: number;
+  readonly templating: { readonly list: readonly { readonly name: string; readonly type: string }[] };
+  readonly panels: readonly Panel[];
+};
+
+/** Its queries, with rates over a `window` and no gateway left out. */
+export function dashboardQueries(window: string): readonly string[] {
+  return dashboard.panels.flatMap(({ targets = [] }) =>
+    targets.map(({ expr }) => expr.replaceAll("$__rate_interval", window).replaceAll("$instance", ".*")),
+  );
+}
