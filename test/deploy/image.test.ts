@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { after, before } from "mocha";
+import { prefix } from "../../src/config.ts";
+import { settingPrefix } from "../../src/sandbox/settings.ts";
+import { readDockerfile } from "./dockerfile.ts";
+import { createImageFolder } from "./image-folder.ts";
+import type { ImageFolder } from "./image-folder.ts";
+
+const image = readDockerfile();
+
+/** Whom the image runs as, where this process may become somebody else. */
+function imageUser(): { uid?: number; gid?: number } {
+  const [uid = NaN, gid = NaN] = image.user.split(":").map(Number);
+  return process.getuid?.() === 0 ? { uid, gid } : {};
+}
+
+describe("what deploy/Dockerfile puts into the image", function () {
+  this.timeout(60_000);
+  let folder: ImageFolder | undefined;
+  const children: ChildProcess[] = [];
+  before("lay it out", () => {
+    folder = createImageFolder();
+  });
+  after("end what runs and remove it", async () => {
+    for (const child of children.filter(
+      ({ exitCode, signalCode }) => exitCode === null && signalCode === null,
+    )) {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+    folder?.[Symbol.dispose]();
+  });
+
+  /** Runs a command as a container of the image would, with these settings and nothing else in its environment. */
+  function run([program = "", ...args]: readonly string[], settings: Record<string, string>) {
+    const { app = "", bin = "" } = folder ?? {};
+    const env = { ...image.env, PATH: bin, ...settings };
+    const child = spawn(program, args, { cwd: app, env, ...imageUser(), stdio: ["ignore", "pipe", "pipe"] });
+    children.push(child);
+    const errors = text(child.stderr);
+    const ended = once(child, "close").then(async ([code]) => ({ code, stderr: await errors }));
+    return { child, ended };
+  }
+
+  /** Resolves with what the first group of `pattern` matches in what a program says. */
+  async function hear({ stdout }: ChildProcess, pattern: RegExp): Promise<string> {
+    let said = "";
+    for await (const chunk of stdout!.setEncoding("utf8").iterator({ destroyOnReturn: false })) {
+      said += String(chunk);
+      const found = pattern.exec(said)?.[1];
+      if (found === undefined) continue;
+      stdout!.resume();
+      return found;
+    }
+    throw new Error(`it ended, and said: ${said}`);
+  }
+
+  const gatewaySettings = (settings: Record<string, string>) =>
+    Object.fromEntries(Object.entries(settings).map(([name, value]) => [prefix + name, value]));
+
+  it("cannot be written to by whoever runs it", async () => {
+    for (const place of ["new", "src/main.ts"]) {
+      const { code, stderr } = await run(["node", "--eval", `fs.appendFileSync("${place}", "")`], {}).ended;
+      assert.equal(code, 1);
+      assert.match(stderr, /EACCES/);
+    }
+  });
+
+  it("serves, tells its health, and stops with 0, as the image's user and with nothing else", async () => {
+    const gateway = run(
+      image.command,
+      gatewaySettings({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" }),
+    );
+    const url = await hear(gateway.child, /"event":"gateway.start","url":"([^"]+)"/);
+    const check = () => run(image.healthcheck, gatewaySettings({ BIND_ADDR: new URL(url).host })).ended;
+
+    for (const path of ["/v1/healthz", "/v1/openapi.json", "/docs", "/docs/swagger-ui-bundle.js", "/metrics"])
+      assert.equal((await fetch(url + path)).status, 200, path);
+    assert.deepEqual(await check(), { code: 0, stderr: "" });
+
+    gateway.child.kill(image.stopSignal);
+    assert.deepEqual(await gateway.ended, { code: 0, stderr: "" });
+    assert.equal((await check()).code, 1);
+  });
+
+  it("is unhealthy where something else answers", async () => {
+    await using other = createServer((_req, res) => res.writeHead(503).end()).listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const { code } = await run(image.healthcheck, gatewaySettings({ BIND_ADDR: `127.0.0.1:${port}` })).ended;
+    assert.equal(code, 1);
+  });
+
+  it("runs the sandbox as well, for a gateway that finds it ready", async () => {
+    const sandbox = run(["node", "src/sandbox/main.ts"], {
+      [`${settingPrefix}ORCHESTRATOR_ADDR`]: "127.0.0.1:0",
+      [`${settingPrefix}OBJECT_STORE_ADDR`]: "127.0.0.1:0",
+    });
+    const orchestrator = await hear(sandbox.child, /orchestrator (\S+)/);
+    const gateway = run(
+      image.command,
+      gatewaySettings({ BIND_ADDR: "127.0.0.1:0", ORCHESTRATOR_ENDPOINT: orchestrator }),
+    );
+    const url = await hear(gateway.child, /"event":"gateway.start","url":"([^"]+)"/);
+    assert.equal((await fetch(`${url}/v1/readyz`)).status, 200);
+    sandbox.child.kill(image.stopSignal);
+    assert.deepEqual(await sandbox.ended, { code: 0, stderr: "" });
+  });
+});
