@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join, posix } from "node:path";
+import { parse } from "yaml";
+import { parseConfig, prefix } from "../../src/config.ts";
+import { parseSettings } from "../../src/sandbox/settings.ts";
+import { readDockerfile } from "./dockerfile.ts";
+
+/** What the tests read of a service. */
+interface Service {
+  readonly image: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly command?: readonly string[];
+  readonly healthcheck?: object;
+  readonly ports?: readonly string[];
+  readonly secrets?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly read_only: boolean;
+  readonly cap_drop: readonly string[];
+  readonly security_opt: readonly string[];
+  readonly depends_on?: object;
+  readonly stop_grace_period?: string;
+}
+
+const file = "deploy/compose.yaml";
+const stack = parse(readFileSync(file, "utf8"), { merge: true }) as {
+  services: Record<"gateway" | "sandbox" | "object-store" | "prometheus" | "grafana", Service>;
+  secrets: Record<string, { file: string }>;
+};
+const { gateway, sandbox, prometheus } = stack.services;
+const services = Object.entries<Service>(stack.services);
+
+/** The files and folders that services mount: where from, seen from here, and where to. */
+const mounts = services.flatMap(([, { volumes = [] }]) =>
+  volumes
+    .filter((volume) => volume.startsWith("./"))
+    .map((volume) => volume.split(":"))
+    .map(([source = "", target = "", mode]) => ({ source: join("deploy", source), target, mode })),
+);
+
+const mountedAt = (source: string) => mounts.find((mount) => mount.source === source)?.target;
+
+describe("deploy/compose.yaml", () => {
+  it("is what the Compose specification allows", () => {
+    // The sandbox runs what is built for the gateway, so that has a name.
+    const args = [file, "--quiet", "--disable-rule", "no-build-and-image"];
+    const { status, stdout } = spawnSync("dclint", args, { encoding: "utf8" });
+    assert.equal(status, 0, stdout);
+  });
+
+  it("is what docker compose accepts", function () {
+    if (spawnSync("docker", ["compose", "version"]).status !== 0) {
+      console.log("      skipped: docker compose is not installed");
+      return this.skip();
+    }
+    execFileSync("docker", ["compose", "--file", file, "config", "--quiet"], { stdio: "inherit" });
+  });
+
+  it("gives the gateway settings that it accepts, its secrets from files", () => {
+    const env = { ...gateway.environment };
+    const { config, warnings } = parseConfig(env, (path) => {
+      assert.ok(gateway.secrets?.includes(path.replace("/run/secrets/", "")), path);
+      return "secret";
+    });
+    assert.deepEqual(warnings, []);
+    assert.deepEqual(config.apiTokens, ["secret"]);
+    for (const name of ["API_TOKEN", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"]) {
+      assert.ok(!(prefix + name in env));
+      assert.ok(`${prefix}${name}_FILE` in env);
+    }
+  });
+
+  it("gives the sandbox settings that it has", () => {
+    const inCommand = sandbox.command
+      ?.join(" ")
+      .matchAll(/(FOLDFORGE_\w+)="\$\$\(cat \/run\/secrets\/([\w-]+)\)"/g);
+    const fromFiles = [...(inCommand ?? [])];
+    assert.deepEqual(
+      fromFiles.map(([, , secret]) => secret),
+      sandbox.secrets,
+    );
+    const env = Object.fromEntries(fromFiles.map(([, name = ""]) => [name, "secret"]));
+    assert.deepEqual(parseSettings({ ...env, ...sandbox.environment }).unknownNames, []);
+  });
+
+  it("has gateway and sandbox agree on addresses and bucket", () => {
+    const orchestrator = new URL(gateway.environment?.[`${prefix}ORCHESTRATOR_ENDPOINT`] ?? "");
+    assert.equal(orchestrator.hostname, "sandbox");
+    const { ORCHESTRATOR_ADDR, S3_ENDPOINT, S3_REGION, S3_BUCKET } = settingsOf(sandbox);
+    assert.equal(ORCHESTRATOR_ADDR, `0.0.0.0:${orchestrator.port}`);
+    const { R2_ENDPOINT, R2_REGION, R2_BUCKET } = settingsOf(gateway);
+    assert.deepEqual([S3_ENDPOINT, S3_REGION, S3_BUCKET], [R2_ENDPOINT, R2_REGION, R2_BUCKET]);
+    assert.equal(new URL(R2_ENDPOINT ?? "").hostname, "object-store");
+  });
+
+  it("publishes ports on this machine only, that of the image among them", () => {
+    const ports = services.flatMap(([, service]) => service.ports ?? []);
+    for (const port of ports) assert.match(port, /^127\.0\.0\.1:(\d+):\1$/);
+    assert.deepEqual(gateway.ports, [`127.0.0.1:${readDockerfile().port}:${readDockerfile().port}`]);
+  });
+
+  it("takes from every service what it does not need", () => {
+    for (const [name, { read_only, cap_drop, security_opt }] of services)
+      assert.deepEqual(
+        [read_only, cap_drop, security_opt],
+        [true, ["ALL"], ["no-new-privileges:true"]],
+        name,
+      );
+  });
+
+  it("can tell of every service whether it is healthy", () => {
+    assert.ok(readDockerfile().healthcheck.length > 0);
+    for (const [name, { healthcheck }] of services) assert.ok(healthcheck ?? name === "gateway", name);
+  });
+
+  it("leaves the gateway its grace when it stops it", () => {
+    const { shutdownGraceMs } = parseConfig({}, () => "").config;
+    assert.ok(Number(/^(\d+)s$/.exec(gateway.stop_grace_period ?? "")?.[1]) * 1000 > shutdownGraceMs);
+  });
+
+  it("mounts what is there, to be read only", () => {
+    assert.ok(mounts.length > 0);
+    for (const { source, mode } of mounts) {
+      assert.ok(existsSync(source), source);
+      assert.equal(mode, "ro", source);
+    }
+  });
+
+  it("has Prometheus find the gateway and its rules", () => {
+    const config = parse(readFileSync("deploy/prometheus/prometheus.yaml", "utf8"));
+    assert.deepEqual(config.scrape_configs[0].static_configs[0].targets, [
+      `gateway:${readDockerfile().port}`,
+    ]);
+    const started = prometheus.command
+      ?.find((argument) => argument.startsWith("--config.file="))
+      ?.split("=")[1];
+    assert.equal(started, mountedAt("deploy/prometheus/prometheus.yaml"));
+    const rules = config.rule_files.map((rule: string) => posix.resolve("/etc/prometheus", rule));
+    assert.deepEqual(rules, [mountedAt("deploy/prometheus/alerts.yaml")]);
+  });
+
+  it("has Grafana find Prometheus and the dashboard", () => {
+    const provisioned = (kind: string) =>
+      globSync(`deploy/grafana/provisioning/${kind}/*.yaml`).map((file) => parse(readFileSync(file, "utf8")));
+    const urls = provisioned("datasources").flatMap(({ datasources }) =>
+      datasources.map(({ url }: { url: string }) => url),
+    );
+    assert.deepEqual(urls, ["http://prometheus:9090"]);
+    const folders = provisioned("dashboards").flatMap(({ providers }) =>
+      providers.map(({ options }: { options: { path: string } }) => options.path),
+    );
+    assert.deepEqual(folders, [posix.dirname(mountedAt("deploy/grafana/foldforge-gateway.json") ?? "")]);
+  });
+
+  it("keeps its secrets in files that neither git nor the image takes", () => {
+    const ignored = readFileSync(".gitignore", "utf8").split("\n");
+    for (const secret of Object.values(stack.secrets))
+      assert.ok(ignored.includes(`deploy/${dirname(secret.file)}/`), secret.file);
+  });
+
+  it("names one version of each image", () => {
+    for (const [name, { image }] of services)
+      assert.match(image, /:(v?\d+\.\d+\.\d+|RELEASE\.[\dTZ-]+)$/, name);
+    const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+    assert.deepEqual([gateway.image, sandbox.image], Array(2).fill(`foldforge-gateway:${version}`));
+  });
+});
+
+/** The environment of a service, without the prefixes of its names. */
+function settingsOf({ environment = {} }: Service): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [name.replace(/^FOLDFORGE_[A-Z]+__/, ""), value]),
+  );
+}
