@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import type { IDeployment } from "kubernetes-models/apps/v1";
+import type { IHorizontalPodAutoscaler } from "kubernetes-models/autoscaling/v2";
+import type { INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
+import type { IPodDisruptionBudget } from "kubernetes-models/policy/v1";
+import type { IService } from "kubernetes-models/v1";
+import type { IServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
+import { parseConfig, prefix } from "../../src/config.ts";
+import { loadContract } from "../../src/contract.ts";
+import { readDockerfile } from "./dockerfile.ts";
+import { manifests, schemaFault, typeFaults } from "./manifests.ts";
+
+/** What the manifest in a file asks for, as its schema has it. */
+function specOf<T extends { spec?: unknown }>(file: string): NonNullable<T["spec"]> {
+  const { spec } = manifests.get(file) ?? {};
+  assert.ok(spec);
+  return spec;
+}
+
+const deployment = specOf<IDeployment>("deployment.yaml");
+const service = specOf<IService>("service.yaml");
+const networkPolicy = specOf<INetworkPolicy>("network-policy.yaml");
+const disruptionBudget = specOf<IPodDisruptionBudget>("pod-disruption-budget.yaml");
+const autoscaler = specOf<IHorizontalPodAutoscaler>("horizontal-pod-autoscaler.yaml");
+const monitor = specOf<IServiceMonitor>("service-monitor.yaml");
+const kustomization = parse(readFileSync("deploy/kubernetes/kustomization.yaml", "utf8"));
+
+const pod = deployment.template.spec!;
+const container = pod.containers[0]!;
+const env = Object.fromEntries(
+  kustomization.configMapGenerator[0].literals.map((literal: string) => literal.split(/=(.*)/s)),
+) as Record<string, string>;
+
+/** The configuration of the gateways, with a word for each secret that is mounted. */
+function configOf() {
+  const mounted = container.volumeMounts?.find(({ name }) => name === "secrets")?.mountPath;
+  return parseConfig(env, (path) => {
+    assert.ok(path.startsWith(`${mounted}/`), path);
+    return "secret";
+  });
+}
+
+describe("deploy/kubernetes", function () {
+  this.timeout(30_000);
+
+  for (const [file, object] of manifests)
+    it(`has in ${file} what the schema of a ${object.kind} allows`, async () => {
+      assert.equal(await schemaFault(object), undefined);
+    });
+
+  it("has no field that the API does not know", () => {
+    assert.deepEqual(typeFaults([...manifests.values()]), []);
+    const object = manifests.get("deployment.yaml")!;
+    assert.equal(typeFaults([{ ...object, spec: { ...deployment, replica: 2 } }]).length, 1);
+  });
+
+  it("lists every file but that of the Prometheus Operator", () => {
+    const listed: string[] = kustomization.resources;
+    assert.deepEqual([...listed, "service-monitor.yaml"].sort(), [...manifests.keys()].sort());
+  });
+
+  it("gives the gateways settings that they accept, and secrets from files alone", () => {
+    const { config, warnings } = configOf();
+    assert.deepEqual(warnings, []);
+    assert.deepEqual(config.apiTokens, ["secret"]);
+    for (const name of ["API_TOKEN", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"]) {
+      assert.ok(!(prefix + name in env));
+      assert.ok(`${prefix}${name}_FILE` in env);
+    }
+    assert.ok([...manifests.values()].every(({ kind }) => kind !== "Secret"));
+    assert.equal(container.envFrom?.[0]?.configMapRef?.name, kustomization.configMapGenerator[0].name);
+  });
+
+  it("runs the version of the package", () => {
+    const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+    assert.deepEqual(kustomization.images, [{ name: container.image, newTag: version }]);
+  });
+
+  it("reaches the gateway at its port by one name", () => {
+    const { port } = configOf().config.bind;
+    assert.deepEqual(container.ports, [{ name: "http", containerPort: port }]);
+    assert.equal(service.ports?.[0]?.targetPort, "http");
+    assert.equal(networkPolicy.ingress?.[0]?.ports?.[0]?.port, "http");
+    assert.equal(monitor.endpoints[0]?.port, service.ports[0].name);
+    assert.equal(port, readDockerfile().port);
+  });
+
+  it("probes routes that want no token, and readiness by the one that asks the orchestrator", () => {
+    const open = loadContract().paths.flatMap(({ operations }) =>
+      operations.filter(({ secured }) => !secured),
+    );
+    const { startupProbe, livenessProbe, readinessProbe } = container;
+    const probed = [startupProbe, livenessProbe, readinessProbe].map((probe) => {
+      const { path, port } = probe?.httpGet ?? {};
+      assert.equal(port, "http");
+      return open.find(({ method, template }) => method === "get" && template === path)?.id;
+    });
+    assert.deepEqual(probed, ["healthz", "healthz", "readyz"]);
+    assert.ok(open.some(({ template }) => template === monitor.endpoints[0]?.path));
+  });
+
+  it("leaves the gateways their grace, and the draining to them", () => {
+    const { shutdownGraceMs, drainDelayMs } = configOf().config;
+    assert.ok(pod.terminationGracePeriodSeconds! * 1000 > shutdownGraceMs);
+    assert.ok(drainDelayMs > 0);
+    assert.equal(container.lifecycle, undefined);
+  });
+
+  it("takes from the gateways what they do not need", () => {
+    const [runAsUser, runAsGroup] = readDockerfile().user.split(":").map(Number);
+    assert.deepEqual(pod.securityContext, {
+      runAsNonRoot: true,
+      runAsUser,
+      runAsGroup,
+      seccompProfile: { type: "RuntimeDefault" },
+    });
+    assert.deepEqual(container.securityContext, {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    });
+    assert.equal(pod.automountServiceAccountToken, false);
+    assert.ok(container.resources?.limits?.["memory"]);
+  });
+
+  it("selects the gateways everywhere by the labels that they have", () => {
+    const labels = deployment.template.metadata?.labels;
+    assert.deepEqual(labels, { "app.kubernetes.io/name": "foldforge-gateway" });
+    const selectors = [
+      deployment.selector.matchLabels,
+      service.selector,
+      disruptionBudget.selector?.matchLabels,
+      networkPolicy.podSelector?.matchLabels,
+      ...(pod.topologySpreadConstraints ?? []).map(({ labelSelector }) => labelSelector?.matchLabels),
+    ];
+    for (const selector of selectors) assert.deepEqual(selector, labels);
+    assert.deepEqual(monitor.selector.matchLabels, manifests.get("service.yaml")?.metadata.labels);
+    const { kind, name } = autoscaler.scaleTargetRef;
+    assert.deepEqual([kind, name], ["Deployment", manifests.get("deployment.yaml")?.metadata.name]);
+    assert.equal(deployment.replicas, undefined);
+  });
+
+  it("lets the gateways out to names, the orchestrator and an object store over TLS", () => {
+    const out = networkPolicy.egress?.flatMap(({ ports = [] }) => ports.map(({ port }) => port));
+    const { port } = new URL(configOf().config.orchestratorEndpoint);
+    assert.deepEqual(out, [53, 53, Number(port), 443]);
+  });
+});

@@ -1,0 +1,76 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import ts from "typescript";
+import { parse } from "yaml";
+
+/** An object of the Kubernetes API. */
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
+  readonly spec?: unknown;
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+const folder = "deploy/kubernetes";
+
+/** The manifests in deploy/kubernetes, by the names of their files; the kustomization is none. */
+export const manifests: ReadonlyMap<string, Manifest> = new Map(
+  readdirSync(folder)
+    .filter((file) => file !== "kustomization.yaml")
+    .map((file) => [file, parse(readFileSync(join(folder, file), "utf8")) as Manifest]),
+);
+
+interface Model {
+  validate(): void;
+}
+type Models = Record<string, new (object: Manifest) => Model>;
+
+/** The package that has the schemas of an API. */
+function packageOf({ apiVersion }: Manifest): string {
+  const isOperator = apiVersion.startsWith("monitoring.coreos.com/");
+  return `${isOperator ? "@kubernetes-models/prometheus-operator" : "kubernetes-models"}/${apiVersion}`;
+}
+
+/** What the schema of its kind says is wrong with a manifest: missing, of another type, not of that pattern. */
+export async function schemaFault(manifest: Manifest): Promise<string | undefined> {
+  const models = (await import(packageOf(manifest))) as Models;
+  const model = models[manifest.kind];
+  if (model === undefined) return `${manifest.apiVersion} has no ${manifest.kind}`;
+  try {
+    new model(manifest).validate();
+    return undefined;
+  } catch (error) {
+    return String(error);
+  }
+}
+
+/**
+ * What the compiler says is wrong with manifests: a schema allows a field that it does not know, and the type
+ * made from it does not.
+ */
+export function typeFaults(objects: readonly Manifest[]): string[] {
+  const name = join(process.cwd(), "test/deploy/manifests-under-test.ts");
+  const text = objects
+    .map((object) => `(${JSON.stringify(object)}) satisfies import("${packageOf(object)}").I${object.kind};`)
+    .join("\n");
+  const options: ts.CompilerOptions = {
+    module: ts.ModuleKind.NodeNext,
+    noEmit: true,
+    skipLibCheck: true,
+    strict: true,
+    types: [],
+  };
+  const host = ts.createCompilerHost(options);
+  const { getSourceFile } = host;
+  host.getSourceFile = (file, ...rest) =>
+    file === name ? ts.createSourceFile(file, text, ts.ScriptTarget.ESNext) : getSourceFile(file, ...rest);
+  const program = ts.createProgram([name], options, host);
+  return ts
+    .getPreEmitDiagnostics(program)
+    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));
+}
