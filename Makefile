@@ -50,6 +50,10 @@ start: $(INSTALLED) ## Start the gateway alone, as in production
 sandbox: $(INSTALLED) ## Start the stand-ins for orchestrator and object store alone
 	@exec node src/sandbox/main.ts
 
+.PHONY: sbom
+sbom: $(INSTALLED) ## Write the bill of materials of what the image installs, CycloneDX, to sbom.cdx.json
+	@node deploy/sbom.ts
+
 .PHONY: generate
 generate: $(INSTALLED) ## Rebuild generated/ from the contracts
 	@buf generate --output $(OUT)

@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
+import { productionPackages } from "../../deploy/production-packages.ts";
+import type { Lock } from "../../deploy/production-packages.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { readDockerfile } from "./dockerfile.ts";
 import type { Copy } from "./dockerfile.ts";
@@ -11,22 +13,6 @@ export interface ImageFolder extends Disposable {
   readonly app: string;
   /** A Node of its own, where whoever runs the image may start it. */
   readonly bin: string;
-}
-
-interface LockedPackage {
-  readonly dev?: boolean;
-  readonly optional?: boolean;
-  readonly devOptional?: boolean;
-}
-
-/** The places of the packages that `npm ci --omit=dev --omit=optional` installs, as package-lock.json has them. */
-export function productionPackages(): string[] {
-  const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8")) as {
-    packages: Record<string, LockedPackage>;
-  };
-  return Object.entries(packages)
-    .filter(([place, { dev, optional, devOptional }]) => place !== "" && !dev && !optional && !devOptional)
-    .map(([place]) => place);
 }
 
 /** Follows the COPY lines of deploy/Dockerfile, with the packages that are installed here. */
@@ -52,7 +38,8 @@ export function createImageFolder(): ImageFolder {
 }
 
 function copyPackages(app: string, { target }: Copy): void {
-  for (const place of productionPackages()) {
+  const lock = JSON.parse(readFileSync("package-lock.json", "utf8")) as Lock;
+  for (const place of Object.keys(productionPackages(lock))) {
     // What is nested in a package has a place of its own, or is not installed in an image.
     const isOwn = (source: string) => !relative(place, source).split("/").includes("node_modules");
     cpSync(place, join(app, target, relative("node_modules", place)), { recursive: true, filter: isOwn });
