@@ -12,7 +12,7 @@ interface Service {
   readonly image: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
-  readonly healthcheck?: object;
+  readonly healthcheck?: { readonly test: readonly string[] };
   readonly ports?: readonly string[];
   readonly secrets?: readonly string[];
   readonly volumes?: readonly string[];
@@ -89,6 +89,7 @@ describe("deploy/compose.yaml", () => {
     assert.equal(orchestrator.hostname, "sandbox");
     const { ORCHESTRATOR_ADDR, S3_ENDPOINT, S3_REGION, S3_BUCKET } = settingsOf(sandbox);
     assert.equal(ORCHESTRATOR_ADDR, `0.0.0.0:${orchestrator.port}`);
+    assert.ok(sandbox.healthcheck?.test.at(-1)?.startsWith(`net.connect(${orchestrator.port})`));
     const { R2_ENDPOINT, R2_REGION, R2_BUCKET } = settingsOf(gateway);
     assert.deepEqual([S3_ENDPOINT, S3_REGION, S3_BUCKET], [R2_ENDPOINT, R2_REGION, R2_BUCKET]);
     assert.equal(new URL(R2_ENDPOINT ?? "").hostname, "object-store");
@@ -129,9 +130,8 @@ describe("deploy/compose.yaml", () => {
 
   it("has Prometheus find the gateway and its rules", () => {
     const config = parse(readFileSync("deploy/prometheus/prometheus.yaml", "utf8"));
-    assert.deepEqual(config.scrape_configs[0].static_configs[0].targets, [
-      `gateway:${readDockerfile().port}`,
-    ]);
+    const [{ names, port }] = config.scrape_configs[0].dns_sd_configs;
+    assert.deepEqual([names, port], [["gateway"], readDockerfile().port]);
     const started = prometheus.command
       ?.find((argument) => argument.startsWith("--config.file="))
       ?.split("=")[1];
@@ -150,7 +150,7 @@ describe("deploy/compose.yaml", () => {
     const folders = provisioned("dashboards").flatMap(({ providers }) =>
       providers.map(({ options }: { options: { path: string } }) => options.path),
     );
-    assert.deepEqual(folders, [posix.dirname(mountedAt("deploy/grafana/foldforge-gateway.json") ?? "")]);
+    assert.deepEqual(folders, [mountedAt("deploy/grafana/dashboards")]);
   });
 
   it("keeps its secrets in files that neither git nor the image takes", () => {
