@@ -144,7 +144,7 @@ describe("deploy/kubernetes", function () {
 
   it("lets the gateways out to names, the orchestrator and an object store over TLS", () => {
     const out = networkPolicy.egress?.flatMap(({ ports = [] }) => ports.map(({ port }) => port));
-    const { port } = new URL(configOf().config.orchestratorEndpoint);
-    assert.deepEqual(out, [53, 53, Number(port), 443]);
+    const ports = configOf().config.orchestratorEndpoints.map((endpoint) => Number(new URL(endpoint).port));
+    assert.deepEqual(out, [53, 53, ...ports, 443]);
   });
 });
