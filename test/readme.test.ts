@@ -89,9 +89,9 @@ describe("README: the tables", () => {
   it("gives every setting of the sandbox with its default", () => {
     const documented = rows(
       "Configuration",
-      /^`(ORCHESTRATOR_ADDR|OBJECT_STORE_ADDR|API_KEYS|STEP_SECONDS)`$/,
+      /^`(ORCHESTRATOR_ADDR|OBJECT_STORE_ADDR|API_KEYS|STEP_SECONDS|S3_\w+)`$/,
     );
-    assert.equal(documented.length, 4);
+    assert.equal(documented.length, 9);
     const env = Object.fromEntries(
       documented.map(([name, value]) => [settingPrefix + code(name)[0]!, code(value)[0]]),
     );

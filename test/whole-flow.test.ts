@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import type { S3Settings } from "../src/sandbox/settings.ts";
 import { startSandbox } from "../src/sandbox/start-sandbox.ts";
 import { readEvents } from "./support/event-reader.ts";
 import { startTestGateway, suite } from "./support/gateway.ts";
+import { describeWithRealS3 } from "./support/s3-servers.ts";
 import { jsonPost, sha256, threeSteps } from "./support/samples.ts";
 import { sandboxSettings, settingsFor } from "./support/sandbox.ts";
 
@@ -21,10 +23,10 @@ interface Workflow {
   step_statuses: { step_id: string; state: string; outputs: Artifact[]; error?: { code: string } }[];
 }
 
-describe("the whole flow", () => {
-  const sandbox = suite(() => startSandbox(sandboxSettings));
+function describeWholeFlow(s3: S3Settings | undefined) {
+  const sandbox = suite(() => startSandbox({ ...sandboxSettings, s3 }));
   const gateway = suite(() =>
-    startTestGateway(settingsFor(sandbox()), {
+    startTestGateway(settingsFor(sandbox(), s3), {
       patience: { tries: 3, backOffMs: () => 0, lingerMs: 50 },
     }),
   );
@@ -166,7 +168,10 @@ describe("the whole flow", () => {
       [429, "0"],
     ]);
   });
-});
+}
+
+describe("the whole flow", () => describeWholeFlow(undefined));
+describeWithRealS3("the whole flow", describeWholeFlow);
 
 describe("the whole flow, while steps take their time", () => {
   const sandbox = suite(() => startSandbox({ ...sandboxSettings, stepSeconds: 600 }));

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { startChild, type Child } from "./dev-child.ts";
 import { localUrl, welcome } from "./dev-welcome.ts";
-import { parseSettings, SettingsError } from "./settings.ts";
+import { parseSettings, SettingsError, type S3Settings } from "./settings.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -13,14 +13,20 @@ const patienceMs = 5000;
 const readyWithinMs = 15_000;
 
 /** The gateway's environment: this one, and what a sandbox needs where nothing is set. */
-function gatewayEnvironment(orchestratorUrl: string, objectStoreUrl: string): Environment {
+function gatewayEnvironment(
+  orchestratorUrl: string,
+  objectStoreUrl: string,
+  s3: S3Settings | undefined,
+): Environment {
   const defaults = {
     BIND_ADDR: "127.0.0.1:8080",
     API_KEYS_ENABLED: "true",
     ORCHESTRATOR_ENDPOINT: localUrl(orchestratorUrl),
     R2_ENDPOINT: localUrl(objectStoreUrl),
-    R2_ACCESS_KEY_ID: "sandbox",
-    R2_SECRET_ACCESS_KEY: "sandbox",
+    R2_REGION: s3?.region,
+    R2_BUCKET: s3?.bucket,
+    R2_ACCESS_KEY_ID: s3?.accessKeyId ?? "sandbox",
+    R2_SECRET_ACCESS_KEY: s3?.secretAccessKey ?? "sandbox",
     // It writes to a pipe, and cannot see what is at its end.
     LOG_FORMAT: process.stdout.isTTY ? "pretty" : "json",
     // No load balancer looks here.
@@ -49,7 +55,10 @@ async function becomesReady(url: string, signal: AbortSignal): Promise<boolean> 
 
 /** Runs sandbox and gateway until a signal stops them, or until one of them ends. */
 async function main(): Promise<void> {
-  const [firstKey] = parseSettings(process.env).settings.apiKeys;
+  const {
+    apiKeys: [firstKey],
+    s3,
+  } = parseSettings(process.env).settings;
   const children: Child[] = [];
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
@@ -95,7 +104,7 @@ async function main(): Promise<void> {
   if (announcement === undefined || isStopping()) return;
   const [, orchestratorUrl = "", objectStoreUrl = ""] = announcement;
 
-  const gateway = run("gateway", "../main.ts", gatewayEnvironment(orchestratorUrl, objectStoreUrl));
+  const gateway = run("gateway", "../main.ts", gatewayEnvironment(orchestratorUrl, objectStoreUrl, s3));
   const log = await gateway.hear(/gateway\.start\b.*"url":"([^"]+)".*\n/);
   if (log === undefined) return;
   const url = localUrl(log[1] ?? "");

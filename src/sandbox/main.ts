@@ -1,5 +1,5 @@
 import { ListenError } from "./listen.ts";
-import { parseSettings, SettingsError, type ApiKeySetting } from "./settings.ts";
+import { parseSettings, SettingsError, type ApiKeySetting, type SandboxSettings } from "./settings.ts";
 import { startSandbox, type Sandbox } from "./start-sandbox.ts";
 
 function describeKey({ principal, key, limit, windowSeconds }: ApiKeySetting): string {
@@ -7,11 +7,12 @@ function describeKey({ principal, key, limit, windowSeconds }: ApiKeySetting): s
   return `  API key      ${key} (principal ${principal}, ${quota})`;
 }
 
-function announce(sandbox: Sandbox, apiKeys: readonly ApiKeySetting[]): void {
+function announce(sandbox: Sandbox, { apiKeys, s3 }: SandboxSettings): void {
+  const nature = s3 === undefined ? "checks no signatures" : "what is written there stays";
   const lines = [
     "FoldForge sandbox, for one machine: all is in memory or in a temporary folder, and gone at exit.",
     `  orchestrator ${sandbox.orchestratorUrl} (gRPC)`,
-    `  object store ${sandbox.objectStoreUrl} (S3, bucket ${sandbox.bucket}; checks no signatures)`,
+    `  object store ${sandbox.objectStoreUrl} (S3, bucket ${sandbox.bucket}; ${nature})`,
     ...apiKeys.map(describeKey),
   ];
   console.log(lines.join("\n"));
@@ -28,7 +29,7 @@ async function main(): Promise<void> {
       () => undefined,
     );
   process.once("SIGINT", stop).once("SIGTERM", stop);
-  announce(await starting, settings.apiKeys);
+  announce(await starting, settings);
 }
 
 main().catch((error: unknown) => {

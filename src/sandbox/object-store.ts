@@ -8,13 +8,13 @@ import { listen } from "./listen.ts";
 import { s3CodeFromStatus, sendS3Error } from "./s3-errors.ts";
 import type { Address } from "./settings.ts";
 
-/** A bucket that the S3 protocol can read, path style. It checks no signature: whoever can connect can read. */
+/** A bucket that the S3 protocol can read, path style. */
 export interface ObjectStore {
   readonly url: string;
   readonly bucket: string;
   /** Stores an object for good; the same key always stands for the same bytes. */
   put(key: string, bytes: Buffer, contentType: string): Promise<void>;
-  /** Stops serving and removes the objects. */
+  /** Lets go of it. */
   close(): Promise<void>;
 }
 
@@ -62,7 +62,10 @@ function createApp(folder: string, objects: ReadonlyMap<string, StoredObject>): 
   return express().disable("x-powered-by").use(serveObject);
 }
 
-/** Starts an empty store whose objects live in a new temporary folder until it is closed. */
+/**
+ * Starts an empty store whose objects live in a new temporary folder until it is closed. It checks no signature:
+ * whoever can connect can read.
+ */
 export async function startObjectStore(address: Address): Promise<ObjectStore> {
   await using cleanup = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "foldforge-sandbox-"));

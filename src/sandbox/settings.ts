@@ -17,6 +17,15 @@ export interface ApiKeySetting {
   readonly windowSeconds: number;
 }
 
+/** A bucket of an S3 server. */
+export interface S3Settings {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly bucket: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
 /** All that can be set. */
 export interface SandboxSettings {
   readonly orchestratorAddr: Address;
@@ -24,6 +33,8 @@ export interface SandboxSettings {
   readonly apiKeys: readonly ApiKeySetting[];
   /** How long one step takes. */
   readonly stepSeconds: number;
+  /** Where artifacts are written to; undefined where the sandbox serves them itself. */
+  readonly s3: S3Settings | undefined;
 }
 
 /** Says in one message all that is wrong with the environment. */
@@ -68,12 +79,24 @@ const seconds = z
 /** The keys that exist unless others are set: one without a limit, one with a small one. */
 export const demoApiKeys = "demo:ff-demo-key,demo-small:ff-small-key:3:3600";
 
-const schema = z.object({
-  ORCHESTRATOR_ADDR: address.prefault("127.0.0.1:50051"),
-  OBJECT_STORE_ADDR: address.prefault("127.0.0.1:9000"),
-  API_KEYS: apiKeys.prefault(demoApiKeys),
-  STEP_SECONDS: seconds.prefault("2"),
-});
+const schema = z
+  .object({
+    ORCHESTRATOR_ADDR: address.prefault("127.0.0.1:50051"),
+    OBJECT_STORE_ADDR: address.prefault("127.0.0.1:9000"),
+    API_KEYS: apiKeys.prefault(demoApiKeys),
+    STEP_SECONDS: seconds.prefault("2"),
+    S3_ENDPOINT: z.url({ protocol: /^https?$/, error: "must be an http:// or https:// URL" }).optional(),
+    S3_REGION: z.string().prefault("auto"),
+    S3_BUCKET: z.string().prefault("foldforge"),
+    S3_ACCESS_KEY_ID: z.string().prefault(""),
+    S3_SECRET_ACCESS_KEY: z.string().prefault(""),
+  })
+  .superRefine((values, context) => {
+    if (values.S3_ENDPOINT === undefined) return;
+    for (const name of ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"] as const)
+      if (values[name] === "")
+        context.addIssue({ code: "custom", path: [name], message: "must be set, since S3_ENDPOINT is" });
+  });
 
 /**
  * Reads the settings and lists the unknown names with the prefix. An empty value counts as not set.
@@ -97,6 +120,16 @@ export function parseSettings(environment: Readonly<Record<string, string | unde
       objectStoreAddr: data.OBJECT_STORE_ADDR,
       apiKeys: data.API_KEYS,
       stepSeconds: data.STEP_SECONDS,
+      s3:
+        data.S3_ENDPOINT === undefined
+          ? undefined
+          : {
+              endpoint: data.S3_ENDPOINT,
+              region: data.S3_REGION,
+              bucket: data.S3_BUCKET,
+              accessKeyId: data.S3_ACCESS_KEY_ID,
+              secretAccessKey: data.S3_SECRET_ACCESS_KEY,
+            },
     },
     unknownNames: given
       .map(([name]) => name)

@@ -6,6 +6,7 @@ import { startObjectStore } from "./object-store.ts";
 import { startOrchestratorServer } from "./orchestrator-server.ts";
 import { createOrchestratorService } from "./orchestrator-service.ts";
 import { createRunner } from "./runner.ts";
+import { openS3Store } from "./s3-store.ts";
 import type { SandboxSettings } from "./settings.ts";
 import { tools } from "./tools/tools.ts";
 import { createWorkflowStore } from "./workflow-store.ts";
@@ -29,14 +30,18 @@ export interface Sandbox {
   close(): Promise<void>;
 }
 
-/** Starts both servers, or rejects with a ListenError and leaves nothing running. */
+/**
+ * Starts both servers, or the orchestrator alone where there is an S3 server. Rejects with a ListenError or a
+ * SettingsError, and leaves nothing running.
+ */
 export async function startSandbox(
   settings: SandboxSettings,
   now: () => number = Date.now,
 ): Promise<Sandbox> {
-  const { apiKeys: keySettings, stepSeconds } = settings;
+  const { apiKeys: keySettings, stepSeconds, s3 } = settings;
   await using cleanup = new AsyncDisposableStack();
-  const objectStore = await startObjectStore(settings.objectStoreAddr);
+  const objectStore =
+    s3 === undefined ? await startObjectStore(settings.objectStoreAddr) : await openS3Store(s3);
   cleanup.defer(() => objectStore.close());
 
   const apiKeys = createApiKeys(keySettings, now);

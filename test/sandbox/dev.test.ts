@@ -9,6 +9,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startChild } from "../../src/sandbox/dev-child.ts";
 import { localUrl } from "../../src/sandbox/dev-welcome.ts";
+import { describeWithRealS3 } from "../support/s3-servers.ts";
+import { jsonPost, oneStep, sha256 } from "../support/samples.ts";
 import { terminalSuite } from "../support/terminal.ts";
 import { takePort, withTemporaryFolder } from "./support.ts";
 
@@ -110,6 +112,32 @@ describe("dev", function () {
     assert.ok(!dev.stdout.said.includes("http.request"));
     process.kill(dev.pid, "SIGINT");
     await dev.closed;
+  });
+
+  describeWithRealS3("dev", (access) => {
+    it("writes to that server, and the gateway reads from it", async () => {
+      const dev = await startDev({
+        FOLDFORGE_SANDBOX__STEP_SECONDS: "0.01",
+        FOLDFORGE_SANDBOX__S3_ENDPOINT: access.endpoint,
+        FOLDFORGE_SANDBOX__S3_REGION: access.region,
+        FOLDFORGE_SANDBOX__S3_BUCKET: access.bucket,
+        FOLDFORGE_SANDBOX__S3_ACCESS_KEY_ID: access.accessKeyId,
+        FOLDFORGE_SANDBOX__S3_SECRET_ACCESS_KEY: access.secretAccessKey,
+      });
+      await dev.ready();
+      assert.match(dev.stdout.said, /what is written there stays/);
+      const headers = { Authorization: "Bearer ff-demo-key", Prefer: "wait=10" };
+      const workflows = `${dev.url}/v1/workflows`;
+      const submitted = await fetch(workflows, jsonPost(oneStep, headers));
+      const { id } = (await submitted.json()) as { id: string };
+      const done = await fetch(`${workflows}/${id}`, { headers });
+      const { uri, sha256: digest } = JSON.parse(await done.text()).step_statuses[0].outputs[0];
+      const key = uri.replace(`r2://${access.bucket}/`, "");
+      const file = await fetch(`${workflows}/${id}/artifacts/${key}`, { headers });
+      assert.equal(sha256(Buffer.from(await file.arrayBuffer())), digest);
+      process.kill(dev.pid, "SIGINT");
+      await dev.closed;
+    });
   });
 
   it("prints curl lines that do what they say when pasted, and then the gateway's log", async function () {

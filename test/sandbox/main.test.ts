@@ -68,6 +68,20 @@ describe("main", () => {
     );
   });
 
+  it("ends with 1 and one line when its S3 server cannot be used", async () => {
+    const { server, port } = await takePort();
+    server.close();
+    const endpoint = `http://127.0.0.1:${port}`;
+    const credentials = { S3_ACCESS_KEY_ID: "id", S3_SECRET_ACCESS_KEY: "s3cret" };
+    const child = start({ ...freePorts, S3_ENDPOINT: endpoint, ...credentials });
+    const [[code], stderr] = await Promise.all([once(child, "exit"), text(child.stderr)]);
+    assert.equal(code, 1);
+    assert.equal(
+      stderr,
+      `sandbox: the bucket foldforge at ${endpoint} cannot be used (ECONNREFUSED); is FOLDFORGE_SANDBOX__S3_ENDPOINT right?\n`,
+    );
+  });
+
   it("ends with 1 and all faults when settings are wrong", async () => {
     const child = start({ STEP_SECONDS: "soon", OBJECT_STORE_ADDR: "x" });
     const [[code], stderr] = await Promise.all([once(child, "exit"), text(child.stderr)]);

@@ -24,6 +24,7 @@ describe("parseSettings", () => {
         { principal: "demo-small", key: "ff-small-key", limit: 3, windowSeconds: 3600 },
       ],
       stepSeconds: 2,
+      s3: undefined,
     };
     assert.deepEqual(parseSettings({ PATH: "/bin" }), { settings: expected, unknownNames: [] });
     assert.deepEqual(parseSettings(prefixed({ API_KEYS: "", STEP_SECONDS: "" })).settings, expected);
@@ -36,6 +37,11 @@ describe("parseSettings", () => {
         OBJECT_STORE_ADDR: "[::1]:9001",
         API_KEYS: "a:k1, b:k2:5 ,c:k3:7:60",
         STEP_SECONDS: "0.25",
+        S3_ENDPOINT: "http://127.0.0.1:9000",
+        S3_REGION: "eu",
+        S3_BUCKET: "designs",
+        S3_ACCESS_KEY_ID: "id",
+        S3_SECRET_ACCESS_KEY: "secret",
       }),
     );
     assert.deepEqual(settings, {
@@ -47,7 +53,33 @@ describe("parseSettings", () => {
         { principal: "c", key: "k3", limit: 7, windowSeconds: 60 },
       ],
       stepSeconds: 0.25,
+      s3: {
+        endpoint: "http://127.0.0.1:9000",
+        region: "eu",
+        bucket: "designs",
+        accessKeyId: "id",
+        secretAccessKey: "secret",
+      },
     });
+  });
+
+  it("has defaults for an S3 server, and wants its credentials", () => {
+    const server = {
+      S3_ENDPOINT: "https://s3.example",
+      S3_ACCESS_KEY_ID: "id",
+      S3_SECRET_ACCESS_KEY: "secret",
+    };
+    const { s3 } = parseSettings(prefixed(server)).settings;
+    assert.deepEqual([s3?.region, s3?.bucket], ["auto", "foldforge"]);
+    for (const name of ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"])
+      assert.match(
+        faultsOf({ ...server, [name]: "" }),
+        new RegExp(`__${name}: must be set, since S3_ENDPOINT is`),
+      );
+    assert.match(
+      faultsOf({ S3_ENDPOINT: "s3.example:9000" }),
+      /__S3_ENDPOINT: must be an http:\/\/ or https:\/\/ URL/,
+    );
   });
 
   it("lists every fault in one message, without any key", () => {

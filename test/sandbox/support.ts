@@ -47,6 +47,7 @@ export const testSettings: SandboxSettings = {
     { principal: "bob", key: "bob-key", limit: 3, windowSeconds: 60 },
   ],
   stepSeconds: 0,
+  s3: undefined,
 };
 
 /** Call options of a principal. */

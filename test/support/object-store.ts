@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, request } from "node:http";
 import type { RequestListener, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream";
 
 /** An object store whose answers the test writes. */
 export interface TestStore {
@@ -59,5 +60,18 @@ export function serveBytes(bytes: Buffer): RequestListener {
       ...(isPart ? { "Content-Range": `bytes ${start}-${end}/${bytes.length}` } : {}),
     });
     res.end(part);
+  };
+}
+
+/** Passes a request on to the server at `url` as it is, with the `Host` that is signed, and answers what that does. */
+export function forwardTo(url: string): RequestListener {
+  const { hostname, port } = new URL(url);
+  return function forward({ method, url: path, headers }, res) {
+    const onward = request({ host: hostname, port, method, path, headers, agent: false }, (answer) => {
+      res.writeHead(answer.statusCode ?? 500, answer.headers);
+      pipeline(answer, res, () => undefined);
+    });
+    onward.on("error", () => res.destroy()).end();
+    res.once("close", () => onward.destroy());
   };
 }

@@ -1,6 +1,7 @@
-import type { SandboxSettings } from "../../src/sandbox/settings.ts";
+import type { S3Settings, SandboxSettings } from "../../src/sandbox/settings.ts";
 import type { Sandbox } from "../../src/sandbox/start-sandbox.ts";
 import type { TestSettings } from "./gateway.ts";
+import { s3Settings } from "./s3-servers.ts";
 
 /** A sandbox on free ports whose steps take no time, with two tenants and one who may submit twice. */
 export const sandboxSettings: SandboxSettings = {
@@ -12,16 +13,12 @@ export const sandboxSettings: SandboxSettings = {
     { principal: "carol", key: "carol-key", limit: 2, windowSeconds: 3600 },
   ],
   stepSeconds: 0,
+  s3: undefined,
 };
 
-/** Settings that put a gateway in front of the sandbox. */
-export function settingsFor({ orchestratorUrl, objectStoreUrl, bucket }: Sandbox): TestSettings {
-  return {
-    ORCHESTRATOR_ENDPOINT: orchestratorUrl,
-    API_KEYS_ENABLED: "true",
-    R2_ENDPOINT: objectStoreUrl,
-    R2_BUCKET: bucket,
-    R2_ACCESS_KEY_ID: "any",
-    R2_SECRET_ACCESS_KEY: "any",
-  };
+/** Settings that put a gateway in front of the sandbox, and of the S3 server that it writes to. */
+export function settingsFor(sandbox: Sandbox, s3?: S3Settings): TestSettings {
+  const { orchestratorUrl, objectStoreUrl: endpoint, bucket } = sandbox;
+  const own = { endpoint, region: "auto", bucket, accessKeyId: "any", secretAccessKey: "any" };
+  return { ORCHESTRATOR_ENDPOINT: orchestratorUrl, API_KEYS_ENABLED: "true", ...s3Settings(s3 ?? own) };
 }
