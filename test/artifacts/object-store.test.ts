@@ -5,26 +5,24 @@ import { createObjectStore } from "../../src/artifacts/object-store.ts";
 import type { ObjectStore } from "../../src/artifacts/object-store.ts";
 import { Code } from "@connectrpc/connect";
 import { Refusal } from "../../src/errors/refusal.ts";
-import { startObjectStore } from "../../src/sandbox/object-store.ts";
+import type { S3Settings } from "../../src/sandbox/settings.ts";
 import { suite } from "../support/gateway.ts";
 import { sendS3Error, startTestStore } from "../support/object-store.ts";
+import { describeWithS3 } from "../support/s3-servers.ts";
 
 const never = new AbortController().signal;
 const bytes = Buffer.from("0123456789abcdef");
 const key = "artifacts/odd name+%2F&é.pdb";
 
-function storeAt(endpoint: string, readTimeoutMs = 2000, maxDownloads = 100): ObjectStore {
-  return createObjectStore({
-    endpoint,
-    region: "auto",
-    bucket: "foldforge",
-    accessKeyId: "id",
-    secretAccessKey: "secret",
-    connectTimeoutMs: 2000,
-    readTimeoutMs,
-    maxDownloads,
-  });
+function storeWith(access: S3Settings, readTimeoutMs = 2000, maxDownloads = 100): ObjectStore {
+  return createObjectStore({ ...access, connectTimeoutMs: 2000, readTimeoutMs, maxDownloads });
 }
+
+const storeAt = (endpoint: string, readTimeoutMs?: number) =>
+  storeWith(
+    { endpoint, region: "auto", bucket: "foldforge", accessKeyId: "id", secretAccessKey: "secret" },
+    readTimeoutMs,
+  );
 
 /** The code with which opening an object is refused. */
 async function refusal(store: Pick<ObjectStore, "open">): Promise<Code> {
@@ -39,60 +37,56 @@ async function refusal(store: Pick<ObjectStore, "open">): Promise<Code> {
   return assert.fail("the object was opened");
 }
 
-describe("createObjectStore", () => {
-  describe("with a store that works", () => {
-    const sandbox = suite(async () => {
-      const store = await startObjectStore({ host: "127.0.0.1", port: 0 });
-      await store.put(key, bytes, "chemical/x-pdb");
-      return store;
-    });
-    const store = suite(() => {
-      const { open, close } = storeAt(sandbox().url);
-      return Promise.resolve({ open, close: () => Promise.resolve(close()) });
-    });
-
-    it("opens a whole object with its length", async () => {
-      const object = await store().open(key, undefined, never);
-      assert.equal(object?.length, bytes.length);
-      assert.equal(object.contentRange, undefined);
-      assert.deepEqual(await buffer(object.body), bytes);
-    });
-
-    for (const [start, end, text] of [
-      [0, 0, "0"],
-      [2, 5, "2345"],
-      [10, 15, "abcdef"],
-    ] as const)
-      it(`opens the bytes ${start} to ${end}`, async () => {
-        const object = await store().open(key, { start, end }, never);
-        assert.equal(object?.length, text.length);
-        assert.equal(object.contentRange, `bytes ${start}-${end}/${bytes.length}`);
-        assert.equal((await buffer(object.body)).toString(), text);
-      });
-
-    it("refuses to open more objects at once than it may, and has the places of those that are over", async () => {
-      const { open, close } = storeAt(sandbox().url, 2000, 2);
-      const next = () => open(key, undefined, never);
-      // What does not come to be takes no place.
-      for (let i = 0; i < 3; i++) await open("artifacts/none", undefined, never);
-      for (let i = 0; i < 3; i++) await assert.rejects(open(key, undefined, AbortSignal.abort()));
-      for (let i = 0; i < 3; i++) {
-        const taken = await Promise.all([next(), next()]);
-        await assert.rejects(next(), { code: Code.Unavailable, message: /too many downloads/ });
-        const [read, left] = taken.map((object) => object!.body);
-        await buffer(read!);
-        const closed = once(left!, "close");
-        left!.destroy();
-        await closed;
-      }
-      close();
-    });
-
-    it("resolves to undefined for an object that is not there", async () => {
-      assert.equal(await store().open("artifacts/none", undefined, never), undefined);
-    });
+describeWithS3("createObjectStore", (server) => {
+  const store = suite(async () => {
+    await server().put(key, bytes, "chemical/x-pdb");
+    const { open, close } = storeWith(server().access);
+    return { open, close: () => Promise.resolve(close()) };
   });
 
+  it("opens a whole object with its length", async () => {
+    const object = await store().open(key, undefined, never);
+    assert.equal(object?.length, bytes.length);
+    assert.equal(object.contentRange, undefined);
+    assert.deepEqual(await buffer(object.body), bytes);
+  });
+
+  for (const [start, end, text] of [
+    [0, 0, "0"],
+    [2, 5, "2345"],
+    [10, 15, "abcdef"],
+  ] as const)
+    it(`opens the bytes ${start} to ${end}`, async () => {
+      const object = await store().open(key, { start, end }, never);
+      assert.equal(object?.length, text.length);
+      assert.equal(object.contentRange, `bytes ${start}-${end}/${bytes.length}`);
+      assert.equal((await buffer(object.body)).toString(), text);
+    });
+
+  it("refuses to open more objects at once than it may, and has the places of those that are over", async () => {
+    const { open, close } = storeWith(server().access, 2000, 2);
+    const next = () => open(key, undefined, never);
+    // What does not come to be takes no place.
+    for (let i = 0; i < 3; i++) await open("artifacts/none", undefined, never);
+    for (let i = 0; i < 3; i++) await assert.rejects(open(key, undefined, AbortSignal.abort()));
+    for (let i = 0; i < 3; i++) {
+      const taken = await Promise.all([next(), next()]);
+      await assert.rejects(next(), { code: Code.Unavailable, message: /too many downloads/ });
+      const [read, left] = taken.map((object) => object!.body);
+      await buffer(read!);
+      const closed = once(left!, "close");
+      left!.destroy();
+      await closed;
+    }
+    close();
+  });
+
+  it("resolves to undefined for an object that is not there", async () => {
+    assert.equal(await store().open("artifacts/none", undefined, never), undefined);
+  });
+});
+
+describe("createObjectStore", () => {
   describe("with a store that fails", () => {
     const faulty = suite(startTestStore);
     const store = suite(() => {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { suite } from "../support/gateway.ts";
-import { sendS3Error, serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
+import { forwardTo, startTestStore } from "../support/object-store.ts";
+import { describeWithS3, s3Settings } from "../support/s3-servers.ts";
 import { sha256, workflowIn } from "../support/samples.ts";
 import { startStack } from "../support/stack.ts";
 
@@ -27,13 +28,20 @@ const fileHeaders = {
   "accept-ranges": "bytes",
 };
 
-describe("GET /v1/workflows/{id}/artifacts/{key}", () => {
+describeWithS3("GET /v1/workflows/{id}/artifacts/{key}", (server) => {
   const store = suite(startTestStore);
-  const stack = suite(() => startStack({}, storeSettings(store())));
-  beforeEach("one artifact", () => {
-    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
-    store().answer = serveBytes(bytes);
+  const stack = suite(() => startStack({}, s3Settings(server().access, store().url)));
+  before("one object", async () => {
+    store().answer = forwardTo(server().access.endpoint);
+    await server().put(key, bytes, "application/octet-stream");
   });
+  beforeEach("one artifact", () => (stack().upstream.rpcs.getWorkflow = () => workflowWith()));
+
+  /** A workflow with that artifact in the server's bucket, or with one that differs from it. */
+  function workflowWith(difference: Partial<typeof artifact> = {}) {
+    const uri = `r2://${server().access.bucket}/${key}`;
+    return workflowIn(JobState.SUCCEEDED, [{ ...artifact, uri, ...difference }]);
+  }
 
   /** Downloads, and tells what was asked of the store meanwhile. */
   async function download(headers: Record<string, string> = {}, init: RequestInit = {}) {
@@ -54,7 +62,7 @@ describe("GET /v1/workflows/{id}/artifacts/{key}", () => {
     assert.ok(body.equals(bytes));
     assertHeaders(answer, { ...fileHeaders, "content-length": String(bytes.length) });
     assert.equal(answer.headers.get("content-range"), null);
-    assert.deepEqual(asked, [`GET /foldforge/${key}`]);
+    assert.deepEqual(asked, [`GET /${server().access.bucket}/${key}`]);
   });
 
   it("answers HEAD with the same headers, without asking the store", async () => {
@@ -131,11 +139,13 @@ describe("GET /v1/workflows/{id}/artifacts/{key}", () => {
 
   it("delivers the same bytes to many clients at once, whenever they read", async () => {
     const large = Buffer.concat(Array.from({ length: 16 }, (_, i) => Buffer.alloc(1_000_003, `${i} `)));
+    const { bucket } = server().access;
+    await server().put("large", large, "application/octet-stream");
     stack().upstream.rpcs.getWorkflow = () =>
-      workflowIn(JobState.SUCCEEDED, [{ ...artifact, sizeBytes: BigInt(large.length) }]);
-    store().answer = serveBytes(large);
+      workflowWith({ uri: `r2://${bucket}/large`, sizeBytes: BigInt(large.length) });
+    const largePath = "/v1/workflows/w1/artifacts/large";
     const answers = await Promise.all(
-      Array.from({ length: 8 }, () => stack().gateway.fetch(path, { headers: { Range: "bytes=1-" } })),
+      Array.from({ length: 8 }, () => stack().gateway.fetch(largePath, { headers: { Range: "bytes=1-" } })),
     );
     // One after the other: those that wait are full to the last buffer by then.
     for (const answer of answers) {
@@ -155,8 +165,7 @@ describe("GET /v1/workflows/{id}/artifacts/{key}", () => {
   ] as const;
   for (const [contentType, expected] of types) {
     it(`sends the type ${JSON.stringify(contentType)} as ${expected}`, async () => {
-      stack().upstream.rpcs.getWorkflow = () =>
-        workflowIn(JobState.SUCCEEDED, [{ ...artifact, contentType }]);
+      stack().upstream.rpcs.getWorkflow = () => workflowWith({ contentType });
       const { answer } = await download();
       assert.equal(answer.status, 200);
       assert.equal(answer.headers.get("content-type"), expected);
@@ -174,11 +183,12 @@ describe("GET /v1/workflows/{id}/artifacts/{key}", () => {
       bodies.push(body);
     }
     const before = store().requests.length;
-    for (const uri of [`r2://other-bucket/${key}`, `s3://foldforge/${key}`, `r2://foldforge/x/${key}`, key]) {
-      stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [{ ...artifact, uri }]);
+    const { bucket } = server().access;
+    for (const uri of [`r2://other-bucket/${key}`, `s3://${bucket}/${key}`, `r2://${bucket}/x/${key}`, key]) {
+      stack().upstream.rpcs.getWorkflow = () => workflowWith({ uri });
       await expect404();
     }
-    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
+    stack().upstream.rpcs.getWorkflow = () => workflowWith();
     await expect404("/v1/workflows/w1/artifacts/artifacts/other.pdb");
     await expect404(`${path}x`);
     stack().upstream.rpcs.getWorkflow = () => {
@@ -186,9 +196,9 @@ describe("GET /v1/workflows/{id}/artifacts/{key}", () => {
     };
     await expect404();
     assert.equal(store().requests.length, before);
-    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
-    store().answer = (_req, res) => sendS3Error(res, 404, "NoSuchKey");
-    await expect404();
+    stack().upstream.rpcs.getWorkflow = () => workflowWith({ uri: `r2://${bucket}/${key}x` });
+    await expect404(`${path}x`);
+    assert.equal(store().requests.length, before + 1);
     for (const body of bodies) {
       assert.deepEqual(body, { code: "NOT_FOUND", message: "artifact not found", retryable: false });
     }
