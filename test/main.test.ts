@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -10,6 +12,7 @@ import { prefix } from "../src/config.ts";
 import { suite } from "./support/gateway.ts";
 import { runGateway } from "./support/gateway-process.ts";
 import { sendText } from "./support/raw-http.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
 import { terminalSuite } from "./support/terminal.ts";
 import { startUpstream } from "./support/upstream.ts";
 
@@ -74,6 +77,23 @@ describe("main", () => {
       String(warning["msg"]),
       /API_TOKNE is not a setting; did you mean FOLDFORGE_GATEWAY__API_TOKEN\?/,
     );
+  });
+
+  it("knows the administrator by both tokens that a file holds", async () => {
+    using folder = temporaryFolder();
+    const file = join(folder.path, "token");
+    writeFileSync(file, "new-token\nold-token\n");
+    const { child, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0", API_TOKEN_FILE: file });
+    const url = await started;
+    const statuses: number[] = [];
+    for (const token of ["new-token", "old-token", "dev-token"]) {
+      const headers = { Authorization: `Bearer ${token}` };
+      statuses.push((await fetch(`${url}/v1/billing/balance`, { headers })).status);
+    }
+    child.kill("SIGINT");
+    await ended;
+    // The administrator has no credits.
+    assert.deepEqual(statuses, [403, 403, 401]);
   });
 
   it("tells how it starts and stops, and that its token is the default one, whatever the level", async () => {
