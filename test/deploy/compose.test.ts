@@ -1,50 +1,23 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { dirname, join, posix } from "node:path";
+import { dirname, posix } from "node:path";
 import { parse } from "yaml";
 import { parseConfig, prefix } from "../../src/config.ts";
 import { parseSettings } from "../../src/sandbox/settings.ts";
+import { composeFile, readCompose, settingsOf } from "./compose.ts";
+import type { Service } from "./compose.ts";
 import { readDockerfile } from "./dockerfile.ts";
 
-/** What the tests read of a service. */
-interface Service {
-  readonly image: string;
-  readonly environment?: Readonly<Record<string, string>>;
-  readonly command?: readonly string[];
-  readonly healthcheck?: { readonly test: readonly string[] };
-  readonly ports?: readonly string[];
-  readonly secrets?: readonly string[];
-  readonly volumes?: readonly string[];
-  readonly read_only: boolean;
-  readonly cap_drop: readonly string[];
-  readonly security_opt: readonly string[];
-  readonly depends_on?: object;
-  readonly stop_grace_period?: string;
-}
-
-const file = "deploy/compose.yaml";
-const stack = parse(readFileSync(file, "utf8"), { merge: true }) as {
-  services: Record<"gateway" | "sandbox" | "object-store" | "prometheus" | "grafana", Service>;
-  secrets: Record<string, { file: string }>;
-};
-const { gateway, sandbox, prometheus } = stack.services;
-const services = Object.entries<Service>(stack.services);
-
-/** The files and folders that services mount: where from, seen from here, and where to. */
-const mounts = services.flatMap(([, { volumes = [] }]) =>
-  volumes
-    .filter((volume) => volume.startsWith("./"))
-    .map((volume) => volume.split(":"))
-    .map(([source = "", target = "", mode]) => ({ source: join("deploy", source), target, mode })),
-);
-
+const { services: byName, secrets, mounts } = readCompose();
+const { gateway, sandbox, prometheus } = byName;
+const services = Object.entries<Service>(byName);
 const mountedAt = (source: string) => mounts.find((mount) => mount.source === source)?.target;
 
 describe("deploy/compose.yaml", () => {
   it("is what the Compose specification allows", () => {
     // The sandbox runs what is built for the gateway, so that has a name.
-    const args = [file, "--quiet", "--disable-rule", "no-build-and-image"];
+    const args = [composeFile, "--quiet", "--disable-rule", "no-build-and-image"];
     const { status, stdout } = spawnSync("dclint", args, { encoding: "utf8" });
     assert.equal(status, 0, stdout);
   });
@@ -54,7 +27,7 @@ describe("deploy/compose.yaml", () => {
       console.log("      skipped: docker compose is not installed");
       return this.skip();
     }
-    execFileSync("docker", ["compose", "--file", file, "config", "--quiet"], { stdio: "inherit" });
+    execFileSync("docker", ["compose", "--file", composeFile, "config", "--quiet"], { stdio: "inherit" });
   });
 
   it("gives the gateway settings that it accepts, its secrets from files", () => {
@@ -155,7 +128,7 @@ describe("deploy/compose.yaml", () => {
 
   it("keeps its secrets in files that neither git nor the image takes", () => {
     const ignored = readFileSync(".gitignore", "utf8").split("\n");
-    for (const secret of Object.values(stack.secrets))
+    for (const secret of Object.values(secrets))
       assert.ok(ignored.includes(`deploy/${dirname(secret.file)}/`), secret.file);
   });
 
@@ -166,10 +139,3 @@ describe("deploy/compose.yaml", () => {
     assert.deepEqual([gateway.image, sandbox.image], Array(2).fill(`foldforge-gateway:${version}`));
   });
 });
-
-/** The environment of a service, without the prefixes of its names. */
-function settingsOf({ environment = {} }: Service): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(environment).map(([name, value]) => [name.replace(/^FOLDFORGE_[A-Z]+__/, ""), value]),
-  );
-}

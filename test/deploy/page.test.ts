@@ -1,17 +1,15 @@
 import assert from "node:assert/strict";
-import { execFile, spawnSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
-import { promisify } from "node:util";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { IDeployment } from "kubernetes-models/apps/v1";
 import { parse, parseAllDocuments } from "yaml";
 import { parseConfig } from "../../src/config.ts";
 import { blocks, operatorsPage, section } from "../support/readme.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
 import { manifests, schemaFault, typeFaults } from "./manifests.ts";
 import type { Manifest } from "./manifests.ts";
+import { createWorkplace } from "./workplace.ts";
 
-const run = promisify(execFile);
 const [build = ""] = blocks("sh", section("Container", operatorsPage));
 const [compose = ""] = blocks("sh", section("Docker Compose", operatorsPage));
 const [apply = "", watch = ""] = blocks("sh", section("Kubernetes", operatorsPage));
@@ -29,30 +27,11 @@ esac
 exit 9
 `;
 
-/** A folder with a copy of deploy/ and the secrets in it, where commands are those of \`programs\`. */
-function workplace(programs: Record<string, string>) {
-  const folder = temporaryFolder();
-  cpSync("deploy", join(folder.path, "deploy"), { recursive: true });
-  const bin = join(folder.path, "bin");
-  mkdirSync(bin);
-  for (const [name, text] of Object.entries(programs)) {
-    writeFileSync(join(bin, name), text);
-    chmodSync(join(bin, name), 0o755);
-  }
-  const env = { ...process.env, PATH: [bin, process.env["PATH"]].join(delimiter) };
-  return {
-    path: folder.path,
-    /** Runs lines of the page as a shell does that stops at the first that fails. */
-    sh: async (lines: string) => (await run("sh", ["-euc", lines], { cwd: folder.path, env })).stdout,
-    [Symbol.dispose]: () => folder[Symbol.dispose](),
-  };
-}
-
 describe("deploy/README.md: the commands for Docker", () => {
   const docker = { docker: '#!/bin/sh\nprintf "%s\\n" "$@"\n' };
 
   it("name files that are there, and build the version of the package", async () => {
-    using place = workplace(docker);
+    using place = createWorkplace(docker);
     const { version } = JSON.parse(readFileSync("package.json", "utf8"));
     const said = (await place.sh(build)).trim().split("\n");
     assert.deepEqual(said, [
@@ -67,7 +46,7 @@ describe("deploy/README.md: the commands for Docker", () => {
   });
 
   it("make each secret anew before they start all of it", async () => {
-    using place = workplace(docker);
+    using place = createWorkplace(docker);
     const said = (await place.sh(compose)).trim().split("\n");
     assert.deepEqual(said.slice(0, 4), ["compose", "--file", "deploy/compose.yaml", "up"]);
     const folder = join(place.path, "deploy/secrets");
@@ -90,7 +69,10 @@ describe("deploy/README.md: the commands for Kubernetes", function () {
 
   /** What the lines would make the cluster hold. */
   async function objectsOf(lines: string): Promise<Manifest[]> {
-    using place = workplace({ docker: "#!/bin/sh\n", kubectl: printingKubectl.replaceAll("REAL", kubectl) });
+    using place = createWorkplace({
+      docker: "#!/bin/sh\n",
+      kubectl: printingKubectl.replaceAll("REAL", kubectl),
+    });
     mkdirSync(join(place.path, "overlay"));
     writeFileSync(join(place.path, "overlay/kustomization.yaml"), overlay);
     await place.sh(compose);

@@ -1,0 +1,56 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+
+/** What the tests read of a service. */
+export interface Service {
+  readonly image: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly command?: readonly string[];
+  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly ports?: readonly string[];
+  readonly secrets?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly read_only: boolean;
+  readonly cap_drop: readonly string[];
+  readonly security_opt: readonly string[];
+  readonly stop_grace_period?: string;
+}
+
+/** A file or folder that a service mounts: where from, seen from the top of the repository, and where to. */
+export interface Mount {
+  readonly source: string;
+  readonly target: string;
+  readonly mode: string | undefined;
+}
+
+/** The stack as its file has it, with what services share merged into each. */
+export interface Stack {
+  readonly services: Readonly<
+    Record<"gateway" | "sandbox" | "object-store" | "prometheus" | "grafana", Service>
+  >;
+  readonly secrets: Readonly<Record<string, { readonly file: string }>>;
+  /** Of all services; volumes are none. */
+  readonly mounts: readonly Mount[];
+}
+
+/** Where it stands. */
+export const composeFile = "deploy/compose.yaml";
+
+/** Reads deploy/compose.yaml. */
+export function readCompose(): Stack {
+  const stack = parse(readFileSync(composeFile, "utf8"), { merge: true }) as Omit<Stack, "mounts">;
+  const mounts = Object.values<Service>(stack.services)
+    .flatMap(({ volumes = [] }) => volumes)
+    .filter((volume) => volume.startsWith("./"))
+    .map((volume) => volume.split(":"))
+    .map(([source = "", target = "", mode]) => ({ source: join("deploy", source), target, mode }));
+  return { ...stack, mounts };
+}
+
+/** The environment of a service, without the prefixes of its names. */
+export function settingsOf({ environment = {} }: Service): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [name.replace(/^FOLDFORGE_[A-Z]+__/, ""), value]),
+  );
+}
