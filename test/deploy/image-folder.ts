@@ -46,11 +46,16 @@ function copyPackages(app: string, { target }: Copy): void {
   }
 }
 
+/** What .dockerignore keeps out of the folders that it lets in. */
+const ignored = readFileSync(".dockerignore", "utf8")
+  .split("\n")
+  .filter((line) => /^[^!#*]/.test(line));
+
 /** As COPY does: a file goes into the target, of a folder the content. */
 function copyFromContext(app: string, { sources, target }: Copy): void {
   for (const source of sources) {
     const place = target === "./" ? join(app, basename(source)) : join(app, target);
     mkdirSync(dirname(place), { recursive: true });
-    cpSync(source, place, { recursive: true });
+    cpSync(source, place, { recursive: true, filter: (file) => !ignored.includes(file) });
   }
 }

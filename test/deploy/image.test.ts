@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before } from "mocha";
 import { prefix } from "../../src/config.ts";
@@ -63,6 +65,12 @@ describe("what deploy/Dockerfile puts into the image", function () {
 
   const gatewaySettings = (settings: Record<string, string>) =>
     Object.fromEntries(Object.entries(settings).map(([name, value]) => [prefix + name, value]));
+
+  it("leaves out what only who calls the gateway needs", () => {
+    assert.ok(existsSync("src/demo"));
+    assert.ok(!existsSync(join(folder!.app, "src/demo")));
+    assert.ok(existsSync(join(folder!.app, "src/sandbox/main.ts")));
+  });
 
   it("cannot be written to by whoever runs it", async () => {
     for (const place of ["new", "src/main.ts"]) {
