@@ -139,6 +139,8 @@ export async function startGateway(
     downloads: () => store?.underWay ?? 0,
     downloadsLimit: config.objectStore?.maxDownloads ?? 0,
     cachedVerdicts: () => keys?.kept() ?? { good: 0, denied: 0 },
+    orchestrators: () => orchestrator.count().all,
+    orchestratorsReached: () => orchestrator.count().reached,
   });
 
   async function close(graceMs = config.shutdownGraceMs, reserveMs = reserveOf(graceMs)): Promise<void> {

@@ -32,6 +32,8 @@ export function orchestratorClient(
 /** The gRPC side of the gateway. */
 export interface Orchestrator {
   readonly client: OrchestratorClient;
+  /** How many addresses calls may go to, and at how many of them somebody is there. */
+  count(): { readonly all: number; readonly reached: number };
   /** Ends every connection at once. */
   close(): void;
 }
@@ -81,6 +83,7 @@ export function createOrchestrator(
       { ...shared, connection: balancer.calls },
       { ...shared, connection: balancer.streams },
     ),
+    count: () => balancer.count,
     close() {
       watch.close();
       certificates?.close();

@@ -26,7 +26,7 @@ export class GrpcBalancer {
     this.streams = this.#connection("streams");
   }
 
-  /** How many servers there are, and how many of them are there. */
+  /** How many servers there are, and how many of them were there when they were heard of last. */
   get count(): { readonly all: number; readonly reached: number } {
     const reached = this.#list.filter(({ isReached }) => isReached);
     return { all: this.#list.length, reached: reached.length };

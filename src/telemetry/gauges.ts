@@ -22,6 +22,8 @@ export interface Readings {
   readonly downloads: () => number;
   readonly downloadsLimit: number;
   readonly cachedVerdicts: () => Numbers<VerdictKind>;
+  readonly orchestrators: () => number;
+  readonly orchestratorsReached: () => number;
 }
 
 /** Adds the gauges to `registry`. They are read when somebody asks for the metrics, and cost a request nothing. */
@@ -91,5 +93,15 @@ export function addGauges(registry: Registry, readings: Readings): void {
     "foldforge_gateway_key_cache_entries",
     "Verdicts on API keys that are kept, outdated ones among them.",
     readings.cachedVerdicts,
+  );
+  gauge(
+    "foldforge_gateway_orchestrators",
+    "Addresses of orchestrators that calls may go to.",
+    readings.orchestrators,
+  );
+  gauge(
+    "foldforge_gateway_orchestrators_reached",
+    "Those of them that were there when they were heard of last.",
+    readings.orchestratorsReached,
   );
 }

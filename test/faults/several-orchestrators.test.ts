@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { scrape } from "../support/metrics.ts";
 import { readEvents } from "../support/event-reader.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import type { TestGateway } from "../support/gateway.ts";
@@ -113,6 +114,9 @@ describe("three orchestrators", function () {
     await second.kill("SIGSTOP");
     const frozenAt = performance.now();
     while (performance.now() - frozenAt < 4000) await readers.more(100);
+    const { foldforge_gateway_orchestrators: known, foldforge_gateway_orchestrators_reached: reached } =
+      Object.fromEntries(await scrape(gateway.url));
+    assert.deepEqual([known, reached], [3, 1]);
     const thawedAt = performance.now();
     await second.kill("SIGCONT");
     const again = await startMortal(Number(new URL(first.url).port));

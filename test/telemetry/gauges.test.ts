@@ -21,6 +21,8 @@ describe("addGauges", () => {
       downloads: () => 5,
       downloadsLimit: 1000,
       cachedVerdicts: () => ({ good: 7, denied: 8 }),
+      orchestrators: () => 3,
+      orchestratorsReached: () => 2,
     });
     assert.equal(reads, 0);
     const first = samplesOf(await registry.metrics());
@@ -37,6 +39,8 @@ describe("addGauges", () => {
       foldforge_gateway_open_artifact_downloads_limit: 1000,
       'foldforge_gateway_key_cache_entries{kind="good"}': 7,
       'foldforge_gateway_key_cache_entries{kind="denied"}': 8,
+      foldforge_gateway_orchestrators: 3,
+      foldforge_gateway_orchestrators_reached: 2,
     });
     streams = 4;
     const second = samplesOf(await registry.metrics());
