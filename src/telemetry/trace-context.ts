@@ -43,9 +43,9 @@ function newSpanId(): string {
   return uuid.slice(0, 8) + uuid.slice(-8);
 }
 
-/** What a log line says of the trace it belongs to. */
-export function traceFields({ traceId }: TraceContext): { trace_id: string } {
-  return { trace_id: traceId };
+/** What a log line says of the trace and the span it belongs to. */
+export function traceFields({ traceId, spanId }: TraceContext): { trace_id: string; span_id: string } {
+  return { trace_id: traceId, span_id: spanId };
 }
 
 /** The `traceparent` value for calls made within `trace`. */

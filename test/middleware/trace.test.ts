@@ -105,6 +105,7 @@ describe("trace", () => {
       ({ trace_id, event }) => trace_id === id && event === "http.request",
     );
     assert.equal(lines.length, 1);
+    assert.match(String(lines[0]?.["span_id"]), /^(?!00f067aa0ba902b7)[0-9a-f]{16}$/);
     assert.equal(lines[0]?.["path"], "/v1/workflows/{id}/retry");
     assert.ok(!stack().gateway.logText.includes("id-of-the-client"));
   });
