@@ -11,12 +11,15 @@ const layers = {
   telemetry: { may: [] },
   mapping: { may: ["generated", "contract"] },
   orchestrator: { may: ["generated", "telemetry"] },
-  artifacts: { may: ["generated", "conditional-answer", "errors"] },
+  artifacts: { may: ["generated", "conditional-answer", "errors", "telemetry"] },
   auth: { may: ["errors", "telemetry", "orchestrator"] },
   reference: { may: ["conditional-answer", "content-coding", "contract"] },
   sse: { may: ["generated", "auth", "errors", "locals", "mapping", "orchestrator"] },
   validation: { may: ["contract", "errors"] },
   edge: { may: ["errors", "telemetry"] },
+  tracing: {
+    may: ["generated", "artifacts", "errors", "http-url", "locals", "orchestrator", "telemetry"],
+  },
   middleware: {
     may: ["auth", "contract", "errors", "json-answer", "locals", "orchestrator", "telemetry", "validation"],
     self: false,

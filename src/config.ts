@@ -2,6 +2,7 @@ import { distance } from "fastest-levenshtein";
 import { z } from "zod";
 import type { ObjectStoreOptions } from "./artifacts/object-store.ts";
 import type { AllowedOrigins } from "./edge/cross-origin.ts";
+import { isHttpUrl } from "./http-url.ts";
 import type { KeepaliveOptions } from "./orchestrator/grpc-connection.ts";
 import { fileSetting, withSecretFiles } from "./secret-files.ts";
 import type { ReadFile } from "./secret-files.ts";
@@ -9,6 +10,8 @@ import type { TlsPems } from "./orchestrator/tls-pems.ts";
 import type { ServerLimits } from "./server.ts";
 import { tlsSettings } from "./tls-settings.ts";
 import type { Level } from "./telemetry/logger.ts";
+import { parseTracing } from "./tracing/tracing-settings.ts";
+import type { TracingSettings } from "./tracing/tracing-settings.ts";
 
 /** The prefix of every setting's name in the environment. */
 export const prefix = "FOLDFORGE_GATEWAY__";
@@ -43,6 +46,8 @@ export interface Config {
   readonly objectStore: ObjectStoreOptions | undefined;
   readonly logLevel: Level;
   readonly logFormat: LogFormat;
+  /** Undefined where no spans are exported. */
+  readonly tracing: TracingSettings | undefined;
   readonly drainDelayMs: number;
   /** The delay included. */
   readonly shutdownGraceMs: number;
@@ -73,11 +78,6 @@ const count = decimal(
     .min(1, "must be at least 1")
     .max(1_000_000, "must be at most 1000000"),
 );
-
-function isHttpUrl(text: string): boolean {
-  const { protocol = "", username, password, search, hash } = URL.parse(text) ?? {};
-  return /^https?:$/.test(protocol) && [username, password, search, hash].every((part) => part === "");
-}
 
 const httpUrl = z
   .string()
@@ -200,9 +200,9 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the settings from an environment, and secrets from the files it names. Throws a ConfigError that lists
- * every fault; no message repeats a value, since some are secrets. `warnings` names what has the prefix but is
- * no setting.
+ * Reads the settings and the variables of OpenTelemetry from an environment, and secrets from the files it names.
+ * Throws a ConfigError that lists every fault; no message repeats a value, since some are secrets. `warnings` names
+ * what has the prefix but is no setting.
  */
 export function parseConfig(
   env: Readonly<Record<string, string | undefined>>,
@@ -236,12 +236,14 @@ export function parseConfig(
   if (data !== undefined && data.DRAIN_DELAY_SECONDS >= data.SHUTDOWN_GRACE_SECONDS) {
     faults.push(`${prefix}DRAIN_DELAY_SECONDS must be less than SHUTDOWN_GRACE_SECONDS`);
   }
+  const { tracing, faults: tracingFaults } = parseTracing(env);
+  faults.push(...tracingFaults);
   const warnings = given
     .filter(([name]) => !settingNames.includes(name))
     .map(([name]) => `${prefix}${name} is not a setting; did you mean ${prefix}${nearest(name)}?`);
   // A name that is wrong may be why a setting is missing.
   if (data === undefined || faults.length > 0) throw new ConfigError([...faults, ...warnings]);
-  return { config: frozen(configFrom(data, tlsFiles)), warnings };
+  return { config: frozen({ ...configFrom(data, tlsFiles), tracing }), warnings };
 }
 
 /** An empty value means none, but for the token: nobody who empties it means the default one. */
@@ -255,7 +257,10 @@ function sourceOf(name: string, given: ReadonlyMap<string, string>): string {
   return isFromFile ? `${fileSetting(name)} names a file whose content` : name;
 }
 
-function configFrom(values: z.output<typeof settings>, orchestratorTls: TlsPems | undefined): Config {
+function configFrom(
+  values: z.output<typeof settings>,
+  orchestratorTls: TlsPems | undefined,
+): Omit<Config, "tracing"> {
   return {
     bind: values.BIND_ADDR,
     server: {

@@ -188,6 +188,7 @@ describe("parseConfig", () => {
       logFormat: "pretty",
       drainDelayMs: 0,
       shutdownGraceMs: 3000,
+      tracing: undefined,
     });
   });
 

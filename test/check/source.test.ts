@@ -23,6 +23,7 @@ const wrongImports = [
   ["src/validation/rules.ts", 'import "../auth/caller.ts";', "This folder may import only"],
   ["src/artifacts/integrity.ts", 'import "../sse/frames.ts";', "This folder may import only"],
   ["src/auth/quota.ts", 'import "../middleware/trace.ts";', "This folder may import only"],
+  ["src/tracing/tracer.ts", 'import "../middleware/trace.ts";', "This folder may import only"],
   ["src/sse/frames.ts", 'import "../handlers/events.ts";', "This folder may import only"],
   ["src/middleware/trace.ts", 'import "./deadline.ts";', "This folder may import only"],
   ["src/handlers/health.ts", 'import "./events.ts";', "This folder may import only"],
