@@ -1,8 +1,6 @@
-import type { Response } from "express";
 import onHeaders from "on-headers";
 import { principalOf } from "../auth/caller.ts";
-import { errorAnswer } from "../errors/error-answer.ts";
-import { Refusal } from "../errors/refusal.ts";
+import { finalStatus } from "../errors/final-status.ts";
 import type { Locals, Middleware } from "../locals.ts";
 import { unmatched } from "../telemetry/http-metrics.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -11,11 +9,6 @@ import { traceFields } from "../telemetry/trace-context.ts";
 
 /** The status that is counted for a client that left before its answer; it is never sent. */
 const clientGone = 499;
-
-/** What became of a request that has had no answer of `res`: its connection was refused, or its client left. */
-function statusWithoutAnswer({ errored }: Response): number {
-  return errored instanceof Refusal ? errorAnswer(errored, { safeToRepeat: false }).status : clientGone;
-}
 
 /** For how long a request has waited because its client wanted that, in milliseconds. */
 function waitedMs({ wait }: Locals): number {
@@ -42,7 +35,7 @@ export function observation(metrics: Metrics, logger: Logger): Middleware {
       if (!counted) count(res.statusCode);
     });
     res.once("close", function logRequest() {
-      const status = res.headersSent ? res.statusCode : statusWithoutAnswer(res);
+      const status = finalStatus(res) ?? clientGone;
       if (!counted) count(status);
       const { trace, caller } = res.locals as Partial<Locals> & Pick<Locals, "trace">;
       logger.info(
