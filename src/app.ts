@@ -3,6 +3,7 @@ import type { Express, RequestHandler } from "express";
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { Contract, Path } from "./contract.ts";
 import { sendJson } from "./json-answer.ts";
+import type { Middleware } from "./locals.ts";
 import { authentication } from "./middleware/authentication.ts";
 import { jsonBody } from "./middleware/body.ts";
 import { deadline } from "./middleware/deadline.ts";
@@ -17,7 +18,6 @@ import { preflight } from "./middleware/preflight.ts";
 import { responseValidation } from "./middleware/response-validation.ts";
 import { route } from "./middleware/route.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
-import { trace } from "./middleware/trace.ts";
 import { validation } from "./middleware/validation.ts";
 import type { Operations } from "./operations.ts";
 import type { Logger } from "./telemetry/logger.ts";
@@ -27,6 +27,8 @@ import { createRequestChecks } from "./validation/request-checks.ts";
 
 /** What the pipeline is made of. */
 interface AppParts {
+  /** Gives each request its trace. */
+  readonly trace: Middleware;
   readonly contract: Contract;
   readonly operations: Operations;
   readonly authenticator: Authenticator;
@@ -75,7 +77,7 @@ export function createApp(parts: AppParts): Express {
   const app = express();
   app.disable("x-powered-by").disable("query parser");
   app.response.json = sendJson;
-  app.use(trace, observation(parts.metrics, parts.logger), securityHeaders, framing);
+  app.use(parts.trace, observation(parts.metrics, parts.logger), securityHeaders, framing);
   app.use(dispatch(paths.map(entryFor)), notFound, answerErrors);
   return app;
 }

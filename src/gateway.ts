@@ -12,6 +12,7 @@ import type { Contract, Path } from "./contract.ts";
 import { allowCrossOrigin } from "./edge/cross-origin.ts";
 import { createShedding } from "./edge/overload.ts";
 import { originForm } from "./middleware/origin-form.ts";
+import { trace } from "./middleware/trace.ts";
 import { createOperations } from "./operations.ts";
 import { createOrchestrator } from "./orchestrator/client.ts";
 import { measuredCalls } from "./orchestrator/measured-calls.ts";
@@ -25,6 +26,7 @@ import { defaultCare, OpenStreams } from "./sse/open-streams.ts";
 import type { StreamCare } from "./sse/open-streams.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import type { Logger } from "./telemetry/logger.ts";
+import { startTracing } from "./tracing/start-tracing.ts";
 
 /** A gateway that is serving. */
 export interface Gateway {
@@ -42,6 +44,9 @@ export interface Gateway {
 function reserveOf(graceMs: number): number {
   return Math.min(500, graceMs / 10);
 }
+
+/** Longest wait for spans that are still to be exported, in milliseconds: a collector that is down is not waited for. */
+const maxFlushMs = 3000;
 
 /** What a test may set and a deployment may not, but for the registry. */
 export interface GatewayOptions {
@@ -64,14 +69,17 @@ export async function startGateway(
 ): Promise<Gateway> {
   const { rpcTimeoutMs, apiKeys } = config;
   const contract = options.contract ?? loadContract();
+  const { version } = contract.document.info;
+  const tracing = config.tracing && (await startTracing(config.tracing, { ...config, version, logger }));
   const metrics = createMetrics(options.registry);
   const orchestrator = createOrchestrator(config.orchestratorEndpoints, {
     keepalive: config.keepalive,
     tls: config.orchestratorTls,
     logger,
   });
-  const client = observedClient(orchestrator.client, measuredCalls(metrics));
-  const store = config.objectStore === undefined ? undefined : createObjectStore(config.objectStore);
+  const measured = observedClient(orchestrator.client, measuredCalls(metrics));
+  const client = tracing === undefined ? measured : observedClient(measured, tracing.observeCall);
+  const store = config.objectStore && createObjectStore(config.objectStore, tracing?.observeDownload);
   const streams = new OpenStreams(options.streamCare ?? defaultCare, config.maxEventStreams);
   const keys =
     apiKeys === undefined
@@ -95,7 +103,7 @@ export async function startGateway(
   });
   let isDraining = false;
   const operations = createOperations({
-    version: contract.document.info.version,
+    version,
     reference: createReference(contract),
     orchestrator: client,
     // Nor is it ready where it has begun to drain while it was asking.
@@ -112,6 +120,7 @@ export async function startGateway(
   });
   const validateResponses = options.validateResponses ?? false;
   const app = createApp({
+    trace: tracing?.trace ?? trace,
     contract,
     operations,
     authenticator,
@@ -144,11 +153,13 @@ export async function startGateway(
   });
 
   async function close(graceMs = config.shutdownGraceMs, reserveMs = reserveOf(graceMs)): Promise<void> {
+    const end = performance.now() + graceMs - reserveMs / 2;
     const closed = server.close(Math.max(0, graceMs - reserveMs));
     streams.close();
     await closed;
     orchestrator.close();
     store?.close();
+    await tracing?.close(Math.min(maxFlushMs, end - performance.now()));
   }
 
   return {

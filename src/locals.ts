@@ -20,6 +20,8 @@ export type Locals = {
   isConditional?: boolean;
   /** For how long the request waited because its client had asked for that, in milliseconds on a clock. */
   wait?: { readonly start: number; readonly end?: number };
+  /** Whether an error broke the answer off after its head was sent. */
+  isBrokenOff?: boolean;
   /** Who calls; set on every operation that the contract secures. */
   caller: Caller;
   /** Deadline, cancellation and metadata of the gRPC calls made for this request. */

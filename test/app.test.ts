@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createApp } from "../src/app.ts";
 import { contractFrom, loadContract } from "../src/contract.ts";
 import type { Contract, Handler, OpenApiDocument, OperationId } from "../src/contract.ts";
+import { trace } from "../src/middleware/trace.ts";
 import type { Operations } from "../src/operations.ts";
 import { createLogger } from "../src/telemetry/logger.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
@@ -39,6 +40,7 @@ function recordedOperations(called: string[]): Operations {
 
 function createTestApp(contract: Contract, operations = recordedOperations([])) {
   return createApp({
+    trace,
     contract,
     operations,
     authenticator: {

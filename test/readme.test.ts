@@ -9,12 +9,13 @@ import { codeMeaning } from "../src/errors/codes.ts";
 import { defaultKeepalive } from "../src/orchestrator/grpc-connection.ts";
 import { looksPerSilence } from "../src/orchestrator/grpc-liveness.ts";
 import { demoApiKeys, parseSettings, settingPrefix } from "../src/sandbox/settings.ts";
+import { parseTracing, tracingVariables } from "../src/tracing/tracing-settings.ts";
 import { readText, startTestGateway, suite } from "./support/gateway.ts";
 import { blocks, operatorsPage, readme, section } from "./support/readme.ts";
 
 /** The rows of the table below a heading whose first cell matches `first`, each cell without its backticks. */
-function rows(heading: string, first: RegExp): string[][] {
-  return section(heading)
+function rows(heading: string, first: RegExp, page = readme): string[][] {
+  return section(heading, page)
     .split("\n")
     .filter((line) => line.startsWith("|"))
     .map((line) =>
@@ -84,6 +85,17 @@ describe("README: the tables", () => {
     );
     assert.deepEqual(parseConfig(env, readText), parseConfig({}, readText));
     assert.equal(Object.keys(env).length, settingNames.length - 10, "ten settings are empty by default");
+  });
+
+  it("gives every variable of tracing with its default", () => {
+    const documented = rows("Tracing", /^`OTEL_/, operatorsPage).map(([names, value]) => ({
+      names: code(names).map((name) => name.replace("…", "OTEL_EXPORTER_OTLP")),
+      value: code(value)[0],
+    }));
+    assert.deepEqual(documented.flatMap(({ names }) => names).toSorted(), tracingVariables.toSorted());
+    const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector" };
+    const given = documented.flatMap(({ names, value }) => names.map((name) => [name, value]));
+    assert.deepEqual(parseTracing({ ...Object.fromEntries(given), ...endpoint }), parseTracing(endpoint));
   });
 
   it("gives every setting of the sandbox with its default", () => {

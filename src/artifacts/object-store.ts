@@ -5,11 +5,12 @@ import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { Code } from "@connectrpc/connect";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { Refusal } from "../errors/refusal.ts";
+import type { TraceContext } from "../telemetry/trace-context.ts";
 import type { ByteRange } from "./conditions.ts";
 import { readErrorPage } from "./error-page.ts";
 import { releasingReads } from "./releasing-agent.ts";
 import { answerWithin, failOnSilence } from "./silence.ts";
-import { isMissingObject, refusalFromStore } from "./store-failure.ts";
+import { isMissingObject, refusalFromStore, statusOf } from "./store-failure.ts";
 
 /** Where the object store is and how to reach it. */
 export interface ObjectStoreOptions {
@@ -42,17 +43,34 @@ export interface StoredObject {
 export interface ObjectStore {
   /**
    * Opens an object, or a part of it. Resolves to undefined when there is no such object; rejects with
-   * Unavailable where a later try may succeed, and with Internal where it will not.
+   * Unavailable where a later try may succeed, and with Internal where it will not. `trace` is for who observes.
    */
-  open(key: string, range: ByteRange | undefined, signal: AbortSignal): Promise<StoredObject | undefined>;
+  open(
+    key: string,
+    range: ByteRange | undefined,
+    signal: AbortSignal,
+    trace?: TraceContext,
+  ): Promise<StoredObject | undefined>;
   /** How many objects are on their way. */
   readonly underWay: number;
   /** Ends every connection. */
   close(): void;
 }
 
+/**
+ * Hears that an object is asked for. What it returns is told once, when the last byte has come or none will: the
+ * status of the answer, if there was one, and what failed; null where nothing did, or nobody waited any more.
+ */
+export type ObserveDownload = (
+  key: string,
+  trace: TraceContext | undefined,
+) => (status: number | undefined, error: unknown) => void;
+
 /** An object store that speaks S3 with path-style addresses. */
-export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
+export function createObjectStore(
+  options: ObjectStoreOptions,
+  observe: ObserveDownload = () => () => undefined,
+): ObjectStore {
   const { endpoint, region, bucket, accessKeyId, secretAccessKey, readTimeoutMs, maxDownloads } = options;
   const client = new S3Client({
     endpoint,
@@ -77,18 +95,19 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
   const leave = () => (underWay -= 1);
 
   return {
-    async open(key, range, signal) {
+    async open(key, range, signal, trace) {
       if (underWay >= maxDownloads) {
         throw new Refusal(Code.Unavailable, "too many downloads are under way; try again later");
       }
       underWay += 1;
+      const over = observe(key, trace);
       const command = new GetObjectCommand({
         Bucket: bucket,
         Key: key,
         ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` }),
       });
       try {
-        const { Body, ContentLength, ContentRange } = await answerWithin(
+        const { Body, ContentLength, ContentRange, $metadata } = await answerWithin(
           readTimeoutMs,
           signal,
           (abortSignal) => client.send(command, { abortSignal }),
@@ -97,10 +116,14 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
         // On Node the SDK's body is always a Readable; its type also covers browsers.
         const body = Body as Readable;
         failOnSilence(body, readTimeoutMs);
-        body.once("close", leave);
+        body.once("close", function end() {
+          leave();
+          over($metadata.httpStatusCode, signal.aborted ? null : body.errored);
+        });
         return { body, length: ContentLength, contentRange: ContentRange };
       } catch (error) {
         leave();
+        over(statusOf(error), signal.aborted ? null : error);
         if (isMissingObject(error)) return undefined;
         throw refusalFromStore(error, accessKeyId);
       }

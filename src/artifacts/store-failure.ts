@@ -30,7 +30,7 @@ function isPassing(error: unknown, status: number): boolean {
 }
 
 /** The status of the answer that made the SDK fail, one of S3 or one that it could not read; undefined without any. */
-function statusOf(error: unknown): number | undefined {
+export function statusOf(error: unknown): number | undefined {
   if (!(error instanceof Error && "$metadata" in error)) return undefined;
   // The SDK hangs the metadata of its own errors on those of its parser, whose type does not say so.
   return (error as Pick<S3ServiceException, "$metadata">).$metadata.httpStatusCode;

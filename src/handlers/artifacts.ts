@@ -47,7 +47,7 @@ function createServe({
 }: ArtifactServices): (...exchange: Parameters<Download>) => Promise<ServedOutcome> {
   return async function serve(req, res) {
     const { id, key } = req.params;
-    const { call } = res.locals;
+    const { call, trace } = res.locals;
     const workflow = await orchestrator.getWorkflow({ workflowId: id }, call).catch(refuseMissing);
     const artifact = findOutput(workflow, bucket, key);
     if (artifact === undefined) throw missing();
@@ -82,7 +82,7 @@ function createServe({
       res.end();
       return "head";
     }
-    const object = await store.open(key, range, call.signal);
+    const object = await store.open(key, range, call.signal, trace);
     if (object === undefined) throw missing();
     const contentRange = range === undefined ? undefined : `bytes ${range.start}-${range.end}/${size}`;
     if (object.length !== length || object.contentRange !== contentRange) {

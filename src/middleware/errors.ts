@@ -25,7 +25,10 @@ export function errors(logger: Logger): ErrorMiddleware {
       traceId: trace.traceId,
     });
     if (answer.status >= 500 || res.headersSent) log(error, { status: answer.status });
-    if (res.headersSent) return breakOff(res);
+    if (res.headersSent) {
+      res.locals.isBrokenOff = true;
+      return breakOff(res);
+    }
     res.status(answer.status).set(answer.headers);
     try {
       sendJsonText(res, JSON.stringify(answer.body));

@@ -27,7 +27,7 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
-/** Settings by their names without the prefix. */
+/** Settings by their names without the prefix, and variables of OpenTelemetry. */
 export type TestSettings = Record<string, string>;
 
 /** How a configuration reads files. */
@@ -45,7 +45,9 @@ export async function startTestGateway(
     SHUTDOWN_GRACE_SECONDS: "1",
     ...settings,
   };
-  const env = Object.fromEntries(Object.entries(all).map(([name, value]) => [prefix + name, value]));
+  const env = Object.fromEntries(
+    Object.entries(all).map(([name, value]) => [name.startsWith("OTEL_") ? name : prefix + name, value]),
+  );
   const written: string[] = [];
   const logged = new EventEmitter();
   const logger = createLogger({

@@ -1,9 +1,22 @@
 import assert from "node:assert/strict";
-import { traceContextFrom, traceparentOf } from "../../src/telemetry/trace-context.ts";
+import { parentContextFrom, traceContextFrom, traceparentOf } from "../../src/telemetry/trace-context.ts";
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const parentId = "00f067aa0ba902b7";
 const valid = `00-${traceId}-${parentId}-01`;
+
+describe("parentContextFrom", () => {
+  it("is where the sender stands", () => {
+    const parent = { traceId, spanId: parentId, flags: "01" };
+    assert.deepEqual(parentContextFrom(valid, undefined), parent);
+    assert.deepEqual(parentContextFrom(valid, "vendor=1"), { ...parent, tracestate: "vendor=1" });
+  });
+
+  it("is nowhere without a valid traceparent", () => {
+    assert.equal(parentContextFrom(undefined, "vendor=1"), undefined);
+    assert.equal(parentContextFrom(`${valid}-more`, undefined), undefined);
+  });
+});
 
 describe("traceContextFrom", () => {
   for (const [traceparent, flags] of [

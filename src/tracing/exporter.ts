@@ -1,0 +1,52 @@
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
+import type { SpanExporter } from "@opentelemetry/sdk-trace";
+import type { Logger } from "../telemetry/logger.ts";
+import { createThrottledWarning } from "../telemetry/throttled-warning.ts";
+import type { TracingSettings } from "./tracing-settings.ts";
+
+/**
+ * Sends spans by OTLP over HTTP. What cannot be sent is dropped, with a warning `tracing.failed` at most once a
+ * second: it counts batches and tells the last reason, a code and never what the collector said.
+ */
+export function createExporter(settings: TracingSettings, logger: Logger): SpanExporter {
+  const { url, headers, timeoutMs, compression } = settings;
+  const agent = url.startsWith("https:")
+    ? new HttpsAgent({ keepAlive: true })
+    : new HttpAgent({ keepAlive: true });
+  // Everything is said, since the SDK would ask the environment for the rest.
+  const exporter = new OTLPTraceExporter({
+    url,
+    headers: { ...headers },
+    timeoutMillis: timeoutMs,
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- The package does not export its enum.
+    compression: compression as NonNullable<ExporterOptions["compression"]>,
+    httpAgentOptions: () => agent,
+  });
+  const last = { reason: "" };
+  const warn = createThrottledWarning(logger, "tracing.failed", last);
+
+  return {
+    export(spans, done) {
+      exporter.export(spans, function tell(result) {
+        if (result.error !== undefined) {
+          last.reason = reasonOf(result.error);
+          warn();
+        }
+        done(result);
+      });
+    },
+    async shutdown() {
+      await exporter.shutdown();
+      agent.destroy();
+    },
+  };
+}
+
+type ExporterOptions = NonNullable<ConstructorParameters<typeof OTLPTraceExporter>[0]>;
+
+/** The code of a system error or of an HTTP answer; without one, the SDK's own words. */
+function reasonOf(error: Error & { readonly code?: string | number }): string {
+  return String(error.code ?? error.message);
+}
