@@ -18,8 +18,9 @@ const layers = {
   validation: { may: ["contract", "errors"] },
   edge: { may: ["errors", "telemetry"] },
   tracing: {
-    may: ["generated", "artifacts", "errors", "http-url", "locals", "orchestrator", "telemetry"],
+    may: ["generated", "artifacts", "errors", "locals", "orchestrator", "settings", "telemetry"],
   },
+  settings: { may: ["edge", "orchestrator", "telemetry"] },
   middleware: {
     may: ["auth", "contract", "errors", "json-answer", "locals", "orchestrator", "telemetry", "validation"],
     self: false,

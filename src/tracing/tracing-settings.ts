@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isHttpUrl } from "../http-url.ts";
+import { isHttpUrl } from "../settings/values.ts";
 import { attributePairs, headerPairs } from "./pairs.ts";
 
 /** Where spans go, which ones, and in whose name. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ConfigError, parseConfig, prefix } from "../src/config.ts";
-import { createAuthority } from "./support/certificates.ts";
+import { ConfigError, parseConfig, prefix } from "../../src/config.ts";
+import { createAuthority } from "../support/certificates.ts";
 
 const authority = await createAuthority("ours");
 const mine = await authority.issue("gateway.test");

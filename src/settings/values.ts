@@ -1,0 +1,105 @@
+import { z } from "zod";
+import type { AllowedOrigins } from "../edge/cross-origin.ts";
+
+/** A number as people write it: `0x10` and `1e3` are slips rather than wishes. */
+const decimal = (message: string, number: z.ZodNumber) =>
+  z
+    .string()
+    .regex(/^-?\d+(\.\d+)?$/, message)
+    .transform(Number)
+    .pipe(number);
+
+/** Seconds in the environment, whole milliseconds here. */
+export const secondsFrom = (least: number) =>
+  decimal(
+    "must be a number of seconds",
+    z.number().min(least, `must be at least ${least}`).max(86_400, "must be at most 86400"),
+  ).transform((value) => Math.round(value * 1000));
+
+/** Some time, but none too short to mean. */
+export const seconds = secondsFrom(0.001);
+
+/** How many there may be. */
+export const count = decimal(
+  "must be a number",
+  z
+    .number()
+    .int("must be a whole number")
+    .min(1, "must be at least 1")
+    .max(1_000_000, "must be at most 1000000"),
+);
+
+/** Whether `text` is an http:// or https:// URL without user, query and fragment. */
+export function isHttpUrl(text: string): boolean {
+  const { protocol = "", username, password, search, hash } = URL.parse(text) ?? {};
+  return /^https?:$/.test(protocol) && [username, password, search, hash].every((part) => part === "");
+}
+
+/** Where something is. */
+export const httpUrl = z
+  .string()
+  .refine(isHttpUrl, "must be an http:// or https:// URL without user, query and fragment");
+
+/** Calls go to any of them, and name one path. */
+export const endpointList = z.string().transform((text, context) => {
+  const endpoints = text.split(",").map((endpoint) => endpoint.trim());
+  const kinds = new Set(
+    endpoints.map((endpoint) => URL.parse(endpoint)).map((url) => url && url.protocol + url.pathname),
+  );
+  if (!endpoints.every(isHttpUrl)) {
+    const message = "must be http:// or https:// URLs without user, query and fragment, separated by commas";
+    context.addIssue({ code: "custom", message });
+  } else if (kinds.size > 1) {
+    context.addIssue({ code: "custom", message: "must be URLs of one scheme and one path" });
+  }
+  return endpoints;
+});
+
+/** An address to listen at. */
+export const bindAddress = z.string().transform((text, context) => {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/i.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    context.addIssue({ code: "custom", message: "must be host:port, such as 0.0.0.0:8080 or [::]:8080" });
+    return z.NEVER;
+  }
+  return { host: match[1] ?? match[2] ?? "", port };
+});
+
+/** Exactly as browsers send it: without a path, in lower case, and without the port that is the scheme's own. */
+function isOrigin(text: string): boolean {
+  return /^https?:[^*]+$/.test(text) && URL.parse(text)?.origin === text;
+}
+
+/** Whose pages may call. */
+export const originList = z.string().transform((text, context): AllowedOrigins => {
+  const origins = text.split(",").map((origin) => origin.trim());
+  if (origins.length === 1 && origins[0] === "*") return "*";
+  if (!origins.every(isOrigin)) {
+    const message =
+      "must be * or origins without a path, separated by commas, such as https://app.example,http://localhost:3000";
+    context.addIssue({ code: "custom", message });
+  }
+  return origins;
+});
+
+/** No token has a comma (RFC 6750 §2.1). */
+export const bearerTokens = z
+  .string()
+  .transform((text) => text.split(/ *(?:,|\r?\n) */))
+  .refine(
+    (tokens) => tokens.length <= 2 && tokens.every((token) => /^[!-~]+$/.test(token)),
+    "must be one word of printable ASCII, or two, separated by a comma",
+  );
+
+/** Half of what the object store wants to see. */
+export const credential = z.string().regex(/^\P{Cc}*$/u, "must be one line without control characters");
+
+/** One of these words. */
+export const oneOf = <T extends string>(...words: readonly [T, ...T[]]) =>
+  z.enum(words, { error: `must be one of ${words.join(", ")}` });
+
+/** The name of a bucket, as it stands in addresses. */
+export const bucketName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be the name of a bucket: letters, digits and ._-");
