@@ -132,11 +132,22 @@ export async function startGateway(
   });
   const shed = shedding.shed(app);
   const listener = config.allowedOrigins === undefined ? shed : allowCrossOrigin(shed, config.allowedOrigins);
+
+  async function letGo(withinMs: number): Promise<void> {
+    orchestrator.close();
+    store?.close();
+    await tracing?.close(Math.min(maxFlushMs, withinMs));
+  }
+
+  const limits = config.server;
   const server = await startServer(originForm(listener), {
     bind: config.bind,
-    limits: config.server,
+    limits,
     logger,
     metrics,
+  }).catch(async (error: unknown) => {
+    await letGo(0);
+    throw error;
   });
   metrics.watch({
     connections: () => server.connections,
@@ -157,9 +168,7 @@ export async function startGateway(
     const closed = server.close(Math.max(0, graceMs - reserveMs));
     streams.close();
     await closed;
-    orchestrator.close();
-    store?.close();
-    await tracing?.close(Math.min(maxFlushMs, end - performance.now()));
+    await letGo(end - performance.now());
   }
 
   return {

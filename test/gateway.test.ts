@@ -7,6 +7,8 @@ import { readEvents } from "./support/event-reader.ts";
 import { startTestGateway } from "./support/gateway.ts";
 import { hang } from "./support/hang.ts";
 import { workflowEvent, workflowIn } from "./support/samples.ts";
+import { startUpstream } from "./support/upstream.ts";
+import { sockets, until } from "./orchestrator/transports.ts";
 import { abortion, callsDuring, signal, startStack } from "./support/stack.ts";
 
 describe("startGateway", () => {
@@ -147,11 +149,20 @@ describe("startGateway", () => {
     await gateway.close();
   });
 
-  it("rejects when its port is taken", async () => {
+  it("rejects when its port is taken, and leaves nothing behind", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;
-    await assert.rejects(startTestGateway({ BIND_ADDR: `127.0.0.1:${port}` }), { code: "EADDRINUSE" });
+    const upstream = await startUpstream();
+    const before = sockets();
+    const settings = {
+      BIND_ADDR: `127.0.0.1:${port}`,
+      // Several are connected to at once.
+      ORCHESTRATOR_ENDPOINT: `${upstream.url},http://127.0.0.1:1`,
+    };
+    await assert.rejects(startTestGateway(settings), { code: "EADDRINUSE" });
     other.close();
+    await until(() => sockets() === before);
+    await upstream.close();
   });
 });
