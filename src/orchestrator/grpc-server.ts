@@ -18,6 +18,9 @@ export interface GrpcServerOptions {
 const firstRestMs = 250;
 const longestRestMs = 8000;
 
+/** How long a server has to be there for its failures to be forgotten, in milliseconds. */
+const provenMs = 1000;
+
 /** One of several servers: its connections, and whether it is there. One that is not is tried again with back-off. */
 export class GrpcServer {
   readonly calls: GrpcServerConnection;
@@ -29,8 +32,9 @@ export class GrpcServer {
   #isTrying = false;
   /** Whether its loss is told. */
   #isTold = false;
-  /** Failures in a row. */
+  /** Failures in a row: being there for a moment breaks none. */
   #failures = 0;
+  #reachedAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #isGone = false;
 
@@ -76,14 +80,17 @@ export class GrpcServer {
 
   /** Has new calls connect anew; connections end with their last streams. */
   renew(): void {
-    this.calls.retire();
-    this.streams.retire();
+    this.#retireConnections();
+    if (!this.#isTrying) return;
+    // Nobody hears any more of the connection that was to find out.
+    this.#isTrying = false;
+    this.tryOut();
   }
 
   /** Ends its connections with their last streams. */
   retire(): void {
     this.#leave();
-    this.renew();
+    this.#retireConnections();
   }
 
   /** Ends its connections at once. */
@@ -91,6 +98,11 @@ export class GrpcServer {
     this.#leave();
     this.calls.close();
     this.streams.close();
+  }
+
+  #retireConnections(): void {
+    this.calls.retire();
+    this.streams.retire();
   }
 
   #leave(): void {
@@ -101,8 +113,8 @@ export class GrpcServer {
   #reach(): void {
     if (this.#isTold) this.#tell("info", "orchestrator.regained");
     this.#isTold = false;
-    this.#failures = 0;
     this.#isTrying = false;
+    if (!this.#isReached) this.#reachedAt = performance.now();
     this.#isReached = true;
   }
 
@@ -111,6 +123,7 @@ export class GrpcServer {
     this.#options.onLost();
     // Its other connections were lost with this one.
     if (!this.#isReached && !this.#isTrying) return;
+    if (this.#isReached && performance.now() - this.#reachedAt > provenMs) this.#failures = 0;
     this.#isReached = false;
     this.#isTrying = false;
     this.#failures += 1;
