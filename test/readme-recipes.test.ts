@@ -170,6 +170,17 @@ describe("README: the recipes", function () {
     assert.ok(ledger.entries.every(({ reason }: { reason: string }) => reason.includes(String(id))));
   });
 
+  it("names every package that the one in Python imports, and the workflow installs the same", () => {
+    const installed = (text: string) =>
+      /pip"? install ([\w -]+)/.exec(text)?.[1]?.trimEnd().split(" ").sort();
+    const [, imported = ""] = /^import (httpx.*)$/m.exec(withPackages) ?? [];
+    assert.deepEqual(
+      installed(recipes)?.map((name) => name.replace("-", "_")),
+      imported.split(", ").sort(),
+    );
+    assert.deepEqual(installed(readFileSync(".github/workflows/ci.yml", "utf8")), installed(recipes));
+  });
+
   it("submits and waits with types, by openapi-fetch", async () => {
     using scratch = { ...createScratch(), [Symbol.dispose]: () => scratch.remove() };
     scratch.write("recipe.ts", at(gateway(), typescript));
@@ -192,7 +203,7 @@ describe("README: the recipes", function () {
   });
 
   for (const [what, script, imports] of [
-    ["requests and httpx-sse", withPackages, "import httpx, httpx_sse, requests"],
+    ["requests and httpx", withPackages, "import httpx, httpx_sse, requests"],
     ["its standard library", withoutPackages, "import urllib.request"],
   ] as const)
     it(`follows through broken connections and downloads, by Python with ${what}`, async function () {
