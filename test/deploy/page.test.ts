@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { IDeployment } from "kubernetes-models/apps/v1";
+import type { INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import { parse, parseAllDocuments } from "yaml";
 import { parseConfig } from "../../src/config.ts";
 import { blocks, operatorsPage, section } from "../support/readme.ts";
@@ -127,6 +128,16 @@ describe("deploy/README.md: the commands for Kubernetes", function () {
     assert.deepEqual(warnings, []);
     assert.ok(config.objectStore);
     for (const name of Object.keys(given(plain))) assert.ok(name in given(objects), name);
+  });
+
+  it("let the gateways out to every place that the settings of the overlay name", async () => {
+    const objects = await objectsOf("kubectl apply --kustomize overlay");
+    const { egress } = (ofKind(objects, "NetworkPolicy") as INetworkPolicy).spec!;
+    const open = egress?.flatMap(({ ports = [] }) => ports.map(({ port }) => port));
+    const settings = Object.values(ofKind(objects, "ConfigMap")?.data ?? {});
+    const named = settings.flatMap((value) => URL.parse(value) ?? []);
+    assert.equal(named.length, 3);
+    for (const { port, href } of named) assert.ok(open?.includes(Number(port || 443)), href);
   });
 
   it("give the Prometheus Operator what it allows, the alerts among it", async () => {
