@@ -6,6 +6,9 @@ import type { Logger } from "../telemetry/logger.ts";
 import { createThrottledWarning } from "../telemetry/throttled-warning.ts";
 import type { TracingSettings } from "./tracing-settings.ts";
 
+/** How much longer than its timeout a batch may take before its connection is cut, in milliseconds. */
+const cutMs = 500;
+
 /**
  * Sends spans by OTLP over HTTP. What cannot be sent is dropped, with a warning `tracing.failed` at most once a
  * second: it counts batches and tells the last reason, a code and never what the collector said.
@@ -29,7 +32,10 @@ export function createExporter(settings: TracingSettings, logger: Logger): SpanE
 
   return {
     export(spans, done) {
+      // The SDK's timeout begins anew with every byte of an answer, which may have no end.
+      const cut = setTimeout(() => agent.destroy(), timeoutMs + cutMs).unref();
       exporter.export(spans, function tell(result) {
+        clearTimeout(cut);
         if (result.error !== undefined) {
           last.reason = reasonOf(result.error);
           warn();

@@ -81,4 +81,17 @@ describe("createExporter", () => {
     assert.equal((await warning(gateway))["reason"], "Request timed out");
     await close();
   });
+
+  it("gives up on an answer that has no end", async () => {
+    const { gateway, collector, close } = await startTracedStack({}, { OTEL_EXPORTER_OTLP_TIMEOUT: "100" });
+    const drops: NodeJS.Timeout[] = [];
+    collector.answer = (_req, res) => {
+      res.writeHead(500);
+      drops.push(setInterval(() => res.write("x"), 20));
+    };
+    await (await gateway.fetch("/v1/healthz")).text();
+    assert.equal((await warning(gateway))["reason"], "ECONNRESET");
+    drops.forEach(clearInterval);
+    await close();
+  });
 });
