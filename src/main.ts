@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
 import { ConfigError, parseConfig, prefix } from "./config.ts";
 import type { LogFormat } from "./config.ts";
 import { loadContract } from "./contract.ts";
 import { warnOfDefaultToken } from "./default-token.ts";
 import { startGateway } from "./gateway.ts";
 import type { Gateway } from "./gateway.ts";
+import { readText } from "./settings/read-text.ts";
 import { LogOutput } from "./telemetry/log-output.ts";
 import { createLogger, regardlessOfLevel } from "./telemetry/logger.ts";
 import { createProcessRegistry } from "./telemetry/process-metrics.ts";
@@ -53,7 +53,7 @@ const lastWordsMs = 1000;
 const exitMs = 100;
 
 async function main(): Promise<void> {
-  const { config, warnings } = parseConfig(process.env, (path) => readFileSync(path, "utf8"));
+  const { config, warnings } = parseConfig(process.env, readText);
   const output = logOutput(config.logFormat);
   const logger = createLogger(output, config.logLevel);
   // Supervisors wait for how it starts and ends.

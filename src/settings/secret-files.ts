@@ -1,4 +1,6 @@
-/** Reads a file as text; throws what node:fs throws. */
+import { UnfitFile } from "./read-text.ts";
+
+/** Reads a file as text; throws what node:fs throws, or an UnfitFile. */
 export type ReadFile = (path: string) => string;
 
 /** The setting that may name a file to read the secret `name` from. */
@@ -38,5 +40,6 @@ export function withSecretFiles(
 
 /** What is wrong with a setting whose file cannot be read. The message of an error of node:fs would repeat the path. */
 export function readFault(error: unknown): string {
-  return `names a file that cannot be read: ${(error as NodeJS.ErrnoException).code ?? "no reason is known"}`;
+  const { code = "no reason is known" } = error as NodeJS.ErrnoException;
+  return `names a file that cannot be read: ${error instanceof UnfitFile ? error.message : code}`;
 }
