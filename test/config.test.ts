@@ -8,6 +8,8 @@ function environment(settings: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(settings).map(([name, value]) => [prefix + name, value]));
 }
 
+const credentialFault = "must be one line of UTF-8 without control characters and byte order mark";
+
 /** What the files hold that a test reads. */
 const files: Readonly<Record<string, string>> = {
   "/run/token": "s3cret!\n",
@@ -256,8 +258,10 @@ describe("parseConfig", () => {
     ...["", "two words", "schlüssel", "a,b,c", "a,", ",a", "a,,b", ",", "a,b c", " a", "a ", "a\n"].map(
       (value): [string, string, string] => ["API_TOKEN", value, tokenFault],
     ),
-    ["R2_ACCESS_KEY_ID", "two\nlines", "must be one line without control characters"],
-    ["R2_SECRET_ACCESS_KEY", "two\nlines", "must be one line without control characters"],
+    ["R2_ACCESS_KEY_ID", "two\nlines", credentialFault],
+    ["R2_SECRET_ACCESS_KEY", "two\nlines", credentialFault],
+    ["R2_ACCESS_KEY_ID", "\uFEFFid", credentialFault],
+    ["R2_SECRET_ACCESS_KEY", Buffer.from([0x6b, 0xe9]).toString(), credentialFault],
     ["API_KEYS_ENABLED", "maybe", "must be true or false"],
     ["AUTH_CACHE_MAX_ENTRIES", "many", "must be a number"],
     ["AUTH_CACHE_MAX_ENTRIES", "1.5", "must be a whole number"],
@@ -342,7 +346,7 @@ describe("parseConfig", () => {
 
   for (const name of ["API_TOKEN", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"]) {
     const own = `${prefix}${name}_FILE`;
-    const wrong = name === "API_TOKEN" ? tokenFault : "must be one line without control characters";
+    const wrong = name === "API_TOKEN" ? tokenFault : credentialFault;
     for (const [path, fault] of [
       ["/run/nothing", `${own} names a file that cannot be read: ENOENT`],
       ["/", `${own} names a file that cannot be read: EISDIR`],

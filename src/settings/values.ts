@@ -92,8 +92,13 @@ export const bearerTokens = z
     "must be one word of printable ASCII, or two, separated by a comma",
   );
 
-/** Half of what the object store wants to see. */
-export const credential = z.string().regex(/^\P{Cc}*$/u, "must be one line without control characters");
+/** Half of what the object store wants to see; of a file that is no UTF-8 or begins with a mark, it never would. */
+export const credential = z
+  .string()
+  .regex(
+    /^[^\p{Cc}\uFEFF\uFFFD]*$/u,
+    "must be one line of UTF-8 without control characters and byte order mark",
+  );
 
 /** One of these words. */
 export const oneOf = <T extends string>(...words: readonly [T, ...T[]]) =>
