@@ -2,12 +2,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Attributes, Context } from "@opentelemetry/api";
 import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources";
-import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { TracerProvider } from "@opentelemetry/sdk-trace";
 import { ATTR_ERROR_TYPE, ATTR_SERVICE_VERSION } from "@opentelemetry/semantic-conventions";
 import type { Logger } from "../telemetry/logger.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import { createExporter } from "./exporter.ts";
 import { createSampler } from "./sampler.ts";
+import { createSpanQueue } from "./span-queue.ts";
 import type { TracingSettings } from "./tracing-settings.ts";
 
 /** A piece of work. Its attributes have the names of OpenTelemetry's semantic conventions. */
@@ -33,19 +34,13 @@ const maxLength = 256;
 
 /** Builds it, for this `version` of the service. Nothing of it is global: there may be several in a process. */
 export function createTracer(settings: TracingSettings, version: string, logger: Logger): Tracer {
-  const batches = new BatchSpanProcessor({
-    exporter: createExporter(settings, logger),
-    scheduledDelayMillis: settings.delayMs,
-    // The exporter gives up by itself before that.
-    exportTimeoutMillis: settings.timeoutMs + 1000,
-  });
   const provider = new TracerProvider({
     resource: defaultResource().merge(
       resourceFromAttributes({ [ATTR_SERVICE_VERSION]: version, ...settings.resource }),
     ),
     sampler: createSampler(settings),
     spanLimits: { attributeValueLengthLimit: maxLength },
-    spanProcessors: [batches],
+    spanProcessors: [createSpanQueue(createExporter(settings, logger), settings, logger)],
   });
   const tracer = provider.getTracer("foldforge-gateway", version);
 
