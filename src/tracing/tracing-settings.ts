@@ -37,17 +37,17 @@ const milliseconds = z
   .regex(/^[1-9]\d{0,5}$/, "must be a number of milliseconds, from 1 to 999999")
   .transform(Number);
 
-const protocol = z.literal("http/protobuf", "must be http/protobuf: no other is spoken");
-const compression = z.enum(["none", "gzip"], "must be none or gzip");
+/** One of these words, in whatever case (https://opentelemetry.io/docs/specs/otel/configuration/common/#enum). */
+const oneOf = <T extends string>(words: readonly [T, ...T[]], message: string) =>
+  z.string().toLowerCase().pipe(z.enum(words, message));
+
+const protocol = oneOf(["http/protobuf"], "must be http/protobuf: no other is spoken");
+const compression = oneOf(["none", "gzip"], "must be none or gzip");
 
 /** What is asked of OpenTelemetry's own variables, for all signals and for traces. */
 const variables = z.object({
-  OTEL_SDK_DISABLED: z
-    .string()
-    .toLowerCase()
-    .pipe(z.enum(["true", "false"], "must be true or false"))
-    .optional(),
-  OTEL_TRACES_EXPORTER: z.enum(["otlp", "none"], "must be otlp or none").optional(),
+  OTEL_SDK_DISABLED: oneOf(["true", "false"], "must be true or false").optional(),
+  OTEL_TRACES_EXPORTER: oneOf(["otlp", "none"], "must be otlp or none").optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: url.optional(),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: url.optional(),
   OTEL_EXPORTER_OTLP_PROTOCOL: protocol.optional(),
@@ -61,9 +61,9 @@ const variables = z.object({
   OTEL_BSP_SCHEDULE_DELAY: milliseconds.optional(),
   OTEL_SERVICE_NAME: z.string().optional(),
   OTEL_RESOURCE_ATTRIBUTES: attributePairs.optional(),
-  OTEL_TRACES_SAMPLER: z
-    .enum(samplers, `must be one of ${samplers.join(", ")}`)
-    .prefault("parentbased_always_on"),
+  OTEL_TRACES_SAMPLER: oneOf(samplers, `must be one of ${samplers.join(", ")}`).prefault(
+    "parentbased_always_on",
+  ),
   OTEL_TRACES_SAMPLER_ARG: z
     .string()
     .regex(/^(0(\.\d+)?|1(\.0+)?)$/, "must be a number from 0 to 1")
@@ -105,7 +105,7 @@ function isOverruled(name: string, given: ReadonlyMap<string, string>): boolean 
 function isOff(given: ReadonlyMap<string, string>): boolean {
   return (
     given.get("OTEL_SDK_DISABLED")?.toLowerCase() === "true" ||
-    given.get("OTEL_TRACES_EXPORTER") === "none" ||
+    given.get("OTEL_TRACES_EXPORTER")?.toLowerCase() === "none" ||
     !(given.has("OTEL_EXPORTER_OTLP_ENDPOINT") || given.has("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
   );
 }

@@ -22,7 +22,7 @@ describe("parseTracing", () => {
     ["where the SDK is disabled", { ...endpoint, OTEL_SDK_DISABLED: "True" }],
     [
       "without an exporter",
-      { ...endpoint, OTEL_TRACES_EXPORTER: "none", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" },
+      { ...endpoint, OTEL_TRACES_EXPORTER: "None", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" },
     ],
   ] as const)
     it(`is off ${what}`, () => {
@@ -95,6 +95,16 @@ describe("parseTracing", () => {
       OTEL_TRACES_SAMPLER_ARG: "0.25",
     });
     assert.deepEqual({ sampler, ratio }, { sampler: "traceidratio", ratio: 0.25 });
+  });
+
+  it("takes words in whatever case", () => {
+    const { sampler, compression } = settingsOf({
+      OTEL_TRACES_EXPORTER: "OTLP",
+      OTEL_EXPORTER_OTLP_PROTOCOL: "HTTP/protobuf",
+      OTEL_EXPORTER_OTLP_COMPRESSION: "GZIP",
+      OTEL_TRACES_SAMPLER: "Always_On",
+    });
+    assert.deepEqual({ sampler, compression }, { sampler: "always_on", compression: "gzip" });
   });
 
   const notPairs = "must be name=value pairs, separated by commas, with percent-encoded values";
