@@ -159,6 +159,9 @@ export function parseConfig(
   if (data !== undefined && data.DRAIN_DELAY_SECONDS >= data.SHUTDOWN_GRACE_SECONDS) {
     faults.push(`${prefix}DRAIN_DELAY_SECONDS must be less than SHUTDOWN_GRACE_SECONDS`);
   }
+  if (env[`${prefix}API_TOKEN_FILE`] === "" && !byName.has("API_TOKEN")) {
+    faults.push(`${prefix}API_TOKEN_FILE must name a file where API_TOKEN is not set`);
+  }
   const { tracing, faults: tracingFaults } = parseTracing(env);
   faults.push(...tracingFaults);
   const warnings = given
@@ -169,7 +172,7 @@ export function parseConfig(
   return { config: frozen({ ...configFrom(data, tlsFiles), tracing }), warnings };
 }
 
-/** An empty value means none, but for the token: nobody who empties it means the default one. */
+/** An empty value means none, but for the token: nobody who empties it, or its file's name, means the default one. */
 function isGiven(name: string, value: string | undefined): value is string {
   return value !== undefined && (value !== "" || name === `${prefix}API_TOKEN`);
 }

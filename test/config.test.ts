@@ -112,7 +112,7 @@ describe("parseConfig", () => {
       if (text !== "") assert.deepEqual(configOf({ ...around(name), [name]: text }), configOf(around(name)));
     });
 
-    if (name !== "API_TOKEN")
+    if (!["API_TOKEN", "API_TOKEN_FILE"].includes(name))
       it(`takes an empty ${name} for an absent one`, () => {
         assert.deepEqual(configOf({ ...around(name), ...(around(name)[name] ? {} : { [name]: "" }) }), {
           ...configOf(around(name)),
@@ -364,6 +364,13 @@ describe("parseConfig", () => {
       assert.deepEqual(faultsOf({ ...both, [name]: "\n\n" }), [`${prefix}${name} ${wrong}`, fault]);
     });
   }
+
+  it("wants a token where the name of its file is empty, which nobody means who means the default one", () => {
+    const fault = `${prefix}API_TOKEN_FILE must name a file where API_TOKEN is not set`;
+    assert.deepEqual(faultsOf({ API_TOKEN_FILE: "" }), [fault]);
+    assert.deepEqual(faultsOf({ API_TOKEN_FILE: "", API_TOKEN: "" }), [`${prefix}API_TOKEN ${tokenFault}`]);
+    assert.deepEqual(configOf({ API_TOKEN_FILE: "", API_TOKEN: "s3cret!" }).apiTokens, ["s3cret!"]);
+  });
 
   it("wants a drain delay that leaves some of the grace", () => {
     const message = `${prefix}DRAIN_DELAY_SECONDS must be less than SHUTDOWN_GRACE_SECONDS`;
