@@ -25,7 +25,7 @@ export interface Tracer {
   startServerSpan(name: string, parent: TraceContext | undefined, attributes: Attributes): Span;
   /** Starts the span of a call to somebody else; it is the root of a trace where there is no parent. */
   startClientSpan(name: string, parent: TraceContext | undefined, attributes: Attributes): Span;
-  /** Exports what is left, within `withinMs`, and ends every connection. */
+  /** Exports what is left, within `withinMs`, and ends every connection; what it cannot export it warns of. */
   close(withinMs: number): Promise<void>;
 }
 
@@ -73,9 +73,15 @@ export function createTracer(settings: TracingSettings, version: string, logger:
     startClientSpan: (name, parent, attributes) => start(SpanKind.CLIENT, name, parent, attributes),
     async close(withinMs) {
       const done = new AbortController();
-      // What could not be exported was warned of.
-      const flushed = provider.shutdown().catch(() => undefined);
-      await Promise.race([flushed, delay(withinMs, undefined, { signal: done.signal })]);
+      const isFlushed = await Promise.race([
+        provider.shutdown().then(
+          () => true,
+          () => false,
+        ),
+        delay(withinMs, false, { signal: done.signal }),
+      ]);
+      // The exporter's own warning may come when nothing is logged any more.
+      if (!isFlushed) logger.warn({ event: "tracing.failed", reason: "stopped" }, "tracing.failed");
       done.abort();
     },
   };

@@ -35,6 +35,8 @@ describe("createTracer", () => {
     // Its own timeout is ten seconds, and the machine may have other things to do.
     assert.ok(took < 2000, `it took ${took} ms`);
     assert.equal(collector.spans.length, 1);
+    const { event, reason } = gateway.logs.at(-1)!;
+    assert.deepEqual({ event, reason }, { event: "tracing.failed", reason: "stopped" });
     await close();
   });
 
