@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { workflowEvent, workflowIn } from "../support/samples.ts";
+import { sendText } from "../support/raw-http.ts";
+import { startTracedStack } from "../support/traced-stack.ts";
+import type { UpstreamRpcs } from "../support/upstream.ts";
+import { behind, canaryRequests, operationRequests, secrets } from "./canaries.ts";
+import { answerOf, startRawStore } from "./raw-store.ts";
+
+const digest = (token: string) => createHash("sha256").update(token).digest("hex");
+
+/** What no span may say: tokens, in plain or as what stands for a key, and what was said behind the gateway. */
+const untold = [
+  ...Object.values(secrets).flatMap((secret) => [secret, digest(secret)]),
+  ...Object.values(behind),
+];
+
+/** An orchestrator that knows one key, and fails in its own words where it can. */
+const rpcs: UpstreamRpcs = {
+  authenticateApiKey: ({ keyHash }) => ({ allowed: keyHash === digest(secrets.apiKey), principal: "alice" }),
+  getWorkflow: () => workflowIn(JobState.SUCCEEDED, [{ uri: "r2://foldforge/a.pdb", sizeBytes: 300_000n }]),
+  listWorkflows: () => ({}),
+  submitWorkflow() {
+    throw new ConnectError(behind.upstream, Code.Internal, { "x-behind": behind.upstream });
+  },
+  async *streamWorkflowEvents() {
+    yield await Promise.resolve(workflowEvent(1n, JobState.RUNNING));
+    throw new ConnectError(behind.upstream, Code.Internal);
+  },
+};
+
+describe("secrets, of a gateway that exports spans", () => {
+  it("are in none of them, wherever a client puts a token but in a path", async () => {
+    const store = await startRawStore();
+    store.answer = (socket) => socket.write(answerOf("403 Forbidden", behind.store));
+    const { gateway, collector, close } = await startTracedStack(rpcs, {
+      API_TOKEN: secrets.adminToken,
+      API_KEYS_ENABLED: "true",
+      R2_ENDPOINT: store.url,
+      R2_ACCESS_KEY_ID: secrets.accessKeyId,
+      R2_SECRET_ACCESS_KEY: secrets.secretAccessKey,
+      OTEL_EXPORTER_OTLP_HEADERS: `authorization=${secrets.password}`,
+    });
+    const admin = [`Authorization: Bearer ${secrets.adminToken}`];
+    for (const request of [...canaryRequests(), ...operationRequests(admin)])
+      await sendText(gateway.url, request);
+    await gateway.close();
+    const names = new Set(collector.spans.map(({ name }) => name));
+    assert.ok(names.has("S3.GetObject") && names.has("POST /v1/workflows") && names.has("GET"));
+    const text = JSON.stringify(collector.spans, (_key, value: unknown) =>
+      typeof value === "bigint" ? Number(value) : value,
+    );
+    for (const secret of untold) assert.ok(!text.includes(secret), `a span says ${secret}`);
+    await close();
+    await store.close();
+  });
+});
