@@ -44,9 +44,9 @@ export class GrpcServer {
     this.#options = options;
     const watch = {
       reached: () => this.#reach(),
-      lost: () => {
+      lost: (reason?: Error) => {
         if (this.#isGone) return;
-        if (!this.#isTold) this.#tell("warn", "orchestrator.lost");
+        if (!this.#isTold) this.#tell("warn", "orchestrator.lost", reason);
         this.#isTold = true;
         this.#lose();
         // What has happened to one connection may have happened to the other, and is only not found yet.
@@ -141,7 +141,7 @@ export class GrpcServer {
   }
 
   /** Where there is but one, whoever calls it or asks for readiness tells. */
-  #tell(level: "warn" | "info", event: string): void {
-    if (this.#options.hasOthers()) this.#options.logger[level]({ event, address: this.#address }, event);
+  #tell(level: "warn" | "info", event: string, err?: Error): void {
+    if (this.#options.hasOthers()) this.#options.logger[level]({ event, address: this.#address, err }, event);
   }
 }

@@ -10,7 +10,7 @@ export interface GrpcServerWatch {
   /** The server has told its settings on a new session. */
   reached(): void;
   /** A session was not established, or was lost. */
-  lost(): void;
+  lost(reason?: Error): void;
   /** The server ends a session in good order. */
   left(): void;
   /** Whether calls may go to another server instead. */
@@ -59,6 +59,8 @@ export class GrpcSession {
   /** The streams that wait for the server's settings; undefined when those have come. */
   #waiting: ClientHttp2Stream[] | undefined = [];
   #isLost = false;
+  /** Why its connection ended, where that is known. */
+  #reason: Error | undefined;
   /** Whether its end is told already, or is this side's own doing. */
   #isTold = false;
   /** The bytes that it had received when it came into doubt; undefined before. */
@@ -70,7 +72,12 @@ export class GrpcSession {
     this.#limit = pool.assumedLimit;
     this.#socket = connectSocket(pool.target);
     // Before the session hears of it, which ends its streams.
-    this.#socket.once("error", (error) => this.#giveBack(error)).once("close", () => this.#giveBack());
+    this.#socket
+      .once("error", (error) => {
+        this.#reason ??= error;
+        this.#giveBack(error);
+      })
+      .once("close", () => this.#giveBack());
     this.#session = connect(pool.target.endpoint, {
       createConnection: () => this.#socket,
       settings: { enablePush: false },
@@ -95,6 +102,7 @@ export class GrpcSession {
       whenIdle: () => this.#whenIdle(),
       isSuspect: (reason) => this.#giveAway(reason),
       isDead: (reason) => {
+        this.#reason ??= reason;
         this.#giveBack(reason);
         this.destroy(reason);
       },
@@ -171,7 +179,7 @@ export class GrpcSession {
   #tellLoss(): void {
     if (this.#isTold) return;
     this.#isTold = true;
-    this.#pool.watch.lost();
+    this.#pool.watch.lost(this.#reason);
   }
 
   /** Lets the calls that wait for the settings go to another server, where there is one. */

@@ -86,6 +86,25 @@ describe("several orchestrators", () => {
     await there.close();
   });
 
+  it("are told of with the reason where one is lost, once", async () => {
+    const gone = await startUpstream();
+    await gone.close();
+    const there = await startUpstream({ getWorkflow: () => ({ id: "w1" }) });
+    const lines: Record<string, unknown>[] = [];
+    const logger = createLogger({ write: (line) => void lines.push(JSON.parse(line)) });
+    const { client, close } = connectTo([gone.url, there.url], { logger });
+    for (let i = 0; i < 4; i++) await client.getWorkflow({});
+    close();
+    await there.close();
+    const told = lines.map(({ event, address, err }) => [
+      event,
+      address,
+      (err as Error | undefined)?.message,
+    ]);
+    const { host } = new URL(gone.url);
+    assert.deepEqual(told, [["orchestrator.lost", host, `connect ECONNREFUSED ${host}`]]);
+  });
+
   it("are Unavailable where none is there, with the reason, and serve again once one is", async () => {
     const gone = await startUpstream();
     await gone.close();
