@@ -37,12 +37,12 @@ export function watchTlsFiles(
     try {
       const found = read(paths);
       const isNew = !isDeepStrictEqual(found, current);
+      if (!isNew && isUsable) return;
       if (isNew) context = createSecureContext(found);
       current = found;
       isUsable = true;
-      if (!isNew) return;
       logger.info({ event: "certificates.renewed" }, "certificates.renewed");
-      onChange();
+      if (isNew) onChange();
     } catch (err) {
       if (isUsable) logger.warn({ event: "certificates.unusable", err }, "certificates.unusable");
       isUsable = false;

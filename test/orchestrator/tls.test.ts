@@ -97,7 +97,8 @@ describe("an orchestrator behind TLS", () => {
 
   it("is called anew when the files change, while what is under way goes on", async () => {
     using files = pemFiles();
-    files.show(await authority.issue("old.test"));
+    const old = await authority.issue("old.test");
+    files.show(old);
     await using strict = await front({ ...server, ca: authority.cert });
     const mayEnd = signal();
     upstream().rpcs.streamWorkflowEvents = async function* () {
@@ -107,23 +108,28 @@ describe("an orchestrator behind TLS", () => {
     };
     const lines: string[] = [];
     const logger = createLogger({ write: (line) => void lines.push(line) });
-    const heard = (event: string) => until(() => lines.some((line) => line.includes(`"${event}"`)));
+    const heard = (event: string, times: number) =>
+      until(() => lines.filter((line) => line.includes(`"event":"${event}"`)).length === times);
     const { client, close } = connectTo([strict.url], { tls: files.paths, refreshMs: 5, logger });
     const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]();
     await events.next();
     await client.getWorkflow({});
 
     const fresh = await authority.issue("new.test");
+    files.show({ ...old, cert: "" });
+    await heard("certificates.unusable", 1);
+    files.show(old);
+    await heard("certificates.renewed", 1);
     // As they are written one after the other.
     writeFileSync(files.paths.cert, fresh.cert);
-    await heard("certificates.unusable");
+    await heard("certificates.unusable", 2);
     await client.getWorkflow({});
     assert.deepEqual(
       strict.clients.map(({ name }) => name),
       ["old.test", "old.test"],
     );
     writeFileSync(files.paths.key, fresh.key);
-    await heard("certificates.renewed");
+    await heard("certificates.renewed", 2);
     await client.getWorkflow({});
     assert.deepEqual(
       strict.clients.map(({ name }) => name),
@@ -132,7 +138,7 @@ describe("an orchestrator behind TLS", () => {
     mayEnd.resolve();
     assert.equal((await events.next()).value?.eventId, 2n);
     assert.equal((await events.next()).done, true);
-    assert.equal(lines.filter((line) => line.includes("certificates.")).length, 2);
+    assert.equal(lines.filter((line) => line.includes("certificates.")).length, 4);
     assert.ok(!lines.join().includes("PRIVATE KEY"));
     close();
   });
