@@ -16,6 +16,7 @@ import {
 import { finalStatus } from "../errors/final-status.ts";
 import type { Locals, Middleware } from "../locals.ts";
 import { parentContextFrom } from "../telemetry/trace-context.ts";
+import { maxLength } from "./tracer.ts";
 import type { Tracer } from "./tracer.ts";
 
 /**
@@ -30,12 +31,12 @@ export function serverSpans(tracer: Tracer): Middleware {
     const span = tracer.startServerSpan(method ?? "HTTP", parent, {
       [ATTR_HTTP_REQUEST_METHOD]: method ?? "_OTHER",
       [ATTR_HTTP_REQUEST_METHOD_ORIGINAL]: method === undefined ? req.method : undefined,
-      [ATTR_URL_PATH]: req.path,
+      [ATTR_URL_PATH]: own(req.path),
       [ATTR_URL_SCHEME]: "http",
       ...addressOf(req),
       [ATTR_CLIENT_ADDRESS]: req.socket.remoteAddress,
       [ATTR_NETWORK_PROTOCOL_VERSION]: req.httpVersion,
-      [ATTR_USER_AGENT_ORIGINAL]: req.headers["user-agent"],
+      [ATTR_USER_AGENT_ORIGINAL]: own(req.headers["user-agent"]),
     });
     res.locals.trace = span.trace;
     res.once("close", function endSpan() {
@@ -63,12 +64,17 @@ const knownMethods: ReadonlySet<string> = new Set([
   "TRACE",
 ]);
 
+/** The beginning of what a client wrote in a request's head, by itself: a part of a string keeps all of it in memory. */
+function own(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : Buffer.from(text.slice(0, maxLength), "latin1").toString("latin1");
+}
+
 /** Whom the client wanted to speak to; nothing where its `Host` is none. */
 function addressOf({ headers }: IncomingMessage): Attributes {
   const [, host, port] = /^(\[[0-9a-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?$/i.exec(headers.host ?? "") ?? [];
   return host === undefined
     ? {}
-    : { [ATTR_SERVER_ADDRESS]: host.replace(/^\[|\]$/g, ""), [ATTR_SERVER_PORT]: Number(port ?? 80) };
+    : { [ATTR_SERVER_ADDRESS]: own(host.replace(/^\[|\]$/g, "")), [ATTR_SERVER_PORT]: Number(port ?? 80) };
 }
 
 /**

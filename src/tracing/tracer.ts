@@ -30,7 +30,7 @@ export interface Tracer {
 }
 
 /** Most characters of an attribute: clients write some of them. */
-const maxLength = 256;
+export const maxLength = 256;
 
 /** Builds it, for this `version` of the service. Nothing of it is global: there may be several in a process. */
 export function createTracer(settings: TracingSettings, version: string, logger: Logger): Tracer {

@@ -14,11 +14,14 @@ export interface MeasuredGateway {
 
 const preload = fileURLToPath(new URL("tell-memory.ts", import.meta.url));
 
-/** Starts it on a free port. */
-export async function startMeasuredGateway(settings: TestSettings): Promise<MeasuredGateway> {
+/** Starts it on a free port, with these settings and `more` in its environment. */
+export async function startMeasuredGateway(
+  settings: TestSettings,
+  more: Record<string, string> = {},
+): Promise<MeasuredGateway> {
   const { child, started, ended, lines } = runGateway(
     { BIND_ADDR: "127.0.0.1:0", API_TOKEN: adminToken, ...settings },
-    { execArgv: ["--expose-gc", "--import", preload] },
+    { more, execArgv: ["--expose-gc", "--import", preload] },
   );
   const told = () => lines.filter(({ event }) => event === "test.memory");
   return {
