@@ -5,9 +5,12 @@ import type { GrpcServerOptions } from "./grpc-server.ts";
 import { addressOf } from "./grpc-target.ts";
 import type { GrpcTarget } from "./grpc-target.ts";
 
+/** What speaks for a server, best first: calls go to those for which the best of it speaks that speaks for any. */
+const merits = ["isLively", "isSound", "isReached", "isTrying"] as const satisfies (keyof GrpcServer)[];
+
 /**
- * Spreads calls over servers that can stand in for each other, in turn over those that are there. Where none is, calls
- * try each, so that they fail with the reason.
+ * Spreads calls over servers that can stand in for each other, in turn over those that are there. Where none is, they
+ * go to those that are being connected, until one is there; or they try each, so that they fail with the reason.
  */
 export class GrpcBalancer {
   readonly calls: GrpcConnection;
@@ -20,8 +23,15 @@ export class GrpcBalancer {
   #turn = 0;
 
   /** Has no servers until it is told of some. */
-  constructor(options: Omit<GrpcServerOptions, "hasOthers">) {
-    this.#options = { ...options, hasOthers: () => this.#list.length > 1 };
+  constructor(options: Omit<GrpcServerOptions, "hasOthers" | "hasStandIn" | "onReached">) {
+    this.#options = {
+      ...options,
+      hasOthers: () => this.#list.length > 1,
+      hasStandIn: (server) => this.#list.some((other) => other !== server && other.isSound),
+      onReached: () => {
+        for (const server of this.#list) if (!server.isReached) server.giveBack();
+      },
+    };
     this.calls = this.#connection("calls");
     this.streams = this.#connection("streams");
   }
@@ -70,9 +80,8 @@ export class GrpcBalancer {
     const all = this.#list;
     const [only] = all;
     if (only !== undefined && all.length === 1) return only;
-    const reached = all.filter(({ isReached }) => isReached);
-    const lively = reached.filter(({ calls }) => !calls.isQuiet);
-    const choice = [lively, reached, all].find(({ length }) => length > 0) ?? [];
+    const merit = merits.find((one) => all.some((server) => server[one]));
+    const choice = merit === undefined ? all : all.filter((server) => server[merit]);
     this.#turn = (this.#turn + 1) % (1 << 30);
     const server = choice[this.#turn % choice.length];
     if (server === undefined) throw new ConnectError("no orchestrator is known", Code.Unavailable);

@@ -21,12 +21,16 @@ export interface GrpcConnection {
 export interface GrpcServerConnection extends GrpcConnection {
   /** Whether a session keeps calls waiting and has brought nothing for a while. */
   readonly isQuiet: boolean;
+  /** Whether a session makes it doubtful that the server is there. */
+  readonly isInDoubt: boolean;
   /** How many sessions there are. */
   readonly sessions: number;
   /** Begins a session, to find out whether the server is there. */
   connect(): void;
   /** Finds out now whether it still is, where there are sessions. */
   check(): void;
+  /** Lets the calls that wait for a connection go to another server, where there is one. */
+  giveBack(): void;
   /** Ends each session with its last stream; new streams go on new ones. */
   retire(): void;
   /** Ends every session and every stream at once. */
@@ -62,6 +66,7 @@ const unwatched: GrpcServerWatch = {
   lost: () => undefined,
   left: () => undefined,
   hasOthers: () => false,
+  hasStandIn: () => false,
 };
 
 /** How much sooner a server is asked whether it is there, where another can be called instead. */
@@ -106,6 +111,10 @@ export function createGrpcConnection(
       for (const session of pool.sessions) if (session.isQuiet) return true;
       return false;
     },
+    get isInDoubt() {
+      for (const session of pool.sessions) if (session.isInDoubt) return true;
+      return false;
+    },
     get sessions() {
       return pool.sessions.size;
     },
@@ -119,6 +128,9 @@ export function createGrpcConnection(
     },
     check() {
       for (const session of pool.sessions) session.check();
+    },
+    giveBack() {
+      for (const session of pool.sessions) session.giveBack();
     },
     retire() {
       for (const session of pool.sessions) session.retire();

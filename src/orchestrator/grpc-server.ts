@@ -10,6 +10,10 @@ export interface GrpcServerOptions {
   readonly logger: Logger;
   /** Whether another one can be called instead. */
   readonly hasOthers: () => boolean;
+  /** Whether another one than this is there. */
+  readonly hasStandIn: (server: GrpcServer) => boolean;
+  /** Hears that one is there that was not. */
+  readonly onReached: () => void;
   /** Hears of each loss. */
   readonly onLost: () => void;
 }
@@ -55,7 +59,9 @@ export class GrpcServer {
       },
       // In good order: it may be there again at once.
       left: () => this.#lose(),
-      hasOthers: options.hasOthers,
+      // Once it is gone, whatever there is is another.
+      hasOthers: () => this.#isGone || options.hasOthers(),
+      hasStandIn: () => options.hasStandIn(this),
     };
     this.calls = createGrpcConnection(target, { silenceMs: pingTimeoutMs, pingTimeoutMs, watch });
     this.streams = createGrpcConnection(target, { silenceMs: keepaliveMs, pingTimeoutMs, watch });
@@ -64,6 +70,21 @@ export class GrpcServer {
   /** Whether it was there when it was heard of last. */
   get isReached(): boolean {
     return this.#isReached;
+  }
+
+  /** Whether it is there, and nothing has cast doubt on that. */
+  get isSound(): boolean {
+    return this.#isReached && !this.calls.isInDoubt;
+  }
+
+  /** Whether it is, and does not keep calls waiting in silence. */
+  get isLively(): boolean {
+    return this.isSound && !this.calls.isQuiet;
+  }
+
+  /** Whether it is about to be known whether it is there. */
+  get isTrying(): boolean {
+    return this.#isTrying;
   }
 
   /** Whether its last streams have ended, once it is retired. */
@@ -78,6 +99,12 @@ export class GrpcServer {
     this.calls.connect();
   }
 
+  /** Lets the calls that wait for a connection with it go to another one, where there is one. */
+  giveBack(): void {
+    this.calls.giveBack();
+    this.streams.giveBack();
+  }
+
   /** Has new calls connect anew; connections end with their last streams. */
   renew(): void {
     this.#retireConnections();
@@ -90,6 +117,7 @@ export class GrpcServer {
   /** Ends its connections with their last streams. */
   retire(): void {
     this.#leave();
+    this.giveBack();
     this.#retireConnections();
   }
 
@@ -114,8 +142,10 @@ export class GrpcServer {
     if (this.#isTold) this.#tell("info", "orchestrator.regained");
     this.#isTold = false;
     this.#isTrying = false;
-    if (!this.#isReached) this.#reachedAt = performance.now();
+    if (this.#isReached) return;
+    this.#reachedAt = performance.now();
     this.#isReached = true;
+    this.#options.onReached();
   }
 
   #lose(): void {

@@ -15,6 +15,8 @@ export interface GrpcServerWatch {
   left(): void;
   /** Whether calls may go to another server instead. */
   hasOthers(): boolean;
+  /** Whether another one is there. */
+  hasStandIn(): boolean;
 }
 
 /** The sessions of one connection, and what they share. */
@@ -75,9 +77,9 @@ export class GrpcSession {
     this.#socket
       .once("error", (error) => {
         this.#reason ??= error;
-        this.#giveBack(error);
+        this.giveBack(error);
       })
-      .once("close", () => this.#giveBack());
+      .once("close", () => this.giveBack());
     this.#session = connect(pool.target.endpoint, {
       createConnection: () => this.#socket,
       settings: { enablePush: false },
@@ -103,7 +105,7 @@ export class GrpcSession {
       isSuspect: (reason) => this.#giveAway(reason),
       isDead: (reason) => {
         this.#reason ??= reason;
-        this.#giveBack(reason);
+        this.giveBack(reason);
         this.destroy(reason);
       },
     });
@@ -123,16 +125,17 @@ export class GrpcSession {
       !this.#session.destroyed &&
       // The session hears of it a little later.
       !this.#socket.destroyed &&
-      !this.#isInDoubt
+      !this.isInDoubt
     );
   }
 
-  /** Whether its peer keeps calls waiting and has not said a word for a while, or is in doubt. */
+  /** Whether its peer keeps calls waiting and has not said a word for a while. */
   get isQuiet(): boolean {
-    return (this.#streams > 0 && this.#liveness.isQuiet) || this.#isInDoubt;
+    return this.#streams > 0 && this.#liveness.isQuiet;
   }
 
-  get #isInDoubt(): boolean {
+  /** Whether its peer has left a ping without an answer, or may share the fate of another session, and says nothing. */
+  get isInDoubt(): boolean {
     return this.#socket.bytesRead === this.#bytesInDoubt;
   }
 
@@ -159,6 +162,14 @@ export class GrpcSession {
     if (!this.#isTold) this.#liveness.check();
   }
 
+  /** Lets the calls that wait for the settings go to another server, where there is one. */
+  giveBack(cause?: Error): void {
+    if (!this.#pool.watch.hasOthers()) return;
+    for (const stream of this.#waiting?.splice(0) ?? []) {
+      if (!stream.closed && !stream.destroyed) stream.destroy(new NotSentError("no connection", cause));
+    }
+  }
+
   /** Ends it, and its streams, at once. */
   destroy(reason?: Error): void {
     this.#session.destroy(reason);
@@ -182,20 +193,12 @@ export class GrpcSession {
     this.#pool.watch.lost(this.#reason);
   }
 
-  /** Lets the calls that wait for the settings go to another server, where there is one. */
-  #giveBack(cause?: Error): void {
-    if (!this.#pool.watch.hasOthers()) return;
-    for (const stream of this.#waiting ?? []) {
-      if (!stream.closed && !stream.destroyed) stream.destroy(new NotSentError("no connection", cause));
-    }
-    this.#waiting = undefined;
-  }
-
-  /** Lets the calls that can be made again go to another server, where there is one. */
+  /** Lets the calls that can be made again, and those that wait to be sent, go to another server that is there. */
   #giveAway(reason: Error): void {
-    if (!this.#pool.watch.hasOthers()) return;
+    if (!this.#pool.watch.hasStandIn()) return;
     this.#doubt();
     for (const stream of this.#repeatable) stream.destroy(reason);
+    for (const session of this.#pool.sessions) session.giveBack(reason);
   }
 
   /** What has happened to its peer may have happened to the others, and is only not found yet. */

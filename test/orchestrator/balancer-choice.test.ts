@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { connect, createServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { createLogger } from "../../src/telemetry/logger.ts";
+import { connectTo } from "../support/orchestrator.ts";
+import { signal } from "../support/stack.ts";
+import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
+import type { FrameServer, Peer } from "./frame-server.ts";
+import { until } from "./transports.ts";
+
+const keepalive = { pingTimeoutMs: 400, keepaliveMs: 400 };
+const patient = { pingTimeoutMs: 60_000, keepaliveMs: 60_000 };
+
+function answer(peer: Peer): void {
+  peer.header({ ":status": "200", "content-type": "application/grpc" });
+  peer.data(grpcMessage("w1"));
+  peer.header({ "grpc-status": "0" }, "ends");
+}
+
+/** A server that holds the calls it gets. */
+async function startHolding() {
+  const server = await startFrameServer();
+  const held: Peer[] = [];
+  server.serve = (peer) => held.push(peer);
+  return { server, held, [Symbol.asyncDispose]: () => server.close() };
+}
+
+/** A server that does `act` with each connection. */
+async function startRaw(act: (socket: Socket) => void) {
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections += 1;
+    socket.on("error", () => undefined);
+    act(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    connections: () => connections,
+    [Symbol.dispose]: () => void server.close(),
+  };
+}
+
+/** Hangs up at once. */
+const startGone = () => startRaw((socket) => socket.destroy());
+
+function portOf({ url }: FrameServer): number {
+  return Number(new URL(url).port);
+}
+
+describe("a call to several orchestrators", () => {
+  it("goes to a slow one, where the other answers no ping", async () => {
+    await using frozen = await startHolding();
+    await using slow = await startHolding();
+    const { client, close, count } = connectTo([frozen.server.url, slow.server.url], { keepalive });
+    await until(() => count().reached === 2);
+    const first = [client.getWorkflow({}), client.getWorkflow({})];
+    await until(() => frozen.held.length === 1);
+    frozen.server.answers = false;
+    await until(() => slow.held.length === 2);
+    await slow.server.next(frameType.ping);
+    const more = [client.getWorkflow({}), client.getWorkflow({})];
+    await until(() => slow.held.length === 4);
+    assert.equal(frozen.server.connections.ever, 1);
+    for (const peer of slow.held) answer(peer);
+    await Promise.all([...first, ...more]);
+    close();
+  });
+
+  it("does not wait for one that says nothing, once another has answered", async () => {
+    await using silent = await startHolding();
+    silent.server.maxStreams = "no settings";
+    silent.server.answers = false;
+    await using good = await startHolding();
+    good.server.serve = answer;
+    const { client, close } = connectTo([silent.server.url, good.server.url], { keepalive: patient });
+    // Nothing is known of either yet.
+    await Promise.all(Array.from({ length: 4 }, () => client.submitWorkflow({})));
+    close();
+  });
+
+  it("waits for one that is being connected, where the others are gone", async () => {
+    await using good = await startHolding();
+    good.server.serve = answer;
+    const mayConnect = signal();
+    using far = await startRaw((socket) => {
+      const behind = connect(portOf(good.server), "127.0.0.1");
+      behind.on("error", () => undefined);
+      void mayConnect.promise.then(() => socket.pipe(behind).pipe(socket));
+    });
+    using one = await startGone();
+    using two = await startGone();
+    const { client, close } = connectTo([one.url, two.url, far.url], { keepalive: patient });
+    const calls = Promise.all(Array.from({ length: 20 }, () => client.submitWorkflow({})));
+    await until(() => one.connections() > 2 && two.connections() > 2);
+    mayConnect.resolve();
+    assert.equal((await calls).length, 20);
+    close();
+  });
+
+  it("stays where it is, however silent that is, where no other is there", async () => {
+    await using stalled = await startHolding();
+    using gone = await startGone();
+    let heldAtLoss: number | undefined;
+    const { host } = new URL(stalled.server.url);
+    const logger = createLogger({
+      write(line) {
+        if (line.includes(host)) heldAtLoss ??= stalled.held.length;
+      },
+    });
+    const { client, close, count } = connectTo([stalled.server.url, gone.url], { keepalive, logger });
+    await until(() => gone.connections() > 1 && count().reached === 1);
+    stalled.server.answers = false;
+    const read = client.getWorkflow({});
+    await until(() => heldAtLoss !== undefined);
+    assert.equal(heldAtLoss, 1);
+    stalled.server.answers = true;
+    stalled.server.serve = answer;
+    await read;
+    close();
+  });
+});
