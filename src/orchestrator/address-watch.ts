@@ -32,9 +32,14 @@ async function lookUpByDefault(host: string): Promise<readonly string[]> {
   return (await lookUpHost(host, { all: true })).map(({ address }) => address);
 }
 
+function isOneServer(addresses: readonly string[]): boolean {
+  return new Set(addresses.map(isIP)).size === addresses.length;
+}
+
 /**
  * Looks up `hosts`, now and every 30 seconds. A host that is an address stands for itself, and so does a name that has
- * only one: whoever connects looks it up. A name that cannot be looked up keeps the addresses that it had.
+ * only one, or one of IPv4 and one of IPv6, which are one server's: whoever connects looks it up, and tries both. A name
+ * that cannot be looked up keeps the addresses that it had.
  */
 export function watchAddresses(hosts: readonly string[], options: AddressWatchOptions): AddressWatch {
   const { lookUp = lookUpByDefault, refreshMs = defaultRefreshMs, logger, onLook } = options;
@@ -49,7 +54,7 @@ export function watchAddresses(hosts: readonly string[], options: AddressWatchOp
   async function lookAt(name: string): Promise<void> {
     try {
       const found = [...new Set(await lookUp(name))].sort();
-      known.set(name, found.length > 1 ? found : [name]);
+      known.set(name, isOneServer(found) ? [name] : found);
       failing.delete(name);
     } catch (err) {
       if (!failing.has(name))

@@ -33,6 +33,22 @@ describe("watchAddresses", () => {
     assert.deepEqual(asked, ["many", "one"]);
   });
 
+  it("takes one address of IPv4 and one of IPv6 for one server, which stands behind both", async () => {
+    const answers: Record<string, string[]> = {
+      localhost: ["::1", "127.0.0.1"],
+      nobody: [],
+      both: ["fd00::1", "10.0.0.1", "10.0.0.2"],
+    };
+    using watched = watching(Object.keys(answers), (host) => Promise.resolve(answers[host] ?? []));
+    const { seen } = watched;
+    await until(() => seen.length === 2);
+    assert.deepEqual(seen[1], {
+      localhost: ["localhost"],
+      nobody: ["nobody"],
+      both: ["10.0.0.1", "10.0.0.2", "fd00::1"],
+    });
+  });
+
   it("looks again and again, and keeps what it knew of a name that cannot be looked up, which is told once", async () => {
     const answers = [["a", "b"], undefined, undefined, ["b", "c"], undefined];
     let looks = 0;
