@@ -1,12 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GrpcConnection } from "./grpc-connection.ts";
-import { GrpcServer } from "./grpc-server.ts";
-import type { GrpcServerOptions } from "./grpc-server.ts";
+import { GrpcPeer } from "./grpc-peer.ts";
+import type { GrpcPeerOptions } from "./grpc-peer.ts";
 import { addressOf } from "./grpc-target.ts";
 import type { GrpcTarget } from "./grpc-target.ts";
 
 /** What speaks for a server, best first: calls go to those for which the best of it speaks that speaks for any. */
-const merits = ["isLively", "isSound", "isReached", "isTrying"] as const satisfies (keyof GrpcServer)[];
+const merits = ["isLively", "isSound", "isReached", "isTrying"] as const satisfies (keyof GrpcPeer)[];
 
 /**
  * Spreads calls over servers that can stand in for each other, in turn over those that are there. Where none is, they
@@ -15,15 +15,15 @@ const merits = ["isLively", "isSound", "isReached", "isTrying"] as const satisfi
 export class GrpcBalancer {
   readonly calls: GrpcConnection;
   readonly streams: GrpcConnection;
-  readonly #options: GrpcServerOptions;
-  #servers: ReadonlyMap<string, GrpcServer> = new Map();
-  #list: readonly GrpcServer[] = [];
+  readonly #options: GrpcPeerOptions;
+  #peers: ReadonlyMap<string, GrpcPeer> = new Map();
+  #list: readonly GrpcPeer[] = [];
   /** Those that are there no more for new calls, and still carry some. */
-  #retired: GrpcServer[] = [];
+  #retired: GrpcPeer[] = [];
   #turn = 0;
 
   /** Has no servers until it is told of some. */
-  constructor(options: Omit<GrpcServerOptions, "hasOthers" | "hasStandIn" | "onReached">) {
+  constructor(options: Omit<GrpcPeerOptions, "hasOthers" | "hasStandIn" | "onReached">) {
     this.#options = {
       ...options,
       hasOthers: () => this.#list.length > 1,
@@ -44,14 +44,14 @@ export class GrpcBalancer {
 
   /** Calls go to `targets` from now on; those under way on others end where they are. */
   update(targets: readonly GrpcTarget[]): void {
-    const before = this.#servers;
+    const before = this.#peers;
     const server = (target: GrpcTarget) =>
-      before.get(addressOf(target)) ?? new GrpcServer(target, this.#options);
+      before.get(addressOf(target)) ?? new GrpcPeer(target, this.#options);
     const now = new Map(targets.map((target) => [addressOf(target), server(target)]));
     const left = [...before].filter(([address]) => !now.has(address)).map(([, gone]) => gone);
     for (const gone of left) gone.retire();
     this.#retired = [...this.#retired, ...left].filter(({ isIdle }) => !isIdle);
-    this.#servers = now;
+    this.#peers = now;
     this.#list = [...now.values()];
     // One alone is connected when it is called.
     if (now.size > 1) for (const one of this.#list) one.tryOut();
@@ -76,7 +76,7 @@ export class GrpcBalancer {
     };
   }
 
-  #pick(): GrpcServer {
+  #pick(): GrpcPeer {
     const all = this.#list;
     const [only] = all;
     if (only !== undefined && all.length === 1) return only;

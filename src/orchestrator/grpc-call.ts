@@ -32,6 +32,9 @@ export interface GrpcCallListener {
   gaveUp(error: ConnectError): void;
 }
 
+/** How often a call may be lost once a server may have seen it: one that does servers harm is not to reach them all. */
+const maxLosses = 4;
+
 /** The longest time that setTimeout can wait, in milliseconds: 24 days. */
 const longestTimer = 2 ** 31 - 1;
 
@@ -52,6 +55,7 @@ export class GrpcCall {
   /** For another try; undefined where there is to be none any more. */
   #request: GrpcRequest | undefined;
   #tries = 1;
+  #losses = 0;
   #stream: ClientHttp2Stream;
   #header: IncomingHttpHeaders | undefined;
   #trailer: IncomingHttpHeaders | undefined;
@@ -155,7 +159,10 @@ export class GrpcCall {
   #openAgain(): boolean {
     const request = this.#request;
     if (request === undefined) return false;
-    if (!request.isRepeatable && !(this.#failure instanceof NotSentError)) return false;
+    if (!(this.#failure instanceof NotSentError)) {
+      this.#losses += 1;
+      if (!request.isRepeatable || this.#losses >= maxLosses) return false;
+    }
     if (this.#tries >= this.#connection.tries) return false;
     this.#tries += 1;
     const { timeoutMs = 0 } = request;

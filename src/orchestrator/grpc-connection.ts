@@ -1,7 +1,7 @@
 import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { GrpcSession } from "./grpc-session.ts";
-import type { GrpcPool, GrpcServerWatch } from "./grpc-session.ts";
+import type { GrpcPool, GrpcPeerWatch } from "./grpc-session.ts";
 import type { GrpcTarget } from "./grpc-target.ts";
 
 /** Where calls open their HTTP/2 streams. How many sessions there are, and to whom, is its own affair. */
@@ -18,7 +18,7 @@ export interface GrpcConnection {
 }
 
 /** The connection with one server. */
-export interface GrpcServerConnection extends GrpcConnection {
+export interface GrpcPeerConnection extends GrpcConnection {
   /** Whether a session keeps calls waiting and has brought nothing for a while. */
   readonly isQuiet: boolean;
   /** Whether a session makes it doubtful that the server is there. */
@@ -55,13 +55,13 @@ interface GrpcConnectionOptions {
   /** Longest wait for the answer to a ping, in milliseconds. */
   readonly pingTimeoutMs?: number;
   /** Hears how it goes. */
-  readonly watch?: GrpcServerWatch;
+  readonly watch?: GrpcPeerWatch;
   /** A session has 2^30 stream ids (RFC 9113 §5.1.1); Node would refuse every stream after the last one. */
   readonly streamsPerSession?: number;
 }
 
 /** For a server that nobody else can stand in for. */
-const unwatched: GrpcServerWatch = {
+const unwatched: GrpcPeerWatch = {
   reached: () => undefined,
   lost: () => undefined,
   left: () => undefined,
@@ -89,7 +89,7 @@ export function createGrpcConnection(
     streamsPerSession = 2 ** 29,
     watch = unwatched,
   }: GrpcConnectionOptions = {},
-): GrpcServerConnection {
+): GrpcPeerConnection {
   const pool: GrpcPool = {
     target,
     watch,

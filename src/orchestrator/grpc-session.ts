@@ -6,7 +6,7 @@ import { connectSocket } from "./grpc-socket.ts";
 import type { GrpcTarget } from "./grpc-target.ts";
 
 /** Who hears what the sessions with a server find out about it. */
-export interface GrpcServerWatch {
+export interface GrpcPeerWatch {
   /** The server has told its settings on a new session. */
   reached(): void;
   /** A session was not established, or was lost. */
@@ -22,7 +22,7 @@ export interface GrpcServerWatch {
 /** The sessions of one connection, and what they share. */
 export interface GrpcPool {
   readonly target: GrpcTarget;
-  readonly watch: GrpcServerWatch;
+  readonly watch: GrpcPeerWatch;
   /** Oldest first; each leaves when its socket is closed. */
   readonly sessions: Set<GrpcSession>;
   /** How many streams a session carries in its life. */

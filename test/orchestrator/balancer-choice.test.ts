@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
+import { Code } from "@connectrpc/connect";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { signal } from "../support/stack.ts";
@@ -118,5 +119,25 @@ describe("a call to several orchestrators", () => {
     stalled.server.serve = answer;
     await read;
     close();
+  });
+
+  it("is made four times at most, where each has taken it and hung up", async () => {
+    const servers = await Promise.all(Array.from({ length: 6 }, () => startFrameServer()));
+    let attempts = 0;
+    for (const server of servers) {
+      server.serve = (peer) => {
+        attempts += 1;
+        peer.cut();
+      };
+    }
+    const { client, close, count } = connectTo(
+      servers.map(({ url }) => url),
+      { keepalive: patient },
+    );
+    await until(() => count().reached === 6);
+    await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable });
+    assert.equal(attempts, 4);
+    close();
+    for (const server of servers) await server.close();
   });
 });

@@ -1,17 +1,17 @@
 import type { Logger } from "../telemetry/logger.ts";
 import { createGrpcConnection } from "./grpc-connection.ts";
-import type { GrpcServerConnection, KeepaliveOptions } from "./grpc-connection.ts";
+import type { GrpcPeerConnection, KeepaliveOptions } from "./grpc-connection.ts";
 import { addressOf } from "./grpc-target.ts";
 import type { GrpcTarget } from "./grpc-target.ts";
 
 /** What a server is told about, and tells, those around it. */
-export interface GrpcServerOptions {
+export interface GrpcPeerOptions {
   readonly keepalive: KeepaliveOptions;
   readonly logger: Logger;
   /** Whether another one can be called instead. */
   readonly hasOthers: () => boolean;
   /** Whether another one than this is there. */
-  readonly hasStandIn: (server: GrpcServer) => boolean;
+  readonly hasStandIn: (server: GrpcPeer) => boolean;
   /** Hears that one is there that was not. */
   readonly onReached: () => void;
   /** Hears of each loss. */
@@ -26,12 +26,12 @@ const longestRestMs = 8000;
 const provenMs = 1000;
 
 /** One of several servers: its connections, and whether it is there. One that is not is tried again with back-off. */
-export class GrpcServer {
-  readonly calls: GrpcServerConnection;
+export class GrpcPeer {
+  readonly calls: GrpcPeerConnection;
   /** Event streams, which are silent by nature, have a connection of their own. */
-  readonly streams: GrpcServerConnection;
+  readonly streams: GrpcPeerConnection;
   readonly #address: string;
-  readonly #options: GrpcServerOptions;
+  readonly #options: GrpcPeerOptions;
   #isReached = false;
   #isTrying = false;
   /** Whether its loss is told. */
@@ -42,7 +42,7 @@ export class GrpcServer {
   #timer: NodeJS.Timeout | undefined;
   #isGone = false;
 
-  constructor(target: GrpcTarget, options: GrpcServerOptions) {
+  constructor(target: GrpcTarget, options: GrpcPeerOptions) {
     const { pingTimeoutMs, keepaliveMs } = options.keepalive;
     this.#address = addressOf(target);
     this.#options = options;
