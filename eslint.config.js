@@ -20,7 +20,7 @@ const layers = {
   tracing: {
     may: ["generated", "artifacts", "errors", "locals", "orchestrator", "settings", "telemetry"],
   },
-  settings: { may: ["edge", "orchestrator", "telemetry"] },
+  settings: { may: ["edge", "orchestrator"] },
   middleware: {
     may: ["auth", "contract", "errors", "json-answer", "locals", "orchestrator", "telemetry", "validation"],
     self: false,

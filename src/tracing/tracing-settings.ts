@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isHttpUrl } from "../settings/values.ts";
+import { httpUrl } from "../settings/values.ts";
 import { attributePairs, headerPairs } from "./pairs.ts";
 
 /** Where spans go, which ones, and in whose name. */
@@ -28,10 +28,6 @@ const samplers = [
   "parentbased_traceidratio",
 ] as const;
 
-const url = z
-  .string()
-  .refine(isHttpUrl, "must be an http:// or https:// URL without user, query and fragment");
-
 const milliseconds = z
   .string()
   .regex(/^[1-9]\d{0,5}$/, "must be a number of milliseconds, from 1 to 999999")
@@ -48,8 +44,8 @@ const compression = oneOf(["none", "gzip"], "must be none or gzip");
 const variables = z.object({
   OTEL_SDK_DISABLED: oneOf(["true", "false"], "must be true or false").optional(),
   OTEL_TRACES_EXPORTER: oneOf(["otlp", "none"], "must be otlp or none").optional(),
-  OTEL_EXPORTER_OTLP_ENDPOINT: url.optional(),
-  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: url.optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl.optional(),
   OTEL_EXPORTER_OTLP_PROTOCOL: protocol.optional(),
   OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: protocol.optional(),
   OTEL_EXPORTER_OTLP_HEADERS: headerPairs.optional(),
