@@ -27,7 +27,6 @@ const layers = {
   },
   handlers: {
     may: [
-      "generated",
       "artifacts",
       "auth",
       "conditional-answer",

@@ -1,22 +1,18 @@
 import assert from "node:assert/strict";
-import { connect, createServer } from "node:net";
-import type { AddressInfo, Socket } from "node:net";
+import { connect } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { signal } from "../support/stack.ts";
-import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
+import { answerWith, frameType, startFrameServer } from "./frame-server.ts";
 import type { FrameServer, Peer } from "./frame-server.ts";
+import { startRawServer } from "./raw-server.ts";
 import { until } from "./transports.ts";
 
 const keepalive = { pingTimeoutMs: 400, keepaliveMs: 400 };
 const patient = { pingTimeoutMs: 60_000, keepaliveMs: 60_000 };
 
-function answer(peer: Peer): void {
-  peer.header({ ":status": "200", "content-type": "application/grpc" });
-  peer.data(grpcMessage("w1"));
-  peer.header({ "grpc-status": "0" }, "ends");
-}
+const answer = answerWith("w1");
 
 /** A server that holds the calls it gets. */
 async function startHolding() {
@@ -26,24 +22,8 @@ async function startHolding() {
   return { server, held, [Symbol.asyncDispose]: () => server.close() };
 }
 
-/** A server that does `act` with each connection. */
-async function startRaw(act: (socket: Socket) => void) {
-  let connections = 0;
-  const server = createServer((socket) => {
-    connections += 1;
-    socket.on("error", () => undefined);
-    act(socket);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    connections: () => connections,
-    [Symbol.dispose]: () => void server.close(),
-  };
-}
-
 /** Hangs up at once. */
-const startGone = () => startRaw((socket) => socket.destroy());
+const startGone = () => startRawServer((socket) => socket.destroy());
 
 function portOf({ url }: FrameServer): number {
   return Number(new URL(url).port);
@@ -84,7 +64,7 @@ describe("a call to several orchestrators", () => {
     await using good = await startHolding();
     good.server.serve = answer;
     const mayConnect = signal();
-    using far = await startRaw((socket) => {
+    using far = await startRawServer((socket) => {
       const behind = connect(portOf(good.server), "127.0.0.1");
       behind.on("error", () => undefined);
       void mayConnect.promise.then(() => socket.pipe(behind).pipe(socket));
@@ -93,7 +73,7 @@ describe("a call to several orchestrators", () => {
     using two = await startGone();
     const { client, close } = connectTo([one.url, two.url, far.url], { keepalive: patient });
     const calls = Promise.all(Array.from({ length: 20 }, () => client.submitWorkflow({})));
-    await until(() => one.connections() > 2 && two.connections() > 2);
+    await until(() => one.connectedAt.length > 2 && two.connectedAt.length > 2);
     mayConnect.resolve();
     assert.equal((await calls).length, 20);
     close();
@@ -110,7 +90,7 @@ describe("a call to several orchestrators", () => {
       },
     });
     const { client, close, count } = connectTo([stalled.server.url, gone.url], { keepalive, logger });
-    await until(() => gone.connections() > 1 && count().reached === 1);
+    await until(() => gone.connectedAt.length > 1 && count().reached === 1);
     stalled.server.answers = false;
     const read = client.getWorkflow({});
     await until(() => heldAtLoss !== undefined);

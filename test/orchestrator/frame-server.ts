@@ -117,6 +117,18 @@ export function grpcMessage(id: string, { flags = 0, length = id.length + 2 } = 
   return bytes;
 }
 
+/** The header of an answer. */
+export const grpcHeader = { ":status": "200", "content-type": "application/grpc" };
+
+/** A function that answers a request with one such message. */
+export function answerWith(id: string): (peer: Peer) => void {
+  return function answer(peer) {
+    peer.header(grpcHeader);
+    peer.data(grpcMessage(id));
+    peer.header({ "grpc-status": "0" }, "ends");
+  };
+}
+
 function peerOf(socket: Socket, connection: number, streamId: number): Peer {
   const write = (type: number, flags: number, id: number, payload: Uint8Array) =>
     void socket.write(frame(type, flags, id, payload));

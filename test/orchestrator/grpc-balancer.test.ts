@@ -5,22 +5,14 @@ import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { abortion, signal } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
-import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
+import { answerWith, frameType, startFrameServer } from "./frame-server.ts";
 import type { FrameServer, Peer } from "./frame-server.ts";
 import { sockets, until } from "./transports.ts";
-
-function answerAs(name: string) {
-  return function answer(peer: Peer): void {
-    peer.header({ ":status": "200", "content-type": "application/grpc" });
-    peer.data(grpcMessage(name));
-    peer.header({ "grpc-status": "0" }, "ends");
-  };
-}
 
 /** Three servers that answer with their names, and a client of them; pings and their waits are short. */
 async function startThree(options: Parameters<typeof connectTo>[1] = {}) {
   const servers = await Promise.all(["a", "b", "c"].map(async () => startFrameServer()));
-  servers.forEach((server, i) => (server.serve = answerAs("abc".charAt(i))));
+  servers.forEach((server, i) => (server.serve = answerWith("abc".charAt(i))));
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger({ write: (line) => void lines.push(JSON.parse(line)) });
   const keepalive = { pingTimeoutMs: 400, keepaliveMs: 400 };
@@ -141,7 +133,7 @@ describe("several orchestrators", () => {
     assert.equal(sorted(await answers(client, 6)), "bbbccc");
     assert.deepEqual(events(), [`orchestrator.lost ${address(a)}`]);
     a.maxStreams = 100;
-    a.serve = answerAs("a");
+    a.serve = answerWith("a");
     await until(() => events().length === 2);
     assert.deepEqual(events()[1], `orchestrator.regained ${address(a)}`);
     assert.equal(sorted(await answers(client, 9)), "aaabbbccc");
@@ -161,9 +153,9 @@ describe("several orchestrators", () => {
     assert.ok(performance.now() - begunAt < 380);
     assert.equal(sorted(await answers(client, 6)), "bbbccc");
     assert.equal(held.length, 3);
-    for (const peer of held) answerAs("a")(peer);
+    for (const peer of held) answerWith("a")(peer);
     a.answers = true;
-    a.serve = answerAs("a");
+    a.serve = answerWith("a");
     assert.equal(sorted((await submissions).map(({ id }) => id).join("")), "abc");
     assert.equal(sorted(await answers(client, 9)), "aaabbbccc");
     assert.deepEqual(
@@ -183,7 +175,7 @@ describe("several orchestrators", () => {
     await a.next(frameType.ping);
     await b.next(frameType.ping);
     assert.equal(held.length, 3);
-    for (const peer of held) answerAs("x")(peer);
+    for (const peer of held) answerWith("x")(peer);
     await reads;
   });
 
@@ -194,10 +186,10 @@ describe("several orchestrators", () => {
     a.serve = (peer) => held.resolve(peer);
     const reads = Promise.all(Array.from({ length: 3 }, () => client.getWorkflow({})));
     const peer = await held.promise;
-    a.serve = answerAs("a");
+    a.serve = answerWith("a");
     peer.goaway(peer.streamId, 0);
     await until(() => a.connections.ever === 2);
-    answerAs("a")(peer);
+    answerWith("a")(peer);
     assert.equal(sorted((await reads).map(({ id }) => id).join("")), "abc");
     assert.equal(sorted(await answers(client, 9)), "aaabbbccc");
     assert.deepEqual(events(), []);

@@ -6,12 +6,10 @@ import type { CallOptions } from "@connectrpc/connect";
 import { errorAnswer } from "../../src/errors/error-answer.ts";
 import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
 import { suite } from "../support/gateway.ts";
-import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
+import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { richStatus } from "./grpc-cases.ts";
 import { transports } from "./transports.ts";
-
-const grpcHeader = { ":status": "200", "content-type": "application/grpc" };
 
 /** HTTP/2 CANCEL, and INTERNAL_ERROR. */
 const codes = { cancel: 8, internal: 2 };

@@ -8,19 +8,14 @@ import { createGrpcConnection } from "../../src/orchestrator/grpc-connection.ts"
 import { targetOf } from "../../src/orchestrator/grpc-target.ts";
 import { createGrpcTransport } from "../../src/orchestrator/grpc-transport.ts";
 import { suite } from "../support/gateway.ts";
-import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
+import { answerWith, frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { callCases } from "./grpc-cases.ts";
 import { readMaxBytes, transports } from "./transports.ts";
 
-const grpcHeader = { ":status": "200", "content-type": "application/grpc" };
 const ok = { "grpc-status": "0" };
 
-function answer(peer: Peer): void {
-  peer.header(grpcHeader);
-  peer.data(grpcMessage("w1"));
-  peer.header(ok, "ends");
-}
+const answer = answerWith("w1");
 
 /** A client over a connection whose sessions the test sees. */
 function watchedClient(url: string, options = {}) {

@@ -1,19 +1,13 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
-import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
+import { answerWith, frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { sockets, transports, until } from "./transports.ts";
-
-const grpcHeader = { ":status": "200", "content-type": "application/grpc" };
 
 /** HTTP/2 ENHANCE_YOUR_CALM. */
 const calm = 11;
 
-function answer(peer: Peer): void {
-  peer.header(grpcHeader);
-  peer.data(grpcMessage("w1"));
-  peer.header({ "grpc-status": "0" }, "ends");
-}
+const answer = answerWith("w1");
 
 /** A server that holds every call and answers no ping, and a client that finds that out. */
 async function startPair({ silenceMs = 40, pingTimeoutMs = 100 } = {}) {

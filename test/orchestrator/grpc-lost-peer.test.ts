@@ -1,20 +1,14 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
-import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
+import { answerWith, frameType, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { transports, until } from "./transports.ts";
-
-const grpcHeader = { ":status": "200", "content-type": "application/grpc" };
 
 /** How many streams at a time the server allows on a connection. */
 const limit = 10;
 
-function answer(peer: Peer): void {
-  peer.header(grpcHeader);
-  peer.data(grpcMessage("w1"));
-  peer.header({ "grpc-status": "0" }, "ends");
-}
+const answer = answerWith("w1");
 
 /**
  * A server that holds what it is asked, and a client with so many reads under way, the first `limit` of them on

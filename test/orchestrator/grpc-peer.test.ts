@@ -1,31 +1,20 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { GrpcBalancer } from "../../src/orchestrator/grpc-balancer.ts";
 import { targetOf } from "../../src/orchestrator/grpc-target.ts";
 import { startFrameServer } from "./frame-server.ts";
+import { startRawServer } from "./raw-server.ts";
 import { until } from "./transports.ts";
 
 const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
 const goaway = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
-/** A server that says `greeting` and hangs up, and the times at which it was connected to. */
-async function startFickle(greeting: Buffer) {
-  const triedAt: number[] = [];
-  const server = createServer((socket) => {
-    triedAt.push(performance.now());
-    socket.on("error", () => undefined);
+/** A server that says `greeting` and hangs up. */
+const startFickle = (greeting: Buffer) =>
+  startRawServer((socket) => {
     socket.write(greeting);
     socket.once("data", () => socket.end());
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    triedAt,
-    [Symbol.dispose]: () => void server.close(),
-  };
-}
 
 /** Servers, and one more that stands by. */
 async function balance(...urls: string[]) {
@@ -53,9 +42,9 @@ describe("one of several servers", () => {
     it(`is tried again with ever longer rests where it greets and ${how}`, async () => {
       using fickle = await startFickle(greeting);
       await using pair = await balance(fickle.url);
-      await until(() => fickle.triedAt.length === 4);
+      await until(() => fickle.connectedAt.length === 4);
       assert.equal(pair.balancer.count.all, 2);
-      const rests = fickle.triedAt.slice(1).map((at, i) => at - (fickle.triedAt[i] ?? 0));
+      const rests = fickle.connectedAt.slice(1).map((at, i) => at - (fickle.connectedAt[i] ?? 0));
       [0, 250, 500].forEach((rest, i) => assert.ok((rests[i] ?? 0) >= 0.75 * rest, `${rests.join()} ms`));
     }).timeout(10_000);
   }

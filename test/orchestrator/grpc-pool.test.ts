@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
-import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
+import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { FrameServer, Peer } from "./frame-server.ts";
 import { sockets, transports, until } from "./transports.ts";
-
-const grpcHeader = { ":status": "200", "content-type": "application/grpc" };
 
 /** Looks every 5 ms whether a session is of use. */
 const quick = { silenceMs: 20, pingTimeoutMs: 1000 };

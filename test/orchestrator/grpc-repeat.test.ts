@@ -4,11 +4,9 @@ import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
 import { suite } from "../support/gateway.ts";
 import { abortion } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
-import { grpcMessage, startFrameServer } from "./frame-server.ts";
+import { answerWith, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { transports } from "./transports.ts";
-
-const grpcHeader = { ":status": "200", "content-type": "application/grpc" };
 
 /** Ways to lose a call before any answer. */
 const losses: Record<string, (peer: Peer) => void> = {
@@ -96,11 +94,7 @@ describe("a gRPC call that is lost", () => {
       lose(peer);
     };
     it(`by ${what} after the answer began is made once more, without what had come of it`, async () => {
-      const count = serve(loseHalfway, (peer) => {
-        peer.header(grpcHeader);
-        peer.data(grpcMessage("w1"));
-        peer.header({ "grpc-status": "0" }, "ends");
-      });
+      const count = serve(loseHalfway, answerWith("w1"));
       assert.equal((await client().getWorkflow({})).id, "w1");
       assert.equal(count.attempts, 2);
     });

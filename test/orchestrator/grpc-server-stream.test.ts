@@ -9,11 +9,10 @@ import { createGrpcConnection } from "../../src/orchestrator/grpc-connection.ts"
 import { targetOf } from "../../src/orchestrator/grpc-target.ts";
 import { serverStreamFunction } from "../../src/orchestrator/grpc-stream-function.ts";
 import { suite } from "../support/gateway.ts";
-import { frameType, grpcMessage, startFrameServer } from "./frame-server.ts";
+import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { readMaxBytes, transports } from "./transports.ts";
 
-const grpcHeader = { ":status": "200", "content-type": "application/grpc" };
 const ok = { "grpc-status": "0" };
 
 /** The function under test, over a connection to `url`. */

@@ -1,0 +1,25 @@
+import { createServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+
+/** A server below HTTP/2, for a `using` of its own. */
+export interface RawServer extends Disposable {
+  readonly url: string;
+  /** When it was connected to each time, on the clock of `performance`. */
+  readonly connectedAt: readonly number[];
+}
+
+/** Starts one on a free port that does `act` with each connection. */
+export async function startRawServer(act: (socket: Socket) => void): Promise<RawServer> {
+  const connectedAt: number[] = [];
+  const server = createServer((socket) => {
+    connectedAt.push(performance.now());
+    socket.on("error", () => undefined);
+    act(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    connectedAt,
+    [Symbol.dispose]: () => void server.close(),
+  };
+}
