@@ -36,17 +36,18 @@ async function balance(...urls: string[]) {
 
 describe("one of several servers", () => {
   for (const [how, greeting] of [
-    ["hangs up", settings],
-    ["says goodbye", Buffer.concat([settings, goaway])],
+    ["hangs up", Buffer.alloc(0)],
+    ["greets and hangs up", settings],
+    ["greets and says goodbye", Buffer.concat([settings, goaway])],
   ] as const) {
-    it(`is tried again with ever longer rests where it greets and ${how}`, async () => {
+    it(`is tried again with ever longer rests where it ${how}`, async () => {
       using fickle = await startFickle(greeting);
       await using pair = await balance(fickle.url);
       await until(() => fickle.connectedAt.length === 4);
       assert.equal(pair.balancer.count.all, 2);
       const rests = fickle.connectedAt.slice(1).map((at, i) => at - (fickle.connectedAt[i] ?? 0));
       [0, 250, 500].forEach((rest, i) => assert.ok((rests[i] ?? 0) >= 0.75 * rest, `${rests.join()} ms`));
-    }).timeout(10_000);
+    });
   }
 
   it("is tried again where certificates change before it has answered", async () => {

@@ -1,0 +1,13 @@
+import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
+
+/** The names of those that answer so many reads, one after another; each answers with its own. */
+export async function answers(client: OrchestratorClient, count: number): Promise<string> {
+  let names = "";
+  for (let i = 0; i < count; i++) names += (await client.getWorkflow({})).id;
+  return names;
+}
+
+/** Names in the order of the alphabet. */
+export function sorted(names: string): string {
+  return names.split("").sort().join("");
+}
