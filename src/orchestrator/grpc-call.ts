@@ -3,9 +3,9 @@ import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader }
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GrpcConnection } from "./grpc-connection.ts";
 import { frameOf } from "./grpc-frames.ts";
+import { NotSentError } from "./grpc-movable-streams.ts";
 import { requestHeaders } from "./grpc-request.ts";
 import type { MetadataInit } from "./grpc-request.ts";
-import { NotSentError } from "./grpc-session.ts";
 import { headerError, isCancelled, statusError } from "./grpc-status.ts";
 
 /** What a call sends, and how long it may last. */

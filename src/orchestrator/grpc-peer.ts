@@ -34,8 +34,7 @@ export class GrpcPeer {
   readonly #options: GrpcPeerOptions;
   #isReached = false;
   #isTrying = false;
-  /** Whether its loss is told. */
-  #isTold = false;
+  #isLossTold = false;
   /** Failures in a row: being there for a moment breaks none. */
   #failures = 0;
   #reachedAt = 0;
@@ -50,8 +49,8 @@ export class GrpcPeer {
       reached: () => this.#reach(),
       lost: (reason?: Error) => {
         if (this.#isGone) return;
-        if (!this.#isTold) this.#tell("warn", "orchestrator.lost", reason);
-        this.#isTold = true;
+        if (!this.#isLossTold) this.#tell("warn", "orchestrator.lost", reason);
+        this.#isLossTold = true;
         this.#lose();
         // What has happened to one connection may have happened to the other, and is only not found yet.
         this.calls.check();
@@ -139,8 +138,8 @@ export class GrpcPeer {
   }
 
   #reach(): void {
-    if (this.#isTold) this.#tell("info", "orchestrator.regained");
-    this.#isTold = false;
+    if (this.#isLossTold) this.#tell("info", "orchestrator.regained");
+    this.#isLossTold = false;
     this.#isTrying = false;
     if (this.#isReached) return;
     this.#reachedAt = performance.now();

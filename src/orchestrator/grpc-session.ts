@@ -2,6 +2,7 @@ import { connect, constants } from "node:http2";
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders, Settings } from "node:http2";
 import type { Socket } from "node:net";
 import { GrpcLiveness } from "./grpc-liveness.ts";
+import { MovableStreams } from "./grpc-movable-streams.ts";
 import { connectSocket } from "./grpc-socket.ts";
 import type { GrpcTarget } from "./grpc-target.ts";
 
@@ -39,32 +40,21 @@ export interface GrpcPool {
   patience: number;
 }
 
-/** What a stream ends with of which the server has seen nothing. */
-export class NotSentError extends Error {
-  constructor(message: string, cause?: Error) {
-    super(message, { cause });
-    this.name = "NotSentError";
-  }
-}
-
 /** One HTTP/2 session: it knows how many streams it carries and may carry, and whether its peer is there. */
 export class GrpcSession {
   readonly #pool: GrpcPool;
   readonly #socket: Socket;
   readonly #session: ClientHttp2Session;
   readonly #liveness: GrpcLiveness;
-  /** The streams of calls that may be made again. */
-  readonly #repeatable = new Set<ClientHttp2Stream>();
+  readonly #movable = new MovableStreams();
   #limit: number;
   #streams = 0;
   #streamsEver = 0;
-  /** The streams that wait for the server's settings; undefined when those have come. */
-  #waiting: ClientHttp2Stream[] | undefined = [];
   #isLost = false;
   /** Why its connection ended, where that is known. */
   #reason: Error | undefined;
   /** Whether its end is told already, or is this side's own doing. */
-  #isTold = false;
+  #isEndTold = false;
   /** The bytes that it had received when it came into doubt; undefined before. */
   #bytesInDoubt: number | undefined;
 
@@ -91,7 +81,7 @@ export class GrpcSession {
       .on("remoteSettings", (settings: Settings) => this.#adopt(settings))
       .on("goaway", (code) => {
         this.#doubtOthers();
-        this.#isTold = true;
+        this.#isEndTold = true;
         pool.watch.left();
         // Too many pings: https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md
         if (code !== constants.NGHTTP2_ENHANCE_YOUR_CALM) return;
@@ -145,29 +135,25 @@ export class GrpcSession {
     this.#streams += 1;
     this.#streamsEver += 1;
     stream.on("close", () => this.#release(stream));
-    if (isRepeatable) this.#repeatable.add(stream);
-    this.#waiting?.push(stream);
+    this.#movable.add(stream, isRepeatable);
     this.#liveness.watch();
     return stream;
   }
 
   /** Takes no more streams, and ends with the last one. */
   retire(): void {
-    this.#isTold = true;
+    this.#isEndTold = true;
     this.#session.close();
   }
 
   /** Finds out now whether its peer is there. */
   check(): void {
-    if (!this.#isTold) this.#liveness.check();
+    if (!this.#isEndTold) this.#liveness.check();
   }
 
   /** Lets the calls that wait for the settings go to another server, where there is one. */
   giveBack(cause?: Error): void {
-    if (!this.#pool.watch.hasOthers()) return;
-    for (const stream of this.#waiting?.splice(0) ?? []) {
-      if (!stream.closed && !stream.destroyed) stream.destroy(new NotSentError("no connection", cause));
-    }
+    if (this.#pool.watch.hasOthers()) this.#movable.endWaiting(cause);
   }
 
   /** Ends it, and its streams, at once. */
@@ -179,7 +165,7 @@ export class GrpcSession {
 
   #release(stream: ClientHttp2Stream): void {
     this.#streams -= 1;
-    this.#repeatable.delete(stream);
+    this.#movable.remove(stream);
     if (!this.#session.destroyed || this.#isLost) return;
     // Before the call hears of it, which may then be made again.
     this.#isLost = true;
@@ -188,8 +174,8 @@ export class GrpcSession {
   }
 
   #tellLoss(): void {
-    if (this.#isTold) return;
-    this.#isTold = true;
+    if (this.#isEndTold) return;
+    this.#isEndTold = true;
     this.#pool.watch.lost(this.#reason);
   }
 
@@ -197,7 +183,7 @@ export class GrpcSession {
   #giveAway(reason: Error): void {
     if (!this.#pool.watch.hasStandIn()) return;
     this.#doubt();
-    for (const stream of this.#repeatable) stream.destroy(reason);
+    this.#movable.endRepeatable(reason);
     for (const session of this.#pool.sessions) session.giveBack(reason);
   }
 
@@ -218,14 +204,7 @@ export class GrpcSession {
   #adopt({ maxConcurrentStreams = Infinity }: Settings): void {
     this.#limit = maxConcurrentStreams;
     if (maxConcurrentStreams > 0) this.#pool.assumedLimit = maxConcurrentStreams;
-    const waiting = this.#waiting?.filter(({ closed, destroyed }) => !closed && !destroyed) ?? [];
-    const isNew = this.#waiting !== undefined;
-    this.#waiting = undefined;
-    for (const stream of waiting.slice(maxConcurrentStreams)) {
-      stream.destroy(
-        new NotSentError("the server allows fewer streams at a time than waited for its settings"),
-      );
-    }
+    const isNew = this.#movable.sendWaiting(maxConcurrentStreams);
     // A server that takes nothing here may take it on another session.
     if (maxConcurrentStreams === 0) this.#session.close();
     else if (isNew) this.#pool.watch.reached();
