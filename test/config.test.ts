@@ -1,46 +1,8 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { ConfigError, parseConfig, prefix, settingNames } from "../src/config.ts";
+import { parseConfig, prefix, settingNames } from "../src/config.ts";
 import type { Config } from "../src/config.ts";
-
-/** The environment with these settings, by their names without the prefix. */
-function environment(settings: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [prefix + name, value]));
-}
-
-const credentialFault = "must be one line of UTF-8 without control characters and byte order mark";
-
-/** What the files hold that a test reads. */
-const files: Readonly<Record<string, string>> = {
-  "/run/token": "s3cret!\n",
-  "/run/tokens": "new-token\r\nold-token\r\n",
-  "/run/id": "id\n",
-  "/run/key": "key",
-  "/run/empty": "\n",
-  "/run/ends": "id\n\n",
-  "/run/wrong": "hunter2 hunter2\nhunter2",
-};
-
-function readFile(path: string): string {
-  return files[path] ?? readFileSync(path, "utf8");
-}
-
-function configOf(settings: Record<string, string>): Config {
-  return parseConfig(environment(settings), readFile).config;
-}
-
-/** The lines of the one error that these settings raise, without its first. */
-function faultsOf(settings: Record<string, string>): string[] {
-  try {
-    parseConfig(environment(settings), readFile);
-  } catch (error) {
-    assert.ok(error instanceof ConfigError);
-    const [title, ...faults] = error.message.split("\n");
-    assert.equal(title, "the configuration is wrong:");
-    return faults.map((fault) => fault.trim());
-  }
-  return assert.fail("the settings were accepted");
-}
+import { readText } from "../src/settings/read-text.ts";
+import { configOf, environment, faultsOf } from "./support/environment.ts";
 
 const store = { R2_ENDPOINT: "http://store:9000", R2_ACCESS_KEY_ID: "id", R2_SECRET_ACCESS_KEY: "secret" };
 
@@ -89,11 +51,7 @@ const defaults: [name: string, text: string, read: (config: Config) => unknown, 
   ["SHUTDOWN_GRACE_SECONDS", "20", ({ shutdownGraceMs }) => shutdownGraceMs, 20_000],
 ];
 
-const notEndpoints = "must be http:// or https:// URLs without user, query and fragment, separated by commas";
 const tokenFault = "must be one word of printable ASCII, or two, separated by a comma";
-
-/** Times that may be none at all. */
-const mayBeZero = ["STALE_AUTH_SECONDS", "DRAIN_DELAY_SECONDS"];
 
 /** What has to be on for a default to be seen at all. */
 function around(name: string): Record<string, string> {
@@ -154,7 +112,7 @@ describe("parseConfig", () => {
         DRAIN_DELAY_SECONDS: "0",
         SHUTDOWN_GRACE_SECONDS: "3",
       }),
-      readFile,
+      readText,
     );
     assert.deepEqual(warnings, []);
     assert.deepEqual(config, {
@@ -194,120 +152,6 @@ describe("parseConfig", () => {
     });
   });
 
-  for (const [text, host, port] of [
-    ["[::]:8080", "::", 8080],
-    ["[::1]:65535", "::1", 65_535],
-    ["[::ffff:127.0.0.1]:1", "::ffff:127.0.0.1", 1],
-    ["localhost:80", "localhost", 80],
-  ] as const)
-    it(`binds to ${text}`, () => assert.deepEqual(configOf({ BIND_ADDR: text }).bind, { host, port }));
-
-  it("lets every origin in for a star", () => {
-    assert.equal(configOf({ CORS_ALLOWED_ORIGINS: "*" }).allowedOrigins, "*");
-  });
-
-  for (const [text, tokens] of [
-    ["any~printable!", ["any~printable!"]],
-    ["new,old", ["new", "old"]],
-    ["new, old", ["new", "old"]],
-    ["new\nold", ["new", "old"]],
-  ] as const)
-    it(`takes ${JSON.stringify(text)} for ${tokens.length} of the administrator's tokens`, () =>
-      assert.deepEqual(configOf({ API_TOKEN: text }).apiTokens, tokens));
-
-  const secondsFaults = (least: string): [string, string][] => [
-    ["soon", "must be a number of seconds"],
-    ["10s", "must be a number of seconds"],
-    ["NaN", "must be a number of seconds"],
-    ["Infinity", "must be a number of seconds"],
-    ["0x10", "must be a number of seconds"],
-    ["1e3", "must be a number of seconds"],
-    ...(least === "0" ? [] : [["0", `must be at least ${least}`] satisfies [string, string]]),
-    ["-1", `must be at least ${least}`],
-    ["86401", "must be at most 86400"],
-  ];
-  const faults: [name: string, value: string, message: string][] = [
-    ...["8080", ":8080", "host", "0.0.0.0:", "0.0.0.0:65536", "::1:80", "[::1]", "a b:80", "http://a:80"].map(
-      (value): [string, string, string] => [
-        "BIND_ADDR",
-        value,
-        "must be host:port, such as 0.0.0.0:8080 or [::]:8080",
-      ],
-    ),
-    ...[
-      "127.0.0.1:50051",
-      "grpc://a:1",
-      "http://",
-      "no url",
-      "http://u:p@a",
-      "http://a?b",
-      "http://a#b",
-    ].flatMap((value): [string, string, string][] => [
-      ["R2_ENDPOINT", value, "must be an http:// or https:// URL without user, query and fragment"],
-      ["ORCHESTRATOR_ENDPOINT", value, notEndpoints],
-      ["ORCHESTRATOR_ENDPOINT", `http://b:2,${value}`, notEndpoints],
-    ]),
-    ["ORCHESTRATOR_ENDPOINT", "http://a:1,", notEndpoints],
-    ...["http://a:1,https://b:1", "http://a:1/x,http://b:1/y", "http://a:1,http://b:1/y"].map(
-      (value): [string, string, string] => [
-        "ORCHESTRATOR_ENDPOINT",
-        value,
-        "must be URLs of one scheme and one path",
-      ],
-    ),
-    ...["", "two words", "schlüssel", "a,b,c", "a,", ",a", "a,,b", ",", "a,b c", " a", "a ", "a\n"].map(
-      (value): [string, string, string] => ["API_TOKEN", value, tokenFault],
-    ),
-    ["R2_ACCESS_KEY_ID", "two\nlines", credentialFault],
-    ["R2_SECRET_ACCESS_KEY", "two\nlines", credentialFault],
-    ["R2_ACCESS_KEY_ID", "\uFEFFid", credentialFault],
-    ["R2_SECRET_ACCESS_KEY", Buffer.from([0x6b, 0xe9]).toString(), credentialFault],
-    ["API_KEYS_ENABLED", "maybe", "must be true or false"],
-    ["AUTH_CACHE_MAX_ENTRIES", "many", "must be a number"],
-    ["AUTH_CACHE_MAX_ENTRIES", "1.5", "must be a whole number"],
-    ["AUTH_CACHE_MAX_ENTRIES", "0", "must be at least 1"],
-    ["AUTH_CACHE_MAX_ENTRIES", "1000001", "must be at most 1000000"],
-    ...[
-      "app.example",
-      "https://app.example/",
-      "https://app.example/path",
-      "https://app.example:443",
-      "HTTPS://app.example",
-      "https://App.example",
-      "https://u:p@app.example",
-      "ftp://app.example",
-      "null",
-      "*.example",
-      "https://*.example",
-      "https://app.example,*",
-      "https://app.example,",
-    ].map((value): [string, string, string] => [
-      "CORS_ALLOWED_ORIGINS",
-      value,
-      "must be * or origins without a path, separated by commas, such as https://app.example,http://localhost:3000",
-    ]),
-    ["R2_BUCKET", "a/b", "must be the name of a bucket: letters, digits and ._-"],
-    ["R2_BUCKET", "..", "must be the name of a bucket: letters, digits and ._-"],
-    ...["silent", "INFO", "30", "verbose"].map((value): [string, string, string] => [
-      "LOG_LEVEL",
-      value,
-      "must be one of trace, debug, info, warn, error, fatal",
-    ]),
-    ["LOG_FORMAT", "text", "must be one of auto, json, pretty"],
-    ...settingNames
-      .filter((name) => name.endsWith("_SECONDS"))
-      .flatMap((name) =>
-        secondsFaults(mayBeZero.includes(name) ? "0" : "0.001").map(
-          ([value, text]): [string, string, string] => [name, value, text],
-        ),
-      ),
-  ];
-  for (const [name, value, message] of faults)
-    it(`refuses ${name}=${JSON.stringify(value)}`, () => {
-      const credentials = name === "R2_ENDPOINT" ? { R2_ACCESS_KEY_ID: "a", R2_SECRET_ACCESS_KEY: "b" } : {};
-      assert.deepEqual(faultsOf({ ...credentials, [name]: value }), [`${prefix}${name} ${message}`]);
-    });
-
   it("wants credentials where there is an object store, and lists every fault in one message", () => {
     assert.deepEqual(faultsOf({ BIND_ADDR: "x", API_TOKEN: "", R2_ENDPOINT: "ftp://x", R2_BUCKET: "/" }), [
       `${prefix}BIND_ADDR must be host:port, such as 0.0.0.0:8080 or [::]:8080`,
@@ -324,54 +168,6 @@ describe("parseConfig", () => {
     assert.equal(configOf({ R2_ACCESS_KEY_ID: "a" }).objectStore, undefined);
   });
 
-  it("takes several orchestrators, with spaces between them or without", () => {
-    assert.deepEqual(
-      configOf({ ORCHESTRATOR_ENDPOINT: "http://a:1, http://b:2,http://[::1]:3" }).orchestratorEndpoints,
-      ["http://a:1", "http://b:2", "http://[::1]:3"],
-    );
-  });
-
-  it("reads secrets from files, without the line end at their end", () => {
-    const { apiTokens, objectStore } = configOf({
-      API_TOKEN_FILE: "/run/token",
-      R2_ENDPOINT: "http://store:9000",
-      R2_ACCESS_KEY_ID_FILE: "/run/id",
-      R2_SECRET_ACCESS_KEY_FILE: "/run/key",
-    });
-    assert.deepEqual(apiTokens, ["s3cret!"]);
-    assert.deepEqual([objectStore?.accessKeyId, objectStore?.secretAccessKey], ["id", "key"]);
-    assert.deepEqual(configOf({ API_TOKEN_FILE: "/run/tokens" }).apiTokens, ["new-token", "old-token"]);
-    assert.deepEqual(configOf({ API_TOKEN_FILE: "/run/token", API_TOKEN: "" }).apiTokens, ["s3cret!"]);
-  });
-
-  for (const name of ["API_TOKEN", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"]) {
-    const own = `${prefix}${name}_FILE`;
-    const wrong = name === "API_TOKEN" ? tokenFault : credentialFault;
-    for (const [path, fault] of [
-      ["/run/nothing", `${own} names a file that cannot be read: ENOENT`],
-      ["/", `${own} names a file that cannot be read: EISDIR`],
-      ["/run/empty", `${own} names a file that is empty`],
-      ["/run/ends", `${own} names a file whose content ${wrong}`],
-      ["/run/wrong", `${own} names a file whose content ${wrong}`],
-    ] as const)
-      it(`tells why ${name}_FILE=${path} is of no use, and repeats nothing of it`, () =>
-        assert.deepEqual(faultsOf({ [`${name}_FILE`]: path }), [fault]));
-
-    it(`refuses ${name} beside its file, and blames the one that is wrong`, () => {
-      const both = { [`${name}_FILE`]: "/run/id" };
-      const fault = `${own} must not be set, since ${name} is`;
-      assert.deepEqual(faultsOf({ ...both, [name]: "value" }), [fault]);
-      assert.deepEqual(faultsOf({ ...both, [name]: "\n\n" }), [`${prefix}${name} ${wrong}`, fault]);
-    });
-  }
-
-  it("wants a token where the name of its file is empty, which nobody means who means the default one", () => {
-    const fault = `${prefix}API_TOKEN_FILE must name a file where API_TOKEN is not set`;
-    assert.deepEqual(faultsOf({ API_TOKEN_FILE: "" }), [fault]);
-    assert.deepEqual(faultsOf({ API_TOKEN_FILE: "", API_TOKEN: "" }), [`${prefix}API_TOKEN ${tokenFault}`]);
-    assert.deepEqual(configOf({ API_TOKEN_FILE: "", API_TOKEN: "s3cret!" }).apiTokens, ["s3cret!"]);
-  });
-
   it("wants a drain delay that leaves some of the grace", () => {
     const message = `${prefix}DRAIN_DELAY_SECONDS must be less than SHUTDOWN_GRACE_SECONDS`;
     assert.deepEqual(faultsOf({ DRAIN_DELAY_SECONDS: "20" }), [message]);
@@ -385,7 +181,7 @@ describe("parseConfig", () => {
     const told = faultsOf(everything).join("\n");
     assert.ok(told.includes("API_TOKEN"));
     assert.ok(!told.includes("hunter2"));
-    const { warnings } = parseConfig(environment({ API_TOKE: secret }), readFile);
+    const { warnings } = parseConfig(environment({ API_TOKE: secret }), readText);
     assert.ok(!warnings.join("\n").includes("hunter2"));
   });
 
@@ -395,24 +191,14 @@ describe("parseConfig", () => {
       PATH: "/bin",
       BIND_ADDR: "x",
     };
-    assert.deepEqual(parseConfig(env, readFile).warnings, [
+    assert.deepEqual(parseConfig(env, readText).warnings, [
       `${prefix}ORCHESTRATOR_ENDPONT is not a setting; did you mean ${prefix}ORCHESTRATOR_ENDPOINT?`,
       `${prefix}R2_BUCKET_NAME is not a setting; did you mean ${prefix}R2_BUCKET?`,
     ]);
     assert.deepEqual(
-      parseConfig({ ...env, [`${prefix}BIND_ADDR`]: undefined }, readFile).config,
+      parseConfig({ ...env, [`${prefix}BIND_ADDR`]: undefined }, readText).config,
       configOf({}),
     );
-  });
-
-  it("keeps fractions of a second as whole milliseconds", () => {
-    const config = configOf({
-      ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "1.001",
-      DRAIN_DELAY_SECONDS: "0",
-      SHUTDOWN_GRACE_SECONDS: "0.0014",
-    });
-    assert.equal(config.rpcTimeoutMs, 1001);
-    assert.equal(config.shutdownGraceMs, 1);
   });
 
   it("returns a frozen configuration", () => {

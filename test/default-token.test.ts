@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
-import { parseConfig, prefix } from "../src/config.ts";
 import { warnOfDefaultToken } from "../src/default-token.ts";
 import { createLogger } from "../src/telemetry/logger.ts";
-import { readText } from "./support/gateway.ts";
+import { configOf } from "./support/environment.ts";
 import type { LogLine, TestSettings } from "./support/gateway.ts";
 
 /** What is told of these settings at once; `logged` emits each line, and `end` ends it. */
 function warn(settings: TestSettings, everyMs?: number) {
-  const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [prefix + name, value]));
   const printed: string[] = [];
   const lines: LogLine[] = [];
   const logged = new EventEmitter();
@@ -18,7 +16,7 @@ function warn(settings: TestSettings, everyMs?: number) {
       logged.emit("line");
     },
   });
-  const end = warnOfDefaultToken(parseConfig(env, readText).config, {
+  const end = warnOfDefaultToken(configOf(settings), {
     logger,
     print: (text) => printed.push(text),
     ...(everyMs === undefined ? {} : { everyMs }),

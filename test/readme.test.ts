@@ -4,13 +4,14 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
 import { parseConfig, prefix, settingNames } from "../src/config.ts";
+import { readText } from "../src/settings/read-text.ts";
 import { loadContract } from "../src/contract.ts";
 import { codeMeaning } from "../src/errors/codes.ts";
 import { defaultKeepalive } from "../src/orchestrator/grpc-connection.ts";
 import { looksPerSilence } from "../src/orchestrator/grpc-liveness.ts";
 import { demoApiKeys, parseSettings, settingPrefix } from "../src/sandbox/settings.ts";
 import { parseTracing, tracingVariables } from "../src/tracing/tracing-settings.ts";
-import { readText, startTestGateway, suite } from "./support/gateway.ts";
+import { startTestGateway, suite } from "./support/gateway.ts";
 import { blocks, operatorsPage, readme, section } from "./support/readme.ts";
 
 /** The rows of the table below a heading whose first cell matches `first`, each cell without its backticks. */

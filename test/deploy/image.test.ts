@@ -8,8 +8,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before } from "mocha";
-import { prefix } from "../../src/config.ts";
 import { settingPrefix } from "../../src/sandbox/settings.ts";
+import { environment } from "../support/environment.ts";
 import { readDockerfile } from "./dockerfile.ts";
 import { createImageFolder } from "./image-folder.ts";
 import type { ImageFolder } from "./image-folder.ts";
@@ -64,9 +64,6 @@ describe("what deploy/Dockerfile puts into the image", function () {
     throw new Error(`it ended, and said: ${said}`);
   }
 
-  const gatewaySettings = (settings: Record<string, string>) =>
-    Object.fromEntries(Object.entries(settings).map(([name, value]) => [prefix + name, value]));
-
   it("leaves out what only who calls the gateway needs", () => {
     assert.ok(existsSync("src/demo"));
     assert.ok(!existsSync(join(folder!.app, "src/demo")));
@@ -82,12 +79,9 @@ describe("what deploy/Dockerfile puts into the image", function () {
   });
 
   it("serves, tells its health, and stops with 0, as the image's user and with nothing else", async () => {
-    const gateway = run(
-      image.command,
-      gatewaySettings({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" }),
-    );
+    const gateway = run(image.command, environment({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" }));
     const url = await hear(gateway.child, /"event":"gateway.start","url":"([^"]+)"/);
-    const check = () => run(image.healthcheck, gatewaySettings({ BIND_ADDR: new URL(url).host })).ended;
+    const check = () => run(image.healthcheck, environment({ BIND_ADDR: new URL(url).host })).ended;
 
     for (const path of ["/v1/healthz", "/v1/openapi.json", "/docs", "/docs/swagger-ui-bundle.js", "/metrics"])
       assert.equal((await fetch(url + path)).status, 200, path);
@@ -102,7 +96,7 @@ describe("what deploy/Dockerfile puts into the image", function () {
     await using other = createServer((_req, res) => res.writeHead(503).end()).listen(0, "127.0.0.1");
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;
-    const { code } = await run(image.healthcheck, gatewaySettings({ BIND_ADDR: `127.0.0.1:${port}` })).ended;
+    const { code } = await run(image.healthcheck, environment({ BIND_ADDR: `127.0.0.1:${port}` })).ended;
     assert.equal(code, 1);
   });
 
@@ -114,7 +108,7 @@ describe("what deploy/Dockerfile puts into the image", function () {
     const orchestrator = await hear(sandbox.child, /orchestrator (\S+)/);
     const gateway = run(
       image.command,
-      gatewaySettings({ BIND_ADDR: "127.0.0.1:0", ORCHESTRATOR_ENDPOINT: orchestrator }),
+      environment({ BIND_ADDR: "127.0.0.1:0", ORCHESTRATOR_ENDPOINT: orchestrator }),
     );
     const url = await hear(gateway.child, /"event":"gateway.start","url":"([^"]+)"/);
     assert.equal((await fetch(`${url}/v1/readyz`)).status, 200);

@@ -4,10 +4,10 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import { parseConfig, prefix } from "../../src/config.ts";
 import { startGateway } from "../../src/gateway.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
-import { readText, suite } from "../support/gateway.ts";
+import { configOf } from "../support/environment.ts";
+import { suite } from "../support/gateway.ts";
 import { sendText } from "../support/raw-http.ts";
 import { workflowEvent, workflowIn } from "../support/samples.ts";
 import { startUpstream } from "../support/upstream.ts";
@@ -77,8 +77,7 @@ describe("secrets", () => {
       R2_ACCESS_KEY_ID: secrets.accessKeyId,
       R2_SECRET_ACCESS_KEY: secrets.secretAccessKey,
     };
-    const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [prefix + name, value]));
-    return startGateway(parseConfig(env, readText).config, logger, {
+    return startGateway(configOf(settings), logger, {
       patience: { tries: 1, backOffMs: () => 0, lingerMs: 1 },
     });
   });

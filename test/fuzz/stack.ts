@@ -1,8 +1,8 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { prefix } from "../../src/config.ts";
 import { startOrchestratorServer } from "../../src/sandbox/orchestrator-server.ts";
+import { environment } from "../support/environment.ts";
 import { serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
 import type { Known } from "./sound-parts.ts";
 import { soundUpstream } from "./sound-upstream.ts";
@@ -61,9 +61,8 @@ export async function startFuzzStack(): Promise<FuzzStack> {
 /** Runs `src/main.ts` with the probe in it. Of its log no more is kept than the last failure. */
 async function forkGateway(settings: Readonly<Record<string, string>>) {
   const coverage = process.env["NODE_V8_COVERAGE"];
-  const own = Object.entries(settings).map(([name, value]) => [prefix + name, value]);
   const child = fork(new URL("../../src/main.ts", import.meta.url), {
-    env: { ...(coverage ? { NODE_V8_COVERAGE: coverage } : {}), ...Object.fromEntries(own) },
+    env: { ...(coverage ? { NODE_V8_COVERAGE: coverage } : {}), ...environment(settings) },
     execArgv: ["--expose-gc", "--no-flush-bytecode", `--import=${new URL("probe.ts", import.meta.url).href}`],
     stdio: ["ignore", "pipe", "inherit", "ipc"],
     // Ctrl-C is for the fuzz, which stops the gateway in order.

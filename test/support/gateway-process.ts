@@ -3,7 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { prefix } from "../../src/config.ts";
+import { environment } from "./environment.ts";
 import type { LogLine, TestSettings } from "./gateway.ts";
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
@@ -31,11 +31,10 @@ export function runGateway(
   settings: TestSettings,
   { more = {}, execArgv = [] }: { more?: Record<string, string>; execArgv?: string[] } = {},
 ): GatewayProcess {
-  const own = Object.entries(settings).map(([name, value]) => [prefix + name, value]);
   // The collector of coverage is told where to leave what it found.
   const coverage = process.env["NODE_V8_COVERAGE"];
   const child = spawn(process.execPath, [...execArgv, main], {
-    env: { ...(coverage ? { NODE_V8_COVERAGE: coverage } : {}), ...Object.fromEntries(own), ...more },
+    env: { ...(coverage ? { NODE_V8_COVERAGE: coverage } : {}), ...environment(settings), ...more },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stderr = "";

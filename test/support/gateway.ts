@@ -1,10 +1,9 @@
 import { EventEmitter } from "node:events";
-import { readFileSync } from "node:fs";
 import { after, before } from "mocha";
-import { parseConfig, prefix } from "../../src/config.ts";
 import { startGateway } from "../../src/gateway.ts";
 import type { Gateway, GatewayOptions } from "../../src/gateway.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
+import { configOf } from "./environment.ts";
 
 /** The admin token of every gateway under test. */
 export const adminToken = "admin-token-of-the-tests";
@@ -30,9 +29,6 @@ export interface TestGateway {
 /** Settings by their names without the prefix, and variables of OpenTelemetry. */
 export type TestSettings = Record<string, string>;
 
-/** How a configuration reads files. */
-export const readText = (path: string) => readFileSync(path, "utf8");
-
 /** Starts a gateway on a free port; what it answers is checked against the contract. */
 export async function startTestGateway(
   settings: TestSettings = {},
@@ -45,9 +41,6 @@ export async function startTestGateway(
     SHUTDOWN_GRACE_SECONDS: "1",
     ...settings,
   };
-  const env = Object.fromEntries(
-    Object.entries(all).map(([name, value]) => [name.startsWith("OTEL_") ? name : prefix + name, value]),
-  );
   const written: string[] = [];
   const logged = new EventEmitter();
   const logger = createLogger({
@@ -56,7 +49,7 @@ export async function startTestGateway(
       logged.emit("line");
     },
   });
-  const gateway: Gateway = await startGateway(parseConfig(env, readText).config, logger, {
+  const gateway: Gateway = await startGateway(configOf(all), logger, {
     validateResponses: true,
     ...options,
   });

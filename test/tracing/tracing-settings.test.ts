@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ConfigError, parseConfig } from "../../src/config.ts";
 import { parseTracing } from "../../src/tracing/tracing-settings.ts";
-import { readText } from "../support/gateway.ts";
+import { readText } from "../../src/settings/read-text.ts";
 
 const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" };
 

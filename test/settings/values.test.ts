@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { prefix, settingNames } from "../../src/config.ts";
+import { configOf, faultsOf } from "../support/environment.ts";
+
+const credentialFault = "must be one line of UTF-8 without control characters and byte order mark";
+const notEndpoints = "must be http:// or https:// URLs without user, query and fragment, separated by commas";
+const tokenFault = "must be one word of printable ASCII, or two, separated by a comma";
+
+/** Times that may be none at all. */
+const mayBeZero = ["STALE_AUTH_SECONDS", "DRAIN_DELAY_SECONDS"];
+
+describe("parseConfig: values", () => {
+  for (const [text, host, port] of [
+    ["[::]:8080", "::", 8080],
+    ["[::1]:65535", "::1", 65_535],
+    ["[::ffff:127.0.0.1]:1", "::ffff:127.0.0.1", 1],
+    ["localhost:80", "localhost", 80],
+  ] as const)
+    it(`binds to ${text}`, () => assert.deepEqual(configOf({ BIND_ADDR: text }).bind, { host, port }));
+
+  it("lets every origin in for a star", () => {
+    assert.equal(configOf({ CORS_ALLOWED_ORIGINS: "*" }).allowedOrigins, "*");
+  });
+
+  for (const [text, tokens] of [
+    ["any~printable!", ["any~printable!"]],
+    ["new,old", ["new", "old"]],
+    ["new, old", ["new", "old"]],
+    ["new\nold", ["new", "old"]],
+  ] as const)
+    it(`takes ${JSON.stringify(text)} for ${tokens.length} of the administrator's tokens`, () =>
+      assert.deepEqual(configOf({ API_TOKEN: text }).apiTokens, tokens));
+
+  it("takes several orchestrators, with spaces between them or without", () => {
+    assert.deepEqual(
+      configOf({ ORCHESTRATOR_ENDPOINT: "http://a:1, http://b:2,http://[::1]:3" }).orchestratorEndpoints,
+      ["http://a:1", "http://b:2", "http://[::1]:3"],
+    );
+  });
+
+  it("keeps fractions of a second as whole milliseconds", () => {
+    const config = configOf({
+      ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "1.001",
+      DRAIN_DELAY_SECONDS: "0",
+      SHUTDOWN_GRACE_SECONDS: "0.0014",
+    });
+    assert.equal(config.rpcTimeoutMs, 1001);
+    assert.equal(config.shutdownGraceMs, 1);
+  });
+
+  const secondsFaults = (least: string): [string, string][] => [
+    ["soon", "must be a number of seconds"],
+    ["10s", "must be a number of seconds"],
+    ["NaN", "must be a number of seconds"],
+    ["Infinity", "must be a number of seconds"],
+    ["0x10", "must be a number of seconds"],
+    ["1e3", "must be a number of seconds"],
+    ...(least === "0" ? [] : [["0", `must be at least ${least}`] satisfies [string, string]]),
+    ["-1", `must be at least ${least}`],
+    ["86401", "must be at most 86400"],
+  ];
+  const faults: [name: string, value: string, message: string][] = [
+    ...["8080", ":8080", "host", "0.0.0.0:", "0.0.0.0:65536", "::1:80", "[::1]", "a b:80", "http://a:80"].map(
+      (value): [string, string, string] => [
+        "BIND_ADDR",
+        value,
+        "must be host:port, such as 0.0.0.0:8080 or [::]:8080",
+      ],
+    ),
+    ...[
+      "127.0.0.1:50051",
+      "grpc://a:1",
+      "http://",
+      "no url",
+      "http://u:p@a",
+      "http://a?b",
+      "http://a#b",
+    ].flatMap((value): [string, string, string][] => [
+      ["R2_ENDPOINT", value, "must be an http:// or https:// URL without user, query and fragment"],
+      ["ORCHESTRATOR_ENDPOINT", value, notEndpoints],
+      ["ORCHESTRATOR_ENDPOINT", `http://b:2,${value}`, notEndpoints],
+    ]),
+    ["ORCHESTRATOR_ENDPOINT", "http://a:1,", notEndpoints],
+    ...["http://a:1,https://b:1", "http://a:1/x,http://b:1/y", "http://a:1,http://b:1/y"].map(
+      (value): [string, string, string] => [
+        "ORCHESTRATOR_ENDPOINT",
+        value,
+        "must be URLs of one scheme and one path",
+      ],
+    ),
+    ...["", "two words", "schlüssel", "a,b,c", "a,", ",a", "a,,b", ",", "a,b c", " a", "a ", "a\n"].map(
+      (value): [string, string, string] => ["API_TOKEN", value, tokenFault],
+    ),
+    ["R2_ACCESS_KEY_ID", "two\nlines", credentialFault],
+    ["R2_SECRET_ACCESS_KEY", "two\nlines", credentialFault],
+    ["R2_ACCESS_KEY_ID", "\uFEFFid", credentialFault],
+    ["R2_SECRET_ACCESS_KEY", Buffer.from([0x6b, 0xe9]).toString(), credentialFault],
+    ["API_KEYS_ENABLED", "maybe", "must be true or false"],
+    ["AUTH_CACHE_MAX_ENTRIES", "many", "must be a number"],
+    ["AUTH_CACHE_MAX_ENTRIES", "1.5", "must be a whole number"],
+    ["AUTH_CACHE_MAX_ENTRIES", "0", "must be at least 1"],
+    ["AUTH_CACHE_MAX_ENTRIES", "1000001", "must be at most 1000000"],
+    ...[
+      "app.example",
+      "https://app.example/",
+      "https://app.example/path",
+      "https://app.example:443",
+      "HTTPS://app.example",
+      "https://App.example",
+      "https://u:p@app.example",
+      "ftp://app.example",
+      "null",
+      "*.example",
+      "https://*.example",
+      "https://app.example,*",
+      "https://app.example,",
+    ].map((value): [string, string, string] => [
+      "CORS_ALLOWED_ORIGINS",
+      value,
+      "must be * or origins without a path, separated by commas, such as https://app.example,http://localhost:3000",
+    ]),
+    ["R2_BUCKET", "a/b", "must be the name of a bucket: letters, digits and ._-"],
+    ["R2_BUCKET", "..", "must be the name of a bucket: letters, digits and ._-"],
+    ...["silent", "INFO", "30", "verbose"].map((value): [string, string, string] => [
+      "LOG_LEVEL",
+      value,
+      "must be one of trace, debug, info, warn, error, fatal",
+    ]),
+    ["LOG_FORMAT", "text", "must be one of auto, json, pretty"],
+    ...settingNames
+      .filter((name) => name.endsWith("_SECONDS"))
+      .flatMap((name) =>
+        secondsFaults(mayBeZero.includes(name) ? "0" : "0.001").map(
+          ([value, text]): [string, string, string] => [name, value, text],
+        ),
+      ),
+  ];
+  for (const [name, value, message] of faults)
+    it(`refuses ${name}=${JSON.stringify(value)}`, () => {
+      const credentials = name === "R2_ENDPOINT" ? { R2_ACCESS_KEY_ID: "a", R2_SECRET_ACCESS_KEY: "b" } : {};
+      assert.deepEqual(faultsOf({ ...credentials, [name]: value }), [`${prefix}${name} ${message}`]);
+    });
+});

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { ConfigError, parseConfig, prefix } from "../../src/config.ts";
+import type { Config } from "../../src/config.ts";
+import { readText } from "../../src/settings/read-text.ts";
+import type { ReadFile } from "../../src/settings/secret-files.ts";
+import type { TestSettings } from "./gateway.ts";
+
+/** The environment that holds these settings. */
+export function environment(settings: TestSettings): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [name.startsWith("OTEL_") ? name : prefix + name, value]),
+  );
+}
+
+/** What the gateway makes of them. */
+export function configOf(settings: TestSettings, readFile: ReadFile = readText): Config {
+  return parseConfig(environment(settings), readFile).config;
+}
+
+/** The lines of the one error that these settings raise, without its first. */
+export function faultsOf(settings: TestSettings, readFile: ReadFile = readText): string[] {
+  try {
+    configOf(settings, readFile);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    const [title, ...faults] = error.message.split("\n");
+    assert.equal(title, "the configuration is wrong:");
+    return faults.map((fault) => fault.trim());
+  }
+  return assert.fail("the settings were accepted");
+}
