@@ -1,18 +1,14 @@
 import assert from "node:assert/strict";
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
-import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { startChild } from "../../src/sandbox/dev-child.ts";
-import { localUrl } from "../../src/sandbox/dev-welcome.ts";
 import { describeWithRealS3 } from "../support/s3-servers.ts";
 import { jsonPost, oneStep, sha256 } from "../support/samples.ts";
 import { terminalSuite } from "../support/terminal.ts";
-import { takePort, withTemporaryFolder } from "./support.ts";
+import { takePort } from "./support.ts";
 
 const run = promisify(execFile);
 const file = fileURLToPath(new URL("../../src/sandbox/dev.ts", import.meta.url));
@@ -109,9 +105,10 @@ describe("dev", function () {
   it("says no more of the gateway than it is told to, and starts all the same", async () => {
     const dev = await startDev({ FOLDFORGE_GATEWAY__LOG_LEVEL: "fatal" });
     await dev.ready();
-    assert.ok(!dev.stdout.said.includes("http.request"));
+    await (await fetch(`${dev.url}/v1/healthz`)).text();
     process.kill(dev.pid, "SIGINT");
     await dev.closed;
+    assert.ok(!dev.stdout.said.includes("http.request"));
   });
 
   describeWithRealS3("dev", (access) => {
@@ -253,41 +250,4 @@ describe("dev", function () {
       /^dev: these settings are wrong:\n {2}FOLDFORGE_SANDBOX__STEP_SECONDS: .+\n$/,
     );
   });
-});
-
-describe("startChild", () => {
-  it("kills a program that does not stop when it is asked to", async () => {
-    await withTemporaryFolder(async (folder) => {
-      const stubborn = join(folder, "stubborn.js");
-      await writeFile(
-        stubborn,
-        'process.on("SIGTERM", () => {}); setInterval(() => {}, 1e6); console.log("up");',
-      );
-      const child = startChild({ execPath: process.execPath, file: stubborn, env: {}, patienceMs: 50 });
-      await child.hear(/up/);
-      const stopping = child.stop();
-      assert.equal(child.stop(), stopping);
-      await stopping;
-      assert.deepEqual(await child.ended, { code: null, how: "SIGKILL" });
-    });
-  });
-
-  it("tells of a program that ends before it is heard", async () => {
-    await withTemporaryFolder(async (folder) => {
-      const short = join(folder, "short.js");
-      await writeFile(short, "process.exit(3);");
-      const child = startChild({ execPath: process.execPath, file: short, env: {}, patienceMs: 50 });
-      assert.equal(await child.hear(/up/), undefined);
-      assert.deepEqual(await child.ended, { code: 3, how: "exit code 3" });
-    });
-  });
-});
-
-describe("localUrl", () => {
-  for (const [listening, reached] of [
-    ["http://0.0.0.0:8080", "http://127.0.0.1:8080"],
-    ["http://[::]:8080", "http://[::1]:8080"],
-    ["http://127.0.0.1:8080", "http://127.0.0.1:8080"],
-  ] as const)
-    it(`reaches ${listening} at ${reached}`, () => assert.equal(localUrl(listening), reached));
 });
