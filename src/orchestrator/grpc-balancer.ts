@@ -67,7 +67,8 @@ export class GrpcBalancer {
   }
 
   #connection(kind: "calls" | "streams"): GrpcConnection {
-    const triesNow = () => Math.max(2, this.#list.length + 1);
+    // Each of several twice: of one that has just come back, a connection may still be about to be refused.
+    const triesNow = () => (this.#list.length > 1 ? 2 * this.#list.length + 1 : 2);
     return {
       get tries() {
         return triesNow();
