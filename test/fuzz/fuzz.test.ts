@@ -35,15 +35,19 @@ describe("the gateway, fuzzed", function () {
           nextSeed += 1;
         }
       },
-      /** The memory in use once small requests have taken the place of the large ones that came last. */
+      /** The least memory in use of three looks, each once small requests have taken the place of what came last. */
       async memoryInUse() {
         const headers = [
           ["Host", "gateway"],
           ["Authorization", `Bearer ${stack.known.adminToken}`],
         ] as const;
         const request = { method: "GET", target: "/v1/workflows/w1", version: "HTTP/1.1", headers };
-        for (let count = 0; count < 100; count += 1) await client.send(request);
-        return stack.memoryInUse();
+        const looks: number[] = [];
+        while (looks.length < 3) {
+          for (let count = 0; count < 100; count += 1) await client.send(request);
+          looks.push(await stack.memoryInUse());
+        }
+        return Math.min(...looks);
       },
       async close() {
         fuzz.close();
@@ -57,11 +61,7 @@ describe("the gateway, fuzzed", function () {
     await here().run(warmUp);
     const before = await here().memoryInUse();
     await here().run(measured);
-    let growth = Infinity;
-    // What is only not let go of yet goes with more requests; what is kept stays.
-    for (let look = 0; look < 5 && growth >= maxGrowth; look += 1) {
-      growth = (await here().memoryInUse()) - before;
-    }
+    const growth = (await here().memoryInUse()) - before;
     assert.ok(growth < maxGrowth, `memory has grown by ${growth} bytes`);
   });
 
