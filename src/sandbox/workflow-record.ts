@@ -1,9 +1,11 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary, type UnknownField } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import {
   StepStatusSchema,
   WorkflowSchema,
+  WorkflowSpecSchema,
   type Step,
   type StepStatus,
   type Workflow,
@@ -16,8 +18,12 @@ export interface WorkflowRecord {
   /** Who submitted it; undefined when nobody in particular. */
   readonly principal: string | undefined;
   readonly log: EventLog;
+  readonly spec: WorkflowSpec;
   readonly steps: readonly Step[];
-  /** As it stands now. A change replaces it, so what was read stays as it was read. */
+  /**
+   * As it stands now. A change replaces it, so what was read stays as it was read. Its spec is there as bytes, among the
+   * fields that are not known: it never changes, may hold hundreds of thousands of values, and is sent with each update.
+   */
   readonly workflow: Workflow;
   status(stepId: string): StepStatus;
   updateStep(stepId: string, change: Partial<Omit<StepStatus, "$typeName" | "$unknown" | "stepId">>): void;
@@ -38,6 +44,11 @@ export function isTerminalState(state: JobState): boolean {
   return state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED;
 }
 
+function encodedSpec(spec: WorkflowSpec): UnknownField {
+  const data = new BinaryWriter().bytes(toBinary(WorkflowSpecSchema, spec)).finish();
+  return { no: WorkflowSchema.field.spec.number, wireType: WireType.LengthDelimited, data };
+}
+
 /** Builds a QUEUED workflow whose log holds that as its first event. */
 export function createWorkflowRecord({ id, principal, spec, now }: NewWorkflow): WorkflowRecord {
   const log = createEventLog(id);
@@ -45,14 +56,10 @@ export function createWorkflowRecord({ id, principal, spec, now }: NewWorkflow):
   const stepStatuses = spec.steps.map((step) =>
     create(StepStatusSchema, { stepId: step.id, state: JobState.QUEUED }),
   );
-  let workflow = create(WorkflowSchema, {
-    id,
-    spec,
-    state: JobState.QUEUED,
-    stepStatuses,
-    createdAt,
-    updatedAt: createdAt,
-  });
+  let workflow: Workflow = {
+    ...create(WorkflowSchema, { id, state: JobState.QUEUED, stepStatuses, createdAt, updatedAt: createdAt }),
+    $unknown: [encodedSpec(spec)],
+  };
   log.append({ case: "workflowUpdate", value: workflow }, createdAt);
 
   function status(stepId: string): StepStatus {
@@ -64,6 +71,7 @@ export function createWorkflowRecord({ id, principal, spec, now }: NewWorkflow):
   return {
     principal,
     log,
+    spec,
     steps: spec.steps,
     get workflow() {
       return workflow;

@@ -33,7 +33,7 @@ const maxPageSize = 100;
 
 function matches(record: WorkflowRecord, request: ListWorkflowsRequest, scope: Scope): boolean {
   const { stateFilter = JobState.UNSPECIFIED, labelSelector } = request;
-  const labels = record.workflow.spec?.labels ?? {};
+  const { labels } = record.spec;
   return (
     (scope === undefined || record.principal === scope) &&
     (stateFilter === JobState.UNSPECIFIED || record.workflow.state === stateFilter) &&
@@ -63,8 +63,7 @@ export function createWorkflowStore(now: () => number): WorkflowStore {
       const key = idempotencyKey === "" ? undefined : JSON.stringify([scope ?? null, idempotencyKey]);
       const earlier = key === undefined ? undefined : recordByKey.get(key);
       if (earlier !== undefined) {
-        if (earlier.workflow.spec && equals(WorkflowSpecSchema, earlier.workflow.spec, spec))
-          return { record: earlier, isNew: false };
+        if (equals(WorkflowSpecSchema, earlier.spec, spec)) return { record: earlier, isNew: false };
         throw new ConnectError("the idempotency key was used for another workflow", Code.AlreadyExists);
       }
       const id = randomUUID();
