@@ -1,9 +1,11 @@
-import { hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { Response } from "express";
 
-/** An entity tag of `content`: weak, since it stays the same however the content is compressed (RFC 9110 §8.8.3.3). */
-export function weakETag(content: string | Uint8Array): string {
-  return `W/"${hash("sha256", content, "base64url")}"`;
+/** An entity tag of `content`, which may come in pieces: weak, since it stays the same however the content is compressed (RFC 9110 §8.8.3.3). */
+export function weakETag(content: readonly Uint8Array[]): string {
+  const hash = createHash("sha256");
+  for (const piece of content) hash.update(piece);
+  return `W/"${hash.digest("base64url")}"`;
 }
 
 /** Whether an `If-None-Match` names a representation (RFC 9110 §13.1.2): `*`, or a list that is compared weakly. */
@@ -17,7 +19,11 @@ export function matchesAny(ifNoneMatch: string, etag: string | undefined): boole
  * Gives the answer its validator, to be asked about at every use, and answers 304 where the client has what it stands
  * for already (RFC 9110 §13.1.2). Returns whether it did.
  */
-export function answersNotModified(res: Response, etag: string, visibility: "public" | "private"): boolean {
+export function answersNotModified(
+  res: Response<never>,
+  etag: string,
+  visibility: "public" | "private",
+): boolean {
   res.setHeader("ETag", etag);
   res.setHeader("Cache-Control", `${visibility}, no-cache`);
   const ifNoneMatch = res.req.get("If-None-Match");

@@ -12,6 +12,7 @@ import {
   bearerTokens,
   bindAddress,
   bucketName,
+  bytes,
   count,
   credential,
   endpointList,
@@ -42,6 +43,10 @@ export interface Config {
   readonly allowedOrigins: AllowedOrigins | undefined;
   readonly maxRequestsInFlight: number;
   readonly maxEventStreams: number;
+  /** Most bytes that wait for clients, in the messages for them and on their connections. */
+  readonly maxBufferedBytes: number;
+  /** Largest message of a submission. */
+  readonly maxRequestBytes: number;
   /** They differ in nothing but host and port. */
   readonly orchestratorEndpoints: readonly string[];
   /** The files for TLS with them; undefined where Node's own authorities will do. */
@@ -85,11 +90,13 @@ const settings = z.object({
   MAX_EVENT_STREAMS: count.prefault("10000"),
   MAX_DOWNLOADS: count.prefault("1000"),
   MAX_REQUESTS_IN_FLIGHT: count.prefault("512"),
+  MAX_BUFFERED_BYTES: bytes.prefault("134217728"),
   ORCHESTRATOR_ENDPOINT: endpointList.prefault("http://127.0.0.1:50051"),
   ORCHESTRATOR_CA_FILE: z.string().optional(),
   ORCHESTRATOR_CLIENT_CERT_FILE: z.string().optional(),
   ORCHESTRATOR_CLIENT_KEY_FILE: z.string().optional(),
   ORCHESTRATOR_RPC_TIMEOUT_SECONDS: seconds.prefault("10"),
+  ORCHESTRATOR_MAX_REQUEST_BYTES: bytes.prefault("4194304"),
   ORCHESTRATOR_PING_TIMEOUT_SECONDS: seconds.prefault("2"),
   ORCHESTRATOR_KEEPALIVE_SECONDS: seconds.prefault("30"),
   ...secrets,
@@ -199,6 +206,8 @@ function configFrom(
     allowedOrigins: values.CORS_ALLOWED_ORIGINS,
     maxRequestsInFlight: values.MAX_REQUESTS_IN_FLIGHT,
     maxEventStreams: values.MAX_EVENT_STREAMS,
+    maxBufferedBytes: values.MAX_BUFFERED_BYTES,
+    maxRequestBytes: values.ORCHESTRATOR_MAX_REQUEST_BYTES,
     orchestratorEndpoints: values.ORCHESTRATOR_ENDPOINT,
     orchestratorTls,
     rpcTimeoutMs: values.ORCHESTRATOR_RPC_TIMEOUT_SECONDS,

@@ -9,6 +9,8 @@ import { createQuota } from "./auth/quota.ts";
 import type { Config } from "./config.ts";
 import { loadContract } from "./contract.ts";
 import type { Contract, Path } from "./contract.ts";
+import { BufferedBytes } from "./edge/buffered-bytes.ts";
+import { ByteSemaphore } from "./edge/byte-semaphore.ts";
 import { allowCrossOrigin } from "./edge/cross-origin.ts";
 import { createShedding } from "./edge/overload.ts";
 import { originForm } from "./middleware/origin-form.ts";
@@ -26,7 +28,9 @@ import { defaultCare, OpenStreams } from "./sse/open-streams.ts";
 import type { StreamCare } from "./sse/open-streams.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import type { Logger } from "./telemetry/logger.ts";
+import { TaskQueue } from "./task-queue.ts";
 import { startTracing } from "./tracing/start-tracing.ts";
+import { createWriteJson } from "./write-json.ts";
 
 /** A gateway that is serving. */
 export interface Gateway {
@@ -47,6 +51,15 @@ function reserveOf(graceMs: number): number {
 
 /** Longest wait for spans that are still to be exported, in milliseconds: a collector that is down is not waited for. */
 const maxFlushMs = 3000;
+
+/** The largest message that is received, and the largest page of workflows, in bytes: of little memory, a share. */
+const maxMessageBytes = 64 * 1024 * 1024;
+const maxPageBytes = 16 * 1024 * 1024;
+const messageShare = 1 / 2;
+const pageShare = 1 / 8;
+
+/** How much more memory there is for the searches that streams make, which hold an event meanwhile. */
+const searchShare = 1 / 8;
 
 /** What a test may set and a deployment may not, but for the registry. */
 export interface GatewayOptions {
@@ -72,7 +85,16 @@ export async function startGateway(
   const { version } = contract.document.info;
   const tracing = config.tracing && (await startTracing(config.tracing, { ...config, version, logger }));
   const metrics = createMetrics(options.registry);
+  const { maxBufferedBytes } = config;
+  const buffered = new BufferedBytes({
+    limit: maxBufferedBytes,
+    stallTimeoutMs: config.server.stallTimeoutMs,
+    onCut: metrics.countSlowClientCut,
+  });
+  const tasks = new TaskQueue();
   const orchestrator = createOrchestrator(config.orchestratorEndpoints, {
+    memory: buffered,
+    readMaxBytes: Math.min(maxMessageBytes, messageShare * maxBufferedBytes),
     keepalive: config.keepalive,
     tls: config.orchestratorTls,
     logger,
@@ -113,7 +135,13 @@ export async function startGateway(
     bucket: config.bucket,
     store,
     streams,
+    searchMemory: new ByteSemaphore(searchShare * maxBufferedBytes),
     patience: options.patience ?? defaultPatience,
+    tasks,
+    writeJson: createWriteJson(tasks, logger),
+    noteBuffered: (socket) => buffered.note(socket),
+    maxRequestBytes: config.maxRequestBytes,
+    maxPageBytes: Math.min(maxPageBytes, pageShare * maxBufferedBytes),
     stepAside: shedding.stepAside,
     logger,
     metrics,
@@ -143,6 +171,7 @@ export async function startGateway(
   const server = await startServer(originForm(listener), {
     bind: config.bind,
     limits,
+    buffered,
     logger,
     metrics,
   }).catch(async (error: unknown) => {
@@ -159,6 +188,8 @@ export async function startGateway(
     downloads: () => store?.underWay ?? 0,
     downloadsLimit: config.objectStore?.maxDownloads ?? 0,
     cachedVerdicts: () => keys?.kept() ?? { good: 0, denied: 0 },
+    bufferedBytes: () => buffered.memory.used,
+    bufferedBytesLimit: maxBufferedBytes,
     orchestrators: () => orchestrator.count().all,
     orchestratorsReached: () => orchestrator.count().reached,
   });

@@ -7,37 +7,76 @@ import type { Locals } from "./locals.ts";
 /** Longer JSON is compressed where the client asks for that, in bytes. */
 const longestPlain = 1024;
 
+/** Up to this size, in bytes, a body is sent in one piece with the headers. */
+const onePieceBytes = 16 * 1024;
+
+/** What a body is sent of: JSON in UTF-8, in pieces. */
+type JsonBytes = readonly Uint8Array[];
+
 /**
- * Answers with `text`, which is JSON, under the status that is set; where `isConditional`, with 304 to a client that
- * has it.
+ * Answers with JSON under the status that is set; a GET that the contract calls conditional with 304, where the client
+ * has it. A promise resolves when nothing of `json` is needed any more.
  */
-export function sendJsonText(res: Response, text: string, isConditional = false): void {
-  const length = Buffer.byteLength(text);
+export function sendJsonBytes(
+  res: Response<never, Partial<Locals>>,
+  json: JsonBytes,
+): Promise<void> | undefined {
+  res.locals.checkJson?.(JSON.parse(Buffer.concat(json).toString()));
+  return res.headersSent ? undefined : write(res, json);
+}
+
+function write(res: Response<never, Partial<Locals>>, json: JsonBytes): Promise<void> | undefined {
+  const length = json.reduce((sum, piece) => sum + piece.length, 0);
+  const coding = begin(res, json, length);
+  if (coding === "not-modified") return undefined;
+  if (coding !== undefined) return sendEncoded(res, json, coding);
+  res.setHeader("Content-Length", length);
+  if (length <= onePieceBytes) {
+    // The same bytes as text, which Node puts behind the headers in one write.
+    res.end(Buffer.concat(json).toString("latin1"), "latin1");
+    return undefined;
+  }
+  res.cork();
+  for (const piece of json) res.write(piece);
+  res.uncork();
+  res.end();
+  return undefined;
+}
+
+/** Sets the headers; tells the coding to send it in, or that a 304 was sent. */
+function begin(
+  res: Response<never, Partial<Locals>>,
+  json: JsonBytes,
+  length: number,
+): Coding | "not-modified" | undefined {
   const isLong = length > longestPlain;
   // Before a 304, which says it too (RFC 9110 §15.4.5).
   if (isLong) res.vary("Accept-Encoding");
-  if (isConditional && answersNotModified(res, weakETag(text), "private")) return;
+  const isConditional = res.locals.isConditional === true && res.statusCode === 200;
+  if (isConditional && answersNotModified(res, weakETag(json), "private")) return "not-modified";
   res.setHeader("Content-Type", "application/json; charset=utf-8");
-  const coding = isLong ? codingFor(res.req) : undefined;
-  if (coding !== undefined) {
-    // By now nobody waits for it but the client: what fails goes the way of every error.
-    sendEncoded(res, text, coding).catch((error: unknown) => res.req.next?.(error));
-    return;
-  }
-  res.setHeader("Content-Length", length);
-  res.end(text);
+  return isLong ? codingFor(res.req) : undefined;
 }
 
-async function sendEncoded(res: Response, text: string, coding: Coding): Promise<void> {
-  const bytes = await encode(Buffer.from(text), coding, "fast");
+async function sendEncoded(res: Response<never>, json: JsonBytes, coding: Coding): Promise<void> {
+  const bytes = await encode(Buffer.concat(json), coding, "fast");
   res.setHeader("Content-Encoding", coding);
   res.setHeader("Content-Length", bytes.length);
   res.end(bytes);
 }
 
+/** Answers with `text`, which is JSON, whatever the contract says of it. */
+export function sendJsonText(res: Response<never, Partial<Locals>>, text: string): void {
+  write(res, [Buffer.from(text)])?.catch(passOn(res));
+}
+
+/** By then nobody waits for a response but its client: what fails goes the way of every error. */
+function passOn({ req }: Response<never>): (error: unknown) => void {
+  return (error) => req.next?.(error);
+}
+
 /** Answers with `body` as JSON; takes the place of Express's `res.json`, which does so with more settings. */
 export function sendJson<Res extends Response<unknown, Partial<Locals>>>(this: Res, body: unknown): Res {
-  const isConditional = this.locals.isConditional === true && this.statusCode === 200;
-  sendJsonText(this, JSON.stringify(body), isConditional);
+  sendJsonBytes(this, [Buffer.from(JSON.stringify(body))])?.catch(passOn(this));
   return this;
 }

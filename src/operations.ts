@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { ConsumeQuota } from "./auth/quota.ts";
 import type { ObjectStore } from "./artifacts/object-store.ts";
@@ -17,12 +18,15 @@ import {
   submitWorkflow,
 } from "./handlers/workflows.ts";
 import type { OrchestratorClient } from "./orchestrator/client.ts";
+import type { MessageMemory } from "./orchestrator/message-memory.ts";
 import type { ProbeReadiness } from "./orchestrator/readiness.ts";
 import type { Reference } from "./reference/reference.ts";
 import type { Patience } from "./sse/follow-workflow.ts";
 import type { OpenStreams } from "./sse/open-streams.ts";
+import type { TaskQueue } from "./task-queue.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
+import type { WriteJson } from "./write-json.ts";
 
 /** Everything the handlers call. */
 interface Services {
@@ -35,7 +39,13 @@ interface Services {
   readonly bucket: string;
   readonly store: ObjectStore | undefined;
   readonly streams: OpenStreams;
+  readonly searchMemory: MessageMemory;
   readonly patience: Patience;
+  readonly tasks: TaskQueue;
+  readonly writeJson: WriteJson;
+  readonly noteBuffered: (socket: Socket) => void;
+  readonly maxRequestBytes: number;
+  readonly maxPageBytes: number;
   readonly stepAside: (res: ServerResponse) => () => Promise<void>;
   readonly logger: Logger;
   readonly metrics: Metrics;

@@ -3,9 +3,9 @@ import type { RequestListener, Server } from "node:http";
 import { Server as NetServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { setImmediate as endOfTurn } from "node:timers/promises";
+import { BufferedBytes } from "./edge/buffered-bytes.ts";
 import { Connections } from "./edge/connections.ts";
 import { createRefusedBytes } from "./edge/refused-bytes.ts";
-import { StallWatch } from "./edge/stall-watch.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { createThrottledWarning } from "./telemetry/throttled-warning.ts";
@@ -28,6 +28,8 @@ interface ServerOptions {
   /** 0: any free port. */
   readonly bind: { readonly host: string; readonly port: number };
   readonly limits: ServerLimits;
+  /** What bounds the bytes that wait for clients; without it nothing does. */
+  readonly buffered?: BufferedBytes;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -56,7 +58,7 @@ const maxHeaderSize = 32 * 1024;
 /** Serves `app`; rejects when it cannot listen. */
 export async function startServer(
   app: RequestListener,
-  { bind, limits, logger, metrics }: ServerOptions,
+  { bind, limits, buffered = unbounded(limits), logger, metrics }: ServerOptions,
 ): Promise<RunningServer> {
   const connections = new Connections(app);
   const refused = createRefusedBytes(connections, logger, metrics);
@@ -93,8 +95,7 @@ export async function startServer(
     if (!waitsForUs) socket.destroy();
   }
 
-  const stalls = new StallWatch(limits.stallTimeoutMs);
-  const watch = setInterval(() => stalls.check(connections.sockets), slowCheckMs).unref();
+  const watch = setInterval(() => buffered.check(connections.sockets), slowCheckMs).unref();
   server.once("close", () => clearInterval(watch));
 
   await new Promise<void>((resolve, reject) => {
@@ -111,6 +112,10 @@ export async function startServer(
       return closeServer(server, connections, graceMs);
     },
   };
+}
+
+function unbounded({ stallTimeoutMs }: ServerLimits): BufferedBytes {
+  return new BufferedBytes({ limit: Infinity, stallTimeoutMs });
 }
 
 function urlOf(server: Server): string {

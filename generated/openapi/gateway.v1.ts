@@ -386,10 +386,16 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * @description Where a workflow or a step stands. `SUCCEEDED`, `FAILED` and `CANCELLED` are terminal.
+         * @description Where a workflow or a step stands. `SUCCEEDED`, `FAILED` and `CANCELLED` are terminal. `UNKNOWN` is a state that
+         *     this version of the API does not know; it is not terminal.
          * @enum {string}
          */
-        JobState: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+        JobState: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED" | "UNKNOWN";
+        /**
+         * @description A state to select workflows by.
+         * @enum {string}
+         */
+        StateFilter: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
         /** @description Id of a workflow, as the platform assigned it. */
         WorkflowId: string;
         /** @description Id of a step, unique within its workflow. */
@@ -630,7 +636,7 @@ export interface components {
         };
         /**
          * Format: date-time
-         * @description RFC 3339, UTC.
+         * @description RFC 3339, UTC. A time is left out where the platform's own is none that RFC 3339 can write.
          */
         Time: string;
         /** @description A submitted workflow, its spec flattened into it. */
@@ -642,8 +648,8 @@ export interface components {
             labels: components["schemas"]["Labels"];
             /** @description One per step. */
             step_statuses: components["schemas"]["StepStatus"][];
-            created_at: components["schemas"]["Time"];
-            updated_at: components["schemas"]["Time"];
+            created_at?: components["schemas"]["Time"];
+            updated_at?: components["schemas"]["Time"];
         };
         /** @description One page of workflows. */
         WorkflowList: {
@@ -657,7 +663,7 @@ export interface components {
             workflow_id: components["schemas"]["WorkflowId"];
             step_update?: components["schemas"]["StepStatus"];
             workflow_update?: components["schemas"]["Workflow"];
-            at: components["schemas"]["Time"];
+            at?: components["schemas"]["Time"];
         };
         /** @description One step of a plan. */
         PlannedStep: {
@@ -765,7 +771,7 @@ export interface components {
              * @description The balance after it.
              */
             balance_after: number;
-            created_at: components["schemas"]["Time"];
+            created_at?: components["schemas"]["Time"];
         };
         /** @description The latest changes of a balance. */
         Ledger: {
@@ -1088,12 +1094,15 @@ export interface operations {
     listWorkflows: {
         parameters: {
             query?: {
-                /** @description Most workflows in the answer. */
+                /**
+                 * @description Most workflows in the response. It holds fewer where more would make it too large; `next_page_token` tells
+                 *     whether there are more.
+                 */
                 page_size?: number;
                 /** @description The `next_page_token` of the page before. */
                 page_token?: string;
                 /** @description Only workflows in this state. */
-                state?: components["schemas"]["JobState"];
+                state?: components["schemas"]["StateFilter"];
                 /**
                  * @description Only workflows that have this label, written `key=value` and split at the first `=`. Repeat it to
                  *     ask for several; a workflow must have all of them. A key may be asked for once.

@@ -49,6 +49,10 @@ function refusalFrom(error: unknown): Refusal {
 }
 
 function refusalFromUpstream(error: ConnectError): Refusal {
+  // The size of one's own data is no failure of the platform.
+  if (isTooLargeToReceive(error)) {
+    return new Refusal(Code.OutOfRange, `the response would be too large: ${error.rawMessage}`, { cause: error });
+  }
   if (isMessageTooLarge(error)) return new Refusal(Code.Internal, internalMessage, { cause: error });
   // Which call was refused says nothing to a client; every 401 has one body.
   if (error.code === Code.Unauthenticated) {
@@ -56,6 +60,11 @@ function refusalFromUpstream(error: ConnectError): Refusal {
   }
   const message = codeMeaning(error.code).status >= 500 ? internalMessage : error.rawMessage;
   return new Refusal(error.code, message, { cause: error });
+}
+
+/** Whether a message was not received, since its length is more than the gateway accepts. */
+function isTooLargeToReceive({ cause }: ConnectError): boolean {
+  return cause instanceof Error && cause.name === "MessageTooLarge";
 }
 
 /** How connect, grpc-js, grpc-go, grpc-java, C++ and tonic say that a message is over their limit. */

@@ -48,8 +48,10 @@ function createServe({
   return async function serve(req, res) {
     const { id, key } = req.params;
     const { call, trace } = res.locals;
-    const workflow = await orchestrator.getWorkflow({ workflowId: id }, call).catch(refuseMissing);
-    const artifact = findOutput(workflow, bucket, key);
+    using workflow = await orchestrator.getWorkflow({ workflowId: id }, call).catch(refuseMissing);
+    const artifact = findOutput(workflow.bytes, bucket, key);
+    // A download may take long, and the workflow may be large.
+    workflow[Symbol.dispose]();
     if (artifact === undefined) throw missing();
     if (store === undefined) throw new Refusal(Code.Unavailable, "no object store is configured");
 

@@ -50,7 +50,7 @@ export function getDocsFile({ pageFiles }: Reference): Handler<"getDocsFile"> {
   };
 }
 
-async function sendFile(res: Response, file: StaticFile): Promise<void> {
+async function sendFile(res: Response<never>, file: StaticFile): Promise<void> {
   res.vary("Accept-Encoding");
   if (answersNotModified(res, file.etag, "public")) return;
   const coding = codingFor(res.req);

@@ -1,21 +1,33 @@
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { Code } from "@connectrpc/connect";
+import type { Response } from "express";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { ConsumeQuota } from "../auth/quota.ts";
 import { standingOf } from "../auth/standing.ts";
 import type { Handler } from "../contract.ts";
+import { Refusal } from "../errors/refusal.ts";
+import { sendJsonBytes } from "../json-answer.ts";
+import type { Locals } from "../locals.ts";
 import { isTerminal, jobStateFromJson } from "../mapping/job-state.ts";
 import { labelSelectorFromQuery } from "../mapping/label-selector.ts";
-import { rankRequestFromJson, rankingToJson } from "../mapping/ranking.ts";
+import type { MessageJson } from "../mapping/message-json.ts";
+import { rankRequestFromJson, rankingJson } from "../mapping/ranking.ts";
+import { readWorkflowStatus } from "../mapping/workflow-event.ts";
 import { workflowPlanFrom } from "../mapping/workflow-plan.ts";
-import { workflowSpecFromJson } from "../mapping/workflow-spec.ts";
-import { workflowListToJson, workflowToJson } from "../mapping/workflow.ts";
+import { submissionFromJson } from "../mapping/workflow-spec.ts";
+import { readWorkflowId, workflowJson, workflowListJson } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
+import type { EncodedMessage } from "../orchestrator/encoded-message.ts";
+import { listPage } from "../orchestrator/list-page.ts";
 import { awaitEnd } from "../sse/await-end.ts";
 import type { Patience } from "../sse/follow-workflow.ts";
 import type { OpenStreams } from "../sse/open-streams.ts";
 import { waitPreference } from "../sse/wait-preference.ts";
+import type { TaskQueue } from "../task-queue.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
+import type { WriteJson } from "../write-json.ts";
 
 /** What the workflow handlers call. */
 interface WorkflowServices {
@@ -26,50 +38,85 @@ interface WorkflowServices {
   readonly patience: Patience;
   /** Lets a request that waits no longer count among those in flight, until what it returns is called. */
   readonly stepAside: (res: ServerResponse) => () => Promise<void>;
+  readonly tasks: TaskQueue;
+  readonly writeJson: WriteJson;
+  /** Hears that something was sent on a connection. */
+  readonly noteBuffered: (socket: Socket) => void;
+  /** Largest message of a submission, and largest page of workflows, in bytes. */
+  readonly maxRequestBytes: number;
+  readonly maxPageBytes: number;
   readonly logger: Logger;
 }
 
+/** A body that is larger, or whose length is not known, is mapped in a turn of the event loop of its own, in bytes. */
+const largeBodyBytes = 64 * 1024;
+
+/** 413 for what servers of gRPC would not take. */
+function tooLarge(bytes: number, maxBytes: number): Refusal {
+  const message = `the workflow is ${bytes} bytes as a message to the orchestrator, and at most ${maxBytes} are allowed; numbers take 11 bytes each there: store large parameters as a string`;
+  return new Refusal(Code.InvalidArgument, message, { status: 413 });
+}
+
 /** Serves `submitWorkflow`: counts the submission, then makes it; or only tells its plan, where no more is asked for. */
-export function submitWorkflow({
-  orchestrator,
-  consumeQuota,
-  logger,
-}: WorkflowServices): Handler<"submitWorkflow"> {
+export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkflow"> {
+  const { orchestrator, consumeQuota, tasks, maxRequestBytes, logger } = services;
   return async function submitWorkflow(req, res) {
+    const { body } = req;
+    const idempotencyKey = req.get("Idempotency-Key") ?? "";
+    const encode = () => submissionFromJson(body, idempotencyKey);
+    const isLarge = Number(req.get("Content-Length") ?? Infinity) > largeBodyBytes;
+    const request = isLarge ? await tasks.runOnce(encode) : encode();
+    if (request.length > maxRequestBytes) throw tooLarge(request.length, maxRequestBytes);
     if (req.query.validate_only === true) {
-      res.json(workflowPlanFrom(req.body));
+      res.json(workflowPlanFrom(body));
       return;
     }
     const { call, caller, trace } = res.locals;
-    const spec = workflowSpecFromJson(req.body);
+    const steps = body.steps.length;
     res.set(await consumeQuota(caller, call));
-    const idempotencyKey = req.get("Idempotency-Key") ?? "";
-    const workflow = await orchestrator.submitWorkflow({ spec, idempotencyKey }, call);
+    using workflow = await orchestrator.submitWorkflow(request, call);
+    const id = readWorkflowId(workflow.bytes);
     logger.info(
-      { event: "workflow.submit", ...traceFields(trace), workflow_id: workflow.id, steps: spec.steps.length },
+      { event: "workflow.submit", ...traceFields(trace), workflow_id: id, steps },
       "workflow.submit",
     );
-    res
-      .status(201)
-      .location(`/v1/workflows/${encodeURIComponent(workflow.id)}`)
-      .json(workflowToJson(workflow));
+    res.status(201).location(`/v1/workflows/${encodeURIComponent(id)}`);
+    await send(res, workflowJson, workflow, services);
   };
 }
 
+/** Sends a message as JSON; `json` is how it is written. */
+async function send(
+  res: Response<never, Locals>,
+  json: MessageJson,
+  message: EncodedMessage<unknown>,
+  { writeJson, noteBuffered }: Pick<WorkflowServices, "writeJson" | "noteBuffered">,
+): Promise<void> {
+  const text = await writeJson(json, message.bytes);
+  await sendJsonBytes(res, text.segments());
+  if (res.socket !== null) noteBuffered(res.socket);
+}
+
+/** The contract's own. */
+const defaultPageSize = 20;
+
 /** Serves `listWorkflows`. */
-export function listWorkflows({ orchestrator }: WorkflowServices): Handler<"listWorkflows"> {
+export function listWorkflows(services: WorkflowServices): Handler<"listWorkflows"> {
+  const { orchestrator, maxPageBytes } = services;
   return async function listWorkflows(req, res) {
     const { page_size, page_token, state, label } = req.query;
-    const page = await orchestrator.listWorkflows(
+    using page = await listPage(
+      orchestrator,
       {
-        ...(page_size === undefined ? {} : { pageSize: page_size }),
+        pageSize: page_size ?? defaultPageSize,
         pageToken: page_token ?? "",
         labelSelector: labelSelectorFromQuery(label ?? []),
         ...(state === undefined ? {} : { stateFilter: jobStateFromJson(state) }),
       },
       res.locals.call,
+      maxPageBytes,
     );
-    res.json(workflowListToJson(page));
+    await send(res, workflowListJson, page, services);
   };
 }
 
@@ -82,9 +129,10 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
     const seconds = waitPreference(req.get("Prefer"));
     const maxMs = 1000 * (seconds ?? 0);
     const read = () => orchestrator.getWorkflow({ workflowId }, call);
-    // One that is waited for is not kept meanwhile: it may be large, and there are thousands of places to wait at.
-    let workflow = await read().then((it) => (maxMs > 0 && !isTerminal(it.state) ? undefined : it));
-    if (workflow === undefined) {
+    let workflow = await read();
+    if (maxMs > 0 && !isTerminal(readWorkflowStatus(workflow.bytes).state)) {
+      // It may be large, and there are thousands of places to wait at.
+      workflow[Symbol.dispose]();
       const comeBack = stepAside(res);
       const start = performance.now();
       res.locals.wait = { start };
@@ -95,30 +143,35 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
       workflow = await read();
     }
     if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
-    res.json(workflowToJson(workflow));
+    using current = workflow;
+    await send(res, workflowJson, current, services);
   };
 }
 
 /** Serves `cancelWorkflow`. */
-export function cancelWorkflow({ orchestrator }: WorkflowServices): Handler<"cancelWorkflow"> {
+export function cancelWorkflow(services: WorkflowServices): Handler<"cancelWorkflow"> {
+  const { orchestrator } = services;
   return async function cancelWorkflow(req, res) {
-    const workflow = await orchestrator.cancelWorkflow({ workflowId: req.params.id }, res.locals.call);
-    res.json(workflowToJson(workflow));
+    using workflow = await orchestrator.cancelWorkflow({ workflowId: req.params.id }, res.locals.call);
+    await send(res, workflowJson, workflow, services);
   };
 }
 
 /** Serves `retryWorkflow`. */
-export function retryWorkflow({ orchestrator }: WorkflowServices): Handler<"retryWorkflow"> {
+export function retryWorkflow(services: WorkflowServices): Handler<"retryWorkflow"> {
+  const { orchestrator } = services;
   return async function retryWorkflow(req, res) {
-    const workflow = await orchestrator.retryWorkflow({ workflowId: req.params.id }, res.locals.call);
-    res.json(workflowToJson(workflow));
+    using workflow = await orchestrator.retryWorkflow({ workflowId: req.params.id }, res.locals.call);
+    await send(res, workflowJson, workflow, services);
   };
 }
 
 /** Serves `rankDesigns`. */
-export function rankDesigns({ orchestrator }: WorkflowServices): Handler<"rankDesigns"> {
+export function rankDesigns(services: WorkflowServices): Handler<"rankDesigns"> {
+  const { orchestrator } = services;
   return async function rankDesigns(req, res) {
     const request = rankRequestFromJson(req.params.id, req.body);
-    res.json(rankingToJson(await orchestrator.rankDesigns(request, res.locals.call)));
+    using ranking = await orchestrator.rankDesigns(request, res.locals.call);
+    await send(res, rankingJson, ranking, services);
   };
 }

@@ -4,7 +4,7 @@ import type {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../contract.ts";
 import { int64ToJson } from "./numbers.ts";
-import { timeToJson } from "./time.ts";
+import { epoch, timeToJson } from "./time.ts";
 
 /** A balance, in credits. */
 export function balanceToJson({ balance }: GetBalanceResponse): Schema["Balance"] {
@@ -14,11 +14,14 @@ export function balanceToJson({ balance }: GetBalanceResponse): Schema["Balance"
 /** The latest entries of a ledger, in credits. */
 export function ledgerToJson({ entries }: ListLedgerResponse): Schema["Ledger"] {
   return {
-    entries: entries.map(({ delta, reason, balanceAfter, createdAt }) => ({
-      delta: int64ToJson(delta),
-      reason,
-      balance_after: int64ToJson(balanceAfter),
-      created_at: timeToJson(createdAt),
-    })),
+    entries: entries.map(({ delta, reason, balanceAfter, createdAt }) => {
+      const time = createdAt === undefined ? epoch : timeToJson(createdAt);
+      return {
+        delta: int64ToJson(delta),
+        reason,
+        balance_after: int64ToJson(balanceAfter),
+        ...(time === undefined ? {} : { created_at: time }),
+      };
+    }),
   };
 }

@@ -17,22 +17,24 @@ const states = {
   SUCCEEDED: JobState.SUCCEEDED,
   FAILED: JobState.FAILED,
   CANCELLED: JobState.CANCELLED,
-} as const satisfies Record<Schema["JobState"], JobState>;
+} as const satisfies Record<Schema["StateFilter"], JobState>;
 
-/** The name of a state without its prefix; throws on a number that this version of the contract does not know. */
-export function jobStateToJson(state: JobState): Schema["JobState"] {
-  const known: Partial<Record<number, Schema["JobState"]>> = names;
-  const name = known[state];
-  if (name === undefined) throw new Error(`the orchestrator sent the unknown job state ${state}`);
-  return name;
+/** Whether this version of the contract knows the state. */
+export function isKnownState(state: number): state is JobState {
+  return Object.hasOwn(names, state);
+}
+
+/** The name of a state without its prefix; `UNKNOWN` for one that this version of the contract does not know. */
+export function jobStateToJson(state: number): Schema["JobState"] {
+  return isKnownState(state) ? names[state] : "UNKNOWN";
 }
 
 /** The state of that name. */
-export function jobStateFromJson(name: Schema["JobState"]): JobState {
+export function jobStateFromJson(name: Schema["StateFilter"]): JobState {
   return states[name];
 }
 
-/** Whether nothing more happens in this state unless it is retried. */
+/** Whether nothing more happens in this state unless it is retried. A state that is not known is not terminal. */
 export function isTerminal(state: JobState): boolean {
   return state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED;
 }

@@ -17,7 +17,7 @@ export function floatToJson(value: number): number {
   return Number(value.toPrecision([6, 7, 8].find(means) ?? 9));
 }
 
-/** The finite entries of a map of doubles: JSON has no NaN and no infinity. */
-export function doublesToJson(values: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => Number.isFinite(value)));
+/** A share, from 0 to 1; one that is no number is 0. */
+export function fractionToJson(fraction: number): number {
+  return Number.isNaN(fraction) ? 0 : floatToJson(Math.min(1, Math.max(0, fraction)));
 }

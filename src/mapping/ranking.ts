@@ -1,11 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type {
-  RankDesignsRequestSchema,
-  RankDesignsResponse,
-  RankedDesign,
+import {
+  RankDesignsResponseSchema,
+  RankedDesignSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { RankDesignsRequestSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../contract.ts";
-import { doublesToJson } from "./numbers.ts";
+import { messageJson } from "./message-json.ts";
 
 /** The message that asks for a ranking of `workflowId`. */
 export function rankRequestFromJson(
@@ -21,23 +21,18 @@ export function rankRequestFromJson(
   };
 }
 
-/** The designs of a workflow, best first. */
-export function rankingToJson(ranking: RankDesignsResponse): Schema["Ranking"] {
-  return {
-    designs: ranking.designs.map(rankedDesignToJson),
-    total_considered: ranking.totalConsidered,
-    total_ranked: ranking.totalRanked,
-  };
-}
+const rankedDesign = messageJson(RankedDesignSchema, [
+  "rank",
+  "score",
+  "id",
+  "kind",
+  "source_step",
+  "metrics",
+]);
 
-function rankedDesignToJson(design: RankedDesign): Schema["RankedDesign"] {
-  const { rank, score, id, kind, sourceStep, metrics } = design;
-  return {
-    rank,
-    ...doublesToJson({ score }),
-    id,
-    kind,
-    source_step: sourceStep,
-    metrics: doublesToJson(metrics),
-  };
-}
+/** The designs of a workflow, best first. */
+export const rankingJson = messageJson(
+  RankDesignsResponseSchema,
+  ["designs", "total_considered", "total_ranked"],
+  { designs: { message: rankedDesign } },
+);

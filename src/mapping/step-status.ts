@@ -1,49 +1,29 @@
-import type { Artifact } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import type {
-  DesignedSequence,
-  StepStatus,
+import { ArtifactSchema, ErrorDetailSchema } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import {
+  DesignedSequenceSchema,
+  StepStatusSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import type { Schema } from "../contract.ts";
-import { jobStateToJson } from "./job-state.ts";
-import { doublesToJson, floatToJson, int64ToJson } from "./numbers.ts";
-import { timeToJson } from "./time.ts";
+import { messageJson } from "./message-json.ts";
 
-/** How a step stands, with its outputs and sequences. */
-export function stepStatusToJson(status: StepStatus): Schema["StepStatus"] {
-  const { error, startedAt, finishedAt } = status;
-  return {
-    step_id: status.stepId,
-    state: jobStateToJson(status.state),
-    fraction: fractionToJson(status.fraction),
-    outputs: status.outputs.map(artifactToJson),
-    sequences: status.sequences.map(sequenceToJson),
-    ...(error === undefined
-      ? {}
-      : { error: { code: error.code, message: error.message, retryable: error.retryable } }),
-    ...(startedAt === undefined ? {} : { started_at: timeToJson(startedAt) }),
-    ...(finishedAt === undefined ? {} : { finished_at: timeToJson(finishedAt) }),
-  };
-}
+const artifact = messageJson(ArtifactSchema, ["uri", "content_type", "size_bytes", "sha256", "metrics"]);
 
-function fractionToJson(fraction: number): number {
-  return Number.isNaN(fraction) ? 0 : floatToJson(Math.min(1, Math.max(0, fraction)));
-}
+const sequence = messageJson(DesignedSequenceSchema, [
+  "fasta",
+  "global_score",
+  "seq_recovery",
+  "sample_index",
+]);
 
-function artifactToJson(artifact: Artifact): Schema["Artifact"] {
-  return {
-    uri: artifact.uri,
-    content_type: artifact.contentType,
-    size_bytes: int64ToJson(artifact.sizeBytes),
-    sha256: artifact.sha256,
-    metrics: doublesToJson(artifact.metrics),
-  };
-}
+const errorDetail = messageJson(ErrorDetailSchema, ["code", "message", "retryable"]);
 
-function sequenceToJson(sequence: DesignedSequence): Schema["DesignedSequence"] {
-  const { fasta, globalScore, seqRecovery, sampleIndex } = sequence;
-  return {
-    fasta,
-    ...doublesToJson({ global_score: globalScore, seq_recovery: seqRecovery }),
-    sample_index: sampleIndex,
-  };
-}
+/** How one step stands, with its outputs and sequences. */
+export const stepStatusJson = messageJson(
+  StepStatusSchema,
+  ["step_id", "state", "fraction", "outputs", "sequences", "error", "started_at", "finished_at"],
+  {
+    fraction: { isFraction: true },
+    outputs: { message: artifact },
+    sequences: { message: sequence },
+    error: { message: errorDetail },
+  },
+);

@@ -1,9 +1,32 @@
+import { WireType } from "@bufbuild/protobuf/wire";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { tagOf } from "./wire.ts";
+import type { WireReader } from "./wire.ts";
 
-/** RFC 3339 in UTC, with nanoseconds only where there are any. An absent time is the epoch, as in proto3. */
-export function timeToJson(time: Timestamp | undefined): string {
-  if (time === undefined) return "1970-01-01T00:00:00.000Z";
-  const text = new Date(Number(time.seconds) * 1000 + Math.trunc(time.nanos / 1e6)).toISOString();
-  const belowMillis = time.nanos % 1e6;
+/** An absent time is the epoch, as in proto3. */
+export const epoch = "1970-01-01T00:00:00.000Z";
+
+/** What a `google.protobuf.Timestamp` may hold (google/protobuf/timestamp.proto): the years 1 to 9999. */
+const firstSecond = -62_135_596_800n;
+const lastSecond = 253_402_300_799n;
+
+/** RFC 3339 in UTC, with nanoseconds only where there are any; undefined for a time that RFC 3339 cannot write. */
+export function timeToJson({ seconds, nanos }: Pick<Timestamp, "seconds" | "nanos">): string | undefined {
+  if (seconds < firstSecond || seconds > lastSecond || nanos < 0 || nanos >= 1e9) return undefined;
+  const text = new Date(Number(seconds) * 1000 + Math.trunc(nanos / 1e6)).toISOString();
+  const belowMillis = nanos % 1e6;
   return belowMillis === 0 ? text : text.replace("Z", `${String(belowMillis).padStart(6, "0")}Z`);
+}
+
+/** Reads the Timestamp that ends at `end`, as `timeToJson` tells it. */
+export function readTime(reader: WireReader, end: number): string | undefined {
+  let seconds = 0n;
+  let nanos = 0;
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    if (tag === tagOf(1, WireType.Varint)) seconds = BigInt(reader.int64());
+    else if (tag === tagOf(2, WireType.Varint)) nanos = reader.int32();
+    else reader.skipValue(tag, end);
+  }
+  return timeToJson({ seconds, nanos });
 }

@@ -1,63 +1,52 @@
-import { create } from "@bufbuild/protobuf";
-import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
-import { WorkflowSpecSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import type {
-  Step,
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { JsonObject } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { ResourceSpecSchema } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import {
   StepSchema,
-  WorkflowSpec,
+  SubmitWorkflowRequestSchema,
+  WorkflowSpecSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../contract.ts";
+import { structFromJson } from "./struct.ts";
 
-/** The message for a submission. */
-export function workflowSpecFromJson(spec: Schema["WorkflowSpec"]): WorkflowSpec {
-  return create(WorkflowSpecSchema, {
-    name: spec.name,
-    steps: spec.steps.map(stepFromJson),
-    labels: spec.labels ?? {},
-  });
+const { spec } = SubmitWorkflowRequestSchema.field;
+const { steps } = WorkflowSpecSchema.field;
+const { params } = StepSchema.field;
+
+/** The bytes of the SubmitWorkflowRequest for a submission. What is nested in it is written from the inside out. */
+export function submissionFromJson(workflow: Schema["WorkflowSpec"], idempotencyKey: string): Uint8Array {
+  const { name, labels = {} } = workflow;
+  const writer = new BinaryWriter();
+  writer.raw(toBinary(SubmitWorkflowRequestSchema, create(SubmitWorkflowRequestSchema, { idempotencyKey })));
+  writer.tag(spec.number, WireType.LengthDelimited).fork();
+  writer.raw(toBinary(WorkflowSpecSchema, create(WorkflowSpecSchema, { name, labels })));
+  for (const step of workflow.steps)
+    writer.tag(steps.number, WireType.LengthDelimited).bytes(stepFromJson(step));
+  return writer.join().finish();
 }
 
-function stepFromJson(step: Schema["Step"]): MessageInitShape<typeof StepSchema> {
-  const { id, tool, depends_on, params, resources } = step;
-  return {
+function stepFromJson(step: Schema["Step"]): Uint8Array {
+  const { id, tool, depends_on, resources } = step;
+  const message = create(StepSchema, {
     id,
     tool,
     dependsOn: depends_on ?? [],
-    // The contract types what it knows of params and leaves the rest open; all of it came out of JSON.parse.
-    ...(params === undefined ? {} : { params: params as JsonObject }),
     ...(resources === undefined ? {} : { resources: resourcesFromJson(resources) }),
-  };
+  });
+  const writer = new BinaryWriter().raw(toBinary(StepSchema, message));
+  if (step.params === undefined) return writer.finish();
+  // The contract types what it knows of params and leaves the rest open; all of it came out of JSON.parse.
+  const object = step.params as JsonObject;
+  return writer.tag(params.number, WireType.LengthDelimited).bytes(structFromJson(object)).finish();
 }
 
 function resourcesFromJson(resources: Schema["ResourceSpec"]) {
-  return {
+  return create(ResourceSpecSchema, {
     gpuType: resources.gpu_type ?? "",
     gpuCount: resources.gpu_count ?? 0,
     cpuCores: resources.cpu_cores ?? 0,
     memoryMb: resources.memory_mb ?? 0,
     timeoutSeconds: resources.timeout_seconds ?? 0,
-  };
-}
-
-/** The steps of a workflow, as they were submitted. */
-export function stepToJson(step: Step): Schema["Step"] {
-  const { resources } = step;
-  // The orchestrator accepted the step, so its tool is one of the contract's and its params fit the tool.
-  return {
-    id: step.id,
-    tool: step.tool,
-    depends_on: step.dependsOn,
-    params: step.params ?? {},
-    ...(resources === undefined
-      ? {}
-      : {
-          resources: {
-            gpu_type: resources.gpuType,
-            gpu_count: resources.gpuCount,
-            cpu_cores: resources.cpuCores,
-            memory_mb: resources.memoryMb,
-            timeout_seconds: resources.timeoutSeconds,
-          },
-        }),
-  } as Schema["Step"];
+  });
 }

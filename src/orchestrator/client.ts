@@ -1,7 +1,22 @@
+import type { DescMessage } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
-import type { Client } from "@connectrpc/connect";
-import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { CallOptions, Client } from "@connectrpc/connect";
+import {
+  ListWorkflowsResponseSchema,
+  OrchestratorService,
+  RankDesignsResponseSchema,
+  WorkflowEventSchema,
+  WorkflowSchema,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type {
+  ListWorkflowsResponse,
+  RankDesignsResponse,
+  Workflow,
+  WorkflowEvent,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Logger } from "../telemetry/logger.ts";
+import type { EncodedMessage } from "./encoded-message.ts";
+import type { MessageMemory } from "./message-memory.ts";
 import { watchAddresses } from "./address-watch.ts";
 import type { LookUp } from "./address-watch.ts";
 import { GrpcBalancer } from "./grpc-balancer.ts";
@@ -14,14 +29,43 @@ import type { TlsPems } from "./tls-pems.ts";
 import { createGrpcTransport } from "./grpc-transport.ts";
 import type { GrpcTransportOptions } from "./grpc-transport.ts";
 
-/** The calls to the orchestrator. Each rejects with a ConnectError. */
-export type OrchestratorClient = Client<typeof OrchestratorService>;
+/** The calls with the messages that the service says. */
+type PlainClient = Client<typeof OrchestratorService>;
+
+/** Messages that may be large, and are written as JSON or read in part: they are never made as a whole. */
+const keptEncoded: ReadonlySet<DescMessage> = new Set<DescMessage>([
+  WorkflowSchema,
+  ListWorkflowsResponseSchema,
+  WorkflowEventSchema,
+  RankDesignsResponseSchema,
+]);
+type KeptEncoded = Workflow | ListWorkflowsResponse | WorkflowEvent | RankDesignsResponse;
+
+type Output<T> = T extends KeptEncoded ? EncodedMessage<T> : T;
+type EncodingMethod<Method> = Method extends (request: infer Request, options?: CallOptions) => infer Response
+  ? (
+      request: Request,
+      options?: CallOptions,
+    ) => Response extends Promise<infer Message>
+      ? Promise<Output<Message>>
+      : Response extends AsyncIterable<infer Message>
+        ? AsyncIterable<Output<Message>>
+        : never
+  : never;
+
+/**
+ * The calls to the orchestrator. Each rejects with a ConnectError. Messages that may be large are received as an
+ * EncodedMessage, to be disposed of; a submission is sent from its bytes.
+ */
+export type OrchestratorClient = {
+  readonly [Name in Exclude<keyof PlainClient, "submitWorkflow">]: EncodingMethod<PlainClient[Name]>;
+} & {
+  /** `request` holds a SubmitWorkflowRequest. */
+  submitWorkflow(request: Uint8Array, options?: CallOptions): Promise<EncodedMessage<Workflow>>;
+};
 
 /** The calls over two transports: one for unary calls, one for event streams. */
-export function orchestratorClient(
-  calls: GrpcTransportOptions,
-  streams: GrpcTransportOptions,
-): OrchestratorClient {
+export function orchestratorClient(calls: GrpcTransportOptions, streams: GrpcTransportOptions): PlainClient {
   const { streamWorkflowEvents } = OrchestratorService.method;
   return {
     ...createClient(OrchestratorService, createGrpcTransport(calls)),
@@ -44,22 +88,24 @@ export interface OrchestratorOptions {
   readonly logger: Logger;
   /** The files for TLS; where it is undefined, Node's own authorities are trusted. */
   readonly tls?: TlsPems | undefined;
+  /** Bounds the memory of messages that are received; without it nothing does. */
+  readonly memory?: MessageMemory | undefined;
+  /** Largest message that is accepted, in bytes. */
+  readonly readMaxBytes?: number;
   readonly lookUp?: LookUp;
   /** How often names and files are looked at, in milliseconds. */
   readonly refreshMs?: number;
 }
 
-/** Largest message that is accepted from the orchestrator, in bytes. */
-const readMaxBytes = 64 * 1024 * 1024;
+const defaultReadMaxBytes = 64 * 1024 * 1024;
 
 /**
  * Connects to the orchestrators at `endpoints`, lazily and again after every loss: those that are listed, and of a name
  * each address that it stands for. They differ in nothing but host and port.
  */
-export function createOrchestrator(
-  endpoints: readonly string[],
-  { keepalive = defaultKeepalive, logger, tls, lookUp, refreshMs }: OrchestratorOptions,
-): Orchestrator {
+export function createOrchestrator(endpoints: readonly string[], options: OrchestratorOptions): Orchestrator {
+  const { keepalive = defaultKeepalive, logger, tls, lookUp, refreshMs } = options;
+  const { memory, readMaxBytes = defaultReadMaxBytes } = options;
   const urls = endpoints.map((endpoint) => new URL(endpoint));
   const balancer = new GrpcBalancer({ keepalive, logger, onLost: () => watch.refresh() });
   const certificates =
@@ -77,12 +123,19 @@ export function createOrchestrator(
         ),
       ),
   });
-  const shared = { pathPrefix: urls[0]?.pathname.replace(/\/$/, "") ?? "", readMaxBytes };
+  const shared = {
+    pathPrefix: urls[0]?.pathname.replace(/\/$/, "") ?? "",
+    readMaxBytes,
+    memory,
+    encoded: keptEncoded,
+  };
+  const client = orchestratorClient(
+    { ...shared, connection: balancer.calls },
+    { ...shared, connection: balancer.streams },
+  );
   return {
-    client: orchestratorClient(
-      { ...shared, connection: balancer.calls },
-      { ...shared, connection: balancer.streams },
-    ),
+    // Connect's types know nothing of messages that stay encoded.
+    client: client as unknown as OrchestratorClient,
     count: () => balancer.count,
     close() {
       watch.close();

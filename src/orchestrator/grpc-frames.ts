@@ -1,4 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { unaskedBytes } from "./message-memory.ts";
+import type { MemoryLease, MessageMemory } from "./message-memory.ts";
 
 /** Length of what goes before each message: one byte of flags and the message's length, big-endian. */
 const prefixBytes = 5;
@@ -15,44 +17,123 @@ export function frameOf(message: Uint8Array): Uint8Array {
   return frame;
 }
 
-/** Cuts bytes into the messages that they carry. Bytes are copied only where a message spans chunks. */
+/** A length-prefixed message, without its prefix. */
+export interface Envelope {
+  readonly isCompressed: boolean;
+  readonly bytes: Uint8Array;
+  /** The memory of a large one. */
+  readonly lease: MemoryLease | undefined;
+}
+
+/** How messages are cut out of what is received. */
+interface FrameReaderOptions {
+  readonly maxBytes: number;
+  readonly memory: MessageMemory;
+  /** Stops `push` while there is no memory for a message, and has it go on. */
+  readonly pause: () => void;
+  readonly resume: () => void;
+  /** Hears that there will be no memory for a message. */
+  readonly fail: (error: ConnectError) => void;
+}
+
+/**
+ * Cuts bytes into the messages that they carry. Bytes are copied only where a message spans chunks. A large message is
+ * given its memory once its length is known, and holds up what is behind it until there is some.
+ */
 export class FrameReader {
-  readonly #maxBytes: number;
+  readonly #options: FrameReaderOptions;
   #chunks: Buffer[] = [];
   #size = 0;
+  /** A large message that is being received. */
+  #large: LargeMessage | undefined;
+  #isClosed = false;
 
-  /** A reader of messages of at most `maxBytes` each. */
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+  constructor(options: FrameReaderOptions) {
+    this.#options = options;
   }
 
   push(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#size += chunk.length;
+    const rest = this.#large?.fill(chunk) ?? chunk;
+    if (rest.length === 0) return;
+    this.#chunks.push(rest);
+    this.#size += rest.length;
   }
 
   /**
-   * The next whole message, or undefined until more bytes come. Throws ResourceExhausted for a message over
-   * the limit, as soon as its prefix is there, and Internal for a compressed one.
+   * The next whole message, or undefined until more bytes come. Throws ResourceExhausted for a message over the limit, as
+   * soon as its prefix is there.
    */
-  take(): Uint8Array | undefined {
+  take(): Envelope | undefined {
+    if (this.#large !== undefined) return this.#takeLarge(this.#large);
     if (this.#size < prefixBytes) return undefined;
     const prefix = this.#front(prefixBytes);
     const length = prefix.readUInt32BE(1);
-    if (length > this.#maxBytes) throw tooLarge(length, this.#maxBytes);
-    if ((prefix.readUInt8(0) & compressed) !== 0) throw notOffered();
+    const { maxBytes } = this.#options;
+    if (length > maxBytes) throw tooLarge(length, maxBytes);
+    const isCompressed = (prefix.readUInt8(0) & compressed) !== 0;
     const end = prefixBytes + length;
+    if (length > unaskedBytes) return this.#begin(length, isCompressed);
     if (this.#size < end) return undefined;
     const front = this.#front(end);
-    this.#size -= end;
-    if (front.length === end) this.#chunks.shift();
-    else this.#chunks[0] = front.subarray(end);
-    return front.subarray(prefixBytes, end);
+    this.#leave(front, end);
+    return { isCompressed, bytes: front.subarray(prefixBytes, end), lease: undefined };
   }
 
   /** Whether bytes are left that `take` has not given. */
   get hasRest(): boolean {
-    return this.#size > 0;
+    return this.#size > 0 || this.#large !== undefined;
+  }
+
+  /** Gives back what is held of a message that is not whole. */
+  close(): void {
+    this.#isClosed = true;
+    this.#large?.lease?.resize(0);
+    this.#large = undefined;
+    this.#chunks = [];
+    this.#size = 0;
+  }
+
+  #begin(length: number, isCompressed: boolean): Envelope | undefined {
+    const { memory, pause, resume, fail } = this.#options;
+    const large = new LargeMessage(length, isCompressed);
+    this.#large = large;
+    this.#leave(this.#front(prefixBytes), prefixBytes);
+    const lease = memory.tryAcquire(length);
+    if (lease !== undefined) {
+      this.#admit(large, lease);
+      return this.#takeLarge(large);
+    }
+    pause();
+    memory.acquire(length).then(
+      (given) => {
+        if (this.#isClosed) return given.resize(0);
+        this.#admit(large, given);
+        resume();
+      },
+      (error: unknown) => this.#isClosed || fail(ConnectError.from(error, Code.Unavailable)),
+    );
+    return undefined;
+  }
+
+  #admit(large: LargeMessage, lease: MemoryLease): void {
+    large.admit(lease);
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    this.#size = 0;
+    for (const chunk of chunks) this.push(chunk);
+  }
+
+  #takeLarge(large: LargeMessage): Envelope | undefined {
+    const envelope = large.whole;
+    if (envelope !== undefined) this.#large = undefined;
+    return envelope;
+  }
+
+  /** Forgets the first `end` bytes of `front`, which is the first of the chunks. */
+  #leave(front: Buffer, end: number): void {
+    this.#size -= end;
+    if (front.length === end) this.#chunks.shift();
+    else this.#chunks[0] = front.subarray(end);
   }
 
   /** A buffer that begins with the next `length` bytes, which are there. */
@@ -65,14 +146,51 @@ export class FrameReader {
   }
 }
 
-/** Its text is what tells it from an exhausted quota: every gRPC library says it with the same code. */
-function tooLarge(bytes: number, maxBytes: number): ConnectError {
-  return new ConnectError(
-    `message size ${bytes} is larger than the limit of ${maxBytes} bytes`,
-    Code.ResourceExhausted,
-  );
+/** A message that takes memory of its own, once there is some. */
+class LargeMessage {
+  readonly #length: number;
+  readonly #isCompressed: boolean;
+  #bytes: Buffer | undefined;
+  #filled = 0;
+  lease: MemoryLease | undefined;
+
+  constructor(length: number, isCompressed: boolean) {
+    this.#length = length;
+    this.#isCompressed = isCompressed;
+  }
+
+  admit(lease: MemoryLease): void {
+    this.lease = lease;
+    this.#bytes = Buffer.allocUnsafeSlow(this.#length);
+  }
+
+  /** Takes what belongs to it; returns the rest, which is all of it while there is no memory. */
+  fill(chunk: Buffer): Buffer {
+    if (this.#bytes === undefined) return chunk;
+    const taken = chunk.copy(this.#bytes, this.#filled);
+    this.#filled += taken;
+    return chunk.subarray(taken);
+  }
+
+  get whole(): Envelope | undefined {
+    if (this.#bytes === undefined || this.#filled < this.#length) return undefined;
+    return { isCompressed: this.#isCompressed, bytes: this.#bytes, lease: this.lease };
+  }
 }
 
-function notOffered(): ConnectError {
-  return new ConnectError("protocol error: a message is compressed, which was not offered", Code.Internal);
+/** That a message is larger than the limit, of which no more than its length was read. */
+export class MessageTooLarge extends Error {
+  override readonly name = "MessageTooLarge";
+  readonly bytes: number;
+
+  constructor(bytes: number, maxBytes: number) {
+    super(`message size ${bytes} is larger than the limit of ${maxBytes} bytes`);
+    this.bytes = bytes;
+  }
+}
+
+/** Its text is what tells it from an exhausted quota: every gRPC library says it with the same code. */
+function tooLarge(bytes: number, maxBytes: number): ConnectError {
+  const cause = new MessageTooLarge(bytes, maxBytes);
+  return new ConnectError(cause.message, Code.ResourceExhausted, undefined, undefined, cause);
 }

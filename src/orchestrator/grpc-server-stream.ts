@@ -1,25 +1,26 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { GrpcCall } from "./grpc-call.ts";
 import type { GrpcCallListener, GrpcRequest } from "./grpc-call.ts";
 import type { GrpcConnection } from "./grpc-connection.ts";
 import { FrameReader } from "./grpc-frames.ts";
-import { decode, incomplete } from "./grpc-messages.ts";
+import type { Envelope } from "./grpc-frames.ts";
+import { incomplete, openEnvelope } from "./grpc-messages.ts";
+import type { ReadOptions } from "./grpc-messages.ts";
+import { unboundedMemory } from "./message-memory.ts";
 
 /** What iterates over messages. */
-type Result<O extends DescMessage> = IteratorResult<MessageShape<O>, undefined>;
+type Result<M> = IteratorResult<M, undefined>;
 
 /** One who waits for the next message. */
-interface Waiter<O extends DescMessage> {
-  resolve(result: Result<O>): void;
+interface Waiter<M> {
+  resolve(result: Result<M> | Promise<Result<M>>): void;
   reject(error: ConnectError): void;
 }
 
 /** What a stream takes beside the call. */
-interface StreamOptions<O extends DescMessage> {
-  readonly output: O;
-  /** The largest message that is accepted. */
-  readonly maxBytes: number;
+interface StreamOptions extends ReadOptions {
+  readonly output: DescMessage;
   /** Hears when the server begins to answer, and when the call is over. */
   readonly onBegun?: (error?: ConnectError) => void;
 }
@@ -30,21 +31,39 @@ const done = { done: true, value: undefined } as const;
  * The messages that answer one call, to be iterated once; leaving them early cancels the call. While nobody
  * asks for the next one, no more than a chunk is read, and the server has to wait.
  */
-export class ServerStream<O extends DescMessage> implements AsyncIterable<MessageShape<O>> {
+export class ServerStream<M> implements AsyncIterable<M> {
   readonly call: GrpcCall;
-  readonly #options: StreamOptions<O>;
-  readonly #waiters: Waiter<O>[] = [];
+  readonly #options: StreamOptions;
+  readonly #waiters: Waiter<M>[] = [];
   /** What was received and not yet taken; undefined when it is of no use any more. */
   #frames: FrameReader | undefined;
+  /** Whether nothing is read while nobody asks, and while there is no memory for a message. */
   #isPaused = false;
+  #hasNoMemory = false;
   #isOver = false;
   /** Why there is no more; told once. */
   #reason: ConnectError | undefined;
 
   /** Makes the call; throws as `GrpcCall` does. */
-  constructor(connection: GrpcConnection, request: GrpcRequest, options: StreamOptions<O>) {
+  constructor(connection: GrpcConnection, request: GrpcRequest, options: StreamOptions) {
     this.#options = options;
-    this.#frames = new FrameReader(options.maxBytes);
+    this.#frames = new FrameReader({
+      maxBytes: options.readMaxBytes,
+      memory: options.memory ?? unboundedMemory,
+      pause: () => {
+        this.#hasNoMemory = true;
+        this.call.pause();
+      },
+      resume: () => {
+        this.#hasNoMemory = false;
+        if (!this.#isPaused) this.call.resume();
+        this.#serve();
+      },
+      fail: (error) => {
+        this.call.cancel();
+        this.#stop(error);
+      },
+    });
     this.call = new GrpcCall(connection, request, this.#listener());
   }
 
@@ -53,18 +72,18 @@ export class ServerStream<O extends DescMessage> implements AsyncIterable<Messag
   }
 
   /** The next message; rejects once with the error that the call ended with, if it did. */
-  next(): Promise<Result<O>> {
+  next(): Promise<Result<M>> {
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
       this.#serve();
       if (!this.#isPaused || this.#waiters.length === 0) return;
       this.#isPaused = false;
-      this.call.resume();
+      if (!this.#hasNoMemory) this.call.resume();
     });
   }
 
   /** Cancels the call. */
-  return(): Promise<Result<O>> {
+  return(): Promise<Result<M>> {
     this.call.cancel();
     this.#stop();
     return Promise.resolve(done);
@@ -96,40 +115,56 @@ export class ServerStream<O extends DescMessage> implements AsyncIterable<Messag
   /** Gives those who wait the messages that are there, and tells them the end when there are no more to come. */
   #serve(): void {
     for (let waiter = this.#waiters[0]; waiter !== undefined; waiter = this.#waiters[0]) {
-      const value = this.#take();
-      if (value === undefined && !this.#isOver) return;
+      const envelope = this.#take();
+      if (envelope === undefined && (!this.#isOver || this.#hasNoMemory)) return;
       this.#waiters.shift();
-      if (value !== undefined) waiter.resolve({ done: false, value });
+      if (envelope !== undefined) waiter.resolve(this.#open(envelope));
       else this.#conclude(waiter);
     }
   }
 
-  #take(): MessageShape<O> | undefined {
+  #take(): Envelope | undefined {
     try {
-      const bytes = this.#frames?.take();
-      return bytes === undefined ? undefined : decode(this.#options.output, bytes);
+      return this.#frames?.take();
     } catch (error) {
       this.call.cancel();
-      this.#isOver = true;
-      this.#frames = undefined;
-      this.#reason = ConnectError.from(error, Code.Internal);
+      this.#stopWith(ConnectError.from(error, Code.Internal));
       return undefined;
     }
   }
 
-  #conclude(waiter: Waiter<O>): void {
+  async #open(envelope: Envelope): Promise<Result<M>> {
+    const { output } = this.#options;
+    try {
+      const encoding = this.call.header?.["grpc-encoding"];
+      // The method's output, or the same encoded: what the caller has asked for.
+      const value = (await openEnvelope(output, envelope, encoding, this.#options)) as M;
+      return { done: false, value };
+    } catch (error) {
+      this.call.cancel();
+      this.#stop();
+      throw ConnectError.from(error, Code.Internal);
+    }
+  }
+
+  #conclude(waiter: Waiter<M>): void {
     const error = this.#reason ?? (this.#frames?.hasRest === true ? incomplete() : undefined);
-    this.#reason = undefined;
-    this.#frames = undefined;
+    this.#stopWith(undefined);
     if (error === undefined) waiter.resolve(done);
     else waiter.reject(error);
   }
 
   /** Ends at once, without what was received. */
   #stop(error?: ConnectError): void {
+    this.#stopWith(error);
+    this.#serve();
+  }
+
+  #stopWith(error: ConnectError | undefined): void {
     this.#isOver = true;
+    this.#hasNoMemory = false;
+    this.#frames?.close();
     this.#frames = undefined;
     this.#reason = error;
-    this.#serve();
   }
 }

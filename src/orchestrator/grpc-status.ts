@@ -32,7 +32,7 @@ export function headerError(
     return new ConnectError(`unsupported content type ${contentType ?? "(none)"}`, Code.Unknown);
   }
   const encoding = headers["grpc-encoding"] ?? "identity";
-  if (encoding !== "identity") {
+  if (encoding !== "identity" && encoding !== "gzip") {
     const message = `unsupported response encoding ${JSON.stringify(encoding)}`;
     return new ConnectError(message, Code.Internal, headersFrom(headers));
   }
@@ -67,7 +67,7 @@ export function statusError(
     error.details = rich.details;
     return error;
   }
-  const code = codes.get(Number(status));
+  const code = /^\d+$/.test(String(status)) ? codes.get(Number(status)) : undefined;
   if (code !== undefined) return new ConnectError(percentDecoded(trailers["grpc-message"]), code, metadata);
   const fault = status === undefined ? "missing status" : `invalid grpc-status ${String(status)}`;
   return new ConnectError(`protocol error: ${fault}`, Code.Internal, metadata);

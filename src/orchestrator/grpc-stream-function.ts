@@ -4,6 +4,8 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
+import type { ContextValues } from "@connectrpc/connect";
+import { readOptionsOf } from "./grpc-transport.ts";
 import { requestOf } from "./grpc-messages.ts";
 import type { MetadataInit } from "./grpc-request.ts";
 import { ServerStream } from "./grpc-server-stream.ts";
@@ -14,6 +16,7 @@ interface StreamCallOptions {
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
   readonly headers?: MetadataInit;
+  readonly contextValues?: ContextValues;
 }
 
 /**
@@ -22,13 +25,15 @@ interface StreamCallOptions {
  * begins when they are iterated.
  */
 export function serverStreamFunction<I extends DescMessage, O extends DescMessage>(
-  { connection, pathPrefix, readMaxBytes }: GrpcTransportOptions,
+  options: GrpcTransportOptions,
   method: DescMethodServerStreaming<I, O>,
 ): (input: MessageInitShape<I>, options?: StreamCallOptions) => AsyncIterable<MessageShape<O>> {
-  return (input, { signal, timeoutMs, headers: metadata } = {}) => ({
+  const { connection, pathPrefix } = options;
+  return (input, { signal, timeoutMs, headers: metadata, contextValues } = {}) => ({
     [Symbol.asyncIterator]() {
       const request = requestOf(pathPrefix, method, input, { signal, timeoutMs, metadata });
-      return new ServerStream(connection, request, { output: method.output, maxBytes: readMaxBytes });
+      const readOptions = contextValues === undefined ? options : readOptionsOf(contextValues, options);
+      return new ServerStream(connection, request, { ...readOptions, output: method.output });
     },
   });
 }

@@ -1,55 +1,100 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { GrpcCall } from "./grpc-call.ts";
 import type { GrpcRequest } from "./grpc-call.ts";
 import type { GrpcConnection } from "./grpc-connection.ts";
 import { FrameReader } from "./grpc-frames.ts";
-import { decode, incomplete } from "./grpc-messages.ts";
+import type { Envelope } from "./grpc-frames.ts";
+import { incomplete, openEnvelope } from "./grpc-messages.ts";
+import type { ReadOptions } from "./grpc-messages.ts";
+import { unboundedMemory } from "./message-memory.ts";
 
-/** The answer to a unary call. */
-interface UnaryAnswer<T> {
-  readonly message: T;
+/** The response to a unary call, its message not yet read. */
+interface UnaryResponse {
+  readonly envelope: Envelope;
   readonly call: GrpcCall;
 }
 
-/** Makes a call that is answered by exactly one message; other numbers are Unimplemented, as gRPC demands. */
-export function callUnary<O extends DescMessage>(
+/** Makes a call that is answered by exactly one message of the type `output`; other numbers are Unimplemented, as gRPC demands. */
+export async function callUnary(
   connection: GrpcConnection,
   request: GrpcRequest,
-  output: O,
-  maxBytes: number,
-): Promise<UnaryAnswer<MessageShape<O>>> {
+  output: DescMessage,
+  options: ReadOptions,
+): Promise<{ readonly message: unknown; readonly call: GrpcCall }> {
+  const { envelope, call } = await receive(connection, request, options);
+  return { message: await openEnvelope(output, envelope, call.header?.["grpc-encoding"], options), call };
+}
+
+function receive(
+  connection: GrpcConnection,
+  request: GrpcRequest,
+  { readMaxBytes: maxBytes, memory = unboundedMemory }: ReadOptions,
+): Promise<UnaryResponse> {
   return new Promise((resolve, reject) => {
-    let frames = new FrameReader(maxBytes);
-    let message: MessageShape<O> | undefined;
+    let frames = createReader();
+    let envelope: Envelope | undefined;
+
+    function createReader(): FrameReader {
+      return new FrameReader({
+        maxBytes,
+        memory,
+        pause: () => call.pause(),
+        resume() {
+          call.resume();
+          take();
+        },
+        fail,
+      });
+    }
+
+    /** Gives back what was received. */
+    function drop() {
+      frames.close();
+      envelope?.lease?.resize(0);
+      envelope = undefined;
+    }
+
+    function fail(error: ConnectError) {
+      call.cancel();
+      drop();
+      reject(error);
+    }
+
+    function take() {
+      try {
+        for (let next = frames.take(); next !== undefined; next = frames.take()) {
+          if (envelope !== undefined) throw wrongNumber("more than one message");
+          envelope = next;
+        }
+      } catch (error) {
+        fail(ConnectError.from(error, Code.Internal));
+      }
+    }
 
     const call = new GrpcCall(connection, request, {
       begun() {
-        // The answer is told as a whole.
+        // The response is told as a whole.
       },
       again() {
-        frames = new FrameReader(maxBytes);
-        message = undefined;
+        drop();
+        frames = createReader();
       },
       received(chunk) {
-        try {
-          frames.push(chunk);
-          for (let bytes = frames.take(); bytes !== undefined; bytes = frames.take()) {
-            if (message !== undefined) throw wrongNumber("more than one message");
-            message = decode(output, bytes);
-          }
-        } catch (error) {
-          call.cancel();
-          reject(ConnectError.from(error, Code.Internal));
-        }
+        frames.push(chunk);
+        take();
       },
       ended(error) {
-        if (error !== undefined) return reject(error);
-        if (frames.hasRest) return reject(incomplete());
-        if (message === undefined) return reject(wrongNumber("no message"));
-        resolve({ message, call });
+        if (error === undefined && envelope !== undefined && !frames.hasRest)
+          return resolve({ envelope, call });
+        const reason = error ?? (frames.hasRest ? incomplete() : wrongNumber("no message"));
+        drop();
+        reject(reason);
       },
-      gaveUp: reject,
+      gaveUp(error) {
+        drop();
+        reject(error);
+      },
     });
   });
 }

@@ -1,11 +1,22 @@
+import { createContextValues } from "@connectrpc/connect";
 import type { Logger } from "../telemetry/logger.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import type { OrchestratorClient } from "./client.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
+import { readMaxBytesKey } from "./grpc-transport.ts";
 import { outgoingMetadata } from "./metadata.ts";
+import { tooLargeBytes } from "./too-large.ts";
 
 /** Whether the orchestrator and its database answer in time. Why they do not is only logged. */
 export type ProbeReadiness = (trace: TraceContext) => Promise<boolean>;
+
+/** A probe reads no more than this of a workflow, in bytes. */
+const contextValues = createContextValues().set(readMaxBytesKey, 64 * 1024);
+
+/** That the newest workflow is larger is an answer too. */
+function unlessTooLarge(error: unknown): void {
+  if (tooLargeBytes(error) === undefined) throw error;
+}
 
 /** How long a result serves other probes too, in milliseconds. */
 const reuseMs = 1000;
@@ -28,7 +39,9 @@ export function createReadinessProbe(
   async function probe(trace: TraceContext): Promise<boolean> {
     const before = wasReady;
     try {
-      await client.listWorkflows({ pageSize: 1 }, { timeoutMs, headers: outgoingMetadata(trace) });
+      await client
+        .listWorkflows({ pageSize: 1 }, { timeoutMs, headers: outgoingMetadata(trace), contextValues })
+        .then((page) => page[Symbol.dispose](), unlessTooLarge);
       wasReady = true;
       if (!before) logger.info({ event: "readiness.regained", ...traceFields(trace) }, "readiness.regained");
     } catch (error) {

@@ -18,7 +18,7 @@ export function createStaticFile(type: string, content: string | Uint8Array): St
 
   return {
     type,
-    etag: weakETag(plain),
+    etag: weakETag([plain]),
     bytes(coding) {
       if (coding === undefined) return Promise.resolve(plain);
       const known = encoded.get(coding);

@@ -29,6 +29,16 @@ export const count = decimal(
     .max(1_000_000, "must be at most 1000000"),
 );
 
+/** An amount of memory that means something: from 64 KiB to 64 GiB. */
+export const bytes = decimal(
+  "must be a number of bytes",
+  z
+    .number()
+    .int("must be a whole number")
+    .min(65_536, "must be at least 65536")
+    .max(2 ** 36, `must be at most ${2 ** 36}`),
+);
+
 /** Whether `text` is an http:// or https:// URL without user, query and fragment. */
 function isHttpUrl(text: string): boolean {
   const { protocol = "", username, password, search, hash } = URL.parse(text) ?? {};

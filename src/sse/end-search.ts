@@ -1,6 +1,6 @@
 import type { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import type { Workflow } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { isTerminal } from "../mapping/job-state.ts";
+import type { WorkflowStatus } from "../mapping/workflow-event.ts";
 import { bringsAbout } from "./ending.ts";
 import type { Ending } from "./ending.ts";
 import type { RunStream, TakeEvent, Wait } from "./event-stream.ts";
@@ -16,7 +16,7 @@ export interface EndSearch {
    */
   isEnd(id: bigint, ending: Ending): Promise<boolean>;
   /** Where a client that has seen this snapshot of a terminal workflow resumes: at the event that ended it. */
-  resumePointAfter(snapshot: Workflow): Promise<bigint>;
+  resumePointAfter(snapshot: WorkflowStatus): Promise<bigint>;
 }
 
 /** How long each event is waited for, in milliseconds: `lingerMs` where there may be no more, else `timeoutMs`. */
@@ -49,9 +49,8 @@ export function createEndSearch(run: RunStream, { lingerMs, timeoutMs }: Patienc
   async function search(fromEventId: bigint, id: bigint, ending: Ending): Promise<boolean | undefined> {
     const seen: { id?: bigint; state?: JobState; answer?: boolean } = {};
     await runStored(fromEventId, orDeadline, (event) => {
-      const { case: kind, value } = event.event;
       seen.id = event.eventId;
-      if (kind === "workflowUpdate") seen.state = value.state;
+      if (event.event.case === "workflowUpdate") seen.state = event.event.value.state;
       if (event.eventId > id) seen.answer = false;
       else if (bringsAbout(event, ending)) seen.answer = true;
       return Promise.resolve(seen.answer === undefined);
@@ -92,9 +91,9 @@ export function createEndSearch(run: RunStream, { lingerMs, timeoutMs }: Patienc
         1n,
         (next) => orSilence(next, mayBeOver ? lingerMs : timeoutMs),
         (event) => {
-          const { case: kind, value } = event.event;
-          if (kind === "workflowUpdate") mayBeOver = value.state === snapshot.state;
-          if (kind === "workflowUpdate" && mayBeOver) end = event.eventId;
+          const update = event.event.case === "workflowUpdate" ? event.event.value : undefined;
+          if (update !== undefined) mayBeOver = update.state === snapshot.state;
+          if (update !== undefined && mayBeOver) end = event.eventId;
           return Promise.resolve(!bringsAbout(event, snapshot));
         },
       );

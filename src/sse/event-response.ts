@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { breakOff } from "../errors/break-off.ts";
+import { singleLineJson } from "../mapping/json-text.ts";
 import { eventFrame, heartbeatFrame } from "./frames.ts";
 
 /** The headers of an event stream; `no-transform` and `X-Accel-Buffering` keep proxies from holding events back. */
@@ -44,17 +45,17 @@ export class EventResponse {
     this.#res.flushHeaders();
   }
 
-  /** Sends an event, after the headers; resolves when the client has room for the next one, or is gone. */
-  async send(name: EventName, data: unknown, id?: bigint): Promise<void> {
-    if (this.#res.destroyed) return;
-    // As bytes: while a string waits for the client, Node holds three times its length beside it.
-    const frame = Buffer.from(
-      eventFrame({ name, data, id, retryMs: this.#hasSentData ? undefined : someRetryMs() }),
-    );
+  /**
+   * Sends an event, after the headers; resolves when the client has room for the next one, or is gone. Nothing of `data`
+   * is kept until then.
+   */
+  send(name: EventName, data: readonly Uint8Array[], id?: bigint): Promise<void> {
+    if (this.#res.destroyed) return Promise.resolve();
+    const frame = eventFrame({ name, data, id, retryMs: this.#hasSentData ? undefined : someRetryMs() });
     this.#hasSentData = true;
     this.#sent(name);
     const hasRoom = this.hasStarted ? this.#res.write(frame) : this.#startWith(frame);
-    if (!hasRoom) await room(this.#res);
+    return hasRoom ? Promise.resolve() : room(this.#res);
   }
 
   /** Keeps an idle connection alive. A client that has not read what was sent before gets nothing more. */
@@ -89,7 +90,8 @@ export class EventResponse {
       this.#res.once("close", resolve);
       const name: EventName = "stream_error";
       this.#sent(name);
-      this.#res.write(eventFrame({ name, data: error }), () => resolve());
+      const data = [Buffer.from(singleLineJson(error))];
+      this.#res.write(eventFrame({ name, data }), () => resolve());
     });
   }
 

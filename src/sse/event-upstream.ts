@@ -1,5 +1,9 @@
+import { createContextValues } from "@connectrpc/connect";
 import type { Call } from "../locals.ts";
+import { readWorkflowStatus } from "../mapping/workflow-event.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
+import { memoryKey } from "../orchestrator/grpc-transport.ts";
+import type { MessageMemory } from "../orchestrator/message-memory.ts";
 import { createEndSearch } from "./end-search.ts";
 import type { EndSearch } from "./end-search.ts";
 import { endingOf } from "./ending.ts";
@@ -29,17 +33,28 @@ export interface EventUpstream extends Pick<EndSearch, "isEnd" | "resumePointAft
   ending(): Promise<Ending | undefined>;
 }
 
-/** The events of `workflowId` as the caller of `call` may see them; `lingerMs` is the little silence. */
+interface UpstreamOptions {
+  /** The little silence. */
+  readonly lingerMs: number;
+  /** For the events that are looked through: a stream may hold one of its own meanwhile, which others wait for. */
+  readonly searchMemory: MessageMemory;
+}
+
+/** The events of `workflowId` as the caller of `call` may see them. */
 export function createEventUpstream(
   client: OrchestratorClient,
   workflowId: string,
   call: Call,
-  lingerMs: number,
+  { lingerMs, searchMemory }: UpstreamOptions,
 ): EventUpstream {
   const { signal, timeoutMs } = call;
   const run = createEventStreams(client, workflowId, call);
   // Streams that are only followed need none.
-  const search = () => createEndSearch(run, { lingerMs, timeoutMs });
+  function search(): EndSearch {
+    const contextValues = createContextValues().set(memoryKey, searchMemory);
+    const runSearch = createEventStreams(client, workflowId, call, contextValues);
+    return createEndSearch(runSearch, { lingerMs, timeoutMs });
+  }
 
   return {
     signal,
@@ -69,7 +84,8 @@ export function createEventUpstream(
       return taken === 0 && isAtEnd;
     },
     async ending() {
-      return endingOf(await client.getWorkflow({ workflowId }, call));
+      using workflow = await client.getWorkflow({ workflowId }, call);
+      return endingOf(readWorkflowStatus(workflow.bytes));
     },
     isEnd: (id, ending) => search().isEnd(id, ending),
     resumePointAfter: (snapshot) => search().resumePointAfter(snapshot),

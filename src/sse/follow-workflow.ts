@@ -1,15 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { isTerminal } from "../mapping/job-state.ts";
 import { canBeRetried } from "./ending.ts";
 import type { EventUpstream } from "./event-upstream.ts";
-import { snapshotDigest } from "./snapshot-digest.ts";
+import type { StreamedEvent } from "./event-stream.ts";
+import type { EventText } from "./event-text.ts";
 
 /** An event for the client. */
 export interface FollowedEvent {
-  readonly event: WorkflowEvent;
+  readonly event: StreamedEvent;
+  /** Undefined for a kind that this version of the contract does not know. */
+  readonly text: EventText | undefined;
   /** Where a client that got this event resumes; undefined where it keeps its resume point. */
   readonly id: bigint | undefined;
 }
@@ -35,9 +37,11 @@ export const defaultPatience: Patience = {
 export interface EventClient {
   /** Whether the answer has begun: before that, an error is answered with its status. */
   readonly isEstablished: boolean;
+  /** An event as the client gets it; undefined for a kind that this version of the contract does not know. */
+  textOf(event: StreamedEvent): Promise<EventText | undefined>;
   /** Begins the answer, though there is no event yet. */
   establish(): void;
-  /** Sends an event; resolves when there is room for the next one. */
+  /** Sends an event and disposes of it; resolves when there is room for the next one. */
   send(event: FollowedEvent): Promise<void>;
 }
 
@@ -64,24 +68,24 @@ export async function followWorkflow(
   let endState: JobState | undefined;
   let failures = 0;
 
-  async function take(event: WorkflowEvent): Promise<true> {
+  async function take(event: StreamedEvent): Promise<true> {
     const update = event.event.case === "workflowUpdate" ? event.event.value : undefined;
     const isOver = update !== undefined && isTerminal(update.state);
     let id: bigint | undefined;
+    if (event.eventId !== 0n && event.eventId <= lastId) return true;
+    const text = await client.textOf(event);
     if (event.eventId > lastId) {
       id = lastId = event.eventId;
-    } else if (event.eventId === 0n) {
-      const snapshot = update && snapshotDigest(update);
+    } else {
+      const snapshot = update && text?.digest();
       // Taken up again before any stored event, a stream starts with its snapshot once more.
       if (snapshot !== undefined && snapshot === lastSnapshot) return true;
       // Without a resume point, clients of a finished workflow would start afresh for ever.
       if (isOver) id = lastId = await upstream.resumePointAfter(update);
       lastSnapshot = snapshot ?? lastSnapshot;
-    } else {
-      return true;
     }
     if (update !== undefined) endState = isOver ? update.state : undefined;
-    await client.send({ event, id });
+    await client.send({ event, text, id });
     failures = 0;
     return true;
   }

@@ -1,12 +1,14 @@
+import type { Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Response } from "express";
 import type { Standing } from "../auth/standing.ts";
 import { errorAnswer } from "../errors/error-answer.ts";
 import type { Locals } from "../locals.ts";
 import { isTerminal } from "../mapping/job-state.ts";
-import { workflowEventToJson } from "../mapping/workflow-event.ts";
+import type { WriteJson } from "../write-json.ts";
 import { EventResponse } from "./event-response.ts";
 import type { EventName } from "./event-response.ts";
+import { eventText } from "./event-text.ts";
 import { isLost } from "./follow-workflow.ts";
 import type { EventClient, FollowedEvent } from "./follow-workflow.ts";
 import type { OpenStreams } from "./open-streams.ts";
@@ -18,6 +20,9 @@ interface ServeOptions {
   readonly headStartMs: number;
   /** Whose right to follow is checked again; undefined where it cannot be lost. */
   readonly standing: Standing | undefined;
+  readonly writeJson: WriteJson;
+  /** Hears that something was sent on a connection. */
+  readonly noteBuffered: (socket: Socket) => void;
   /** Hears of each event that is sent. */
   readonly sent: (name: EventName) => void;
 }
@@ -30,20 +35,23 @@ interface ServeOptions {
 export async function serveEvents(
   follow: (client: EventClient) => Promise<void>,
   res: Response<unknown, Locals>,
-  { streams, headStartMs, standing, sent }: ServeOptions,
+  { streams, headStartMs, standing, writeJson, noteBuffered, sent }: ServeOptions,
 ): Promise<void> {
   const response = new EventResponse(res, sent);
   const forget = streams.add(response, standing);
   const headStart = setTimeout(() => response.start(), headStartMs);
   let isOver = false;
 
-  async function send({ event, id }: FollowedEvent): Promise<void> {
+  /** Not an async function, which would hold the event while it waits for the client. */
+  function send({ event, text, id }: FollowedEvent): Promise<void> {
     clearTimeout(headStart);
     if (event.event.case === "workflowUpdate") isOver = isTerminal(event.event.value.state);
-    const named = workflowEventToJson(event);
-    if (named === undefined) return response.start();
+    if (text === undefined) return Promise.resolve(response.start());
     streams.touch(response);
-    await response.send(named.name, named.data, id);
+    const room = response.send(text.name, text.takeData(), id);
+    if (res.socket !== null) noteBuffered(res.socket);
+    event.message[Symbol.dispose]();
+    return room;
   }
 
   function establish() {
@@ -55,6 +63,7 @@ export async function serveEvents(
     get isEstablished() {
       return response.hasStarted;
     },
+    textOf: ({ message }) => eventText(message.bytes, writeJson),
     establish,
     send,
   };

@@ -22,6 +22,8 @@ export interface Readings {
   readonly downloads: () => number;
   readonly downloadsLimit: number;
   readonly cachedVerdicts: () => Numbers<VerdictKind>;
+  readonly bufferedBytes: () => number;
+  readonly bufferedBytesLimit: number;
   readonly orchestrators: () => number;
   readonly orchestratorsReached: () => number;
 }
@@ -93,6 +95,16 @@ export function addGauges(registry: Registry, readings: Readings): void {
     "foldforge_gateway_key_cache_entries",
     "Verdicts on API keys that are kept, outdated ones among them.",
     readings.cachedVerdicts,
+  );
+  gauge(
+    "foldforge_gateway_buffered_bytes",
+    "Bytes that wait for clients, messages for them that are being received or written included.",
+    readings.bufferedBytes,
+  );
+  gauge(
+    "foldforge_gateway_buffered_bytes_limit",
+    "Most bytes that wait for clients.",
+    () => readings.bufferedBytesLimit,
   );
   gauge(
     "foldforge_gateway_orchestrators",

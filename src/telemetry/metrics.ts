@@ -41,6 +41,8 @@ export interface Metrics extends HttpMetrics, UpstreamMetrics {
   countKeyLookup(result: KeyLookupResult): void;
   countEvent(type: (typeof eventTypes)[number]): void;
   countDownload(outcome: DownloadOutcome): void;
+  /** Counts a client that was cut, since it read too slowly while too much waited. */
+  countSlowClientCut(): void;
   /** Counts bytes of artifacts that were handed to a client's connection. */
   countSentBytes(bytes: number): void;
 }
@@ -54,6 +56,11 @@ export function createMetrics(registry = new Registry()): Metrics {
   const sentBytes = new Counter({
     name: "foldforge_gateway_artifact_sent_bytes_total",
     help: "Bytes of artifacts sent.",
+    registers: [registry],
+  });
+  const slowClientsCut = new Counter({
+    name: "foldforge_gateway_slow_clients_cut_total",
+    help: "Clients that were cut, since they read too slowly while too much waited for all of them.",
     registers: [registry],
   });
   let rendering: Promise<string> | undefined;
@@ -104,6 +111,7 @@ export function createMetrics(registry = new Registry()): Metrics {
       },
       downloadOutcomes,
     ),
+    countSlowClientCut: () => slowClientsCut.inc(),
     countSentBytes: (bytes) => sentBytes.inc(bytes),
   };
 }

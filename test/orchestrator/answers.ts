@@ -1,7 +1,7 @@
-import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
+import type { PlainClient } from "../support/orchestrator.ts";
 
 /** The names of those that answer so many reads, one after another; each answers with its own. */
-export async function answers(client: OrchestratorClient, count: number): Promise<string> {
+export async function answers(client: PlainClient, count: number): Promise<string> {
   let names = "";
   for (let i = 0; i < count; i++) names += (await client.getWorkflow({})).id;
   return names;

@@ -2,14 +2,14 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport as createStockTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { orchestratorClient } from "../../src/orchestrator/client.ts";
-import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
 import { createGrpcConnection } from "../../src/orchestrator/grpc-connection.ts";
 import { targetOf } from "../../src/orchestrator/grpc-target.ts";
 import { createGrpcTransport } from "../../src/orchestrator/grpc-transport.ts";
+import type { PlainClient } from "../support/orchestrator.ts";
 
 /** A client over one of the transports. */
 export interface ClientUnderTest {
-  readonly client: OrchestratorClient;
+  readonly client: PlainClient;
   close(): Promise<void>;
 }
 

@@ -1,12 +1,27 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
+import type { CallOptions, Client } from "@connectrpc/connect";
+import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createOrchestrator } from "../../src/orchestrator/client.ts";
-import type { Orchestrator, OrchestratorOptions } from "../../src/orchestrator/client.ts";
+import type { Orchestrator, OrchestratorClient, OrchestratorOptions } from "../../src/orchestrator/client.ts";
+import { EncodedMessage } from "../../src/orchestrator/encoded-message.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { suite } from "./gateway.ts";
 import type { Upstream } from "./upstream.ts";
 
+/** The calls of the service with its messages, none of them encoded. */
+export type PlainClient = Client<typeof OrchestratorService>;
+
 /** The gateway's connection to the orchestrators at `urls`; nobody reads its log. */
-export function connectTo(urls: readonly string[], options: Partial<OrchestratorOptions> = {}): Orchestrator {
-  return createOrchestrator(urls, { logger: createLogger({ write: () => undefined }), ...options });
+export function connectTo(
+  urls: readonly string[],
+  options: Partial<OrchestratorOptions> = {},
+): Omit<Orchestrator, "client"> & { readonly client: PlainClient } {
+  const orchestrator = createOrchestrator(urls, {
+    logger: createLogger({ write: () => undefined }),
+    ...options,
+  });
+  return { ...orchestrator, client: decodingClient(orchestrator.client) };
 }
 
 /** For the body of a `describe`: the gateway's client of `upstream`, closed after its tests. */
@@ -16,4 +31,49 @@ export function clientSuite(upstream: () => Upstream) {
     return Promise.resolve({ client, close: () => Promise.resolve(close()) });
   });
   return () => connection().client;
+}
+
+/** A client that decodes what the gateway's own leaves encoded. */
+function decodingClient(client: OrchestratorClient): PlainClient {
+  const methods = OrchestratorService.methods.map(({ localName, input, output, methodKind }) => {
+    const method = client[localName as keyof OrchestratorClient] as (
+      request: unknown,
+      options?: CallOptions,
+    ) => unknown;
+    const requestOf = (request: never) =>
+      localName === "submitWorkflow" ? toBinary(input, create(input, request)) : request;
+    return [
+      localName,
+      methodKind === "unary"
+        ? async (request: never, options?: CallOptions) =>
+            decoded(output, await method(requestOf(request), options))
+        : (request: never, options?: CallOptions) =>
+            decodedStream(output, method(request, options) as AsyncIterable<unknown>),
+    ];
+  });
+  return Object.fromEntries(methods) as PlainClient;
+}
+
+function decoded(output: DescMessage, message: unknown): unknown {
+  if (!(message instanceof EncodedMessage)) return message;
+  using encoded = message;
+  return fromBinary(output, encoded.bytes);
+}
+
+function decodedStream(output: DescMessage, messages: AsyncIterable<unknown>): AsyncIterable<unknown> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = messages[Symbol.asyncIterator]();
+      return {
+        async next() {
+          const { done, value } = await iterator.next();
+          return done === true ? { done, value } : { done: false, value: decoded(output, value) };
+        },
+        return: async () => {
+          await iterator.return?.();
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
 }

@@ -1,0 +1,181 @@
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import type { JsonText } from "./json-text.ts";
+import { tagOf } from "./wire.ts";
+import type { WireReader } from "./wire.ts";
+
+/** The fields of `google.protobuf.Value` (google/protobuf/struct.proto). */
+const kind = { null: 1, number: 2, string: 3, bool: 4, struct: 5, list: 6 } as const;
+
+/** The one field of `Struct` and of `ListValue`, and those of an entry of a map. */
+const entries = 1;
+const key = 1;
+const value = 2;
+
+/** Deepest nesting that is read: far more than a submission may have, and than protobuf decoders accept. */
+const maxDepth = 200;
+
+/** One entry of a map: its key, and where key and value are. */
+interface Entry {
+  readonly key: string;
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Writes the `google.protobuf.Struct` that ends at `end` as a JSON object, with its keys in order, since a map has none:
+ * the same Struct is always the same text. No value is made in between; the Struct of a request may hold hundreds of
+ * thousands of them.
+ */
+export function writeStruct(reader: WireReader, end: number, out: JsonText, depth = 0): void {
+  const found: Entry[] = [];
+  let isInOrder = true;
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    if (tag !== tagOf(entries, WireType.LengthDelimited)) {
+      reader.skipValue(tag, end);
+      continue;
+    }
+    const entry = readEntry(reader, reader.nestedEnd(end));
+    const last = found.at(-1);
+    if (last !== undefined && last.key >= entry.key) isInOrder = false;
+    found.push(entry);
+  }
+  out.ascii("{");
+  let separator = "";
+  for (const entry of isInOrder ? found : inOrder(found)) {
+    out.ascii(separator);
+    out.utf8(reader.source, entry.keyStart, entry.keyEnd);
+    out.ascii(":");
+    separator = ",";
+    reader.pos = entry.start;
+    writeValue(reader, entry.end, out, depth);
+  }
+  out.ascii("}");
+  reader.pos = end;
+}
+
+function readEntry(reader: WireReader, end: number): Entry {
+  let name = "";
+  let keyStart = end;
+  let keyEnd = end;
+  let start = end;
+  let valueEnd = end;
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    if (tag === tagOf(key, WireType.LengthDelimited)) {
+      const at = reader.pos;
+      keyEnd = reader.nestedEnd(end);
+      keyStart = reader.pos;
+      reader.pos = at;
+      name = reader.string();
+    } else if (tag === tagOf(value, WireType.LengthDelimited)) {
+      valueEnd = reader.nestedEnd(end);
+      start = reader.pos;
+      reader.pos = valueEnd;
+    } else reader.skipValue(tag, end);
+  }
+  return { key: name, keyStart, keyEnd, start, end: valueEnd };
+}
+
+/** The entries by their keys, each once: of a key that is there twice, the last one counts. */
+function inOrder(found: readonly Entry[]): Entry[] {
+  const byKey = new Map(found.map((entry) => [entry.key, entry]));
+  return [...byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function writeValue(reader: WireReader, end: number, out: JsonText, depth: number): void {
+  if (depth > maxDepth) throw new RangeError(`a Struct is nested deeper than ${maxDepth} levels`);
+  let found = 0;
+  let start = end;
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    found = tag >>> 3;
+    start = reader.pos;
+    reader.skipValue(tag, end);
+  }
+  reader.pos = start;
+  switch (found) {
+    case kind.number:
+      out.ascii(numberText(reader.double()));
+      break;
+    case kind.string: {
+      const stringEnd = reader.nestedEnd(end);
+      out.utf8(reader.source, reader.pos, stringEnd);
+      break;
+    }
+    case kind.bool:
+      out.ascii(reader.bool() ? "true" : "false");
+      break;
+    case kind.struct:
+      writeStruct(reader, reader.nestedEnd(end), out, depth + 1);
+      break;
+    case kind.list:
+      writeList(reader, reader.nestedEnd(end), out, depth + 1);
+      break;
+    // A null, one of a kind that is not known, and none at all.
+    default:
+      out.ascii("null");
+  }
+  reader.pos = end;
+}
+
+function writeList(reader: WireReader, end: number, out: JsonText, depth: number): void {
+  out.ascii("[");
+  let isFirst = true;
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    if (tag !== tagOf(entries, WireType.LengthDelimited)) {
+      reader.skipValue(tag, end);
+      continue;
+    }
+    if (!isFirst) out.ascii(",");
+    isFirst = false;
+    writeValue(reader, reader.nestedEnd(end), out, depth);
+  }
+  out.ascii("]");
+}
+
+/** As JSON writes a number; null where it has none for it. */
+function numberText(number: number): string {
+  return Number.isFinite(number) ? String(number) : "null";
+}
+
+/** The bytes of the `google.protobuf.Struct` that says the same as `object`. */
+export function structFromJson(object: JsonObject): Uint8Array {
+  const writer = new BinaryWriter();
+  addStruct(writer, object);
+  return writer.finish();
+}
+
+function addStruct(writer: BinaryWriter, object: JsonObject): void {
+  for (const name of Object.keys(object)) {
+    writer.tag(entries, WireType.LengthDelimited).fork();
+    writer.tag(key, WireType.LengthDelimited).string(name);
+    writer.tag(value, WireType.LengthDelimited).fork();
+    addValue(writer, object[name] ?? null);
+    writer.join().join();
+  }
+}
+
+function addValue(writer: BinaryWriter, json: JsonValue): void {
+  if (json === null) writer.tag(kind.null, WireType.Varint).int32(0);
+  else if (typeof json === "number") writer.tag(kind.number, WireType.Bit64).double(json);
+  else if (typeof json === "string") writer.tag(kind.string, WireType.LengthDelimited).string(json);
+  else if (typeof json === "boolean") writer.tag(kind.bool, WireType.Varint).bool(json);
+  else if (Array.isArray(json)) {
+    writer.tag(kind.list, WireType.LengthDelimited).fork();
+    for (const item of json) {
+      writer.tag(entries, WireType.LengthDelimited).fork();
+      addValue(writer, item);
+      writer.join();
+    }
+    writer.join();
+  } else {
+    writer.tag(kind.struct, WireType.LengthDelimited).fork();
+    addStruct(writer, json);
+    writer.join();
+  }
+}

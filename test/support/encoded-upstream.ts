@@ -1,0 +1,65 @@
+import { once } from "node:events";
+import { createServer } from "node:http2";
+import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
+import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
+
+/** What an RPC is answered with, by the bytes of its request: messages in bytes, which may come over time. */
+export type EncodedRpc = (
+  request: Uint8Array,
+  stream: ServerHttp2Stream,
+) => Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/** An orchestrator whose messages are bytes already, so that large ones cost it next to nothing. */
+export interface EncodedUpstream {
+  readonly url: string;
+  /** By their names; what is missing is UNIMPLEMENTED. */
+  readonly rpcs: Record<string, EncodedRpc>;
+  /** How often each was called. */
+  readonly calls: ReadonlyMap<string, number>;
+  close(): Promise<void>;
+}
+
+/** Starts it on a free port. */
+export async function startEncodedUpstream(rpcs: Record<string, EncodedRpc> = {}): Promise<EncodedUpstream> {
+  const calls = new Map<string, number>();
+  const sessions = new Set<ServerHttp2Session>();
+  // Clients that leave responses of many megabytes are what it is for.
+  const server = createServer({ maxSessionMemory: 1000, streamResetBurst: 1e6, streamResetRate: 1e6 });
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+  });
+  server.on("stream", (stream, headers) => {
+    const name = String(headers[":path"]).split("/").at(-1) ?? "";
+    calls.set(name, (calls.get(name) ?? 0) + 1);
+    stream.on("error", () => undefined);
+    void answer(stream, rpcs[name]).catch(() => stream.destroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    rpcs,
+    calls,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      for (const session of sessions) session.destroy();
+      await closed;
+    },
+  };
+}
+
+async function answer(stream: ServerHttp2Stream, rpc: EncodedRpc | undefined): Promise<void> {
+  const head = { ":status": 200, "content-type": "application/grpc" } as const;
+  const request = await buffer(stream);
+  if (rpc === undefined) return stream.respond({ ...head, "grpc-status": "12" }, { endStream: true });
+  stream.respond(head, { waitForTrailers: true });
+  stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+  const messages = rpc(request.subarray(5), stream);
+  await pipeline(async function* () {
+    for await (const message of messages) yield frameOf(message);
+  }, stream);
+}
