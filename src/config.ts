@@ -9,7 +9,7 @@ import { fileSetting, withSecretFiles } from "./settings/secret-files.ts";
 import type { ReadFile } from "./settings/secret-files.ts";
 import { tlsSettings } from "./settings/tls-settings.ts";
 import {
-  bearerTokens,
+  bearerToken,
   bindAddress,
   bucketName,
   bytes,
@@ -53,7 +53,7 @@ export interface Config {
   readonly orchestratorTls: TlsPems | undefined;
   readonly rpcTimeoutMs: number;
   readonly keepalive: KeepaliveOptions;
-  /** One, or two while one takes the place of the other. */
+  /** The administrator's token, and the previous one while both are accepted; no two are equal. */
   readonly apiTokens: readonly string[];
   /** Undefined where only the static token is accepted. */
   readonly apiKeys:
@@ -72,7 +72,8 @@ export interface Config {
 
 /** What nobody may see: each may also be read from the file that `<NAME>_FILE` names. */
 const secrets = {
-  API_TOKEN: bearerTokens.prefault(defaultToken),
+  API_TOKEN: bearerToken(`; a second one belongs in ${prefix}API_TOKEN_PREVIOUS`).prefault(defaultToken),
+  API_TOKEN_PREVIOUS: bearerToken().optional(),
   R2_ACCESS_KEY_ID: credential.prefault(""),
   R2_SECRET_ACCESS_KEY: credential.prefault(""),
 };
@@ -151,11 +152,18 @@ export function parseConfig(
     ...[...fileFaults, ...tlsFaults].map((fault) => `${prefix}${fault}`),
   ];
   // Looked at in the raw values, so that it is told together with every other fault.
+  const isSet = (name: string) => byName.has(name) || byName.has(fileSetting(name));
   if (byName.has("R2_ENDPOINT")) {
     for (const name of ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"]) {
-      if (!byName.has(name) && !byName.has(fileSetting(name)))
-        faults.push(`${prefix}${name} must be set, since R2_ENDPOINT is`);
+      if (!isSet(name)) faults.push(`${prefix}${name} must be set, since R2_ENDPOINT is`);
     }
+  }
+  if (isSet("API_TOKEN_PREVIOUS") && !isSet("API_TOKEN")) {
+    faults.push(`${prefix}API_TOKEN must be set, since API_TOKEN_PREVIOUS is`);
+  }
+  const previous = values.get("API_TOKEN_PREVIOUS");
+  if (previous !== undefined && previous === values.get("API_TOKEN")) {
+    faults.push(`${prefix}API_TOKEN_PREVIOUS must be another token than API_TOKEN`);
   }
   if (
     tlsFiles !== undefined &&
@@ -215,7 +223,10 @@ function configFrom(
       pingTimeoutMs: values.ORCHESTRATOR_PING_TIMEOUT_SECONDS,
       keepaliveMs: values.ORCHESTRATOR_KEEPALIVE_SECONDS,
     },
-    apiTokens: values.API_TOKEN,
+    apiTokens: [
+      values.API_TOKEN,
+      ...(values.API_TOKEN_PREVIOUS === undefined ? [] : [values.API_TOKEN_PREVIOUS]),
+    ],
     apiKeys: values.API_KEYS_ENABLED
       ? {
           ttlMs: values.AUTH_CACHE_TTL_SECONDS,

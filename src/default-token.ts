@@ -30,10 +30,11 @@ export function warnOfDefaultToken(
   { logger, print, everyMs = hourMs }: WarningOptions,
 ): () => void {
   if (!apiTokens.includes(defaultToken) || isLoopback(bind.host)) return () => undefined;
+  const setting = apiTokens[0] === defaultToken ? "API_TOKEN" : "API_TOKEN_PREVIOUS";
   const lines = [
-    `WARNING: the administrator's token is the default one, ${defaultToken}.`,
+    `WARNING: a token of the administrator is the default one, ${defaultToken}.`,
     `Whoever can connect to ${bind.host} may do everything.`,
-    `Set ${prefix}API_TOKEN to a secret one.`,
+    `Set ${prefix}${setting} to a secret one.`,
   ];
   const width = Math.max(...lines.map((line) => line.length));
   const edge = `+${"-".repeat(width + 2)}+`;

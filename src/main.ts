@@ -105,6 +105,8 @@ async function main(): Promise<void> {
     });
   }
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", stop);
+  if (config.apiTokens.length > 1)
+    always.warn({ event: "previous_token.accepted" }, "previous_token.accepted");
   warnOfDefaultToken(config, { logger: always, print: (text) => process.stderr.write(text) });
   // Whoever reads this may send a signal.
   always.info({ event: "gateway.start", url: started.url }, "gateway.start");

@@ -26,6 +26,8 @@ const defaults: [name: string, text: string, read: (config: Config) => unknown, 
   ],
   ["API_TOKEN", "dev-token", ({ apiTokens }) => apiTokens, ["dev-token"]],
   ["API_TOKEN_FILE", "", ({ apiTokens }) => apiTokens, ["dev-token"]],
+  ["API_TOKEN_PREVIOUS", "", ({ apiTokens }) => apiTokens, ["dev-token"]],
+  ["API_TOKEN_PREVIOUS_FILE", "", ({ apiTokens }) => apiTokens, ["dev-token"]],
   ["ORCHESTRATOR_CA_FILE", "", ({ orchestratorTls }) => orchestratorTls, undefined],
   ["ORCHESTRATOR_CLIENT_CERT_FILE", "", ({ orchestratorTls }) => orchestratorTls, undefined],
   ["ORCHESTRATOR_CLIENT_KEY_FILE", "", ({ orchestratorTls }) => orchestratorTls, undefined],
@@ -51,7 +53,7 @@ const defaults: [name: string, text: string, read: (config: Config) => unknown, 
   ["SHUTDOWN_GRACE_SECONDS", "20", ({ shutdownGraceMs }) => shutdownGraceMs, 20_000],
 ];
 
-const tokenFault = "must be one word of printable ASCII, or two, separated by a comma";
+const tokenFault = `must be one token: printable ASCII without spaces and commas; a second one belongs in ${prefix}API_TOKEN_PREVIOUS`;
 
 /** What has to be on for a default to be seen at all. */
 function around(name: string): Record<string, string> {
@@ -95,6 +97,7 @@ describe("parseConfig", () => {
         ORCHESTRATOR_PING_TIMEOUT_SECONDS: "1.5",
         ORCHESTRATOR_KEEPALIVE_SECONDS: "14",
         API_TOKEN: "s3cret!",
+        API_TOKEN_PREVIOUS: "0ld!",
         ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "2.5",
         API_KEYS_ENABLED: "true",
         AUTH_CACHE_TTL_SECONDS: "5",
@@ -130,7 +133,7 @@ describe("parseConfig", () => {
       orchestratorEndpoints: ["https://orchestrator.internal:443"],
       orchestratorTls: undefined,
       rpcTimeoutMs: 2500,
-      apiTokens: ["s3cret!"],
+      apiTokens: ["s3cret!", "0ld!"],
       keepalive: { pingTimeoutMs: 1500, keepaliveMs: 14_000 },
       apiKeys: { ttlMs: 5000, staleMs: 0, maxEntries: 7 },
       bucket: "designs",

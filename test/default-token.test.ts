@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
+import { prefix } from "../src/config.ts";
 import { warnOfDefaultToken } from "../src/default-token.ts";
 import { createLogger } from "../src/telemetry/logger.ts";
 import { configOf } from "./support/environment.ts";
@@ -28,7 +29,7 @@ describe("warnOfDefaultToken", () => {
   for (const settings of [
     {},
     { API_TOKEN: "dev-token" },
-    { API_TOKEN: "own,dev-token" },
+    { API_TOKEN: "own", API_TOKEN_PREVIOUS: "dev-token" },
     { BIND_ADDR: "[::]:8080" },
     { BIND_ADDR: "192.0.2.1:8080" },
     { BIND_ADDR: "128.0.0.1:8080" },
@@ -46,6 +47,8 @@ describe("warnOfDefaultToken", () => {
         printed.join(""),
         /^\+-+\+\n(\| .* \|\n)*\| WARNING: .*dev-token\. +\|\n(\| .* \|\n)+\+-+\+\n$/,
       );
+      const setting = settings["API_TOKEN_PREVIOUS"] === undefined ? "API_TOKEN" : "API_TOKEN_PREVIOUS";
+      assert.ok(printed.join("").includes(`Set ${prefix}${setting} to a secret one.`));
       const widths = printed
         .join("")
         .trimEnd()
@@ -56,7 +59,7 @@ describe("warnOfDefaultToken", () => {
 
   for (const settings of [
     { API_TOKEN: "own" },
-    { API_TOKEN: "own,dev-token-2" },
+    { API_TOKEN: "own", API_TOKEN_PREVIOUS: "dev-token-2" },
     ...["127.0.0.1", "127.255.0.9", "localhost", "LOCALHOST", "[::1]", "[::ffff:127.0.0.1]"].map((host) => ({
       BIND_ADDR: `${host}:8080`,
     })),

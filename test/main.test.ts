@@ -70,11 +70,17 @@ describe("main", () => {
     );
   });
 
-  it("knows the administrator by both tokens that a file holds", async () => {
+  it("knows the administrator by the current and the previous token, and logs that both are in force", async () => {
     using folder = temporaryFolder();
-    const file = join(folder.path, "token");
-    writeFileSync(file, "new-token\nold-token\n");
-    const { child, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0", API_TOKEN_FILE: file });
+    const [file, previous] = [join(folder.path, "token"), join(folder.path, "previous-token")];
+    writeFileSync(file, "new-token\n");
+    writeFileSync(previous, "old-token\n");
+    const { child, started, ended } = runGateway({
+      BIND_ADDR: "127.0.0.1:0",
+      LOG_LEVEL: "fatal",
+      API_TOKEN_FILE: file,
+      API_TOKEN_PREVIOUS_FILE: previous,
+    });
     const url = await started;
     const statuses: number[] = [];
     for (const token of ["new-token", "old-token", "dev-token"]) {
@@ -82,7 +88,10 @@ describe("main", () => {
       statuses.push((await fetch(`${url}/v1/billing/balance`, { headers })).status);
     }
     child.kill("SIGINT");
-    await ended;
+    const { lines, stderr } = await ended;
+    const [first] = lines;
+    assert.deepEqual([first?.["level"], first?.event], ["warn", "previous_token.accepted"]);
+    assert.ok(!(JSON.stringify(lines) + stderr).includes("-token"));
     // The administrator has no credits.
     assert.deepEqual(statuses, [403, 403, 401]);
   });

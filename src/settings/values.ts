@@ -93,14 +93,12 @@ export const originList = z.string().transform((text, context): AllowedOrigins =
   return origins;
 });
 
-/** No token has a comma (RFC 6750 §2.1). */
-export const bearerTokens = z
-  .string()
-  .transform((text) => text.split(/ *(?:,|\r?\n) */))
-  .refine(
-    (tokens) => tokens.length <= 2 && tokens.every((token) => /^[!-~]+$/.test(token)),
-    "must be one word of printable ASCII, or two, separated by a comma",
-  );
+/**
+ * One token as a client sends it. No token has a comma (RFC 6750 §2.1), and whoever writes one means a list. `orElse`
+ * tells what to do then.
+ */
+export const bearerToken = (orElse = "") =>
+  z.string().regex(/^[!-+\--~]+$/, `must be one token: printable ASCII without spaces and commas${orElse}`);
 
 /** Half of what the object store wants to see; of a file that is no UTF-8 or begins with a mark, it never would. */
 export const credential = z

@@ -4,7 +4,13 @@ import { configOf, faultsOf } from "../support/environment.ts";
 
 const credentialFault = "must be one line of UTF-8 without control characters and byte order mark";
 const notEndpoints = "must be http:// or https:// URLs without user, query and fragment, separated by commas";
-const tokenFault = "must be one word of printable ASCII, or two, separated by a comma";
+const tokenFault = "must be one token: printable ASCII without spaces and commas";
+
+/** What must be set where a setting is. */
+const needed: Readonly<Record<string, Record<string, string>>> = {
+  R2_ENDPOINT: { R2_ACCESS_KEY_ID: "a", R2_SECRET_ACCESS_KEY: "b" },
+  API_TOKEN_PREVIOUS: { API_TOKEN: "new" },
+};
 
 /** Times that may be none at all. */
 const mayBeZero = ["STALE_AUTH_SECONDS", "DRAIN_DELAY_SECONDS"];
@@ -22,14 +28,12 @@ describe("parseConfig: values", () => {
     assert.equal(configOf({ CORS_ALLOWED_ORIGINS: "*" }).allowedOrigins, "*");
   });
 
-  for (const [text, tokens] of [
-    ["any~printable!", ["any~printable!"]],
-    ["new,old", ["new", "old"]],
-    ["new, old", ["new", "old"]],
-    ["new\nold", ["new", "old"]],
-  ] as const)
-    it(`takes ${JSON.stringify(text)} for ${tokens.length} of the administrator's tokens`, () =>
-      assert.deepEqual(configOf({ API_TOKEN: text }).apiTokens, tokens));
+  for (const token of ["any~printable!", "+-.;:", "x"])
+    it(`takes ${JSON.stringify(token)} for a token of the administrator`, () => {
+      assert.deepEqual(configOf({ API_TOKEN: token }).apiTokens, [token]);
+      const tokens = { API_TOKEN: "new", API_TOKEN_PREVIOUS: token };
+      assert.deepEqual(configOf(tokens).apiTokens, ["new", token]);
+    });
 
   it("takes several orchestrators, with spaces between them or without", () => {
     assert.deepEqual(
@@ -88,9 +92,24 @@ describe("parseConfig: values", () => {
         "must be URLs of one scheme and one path",
       ],
     ),
-    ...["", "two words", "schlüssel", "a,b,c", "a,", ",a", "a,,b", ",", "a,b c", " a", "a ", "a\n"].map(
-      (value): [string, string, string] => ["API_TOKEN", value, tokenFault],
-    ),
+    ["API_TOKEN", "", `${tokenFault}; a second one belongs in ${prefix}API_TOKEN_PREVIOUS`],
+    ...[
+      "two words",
+      "schlüssel",
+      "a,b",
+      "a, b",
+      "a,",
+      ",a",
+      ",",
+      "a\nb",
+      "a\r\nb",
+      " a",
+      "a ",
+      "a\n",
+    ].flatMap((value): [string, string, string][] => [
+      ["API_TOKEN", value, `${tokenFault}; a second one belongs in ${prefix}API_TOKEN_PREVIOUS`],
+      ["API_TOKEN_PREVIOUS", value, tokenFault],
+    ]),
     ["R2_ACCESS_KEY_ID", "two\nlines", credentialFault],
     ["R2_SECRET_ACCESS_KEY", "two\nlines", credentialFault],
     ["R2_ACCESS_KEY_ID", "\uFEFFid", credentialFault],
@@ -137,7 +156,6 @@ describe("parseConfig: values", () => {
   ];
   for (const [name, value, message] of faults)
     it(`refuses ${name}=${JSON.stringify(value)}`, () => {
-      const credentials = name === "R2_ENDPOINT" ? { R2_ACCESS_KEY_ID: "a", R2_SECRET_ACCESS_KEY: "b" } : {};
-      assert.deepEqual(faultsOf({ ...credentials, [name]: value }), [`${prefix}${name} ${message}`]);
+      assert.deepEqual(faultsOf({ ...needed[name], [name]: value }), [`${prefix}${name} ${message}`]);
     });
 });
