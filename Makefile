@@ -44,7 +44,7 @@ schemathesis: $(INSTALLED) ## Run schemathesis against what `make dev` starts; n
 
 .PHONY: start
 start: $(INSTALLED) ## Start the gateway alone, as in production
-	@exec node src/main.ts
+	@exec node --disable-sigusr1 src/main.ts
 
 .PHONY: sandbox
 sandbox: $(INSTALLED) ## Start the stand-ins for orchestrator and object store alone

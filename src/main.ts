@@ -1,3 +1,4 @@
+import { close as closeInspector } from "node:inspector";
 import { ConfigError, parseConfig, prefix } from "./config.ts";
 import type { LogFormat } from "./config.ts";
 import { loadContract } from "./contract.ts";
@@ -45,6 +46,15 @@ function logOutput(format: LogFormat): LogOutput {
     : new LogOutput(stdout);
 }
 
+/**
+ * Closes the inspector, which lets whoever reaches its port run code, if SIGUSR1 opened it before this program had a
+ * listener for that signal. One that an option of Node asks for stays open.
+ */
+function closeInspectorOfSignal(): void {
+  const options = `${process.execArgv.join(" ")} ${process.env["NODE_OPTIONS"] ?? ""}`;
+  if (!/--inspect(?!-port|-publish)/.test(options)) closeInspector();
+}
+
 /** EX_SOFTWARE of sysexits(3): nobody stopped it, and its supervisor should start it again. */
 const crashed = 70;
 
@@ -53,6 +63,10 @@ const lastWordsMs = 1000;
 const exitMs = 100;
 
 async function main(): Promise<void> {
+  // Node opens its inspector at SIGUSR1 unless there is a listener, or the option --disable-sigusr1.
+  process.on("SIGUSR1", () => undefined);
+  // Not at once: Node may open it a turn of the event loop after the signal.
+  setImmediate(closeInspectorOfSignal);
   const { config, warnings } = parseConfig(process.env, readText);
   const output = logOutput(config.logFormat);
   const logger = createLogger(output, config.logLevel);

@@ -1,13 +1,23 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { prefix } from "../src/config.ts";
 import { runGateway } from "./support/gateway-process.ts";
 import { sendText } from "./support/raw-http.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
+
+/** A port that nobody uses. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
 
 describe("main", () => {
   it("tells every fault of the configuration in one message, repeats no value, and exits with 1", async () => {
@@ -148,6 +158,58 @@ describe("main", () => {
       assert.ok(lines.every((line) => typeof line["time"] === "string" && typeof line["level"] === "string"));
     });
   }
+
+  describe("at SIGUSR1", () => {
+    /** Whether anybody listens at a port of this machine. */
+    async function isOpen(port: number): Promise<boolean> {
+      const socket = connect(port, "127.0.0.1");
+      const isConnected = await new Promise<boolean>((resolve) => {
+        socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+      });
+      socket.destroy();
+      return isConnected;
+    }
+
+    const raise = "--import=data:text/javascript,process.kill(process.pid,'SIGUSR1')";
+    for (const [when, ...execArgv] of [
+      ["while it serves"],
+      ["while it serves, with the option of the image", "--disable-sigusr1"],
+      ["before it is loaded", raise],
+      ["before it is loaded, with the option of the image", "--disable-sigusr1", raise],
+    ] as const)
+      it(`has no inspector open once it serves, and serves on: ${when}`, async () => {
+        const port = await freePort();
+        const { child, started, ended } = runGateway(
+          { BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" },
+          { execArgv: [`--inspect-port=${port}`, ...execArgv] },
+        );
+        try {
+          const url = await started;
+          child.kill("SIGUSR1");
+          // Node opens it in a thread of its own.
+          for (let i = 0; i < 20; i++) assert.equal((await fetch(`${url}/v1/healthz`)).status, 200);
+          assert.equal(await isOpen(port), false);
+        } finally {
+          child.kill("SIGINT");
+        }
+        const { code, stderr } = await ended;
+        assert.equal(code, 0);
+        if (execArgv[0] !== raise) assert.equal(stderr, "");
+      });
+
+    it("leaves an inspector open that an option of Node asks for", async () => {
+      const port = await freePort();
+      const execArgv = [`--inspect=127.0.0.1:${port}`];
+      const { child, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0" }, { execArgv });
+      try {
+        await started;
+        assert.equal(await isOpen(port), true);
+      } finally {
+        child.kill("SIGINT");
+      }
+      await ended;
+    });
+  });
 
   it("serves on after SIGTERM for as long as it is told, and exits with 1 at a second signal", async () => {
     const settings = { DRAIN_DELAY_SECONDS: "50", SHUTDOWN_GRACE_SECONDS: "60" };
