@@ -92,6 +92,29 @@ describe("what deploy/Dockerfile puts into the image", function () {
     assert.equal((await check()).code, 1);
   });
 
+  it("takes half of the memory that it may use for V8's old space", async () => {
+    const tell = `
+      const memory = Math.min(process.constrainedMemory() || Infinity, os.totalmem());
+      console.log(JSON.stringify({ limit: v8.getHeapStatistics().heap_size_limit, memory }));`;
+    const { child } = run([...image.command.slice(0, -1), "--eval", tell], {});
+    const { limit, memory } = JSON.parse(await hear(child, /(.*)\n/));
+    // With it goes the young generation, of 192 MiB at most.
+    assert.ok(limit >= memory * 0.49 && limit < memory * 0.51 + 192 * 1024 ** 2, `${limit} of ${memory}`);
+  });
+
+  it("opens no inspector at SIGUSR1, from its first moment on", async () => {
+    const [program, ...args] = image.command;
+    const signal = "--import=data:text/javascript,process.kill(process.pid,'SIGUSR1')";
+    const settings = environment({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" });
+    const gateway = run([program!, signal, ...args], settings);
+    const url = await hear(gateway.child, /"event":"gateway.start","url":"([^"]+)"/);
+    gateway.child.kill("SIGUSR1");
+    assert.equal((await fetch(`${url}/v1/healthz`)).status, 200);
+    gateway.child.kill(image.stopSignal);
+    // Node would tell of it there.
+    assert.deepEqual(await gateway.ended, { code: 0, stderr: "" });
+  });
+
   it("is unhealthy where something else answers", async () => {
     await using other = createServer((_req, res) => res.writeHead(503).end()).listen(0, "127.0.0.1");
     await once(other, "listening");
