@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { distance } from "fastest-levenshtein";
 import { z } from "zod";
 import type { ObjectStoreOptions } from "./artifacts/object-store.ts";
@@ -38,6 +39,8 @@ export type LogFormat = "auto" | "json" | "pretty";
 /** The gateway's settings, checked and in the units the code uses. */
 export interface Config {
   readonly bind: { readonly host: string; readonly port: number };
+  /** Undefined where `/metrics` is served among the other routes. */
+  readonly metricsBind: Config["bind"] | undefined;
   readonly server: ServerLimits;
   /** Undefined where no page of another origin may call. */
   readonly allowedOrigins: AllowedOrigins | undefined;
@@ -82,6 +85,7 @@ const secretNames = Object.keys(secrets);
 
 const settings = z.object({
   BIND_ADDR: bindAddress.prefault("0.0.0.0:8080"),
+  METRICS_ADDR: bindAddress.optional(),
   HEADERS_TIMEOUT_SECONDS: seconds.prefault("10"),
   REQUEST_TIMEOUT_SECONDS: seconds.prefault("30"),
   KEEP_ALIVE_TIMEOUT_SECONDS: seconds.prefault("75"),
@@ -171,6 +175,10 @@ export function parseConfig(
   ) {
     faults.push(`${prefix}ORCHESTRATOR_ENDPOINT must be https:// where there are files for TLS`);
   }
+  // 0 is any free port, another one each time.
+  if (data?.METRICS_ADDR?.port && isDeepStrictEqual(data.METRICS_ADDR, data.BIND_ADDR)) {
+    faults.push(`${prefix}METRICS_ADDR must be another address than BIND_ADDR`);
+  }
   if (data !== undefined && data.DRAIN_DELAY_SECONDS >= data.SHUTDOWN_GRACE_SECONDS) {
     faults.push(`${prefix}DRAIN_DELAY_SECONDS must be less than SHUTDOWN_GRACE_SECONDS`);
   }
@@ -204,6 +212,7 @@ function configFrom(
 ): Omit<Config, "tracing"> {
   return {
     bind: values.BIND_ADDR,
+    metricsBind: values.METRICS_ADDR,
     server: {
       headersTimeoutMs: values.HEADERS_TIMEOUT_SECONDS,
       requestTimeoutMs: values.REQUEST_TIMEOUT_SECONDS,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Request, Response } from "express";
-import { parse, stringify } from "yaml";
+import { parse, parseDocument, stringify } from "yaml";
 import type { components, operations } from "../generated/openapi/gateway.v1.ts";
 import type { Locals } from "./locals.ts";
 
@@ -136,6 +136,18 @@ export function contractFrom(document: OpenApiDocument, source = stringify(docum
     };
   });
   return { source, document, paths };
+}
+
+/** `contract` with no other paths than those that `keeps` returns true for; its source keeps its comments. */
+export function withPaths(contract: Contract, keeps: (path: Path) => boolean): Contract {
+  const source = parseDocument(contract.source);
+  const paths = { ...contract.document.paths };
+  for (const path of contract.paths) {
+    if (keeps(path)) continue;
+    source.deleteIn(["paths", path.template]);
+    Reflect.deleteProperty(paths, path.template);
+  }
+  return contractFrom({ ...contract.document, paths }, source.toString({ lineWidth: 0 }));
 }
 
 function operationFrom(

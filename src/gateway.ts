@@ -1,3 +1,4 @@
+import type { RequestListener } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Registry } from "prom-client";
 import { createObjectStore } from "./artifacts/object-store.ts";
@@ -7,7 +8,7 @@ import { createKeyDirectory } from "./auth/key-directory.ts";
 import { createKeyLookup } from "./auth/key-lookup.ts";
 import { createQuota } from "./auth/quota.ts";
 import type { Config } from "./config.ts";
-import { loadContract } from "./contract.ts";
+import { loadContract, withPaths } from "./contract.ts";
 import type { Contract, Path } from "./contract.ts";
 import { BufferedBytes } from "./edge/buffered-bytes.ts";
 import { ByteSemaphore } from "./edge/byte-semaphore.ts";
@@ -22,6 +23,7 @@ import { observedClient } from "./orchestrator/observed-client.ts";
 import { createReadinessProbe } from "./orchestrator/readiness.ts";
 import { createReference } from "./reference/reference.ts";
 import { startServer } from "./server.ts";
+import type { RunningServer, ServerLimits } from "./server.ts";
 import { defaultPatience } from "./sse/follow-workflow.ts";
 import type { Patience } from "./sse/follow-workflow.ts";
 import { defaultCare, OpenStreams } from "./sse/open-streams.ts";
@@ -35,6 +37,8 @@ import { createWriteJson } from "./write-json.ts";
 /** A gateway that is serving. */
 export interface Gateway {
   readonly url: string;
+  /** Where `/metrics` is served alone; undefined where it is served among the other routes. */
+  readonly metricsUrl: string | undefined;
   /** Serves on for the configured delay, unready, so that load balancers look away; then closes. */
   drain(): Promise<void>;
   /**
@@ -42,6 +46,25 @@ export interface Gateway {
    * configured grace, unless it says otherwise.
    */
   close(graceMs?: number): Promise<void>;
+}
+
+/** A server that cannot listen, for the reason that is its cause, at the address that `setting` holds. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+  readonly setting: "BIND_ADDR" | "METRICS_ADDR";
+
+  constructor(setting: ListenError["setting"], cause: unknown) {
+    super(`${setting} cannot be listened at`, { cause });
+    this.setting = setting;
+  }
+}
+
+/** Most connections of those who read metrics at an address of their own: some Prometheus servers and a person. */
+const maxMetricsConnections = 16;
+
+/** Whether a path is that of the metrics. */
+function isMetrics({ operations }: Path): boolean {
+  return operations.some(({ id }) => id === "metrics");
 }
 
 /** How much of a grace is left for letting go, once the last requests are cut, in milliseconds. */
@@ -81,7 +104,8 @@ export async function startGateway(
   options: GatewayOptions = {},
 ): Promise<Gateway> {
   const { rpcTimeoutMs, apiKeys } = config;
-  const contract = options.contract ?? loadContract();
+  const whole = options.contract ?? loadContract();
+  const contract = config.metricsBind === undefined ? whole : withPaths(whole, (path) => !isMetrics(path));
   const { version } = contract.document.info;
   const tracing = config.tracing && (await startTracing(config.tracing, { ...config, version, logger }));
   const metrics = createMetrics(options.registry);
@@ -147,18 +171,19 @@ export async function startGateway(
     metrics,
   });
   const validateResponses = options.validateResponses ?? false;
-  const app = createApp({
-    trace: tracing?.trace ?? trace,
-    contract,
-    operations,
-    authenticator,
-    logger,
-    metrics,
-    rpcTimeoutMs,
-    answersPreflights: config.allowedOrigins !== undefined,
-    validateResponses,
-  });
-  const shed = shedding.shed(app);
+  const appFor = (contract: Contract, answersPreflights: boolean) =>
+    createApp({
+      trace: tracing?.trace ?? trace,
+      contract,
+      operations,
+      authenticator,
+      logger,
+      metrics,
+      rpcTimeoutMs,
+      answersPreflights,
+      validateResponses,
+    });
+  const shed = shedding.shed(appFor(contract, config.allowedOrigins !== undefined));
   const listener = config.allowedOrigins === undefined ? shed : allowCrossOrigin(shed, config.allowedOrigins);
 
   async function letGo(withinMs: number): Promise<void> {
@@ -167,17 +192,33 @@ export async function startGateway(
     await tracing?.close(Math.min(maxFlushMs, withinMs));
   }
 
-  const limits = config.server;
-  const server = await startServer(originForm(listener), {
-    bind: config.bind,
-    limits,
-    buffered,
-    logger,
-    metrics,
-  }).catch(async (error: unknown) => {
-    await letGo(0);
-    throw error;
-  });
+  async function serve(
+    listener: RequestListener,
+    setting: ListenError["setting"],
+    bind: Config["bind"],
+    limits: ServerLimits,
+  ): Promise<RunningServer> {
+    try {
+      return await startServer(originForm(listener), { bind, limits, buffered, logger, metrics });
+    } catch (error) {
+      await metricsServer?.close(0);
+      await letGo(0);
+      throw new ListenError(setting, error);
+    }
+  }
+
+  let metricsServer: RunningServer | undefined;
+  if (config.metricsBind !== undefined) {
+    const limits = { ...config.server, maxConnections: maxMetricsConnections };
+    metricsServer = await serve(
+      appFor(withPaths(whole, isMetrics), false),
+      "METRICS_ADDR",
+      config.metricsBind,
+      limits,
+    );
+  }
+  const server = await serve(listener, "BIND_ADDR", config.bind, config.server);
+  const servers = metricsServer === undefined ? [server] : [server, metricsServer];
   metrics.watch({
     connections: () => server.connections,
     connectionsLimit: config.server.maxConnections,
@@ -196,14 +237,16 @@ export async function startGateway(
 
   async function close(graceMs = config.shutdownGraceMs, reserveMs = reserveOf(graceMs)): Promise<void> {
     const end = performance.now() + graceMs - reserveMs / 2;
-    const closed = server.close(Math.max(0, graceMs - reserveMs));
+    const withinMs = Math.max(0, graceMs - reserveMs);
+    const closed = servers.map((each) => each.close(withinMs));
     streams.close();
-    await closed;
+    await Promise.all(closed);
     await letGo(end - performance.now());
   }
 
   return {
     url: server.url,
+    metricsUrl: metricsServer?.url,
     async drain() {
       isDraining = true;
       server.leave();

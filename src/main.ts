@@ -3,7 +3,7 @@ import { ConfigError, parseConfig, prefix } from "./config.ts";
 import type { LogFormat } from "./config.ts";
 import { loadContract } from "./contract.ts";
 import { warnOfDefaultToken } from "./default-token.ts";
-import { startGateway } from "./gateway.ts";
+import { ListenError, startGateway } from "./gateway.ts";
 import type { Gateway } from "./gateway.ts";
 import { readText } from "./settings/read-text.ts";
 import { LogOutput } from "./telemetry/log-output.ts";
@@ -18,7 +18,7 @@ function fail(message: string): never {
 }
 
 /** What Node tells of an address that it cannot listen at: its name, where that is not known, else both parts. */
-interface ListenError extends NodeJS.ErrnoException {
+interface AddressError extends NodeJS.ErrnoException {
   readonly hostname?: string;
   readonly address?: string;
   readonly port?: number;
@@ -26,15 +26,18 @@ interface ListenError extends NodeJS.ErrnoException {
 
 function startFailure(error: unknown): string {
   if (error instanceof ConfigError) return error.message;
-  const { code, hostname, address, port, stack } = error as ListenError;
-  const bind = hostname ?? `${address}:${port}`;
-  if (code === "EADDRINUSE") return `${bind} is already in use; set ${prefix}BIND_ADDR to another address`;
-  if (code === "EACCES")
-    return `${bind} may not be used by this user; set ${prefix}BIND_ADDR to another address`;
-  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
-    return `${bind} is not an address of this machine; set ${prefix}BIND_ADDR to another address`;
+  if (error instanceof ListenError) {
+    // What a server rejects with is Node's own error.
+    const { code, hostname, address, port } = error.cause as AddressError;
+    const bind = hostname ?? `${address}:${port}`;
+    const remedy = `set ${prefix}${error.setting} to another address`;
+    if (code === "EADDRINUSE") return `${bind} is already in use; ${remedy}`;
+    if (code === "EACCES") return `${bind} may not be used by this user; ${remedy}`;
+    if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND")
+      return `${bind} is not an address of this machine; ${remedy}`;
   }
-  return stack ?? String(error);
+  const cause = error instanceof ListenError ? error.cause : error;
+  return (cause as Partial<Error> | undefined)?.stack ?? String(cause);
 }
 
 /** Where the log goes, in colours where it is a terminal that has them and the environment does not say NO_COLOR. */
@@ -123,7 +126,8 @@ async function main(): Promise<void> {
     always.warn({ event: "previous_token.accepted" }, "previous_token.accepted");
   warnOfDefaultToken(config, { logger: always, print: (text) => process.stderr.write(text) });
   // Whoever reads this may send a signal.
-  always.info({ event: "gateway.start", url: started.url }, "gateway.start");
+  const { url, metricsUrl } = started;
+  always.info({ event: "gateway.start", url, metrics_url: metricsUrl }, "gateway.start");
   output.flush();
 }
 

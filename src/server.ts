@@ -35,7 +35,7 @@ interface ServerOptions {
 }
 
 /** A server that is listening. */
-interface RunningServer {
+export interface RunningServer {
   /** `http://host:port`, with the port that was really taken. */
   readonly url: string;
   /** How many connections are open. */

@@ -9,6 +9,7 @@ const store = { R2_ENDPOINT: "http://store:9000", R2_ACCESS_KEY_ID: "id", R2_SEC
 /** Each setting, its default as text, and where the code finds it. */
 const defaults: [name: string, text: string, read: (config: Config) => unknown, value: unknown][] = [
   ["BIND_ADDR", "0.0.0.0:8080", ({ bind }) => bind, { host: "0.0.0.0", port: 8080 }],
+  ["METRICS_ADDR", "", ({ metricsBind }) => metricsBind, undefined],
   ["HEADERS_TIMEOUT_SECONDS", "10", ({ server }) => server.headersTimeoutMs, 10_000],
   ["REQUEST_TIMEOUT_SECONDS", "30", ({ server }) => server.requestTimeoutMs, 30_000],
   ["KEEP_ALIVE_TIMEOUT_SECONDS", "75", ({ server }) => server.keepAliveTimeoutMs, 75_000],
@@ -84,6 +85,7 @@ describe("parseConfig", () => {
     const { config, warnings } = parseConfig(
       environment({
         BIND_ADDR: "127.0.0.1:0",
+        METRICS_ADDR: "[::1]:9464",
         HEADERS_TIMEOUT_SECONDS: "4",
         REQUEST_TIMEOUT_SECONDS: "6",
         KEEP_ALIVE_TIMEOUT_SECONDS: "8",
@@ -120,6 +122,7 @@ describe("parseConfig", () => {
     assert.deepEqual(warnings, []);
     assert.deepEqual(config, {
       bind: { host: "127.0.0.1", port: 0 },
+      metricsBind: { host: "::1", port: 9464 },
       server: {
         headersTimeoutMs: 4000,
         requestTimeoutMs: 6000,
@@ -169,6 +172,14 @@ describe("parseConfig", () => {
       `${prefix}R2_SECRET_ACCESS_KEY must be set, since R2_ENDPOINT is`,
     ]);
     assert.equal(configOf({ R2_ACCESS_KEY_ID: "a" }).objectStore, undefined);
+  });
+
+  it("wants another address for the metrics than for the rest, unless both are any free port", () => {
+    assert.deepEqual(faultsOf({ METRICS_ADDR: "0.0.0.0:8080" }), [
+      `${prefix}METRICS_ADDR must be another address than BIND_ADDR`,
+    ]);
+    const { bind, metricsBind } = configOf({ BIND_ADDR: "[::1]:0", METRICS_ADDR: "[::1]:0" });
+    assert.deepEqual(metricsBind, bind);
   });
 
   it("wants a drain delay that leaves some of the grace", () => {

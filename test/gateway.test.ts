@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { ListenError } from "../src/gateway.ts";
 import { JobState } from "../generated/proto/foldforge/common/v1/common_pb.js";
 import { readEvents } from "./support/event-reader.ts";
 import { startTestGateway } from "./support/gateway.ts";
@@ -160,7 +161,12 @@ describe("startGateway", () => {
       // Several are connected to at once.
       ORCHESTRATOR_ENDPOINT: `${upstream.url},http://127.0.0.1:1`,
     };
-    await assert.rejects(startTestGateway(settings), { code: "EADDRINUSE" });
+    await assert.rejects(startTestGateway(settings), (error) => {
+      assert.ok(error instanceof ListenError);
+      assert.equal(error.setting, "BIND_ADDR");
+      assert.equal((error.cause as NodeJS.ErrnoException).code, "EADDRINUSE");
+      return true;
+    });
     other.close();
     await until(() => sockets() === before);
     await upstream.close();

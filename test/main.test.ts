@@ -57,6 +57,34 @@ describe("main", () => {
     );
   });
 
+  it("says in one line that the port of METRICS_ADDR is taken, and exits with 1", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const bind = `127.0.0.1:${(other.address() as AddressInfo).port}`;
+    const { code, stderr, lines } = await runGateway({ BIND_ADDR: "127.0.0.1:0", METRICS_ADDR: bind }).ended;
+    other.close();
+    assert.deepEqual([code, lines], [1, []]);
+    assert.equal(
+      stderr,
+      `foldforge-gateway: ${bind} is already in use; set ${prefix}METRICS_ADDR to another address\n`,
+    );
+  });
+
+  it("tells in gateway.start where the metrics are, and stops with both servers", async () => {
+    const { child, lines, started, ended } = runGateway({
+      BIND_ADDR: "127.0.0.1:0",
+      METRICS_ADDR: "127.0.0.1:0",
+    });
+    const url = await started;
+    const start = lines.find(({ event }) => event === "gateway.start");
+    const metricsUrl = String(start?.["metrics_url"]);
+    const statuses: number[] = [];
+    for (const origin of [url, metricsUrl]) statuses.push((await fetch(`${origin}/metrics`)).status);
+    child.kill("SIGINT");
+    const { code, stderr } = await ended;
+    assert.deepEqual([statuses, code, stderr], [[404, 200], 0, ""]);
+  });
+
   it("says in one line that its host is not known, and exits with 1", async () => {
     const { code, stderr } = await runGateway({ BIND_ADDR: "999.1.1.1:80" }).ended;
     assert.equal(code, 1);

@@ -80,11 +80,20 @@ describe("deploy/kubernetes", function () {
 
   it("reaches the gateway at its port by one name", () => {
     const { port } = configOf().config.bind;
-    assert.deepEqual(container.ports, [{ name: "http", containerPort: port }]);
+    assert.deepEqual(container.ports?.[0], { name: "http", containerPort: port });
     assert.equal(service.ports?.[0]?.targetPort, "http");
     assert.equal(networkPolicy.ingress?.[0]?.ports?.[0]?.port, "http");
-    assert.equal(monitor.endpoints[0]?.port, service.ports[0].name);
     assert.equal(port, readDockerfile().port);
+  });
+
+  it("serves the metrics at a port that pods of the cluster reach, and no Service", () => {
+    const { metricsBind } = configOf().config;
+    assert.deepEqual(container.ports?.slice(1), [{ name: "metrics", containerPort: metricsBind?.port }]);
+    assert.equal(service.ports?.length, 1);
+    assert.deepEqual(monitor.endpoints, [{ targetPort: "metrics", path: "/metrics", interval: "15s" }]);
+    assert.deepEqual(networkPolicy.ingress?.slice(1), [
+      { from: [{ namespaceSelector: {} }], ports: [{ port: "metrics" }] },
+    ]);
   });
 
   it("probes routes that want no token, and readiness by the one that asks the orchestrator", () => {

@@ -71,6 +71,7 @@ describe("parseConfig: values", () => {
         "must be host:port, such as 0.0.0.0:8080 or [::]:8080",
       ],
     ),
+    ["METRICS_ADDR", "9464", "must be host:port, such as 0.0.0.0:8080 or [::]:8080"],
     ...[
       "127.0.0.1:50051",
       "grpc://a:1",

@@ -14,6 +14,8 @@ export type LogLine = Record<string, unknown> & { event?: string; trace_id?: str
 /** A gateway under test. */
 export interface TestGateway {
   readonly url: string;
+  /** As the gateway has it. */
+  readonly metricsUrl: string | undefined;
   /** Everything it has logged. */
   readonly logs: readonly LogLine[];
   /** Emits `line` for each line that it logs. */
@@ -55,6 +57,7 @@ export async function startTestGateway(
   });
   return {
     url: gateway.url,
+    metricsUrl: gateway.metricsUrl,
     logged,
     get logs() {
       return written.map((line): LogLine => JSON.parse(line));
