@@ -8,7 +8,7 @@ import type { TlsPems } from "./orchestrator/tls-pems.ts";
 import type { ServerLimits } from "./server.ts";
 import { fileSetting, withSecretFiles } from "./settings/secret-files.ts";
 import type { ReadFile } from "./settings/secret-files.ts";
-import { tlsSettings } from "./settings/tls-settings.ts";
+import { objectStoreTlsNames, orchestratorTlsNames, tlsSettings } from "./settings/tls-settings.ts";
 import {
   bearerToken,
   bindAddress,
@@ -64,6 +64,8 @@ export interface Config {
   readonly bucket: string;
   /** Undefined where downloads are not configured. */
   readonly objectStore: ObjectStoreOptions | undefined;
+  /** The file for TLS with it; undefined where Node's own authorities will do. */
+  readonly objectStoreTls: TlsPems | undefined;
   readonly logLevel: Level;
   readonly logFormat: LogFormat;
   /** Undefined where no spans are exported. */
@@ -112,6 +114,7 @@ const settings = z.object({
   OBJECT_STORE_CONNECT_TIMEOUT_SECONDS: seconds.prefault("5"),
   OBJECT_STORE_READ_TIMEOUT_SECONDS: seconds.prefault("30"),
   R2_ENDPOINT: httpUrl.optional(),
+  R2_CA_FILE: z.string().optional(),
   R2_REGION: z.string().prefault("auto"),
   R2_BUCKET: bucketName.prefault("foldforge"),
   LOG_LEVEL: oneOf("trace", "debug", "info", "warn", "error", "fatal").prefault("info"),
@@ -148,12 +151,15 @@ export function parseConfig(
   );
   const byName = new Map(given);
   const { values, faults: fileFaults } = withSecretFiles(byName, secretNames, readFile);
-  const { files: tlsFiles, faults: tlsFaults } = tlsSettings(byName, readFile);
+  const orchestratorTls = tlsSettings(orchestratorTlsNames, byName, readFile);
+  const objectStoreTls = tlsSettings(objectStoreTlsNames, byName, readFile);
   const { data, error } = settings.safeParse(Object.fromEntries(values));
   const faults = [
     ...(error?.issues.map(({ path, message }) => `${prefix}${sourceOf(path.join("."), byName)} ${message}`) ??
       []),
-    ...[...fileFaults, ...tlsFaults].map((fault) => `${prefix}${fault}`),
+    ...[...fileFaults, ...orchestratorTls.faults, ...objectStoreTls.faults].map(
+      (fault) => `${prefix}${fault}`,
+    ),
   ];
   // Looked at in the raw values, so that it is told together with every other fault.
   const isSet = (name: string) => byName.has(name) || byName.has(fileSetting(name));
@@ -170,10 +176,16 @@ export function parseConfig(
     faults.push(`${prefix}API_TOKEN_PREVIOUS must be another token than API_TOKEN`);
   }
   if (
-    tlsFiles !== undefined &&
+    orchestratorTls.files !== undefined &&
     data?.ORCHESTRATOR_ENDPOINT.some((endpoint) => !endpoint.startsWith("https:"))
   ) {
     faults.push(`${prefix}ORCHESTRATOR_ENDPOINT must be https:// where there are files for TLS`);
+  }
+  if (
+    objectStoreTls.files !== undefined &&
+    URL.parse(byName.get("R2_ENDPOINT") ?? "")?.protocol !== "https:"
+  ) {
+    faults.push(`${prefix}R2_ENDPOINT must be https://, since R2_CA_FILE is set`);
   }
   // 0 is any free port, another one each time.
   if (data?.METRICS_ADDR?.port && isDeepStrictEqual(data.METRICS_ADDR, data.BIND_ADDR)) {
@@ -192,7 +204,10 @@ export function parseConfig(
     .map(([name]) => `${prefix}${name} is not a setting; did you mean ${prefix}${nearest(name)}?`);
   // A name that is wrong may be why a setting is missing.
   if (data === undefined || faults.length > 0) throw new ConfigError([...faults, ...warnings]);
-  return { config: frozen({ ...configFrom(data, tlsFiles), tracing }), warnings };
+  return {
+    config: frozen({ ...configFrom(data, orchestratorTls.files, objectStoreTls.files), tracing }),
+    warnings,
+  };
 }
 
 /** An empty value means none, but for the token: nobody who empties it, or its file's name, means the default one. */
@@ -209,6 +224,7 @@ function sourceOf(name: string, given: ReadonlyMap<string, string>): string {
 function configFrom(
   values: z.output<typeof settings>,
   orchestratorTls: TlsPems | undefined,
+  objectStoreTls: TlsPems | undefined,
 ): Omit<Config, "tracing"> {
   return {
     bind: values.BIND_ADDR,
@@ -257,6 +273,7 @@ function configFrom(
             readTimeoutMs: values.OBJECT_STORE_READ_TIMEOUT_SECONDS,
             maxDownloads: values.MAX_DOWNLOADS,
           },
+    objectStoreTls,
     logLevel: values.LOG_LEVEL,
     logFormat: values.LOG_FORMAT,
     drainDelayMs: values.DRAIN_DELAY_SECONDS,

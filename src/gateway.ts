@@ -21,6 +21,7 @@ import { createOrchestrator } from "./orchestrator/client.ts";
 import { measuredCalls } from "./orchestrator/measured-calls.ts";
 import { observedClient } from "./orchestrator/observed-client.ts";
 import { createReadinessProbe } from "./orchestrator/readiness.ts";
+import { watchTlsFiles } from "./orchestrator/tls-files.ts";
 import { createReference } from "./reference/reference.ts";
 import { startServer } from "./server.ts";
 import type { RunningServer, ServerLimits } from "./server.ts";
@@ -125,7 +126,11 @@ export async function startGateway(
   });
   const measured = observedClient(orchestrator.client, measuredCalls(metrics));
   const client = tracing === undefined ? measured : observedClient(measured, tracing.observeCall);
-  const store = config.objectStore && createObjectStore(config.objectStore, tracing?.observeDownload);
+  const storeTls =
+    config.objectStoreTls && watchTlsFiles(config.objectStoreTls, { server: "object_store", logger });
+  const store =
+    config.objectStore &&
+    createObjectStore(config.objectStore, tracing?.observeDownload, storeTls?.secureContext);
   const streams = new OpenStreams(options.streamCare ?? defaultCare, config.maxEventStreams);
   const keys =
     apiKeys === undefined
@@ -189,6 +194,7 @@ export async function startGateway(
   async function letGo(withinMs: number): Promise<void> {
     orchestrator.close();
     store?.close();
+    storeTls?.close();
     await tracing?.close(Math.min(maxFlushMs, withinMs));
   }
 

@@ -85,7 +85,7 @@ describe("README: the tables", () => {
       gateway.flatMap(([name, value]) => code(value).map((text) => [prefix + (code(name)[0] ?? ""), text])),
     );
     assert.deepEqual(parseConfig(env, readText), parseConfig({}, readText));
-    assert.equal(Object.keys(env).length, settingNames.length - 13, "thirteen settings are empty by default");
+    assert.equal(Object.keys(env).length, settingNames.length - 14, "fourteen settings are empty by default");
   });
 
   it("gives every variable of tracing with its default", () => {

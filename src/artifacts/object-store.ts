@@ -1,6 +1,7 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Readable } from "node:stream";
+import type { SecureContext } from "node:tls";
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { Code } from "@connectrpc/connect";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
@@ -66,10 +67,11 @@ export type ObserveDownload = (
   trace: TraceContext | undefined,
 ) => (status: number | undefined, error: unknown) => void;
 
-/** An object store that speaks S3 with path-style addresses. */
+/** An object store that speaks S3 with path-style addresses; each connection by TLS takes what `secureContext` returns. */
 export function createObjectStore(
   options: ObjectStoreOptions,
   observe: ObserveDownload = () => () => undefined,
+  secureContext?: () => SecureContext,
 ): ObjectStore {
   const { endpoint, region, bucket, accessKeyId, secretAccessKey, readTimeoutMs, maxDownloads } = options;
   const client = new S3Client({
@@ -88,7 +90,7 @@ export function createObjectStore(
       requestTimeout: 0,
       socketTimeout: 0,
       httpAgent: releasingReads(new HttpAgent({ keepAlive: true })),
-      httpsAgent: releasingReads(new HttpsAgent({ keepAlive: true })),
+      httpsAgent: releasingReads(httpsAgent(secureContext)),
     }),
   });
   let underWay = 0;
@@ -135,4 +137,17 @@ export function createObjectStore(
       client.destroy();
     },
   };
+}
+
+function httpsAgent(secureContext: (() => SecureContext) | undefined): HttpsAgent {
+  if (secureContext === undefined) return new HttpsAgent({ keepAlive: true });
+  // A session that is resumed is not checked against the authorities that are trusted by then.
+  const agent = new HttpsAgent({ keepAlive: true, maxCachedSessions: 0 });
+  const connect = agent.createConnection.bind(agent);
+  agent.createConnection = function createConnection(options, callback) {
+    // An option of tls.connect (which https.Agent calls) that the type of this method does not have.
+    const withContext = { ...options, secureContext: secureContext() };
+    return connect(withContext, callback);
+  };
+  return agent;
 }

@@ -111,7 +111,7 @@ export function createOrchestrator(endpoints: readonly string[], options: Orches
   const certificates =
     tls === undefined
       ? undefined
-      : watchTlsFiles(tls, { logger, refreshMs, onChange: () => balancer.renew() });
+      : watchTlsFiles(tls, { server: "orchestrator", logger, refreshMs, onChange: () => balancer.renew() });
   const watch = watchAddresses([...new Set(urls.map(hostOf))], {
     lookUp,
     refreshMs,

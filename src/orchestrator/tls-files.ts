@@ -6,10 +6,12 @@ import type { Logger } from "../telemetry/logger.ts";
 import { pemFaults } from "./tls-pems.ts";
 import type { TlsPems } from "./tls-pems.ts";
 
-/** Who hears of new certificates, and how often the files are looked at, in milliseconds. */
+/** For TLS with whom, who hears of new certificates, and how often the files are read, in milliseconds. */
 interface TlsFilesOptions {
+  /** As the log names it. */
+  readonly server: "orchestrator" | "object_store";
   readonly logger: Logger;
-  readonly onChange: () => void;
+  readonly onChange?: () => void;
   readonly refreshMs?: number | undefined;
 }
 
@@ -27,7 +29,7 @@ const defaultRefreshMs = 5000;
  */
 export function watchTlsFiles(
   paths: TlsPems,
-  { logger, onChange, refreshMs = defaultRefreshMs }: TlsFilesOptions,
+  { server, logger, onChange, refreshMs = defaultRefreshMs }: TlsFilesOptions,
 ): TlsFiles {
   let current = read(paths);
   let context = createSecureContext(current);
@@ -41,10 +43,10 @@ export function watchTlsFiles(
       if (isNew) context = createSecureContext(found);
       current = found;
       isUsable = true;
-      logger.info({ event: "certificates.renewed" }, "certificates.renewed");
-      if (isNew) onChange();
+      logger.info({ event: "certificates.renewed", server }, "certificates.renewed");
+      if (isNew) onChange?.();
     } catch (err) {
-      if (isUsable) logger.warn({ event: "certificates.unusable", err }, "certificates.unusable");
+      if (isUsable) logger.warn({ event: "certificates.unusable", server, err }, "certificates.unusable");
       isUsable = false;
     }
   }

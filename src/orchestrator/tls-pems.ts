@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 
-/** What TLS with orchestrators needs in PEM form, or the files that hold it. */
+/** What TLS with a server needs in PEM form, or the files that hold it. */
 export interface TlsPems {
   /** The authorities that are trusted, instead of those that Node knows. */
   readonly ca?: string;

@@ -3,43 +3,54 @@ import type { TlsPems } from "../orchestrator/tls-pems.ts";
 import type { ReadFile } from "./secret-files.ts";
 import { readFault } from "./secret-files.ts";
 
-/** The settings that name files for TLS with orchestrators. */
-const names = {
+type Part = keyof TlsPems;
+const parts = ["ca", "cert", "key"] as const satisfies Part[];
+
+/** The settings that name the files for TLS with one kind of server. */
+type TlsNames = Readonly<Partial<Record<Part, string>>>;
+
+export const orchestratorTlsNames = {
   ca: "ORCHESTRATOR_CA_FILE",
   cert: "ORCHESTRATOR_CLIENT_CERT_FILE",
   key: "ORCHESTRATOR_CLIENT_KEY_FILE",
-} as const satisfies Record<keyof TlsPems, string>;
+} as const satisfies TlsNames;
 
-type Part = keyof typeof names;
-const parts = ["ca", "cert", "key"] as const;
+export const objectStoreTlsNames = { ca: "R2_CA_FILE" } as const satisfies TlsNames;
 
 /**
- * The files that the settings name, undefined where there are none, and what is wrong with them; no fault repeats a path
- * or what a file holds.
+ * The files that the settings with these names name, undefined where there are none, and what is wrong with them; no fault
+ * repeats a path or what a file holds.
  */
 export function tlsSettings(
+  names: TlsNames,
   given: ReadonlyMap<string, string>,
   readFile: ReadFile,
 ): { files: TlsPems | undefined; faults: string[] } {
-  const named = parts.filter((part) => given.has(names[part]));
+  const named = parts.flatMap((part) => {
+    const name = names[part];
+    const path = name === undefined ? undefined : given.get(name);
+    return name === undefined || path === undefined ? [] : [{ part, name, path }];
+  });
   if (named.length === 0) return { files: undefined, faults: [] };
   const faults: string[] = [];
   const pems: { [part in Part]?: string } = {};
-  for (const part of named) {
+  for (const { part, name, path } of named) {
     try {
-      pems[part] = readFile(given.get(names[part]) ?? "");
+      pems[part] = readFile(path);
     } catch (error) {
-      faults.push(`${names[part]} ${readFault(error)}`);
+      faults.push(`${name} ${readFault(error)}`);
     }
   }
-  for (const [part, fault] of Object.entries(pemFaults(pems)))
-    faults.push(`${names[part as Part]} names a file that holds ${fault}`);
-  for (const [one, other] of [
-    ["cert", "key"],
-    ["key", "cert"],
-  ] as const) {
-    if (given.has(names[one]) && !given.has(names[other]))
-      faults.push(`${names[other]} must be set, since ${names[one]} is`);
+  const pemFault = pemFaults(pems);
+  for (const { part, name } of named) {
+    if (pemFault[part] !== undefined) faults.push(`${name} names a file that holds ${pemFault[part]}`);
   }
-  return { files: Object.fromEntries(named.map((part) => [part, given.get(names[part])])), faults };
+  for (const [one, other] of [
+    [names.cert, names.key],
+    [names.key, names.cert],
+  ]) {
+    if (one !== undefined && other !== undefined && given.has(one) && !given.has(other))
+      faults.push(`${other} must be set, since ${one} is`);
+  }
+  return { files: Object.fromEntries(named.map(({ part, path }) => [part, path])), faults };
 }

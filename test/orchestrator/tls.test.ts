@@ -140,6 +140,8 @@ describe("an orchestrator behind TLS", () => {
     assert.equal((await events.next()).done, true);
     assert.equal(lines.filter((line) => line.includes("certificates.")).length, 4);
     assert.ok(!lines.join().includes("PRIVATE KEY"));
+    const told = lines.filter((line) => line.includes("certificates."));
+    assert.ok(told.every((line) => line.includes('"server":"orchestrator"')));
     close();
   });
 

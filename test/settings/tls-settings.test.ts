@@ -28,6 +28,14 @@ function readFile(path: string): string {
 /** These settings, with an orchestrator behind TLS. */
 const over = (settings: TestSettings) => ({ ORCHESTRATOR_ENDPOINT: "https://a", ...settings });
 
+/** These settings, with an object store behind TLS. */
+const overStore = (settings: TestSettings) => ({
+  R2_ENDPOINT: "https://a",
+  R2_ACCESS_KEY_ID: "id",
+  R2_SECRET_ACCESS_KEY: "secret",
+  ...settings,
+});
+
 const ca = { ORCHESTRATOR_CA_FILE: "/run/ca.pem" };
 const cert = { ORCHESTRATOR_CLIENT_CERT_FILE: "/run/cert.pem" };
 const key = { ORCHESTRATOR_CLIENT_KEY_FILE: "/run/key.pem" };
@@ -74,6 +82,40 @@ describe("parseConfig: TLS with orchestrators", () => {
     it(`refuses ${JSON.stringify(settings)}`, () =>
       assert.deepEqual(
         faultsOf(over(settings), readFile),
+        expected.map((fault) => prefix + fault),
+      ));
+});
+
+describe("parseConfig: TLS with the object store", () => {
+  it("takes an authority, and keeps Node's own where none is given", () => {
+    const { objectStoreTls, orchestratorTls } = configOf(overStore({ R2_CA_FILE: "/run/ca.pem" }), readFile);
+    assert.deepEqual([objectStoreTls, orchestratorTls], [{ ca: "/run/ca.pem" }, undefined]);
+    assert.equal(configOf(overStore({}), readFile).objectStoreTls, undefined);
+    const upperCase = overStore({ R2_CA_FILE: "/run/ca.pem", R2_ENDPOINT: "HTTPS://a" });
+    assert.deepEqual(configOf(upperCase, readFile).objectStoreTls, { ca: "/run/ca.pem" });
+  });
+
+  const needsTls = "R2_ENDPOINT must be https://, since R2_CA_FILE is set";
+  const faults: [settings: Record<string, string>, ...faults: string[]][] = [
+    [{ R2_CA_FILE: "/run/nothing" }, "R2_CA_FILE names a file that cannot be read: ENOENT"],
+    [{ R2_CA_FILE: "/run/key.pem" }, "R2_CA_FILE names a file that holds no certificate in PEM form"],
+    [{ R2_CA_FILE: "/run/hunter2.pem" }, "R2_CA_FILE names a file that holds no certificate in PEM form"],
+    [{ R2_CA_FILE: "/run/ca.pem", R2_ENDPOINT: "http://a" }, needsTls],
+    [{ R2_CA_FILE: "/run/ca.pem", R2_ENDPOINT: "" }, needsTls],
+    [
+      {
+        R2_CA_FILE: "/run/nothing",
+        ORCHESTRATOR_ENDPOINT: "https://b",
+        ORCHESTRATOR_CA_FILE: "/run/key.pem",
+      },
+      "ORCHESTRATOR_CA_FILE names a file that holds no certificate in PEM form",
+      "R2_CA_FILE names a file that cannot be read: ENOENT",
+    ],
+  ];
+  for (const [settings, ...expected] of faults)
+    it(`refuses ${JSON.stringify(settings)}`, () =>
+      assert.deepEqual(
+        faultsOf(overStore(settings), readFile),
         expected.map((fault) => prefix + fault),
       ));
 });

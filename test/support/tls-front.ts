@@ -15,6 +15,8 @@ export interface TlsFront {
     readonly name: string | undefined;
     readonly calledBy: TLSSocket["servername"];
   }[];
+  /** Breaks every connection; new ones are welcome. */
+  dropConnections(): void;
   close(): Promise<void>;
 }
 
@@ -22,6 +24,8 @@ export interface TlsFront {
 interface TlsFrontOptions extends Identity {
   /** The authority of those who are let in; anybody is, where it is left out. */
   readonly ca?: string;
+  /** The protocol that it speaks: HTTP/2, unless it says otherwise. */
+  readonly alpn?: string;
   readonly host?: string;
   readonly port?: number;
 }
@@ -29,13 +33,13 @@ interface TlsFrontOptions extends Identity {
 /** Starts it before the server at `target`. */
 export async function startTlsFront(
   target: string,
-  { cert, key, ca, host = "127.0.0.1", port = 0 }: TlsFrontOptions,
+  { cert, key, ca, alpn = "h2", host = "127.0.0.1", port = 0 }: TlsFrontOptions,
 ): Promise<TlsFront> {
   const { hostname, port: targetPort } = new URL(target);
   const clients: TlsFront["clients"][number][] = [];
   const sockets = new Set<TLSSocket>();
   const trust = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
-  const server = createServer({ cert, key, ...trust, ALPNProtocols: ["h2"] }, (socket) => {
+  const server = createServer({ cert, key, ...trust, ALPNProtocols: [alpn] }, (socket) => {
     // Without a certificate it is an empty object.
     const { subject } = socket.getPeerCertificate() as Partial<PeerCertificate>;
     clients.push({ name: subject?.CN as string | undefined, calledBy: socket.servername });
@@ -53,15 +57,20 @@ export async function startTlsFront(
   server.on("tlsClientError", () => undefined);
   server.listen(port, host);
   await once(server, "listening");
+  function dropConnections(): void {
+    for (const socket of sockets) socket.destroy();
+  }
+
   const taken = (server.address() as AddressInfo).port;
   return {
     url: `https://${host}:${taken}`,
     port: taken,
     clients,
+    dropConnections,
     async close() {
       const closed = once(server, "close");
       server.close();
-      for (const socket of sockets) socket.destroy();
+      dropConnections();
       await closed;
     },
   };

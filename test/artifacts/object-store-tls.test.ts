@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { Code } from "@connectrpc/connect";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { createObjectStore } from "../../src/artifacts/object-store.ts";
+import { watchTlsFiles } from "../../src/orchestrator/tls-files.ts";
+import { createLogger } from "../../src/telemetry/logger.ts";
+import { until } from "../orchestrator/transports.ts";
+import { createAuthority } from "../support/certificates.ts";
+import type { Identity } from "../support/certificates.ts";
+import { describeWithS3, s3Settings } from "../support/s3-servers.ts";
+import { sha256, workflowIn } from "../support/samples.ts";
+import { startDisposableStack } from "../support/stack.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { startTlsFront } from "../support/tls-front.ts";
+
+const authority = await createAuthority("ours");
+const stranger = await createAuthority("another");
+const never = new AbortController().signal;
+const bytes = Buffer.from("ATOM      1  N   GLY A   1\n");
+const key = "artifacts/behind-tls.pdb";
+
+/** A file of authorities, which goes with its block. */
+function authorityFile(text: string) {
+  const folder = temporaryFolder();
+  const path = join(folder.path, "ca.pem");
+  writeFileSync(path, text);
+  return {
+    path,
+    hold: (text: string) => writeFileSync(path, text),
+    [Symbol.dispose]: () => folder[Symbol.dispose](),
+  };
+}
+
+describeWithS3("an object store behind TLS", (server) => {
+  async function front(identity: Identity) {
+    await server().put(key, bytes, "chemical/x-pdb");
+    const started = await startTlsFront(server().access.endpoint, { ...identity, alpn: "http/1.1" });
+    return { ...started, [Symbol.asyncDispose]: () => started.close() };
+  }
+
+  for (const [who, issuer, name, isTrusted] of [
+    ["by an authority in R2_CA_FILE", authority, "store.test", true],
+    ["by another authority", stranger, "store.test", false],
+    ["for another name", authority, "nowhere", false],
+  ] as const)
+    it(`${isTrusted ? "serves a download" : "is a 503, with the cause in the log"}: certified ${who}`, async () => {
+      await using store = await front(await issuer.issue(name));
+      using file = authorityFile(authority.cert);
+      const output = {
+        uri: `r2://${server().access.bucket}/${key}`,
+        contentType: "chemical/x-pdb",
+        sizeBytes: BigInt(bytes.length),
+        sha256: sha256(bytes),
+      };
+      await using stack = await startDisposableStack(
+        { getWorkflow: () => workflowIn(JobState.SUCCEEDED, [output]) },
+        { ...s3Settings(server().access, store.url), R2_CA_FILE: file.path },
+      );
+      const { gateway } = stack;
+      const answer = await gateway.fetch(`/v1/workflows/w1/artifacts/${key}`);
+      const body = await answer.text();
+      if (isTrusted) return assert.deepEqual([answer.status, body], [200, bytes.toString()]);
+      assert.equal(answer.status, 503);
+      assert.deepEqual(JSON.parse(body).message, "internal server error");
+      const { err } = gateway.logs.find(({ event }) => event === "http.error") as { err?: unknown };
+      assert.match(
+        JSON.stringify(err),
+        name === "nowhere" ? /IP: 127\.0\.0\.1 is not/ : /unable to verify|self-signed/,
+      );
+    });
+
+  it("is trusted by what the file holds when a connection begins", async () => {
+    await using store = await front(await authority.issue("store.test"));
+    using file = authorityFile(stranger.cert);
+    const lines: string[] = [];
+    const logger = createLogger({ write: (line) => void lines.push(line) });
+    const heard = (event: string, times: number) =>
+      until(
+        () =>
+          lines.filter((line) => line.includes(`"event":"${event}","server":"object_store"`)).length ===
+          times,
+      );
+    const files = watchTlsFiles({ ca: file.path }, { server: "object_store", logger, refreshMs: 5 });
+    const { open, close } = createObjectStore(
+      {
+        ...server().access,
+        endpoint: store.url,
+        connectTimeoutMs: 2000,
+        readTimeoutMs: 2000,
+        maxDownloads: 10,
+      },
+      undefined,
+      files.secureContext,
+    );
+    const read = async () => buffer((await open(key, undefined, never))!.body);
+    await assert.rejects(read(), { code: Code.Unavailable });
+
+    file.hold(authority.cert);
+    await heard("certificates.renewed", 1);
+    assert.deepEqual(await read(), bytes);
+    file.hold("nonsense");
+    await heard("certificates.unusable", 1);
+    store.dropConnections();
+    assert.deepEqual(await read(), bytes);
+
+    // The session of the connection before would be resumed, if it had been kept.
+    file.hold(stranger.cert);
+    await heard("certificates.renewed", 2);
+    store.dropConnections();
+    await assert.rejects(read(), { code: Code.Unavailable });
+    close();
+    files.close();
+  });
+});
