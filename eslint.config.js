@@ -11,10 +11,10 @@ const layers = {
   telemetry: { may: [] },
   mapping: { may: ["generated", "contract"] },
   orchestrator: { may: ["generated", "telemetry"] },
-  artifacts: { may: ["generated", "conditional-answer", "errors", "mapping", "telemetry"] },
+  artifacts: { may: ["generated", "conditional-answer", "edge", "errors", "mapping", "telemetry"] },
   auth: { may: ["errors", "telemetry", "orchestrator"] },
   reference: { may: ["conditional-answer", "content-coding", "contract"] },
-  sse: { may: ["generated", "auth", "errors", "locals", "mapping", "orchestrator", "write-json"] },
+  sse: { may: ["generated", "auth", "edge", "errors", "locals", "mapping", "orchestrator", "write-json"] },
   validation: { may: ["contract", "errors"] },
   edge: { may: ["errors", "telemetry"] },
   tracing: {

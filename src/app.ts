@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import express from "express";
 import type { Express, RequestHandler } from "express";
 import type { Authenticator } from "./auth/authenticator.ts";
@@ -11,6 +12,7 @@ import { dispatch } from "./middleware/dispatch.ts";
 import type { PathEntry } from "./middleware/dispatch.ts";
 import { errors } from "./middleware/errors.ts";
 import { framing } from "./middleware/framing.ts";
+import { keyShare } from "./middleware/key-share.ts";
 import { methodNotAllowed } from "./middleware/method-not-allowed.ts";
 import { notFound } from "./middleware/not-found.ts";
 import { observation } from "./middleware/observation.ts";
@@ -32,6 +34,8 @@ interface AppParts {
   readonly contract: Contract;
   readonly operations: Operations;
   readonly authenticator: Authenticator;
+  /** Acquires one of a key's share of the requests in flight; throws 429. */
+  readonly acquireShare: (res: ServerResponse, keyHash: string | undefined) => void;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly rpcTimeoutMs: number;
@@ -58,7 +62,13 @@ export function createApp(parts: AppParts): Express {
       const use = operation.isSafe ? "read" : "write";
       const pipeline: unknown[] = [
         route(operation),
-        operation.secured ? [authentication(parts.authenticator, use), deadline(parts.rpcTimeoutMs)] : [],
+        operation.secured
+          ? [
+              authentication(parts.authenticator, use),
+              keyShare(parts.acquireShare),
+              deadline(parts.rpcTimeoutMs),
+            ]
+          : [],
         operation.hasBody ? jsonBody : [],
         checkResponses,
         validation(operation, requestCheckOf(operation), saysPattern),

@@ -17,6 +17,7 @@ import {
   count,
   credential,
   endpointList,
+  fraction,
   httpUrl,
   oneOf,
   originList,
@@ -50,6 +51,8 @@ export interface Config {
   readonly maxBufferedBytes: number;
   /** Largest message of a submission. */
   readonly maxRequestBytes: number;
+  /** The part of each of these limits and of the downloads that one API key may hold: above 0, at most 1. */
+  readonly maxSharePerKey: number;
   /** They differ in nothing but host and port. */
   readonly orchestratorEndpoints: readonly string[];
   /** The files for TLS with them; undefined where Node's own authorities will do. */
@@ -98,6 +101,7 @@ const settings = z.object({
   MAX_DOWNLOADS: count.prefault("1000"),
   MAX_REQUESTS_IN_FLIGHT: count.prefault("512"),
   MAX_BUFFERED_BYTES: bytes.prefault("134217728"),
+  MAX_SHARE_PER_KEY: fraction.prefault("0.25"),
   ORCHESTRATOR_ENDPOINT: endpointList.prefault("http://127.0.0.1:50051"),
   ORCHESTRATOR_CA_FILE: z.string().optional(),
   ORCHESTRATOR_CLIENT_CERT_FILE: z.string().optional(),
@@ -241,6 +245,7 @@ function configFrom(
     maxEventStreams: values.MAX_EVENT_STREAMS,
     maxBufferedBytes: values.MAX_BUFFERED_BYTES,
     maxRequestBytes: values.ORCHESTRATOR_MAX_REQUEST_BYTES,
+    maxSharePerKey: values.MAX_SHARE_PER_KEY,
     orchestratorEndpoints: values.ORCHESTRATOR_ENDPOINT,
     orchestratorTls,
     rpcTimeoutMs: values.ORCHESTRATOR_RPC_TIMEOUT_SECONDS,

@@ -13,6 +13,7 @@ import type { Contract, Path } from "./contract.ts";
 import { BufferedBytes } from "./edge/buffered-bytes.ts";
 import { ByteSemaphore } from "./edge/byte-semaphore.ts";
 import { allowCrossOrigin } from "./edge/cross-origin.ts";
+import { KeyShares } from "./edge/key-shares.ts";
 import { createShedding } from "./edge/overload.ts";
 import { originForm } from "./middleware/origin-form.ts";
 import { trace } from "./middleware/trace.ts";
@@ -29,6 +30,7 @@ import { defaultPatience } from "./sse/follow-workflow.ts";
 import type { Patience } from "./sse/follow-workflow.ts";
 import { defaultCare, OpenStreams } from "./sse/open-streams.ts";
 import type { StreamCare } from "./sse/open-streams.ts";
+import type { SharedLimit } from "./telemetry/http-metrics.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { TaskQueue } from "./task-queue.ts";
@@ -126,12 +128,24 @@ export async function startGateway(
   });
   const measured = observedClient(orchestrator.client, measuredCalls(metrics));
   const client = tracing === undefined ? measured : observedClient(measured, tracing.observeCall);
-  const storeTls =
-    config.objectStoreTls && watchTlsFiles(config.objectStoreTls, { server: "object_store", logger });
+  const { maxSharePerKey: share, maxEventStreams, objectStore, objectStoreTls } = config;
+  const { countOverShare } = metrics;
+  const sharesOf = (of: SharedLimit, limit: () => number) =>
+    new KeyShares({ of, limit, share, countOverShare });
+  const storeTls = objectStoreTls && watchTlsFiles(objectStoreTls, { server: "object_store", logger });
   const store =
-    config.objectStore &&
-    createObjectStore(config.objectStore, tracing?.observeDownload, storeTls?.secureContext);
-  const streams = new OpenStreams(options.streamCare ?? defaultCare, config.maxEventStreams);
+    objectStore &&
+    createObjectStore(
+      objectStore,
+      sharesOf("downloads", () => objectStore.maxDownloads),
+      tracing?.observeDownload,
+      storeTls?.secureContext,
+    );
+  const streams = new OpenStreams(
+    options.streamCare ?? defaultCare,
+    maxEventStreams,
+    sharesOf("event_streams", () => maxEventStreams),
+  );
   const keys =
     apiKeys === undefined
       ? undefined
@@ -149,6 +163,7 @@ export async function startGateway(
     maxInFlight: config.maxRequestsInFlight,
     exempt: templates(({ operations }) => operations.every(({ tags }) => tags.includes("Health"))),
     streams: templates(({ isStream }) => isStream),
+    sharesOf,
     logger,
     metrics,
   });
@@ -182,6 +197,7 @@ export async function startGateway(
       contract,
       operations,
       authenticator,
+      acquireShare: shedding.acquireShare,
       logger,
       metrics,
       rpcTimeoutMs,
@@ -231,9 +247,9 @@ export async function startGateway(
     requestsInFlight: shedding.inFlight,
     requestsInFlightLimit: shedding.limit,
     eventStreams: () => streams.count,
-    eventStreamsLimit: config.maxEventStreams,
+    eventStreamsLimit: maxEventStreams,
     downloads: () => store?.underWay ?? 0,
-    downloadsLimit: config.objectStore?.maxDownloads ?? 0,
+    downloadsLimit: objectStore?.maxDownloads ?? 0,
     cachedVerdicts: () => keys?.kept() ?? { good: 0, denied: 0 },
     bufferedBytes: () => buffered.memory.used,
     bufferedBytesLimit: maxBufferedBytes,

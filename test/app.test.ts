@@ -48,6 +48,7 @@ function createTestApp(contract: Contract, operations = recordedOperations([])) 
       isStillValid: () => Promise.resolve(true),
       forget: () => undefined,
     },
+    acquireShare: () => undefined,
     logger: createLogger({ write: () => undefined }),
     metrics: createMetrics(),
     rpcTimeoutMs: 1000,

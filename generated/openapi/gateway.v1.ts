@@ -962,7 +962,10 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The key's quota is used up, or the platform is asked for too much at once. */
+        /**
+         * @description The key's quota is used up, the key holds its share of what the gateway serves at once, or the platform is
+         *     asked for too much. `Retry-After` tells when to try again; only a quota comes with `X-RateLimit-*`.
+         */
         QuotaExhausted: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];

@@ -5,6 +5,7 @@ import type { SecureContext } from "node:tls";
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { Code } from "@connectrpc/connect";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
+import type { KeyShares } from "../edge/key-shares.ts";
 import { Refusal } from "../errors/refusal.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import type { ByteRange } from "./conditions.ts";
@@ -44,13 +45,15 @@ export interface StoredObject {
 export interface ObjectStore {
   /**
    * Opens an object, or a part of it. Resolves to undefined when there is no such object; rejects with
-   * Unavailable where a later try may succeed, and with Internal where it will not. `trace` is for who observes.
+   * Unavailable where a later try may succeed, with Internal where it will not, and with ResourceExhausted where the
+   * API key of `keyHash` holds its share of the downloads. `trace` is for who observes.
    */
   open(
     key: string,
     range: ByteRange | undefined,
     signal: AbortSignal,
     trace?: TraceContext,
+    keyHash?: string,
   ): Promise<StoredObject | undefined>;
   /** How many objects are on their way. */
   readonly underWay: number;
@@ -70,6 +73,7 @@ export type ObserveDownload = (
 /** An object store that speaks S3 with path-style addresses; each connection by TLS takes what `secureContext` returns. */
 export function createObjectStore(
   options: ObjectStoreOptions,
+  shares: KeyShares,
   observe: ObserveDownload = () => () => undefined,
   secureContext?: () => SecureContext,
 ): ObjectStore {
@@ -94,14 +98,23 @@ export function createObjectStore(
     }),
   });
   let underWay = 0;
-  const leave = () => (underWay -= 1);
+
+  function acquire(keyHash: string | undefined): void {
+    shares.acquire(keyHash);
+    underWay += 1;
+    if (underWay <= maxDownloads) return;
+    release(keyHash);
+    throw new Refusal(Code.Unavailable, "too many downloads are under way; try again later");
+  }
+
+  function release(keyHash: string | undefined): void {
+    underWay -= 1;
+    shares.release(keyHash);
+  }
 
   return {
-    async open(key, range, signal, trace) {
-      if (underWay >= maxDownloads) {
-        throw new Refusal(Code.Unavailable, "too many downloads are under way; try again later");
-      }
-      underWay += 1;
+    async open(key, range, signal, trace, keyHash) {
+      acquire(keyHash);
       const over = observe(key, trace);
       const command = new GetObjectCommand({
         Bucket: bucket,
@@ -119,12 +132,12 @@ export function createObjectStore(
         const body = Body as Readable;
         failOnSilence(body, readTimeoutMs);
         body.once("close", function end() {
-          leave();
+          release(keyHash);
           over($metadata.httpStatusCode, signal.aborted ? null : body.errored);
         });
         return { body, length: ContentLength, contentRange: ContentRange };
       } catch (error) {
-        leave();
+        release(keyHash);
         over(statusOf(error), signal.aborted ? null : error);
         if (isMissingObject(error)) return undefined;
         throw refusalFromStore(error, accessKeyId);

@@ -18,3 +18,8 @@ export interface KeyHolder {
 export function principalOf(caller: Caller): string | undefined {
   return caller.kind === "key" ? caller.principal : undefined;
 }
+
+/** The hash of the key whose share bounds what a caller holds; undefined for the admin, who has no share. */
+export function keyHashOf(caller: Caller): string | undefined {
+  return caller.kind === "key" ? caller.keyHash : undefined;
+}

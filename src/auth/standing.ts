@@ -6,6 +6,8 @@ import type { Caller } from "./caller.ts";
 export interface Standing {
   /** The same for all that one key began as one principal: one look-up goes for all of it. */
   readonly id: string;
+  /** SHA-256 of the key, lower-case hex. */
+  readonly keyHash: string;
   /** Whether it is still there; rejects when nobody vouches for it any more. */
   isStillAllowed(): Promise<boolean>;
 }
@@ -19,6 +21,7 @@ export function standingOf(
   if (caller.kind === "admin") return undefined;
   return {
     id: `${caller.keyHash} ${caller.principal}`,
+    keyHash: caller.keyHash,
     isStillAllowed: () => authenticator.isStillValid(caller, trace),
   };
 }

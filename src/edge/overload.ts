@@ -4,11 +4,13 @@ import onHeaders from "on-headers";
 import { errorAnswer } from "../errors/error-answer.ts";
 import { Refusal } from "../errors/refusal.ts";
 import type { RequestKind } from "../telemetry/gauges.ts";
+import type { SharedLimit } from "../telemetry/http-metrics.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createThrottledWarning } from "../telemetry/throttled-warning.ts";
 import { hasBody } from "./has-body.ts";
 import { createInFlightLimit } from "./in-flight-limit.ts";
+import type { KeyShares } from "./key-shares.ts";
 import { Places } from "./places.ts";
 
 interface OverloadOptions {
@@ -18,14 +20,29 @@ interface OverloadOptions {
   readonly exempt: readonly string[];
   /** Path templates that answer with an event stream. */
   readonly streams: readonly string[];
+  /** Creates what bounds each API key to its share of a limit. */
+  readonly sharesOf: (of: SharedLimit, limit: () => number) => KeyShares;
   readonly logger: Logger;
   readonly metrics: Metrics;
+}
+
+/** A request that holds a place, and the key that holds it, once that is known. */
+interface Holder {
+  readonly kind: RequestKind;
+  keyHash: string | undefined;
+  isHeld: boolean;
+  leave(): void;
 }
 
 /** Keeps the requests in flight within a bound. */
 export interface Shedding {
   /** A listener that passes on to `listener` as many requests as can be answered soon. */
   shed(listener: RequestListener): RequestListener;
+  /**
+   * Acquires one of a key's share of the requests of the same kind; it is released with the place of the request.
+   * Throws the 429 of a key that holds its share.
+   */
+  acquireShare(res: ServerResponse, keyHash: string | undefined): void;
   /**
    * Gives the place of a request free, which is about to wait because its client wants that; what it returns takes one
    * again, as soon as there is one.
@@ -44,8 +61,16 @@ export interface Shedding {
  * requests: an EventSource that is refused once does not come back. So have those who send a body: some take long to
  * send it, and nobody else is to wait for that. One warning a second tells how many were refused.
  */
-export function createShedding({ maxInFlight, exempt, streams, logger, metrics }: OverloadOptions): Shedding {
+export function createShedding({
+  maxInFlight,
+  exempt,
+  streams,
+  sharesOf,
+  logger,
+  metrics,
+}: OverloadOptions): Shedding {
   const limit = createInFlightLimit(maxInFlight);
+  const wholeLimit = () => Math.ceil(limit());
   const refuse = createRefusal(logger, metrics);
   const kindOf = createKindOf(exempt, streams);
   const places = {
@@ -53,18 +78,30 @@ export function createShedding({ maxInFlight, exempt, streams, logger, metrics }
     with_body: new Places(limit),
     other: new Places(limit),
   } satisfies Record<RequestKind, Places>;
-  const holders = new WeakMap<ServerResponse, { readonly places: Places; readonly leave: () => void }>();
+  const shares = {
+    event_stream: sharesOf("requests_event_stream", wholeLimit),
+    with_body: sharesOf("requests_with_body", wholeLimit),
+    other: sharesOf("requests_other", wholeLimit),
+  } satisfies Record<RequestKind, KeyShares>;
+  const holders = new WeakMap<ServerResponse, Holder>();
 
-  function holdUntilAnswered(places: Places, res: ServerResponse): void {
-    let isHeld = true;
-    function leave() {
-      if (isHeld) places.give();
-      isHeld = false;
-    }
-    holders.set(res, { places, leave });
-    onHeaders(res, leave);
+  function holdUntilAnswered(res: ServerResponse, kind: RequestKind, keyHash?: string): Holder {
+    const holder: Holder = {
+      kind,
+      keyHash,
+      isHeld: true,
+      leave() {
+        if (!holder.isHeld) return;
+        holder.isHeld = false;
+        shares[kind].release(holder.keyHash);
+        places[kind].give();
+      },
+    };
+    holders.set(res, holder);
+    onHeaders(res, holder.leave);
     // There may be no answer.
-    res.once("close", leave);
+    res.once("close", holder.leave);
+    return holder;
   }
 
   return {
@@ -73,19 +110,29 @@ export function createShedding({ maxInFlight, exempt, streams, logger, metrics }
         const kind = kindOf(req);
         if (kind !== undefined) {
           if (!places[kind].take()) return refuse(req, res, kind);
-          holdUntilAnswered(places[kind], res);
+          holdUntilAnswered(res, kind);
         }
         listener(req, res);
       },
+    acquireShare(res, keyHash) {
+      const holder = holders.get(res);
+      // A client that has left meanwhile will not release it.
+      if (holder?.isHeld !== true) return;
+      shares[holder.kind].acquire(keyHash);
+      holder.keyHash = keyHash;
+    },
     stepAside(res) {
       const holder = holders.get(res);
       holder?.leave();
       return async function comeBack() {
         if (holder === undefined) return;
-        await holder.places.takeNext();
+        const { kind, keyHash } = holder;
+        // Its key's share first, so that at most a share of those who wait for a place are of one key.
+        await shares[kind].acquireInTurn(keyHash);
+        await places[kind].takeNext();
+        const back = holdUntilAnswered(res, kind, keyHash);
         // A client that has left meanwhile will not give it free.
-        if (res.destroyed) holder.places.give();
-        else holdUntilAnswered(holder.places, res);
+        if (res.destroyed) back.leave();
       };
     },
     inFlight: () => ({
@@ -93,7 +140,7 @@ export function createShedding({ maxInFlight, exempt, streams, logger, metrics }
       with_body: places.with_body.taken,
       other: places.other.taken,
     }),
-    limit: () => Math.ceil(limit()),
+    limit: wholeLimit,
   };
 }
 

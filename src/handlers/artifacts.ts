@@ -7,6 +7,7 @@ import type { ServedOutcome } from "../artifacts/download-outcome.ts";
 import { createCheckedWriter, digestOf, IntegrityError } from "../artifacts/integrity.ts";
 import { findOutput } from "../artifacts/object-key.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
+import { keyHashOf } from "../auth/caller.ts";
 import type { Handler } from "../contract.ts";
 import { internalError, Refusal, unavailable } from "../errors/refusal.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
@@ -47,7 +48,7 @@ function createServe({
 }: ArtifactServices): (...exchange: Parameters<Download>) => Promise<ServedOutcome> {
   return async function serve(req, res) {
     const { id, key } = req.params;
-    const { call, trace } = res.locals;
+    const { call, caller, trace } = res.locals;
     using workflow = await orchestrator.getWorkflow({ workflowId: id }, call).catch(refuseMissing);
     const artifact = findOutput(workflow.bytes, bucket, key);
     // A download may take long, and the workflow may be large.
@@ -84,7 +85,7 @@ function createServe({
       res.end();
       return "head";
     }
-    const object = await store.open(key, range, call.signal, trace);
+    const object = await store.open(key, range, call.signal, trace, keyHashOf(caller));
     if (object === undefined) throw missing();
     const contentRange = range === undefined ? undefined : `bytes ${range.start}-${range.end}/${size}`;
     if (object.length !== length || object.contentRange !== contentRange) {

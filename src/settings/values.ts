@@ -39,6 +39,12 @@ export const bytes = decimal(
     .max(2 ** 36, `must be at most ${2 ** 36}`),
 );
 
+/** A part of a whole: some of it, at most all of it. */
+export const fraction = decimal(
+  "must be a number",
+  z.number().gt(0, "must be above 0").max(1, "must be at most 1"),
+);
+
 /** Whether `text` is an http:// or https:// URL without user, query and fragment. */
 function isHttpUrl(text: string): boolean {
   const { protocol = "", username, password, search, hash } = URL.parse(text) ?? {};

@@ -1,5 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import type { Standing } from "../auth/standing.ts";
+import type { KeyShares } from "../edge/key-shares.ts";
 import { Refusal } from "../errors/refusal.ts";
 
 /** A stream that is followed for a client. */
@@ -21,21 +22,24 @@ export interface StreamCare {
 export const defaultCare: StreamCare = { tickMs: 1000, heartbeatMs: 15_000 };
 
 /**
- * The open streams of the process, at most `maxStreams`, looked after by one timer. A tick touches the streams
- * that are due for a heartbeat and asks once for each standing; what else is open costs nothing.
+ * The open streams of the process, at most `maxStreams`, and of each API key at most its share; looked after by one
+ * timer. A tick touches the streams that are due for a heartbeat and asks once for each standing; what else is open
+ * costs nothing.
  */
 export class OpenStreams {
   readonly #care: StreamCare;
   readonly #maxStreams: number;
+  readonly #shares: KeyShares;
   /** When something was last sent on each stream; the one that has been silent for longest comes first. */
   readonly #sentAt = new Map<OpenStream, number>();
   readonly #followed = new Map<string, Map<OpenStream, Standing>>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(care: StreamCare, maxStreams: number) {
+  constructor(care: StreamCare, maxStreams: number, shares: KeyShares) {
     this.#care = care;
     this.#maxStreams = maxStreams;
+    this.#shares = shares;
   }
 
   get count(): number {
@@ -44,11 +48,18 @@ export class OpenStreams {
 
   /**
    * Looks after `stream` until the function that is returned is called, which gives its place free. Throws the
-   * 503 of a gateway that has no place left.
+   * 429 of a key that holds its share, and the 503 of a gateway that has no place left.
    */
   add(stream: OpenStream, standing?: Standing): () => void {
-    if (this.#isClosed) stream.cut();
-    else if (this.#sentAt.size >= this.#maxStreams) throw tooManyStreams();
+    if (this.#isClosed) {
+      stream.cut();
+      return () => undefined;
+    }
+    this.#shares.acquire(standing?.keyHash);
+    if (this.#sentAt.size >= this.#maxStreams) {
+      this.#shares.release(standing?.keyHash);
+      throw tooManyStreams();
+    }
     this.#sentAt.set(stream, performance.now());
     if (standing !== undefined) this.#follow(stream, standing);
     this.#timer ??= setInterval(() => this.#tick(), this.#care.tickMs).unref();
@@ -78,7 +89,8 @@ export class OpenStreams {
   }
 
   #remove(stream: OpenStream, standing: Standing | undefined): void {
-    this.#sentAt.delete(stream);
+    if (!this.#sentAt.delete(stream)) return;
+    this.#shares.release(standing?.keyHash);
     if (standing !== undefined) this.#unfollow(stream, standing);
     if (this.#sentAt.size > 0) return;
     clearInterval(this.#timer);

@@ -4,6 +4,16 @@ import { fixedCounter } from "./fixed-counter.ts";
 import { requestKinds } from "./gauges.ts";
 import type { RequestKind } from "./gauges.ts";
 
+/** The concurrency limits that one API key may hold only a share of. */
+export const sharedLimits = [
+  "event_streams",
+  "downloads",
+  "requests_event_stream",
+  "requests_with_body",
+  "requests_other",
+] as const;
+export type SharedLimit = (typeof sharedLimits)[number];
+
 /** Counts the requests of clients. */
 export interface HttpMetrics {
   /** Counts one answered request. `path` is the template of the route, never the raw path. */
@@ -12,6 +22,8 @@ export interface HttpMetrics {
   countRefusal(status: number, method?: string): void;
   /** Counts one of these refusals as one for want of a place among the requests in flight. */
   countShed(kind: RequestKind): void;
+  /** Counts a request that was turned away because its API key held its share of a limit. */
+  countOverShare(limit: SharedLimit): void;
 }
 
 /** The `path` label of what matches no route. */
@@ -59,6 +71,15 @@ export function createHttpMetrics(registry: Registry): HttpMetrics {
     },
     requestKinds,
   );
+  const countOverShare = fixedCounter(
+    registry,
+    {
+      name: "foldforge_gateway_http_requests_over_share_total",
+      help: "HTTP requests turned away because their API key held its share of a limit.",
+      label: "limit",
+    },
+    sharedLimits,
+  );
 
   return {
     observeRequest(method, path, status, seconds) {
@@ -71,5 +92,6 @@ export function createHttpMetrics(registry: Registry): HttpMetrics {
       requests.inc({ method: label, path: unmatched, status: String(status) });
     },
     countShed,
+    countOverShare,
   };
 }

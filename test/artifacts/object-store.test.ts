@@ -7,6 +7,7 @@ import { Code } from "@connectrpc/connect";
 import { Refusal } from "../../src/errors/refusal.ts";
 import type { S3Settings } from "../../src/sandbox/settings.ts";
 import { suite } from "../support/gateway.ts";
+import { wholeShares } from "../support/key-shares.ts";
 import { sendS3Error, startTestStore } from "../support/object-store.ts";
 import { describeWithS3 } from "../support/s3-servers.ts";
 
@@ -15,7 +16,10 @@ const bytes = Buffer.from("0123456789abcdef");
 const key = "artifacts/odd name+%2F&é.pdb";
 
 function storeWith(access: S3Settings, readTimeoutMs = 2000, maxDownloads = 100): ObjectStore {
-  return createObjectStore({ ...access, connectTimeoutMs: 2000, readTimeoutMs, maxDownloads });
+  return createObjectStore(
+    { ...access, connectTimeoutMs: 2000, readTimeoutMs, maxDownloads },
+    wholeShares("downloads"),
+  );
 }
 
 const storeAt = (endpoint: string, readTimeoutMs?: number) =>

@@ -8,6 +8,7 @@ import { createLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { readEvents } from "../support/event-reader.ts";
 import { adminToken, suite } from "../support/gateway.ts";
+import { wholeShares } from "../support/key-shares.ts";
 import { risesDuring, scrape } from "../support/metrics.ts";
 import { sendText } from "../support/raw-http.ts";
 import { jsonPost, oneStep, workflowEvent, workflowIn } from "../support/samples.ts";
@@ -280,6 +281,7 @@ describe("createShedding", () => {
       maxInFlight: 80,
       exempt: [],
       streams: [],
+      sharesOf: wholeShares,
       logger: createLogger({ write: () => undefined }),
       metrics: createMetrics(),
     });

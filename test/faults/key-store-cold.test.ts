@@ -31,7 +31,7 @@ describe(`${crowd} requests at once, each on a connection of its own`, () => {
   const stack = suite(() =>
     startStack(
       { getWorkflow: () => workflowIn(JobState.RUNNING) },
-      { API_KEYS_ENABLED: "true", MAX_REQUESTS_IN_FLIGHT: String(2 * crowd) },
+      { API_KEYS_ENABLED: "true", MAX_REQUESTS_IN_FLIGHT: String(2 * crowd), MAX_SHARE_PER_KEY: "1" },
     ),
   );
 

@@ -42,6 +42,10 @@ describe("parseConfig: values", () => {
     );
   });
 
+  for (const text of ["0.001", "1", "1.0"])
+    it(`takes ${text} for a key's share`, () =>
+      assert.equal(configOf({ MAX_SHARE_PER_KEY: text }).maxSharePerKey, Number(text)));
+
   it("keeps fractions of a second as whole milliseconds", () => {
     const config = configOf({
       ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "1.001",
@@ -120,6 +124,12 @@ describe("parseConfig: values", () => {
     ["AUTH_CACHE_MAX_ENTRIES", "1.5", "must be a whole number"],
     ["AUTH_CACHE_MAX_ENTRIES", "0", "must be at least 1"],
     ["AUTH_CACHE_MAX_ENTRIES", "1000001", "must be at most 1000000"],
+    ["MAX_SHARE_PER_KEY", "a quarter", "must be a number"],
+    ["MAX_SHARE_PER_KEY", "25%", "must be a number"],
+    ["MAX_SHARE_PER_KEY", "0", "must be above 0"],
+    ["MAX_SHARE_PER_KEY", "0.0", "must be above 0"],
+    ["MAX_SHARE_PER_KEY", "-0.1", "must be above 0"],
+    ["MAX_SHARE_PER_KEY", "1.01", "must be at most 1"],
     ...[
       "app.example",
       "https://app.example/",

@@ -3,10 +3,12 @@ import { Code } from "@connectrpc/connect";
 import { defaultCare, OpenStreams } from "../../src/sse/open-streams.ts";
 import type { Standing } from "../../src/auth/standing.ts";
 import type { OpenStream } from "../../src/sse/open-streams.ts";
+import { wholeShares } from "../support/key-shares.ts";
 
 const always = { tickMs: 1, heartbeatMs: 3 };
 const never = { tickMs: 1, heartbeatMs: 3_600_000 };
 const many = 100;
+const shares = wholeShares("event_streams");
 
 /** A stream, what was done to it, and a wait until it has been so often. */
 function createStream() {
@@ -41,6 +43,7 @@ function createFollower(id: string, answer: () => Promise<boolean> = () => Promi
   let wake = Promise.withResolvers<undefined>();
   const follower: Standing = {
     id,
+    keyHash: id,
     isStillAllowed() {
       asked += 1;
       if (asked >= wanted) wake.resolve(undefined);
@@ -57,7 +60,7 @@ function createFollower(id: string, answer: () => Promise<boolean> = () => Promi
 
 describe("OpenStreams", () => {
   it("keeps silent streams alive, again and again", async () => {
-    const streams = new OpenStreams(always, many);
+    const streams = new OpenStreams(always, many, shares);
     const [first, second] = [createStream(), createStream()];
     const removals = [first, second].map(({ stream }) => streams.add(stream));
     await Promise.all([first.beats(3), second.beats(3)]);
@@ -66,7 +69,7 @@ describe("OpenStreams", () => {
   });
 
   it("leaves streams alone on which something is sent, whoever was opened first", async () => {
-    const streams = new OpenStreams({ tickMs: 1, heartbeatMs: 1000 }, many);
+    const streams = new OpenStreams({ tickMs: 1, heartbeatMs: 1000 }, many, shares);
     let now = 0;
     const clock = performance.now.bind(performance);
     performance.now = () => now;
@@ -89,7 +92,7 @@ describe("OpenStreams", () => {
   });
 
   it("asks once for all streams of a follower, at every tick", async () => {
-    const streams = new OpenStreams(never, many);
+    const streams = new OpenStreams(never, many, shares);
     const alice = createFollower("alice");
     const bob = createFollower("bob");
     const removals = [alice, alice, alice, bob].map(({ follower }) =>
@@ -101,7 +104,7 @@ describe("OpenStreams", () => {
   });
 
   it("cuts every stream of a follower that may not follow any more, and no other", async () => {
-    const streams = new OpenStreams(never, many);
+    const streams = new OpenStreams(never, many, shares);
     const good = createFollower("good");
     const revoked = createFollower("revoked", () => Promise.resolve(false));
     const [open, admin, ...gone] = Array.from({ length: 4 }, createStream);
@@ -115,7 +118,7 @@ describe("OpenStreams", () => {
   });
 
   it("asks on behalf of a stream that is still open", async () => {
-    const streams = new OpenStreams(never, many);
+    const streams = new OpenStreams(never, many, shares);
     const [first, second] = [createFollower("alice"), createFollower("alice")];
     const remove = streams.add(createStream().stream, first.follower);
     const removeOther = streams.add(createStream().stream, second.follower);
@@ -126,7 +129,7 @@ describe("OpenStreams", () => {
   });
 
   it("cuts every stream of a follower whom nobody vouches for, and leaves no rejection unhandled", async () => {
-    const streams = new OpenStreams(never, many);
+    const streams = new OpenStreams(never, many, shares);
     const good = createFollower("good");
     const unknown = createFollower("unknown", () => Promise.reject(new Error("down")));
     const unhandled: unknown[] = [];
@@ -142,7 +145,7 @@ describe("OpenStreams", () => {
   });
 
   it("leaves the streams of a follower alone for as long as the answer takes", async () => {
-    const streams = new OpenStreams(never, many);
+    const streams = new OpenStreams(never, many, shares);
     const { stream, done } = createStream();
     const answer = Promise.withResolvers<boolean>();
     const { follower, questions } = createFollower("alice", () => answer.promise);
@@ -155,7 +158,7 @@ describe("OpenStreams", () => {
   });
 
   it("leaves a stream alone once it is removed, however often it is removed or touched", async () => {
-    const streams = new OpenStreams(always, many);
+    const streams = new OpenStreams(always, many, shares);
     const [gone, stays] = [createStream(), createStream()];
     const { follower, asked } = createFollower("gone");
     const remove = streams.add(gone.stream, follower);
@@ -170,7 +173,7 @@ describe("OpenStreams", () => {
   });
 
   it("starts its timer again after the last stream has gone", async () => {
-    const streams = new OpenStreams(always, many);
+    const streams = new OpenStreams(always, many, shares);
     streams.add(createStream().stream)();
     const { stream, beats } = createStream();
     const remove = streams.add(stream);
@@ -179,7 +182,7 @@ describe("OpenStreams", () => {
   });
 
   it("has room for so many streams, and refuses one more as unavailable until one is removed", async () => {
-    const streams = new OpenStreams(always, 2);
+    const streams = new OpenStreams(always, 2, shares);
     const refused = createStream();
     const follower = createFollower("refused");
     const [first, second] = [createStream(), createStream()];
@@ -202,7 +205,7 @@ describe("OpenStreams", () => {
   });
 
   it("cuts a stream that comes after the end also where there is no room, so that it resumes elsewhere", () => {
-    const streams = new OpenStreams(never, 1);
+    const streams = new OpenStreams(never, 1, shares);
     const [open, late] = [createStream(), createStream()];
     const removals = [streams.add(open.stream)];
     streams.close();
@@ -212,7 +215,7 @@ describe("OpenStreams", () => {
   });
 
   it("cuts every stream, and those that come later", () => {
-    const streams = new OpenStreams(never, many);
+    const streams = new OpenStreams(never, many, shares);
     const open = [createStream(), createStream(), createStream()];
     const [first, second, late] = open.map(({ stream }) => stream);
     assert.ok(first && second && late);
@@ -227,7 +230,7 @@ describe("OpenStreams", () => {
   });
 
   it("lets a stream be removed while all are being cut", () => {
-    const streams = new OpenStreams(never, many);
+    const streams = new OpenStreams(never, many, shares);
     const last = createStream();
     const remove = streams.add({ ...createStream().stream, cut: () => remove() });
     const removeLast = streams.add(last.stream);

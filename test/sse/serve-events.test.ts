@@ -10,6 +10,7 @@ import { OpenStreams } from "../../src/sse/open-streams.ts";
 import type { OpenStream } from "../../src/sse/open-streams.ts";
 import { serveEvents } from "../../src/sse/serve-events.ts";
 import { suite } from "../support/gateway.ts";
+import { wholeShares } from "../support/key-shares.ts";
 import { stepEvent, workflowEvent } from "../support/samples.ts";
 
 /** Open streams that note what they are told of. */
@@ -49,7 +50,7 @@ describe("serveEvents", () => {
   it("tells of every event that is sent, so that no heartbeat follows it at once", async () => {
     const answer = fetch(server().url);
     const [, res] = await server().request();
-    const streams = new NotedStreams({ tickMs: 1000, heartbeatMs: 1000 }, 1);
+    const streams = new NotedStreams({ tickMs: 1000, heartbeatMs: 1000 }, 1, wholeShares("event_streams"));
     await serveEvents(
       async (client) => {
         for (const event of [stepEvent(1n), workflowEvent(2n, JobState.SUCCEEDED)])

@@ -1,0 +1,16 @@
+import type { ServerResponse } from "node:http";
+import { keyHashOf } from "../auth/caller.ts";
+import type { Middleware } from "../locals.ts";
+
+/**
+ * Acquires one of the caller's share of the requests in flight, or answers 429. It follows authentication at once:
+ * before, nobody knows whose share it is; later, a request that is turned away would cost more.
+ */
+export function keyShare(
+  acquireShare: (res: ServerResponse, keyHash: string | undefined) => void,
+): Middleware {
+  return function keyShare(_req, res, next) {
+    acquireShare(res, keyHashOf(res.locals.caller));
+    next();
+  };
+}
