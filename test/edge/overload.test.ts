@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { createConnection } from "node:net";
 import type { Socket } from "node:net";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { KeyShares } from "../../src/edge/key-shares.ts";
 import { createShedding } from "../../src/edge/overload.ts";
+import { errorAnswer } from "../../src/errors/error-answer.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { readEvents } from "../support/event-reader.ts";
@@ -275,13 +278,98 @@ describe("a gateway that may have two requests in flight", () => {
 });
 
 describe("createShedding", () => {
+  /** A server of requests whose key is in a header, which go on until `release`, and the shares that it has. */
+  async function serveKeys(acquireWhen: (res: ServerResponse) => Promise<unknown>) {
+    const shares = new Map<string, KeyShares>();
+    const release = signal();
+    const { shed, acquireShare } = createShedding({
+      maxInFlight: 8,
+      exempt: ["/open"],
+      streams: ["/workflows/{id}/events"],
+      sharesOf(of, limit) {
+        const own = new KeyShares({ of, limit, share: 0.25, countOverShare: () => undefined });
+        shares.set(of, own);
+        return own;
+      },
+      logger: createLogger({ write: () => undefined }),
+      metrics: createMetrics(),
+    });
+    const begun = new EventEmitter();
+    async function serveOne(req: IncomingMessage, res: ServerResponse) {
+      begun.emit("arrived");
+      await acquireWhen(res);
+      try {
+        acquireShare(res, req.headers["key"]?.toString());
+      } catch (error) {
+        return void res.writeHead(errorAnswer(error, { safeToRepeat: false }).status).end();
+      } finally {
+        begun.emit("begun");
+      }
+      await release.promise;
+      res.end();
+    }
+    const server = await serve(shed((req, res) => void serveOne(req, res)));
+    return { url: server.url, shares, release: release.resolve, begun, close: () => server.close(0) };
+  }
+
+  for (const [of, path, init] of [
+    ["requests_event_stream", "/workflows/w1/events", {}],
+    ["requests_with_body", "/workflows", { method: "POST", body: "{}" }],
+    ["requests_other", "/workflows", {}],
+  ] as const)
+    it(`lets a key have its share of ${of}, apart from the other kinds, and has it back when they are answered`, async () => {
+      const { url, shares, release, begun, close } = await serveKeys(() => Promise.resolve());
+      const ask = (key: string, to: string = path) => fetch(url + to, { ...init, headers: { key } });
+      const held: Promise<Response>[] = [];
+      for (const key of ["greedy", "greedy", "modest", "modest"]) {
+        const hasBegun = once(begun, "begun");
+        held.push(ask(key));
+        await hasBegun;
+      }
+      for (const key of ["greedy", "modest"]) assert.equal((await ask(key)).status, 429);
+      assert.deepEqual(
+        [...shares].map(([name, { keys }]) => [name, keys]),
+        ["requests_event_stream", "requests_with_body", "requests_other"].map((name) => [
+          name,
+          name === of ? 2 : 0,
+        ]),
+      );
+      // What takes no place takes nothing of a share either.
+      release();
+      assert.equal((await ask("greedy", "/open")).status, 200);
+      for (const answer of held) assert.equal((await answer).status, 200);
+      assert.deepEqual(
+        [...shares.values()].map(({ keys }) => keys),
+        [0, 0, 0],
+      );
+      await close();
+    });
+
+  it("acquires nothing for a client that has left meanwhile", async () => {
+    const { url, shares, begun, close } = await serveKeys((res) => once(res, "close"));
+    const leaving = new AbortController();
+    const arrived = once(begun, "arrived");
+    const hasBegun = once(begun, "begun");
+    const answer = fetch(url, { headers: { key: "gone" }, signal: leaving.signal });
+    await arrived;
+    leaving.abort();
+    await assert.rejects(answer, { name: "AbortError" });
+    await hasBegun;
+    assert.equal(shares.get("requests_other")?.keys, 0);
+    await close();
+  });
+
   it("refuses sooner while requests keep the process from its event loop", async () => {
     let begun = signal();
-    const { shed } = createShedding({
+    const limits: (() => number)[] = [];
+    const { shed, limit } = createShedding({
       maxInFlight: 80,
       exempt: [],
       streams: [],
-      sharesOf: wholeShares,
+      sharesOf(of, limit) {
+        limits.push(limit);
+        return wholeShares(of);
+      },
       logger: createLogger({ write: () => undefined }),
       metrics: createMetrics(),
     });
@@ -300,6 +388,12 @@ describe("createShedding", () => {
     }
     assert.equal(refusal?.status, 503);
     assert.ok(served < 75, `${served} were served`);
+    // Shares are of the limit that is in force.
+    assert.ok(limit() < 80);
+    assert.deepEqual(
+      limits.map((it) => it()),
+      [limit(), limit(), limit()],
+    );
     await server.close(0);
   });
 });

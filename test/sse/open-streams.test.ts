@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { defaultCare, OpenStreams } from "../../src/sse/open-streams.ts";
 import type { Standing } from "../../src/auth/standing.ts";
+import { KeyShares } from "../../src/edge/key-shares.ts";
 import type { OpenStream } from "../../src/sse/open-streams.ts";
 import { wholeShares } from "../support/key-shares.ts";
 
@@ -9,6 +10,16 @@ const always = { tickMs: 1, heartbeatMs: 3 };
 const never = { tickMs: 1, heartbeatMs: 3_600_000 };
 const many = 100;
 const shares = wholeShares("event_streams");
+
+/** Shares of which each key has a quarter. */
+function quarters(limit: number): KeyShares {
+  return new KeyShares({
+    of: "event_streams",
+    limit: () => limit,
+    share: 0.25,
+    countOverShare: () => undefined,
+  });
+}
 
 /** A stream, what was done to it, and a wait until it has been so often. */
 function createStream() {
@@ -212,6 +223,48 @@ describe("OpenStreams", () => {
     removals.push(streams.add(late.stream));
     removals.forEach((remove) => remove());
     assert.equal(late.done.cuts, 1);
+  });
+
+  it("lets a key have its share, refuses one more, and has it back once however often a stream is removed", () => {
+    const shares = quarters(8);
+    const streams = new OpenStreams(never, 8, shares);
+    const { follower: greedy } = createFollower("greedy");
+    const { follower: modest } = createFollower("modest");
+    const add = (follower?: Standing) => streams.add(createStream().stream, follower);
+    const removals = [add(greedy), add(greedy)];
+    for (let i = 0; i < 3; i++) assert.throws(() => add(greedy), { code: Code.ResourceExhausted });
+    removals.push(add(modest), add(), add(), add());
+    removals[0]!();
+    removals[0]!();
+    removals.push(add(greedy));
+    assert.throws(() => add(greedy), { code: Code.ResourceExhausted });
+    removals.forEach((remove) => remove());
+    assert.deepEqual([streams.count, shares.keys], [0, 0]);
+  });
+
+  it("takes nothing of a key's share where there is no room for anybody", () => {
+    const shares = quarters(8);
+    const streams = new OpenStreams(never, 1, shares);
+    const remove = streams.add(createStream().stream);
+    const { follower } = createFollower("refused");
+    for (let i = 0; i < 3; i++) {
+      assert.throws(() => streams.add(createStream().stream, follower), { code: Code.Unavailable });
+    }
+    assert.equal(shares.keys, 0);
+    remove();
+  });
+
+  it("cuts a stream that comes after the end also where its key holds its share, and keeps nothing of it", () => {
+    const shares = quarters(4);
+    const streams = new OpenStreams(never, 4, shares);
+    const { follower } = createFollower("greedy");
+    const late = createStream();
+    const remove = streams.add(createStream().stream, follower);
+    streams.close();
+    streams.add(late.stream, follower)();
+    assert.deepEqual([late.done.cuts, streams.count, shares.keys], [1, 1, 1]);
+    remove();
+    assert.deepEqual([streams.count, shares.keys], [0, 0]);
   });
 
   it("cuts every stream, and those that come later", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { METHODS } from "node:http";
 import { Registry } from "prom-client";
-import { createHttpMetrics } from "../../src/telemetry/http-metrics.ts";
+import { createHttpMetrics, sharedLimits } from "../../src/telemetry/http-metrics.ts";
 import { samplesOf } from "../support/metrics.ts";
 
 /** The metrics, and what they say. */
@@ -63,5 +63,15 @@ describe("createHttpMetrics", () => {
     assert.deepEqual(await shed(), [0, 0, 0]);
     metrics.countShed("with_body");
     assert.deepEqual(await shed(), [0, 1, 0]);
+  });
+
+  it("counts what is over a key's share by limit, each limit from the beginning", async () => {
+    const { metrics, text } = setUp();
+    const name = "foldforge_gateway_http_requests_over_share_total";
+    metrics.countOverShare("downloads");
+    assert.deepEqual(
+      [...samplesOf(await text())].filter(([sample]) => sample.startsWith(name)),
+      sharedLimits.map((limit) => [`${name}{limit="${limit}"}`, limit === "downloads" ? 1 : 0]),
+    );
   });
 });
