@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
+import type { ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
@@ -8,7 +9,7 @@ import { readEvents } from "../support/event-reader.ts";
 import { adminToken, suite } from "../support/gateway.ts";
 import type { TestSettings } from "../support/gateway.ts";
 import { risesDuring, scrape } from "../support/metrics.ts";
-import { serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
+import { sendS3Error, serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
 import { jsonPost, oneStep, sha256, stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
 import { abortion, callsDuring, signal, startStack } from "../support/stack.ts";
 
@@ -187,7 +188,7 @@ function startScene(settings: TestSettings) {
     return how;
   }
 
-  return { stack, goOn, hold, settled, letGo, revoke, streamPath };
+  return { stack, store, goOn, hold, settled, letGo, revoke, streamPath };
 }
 
 async function assertServed(answer: Response): Promise<void> {
@@ -378,6 +379,25 @@ describe("a gateway of which a key may have a quarter", () => {
     await assertServed(await stack().gateway.fetch("/v1/workflows/w1", { token: "greedy" }));
     await leave(held);
   });
+
+  for (const [what, answer, status] of [
+    ["there is no such object", (res) => sendS3Error(res, 404, "NoSuchKey"), 404],
+    ["the store is down", (res) => sendS3Error(res, 503, "SlowDown"), 503],
+    ["the store breaks off before its answer", (res) => res.destroy(), 503],
+    ["the object has another length", (res) => res.writeHead(200, { "Content-Length": 4 }).end("ATOM"), 500],
+  ] satisfies [string, (res: ServerResponse) => unknown, number][])
+    it(`takes nothing of a key's share of downloads for good where ${what}`, async () => {
+      const { store, hold, goOn } = scene;
+      store().answer = (_req, res) => void answer(res);
+      const path = "/v1/workflows/stored/artifacts/half.pdb";
+      for (let i = 0; i <= share; i++) {
+        const refused = await stack().gateway.fetch(path, { token: "greedy" });
+        assert.equal(refused.status, status);
+        await settled();
+      }
+      goOn();
+      await leave([await hold.download("greedy"), await hold.download("greedy")]);
+    });
 
   it("closes the connection of a body that it does not read", async () => {
     const held = [await scene.hold.upload("greedy"), await scene.hold.upload("greedy")];

@@ -12,10 +12,14 @@ import { startUpstream } from "../support/upstream.ts";
 import type { Upstream } from "../support/upstream.ts";
 import { startMeasuredGateway } from "./measured-gateway.ts";
 
-const headers = { Authorization: `Bearer ${adminToken}`, Prefer: "wait=60" };
-
 /** Begins so many waits, over a connection each. One after the other: all at once would look like overload. */
-async function waitFor(url: string, { followers }: RunningWorkflow, count: number): Promise<ClientRequest[]> {
+async function waitFor(
+  url: string,
+  { followers }: RunningWorkflow,
+  count: number,
+  token = adminToken,
+): Promise<ClientRequest[]> {
+  const headers = { Authorization: `Bearer ${token}`, Prefer: "wait=60" };
   const requests: ClientRequest[] = [];
   while (requests.length < count) {
     const request = get(`${url}/v1/workflows/w1`, { headers, agent: false });
@@ -55,68 +59,83 @@ describe("100 reads that wait for a large workflow", () => {
   });
 });
 
-describe("40 reads that wait, where 4 requests may be in flight", () => {
-  const waits = 40;
-  const stack = suite(() => startStack({}, { MAX_REQUESTS_IN_FLIGHT: "4" }));
+const fourAtOnce = { MAX_REQUESTS_IN_FLIGHT: "4" };
+const fourOfSixteen = { MAX_REQUESTS_IN_FLIGHT: "16", API_KEYS_ENABLED: "true" };
 
-  /** Holds every read of the workflow until they are let through, and knows how many are under way. */
-  function holdReads({ rpcs }: Upstream) {
-    const through = signal();
-    let reading = 0;
-    let most = 0;
-    let came = signal();
-    rpcs.getWorkflow = async () => {
-      reading += 1;
-      most = Math.max(most, reading);
-      came.resolve();
-      came = signal();
-      await through.promise;
-      reading -= 1;
-      return workflowIn(JobState.SUCCEEDED);
-    };
-    return {
-      most: () => most,
-      async underWay(count: number) {
-        while (reading < count) await came.promise;
-      },
-      letThrough: through.resolve,
-    };
-  }
+for (const [what, token, settings] of [
+  ["40 reads that wait, where 4 requests may be in flight", adminToken, fourAtOnce],
+  ["40 reads of a key that wait, where 16 requests may be, and 4 of one key", "greedy", fourOfSixteen],
+] as const)
+  describe(what, () => {
+    const waits = 40;
+    const stack = suite(() =>
+      startStack({ authenticateApiKey: () => ({ allowed: true, principal: "alice" }) }, settings),
+    );
 
-  /** Waits, and lets the workflow end: those who wait have come back to read it, as far as there is room. */
-  async function comeBack() {
-    const { gateway, upstream } = stack();
-    const workflow = runWorkflow(upstream);
-    const requests = await waitFor(gateway.url, workflow, waits);
-    const reads = holdReads(upstream);
-    workflow.end();
-    await reads.underWay(4);
-    return { requests, reads };
-  }
+    /** Holds every read of the workflow until they are let through, and knows how many are under way. */
+    function holdReads({ rpcs }: Upstream) {
+      const through = signal();
+      let reading = 0;
+      let most = 0;
+      let came = signal();
+      rpcs.getWorkflow = async () => {
+        reading += 1;
+        most = Math.max(most, reading);
+        came.resolve();
+        came = signal();
+        await through.promise;
+        reading -= 1;
+        return workflowIn(JobState.SUCCEEDED);
+      };
+      return {
+        most: () => most,
+        async underWay(count: number) {
+          while (reading < count) await came.promise;
+        },
+        letThrough: through.resolve,
+      };
+    }
 
-  it("come back four at a time when it ends, and are all answered", async () => {
-    const { requests, reads } = await comeBack();
-    const answers = requests.map(async (request) => {
-      const [answer] = (await once(request, "response")) as [IncomingMessage];
-      answer.resume();
-      return answer.statusCode;
+    /** Waits, and lets the workflow end: those who wait have come back to read it, as far as there is room. */
+    async function comeBack() {
+      const { gateway, upstream } = stack();
+      const workflow = runWorkflow(upstream);
+      const requests = await waitFor(gateway.url, workflow, waits, token);
+      const reads = holdReads(upstream);
+      workflow.end();
+      await reads.underWay(4);
+      return { requests, reads };
+    }
+
+    it("come back four at a time when it ends, and are all answered", async () => {
+      const { requests, reads } = await comeBack();
+      const answers = requests.map(async (request) => {
+        const [answer] = (await once(request, "response")) as [IncomingMessage];
+        answer.resume();
+        return answer.statusCode;
+      });
+      // Whoever comes new is refused meanwhile, as ever, and who has places of others' is served.
+      const { gateway, upstream } = stack();
+      upstream.rpcs.listWorkflows = () => ({});
+      const fresh = async (token: string) => (await gateway.fetch("/v1/workflows", { token })).status;
+      assert.deepEqual(
+        [await fresh(token), await fresh(adminToken)],
+        token === adminToken ? [503, 503] : [429, 200],
+      );
+      reads.letThrough();
+      assert.deepEqual(new Set(await Promise.all(answers)), new Set([200]));
+      assert.equal(reads.most(), 4);
     });
-    // Whoever comes new is refused meanwhile, as ever.
-    assert.equal((await stack().gateway.fetch("/v1/workflows/w1")).status, 503);
-    reads.letThrough();
-    assert.deepEqual(new Set(await Promise.all(answers)), new Set([200]));
-    assert.equal(reads.most(), 4);
-  });
 
-  it("give their places free where they leave before they come back", async () => {
-    const { requests, reads } = await comeBack();
-    const { gateway } = stack();
-    const gone = () => gateway.logs.filter(({ status }) => status === 499).length;
-    const before = gone();
-    leave(requests);
-    while (gone() < before + waits) await once(gateway.logged, "line");
-    reads.letThrough();
-    const answers = Array.from({ length: 4 }, () => gateway.fetch("/v1/workflows/w1"));
-    for (const answer of await Promise.all(answers)) assert.equal(answer.status, 200);
+    it("give their places free where they leave before they come back", async () => {
+      const { requests, reads } = await comeBack();
+      const { gateway } = stack();
+      const gone = () => gateway.logs.filter(({ status }) => status === 499).length;
+      const before = gone();
+      leave(requests);
+      while (gone() < before + waits) await once(gateway.logged, "line");
+      reads.letThrough();
+      const answers = Array.from({ length: 4 }, () => gateway.fetch("/v1/workflows/w1", { token }));
+      for (const answer of await Promise.all(answers)) assert.equal(answer.status, 200);
+    });
   });
-});

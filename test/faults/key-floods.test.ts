@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { adminToken, suite } from "../support/gateway.ts";
+import { jsonPost, oneStep, workflowIn } from "../support/samples.ts";
+import { abortion, signal, startStack } from "../support/stack.ts";
+
+const places = 40;
+const share = places / 4;
+const json = JSON.stringify(oneStep);
+
+describe(`a gateway for ${places} requests in flight, while one key asks for three times its share`, () => {
+  const stack = suite(() =>
+    startStack(
+      {
+        authenticateApiKey: () => ({ allowed: true, principal: "alice" }),
+        consumeQuota: () => ({ allowed: true, principal: "alice" }),
+        submitWorkflow: () => workflowIn(JobState.QUEUED),
+      },
+      { API_KEYS_ENABLED: "true", MAX_REQUESTS_IN_FLIGHT: String(places) },
+    ),
+  );
+  const read = (token: string, id = "w1") => stack().gateway.fetch(`/v1/workflows/${id}`, { token });
+  const submit = (token: string) => stack().gateway.fetch("/v1/workflows", { ...jsonPost(oneStep), token });
+
+  /** Runs `act`; what it resolves to, and how long it took, in milliseconds. */
+  async function timed<T>(act: () => Promise<T>): Promise<{ result: T; ms: number }> {
+    const start = performance.now();
+    return { result: await act(), ms: performance.now() - start };
+  }
+
+  it("serves another key and the administrator as ever", async () => {
+    const { upstream } = stack();
+    const release = signal();
+    let slow = 0;
+    let mostSlow = 0;
+    upstream.rpcs.getWorkflow = async ({ workflowId }, { signal: aborted }) => {
+      if (workflowId === "slow") {
+        mostSlow = Math.max(mostSlow, (slow += 1));
+        await Promise.race([release.promise, abortion(aborted)]);
+        slow -= 1;
+      }
+      return workflowIn(JobState.RUNNING);
+    };
+
+    // So many at once, each of which asks so often, one request after the other.
+    const [clients, times] = [3 * share, 20];
+    const greedy: number[] = [];
+    const flood = Array.from({ length: clients }, async () => {
+      for (let i = 0; i < times; i++) {
+        const answer = await read("greedy", "slow");
+        await answer.arrayBuffer();
+        greedy.push(answer.status);
+      }
+    });
+    const others: number[] = [];
+    const latencies: number[] = [];
+    for (let i = 0; i < 50; i++) {
+      for (const token of ["modest", adminToken]) {
+        for (const ask of [read, submit]) {
+          const { result, ms } = await timed(() => ask(token));
+          await result.arrayBuffer();
+          others.push(result.status);
+          latencies.push(ms);
+        }
+      }
+    }
+    release.resolve();
+    await Promise.all(flood);
+
+    assert.deepEqual(new Set(others), new Set([200, 201]));
+    assert.ok(Math.max(...latencies) < 2000, `${Math.max(...latencies)} ms`);
+    assert.equal(mostSlow, share);
+    assert.equal(greedy.length, clients * times);
+    assert.deepEqual(new Set(greedy), new Set([200, 429]));
+  });
+
+  it("takes submissions of others while that key sends its own a byte at a time", async () => {
+    const { hostname, port } = new URL(stack().gateway.url);
+    const head =
+      "POST /v1/workflows HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer greedy\r\nConnection: close\r\n" +
+      `Content-Type: application/json\r\nContent-Length: ${json.length}\r\n\r\n`;
+    let closed = 0;
+    const turnedAway = signal();
+    const uploads = Array.from({ length: 3 * share }, () => {
+      const socket = connect(Number(port), hostname).setEncoding("latin1");
+      const over = signal();
+      const upload = { socket, text: "", over: over.promise };
+      socket.on("error", () => undefined).on("data", (chunk: string) => (upload.text += chunk));
+      socket.once("close", () => {
+        over.resolve();
+        closed += 1;
+        if (closed === 2 * share) turnedAway.resolve();
+      });
+      socket.write(head);
+      return upload;
+    });
+    const statuses = () => uploads.map(({ text }) => /^HTTP\/1\.1 (\d+) /.exec(text)?.[1]).sort();
+    const times = (count: number, status?: string) => Array.from({ length: count }, () => status);
+    await turnedAway.promise;
+    assert.deepEqual(statuses(), [...times(2 * share, "429"), ...times(share)]);
+
+    for (const byte of json) {
+      for (const token of ["modest", adminToken]) assert.equal((await submit(token)).status, 201);
+      assert.equal((await submit("greedy")).status, 429);
+      for (const { socket, text } of uploads) if (text === "") socket.write(byte);
+    }
+    await Promise.all(uploads.map(({ over }) => over));
+    assert.deepEqual(statuses(), [...times(share, "201"), ...times(2 * share, "429")]);
+    assert.equal((await submit("greedy")).status, 201);
+  });
+});
