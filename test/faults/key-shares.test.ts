@@ -388,7 +388,7 @@ describe("a gateway of which a key may have a quarter", () => {
   ] satisfies [string, (res: ServerResponse) => unknown, number][])
     it(`takes nothing of a key's share of downloads for good where ${what}`, async () => {
       const { store, hold, goOn } = scene;
-      store().answer = (_req, res) => void answer(res);
+      store().answer = (_req, res) => answer(res);
       const path = "/v1/workflows/stored/artifacts/half.pdb";
       for (let i = 0; i <= share; i++) {
         const refused = await stack().gateway.fetch(path, { token: "greedy" });
