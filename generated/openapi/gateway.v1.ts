@@ -934,9 +934,10 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The body is not JSON. */
+        /** @description The body is not JSON in UTF-8, or has a content coding. */
         UnsupportedMediaType: {
             headers: {
+                "Accept-Encoding": components["headers"]["AcceptEncoding"];
                 [name: string]: unknown;
             };
             content: {
@@ -1084,6 +1085,11 @@ export interface components {
          * @example bytes 0-1023/73421
          */
         ContentRange: string;
+        /**
+         * @description Always `identity`; absent when a content coding is not what is wrong.
+         * @example identity
+         */
+        AcceptEncoding: string;
         /**
          * @description Always `bytes`.
          * @example bytes

@@ -19,6 +19,7 @@ export const crossOriginHeaders = {
     "tracestate",
   ],
   read: [
+    "Accept-Encoding",
     "Accept-Ranges",
     "Allow",
     "Content-Disposition",

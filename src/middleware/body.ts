@@ -1,34 +1,62 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Code } from "@connectrpc/connect";
 import type { RequestHandler } from "express";
 import { invalidRequest, Refusal } from "../errors/refusal.ts";
+import { jsonTextFaults } from "../validation/json-text.ts";
 
 /** Largest body of a request, in bytes. */
 const maxBytes = 1024 * 1024;
 
-const notJson = () =>
+const unsupported = (headers: Readonly<Record<string, string>> = {}) =>
   new Refusal(
     Code.InvalidArgument,
     "the body must be JSON in UTF-8, sent as Content-Type: application/json without a Content-Encoding",
-    {
-      status: 415,
-    },
+    { status: 415, headers },
   );
 
 /** Refuses a body that does not say it is JSON in UTF-8. */
 const wantJson: RequestHandler = function wantJson(req, _res, next) {
-  const [type = "", ...parameters] = (req.get("content-type") ?? "").toLowerCase().split(";");
-  const charset = parameters
-    .map((parameter) => parameter.trim())
-    .find((parameter) => parameter.startsWith("charset="));
-  const isUtf8Json =
-    type.trim() === "application/json" &&
-    (charset === undefined || /^charset=(?:utf-8|"utf-8")$/.test(charset));
-  if (!isUtf8Json || (req.get("content-encoding") ?? "identity").toLowerCase() !== "identity")
-    throw notJson();
+  const coding = req.get("content-encoding") ?? "identity";
+  // Tells that the coding is what is wrong (RFC 9110 §12.5.3, §15.5.16).
+  if (coding.toLowerCase() !== "identity") throw unsupported({ "Accept-Encoding": "identity" });
+  const { type, charset } = mediaTypeFrom(req.get("content-type") ?? "");
+  if (type !== "application/json" || (charset !== undefined && charset !== "utf-8")) throw unsupported();
   next();
 };
+
+/** A parameter of a media type with what separates it from the one before; there may be none (RFC 9110 §5.6.6). */
+const parameterPattern = /[ \t]*;[ \t]*(?:([\w!#$%&'*+.^`|~-]+)=([\w!#$%&'*+.^`|~-]+|"(?:[^"\\]|\\.)*"))?/gy;
+
+/**
+ * The type of a `Content-Type` and its charset, both in lower case; an empty type where it cannot be read. Throws 400
+ * for a parameter that is given twice: which of them is meant, nobody can say.
+ */
+function mediaTypeFrom(header: string): { readonly type: string; readonly charset?: string } {
+  const [type = ""] = header.split(";", 1);
+  const parameters = new Map<string, string>();
+  let end = type.trimEnd().length;
+  for (const [whole, name, value = ""] of header.slice(end).matchAll(parameterPattern)) {
+    end += whole.length;
+    if (name === undefined) continue;
+    const key = name.toLowerCase();
+    if (parameters.has(key)) {
+      throw new Refusal(Code.InvalidArgument, `Content-Type must have only one parameter ${key}`);
+    }
+    parameters.set(key, unquoted(value).toLowerCase());
+  }
+  const charset = parameters.get("charset");
+  return {
+    type: end === header.trimEnd().length ? type.trimEnd().toLowerCase() : "",
+    ...(charset === undefined ? {} : { charset }),
+  };
+}
+
+/** The text of a token or of a quoted string (RFC 9110 §5.6.4). */
+function unquoted(value: string): string {
+  return value.startsWith('"') ? value.slice(1, -1).replace(/\\(.)/g, "$1") : value;
+}
 
 const tooLarge = () =>
   new Refusal(Code.InvalidArgument, `the body is larger than ${maxBytes} bytes`, { status: 413 });
@@ -40,22 +68,24 @@ const askForBody: RequestHandler = function askForBody(req, res, next) {
   next();
 };
 
-/** Reads and parses the body. What the parser throws may repeat the body: no more than its message goes on. */
+/** Longer bodies are read in steps, in bytes, between which the event loop turns: each may take tens of milliseconds. */
+const longestAtOnce = 64 * 1024;
+
+/** Reads and parses the body. What the scanner tells of a text that is no JSON repeats a character of it at most. */
 const readJson: RequestHandler = async function readJson(req, _res, next) {
   const bytes = await bytesOf(req);
-  if (!isUtf8(bytes)) throw notJson();
-  req.body = parsedJson(bytes.toString("utf8"));
+  const isLong = bytes.length > longestAtOnce;
+  if (!isUtf8(bytes)) throw unsupported();
+  // A byte order mark is no part of the text (RFC 8259 §8.1).
+  const text = bytes.toString("utf8").replace(/^\ufeff/, "");
+  const faults = jsonTextFaults(text);
+  if (faults.length > 0) throw invalidRequest(faults);
+  if (isLong) await nextTurn();
+  const body: unknown = JSON.parse(text);
+  req.body = body;
+  if (isLong) await nextTurn();
   next();
 };
-
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const { message } = error as SyntaxError;
-    throw invalidRequest([{ path: "/body", message: `must be JSON: ${message}` }]);
-  }
-}
 
 /**
  * The body of a request; rejects as soon as it is larger than allowed, without waiting for what is left. It stays

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
+import express from "express";
+import type { Request, Response } from "express";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { jsonBody } from "../../src/middleware/body.ts";
 import { suite } from "../support/gateway.ts";
 import { oneStep, workflowIn } from "../support/samples.ts";
+import { serve } from "../support/serve.ts";
 import { callsDuring, startStack } from "../support/stack.ts";
 
 const json = JSON.stringify(oneStep);
@@ -29,7 +33,9 @@ describe("body", () => {
       "application/json; charset=utf-8",
       "Application/JSON;charset=UTF-8",
       'application/json; charset="utf-8"',
+      'application/json; charset="ut\\f-8"',
       "application/json; profile=x",
+      'application/json ;profile="; charset=utf-16; charset=x";; Charset=UTF-8;',
     ]) {
       it(`reads ${type}`, async () => {
         assert.equal((await post(json, { "Content-Type": type })).status, 201);
@@ -45,6 +51,9 @@ describe("body", () => {
       ["charset latin1", json, { "Content-Type": "application/json; charset=latin1" }],
       ["charset utf8, which is no name of it", json, { "Content-Type": "application/json; charset=utf8" }],
       ["a charset in one quote", json, { "Content-Type": 'application/json; charset="utf-8' }],
+      ["an empty charset", json, { "Content-Type": "application/json; charset=" }],
+      ["two types", json, { "Content-Type": "application/json, application/json" }],
+      ["text behind the type", json, { "Content-Type": "application/json; charset=utf-8 x" }],
       ["charset utf-16", json, { "Content-Type": "application/json; charset=utf-16" }],
       ["gzip", gzipSync(json), { "Content-Type": "application/json", "Content-Encoding": "gzip" }],
       ["bytes that are not UTF-8", Buffer.from([0x22, 0xff, 0x22]), { "Content-Type": "application/json" }],
@@ -80,16 +89,84 @@ describe("body", () => {
       assert.equal(answer.status, 413);
     });
 
-    for (const text of ["{", "", '{"name":}', '{"name":"n"} x', "\ufeff{}"]) {
+    it("tells by Accept-Encoding that a coding is what is wrong, and only then", async () => {
+      const answerTo = async (headers: Record<string, string>) =>
+        await stack().gateway.fetch("/v1/workflows", { method: "POST", body: json, headers });
+      const coded = await answerTo({ "Content-Type": "application/json", "Content-Encoding": "br" });
+      assert.deepEqual([coded.status, coded.headers.get("accept-encoding")], [415, "identity"]);
+      const typed = await answerTo({ "Content-Type": "text/plain" });
+      assert.deepEqual([typed.status, typed.headers.get("accept-encoding")], [415, null]);
+    });
+
+    for (const [type, parameter] of [
+      ["application/json; charset=utf-8; charset=utf-16", "charset"],
+      ["application/json; charset=utf-8; CHARSET=utf-8", "charset"],
+      ["application/json; a=b; a=b", "a"],
+    ] as const)
+      it(`answers 400 to ${type}`, async () => {
+        const answer = await post(json, { "Content-Type": type });
+        assert.equal(answer.status, 400);
+        assert.match(JSON.stringify(answer.body), new RegExp(`only one parameter ${parameter}"`));
+      });
+
+    for (const [text, message] of [
+      ["", "must be JSON: the body is empty"],
+      ["\ufeff", "must be JSON: the body is empty"],
+      ["{", "must be JSON: expected a key in double quotes instead of the end at line 1, column 2"],
+      ['{"name":}', "must be JSON: expected a value instead of '}' at line 1, column 9"],
+      ['{"name":"n"} x', "must be JSON: expected the end instead of 'x' at line 1, column 14"],
+      ["\ufeff\ufeff{}", "must be JSON: expected a value instead of U+FEFF at line 1, column 1"],
+    ] as const)
       it(`answers 400 at /body to ${JSON.stringify(text)}`, async () => {
         const answer = await post(text, { "Content-Type": "application/json" });
         assert.equal(answer.status, 400);
-        assert.ok(
-          answer.body.details?.every((fault) => (fault as { path: string }).path.startsWith("/body")),
-          JSON.stringify(answer.body),
-        );
+        assert.deepEqual(answer.body.details, [{ path: "/body", message }]);
       });
-    }
+
+    it("passes over a byte order mark", async () => {
+      assert.equal((await post(`\ufeff${json}`, { "Content-Type": "application/json" })).status, 201);
+    });
+
+    it("answers 400 at each key that is repeated, and calls nobody", async () => {
+      const text =
+        '{"name":"a","steps":[{"id":"a","tool":"af2","params":{"x":{"é":1,"\\u00e9":2}},"i\\u0064":"b"}],"name":"a"}';
+      const calls = await callsDuring(stack().upstream, async () => {
+        const answer = await post(text, { "Content-Type": "application/json" });
+        assert.equal(answer.status, 400);
+        const message = "must be given once";
+        assert.deepEqual(answer.body.details, [
+          { path: "/body/steps/0/params/x/é", message },
+          { path: "/body/steps/0/id", message },
+          { path: "/body/name", message },
+        ]);
+      });
+      assert.deepEqual(calls, []);
+    });
+
+    it("lets the event loop turn while it reads a long body", async () => {
+      let turns = 0;
+      const app = express().use(
+        (req, res, next) => {
+          turns = 0;
+          function count() {
+            turns += 1;
+            if (!res.headersSent) setImmediate(count);
+          }
+          req.once("end", () => setImmediate(count));
+          next();
+        },
+        ...jsonBody,
+        (_req: Request, res: Response) => res.end(String(turns)),
+      );
+      const { url, close } = await serve(app);
+      const turnsFor = async (bytes: number) => {
+        const headers = { "Content-Type": "application/json" };
+        return Number(await (await fetch(url, { method: "POST", body: jsonOf(bytes), headers })).text());
+      };
+      assert.equal(await turnsFor(64 * 1024), 0);
+      assert.ok((await turnsFor(64 * 1024 + 1)) >= 2);
+      await close(0);
+    });
 
     it("never logs what the body held", async () => {
       await post('{"name":"word-of-the-client"', { "Content-Type": "application/json" });

@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { jsonTextFaults } from "../../src/validation/json-text.ts";
+
+/** Whether `JSON.parse` accepts a text. */
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const syntaxErrorIn = (text: string) =>
+  jsonTextFaults(text).find(({ message }) => message.startsWith("must be JSON: "))?.message;
+
+/** Pieces of JSON, and what is nearly that. */
+const pieces = fc.oneof(
+  fc.constantFrom(
+    ...Array.from("{}[]:,\"'\\/bfnrtu0123456789abcdefABCDEF+-.eE \t\n\r\0\v\u00a0\u2028\ufeff"),
+  ),
+  fc.constantFrom("true", "false", "null", '"a"', '{"a":', "\\u00e9", "\\ud83e", "1e5", "-0.5", "01", "nul"),
+  fc.constantFrom("\ud800", "\udfff", "🧬", "Infinity"),
+);
+
+/** A text with some of it replaced. */
+const mutated = fc
+  .tuple(fc.json(), fc.array(fc.tuple(fc.nat(), fc.nat({ max: 2 }), pieces), { minLength: 1, maxLength: 3 }))
+  .map(([text, changes]) =>
+    changes.reduce((changed, [draw, removed, piece]) => {
+      const at = draw % (changed.length + 1);
+      return changed.slice(0, at) + piece + changed.slice(at + removed);
+    }, text),
+  );
+
+describe("jsonTextFaults", () => {
+  const runs = { numRuns: 5000 };
+
+  for (const [what, texts] of [
+    ["JSON", fc.json({ noUnicodeString: false })],
+    ["JSON in lines", fc.jsonValue().map((value) => JSON.stringify(value, null, "\r\n\t "))],
+    ["JSON with a change", mutated],
+    ["pieces of JSON", fc.array(pieces, { maxLength: 12 }).map((parts) => parts.join(""))],
+    ["numbers", fc.string({ unit: fc.constantFrom(...Array.from("0123-+.eE")), minLength: 1, maxLength: 8 })],
+    ["any text", fc.string({ unit: "binary" })],
+  ] as const)
+    it(`finds a syntax error exactly where JSON.parse does: ${what}`, () => {
+      fc.assert(
+        fc.property(texts, (text) => (syntaxErrorIn(text) === undefined) === isJson(text)),
+        runs,
+      );
+    });
+
+  it("finds the error at the first character that cannot follow what is before it", () => {
+    fc.assert(
+      fc.property(
+        mutated.filter((text) => text.isWellFormed()),
+        (text) => {
+          const message = syntaxErrorIn(text) ?? "";
+          const [, line, column] = /line (\d+), column (\d+)$/.exec(message) ?? [];
+          if (line === undefined) return;
+          const lines = text.split(/(?<=\r\n|\n|\r(?!\n))/);
+          const before = Array.from(lines[Number(line) - 1] ?? "").slice(0, Number(column) - 1);
+          const start = [...lines.slice(0, Number(line) - 1), ...before].join("");
+          assert.match(syntaxErrorIn(start) ?? "the end", /the end|is empty/);
+          const next = String.fromCodePoint(...[text.codePointAt(start.length) ?? []].flat());
+          assert.equal(syntaxErrorIn(start + next) ?? message, message);
+        },
+      ),
+      runs,
+    );
+  });
+
+  for (const [text, message] of [
+    ["", "the body is empty"],
+    ["  ", "expected a value instead of the end at line 1, column 3"],
+    ['{"a":1,\n "b":\u200b2}', "expected a value instead of U+200B at line 2, column 6"],
+    ['{"🧬":\r\n\r\n"é" 1}', "expected ',' or '}' instead of '1' at line 3, column 5"],
+    ["[1\r]\r\t]", "expected the end instead of ']' at line 3, column 2"],
+    ["[“a”]", "expected a value instead of U+201C at line 1, column 2"],
+    ["[🧬]", "expected a value instead of U+1F9EC at line 1, column 2"],
+    ["[1 2]", "expected ',' or ']' instead of '2' at line 1, column 4"],
+    ["[1,]", "expected a value instead of ']' at line 1, column 4"],
+    ["{'a':1}", "expected a key in double quotes instead of ''' at line 1, column 2"],
+    ['{"a":1,}', "expected a key in double quotes instead of '}' at line 1, column 8"],
+    ['{"a" 1}', "expected ':' instead of '1' at line 1, column 6"],
+    ['{"a', "expected the rest of a string instead of the end at line 1, column 4"],
+    ['["a\tb"]', "expected an escape sequence instead of U+0009 at line 1, column 4"],
+    ['["\\x41"]', "expected one of \"\\/bfnrtu after a backslash instead of 'x' at line 1, column 4"],
+    ['["\\u00g0"]', "expected a hexadecimal digit instead of 'g' at line 1, column 7"],
+    ["[-]", "expected a digit instead of ']' at line 1, column 3"],
+    ["[1.e1]", "expected a digit instead of 'e' at line 1, column 4"],
+    ["[01]", "expected ',' or ']' instead of '1' at line 1, column 3"],
+    ["nul", "expected true, false or null instead of the end at line 1, column 4"],
+    ["{} {}", "expected the end instead of '{' at line 1, column 4"],
+  ] as const)
+    it(`says of ${JSON.stringify(text)}: ${message}`, () => {
+      assert.deepEqual(jsonTextFaults(text), [{ path: "/body", message: `must be JSON: ${message}` }]);
+    });
+
+  for (const [text, ...paths] of [
+    ['{"a":1,"b":{"a":1},"c":[{"a":1},{"a":1}]}'],
+    ['{"a":1,"A":2,"á":3,"a\\u0301":4,"":5}'],
+    ['{"a":1,"a":1}', "/body/a"],
+    ['{"a":1,"\\u0061":2,"a":3}', "/body/a", "/body/a"],
+    ['{"":1,"":2}', "/body/"],
+    ['{"__proto__":1,"__proto__":2}', "/body/__proto__"],
+    [
+      '[0,{"x":[[],{"a/b":1,"~":{},"a/b":[{"k":0,"k":0}],"~":{}}]}]',
+      "/body/1/x/1/a~1b",
+      "/body/1/x/1/a~1b/0/k",
+      "/body/1/x/1/~0",
+    ],
+    ['{"\\ud800":1,"\\uD800":2}', "/body/\ud800"],
+  ] as const)
+    it(`finds ${JSON.stringify(paths)} repeated in ${text}`, () => {
+      assert.deepEqual(
+        jsonTextFaults(text),
+        paths.map((path) => ({ path, message: "must be given once" })),
+      );
+    });
+
+  it("finds a repeated key wherever another one is put into an object", () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue(), { minKeys: 1, maxKeys: 9 }),
+        fc.nat(),
+        (object, draw) => {
+          const keys = Object.keys(object);
+          const key = keys[draw % keys.length] ?? "";
+          const text = JSON.stringify(object);
+          assert.deepEqual(jsonTextFaults(text), []);
+          assert.equal(jsonTextFaults(`${text.slice(0, -1)},${JSON.stringify(key)}:0}`).length, 1);
+        },
+      ),
+    );
+  });
+
+  it("stops looking for repeated keys when there are many, but not for syntax errors", () => {
+    const many = `{${'"a":0,'.repeat(100_000)}`;
+    assert.ok(jsonTextFaults(`${many}"b":0}`).length <= 1000);
+    assert.match(syntaxErrorIn(`${many}}`) ?? "", /line 1, column 600002$/);
+  });
+
+  const mebibyte = 1024 * 1024;
+  for (const [what, text, isSound] of [
+    ["1 MiB of [", "[".repeat(mebibyte), false],
+    ['1 MiB of {"a":', '{"a":'.repeat(mebibyte / 5), false],
+    ["a list half a million levels deep", "[".repeat(mebibyte / 2) + "]".repeat(mebibyte / 2), true],
+    [
+      "100,000 keys",
+      JSON.stringify(Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`k${index}`, 0]))),
+      true,
+    ],
+  ] as const)
+    it(`reads ${what}`, () => assert.equal(jsonTextFaults(text).length === 0, isSound));
+});
