@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import type { Request, RequestHandler } from "express";
 import { Refusal } from "../errors/refusal.ts";
+import { isHostAndPort } from "../validation/host-and-port.ts";
 
 /** Longest request target, and largest headers of a request, in bytes. */
 const maxTargetBytes = 8192;
@@ -14,18 +15,16 @@ const onlyOnce: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "content-type",
   "idempotency-key",
+  "if-unmodified-since",
   "last-event-id",
 ]);
-
-/** An IPv6 address in brackets, or a name or IPv4 address, with its port (RFC 9110 §7.2, RFC 3986 §3.2.2). */
-const hostAndPort = /^(?:\[[\da-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/i;
 
 /** A transfer coding that is registered, or `trailers`, with its weight (RFC 9110 §10.1.4). */
 const coding = /^(?:trailers|chunked|(?:x-)?compress|deflate|(?:x-)?gzip)(?:\s*;\s*q=[01](?:\.\d{0,3})?)?$/i;
 
 /** What a header must say, and how to tell whether it does. */
 const mustSay: ReadonlyMap<string, readonly [what: string, isSound: (value: string) => boolean]> = new Map([
-  ["host", ["a host, with its port or without", (value: string) => hostAndPort.test(value)]],
+  ["host", ["a host, with its port or without", isHostAndPort]],
   ["transfer-encoding", ["chunked", (value: string) => /^chunked$/i.test(value)]],
   ["te", ["registered transfer codings", isListOfCodings]],
   ["expect", ["100-continue", (value: string) => /^100-continue$/i.test(value)]],
@@ -49,6 +48,9 @@ export const framing: RequestHandler = function framing(req, res, next) {
 function refusalOf({ rawHeaders, httpVersion, url }: Request): Refusal | undefined {
   const isCurrent = httpVersion === "1.1";
   if (!isCurrent && httpVersion !== "1.0") return refusal("the version must be HTTP/1.1");
+  if (!url.startsWith("/")) {
+    return refusal("the request target must be a path, or an http URL with a host and without userinfo");
+  }
   if (url.length > maxTargetBytes) {
     return refusal(`the request target is longer than ${maxTargetBytes} bytes`, 414);
   }

@@ -78,6 +78,12 @@ describe("framing", () => {
       400,
       /only one Last-Event-ID/,
     ],
+    [
+      "two If-Unmodified-Since",
+      `${line}${own}If-Unmodified-Since: x\r\nIf-Unmodified-Since: y\r\n\r\n`,
+      400,
+      /only one If-Unmodified-Since/,
+    ],
     ["Transfer-Encoding over HTTP/1.0", post("1.0", "Transfer-Encoding: chunked\r\n") + chunks, 400, /1\.0/],
     ["Transfer-Encoding: xchunked", post("1.1", "Transfer-Encoding: xchunked\r\n") + chunks, 400, /chunked/],
     ["a second coding", post("1.1", "Transfer-Encoding: gzip, chunked\r\n") + chunks, 400, /chunked/],

@@ -3,7 +3,7 @@ import { adminToken, suite } from "../support/gateway.ts";
 import { sendText } from "../support/raw-http.ts";
 import { startStack } from "../support/stack.ts";
 
-describe("a request target that is not a plain path", () => {
+describe("originForm", () => {
   const stack = suite(() => startStack({ listWorkflows: () => ({}) }));
 
   /** The answer to a GET of `target`, as it stands on the wire. */
@@ -17,12 +17,25 @@ describe("a request target that is not a plain path", () => {
 
   for (const [target, status] of [
     ["http://elsewhere/v1/workflows", 200],
-    ["HTTPS://user@elsewhere:99/v1/workflows?page_size=3", 200],
+    ["HTTPS://elsewhere:99/v1/workflows?page_size=3", 200],
+    ["http://[::1]:99/v1/workflows", 200],
+    ["http://elsewhere?page_size=3", 404],
     ["http://elsewhere/v1/workflows?page_size=0x3", 400],
     ["http://elsewhere/v1/workflows/a%2Fb", 400],
     ["http://elsewhere/v1/nothing", 404],
     ["http://elsewhere", 404],
-    ["http://", 404],
+    ["http://", 400],
+    ["http:///v1/workflows", 400],
+    ["http://:80/v1/workflows", 400],
+    ["http://user@elsewhere/v1/workflows", 400],
+    ["http://user:password@elsewhere/v1/workflows", 400],
+    ["http://else%where/v1/workflows", 400],
+    ["http://elsewhere:port/v1/workflows", 400],
+    ["http:/v1/workflows", 400],
+    ["ftp://elsewhere/v1/workflows", 400],
+    ["elsewhere:80", 400],
+    ["v1/workflows", 400],
+    ["*", 400],
     ["/v1/workflows#fragment", 400],
     ["/v1/workflows/..", 400],
     ["//elsewhere/v1/workflows", 404],
@@ -33,7 +46,18 @@ describe("a request target that is not a plain path", () => {
     });
 
   it("answers with the one error body, whatever the target", async () => {
-    assert.match(await get("http://"), /\{"code":"NOT_FOUND",.*"trace_id":"[0-9a-f]{32}"\}/);
+    assert.match(await get("http://"), /\{"code":"INVALID_ARGUMENT",.*"trace_id":"[0-9a-f]{32}"\}/);
+  });
+
+  it("closes the connection after a target that is none, and logs nothing of it", async () => {
+    const before = stack().gateway.logs.length;
+    assert.match(await get("http://user:password@elsewhere/v1/workflows"), /^connection: close\r$/im);
+    const logged = stack().gateway.logs.slice(before);
+    assert.deepEqual(
+      logged.map(({ event, path, status }) => [event, path, status]),
+      [["http.request", "(unmatched)", 400]],
+    );
+    assert.doesNotMatch(JSON.stringify(logged), /password|elsewhere/);
   });
 
   it("wants a token all the same", async () => {
