@@ -41,6 +41,7 @@ export type Handler<Op extends OperationId> = (
 interface Parameter {
   readonly name: string;
   readonly in: "query" | "header" | "path";
+  readonly allowEmptyValue?: boolean;
   readonly schema: { readonly type?: string; readonly $ref?: string };
 }
 

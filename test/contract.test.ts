@@ -121,7 +121,11 @@ describe("loadContract", () => {
       "query state",
       "query label",
     ]);
-    assert.deepEqual(namesOf("streamWorkflowEvents"), ["path id", "header Last-Event-ID"]);
+    assert.deepEqual(namesOf("streamWorkflowEvents"), [
+      "path id",
+      "header Last-Event-ID",
+      "query lastEventId",
+    ]);
     assert.deepEqual(namesOf("submitWorkflow"), ["header Idempotency-Key", "query validate_only"]);
   });
 

@@ -146,8 +146,8 @@ export interface paths {
          *     stands; then every change follows as `step_update` or `workflow_update`, with the JSON of a
          *     `WorkflowEvent` as `data` and its number as `id`. Comment lines keep the connection alive.
          *
-         *     To resume after a lost connection, send the last `id` as `Last-Event-ID`: no event
-         *     is lost and none comes twice. The response ends cleanly only after the workflow's terminal event; any
+         *     To resume after a lost connection, send the last `id` as `Last-Event-ID`, or as `lastEventId` in the query: no
+         *     event is lost and none comes twice. The response ends cleanly only after the workflow's terminal event; any
          *     other end is a broken connection, which asks for a resume. When nothing more will come, a resume
          *     answers 204, which stops an EventSource.
          *
@@ -1108,7 +1108,7 @@ export interface operations {
                  *     whether there are more.
                  */
                 page_size?: number;
-                /** @description The `next_page_token` of the page before. */
+                /** @description The `next_page_token` of the page before; empty for the first page. */
                 page_token?: string;
                 /** @description Only workflows in this state. */
                 state?: components["schemas"]["StateFilter"];
@@ -1374,7 +1374,10 @@ export interface operations {
     };
     streamWorkflowEvents: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The same for clients that cannot send the header, such as event-source-polyfill. The header wins. */
+                lastEventId?: string;
+            };
             header?: {
                 /** @description The `id` of the last event that was received. */
                 "Last-Event-ID"?: string;

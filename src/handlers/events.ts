@@ -34,7 +34,7 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
   const { lingerMs } = patience;
   return function streamWorkflowEvents(req, res) {
     const { call, caller, trace } = res.locals;
-    const lastEventId = BigInt(req.get("Last-Event-ID") ?? 0);
+    const lastEventId = BigInt(req.get("Last-Event-ID") ?? req.query.lastEventId ?? 0);
     const upstream = createEventUpstream(orchestrator, req.params.id, call, { lingerMs, searchMemory });
     const follow = (client: EventClient) => followWorkflow(upstream, lastEventId, client, patience);
     const standing = standingOf(authenticator, caller, trace);

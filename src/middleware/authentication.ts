@@ -9,6 +9,8 @@ import type { Middleware } from "../locals.ts";
 export function authentication(authenticator: Authenticator, use: KeyUse): Middleware {
   return async function authentication(req, res, next) {
     const { trace } = res.locals;
+    // Whatever comes of it is for this caller; a response that has a validator says more (RFC 9111 §5.2.2.5).
+    res.setHeader("Cache-Control", "no-store");
     let stopListening: (() => void) | undefined;
     function leaving(): AbortSignal {
       const controller = new AbortController();

@@ -29,7 +29,9 @@ export function errors(logger: Logger): ErrorMiddleware {
       res.locals.isBrokenOff = true;
       return breakOff(res);
     }
-    res.status(answer.status).set(answer.headers);
+    // It is no representation of what the handler may have begun to send.
+    res.removeHeader("ETag");
+    res.status(answer.status).set({ "Cache-Control": "no-store", ...answer.headers });
     try {
       sendJsonText(res, JSON.stringify(answer.body));
     } catch (failure) {

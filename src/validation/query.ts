@@ -16,8 +16,8 @@ const noQuery: ParsedQuery = { values: {}, faults: [] };
 const integerPattern = /^(?:0|-?[1-9][0-9]*)$/;
 
 /**
- * Reads the query string of `url`. Its faults are parameters that the operation does not have, repeated, empty,
- * or not spelled as their type.
+ * Reads the query string of `url`. Its faults are parameters that the operation does not have, repeated, empty
+ * without `allowEmptyValue`, or not spelled as their type.
  */
 export function parseQuery({ parameters }: Operation, url: string): ParsedQuery {
   const at = url.indexOf("?");
@@ -39,7 +39,7 @@ export function parseQuery({ parameters }: Operation, url: string): ParsedQuery 
     const given = query.getAll(name);
     values[name] = type === "array" ? given : (given[0] ?? "");
     if (given.length > 1 && type !== "array") refuse("must be given once");
-    else if (given.includes("")) refuse("must not be empty");
+    else if (given.includes("") && parameter.allowEmptyValue !== true) refuse("must not be empty");
     else if (type === "integer" && !given.every((value) => integerPattern.test(value)))
       refuse("must be an integer in decimal digits");
   }

@@ -11,7 +11,10 @@ const rules: Partial<Record<OperationId, (parts: RequestParts) => Fault[]>> = {
   submitWorkflow: ({ body }) => [...graphFaults(body), ...contentFaults(body)],
   rankDesigns: ({ body }) => [...boundsFaults(body), ...contentFaults(body)],
   listWorkflows: ({ query }) => labelFaults(query["label"]),
-  streamWorkflowEvents: ({ headers }) => eventIdFaults(headers["last-event-id"]),
+  streamWorkflowEvents: ({ headers, query }) => [
+    ...eventIdFaults(headers["last-event-id"], "/headers/last-event-id"),
+    ...eventIdFaults(query["lastEventId"], "/query/lastEventId"),
+  ],
 };
 
 /** The faults of a request beyond its schema. */
@@ -48,8 +51,8 @@ function boundsFaults(body: unknown): Fault[] {
 
 const maxEventId = 2n ** 64n - 1n;
 
-function eventIdFaults(lastEventId: unknown): Fault[] {
+function eventIdFaults(lastEventId: unknown, path: string): Fault[] {
   if (typeof lastEventId !== "string" || !/^[0-9]{1,20}$/.test(lastEventId)) return [];
   if (BigInt(lastEventId) <= maxEventId) return [];
-  return [{ path: "/headers/last-event-id", message: `must be at most ${maxEventId}` }];
+  return [{ path, message: `must be at most ${maxEventId}` }];
 }

@@ -102,6 +102,16 @@ describe("GET /v1/workflows/{id}/events", () => {
     assert.equal((await reader.next()).id, "9");
   });
 
+  it("resumes after lastEventId in the query, unless there is a Last-Event-ID", async () => {
+    const asked = streams(stepEvent(8n), success);
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
+    await (await stack().gateway.fetch(`${path}?lastEventId=7`)).text();
+    await (
+      await stack().gateway.fetch(`${path}?lastEventId=7`, { headers: { "Last-Event-ID": "8" } })
+    ).text();
+    assert.deepEqual([asked[0], asked.at(-1)], [7n, 8n]);
+  });
+
   it("resumes after Last-Event-ID", async () => {
     const asked = streams(stepEvent(7n), stepEvent(8n), success);
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
@@ -123,6 +133,13 @@ describe("GET /v1/workflows/{id}/events", () => {
   });
 
   for (const id of ["-1", "1.5", "abc", "0x1", "1e3", "18446744073709551616", "999999999999999999999", ""]) {
+    it(`refuses ${JSON.stringify(id)} as lastEventId in the query`, async () => {
+      const answer = await stack().gateway.fetch(`${path}?lastEventId=${encodeURIComponent(id)}`);
+      assert.equal(answer.status, 400);
+      const { details } = (await answer.json()) as { details: { path: string }[] };
+      assert.ok(details.every((detail) => detail.path === "/query/lastEventId"));
+    });
+
     it(`refuses ${JSON.stringify(id)} as Last-Event-ID`, async () => {
       const answer = await follow({ "Last-Event-ID": id });
       const { details } = (await answer.json()) as { details: { path: string }[] };

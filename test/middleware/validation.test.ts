@@ -42,7 +42,8 @@ describe("validation", () => {
       ["?state=QUEUED&state=FAILED", "/query/state"],
       ["?page_token=a&page_token=a", "/query/page_token"],
       ["?page_size=", "/query/page_size"],
-      ["?page_token=", "/query/page_token"],
+      ["?page_token=%20", "/query/page_token"],
+      ["?page_token=&state=", "/query/state"],
       ["?page_size=0", "/query/page_size"],
       ["?page_size=101", "/query/page_size"],
       ["?page_size=-1", "/query/page_size"],
@@ -76,6 +77,16 @@ describe("validation", () => {
         assert.deepEqual(await refused(`/v1/workflows${query}`), pointers);
       });
     }
+
+    it("takes an empty page_token for the first page", async () => {
+      const asked: string[] = [];
+      stack().upstream.rpcs.listWorkflows = ({ pageToken }) => {
+        asked.push(pageToken);
+        return {};
+      };
+      assert.equal((await stack().gateway.fetch("/v1/workflows?page_token=&page_size=5")).status, 200);
+      assert.deepEqual(asked, [""]);
+    });
 
     it("tells what is wrong with the spelling of a parameter, and not what that makes of its value", async () => {
       const answer = await stack().gateway.fetch("/v1/workflows?page_size=abc");

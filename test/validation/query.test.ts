@@ -24,6 +24,8 @@ describe("parseQuery", () => {
     "?label=a=b&label=c=d",
     "?label=a%3Db%3Dc",
     "?state=RUNNING&page_token=x%26y",
+    "?page_token=",
+    "?page_token",
     "?state=+x+",
   ])
     it(`has nothing against ${query || "no query"}`, () => assert.deepEqual(told(query), []));
@@ -38,7 +40,8 @@ describe("parseQuery", () => {
     ["?page_size=1&page_size=1", "/query/page_size must be given once"],
     ["?state=RUNNING&state=FAILED", "/query/state must be given once"],
     ["?page_size=", "/query/page_size must not be empty"],
-    ["?page_token", "/query/page_token must not be empty"],
+    ["?state", "/query/state must not be empty"],
+    ["?page_token=&page_token=", "/query/page_token must be given once"],
     ["?label=a=b&label=", "/query/label must not be empty"],
     [
       "?x=1&page_size=",
