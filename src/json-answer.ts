@@ -1,5 +1,5 @@
 import type { Response } from "express";
-import { answersNotModified, weakETag } from "./conditional-answer.ts";
+import { answersNotModified, strongETags } from "./conditional-answer.ts";
 import { codingFor, encode } from "./content-coding.ts";
 import type { Coding } from "./content-coding.ts";
 import type { Locals } from "./locals.ts";
@@ -52,10 +52,14 @@ function begin(
   const isLong = length > longestPlain;
   // Before a 304, which says it too (RFC 9110 §15.4.5).
   if (isLong) res.vary("Accept-Encoding");
-  const isConditional = res.locals.isConditional === true && res.statusCode === 200;
-  if (isConditional && answersNotModified(res, weakETag(json), "private")) return "not-modified";
+  const coding = isLong ? codingFor(res.req) : undefined;
+  if (res.locals.isConditional === true && res.statusCode === 200) {
+    const etags = strongETags(json);
+    const all = [etags[coding ?? "identity"], ...Object.values(etags)] as const;
+    if (answersNotModified(res, all, "private")) return "not-modified";
+  }
   res.setHeader("Content-Type", "application/json; charset=utf-8");
-  return isLong ? codingFor(res.req) : undefined;
+  return coding;
 }
 
 async function sendEncoded(res: Response<never>, json: JsonBytes, coding: Coding): Promise<void> {

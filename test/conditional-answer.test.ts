@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import express from "express";
-import { answersNotModified, weakETag } from "../src/conditional-answer.ts";
+import { answersNotModified, strongETags, weakETag } from "../src/conditional-answer.ts";
 import { suite } from "./support/gateway.ts";
 import { serve } from "./support/serve.ts";
 
@@ -12,13 +12,22 @@ describe("weakETag", () => {
   });
 });
 
+describe("strongETags", () => {
+  it("gives each coding of a content its own, and another for another content", () => {
+    const { identity, br, gzip } = strongETags("ü");
+    assert.match(identity, /^"[\w-]{43}"$/);
+    assert.deepEqual([br, gzip], [identity.replace(/"$/, '.br"'), identity.replace(/"$/, '.gzip"')]);
+    assert.notEqual(strongETags("a").identity, identity);
+  });
+});
+
 describe("answersNotModified", () => {
   const etag = weakETag("content");
   const strong = etag.replace("W/", "");
   const server = suite(async () => {
     const app = express().disable("etag");
     app.use((_req, res) => {
-      if (!answersNotModified(res, etag, "private")) res.end("content");
+      if (!answersNotModified(res, [etag, '"second"'], "private")) res.end("content");
     });
     const { url, close } = await serve(app);
     return { url, close: () => close(0) };
@@ -34,6 +43,7 @@ describe("answersNotModified", () => {
     [strong, 304],
     [`"other", ${etag}`, 304],
     ["*", 304],
+    ['"second", "third"', 304],
     ['"other"', 200],
     [etag.replaceAll('"', ""), 200],
     ["", 200],
@@ -42,7 +52,10 @@ describe("answersNotModified", () => {
       for (const method of ["GET", "HEAD"]) {
         const answer = await ask(ifNoneMatch === undefined ? {} : { "If-None-Match": ifNoneMatch }, method);
         assert.equal(answer.status, status);
-        assert.equal(answer.headers.get("etag"), etag);
+        assert.equal(
+          answer.headers.get("etag"),
+          ifNoneMatch?.includes("second") === true ? '"second"' : etag,
+        );
         assert.equal(answer.headers.get("cache-control"), "private, no-cache");
         assert.equal(await answer.text(), method === "GET" && status === 200 ? "content" : "");
       }

@@ -66,6 +66,9 @@ export interface paths {
          * Cancel a workflow
          * @description Stops what runs and what waits. A workflow that is already terminal is answered as it is, so the
          *     request is safe to repeat. Nothing is deleted.
+         *
+         *     With `If-Match`, `If-Unmodified-Since` or `If-None-Match` the workflow is read first, and nothing is cancelled
+         *     when the condition is false: 412. A change between that read and the cancellation goes unseen.
          */
         delete: operations["cancelWorkflow"];
         options?: never;
@@ -92,6 +95,9 @@ export interface paths {
          * Retry a failed workflow
          * @description Queues the failed steps again, and what is downstream of them; steps that succeeded keep their
          *     artifacts. A workflow in any state but `FAILED` is 400 with code `FAILED_PRECONDITION`.
+         *
+         *     With `If-Match`, `If-Unmodified-Since` or `If-None-Match` the workflow is read first, and nothing is queued
+         *     when the condition is false: 412. A change between that read and the retry goes unseen.
          */
         post: operations["retryWorkflow"];
         delete?: never;
@@ -190,7 +196,10 @@ export interface paths {
          *
          *     The ETag is the SHA-256 of the file, and a whole download is checked against it: a transfer that
          *     breaks or does not match ends as a broken connection, never as a shorter 200. One byte range is
-         *     served with 206; several ranges, or a range that cannot be read, answer the whole file.
+         *     served with 206; several ranges, or a range that cannot be read, answer the whole file. A file has no date of
+         *     its last change, so that `If-Unmodified-Since` and a date in `If-Range` compare with nothing.
+         *
+         *     An artifact whose `size_bytes` is 0 has no known size: its length is what the object store tells.
          */
         get: operations["downloadArtifact"];
         put?: never;
@@ -916,6 +925,15 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
+        /** @description A condition of the request is false for what exists, and nothing was done. */
+        PreconditionFailed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
         /** @description The body is larger than 1 MiB. */
         ContentTooLarge: {
             headers: {
@@ -1028,6 +1046,15 @@ export interface components {
          * @example artifacts/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.pdb
          */
         ArtifactKey: string;
+        /** @description Answer 412, and change nothing, unless the ETag is one of these; `*` is any. Weak tags match nothing. */
+        IfMatch: string;
+        /**
+         * @description Answer 412, and change nothing, when `updated_at` is later, in whole seconds. Passed over beside `If-Match`,
+         *     and when it is no HTTP-date.
+         */
+        IfUnmodifiedSince: string;
+        /** @description Answer 412, and change nothing, when the ETag is one of these; `*` is any. */
+        IfNoneMatchOnChange: string;
         /** @description Answer 304 when the ETag is one of these. */
         IfNoneMatch: string;
         /** @description Any printable ASCII that names this submission, such as a UUID. */
@@ -1065,6 +1092,11 @@ export interface components {
          * @example "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
          */
         ETag: string;
+        /**
+         * @description Changes whenever the workflow does. Strong: each content coding has its own, and conditions take any of them.
+         * @example "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg"
+         */
+        WorkflowETag: string;
         /**
          * @description Changes whenever the content does, and is the same however it is compressed.
          * @example W/"n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg"
@@ -1215,6 +1247,13 @@ export interface operations {
                  *     are not known or cannot be read are passed over.
                  */
                 Prefer?: string;
+                /** @description Answer 412, and change nothing, unless the ETag is one of these; `*` is any. Weak tags match nothing. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description Answer 412, and change nothing, when `updated_at` is later, in whole seconds. Passed over beside `If-Match`,
+                 *     and when it is no HTTP-date.
+                 */
+                "If-Unmodified-Since"?: components["parameters"]["IfUnmodifiedSince"];
                 /** @description Answer 304 when the ETag is one of these. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
@@ -1232,7 +1271,7 @@ export interface operations {
             /** @description The workflow as it now stands. */
             200: {
                 headers: {
-                    ETag: components["headers"]["WeakETag"];
+                    ETag: components["headers"]["WorkflowETag"];
                     "Preference-Applied": components["headers"]["PreferenceApplied"];
                     [name: string]: unknown;
                 };
@@ -1243,7 +1282,7 @@ export interface operations {
             /** @description The caller's copy is the current one. */
             304: {
                 headers: {
-                    ETag: components["headers"]["WeakETag"];
+                    ETag: components["headers"]["WorkflowETag"];
                     "Preference-Applied": components["headers"]["PreferenceApplied"];
                     [name: string]: unknown;
                 };
@@ -1255,6 +1294,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             414: components["responses"]["UriTooLong"];
             429: components["responses"]["QuotaExhausted"];
             431: components["responses"]["HeadersTooLarge"];
@@ -1267,7 +1307,17 @@ export interface operations {
     cancelWorkflow: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Answer 412, and change nothing, unless the ETag is one of these; `*` is any. Weak tags match nothing. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description Answer 412, and change nothing, when `updated_at` is later, in whole seconds. Passed over beside `If-Match`,
+                 *     and when it is no HTTP-date.
+                 */
+                "If-Unmodified-Since"?: components["parameters"]["IfUnmodifiedSince"];
+                /** @description Answer 412, and change nothing, when the ETag is one of these; `*` is any. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatchOnChange"];
+            };
             path: {
                 /**
                  * @description Id of the workflow.
@@ -1286,6 +1336,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             414: components["responses"]["UriTooLong"];
             429: components["responses"]["QuotaExhausted"];
             431: components["responses"]["HeadersTooLarge"];
@@ -1298,7 +1349,17 @@ export interface operations {
     retryWorkflow: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Answer 412, and change nothing, unless the ETag is one of these; `*` is any. Weak tags match nothing. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description Answer 412, and change nothing, when `updated_at` is later, in whole seconds. Passed over beside `If-Match`,
+                 *     and when it is no HTTP-date.
+                 */
+                "If-Unmodified-Since"?: components["parameters"]["IfUnmodifiedSince"];
+                /** @description Answer 412, and change nothing, when the ETag is one of these; `*` is any. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatchOnChange"];
+            };
             path: {
                 /**
                  * @description Id of the workflow.
@@ -1317,6 +1378,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             414: components["responses"]["UriTooLong"];
             429: components["responses"]["QuotaExhausted"];
             431: components["responses"]["HeadersTooLarge"];
@@ -1442,6 +1504,8 @@ export interface operations {
                 Range?: string;
                 /** @description Serve the range only while the ETag is this one, else the whole file. */
                 "If-Range"?: string;
+                /** @description Answer 412, and change nothing, unless the ETag is one of these; `*` is any. Weak tags match nothing. */
+                "If-Match"?: components["parameters"]["IfMatch"];
                 /** @description Answer 304 when the ETag is one of these. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
@@ -1500,6 +1564,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             414: components["responses"]["UriTooLong"];
             416: components["responses"]["RangeNotSatisfiable"];
             429: components["responses"]["QuotaExhausted"];

@@ -14,13 +14,21 @@ export type ServedOutcome = "complete" | "partial" | "head" | "not_modified";
  * not give them; `failed`, anything else.
  */
 export type FailedOutcome =
-  "range_not_satisfiable" | "not_found" | "aborted" | "refused" | "mismatch" | "store_failed" | "failed";
+  | "precondition_failed"
+  | "range_not_satisfiable"
+  | "not_found"
+  | "aborted"
+  | "refused"
+  | "mismatch"
+  | "store_failed"
+  | "failed";
 
 /** What the error of a download makes of it. Of its refusals, only those for the sake of the store have a cause. */
 export function outcomeOfFailure(error: unknown, { aborted }: AbortSignal): FailedOutcome {
   if (aborted) return "aborted";
   if (!(error instanceof Refusal)) return "failed";
   if (error.code === Code.NotFound) return "not_found";
+  if (error.status === 412) return "precondition_failed";
   if (error.status === 416) return "range_not_satisfiable";
   if (error.cause === undefined) return "refused";
   return error.cause instanceof IntegrityError ? "mismatch" : "store_failed";

@@ -15,6 +15,15 @@ export function digestOf(sha256: string): string | undefined {
   );
 }
 
+/**
+ * The size in an artifact's metadata, in bytes; undefined where it is not set, which proto3 cannot tell from 0, and
+ * where it is beyond what a `Content-Length` is computed with.
+ */
+export function sizeOf(sizeBytes: bigint): number | undefined {
+  const size = Number(sizeBytes);
+  return size > 0 && Number.isSafeInteger(size) ? size : undefined;
+}
+
 /** What the bytes of a transfer must be. */
 interface Expectation {
   readonly length: number;

@@ -1,12 +1,13 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
 import type { SecureContext } from "node:tls";
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { Code } from "@connectrpc/connect";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import type { KeyShares } from "../edge/key-shares.ts";
-import { Refusal } from "../errors/refusal.ts";
+import { internalError, Refusal } from "../errors/refusal.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import type { ByteRange } from "./conditions.ts";
 import { readErrorPage } from "./error-page.ts";
@@ -55,6 +56,8 @@ export interface ObjectStore {
     trace?: TraceContext,
     keyHash?: string,
   ): Promise<StoredObject | undefined>;
+  /** The length of a whole object, in bytes; resolves to undefined and rejects as `open` does. */
+  size(key: string, signal: AbortSignal, trace?: TraceContext, keyHash?: string): Promise<number | undefined>;
   /** How many objects are on their way. */
   readonly underWay: number;
   /** Ends every connection. */
@@ -112,35 +115,67 @@ export function createObjectStore(
     shares.release(keyHash);
   }
 
-  return {
-    async open(key, range, signal, trace, keyHash) {
-      acquire(keyHash);
-      const over = observe(key, trace);
-      const command = new GetObjectCommand({
-        Bucket: bucket,
-        Key: key,
-        ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` }),
-      });
-      try {
-        const { Body, ContentLength, ContentRange, $metadata } = await answerWithin(
-          readTimeoutMs,
-          signal,
-          (abortSignal) => client.send(command, { abortSignal }),
-        );
-        if (Body === undefined) throw new Error("the object store answered without a body");
-        // On Node the SDK's body is always a Readable; its type also covers browsers.
-        const body = Body as Readable;
-        failOnSilence(body, readTimeoutMs);
-        body.once("close", function end() {
-          release(keyHash);
-          over($metadata.httpStatusCode, signal.aborted ? null : body.errored);
-        });
-        return { body, length: ContentLength, contentRange: ContentRange };
-      } catch (error) {
+  /** Rejects with what went wrong, as the SDK tells it. */
+  async function get(
+    key: string,
+    range: ByteRange | undefined,
+    signal: AbortSignal,
+    trace: TraceContext | undefined,
+    keyHash: string | undefined,
+  ): Promise<StoredObject> {
+    acquire(keyHash);
+    const over = observe(key, trace);
+    const command = new GetObjectCommand({
+      Bucket: bucket,
+      Key: key,
+      ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` }),
+    });
+    try {
+      const { Body, ContentLength, ContentRange, $metadata } = await answerWithin(
+        readTimeoutMs,
+        signal,
+        (abortSignal) => client.send(command, { abortSignal }),
+      );
+      if (Body === undefined) throw new Error("the object store answered without a body");
+      // On Node the SDK's body is always a Readable; its type also covers browsers.
+      const body = Body as Readable;
+      failOnSilence(body, readTimeoutMs);
+      body.once("close", function end() {
         release(keyHash);
-        over(statusOf(error), signal.aborted ? null : error);
-        if (isMissingObject(error)) return undefined;
-        throw refusalFromStore(error, accessKeyId);
+        over($metadata.httpStatusCode, signal.aborted ? null : body.errored);
+      });
+      return { body, length: ContentLength, contentRange: ContentRange };
+    } catch (error) {
+      release(keyHash);
+      over(statusOf(error), signal.aborted ? null : error);
+      throw error;
+    }
+  }
+
+  function refuse(error: unknown): undefined {
+    if (error instanceof Refusal) throw error;
+    if (!isMissingObject(error)) throw refusalFromStore(error, accessKeyId);
+  }
+
+  return {
+    open: (key, range, signal, trace, keyHash) => get(key, range, signal, trace, keyHash).catch(refuse),
+    async size(key, signal, trace, keyHash) {
+      // Along with the first byte the store tells the whole length, or 416 where there is none. A HEAD could not tell a
+      // missing object from a missing bucket.
+      const firstByte = { start: 0, end: 0 };
+      try {
+        const { body, length, contentRange } = await get(key, firstByte, signal, trace, keyHash);
+        const closed = finished(body).catch(() => undefined);
+        // A store may leave the range out of account, and send all of it.
+        if (contentRange === undefined) body.destroy();
+        else body.resume();
+        await closed;
+        const size = contentRange === undefined ? length : totalOf(contentRange);
+        if (size === undefined)
+          throw internalError(new Error("the object store tells no length of an object"));
+        return size;
+      } catch (error) {
+        return statusOf(error) === 416 ? 0 : refuse(error);
       }
     },
     get underWay() {
@@ -163,4 +198,10 @@ function httpsAgent(secureContext: (() => SecureContext) | undefined): HttpsAgen
     return connect(withContext, callback);
   };
   return agent;
+}
+
+/** The whole length in a `Content-Range` (RFC 9110 §14.4); undefined where the store does not know it. */
+function totalOf(contentRange: string): number | undefined {
+  const [, total] = /^bytes \d+-\d+\/(\d+)$/.exec(contentRange) ?? [];
+  return total === undefined ? undefined : Number(total);
 }

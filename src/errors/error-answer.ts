@@ -51,7 +51,9 @@ function refusalFrom(error: unknown): Refusal {
 function refusalFromUpstream(error: ConnectError): Refusal {
   // The size of one's own data is no failure of the platform.
   if (isTooLargeToReceive(error)) {
-    return new Refusal(Code.OutOfRange, `the response would be too large: ${error.rawMessage}`, { cause: error });
+    return new Refusal(Code.OutOfRange, `the response would be too large: ${error.rawMessage}`, {
+      cause: error,
+    });
   }
   if (isMessageTooLarge(error)) return new Refusal(Code.Internal, internalMessage, { cause: error });
   // Which call was refused says nothing to a client; every 401 has one body.

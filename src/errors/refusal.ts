@@ -6,7 +6,7 @@ export type Fault = Readonly<components["schemas"]["Fault"]>;
 
 /** What a refusal may say beside its code and message. */
 interface RefusalOptions {
-  /** Replaces the status of the code's row, for what only HTTP knows: 405, 413, 415, 416. */
+  /** Replaces the status of the code's row, for what only HTTP knows: 405, 412, 413, 415, 416. */
   readonly status?: number;
   readonly faults?: readonly Fault[];
   readonly headers?: Readonly<Record<string, string>>;

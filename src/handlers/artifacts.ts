@@ -1,16 +1,18 @@
 import { pipeline } from "node:stream/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Response } from "express";
-import { etagOf, selectionFor } from "../artifacts/conditions.ts";
+import { appliesRange, etagOf, selectionFor } from "../artifacts/conditions.ts";
+import type { ByteRange } from "../artifacts/conditions.ts";
 import { outcomeOfFailure } from "../artifacts/download-outcome.ts";
 import type { ServedOutcome } from "../artifacts/download-outcome.ts";
-import { createCheckedWriter, digestOf, IntegrityError } from "../artifacts/integrity.ts";
+import { createCheckedWriter, digestOf, IntegrityError, sizeOf } from "../artifacts/integrity.ts";
 import { findOutput } from "../artifacts/object-key.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import { keyHashOf } from "../auth/caller.ts";
 import type { Handler } from "../contract.ts";
 import { internalError, Refusal, unavailable } from "../errors/refusal.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
+import { checkPreconditions, matches } from "../preconditions.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 /** What the artifact handler calls. */
@@ -56,39 +58,39 @@ function createServe({
     if (artifact === undefined) throw missing();
     if (store === undefined) throw new Refusal(Code.Unavailable, "no object store is configured");
 
-    const size = Number(artifact.sizeBytes);
     const digest = digestOf(artifact.sha256);
     const etag = etagOf(digest);
-    const isHead = req.method === "HEAD";
-    const selection = selectionFor(
-      {
-        // Range means something for GET only (RFC 9110 §14.2).
-        range: isHead ? undefined : req.get("Range"),
-        ifRange: req.get("If-Range"),
-        ifNoneMatch: req.get("If-None-Match"),
-      },
-      size,
-      etag,
-    );
-    if (selection.kind === "unsatisfiable") throw beyondEnd(size);
-    if (selection.kind === "not-modified") {
+    const etags = etag === undefined ? [] : [etag];
+    const ifNoneMatch = req.get("If-None-Match");
+    checkPreconditions(req, { etags });
+    if (ifNoneMatch !== undefined && matches(ifNoneMatch, etags)) {
       setValidators(res, etag);
       res.status(304).end();
       return "not_modified";
     }
 
-    const range = selection.kind === "part" ? selection.range : undefined;
-    const length = range === undefined ? size : range.end - range.start + 1;
-    const headers = { key, contentType: artifact.contentType, etag, length };
-    if (isHead) {
-      setHeaders(res, headers);
+    const declared = sizeOf(artifact.sizeBytes);
+    async function sizeInStore(store: ObjectStore): Promise<number> {
+      const size = await store.size(key, call.signal, trace, keyHashOf(caller));
+      if (size === undefined) throw missing();
+      return size;
+    }
+    const file = { key, contentType: artifact.contentType, etag };
+    if (req.method === "HEAD") {
+      setHeaders(res, { ...file, length: declared ?? (await sizeInStore(store)) });
       res.end();
       return "head";
     }
+    // Range means something for GET only (RFC 9110 §14.2).
+    const wanted = appliesRange(req.get("If-Range"), etag) ? req.get("Range") : undefined;
+    // A response with the whole file takes its length from the object itself.
+    const size = declared ?? (wanted === undefined ? undefined : await sizeInStore(store));
+    const range = wanted === undefined || size === undefined ? undefined : rangeWithin(size, wanted);
     const object = await store.open(key, range, call.signal, trace, keyHashOf(caller));
     if (object === undefined) throw missing();
+    const length = range === undefined ? (size ?? object.length) : range.end - range.start + 1;
     const contentRange = range === undefined ? undefined : `bytes ${range.start}-${range.end}/${size}`;
-    if (object.length !== length || object.contentRange !== contentRange) {
+    if (length === undefined || object.length !== length || object.contentRange !== contentRange) {
       object.body.destroy();
       throw internalError(
         new IntegrityError(
@@ -97,7 +99,8 @@ function createServe({
       );
     }
     // No digest vouches for the bytes of a part; of it only place and length are known to be right.
-    const sha256 = length === size ? digest : undefined;
+    const sha256 = range === undefined || length === size ? digest : undefined;
+    const headers = { ...file, length };
     function begin() {
       setHeaders(res, headers);
       if (contentRange !== undefined) res.status(206).set("Content-Range", contentRange);
@@ -117,8 +120,11 @@ function refuseMissing(error: unknown): never {
   throw ConnectError.from(error).code === Code.NotFound ? missing() : error;
 }
 
-function beyondEnd(size: number): Refusal {
-  return new Refusal(Code.OutOfRange, `the range lies beyond the file's ${size} bytes`, {
+/** The part of `size` bytes that a `Range` asks for, undefined for the whole; throws 416 for one beyond the end. */
+function rangeWithin(size: number, header: string): ByteRange | undefined {
+  const selection = selectionFor(header, size);
+  if (selection.kind !== "unsatisfiable") return selection.kind === "part" ? selection.range : undefined;
+  throw new Refusal(Code.OutOfRange, `the range lies beyond the file's ${size} bytes`, {
     status: 416,
     headers: { "Content-Range": `bytes */${size}` },
   });

@@ -52,7 +52,7 @@ export function getDocsFile({ pageFiles }: Reference): Handler<"getDocsFile"> {
 
 async function sendFile(res: Response<never>, file: StaticFile): Promise<void> {
   res.vary("Accept-Encoding");
-  if (answersNotModified(res, file.etag, "public")) return;
+  if (answersNotModified(res, [file.etag], "public")) return;
   const coding = codingFor(res.req);
   const bytes = await file.bytes(coding);
   if (coding !== undefined) res.set("Content-Encoding", coding);

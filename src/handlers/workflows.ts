@@ -1,15 +1,17 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
 import type { Response } from "express";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { ConsumeQuota } from "../auth/quota.ts";
 import { standingOf } from "../auth/standing.ts";
+import { strongETags } from "../conditional-answer.ts";
 import type { Handler } from "../contract.ts";
 import { Refusal } from "../errors/refusal.ts";
 import { sendJsonBytes } from "../json-answer.ts";
-import type { Locals } from "../locals.ts";
+import type { Call, Locals } from "../locals.ts";
 import { isTerminal, jobStateFromJson } from "../mapping/job-state.ts";
+import type { JsonText } from "../mapping/json-text.ts";
 import { labelSelectorFromQuery } from "../mapping/label-selector.ts";
 import type { MessageJson } from "../mapping/message-json.ts";
 import { rankRequestFromJson, rankingJson } from "../mapping/ranking.ts";
@@ -20,6 +22,7 @@ import { readWorkflowId, workflowJson, workflowListJson } from "../mapping/workf
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import type { EncodedMessage } from "../orchestrator/encoded-message.ts";
 import { listPage } from "../orchestrator/list-page.ts";
+import { checkPreconditions, hasPreconditions } from "../preconditions.ts";
 import { awaitEnd } from "../sse/await-end.ts";
 import type { Patience } from "../sse/follow-workflow.ts";
 import type { OpenStreams } from "../sse/open-streams.ts";
@@ -90,9 +93,16 @@ async function send(
   res: Response<never, Locals>,
   json: MessageJson,
   message: EncodedMessage<unknown>,
-  { writeJson, noteBuffered }: Pick<WorkflowServices, "writeJson" | "noteBuffered">,
+  services: WorkflowServices,
 ): Promise<void> {
-  const text = await writeJson(json, message.bytes);
+  await sendText(res, await services.writeJson(json, message.bytes), services);
+}
+
+async function sendText(
+  res: Response<never, Locals>,
+  text: JsonText,
+  { noteBuffered }: WorkflowServices,
+): Promise<void> {
   await sendJsonBytes(res, text.segments());
   if (res.socket !== null) noteBuffered(res.socket);
 }
@@ -142,17 +152,43 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
       await comeBack();
       workflow = await read();
     }
-    if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
     using current = workflow;
-    await send(res, workflowJson, current, services);
+    const text = await services.writeJson(workflowJson, current.bytes);
+    if (hasPreconditions(req)) checkWorkflow(req, current.bytes, text);
+    if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
+    await sendText(res, text, services);
   };
+}
+
+/** Throws 412 unless the workflow in `bytes`, whose JSON is `text`, meets the conditions of the request. */
+function checkWorkflow(req: IncomingMessage, bytes: Uint8Array, text: JsonText): void {
+  const { updatedAt } = readWorkflowStatus(bytes);
+  const etags = Object.values(strongETags(text.segments()));
+  checkPreconditions(req, { etags, lastModified: updatedAt && Number(updatedAt.seconds) });
+}
+
+/**
+ * Throws 412 unless the workflow meets the conditions of the request (RFC 9110 §13.1); reads nothing where there are
+ * none. What changes between this and the call that follows goes unseen: the orchestrator's calls have no conditions.
+ */
+async function requirePreconditions(
+  req: IncomingMessage,
+  call: Call,
+  request: { readonly workflowId: string },
+  { orchestrator, writeJson }: WorkflowServices,
+): Promise<void> {
+  if (!hasPreconditions(req)) return;
+  using workflow = await orchestrator.getWorkflow(request, call);
+  checkWorkflow(req, workflow.bytes, await writeJson(workflowJson, workflow.bytes));
 }
 
 /** Serves `cancelWorkflow`. */
 export function cancelWorkflow(services: WorkflowServices): Handler<"cancelWorkflow"> {
   const { orchestrator } = services;
   return async function cancelWorkflow(req, res) {
-    using workflow = await orchestrator.cancelWorkflow({ workflowId: req.params.id }, res.locals.call);
+    const request = { workflowId: req.params.id };
+    await requirePreconditions(req, res.locals.call, request, services);
+    using workflow = await orchestrator.cancelWorkflow(request, res.locals.call);
     await send(res, workflowJson, workflow, services);
   };
 }
@@ -161,7 +197,9 @@ export function cancelWorkflow(services: WorkflowServices): Handler<"cancelWorkf
 export function retryWorkflow(services: WorkflowServices): Handler<"retryWorkflow"> {
   const { orchestrator } = services;
   return async function retryWorkflow(req, res) {
-    using workflow = await orchestrator.retryWorkflow({ workflowId: req.params.id }, res.locals.call);
+    const request = { workflowId: req.params.id };
+    await requirePreconditions(req, res.locals.call, request, services);
+    using workflow = await orchestrator.retryWorkflow(request, res.locals.call);
     await send(res, workflowJson, workflow, services);
   };
 }

@@ -22,6 +22,7 @@ const downloadOutcomes = [
   "partial",
   "head",
   "not_modified",
+  "precondition_failed",
   "range_not_satisfiable",
   "not_found",
   "aborted",

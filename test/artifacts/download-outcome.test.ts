@@ -18,6 +18,11 @@ function brokenPromise(): unknown {
 
 const failures: [what: string, error: unknown, outcome: string][] = [
   ["another range than there is", new Refusal(Code.OutOfRange, "", { status: 416 }), "range_not_satisfiable"],
+  [
+    "another file than If-Match names",
+    new Refusal(Code.FailedPrecondition, "", { status: 412 }),
+    "precondition_failed",
+  ],
   ["a missing file", new Refusal(Code.NotFound, ""), "not_found"],
   ["a refusal for want of a place", new Refusal(Code.Unavailable, "too many"), "refused"],
   ["bytes that are not the promised ones", internalError(new IntegrityError("other bytes")), "mismatch"],

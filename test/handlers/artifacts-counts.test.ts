@@ -44,6 +44,7 @@ describe("GET /v1/workflows/{id}/artifacts/{key}: what is counted", () => {
     ["partial", { headers: { Range: "bytes=100-299" } }, 200],
     ["head", { method: "HEAD" }, 0],
     ["not_modified", { headers: { "If-None-Match": `"${artifact.sha256}"` } }, 0],
+    ["precondition_failed", { headers: { "If-Match": '"other"' } }, 0],
     ["range_not_satisfiable", { headers: { Range: `bytes=${bytes.length}-` } }, 0],
   ];
   for (const [outcome, init, sent] of kinds)

@@ -133,6 +133,110 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}", (server) => {
     });
   }
 
+  for (const [what, tags] of [
+    ["another file", '"other"'],
+    ["the file, weakly", `W/${etag}`],
+    ["nothing", ""],
+  ] as const)
+    it(`answers 412 to If-Match of ${what}, with a range or without, and does not ask the store`, async () => {
+      for (const headers of [
+        {},
+        { Range: "bytes=0-3" },
+        { Range: "bytes=0-3", "If-Range": etag },
+        { "If-None-Match": etag },
+      ]) {
+        const { answer, body, asked } = await download({ ...headers, "If-Match": tags });
+        assert.equal(answer.status, 412);
+        assert.equal(JSON.parse(body.toString()).code, "FAILED_PRECONDITION");
+        assert.equal(answer.headers.get("cache-control"), "no-store");
+        assert.deepEqual(asked, []);
+      }
+      assert.equal((await download({ "If-Match": tags }, { method: "HEAD" })).answer.status, 412);
+    });
+
+  it("serves what If-Match names, and passes over an If-Unmodified-Since", async () => {
+    for (const tags of [etag, `"other", ${etag}`, "*"]) {
+      assert.equal((await download({ "If-Match": tags })).answer.status, 200);
+      assert.equal((await download({ "If-Match": tags, Range: "bytes=0-3" })).answer.status, 206);
+      assert.equal((await download({ "If-Match": tags, "If-None-Match": etag })).answer.status, 304);
+    }
+    const old = "Thu, 01 Jan 1970 00:00:00 GMT";
+    assert.equal((await download({ "If-Unmodified-Since": old })).answer.status, 200);
+  });
+
+  for (const [what, sizeBytes] of [
+    ["no size", 0n],
+    ["a size beyond 2^53", 2n ** 53n],
+    ["the largest size there can be", 2n ** 64n - 1n],
+  ] as const)
+    describe(`of an artifact with ${what}`, () => {
+      beforeEach(() => (stack().upstream.rpcs.getWorkflow = () => workflowWith({ sizeBytes })));
+
+      it("takes the length from the store, and asks it once for the whole", async () => {
+        const { answer, body, asked } = await download();
+        assert.equal(answer.status, 200);
+        assertHeaders(answer, { ...fileHeaders, "content-length": String(bytes.length) });
+        assert.ok(body.equals(bytes));
+        assert.equal(asked.length, 1);
+      });
+
+      it("answers HEAD with the length", async () => {
+        const { answer } = await download({}, { method: "HEAD" });
+        assertHeaders(answer, { ...fileHeaders, "content-length": String(bytes.length) });
+      });
+
+      for (const [range, start, end] of parts)
+        it(`answers ${range} with 206`, async () => {
+          const { answer, body } = await download({ Range: range });
+          assert.equal(answer.status, 206);
+          assert.ok(body.equals(bytes.subarray(start, end + 1)));
+          assertHeaders(answer, {
+            "content-length": String(end - start + 1),
+            "content-range": `bytes ${start}-${end}/${bytes.length}`,
+          });
+        });
+
+      it("answers a range beyond its end with 416, and one that cannot be read with the whole", async () => {
+        const { answer } = await download({ Range: `bytes=${bytes.length}-` });
+        assert.equal(answer.status, 416);
+        assert.equal(answer.headers.get("content-range"), `bytes */${bytes.length}`);
+        const whole = await download({ Range: "bytes=5-1" });
+        assert.equal(whole.answer.status, 200);
+        assert.ok(whole.body.equals(bytes));
+      });
+
+      it("answers 304 and 412 without asking the store", async () => {
+        for (const headers of [{ "If-None-Match": etag }, { "If-Match": '"x"' }])
+          assert.deepEqual((await download(headers as Record<string, string>)).asked, []);
+      });
+
+      it("answers 404 where the store has no such object", async () => {
+        const missing = `r2://${server().access.bucket}/none`;
+        stack().upstream.rpcs.getWorkflow = () => workflowWith({ sizeBytes, uri: missing });
+        for (const init of [{}, { method: "HEAD" }, { headers: { Range: "bytes=0-1" } }]) {
+          const answer = await stack().gateway.fetch("/v1/workflows/w1/artifacts/none", init);
+          assert.equal(answer.status, 404);
+        }
+      });
+    });
+
+  it("serves an empty file", async () => {
+    const { bucket } = server().access;
+    await server().put("empty", Buffer.alloc(0), "application/octet-stream");
+    stack().upstream.rpcs.getWorkflow = () =>
+      workflowWith({ uri: `r2://${bucket}/empty`, sizeBytes: 0n, sha256: sha256("") });
+    const emptyPath = "/v1/workflows/w1/artifacts/empty";
+    for (const method of ["GET", "HEAD"]) {
+      const answer = await stack().gateway.fetch(emptyPath, { method });
+      assert.deepEqual(
+        [answer.status, answer.headers.get("content-length"), await answer.text()],
+        [200, "0", ""],
+      );
+    }
+    const ranged = await stack().gateway.fetch(emptyPath, { headers: { Range: "bytes=0-" } });
+    assert.deepEqual([ranged.status, ranged.headers.get("content-range")], [416, "bytes */0"]);
+  });
+
   it("answers If-None-Match of another file with the bytes", async () => {
     assert.equal((await download({ "If-None-Match": '"other"' })).answer.status, 200);
   });
