@@ -14,7 +14,12 @@ interface Exchange {
 interface Connection {
   current: Exchange | undefined;
   readonly waiting: Exchange[];
+  /** What ends it once the requests that came whole are answered; undefined while it goes on. */
+  finish: Finish | undefined;
 }
+
+/** Ends a connection. It is given the request that did not come whole, where there is one. */
+type Finish = (broken: Exchange | undefined) => void;
 
 /** Most requests that wait on one connection for the answer of the one before, and most bytes of their bodies. */
 const maxWaiting = 16;
@@ -36,7 +41,7 @@ export class Connections {
 
   /** Takes up a connection that a client has opened. */
   add(socket: Socket): void {
-    const connection: Connection = { current: undefined, waiting: [] };
+    const connection: Connection = { current: undefined, waiting: [], finish: undefined };
     this.#open.set(socket, connection);
     socket.once("close", () => this.#open.delete(socket));
     const destroySoon = socket.destroySoon.bind(socket);
@@ -60,6 +65,20 @@ export class Connections {
     // A client that sends so much ahead may be cut (RFC 9112 §9.3.2), and what it sends is held in memory.
     if (waiting.length > maxWaiting || bytes > maxWaitingBytes) req.socket.destroy();
   };
+
+  /**
+   * Ends a connection on which nothing more can be read: calls `finish` as soon as all requests are answered that came
+   * whole, which is never when one of their answers ends the connection. Only the first call counts.
+   */
+  finishAfterAnswers(socket: Socket, finish: Finish): void {
+    const connection = this.#open.get(socket);
+    if (connection === undefined) return finish(undefined);
+    if (connection.finish !== undefined) return;
+    connection.finish = finish;
+    const { current } = connection;
+    if (current === undefined) this.#next(connection);
+    else if (!current.req.complete) finish(current);
+  }
 
   /** The requests of a connection that are not answered yet; the first is being served. */
   unanswered(socket: Socket): readonly Exchange[] {
@@ -102,10 +121,17 @@ export class Connections {
     }
     res.once("close", () => {
       connection.current = undefined;
-      const next = connection.waiting.shift();
-      if (next !== undefined && socket.writable) this.#begin(connection, next);
+      if (socket.writable) this.#next(connection);
     });
     this.#serve(req, res);
+  }
+
+  /** Begins the next request of a connection, or ends it where it is over. */
+  #next(connection: Connection): void {
+    const next = connection.waiting.shift();
+    const isLast = next === undefined || !next.req.complete;
+    if (connection.finish !== undefined && isLast) connection.finish(next);
+    else if (next !== undefined) this.#begin(connection, next);
   }
 }
 

@@ -26,30 +26,31 @@ interface RefusedBytes {
 }
 
 /**
- * Answers with the one error body and closes the connection; where that could garble another answer, it only
- * closes it. Of an error no more than its code is logged: it carries the client's bytes, the token among them.
+ * Answers with the one error body and closes the connection, once the requests before are answered whole, event streams
+ * and downloads too (RFC 9112 §9.3.2). An answer to a request whose own body is refused is broken off, where it has
+ * begun. Of an error no more than its code is logged: it carries the client's bytes, the token among them.
  */
 export function createRefusedBytes(connections: Connections, logger: Logger, metrics: Metrics): RefusedBytes {
   function refuse(socket: Socket, refusal: Refusal, reason: string): void {
-    const trace = traceContextFrom(undefined, undefined);
-    const { status, body } = errorAnswer(refusal, { safeToRepeat: false, traceId: trace.traceId });
-    const unanswered = connections.unanswered(socket);
-    // Nothing of another answer is on its way, and this one is to the request that is refused.
-    const mayAnswer = unanswered.every(({ req, res }) => !req.complete && !res.headersSent);
-    logger.info(
-      { event: "http.refused", ...traceFields(trace), ...(mayAnswer ? { status } : {}), reason },
-      "http.refused",
-    );
-    // A request that is being served is counted by what becomes of it.
-    if (unanswered.length === 0) metrics.countRefusal(status);
-    if (!mayAnswer) return unanswered.forEach(({ res }) => res.destroy());
-    socket.write(answerText(status, JSON.stringify(body)));
-    lingeringClose(socket);
-    for (const { res } of unanswered) {
+    connections.finishAfterAnswers(socket, function finish(broken) {
+      const trace = traceContextFrom(undefined, undefined);
+      const { status, body } = errorAnswer(refusal, { safeToRepeat: false, traceId: trace.traceId });
+      const [served] = connections.unanswered(socket);
+      // Else another answer to the same request is on its way.
+      const mayAnswer = broken?.res.headersSent !== true;
+      logger.info(
+        { event: "http.refused", ...traceFields(trace), ...(mayAnswer ? { status } : {}), reason },
+        "http.refused",
+      );
+      // A request that is being served is counted by what becomes of it.
+      if (served === undefined) metrics.countRefusal(status);
+      if (!mayAnswer) return void broken.res.destroy();
+      socket.write(answerText(status, JSON.stringify(body)));
+      lingeringClose(socket);
       // What was begun for the request stops at once; its connection lasts until the client has read the answer.
-      res.detachSocket(socket);
-      res.destroy(refusal);
-    }
+      broken?.res.detachSocket(socket);
+      broken?.res.destroy(refusal);
+    });
   }
 
   return {
@@ -63,6 +64,8 @@ export function createRefusedBytes(connections: Connections, logger: Logger, met
     onConnect(_req, socket) {
       // Node has let go of the socket, its errors included.
       socket.on("error", () => socket.destroy());
+      // An event stream before it may be waiting for the client to read, and Node no longer tells when that happens.
+      socket.on("drain", () => connections.unanswered(socket)[0]?.res.emit("drain"));
       refuse(socket, new Refusal(Code.InvalidArgument, "CONNECT is not served: this is no proxy"), "CONNECT");
     },
   };

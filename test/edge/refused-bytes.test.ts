@@ -2,15 +2,16 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
-import { text } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { Connections } from "../../src/edge/connections.ts";
 import { createRefusedBytes } from "../../src/edge/refused-bytes.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
+import { serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
 import { sendText } from "../support/raw-http.ts";
-import { workflowEvent, workflowIn } from "../support/samples.ts";
+import { sha256, stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
 import { abortion, callsDuring, signal, startStack } from "../support/stack.ts";
 
 const authorization = `Authorization: Bearer ${adminToken}\r\n`;
@@ -141,24 +142,136 @@ describe("bytes that are no request", () => {
     socket.destroy();
   });
 
-  it("break the connection, with no word that could garble the answer under way", async () => {
-    const begun = signal();
-    const mayAnswer = signal();
-    stack().upstream.rpcs.getWorkflow = async () => {
-      begun.resolve();
-      await mayAnswer.promise;
-      return workflowIn(JobState.RUNNING);
-    };
+  /** A connection, and all that has come over it. */
+  function open() {
     const { hostname, port } = new URL(stack().gateway.url);
     const socket = connect(Number(port), hostname).on("error", () => undefined);
     let received = "";
     socket.setEncoding("latin1").on("data", (part: string) => (received += part));
-    socket.write(`${get}\r\n`);
-    await begun.promise;
+    return {
+      socket,
+      async until(part: string) {
+        while (!received.includes(part)) await once(socket, "data");
+      },
+      /** Resolves to everything once the gateway has closed it. */
+      async all() {
+        if (!socket.closed) await new Promise((resolve) => socket.once("close", resolve));
+        return received;
+      },
+    };
+  }
+
+  /** The statuses of the responses in a text, when each is whole and nothing is between them. */
+  function statusesIn(text: string): number[] {
+    const statuses: number[] = [];
+    for (let rest = text; rest !== "";) {
+      const [head = "", status] =
+        /^HTTP\/1\.1 (\d+) [^]*?\r\n\r\n/.exec(rest) ?? assert.fail(rest.slice(0, 200));
+      const length = Number(/^content-length: (\d+)\r$/im.exec(head)?.[1] ?? assert.fail(head));
+      assert.ok(rest.length >= head.length + length);
+      statuses.push(Number(status));
+      rest = rest.slice(head.length + length);
+    }
+    return statuses;
+  }
+
+  const behind: [what: string, text: string, status: number][] = [
+    ["junk", "junk\r\n\r\n", 400],
+    ["a second junk", "junk\r\n\r\njunk\r\n\r\n", 400],
+    ["CONNECT", `${head("CONNECT example.org:443 HTTP/1.1")}\r\n`, 400],
+    ["headers that are too large", `${get}X: ${"x".repeat(50_000)}\r\n\r\n`, 431],
+    ["a request whose body is no chunk", `${chunked("/v1/workflows")}ZZ\r\n`, 400],
+  ];
+  for (const [what, text, status] of behind)
+    it(`are answered with ${status} behind the answers before, which come whole: ${what}`, async () => {
+      const begun = signal();
+      const mayAnswer = signal();
+      stack().upstream.rpcs.getWorkflow = async () => {
+        begun.resolve();
+        await mayAnswer.promise;
+        return workflowIn(JobState.RUNNING);
+      };
+      const { socket, all } = open();
+      const calls = await callsDuring(stack().upstream, async () => {
+        socket.write(`${get}\r\n`);
+        await begun.promise;
+        socket.write(`${get}\r\n${text}`);
+        mayAnswer.resolve();
+        const received = await all();
+        assert.deepEqual(statusesIn(received), [200, 200, status]);
+        assert.equal(received.match(/^connection: close\r$/gim)?.length, 1);
+      });
+      assert.deepEqual(
+        calls.map(({ rpc }) => rpc),
+        ["GetWorkflow", "GetWorkflow"],
+      );
+      const metrics = await (await stack().gateway.fetch("/metrics")).text();
+      assert.match(metrics, new RegExp(`method="\\(unread\\)",path="\\(unmatched\\)",status="${status}"`));
+    });
+
+  it("get no answer behind one that ends the connection", async () => {
+    const { socket, all } = open();
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
+    socket.write(`${get}Connection: close\r\n\r\njunk\r\n\r\n`);
+    assert.deepEqual(statusesIn(await all()), [200]);
+  });
+
+  it("leave an event stream before them whole, to its end", async () => {
+    const mayEnd = signal();
+    stack().upstream.rpcs.streamWorkflowEvents = async function* () {
+      yield workflowEvent(1n, JobState.RUNNING);
+      await mayEnd.promise;
+      yield workflowEvent(2n, JobState.SUCCEEDED);
+    };
+    const { socket, until, all } = open();
+    socket.write(`${head("GET /v1/workflows/w1/events HTTP/1.1")}\r\n`);
+    await until("id: 1");
     socket.write("junk\r\n\r\n");
-    await once(socket, "close");
-    mayAnswer.resolve();
-    assert.equal(received, "");
+    // The junk has been read when the next connection's answer is there.
+    await (await stack().gateway.fetch("/v1/healthz")).text();
+    mayEnd.resolve();
+    const received = await all();
+    assert.match(received, /id: 2[^]*\r\n0\r\n\r\nHTTP\/1\.1 400 /);
+    assert.doesNotMatch(received, /stream_error/);
+  });
+
+  it("leave an event stream before a CONNECT whole, although its client reads late", async () => {
+    const events = 100;
+    const asked = signal();
+    stack().upstream.rpcs.streamWorkflowEvents = async function* () {
+      for (let id = 1; id <= events; id += 1) {
+        const event = stepEvent(BigInt(id));
+        if (event.event.case === "stepUpdate") event.event.value.stepId = "x".repeat(100_000);
+        yield event;
+        if (id === 10) asked.resolve();
+      }
+      yield await Promise.resolve(workflowEvent(BigInt(events + 1), JobState.SUCCEEDED));
+    };
+    const { hostname, port } = new URL(stack().gateway.url);
+    const socket = connect(Number(port), hostname).on("error", () => undefined);
+    socket.write(`${head("GET /v1/workflows/w1/events HTTP/1.1")}\r\n`);
+    await Promise.all([once(socket, "readable"), asked.promise]);
+    socket.write(`${head("CONNECT example.org:443 HTTP/1.1")}\r\n`);
+    await (await stack().gateway.fetch("/v1/healthz")).text();
+    const received = (await buffer(socket)).toString();
+    assert.equal(received.match(/^id: \d+$/gm)?.length, events + 1);
+    assert.match(received, /\r\n0\r\n\r\nHTTP\/1\.1 400 /);
+  });
+
+  it("keep no event stream open whose client has gone", async () => {
+    const aborted = signal();
+    stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
+      yield workflowEvent(1n, JobState.RUNNING);
+      await abortion(signal);
+      aborted.resolve();
+    };
+    const { socket, until } = open();
+    socket.write(`${head("GET /v1/workflows/w1/events HTTP/1.1")}\r\n`);
+    await until("id: 1");
+    socket.write("junk\r\n\r\n");
+    await (await stack().gateway.fetch("/v1/healthz")).text();
+    socket.destroy();
+    await aborted.promise;
   });
 
   it("break an answer that has begun, although its request has not ended", async () => {
@@ -187,6 +300,39 @@ describe("bytes that are no request", () => {
     await once(socket.resume(), "close");
     assert.equal(stack().gateway.logs.length, before);
   });
+});
+
+describe("bytes that are no request, behind a download", () => {
+  const bytes = Buffer.alloc(8_000_000, "ATOM      1  N   GLY A   1\n");
+  const artifact = {
+    uri: "r2://foldforge/a.pdb",
+    contentType: "chemical/x-pdb",
+    sizeBytes: BigInt(bytes.length),
+    sha256: sha256(bytes),
+  };
+  const store = suite(startTestStore);
+  const stack = suite(() =>
+    startStack({ getWorkflow: () => workflowIn(JobState.SUCCEEDED, [artifact]) }, storeSettings(store())),
+  );
+
+  for (const [what, text] of [
+    ["junk", "junk\r\n\r\n"],
+    ["CONNECT", `${head("CONNECT example.org:443 HTTP/1.1")}\r\n`],
+  ] as const)
+    it(`leave it whole, although its client reads late: ${what}`, async () => {
+      store().answer = serveBytes(bytes);
+      const { hostname, port } = new URL(stack().gateway.url);
+      const socket = connect(Number(port), hostname).on("error", () => undefined);
+      socket.write(`${head("GET /v1/workflows/w1/artifacts/a.pdb HTTP/1.1")}\r\n`);
+      await once(socket, "readable");
+      socket.write(text);
+      // By then the gateway has read it, and has sent all that fits into buffers.
+      await (await stack().gateway.fetch("/v1/healthz")).text();
+      const received = await buffer(socket);
+      const start = received.indexOf("\r\n\r\n") + 4;
+      assert.ok(received.subarray(start, start + bytes.length).equals(bytes));
+      assert.match(received.subarray(start + bytes.length).toString(), /^HTTP\/1\.1 400 /);
+    });
 });
 
 describe("createRefusedBytes", () => {
