@@ -14,7 +14,15 @@ import { limits } from "./sound-requests.ts";
 export function faultyBodiesOf(sound: Arbitrary<Parts>, invalid: Arbitrary<Json>): WeightedArbitrary<Case>[] {
   return [
     { arbitrary: wrongBody(sound, invalid), weight: 15 },
-    { arbitrary: fc.oneof(wrongContent(sound), wrongType(sound)), weight: 4 },
+    {
+      arbitrary: fc.oneof(
+        wrongContent(sound),
+        wrongType(sound),
+        repeatedKey(sound),
+        repeatedParameter(sound),
+      ),
+      weight: 6,
+    },
     { arbitrary: tooLarge(sound), weight: 1 },
   ];
 }
@@ -24,6 +32,34 @@ function wrongBody(sound: Arbitrary<Parts>, bodies: Arbitrary<Json>): Arbitrary<
     .tuple(sound, bodies)
     .map(([parts, body]) => refusedAs(400, compose({ ...parts, body })))
     .filter(({ request: { body } }) => (body?.length ?? 0) <= limits.body);
+}
+
+/** A body that has one of its keys twice, spelled alike or with an escape sequence. */
+function repeatedKey(sound: Arbitrary<Parts>): Arbitrary<Case> {
+  return fc
+    .tuple(sound, fc.nat(), fc.boolean())
+    .map(([parts, draw, isEscaped]) => {
+      const keys = Object.keys(parts.body ?? {});
+      const key = keys[draw % keys.length] ?? "";
+      const code = key.charCodeAt(0).toString(16).padStart(4, "0");
+      const spelled = isEscaped ? `"\\u${code}${key.slice(1)}"` : JSON.stringify(key);
+      const request = compose(parts);
+      const text = request.body?.toString() ?? "";
+      return refusedAs(400, { ...request, body: Buffer.from(`{${spelled}:0,${text.slice(1)}`) });
+    })
+    .filter(({ request: { body } }) => (body?.length ?? 0) <= limits.body);
+}
+
+function repeatedParameter(sound: Arbitrary<Parts>): Arbitrary<Case> {
+  const parameters = fc.constantFrom(
+    "charset=utf-8; charset=utf-16",
+    "charset=utf-8;Charset=utf-8",
+    "a=b; c=d; a=b",
+  );
+  return fc.tuple(sound, parameters).map(([parts, given]) => {
+    const style = { ...parts.style, contentType: `application/json; ${given}` };
+    return refusedAs(400, compose({ ...parts, style }));
+  });
 }
 
 /** Steps that are no DAG. */

@@ -31,10 +31,11 @@ export function faultyRequestsOf(
     wrongMethod(sound),
     wrongPath(sound),
     ...parameters.map((parameter) => wrongValue(parameter, sound, contract)),
-    ...inQuery.map((parameter) => givenAs(wrongTexts, parameter, sound)),
+    ...inQuery.map((parameter) => givenAs(wrongTextsFor(parameter), parameter, sound)),
     ...once.map((parameter) => givenTwice(parameter, sound)),
     ...(isSecured ? [wrongToken(sound)] : []),
     ...(isForKeys(operation) ? [asAdmin(sound, known)] : []),
+    ...parameters.filter(({ name }) => name === "If-Match").map((ifMatch) => otherTag(ifMatch, sound)),
     ...parameters.filter(({ name }) => name === "key").map((key) => nobodysKey(key, sound)),
     ...parameters.filter(({ name }) => name === "file").map((file) => noFile(file, sound)),
   ];
@@ -98,8 +99,11 @@ function unknownQuery(sound: Arbitrary<Parts>): Arbitrary<Case> {
     .map(([parts, name]) => refusedAs(400, withQuery(compose(parts), `${name}=1`)));
 }
 
-/** What no parameter may be: empty, or no percent-encoded UTF-8. */
-const wrongTexts = fc.constantFrom("", "a=%", "a=%zz", "a=%FF", "a=%C0%AF", "a=%ED%A0%80");
+/** What no parameter may be: no percent-encoded UTF-8, and, but for those that say so, empty. */
+function wrongTextsFor({ allowEmptyValue = false }: Parameter): Arbitrary<string> {
+  const texts = ["a=%", "a=%zz", "a=%FF", "a=%C0%AF", "a=%ED%A0%80"];
+  return fc.constantFrom(...texts, ...(allowEmptyValue ? [] : [""]));
+}
 
 function givenAs(texts: Arbitrary<string>, { name }: Parameter, sound: Arbitrary<Parts>): Arbitrary<Case> {
   return fc.tuple(sound, texts).map(([parts, text]) => {
@@ -132,6 +136,14 @@ function wrongPath(sound: Arbitrary<Parts>): Arbitrary<Case> {
     "//v1/workflows",
   );
   return fc.tuple(sound, paths).map(([parts, path]) => refusedAs(404, { ...compose(parts), target: path }));
+}
+
+/** A tag of something else, or the tag of anything, weakly. */
+function otherTag({ name }: Parameter, sound: Arbitrary<Parts>): Arbitrary<Case> {
+  const tags = fc.constantFrom('"a"', 'W/"a", "b"', '"*"', "a", "*, *");
+  return fc.tuple(sound, tags).map(([parts, tag]) => {
+    return refusedAs(412, compose({ ...parts, parameters: { ...parts.parameters, [name]: tag } }));
+  });
 }
 
 /** A key that no artifact has, though one might. */

@@ -19,7 +19,7 @@ const pieces = [
 const wholes = ["", ...split("* http://gateway http:// gateway:80 / // /// ? /? # /% v1/healthz")];
 
 const prefixes = split(
-  "http://gateway HTTPS://u:p@other:1 http://[::1] ftp://gateway //gateway /. /v1/.. http:",
+  "http://gateway HTTPS://u:p@other:1 HTTPS://other:1 http:// http://:80 http://[::1] ftp://gateway //gateway /. /v1/.. http:",
 );
 
 const lengths = [128, 1024, 7000, 8100, 8192, 9000, 17_000, 40_000];
@@ -64,7 +64,9 @@ const queries = [
     "page_size page_size= page_size=1&page_size=2 page_size=1e400 page_size=9007199254740993 page_size=-0",
   ),
   ...split("page_size=%31 page%5fsize=1 page_size=1%00 page_size=1;state=RUNNING page_size=٣ page_size=1#"),
-  ...split("page_token=%ED%A0%80 page_token=%F0%9F%98%80 page_token=+ page_token= state=running state=0"),
+  ...split(
+    "page_token=%ED%A0%80 page_token=%F0%9F%98%80 page_token=+ page_token= page_token=&page_token= lastEventId=1 lastEventId= lastEventId=x state=running state=0",
+  ),
   ...split("__proto__=1 __proto__[a]=1 constructor[prototype][a]=1 toString=1 access_token=admin"),
   ...split(
     "validate_only validate_only=TRUE validate_only=1 validate_only=true validate_only=true&validate_only=",

@@ -84,6 +84,11 @@ describe("the judge of answers", () => {
     ],
     ["a submission that came back as it was sent", submission, submitted(echoed)],
     ["the plan of a submission", plannedSubmission, planned("b", "a")],
+    [
+      "412 where a condition is declared",
+      asked("DELETE", "/v1/workflows/w1"),
+      answered(412, error("FAILED_PRECONDITION")),
+    ],
     ["404 where no path is", asked("GET", "/v2"), answered(404, error("NOT_FOUND"))],
     [
       "405 where no method is",
@@ -101,6 +106,7 @@ describe("the judge of answers", () => {
 
   for (const [what, request, answer, fault] of [
     ["a failure, even one that is declared", healthz, answered(500, error("INTERNAL")), /status is 500/],
+    ["412 where none is", asked("GET", "/v1/workflows"), answered(412, error("ABORTED")), /status is 412/],
     ["a status that is not declared", healthz, answered(404, error("NOT_FOUND")), /status is 404/],
     ["HEAD of an event stream", asked("HEAD", "/v1/workflows/w1/events"), answered(200, ""), /status is 200/],
     [

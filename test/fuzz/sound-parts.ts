@@ -31,9 +31,16 @@ function hints({ artifactKeys, pageFiles }: Known): Readonly<Record<string, Arbi
     // Every workflow has ended: none is waited for.
     Prefer: fc.constantFrom("wait=60", 'respond-async, WAIT = "5"; x', "wait=x", "return=minimal"),
     "Last-Event-ID": fc.bigInt({ min: 0n, max: maxEventId }).map(String),
+    lastEventId: fc.bigInt({ min: 0n, max: maxEventId }).map(String),
     Range: fc.tuple(byte, byte).map(([start, length]) => `bytes=${start}-${start + length}`),
     "If-Range": tag,
+    "If-Match": tag,
     "If-None-Match": tag,
+    "If-Unmodified-Since": fc.constantFrom(
+      "yesterday",
+      "Mon, 05 Jan 2026 09:00:00 GMT",
+      "Sun Nov  6 08:49:37 1994",
+    ),
   };
 }
 

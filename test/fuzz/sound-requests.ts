@@ -61,6 +61,13 @@ export function soundPartsOf(
   });
 }
 
+/** Whether a request has a condition that may be false for what exists. */
+function mayBeFalse({ operation, parameters }: Parts): boolean {
+  const { "If-Match": ifMatch, "If-Unmodified-Since": since, "If-None-Match": ifNoneMatch } = parameters;
+  const isRead = operation.method === "GET";
+  return (ifMatch ?? "*") !== "*" || since !== undefined || (!isRead && ifNoneMatch !== undefined);
+}
+
 /** Whether the admin may not ask for it, who has no credits. */
 export function isForKeys({ id }: FuzzOperation): boolean {
   return id === "getBalance" || id === "listLedger";
@@ -75,7 +82,7 @@ export function soundRequestsOf(parts: Arbitrary<Parts>): Arbitrary<Case> {
     .map((sound): Case => ({
       request: compose(sound),
       // What a client's conditions ask for is no failure either.
-      statuses: [200, 201, 204, 206, 304],
+      statuses: [200, 201, 204, 206, 304, ...(mayBeFalse(sound) ? [412] : [])],
       mayBreakHttp: false,
     }))
     .filter(

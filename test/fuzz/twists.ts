@@ -58,6 +58,7 @@ const mebibyte = 1024 * 1024;
 
 const texts = [
   "\xef\xbb\xbf{}",
+  '\xef\xbb\xbf{"metric":"m","metric":"m"}',
   "\xc0\xaf",
   "\xed\xa0\x80",
   '"\xff"',
