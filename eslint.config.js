@@ -22,7 +22,17 @@ const layers = {
   },
   settings: { may: ["edge", "orchestrator"] },
   middleware: {
-    may: ["auth", "contract", "errors", "json-answer", "locals", "orchestrator", "telemetry", "validation"],
+    may: [
+      "auth",
+      "contract",
+      "errors",
+      "json-answer",
+      "locals",
+      "orchestrator",
+      "task-queue",
+      "telemetry",
+      "validation",
+    ],
     self: false,
   },
   handlers: {

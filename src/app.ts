@@ -22,6 +22,7 @@ import { route } from "./middleware/route.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
 import { validation } from "./middleware/validation.ts";
 import type { Operations } from "./operations.ts";
+import type { TaskQueue } from "./task-queue.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { patternMessages } from "./validation/pattern-messages.ts";
@@ -39,6 +40,8 @@ interface AppParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly rpcTimeoutMs: number;
+  /** For work on requests that takes long. */
+  readonly tasks: TaskQueue;
   /** Whether pages of other origins may call. */
   readonly answersPreflights: boolean;
   readonly validateResponses: boolean;
@@ -51,6 +54,7 @@ export function createApp(parts: AppParts): Express {
   const saysPattern = patternMessages(document);
   const checkResponses = parts.validateResponses ? responseValidation(document) : [];
   const answerErrors = errors(parts.logger);
+  const readBody = jsonBody(parts.tasks);
 
   function entryFor(path: Path): PathEntry {
     const router = express.Router({ strict: true, caseSensitive: true });
@@ -69,7 +73,7 @@ export function createApp(parts: AppParts): Express {
               deadline(parts.rpcTimeoutMs),
             ]
           : [],
-        operation.hasBody ? jsonBody : [],
+        operation.hasBody ? readBody : [],
         checkResponses,
         validation(operation, requestCheckOf(operation), saysPattern),
         parts.operations[operation.id],

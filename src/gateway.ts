@@ -201,6 +201,7 @@ export async function startGateway(
       logger,
       metrics,
       rpcTimeoutMs,
+      tasks,
       answersPreflights,
       validateResponses,
     });

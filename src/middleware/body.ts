@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { Code } from "@connectrpc/connect";
 import type { RequestHandler } from "express";
 import { invalidRequest, Refusal } from "../errors/refusal.ts";
+import type { TaskQueue } from "../task-queue.ts";
 import { jsonTextFaults } from "../validation/json-text.ts";
 
 /** Largest body of a request, in bytes. */
@@ -68,24 +68,33 @@ const askForBody: RequestHandler = function askForBody(req, res, next) {
   next();
 };
 
-/** Longer bodies are read in steps, in bytes, between which the event loop turns: each may take tens of milliseconds. */
+/** What is to be done with a longer body, in bytes, has turns of the event loop of its own: each may take tens of milliseconds. */
 const longestAtOnce = 64 * 1024;
 
 /** Reads and parses the body. What the scanner tells of a text that is no JSON repeats a character of it at most. */
-const readJson: RequestHandler = async function readJson(req, _res, next) {
-  const bytes = await bytesOf(req);
-  const isLong = bytes.length > longestAtOnce;
+function readJson(tasks: TaskQueue): RequestHandler {
+  return async function readJson(req, _res, next) {
+    const bytes = await bytesOf(req);
+    if (bytes.length <= longestAtOnce) {
+      req.body = JSON.parse(checkedText(bytes)) as unknown;
+      return next();
+    }
+    const text = await tasks.runOnce(() => checkedText(bytes));
+    req.body = await tasks.runOnce((): unknown => JSON.parse(text));
+    // The validation that follows has a turn of its own too.
+    await tasks.runOnce(next);
+  };
+}
+
+/** The text of a body that is JSON in UTF-8. */
+function checkedText(bytes: Buffer): string {
   if (!isUtf8(bytes)) throw unsupported();
   // A byte order mark is no part of the text (RFC 8259 §8.1).
   const text = bytes.toString("utf8").replace(/^\ufeff/, "");
   const faults = jsonTextFaults(text);
   if (faults.length > 0) throw invalidRequest(faults);
-  if (isLong) await nextTurn();
-  const body: unknown = JSON.parse(text);
-  req.body = body;
-  if (isLong) await nextTurn();
-  next();
-};
+  return text;
+}
 
 /**
  * The body of a request; rejects as soon as it is larger than allowed, without waiting for what is left. It stays
@@ -107,4 +116,6 @@ function bytesOf(req: IncomingMessage): Promise<Buffer> {
 }
 
 /** Reads and parses a JSON body of at most 1 MiB: 415, 413 and 400 for what is none. */
-export const jsonBody = [wantJson, askForBody, readJson] as const;
+export function jsonBody(tasks: TaskQueue): readonly RequestHandler[] {
+  return [wantJson, askForBody, readJson(tasks)];
+}

@@ -4,6 +4,7 @@ import express from "express";
 import type { Request, Response } from "express";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { jsonBody } from "../../src/middleware/body.ts";
+import { TaskQueue } from "../../src/task-queue.ts";
 import { suite } from "../support/gateway.ts";
 import { oneStep, workflowIn } from "../support/samples.ts";
 import { serve } from "../support/serve.ts";
@@ -155,7 +156,7 @@ describe("body", () => {
           req.once("end", () => setImmediate(count));
           next();
         },
-        ...jsonBody,
+        ...jsonBody(new TaskQueue()),
         (_req: Request, res: Response) => res.end(String(turns)),
       );
       const { url, close } = await serve(app);
