@@ -125,6 +125,7 @@ export async function startGateway(
     keepalive: config.keepalive,
     tls: config.orchestratorTls,
     logger,
+    onPingsRefused: metrics.countRefusedPings,
   });
   const measured = observedClient(orchestrator.client, measuredCalls(metrics));
   const client = tracing === undefined ? measured : observedClient(measured, tracing.observeCall);

@@ -86,6 +86,8 @@ export interface Orchestrator {
 export interface OrchestratorOptions {
   readonly keepalive?: KeepaliveOptions;
   readonly logger: Logger;
+  /** Hears that an orchestrator ends a session because of its pings. */
+  readonly onPingsRefused?: () => void;
   /** The files for TLS; where it is undefined, Node's own authorities are trusted. */
   readonly tls?: TlsPems | undefined;
   /** Bounds the memory of messages that are received; without it nothing does. */
@@ -105,9 +107,14 @@ const defaultReadMaxBytes = 64 * 1024 * 1024;
  */
 export function createOrchestrator(endpoints: readonly string[], options: OrchestratorOptions): Orchestrator {
   const { keepalive = defaultKeepalive, logger, tls, lookUp, refreshMs } = options;
-  const { memory, readMaxBytes = defaultReadMaxBytes } = options;
+  const { onPingsRefused = () => undefined, memory, readMaxBytes = defaultReadMaxBytes } = options;
   const urls = endpoints.map((endpoint) => new URL(endpoint));
-  const balancer = new GrpcBalancer({ keepalive, logger, onLost: () => watch.refresh() });
+  const balancer = new GrpcBalancer({
+    keepalive,
+    logger,
+    onPingsRefused,
+    onLost: () => watch.refresh(),
+  });
   const certificates =
     tls === undefined
       ? undefined

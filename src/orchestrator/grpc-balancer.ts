@@ -73,7 +73,7 @@ export class GrpcBalancer {
       get tries() {
         return triesNow();
       },
-      open: (headers, isRepeatable) => this.#pick()[kind].open(headers, isRepeatable),
+      open: (headers, options) => this.#pick()[kind].open(headers, options),
     };
   }
 

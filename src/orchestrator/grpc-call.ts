@@ -3,7 +3,7 @@ import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader }
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GrpcConnection } from "./grpc-connection.ts";
 import { frameOf } from "./grpc-frames.ts";
-import { NotSentError } from "./grpc-movable-streams.ts";
+import { BrokenSessionError, hasCode, isRefused, NotSentError } from "./grpc-lost-streams.ts";
 import { requestHeaders } from "./grpc-request.ts";
 import type { MetadataInit } from "./grpc-request.ts";
 import { headerError, isCancelled, statusError } from "./grpc-status.ts";
@@ -42,7 +42,9 @@ const longestTimer = 2 ** 31 - 1;
  * One gRPC call, with one request message, in progress. A call that ends without status or trailers was lost,
  * which is Unavailable, by whatever HTTP/2 code: servers and proxies that drop a call do not agree on one, and
  * many just end it, or say CANCELLED. One that was lost before any answer is made again, as often as the
- * connection allows, where no work is done twice by that.
+ * connection allows, where no work is done twice by that: a refused stream was not processed (RFC 9113 §8.7). One that
+ * may have broken its session is made again on a session of its own, and one that certainly has is not: that is
+ * Internal, and so is a reset that says so, or that meets every try.
  */
 export class GrpcCall {
   readonly #connection: GrpcConnection;
@@ -56,6 +58,7 @@ export class GrpcCall {
   #request: GrpcRequest | undefined;
   #tries = 1;
   #losses = 0;
+  #wasRefused = false;
   #stream: ClientHttp2Stream;
   #header: IncomingHttpHeaders | undefined;
   #trailer: IncomingHttpHeaders | undefined;
@@ -99,8 +102,8 @@ export class GrpcCall {
     this.#stream.resume();
   }
 
-  #open(request: GrpcRequest, timeoutMs: number): ClientHttp2Stream {
-    const stream = openStream(this.#connection, request, timeoutMs > 0 ? timeoutMs : undefined);
+  #open(request: GrpcRequest, timeoutMs: number, isAlone = false): ClientHttp2Stream {
+    const stream = openStream(this.#connection, request, timeoutMs > 0 ? timeoutMs : undefined, isAlone);
     stream.on("response", (headers, flags) => this.#begin(headers, flags));
     stream.on("trailers", (headers: IncomingHttpHeaders) => {
       this.#trailer = headers;
@@ -138,7 +141,8 @@ export class GrpcCall {
     const status = this.#trailer ?? this.#statusInHeader();
     const isLost = status === undefined || isCancelled(status);
     if (isLost && this.#openAgain()) return;
-    this.#finish()?.ended(status === undefined ? this.#loss() : statusError(status, this.#header));
+    const error = status === undefined ? this.#loss() : statusError(status, this.#header);
+    this.#finish()?.ended(error);
   }
 
   /** Where there are no messages, the header may tell the status; before messages it is of no worth. */
@@ -152,23 +156,18 @@ export class GrpcCall {
     if (this.#listener === undefined) return;
     const error = this.#trailer === undefined ? undefined : statusError(this.#trailer, this.#header);
     if (error === undefined && this.#openAgain()) return;
-    this.#finish()?.ended(error ?? this.#loss());
+    const told = error ?? this.#loss();
+    this.#finish()?.ended(told);
   }
 
   /** Makes a call that was lost again, within its deadline, where that is of use and does no harm. */
   #openAgain(): boolean {
     const request = this.#request;
-    if (request === undefined) return false;
-    if (!(this.#failure instanceof NotSentError)) {
-      this.#losses += 1;
-      if (!request.isRepeatable || this.#losses >= maxLosses) return false;
-    }
-    if (this.#tries >= this.#connection.tries) return false;
-    this.#tries += 1;
+    if (request === undefined || !this.#mayOpenAgain(request)) return false;
     const { timeoutMs = 0 } = request;
     const left = timeoutMs > 0 ? Math.max(1, timeoutMs - (performance.now() - this.#startedAt)) : 0;
     try {
-      this.#stream = this.#open(request, left);
+      this.#stream = this.#open(request, left, this.#failure instanceof BrokenSessionError);
       this.#header = undefined;
       this.#trailer = undefined;
       this.#failure = undefined;
@@ -181,11 +180,46 @@ export class GrpcCall {
     }
   }
 
+  #mayOpenAgain({ isRepeatable }: GrpcRequest): boolean {
+    const failure = this.#failure;
+    if (failure instanceof BrokenSessionError && failure.isCulprit) return false;
+    const hasBeenRefused = this.#header === undefined && isRefused(this.#stream);
+    const isUnprocessed =
+      failure instanceof NotSentError ||
+      (hasBeenRefused && this.#stream.rstCode === constants.NGHTTP2_REFUSED_STREAM);
+    if (!isUnprocessed) {
+      this.#losses += 1;
+      if (!isRepeatable || this.#losses >= maxLosses) return false;
+    }
+    // The second refusal may be the session's, which is replaced then: one try more.
+    if (hasBeenRefused && !this.#wasRefused) {
+      this.#wasRefused = true;
+      return true;
+    }
+    if (this.#tries >= this.#connection.tries) return false;
+    this.#tries += 1;
+    return true;
+  }
+
   #loss(): ConnectError {
     const cause = this.#failure?.cause ?? this.#failure;
     const message =
       cause instanceof Error ? cause.message : `the call was closed by HTTP/2 code ${this.#stream.rstCode}`;
-    return new ConnectError(message, Code.Unavailable, undefined, undefined, cause);
+    const code = this.#isOwnFault() ? Code.Internal : Code.Unavailable;
+    return new ConnectError(message, code, undefined, undefined, cause);
+  }
+
+  /**
+   * Whether the response is to blame: it has broken its session, or could not be sent (INTERNAL_ERROR, as grpc-go says of
+   * headers that are too long) or received (ENHANCE_YOUR_CALM, as Node says of them) each time.
+   */
+  #isOwnFault(): boolean {
+    const failure = this.#failure;
+    if (failure instanceof BrokenSessionError) return failure.isCulprit;
+    if (!hasCode(failure, "ERR_HTTP2_STREAM_ERROR") || this.#request === undefined) return false;
+    const { rstCode } = this.#stream;
+    if (rstCode === constants.NGHTTP2_INTERNAL_ERROR) return this.#header === undefined;
+    return rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM && this.#request.isRepeatable;
   }
 
   #expire(): void {
@@ -213,9 +247,10 @@ function openStream(
   connection: GrpcConnection,
   { path, metadata, isRepeatable }: GrpcRequest,
   timeoutMs: number | undefined,
+  isAlone: boolean,
 ): ClientHttp2Stream {
   try {
-    return connection.open(requestHeaders(path, timeoutMs, metadata), isRepeatable);
+    return connection.open(requestHeaders(path, timeoutMs, metadata), { isRepeatable, isAlone });
   } catch (error) {
     throw ConnectError.from(error, Code.Internal);
   }

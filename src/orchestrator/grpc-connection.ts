@@ -1,7 +1,7 @@
 import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { GrpcSession } from "./grpc-session.ts";
-import type { GrpcPool, GrpcPeerWatch } from "./grpc-session.ts";
+import type { GrpcPeerWatch, GrpcPool, KeepaliveState, StreamOptions } from "./grpc-session.ts";
 import type { GrpcTarget } from "./grpc-target.ts";
 
 /** Where calls open their HTTP/2 streams. How many sessions there are, and to whom, is its own affair. */
@@ -11,10 +11,10 @@ export interface GrpcConnection {
   /**
    * Opens a stream, at once: it waits by itself for the session to connect. What goes wrong with the session
    * is told by the stream's `error` and `close`; only headers that cannot be sent, and a connection that was
-   * closed, throw. A NotSentError tells that the server has seen nothing of the stream. A repeatable one ends
-   * as soon as another server may answer sooner.
+   * closed, throw. A NotSentError tells that the server has seen nothing of the stream, a BrokenSessionError that one
+   * of the session's streams has broken it. A repeatable one ends as soon as another server may answer sooner.
    */
-  open(headers: OutgoingHttpHeaders, isRepeatable: boolean): ClientHttp2Stream;
+  open(headers: OutgoingHttpHeaders, options: StreamOptions): ClientHttp2Stream;
 }
 
 /** The connection with one server. */
@@ -54,6 +54,8 @@ interface GrpcConnectionOptions {
   readonly silenceMs?: number;
   /** Longest wait for the answer to a ping, in milliseconds. */
   readonly pingTimeoutMs?: number;
+  /** What is known of the server's pings, where other connections share it. */
+  readonly keepalive?: KeepaliveState;
   /** Hears how it goes. */
   readonly watch?: GrpcPeerWatch;
   /** A session has 2^30 stream ids (RFC 9113 §5.1.1); Node would refuse every stream after the last one. */
@@ -65,6 +67,7 @@ const unwatched: GrpcPeerWatch = {
   reached: () => undefined,
   lost: () => undefined,
   left: () => undefined,
+  refusedPings: () => undefined,
   hasOthers: () => false,
   hasStandIn: () => false,
 };
@@ -79,7 +82,7 @@ const usualLimit = 100;
  * As many sessions with the server at `target` as its limit of streams at a time demands: a stream goes on
  * the oldest session that has room, and on a new one where none has. A session takes no more once it is lost,
  * has had its GOAWAY or runs out of stream ids, and none for a while once another is lost: until it has received
- * something. One that carries nothing is closed when another has room.
+ * something. One that carries nothing is closed when another has room, and one that refuses streams is replaced.
  */
 export function createGrpcConnection(
   target: GrpcTarget,
@@ -88,6 +91,7 @@ export function createGrpcConnection(
     silenceMs = pingTimeoutMs,
     streamsPerSession = 2 ** 29,
     watch = unwatched,
+    keepalive = { arePingsRefused: false },
   }: GrpcConnectionOptions = {},
 ): GrpcPeerConnection {
   const pool: GrpcPool = {
@@ -97,11 +101,11 @@ export function createGrpcConnection(
     streamsPerSession,
     assumedLimit: usualLimit,
     get silenceMs() {
-      return (silenceMs * pool.patience) / (watch.hasOthers() ? hurry : 1);
+      return silenceMs / (watch.hasOthers() ? hurry : 1);
     },
     pingTimeoutMs,
     suspicionMs: pingTimeoutMs / (2 * hurry),
-    patience: 1,
+    keepalive,
   };
   let isClosed = false;
 
@@ -118,10 +122,11 @@ export function createGrpcConnection(
     get sessions() {
       return pool.sessions.size;
     },
-    open(headers, isRepeatable) {
+    open(headers, options) {
       if (isClosed) throw new ConnectError("the connection is closed", Code.Unavailable);
-      for (const session of pool.sessions) if (session.hasRoom) return session.open(headers, isRepeatable);
-      return new GrpcSession(pool).open(headers, isRepeatable);
+      if (options.isAlone === true) return new GrpcSession(pool, true).open(headers, options);
+      for (const session of pool.sessions) if (session.hasRoom) return session.open(headers, options);
+      return new GrpcSession(pool).open(headers, options);
     },
     connect() {
       if (!isClosed) new GrpcSession(pool);

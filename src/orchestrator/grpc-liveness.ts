@@ -7,6 +7,7 @@ interface LivenessTimes {
   readonly pingTimeoutMs: number;
   /** The wait for an answer after which the peer is suspected. */
   readonly suspicionMs: number;
+  readonly keepalive: { readonly arePingsRefused: boolean };
 }
 
 /** What is told to the owner of a session, and asked. */
@@ -15,6 +16,8 @@ interface LivenessOwner {
   isIdle(): boolean;
   /** It is idle; a session that is not closed now is left at rest. */
   whenIdle(): void;
+  /** As many pings as servers allow have been sent since response headers came: some should come. */
+  requestHeaders(): void;
   /** The peer keeps a ping waiting. */
   isSuspect(reason: Error): void;
   /** Nobody is there any more. */
@@ -23,6 +26,13 @@ interface LivenessOwner {
 
 /** How often a silence is looked at until it is long enough for a ping. */
 export const looksPerSilence = 4;
+
+/**
+ * How many pings are sent before response headers have to come. gRPC servers end a session at the fourth one that comes
+ * before its time, 5 minutes by default, unless they have sent DATA or HEADERS since
+ * (https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md).
+ */
+const maxPings = 2;
 
 /**
  * Finds out whether the peer of a session is there, by what its socket receives: first the settings, within
@@ -38,6 +48,9 @@ export class GrpcLiveness {
   #bytes = 0;
   #quietLooks = 0;
   #isAsked = false;
+  /** Those that the server may have received since it sent headers. */
+  #pings = 0;
+  #unacknowledgedPings = 0;
 
   constructor(session: ClientHttp2Session, socket: Socket, times: LivenessTimes, owner: LivenessOwner) {
     this.#session = session;
@@ -58,6 +71,11 @@ export class GrpcLiveness {
   /** Whether nothing has come since a look, which was long enough ago to find it so. */
   get isQuiet(): boolean {
     return this.#quietLooks > 0 && this.#socket.bytesRead === this.#bytes;
+  }
+
+  /** Response headers have come. A ping that is not acknowledged may have come to the server after it sent them. */
+  headersCame(): void {
+    this.#pings = this.#unacknowledgedPings;
   }
 
   /** Asks the peer now, however short the silence. */
@@ -90,20 +108,34 @@ export class GrpcLiveness {
     this.#ask();
   }
 
-  /** Has the peer answer. After a GOAWAY Node sends no ping, but settings, which have to be answered too. */
+  /**
+   * Has the peer answer: a ping, or settings, which have to be acknowledged too (RFC 9113 §6.5.3). Those go where
+   * another ping could be one too many, and after a GOAWAY, when Node sends no ping.
+   */
   #ask(): void {
     const onAnswer = (error: Error | null) => {
       if (error === null) this.#lookLater();
     };
     this.#isAsked = true;
-    if (this.#session.closed) this.#session.settings({}, onAnswer);
-    else this.#session.ping(onAnswer);
+    const mayPing = this.#pings < maxPings && !this.#times.keepalive.arePingsRefused;
+    if (mayPing && !this.#session.closed) this.#ping(onAnswer);
+    else this.#session.settings({}, onAnswer);
     const { suspicionMs, pingTimeoutMs } = this.#times;
     this.#after(suspicionMs, () => {
       const reason = new Error(`the server did not answer a ping within ${suspicionMs} ms`);
       if (this.#socket.bytesRead === this.#bytes) this.#owner.isSuspect(reason);
       this.#after(pingTimeoutMs - suspicionMs, () => this.#look());
     });
+  }
+
+  #ping(onAnswer: (error: Error | null) => void): void {
+    this.#pings += 1;
+    this.#unacknowledgedPings += 1;
+    this.#session.ping((error) => {
+      this.#unacknowledgedPings -= 1;
+      onAnswer(error);
+    });
+    if (this.#pings >= maxPings) this.#owner.requestHeaders();
   }
 
   #lookLater(): void {

@@ -1,12 +1,5 @@
 import type { ClientHttp2Stream } from "node:http2";
-
-/** What a stream ends with of which the server has seen nothing. */
-export class NotSentError extends Error {
-  constructor(message: string, cause?: Error) {
-    super(message, { cause });
-    this.name = "NotSentError";
-  }
-}
+import { NotSentError } from "./grpc-lost-streams.ts";
 
 /** The streams of a session whose calls can go elsewhere: those that wait to be sent, and those that can be made again. */
 export class MovableStreams {

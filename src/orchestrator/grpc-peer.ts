@@ -16,6 +16,8 @@ export interface GrpcPeerOptions {
   readonly onReached: () => void;
   /** Hears of each loss. */
   readonly onLost: () => void;
+  /** Hears that one ends a session because of its pings. */
+  readonly onPingsRefused: () => void;
 }
 
 /** The rests before a server that cannot be reached is tried again, in milliseconds: each twice the one before. */
@@ -58,12 +60,18 @@ export class GrpcPeer {
       },
       // In good order: it may be there again at once.
       left: () => this.#lose(),
+      refusedPings: () => {
+        const event = "keepalive.refused";
+        options.logger.warn({ event, address: this.#address }, event);
+        options.onPingsRefused();
+      },
       // Once it is gone, whatever there is is another.
       hasOthers: () => this.#isGone || options.hasOthers(),
       hasStandIn: () => options.hasStandIn(this),
     };
-    this.calls = createGrpcConnection(target, { silenceMs: pingTimeoutMs, pingTimeoutMs, watch });
-    this.streams = createGrpcConnection(target, { silenceMs: keepaliveMs, pingTimeoutMs, watch });
+    const shared = { pingTimeoutMs, watch, keepalive: { arePingsRefused: false } };
+    this.calls = createGrpcConnection(target, { ...shared, silenceMs: pingTimeoutMs });
+    this.streams = createGrpcConnection(target, { ...shared, silenceMs: keepaliveMs });
   }
 
   /** Whether it was there when it was heard of last. */

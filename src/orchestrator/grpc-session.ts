@@ -1,7 +1,9 @@
 import { connect, constants } from "node:http2";
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders, Settings } from "node:http2";
 import type { Socket } from "node:net";
+import { sendHealthCheck } from "./grpc-health-check.ts";
 import { GrpcLiveness } from "./grpc-liveness.ts";
+import { BrokenSessionError, hasCode, isRefused } from "./grpc-lost-streams.ts";
 import { MovableStreams } from "./grpc-movable-streams.ts";
 import { connectSocket } from "./grpc-socket.ts";
 import type { GrpcTarget } from "./grpc-target.ts";
@@ -14,6 +16,8 @@ export interface GrpcPeerWatch {
   lost(reason?: Error): void;
   /** The server ends a session in good order. */
   left(): void;
+  /** The server ends a session because of its pings. */
+  refusedPings(): void;
   /** Whether calls may go to another server instead. */
   hasOthers(): boolean;
   /** Whether another one is there. */
@@ -36,9 +40,34 @@ export interface GrpcPool {
   readonly pingTimeoutMs: number;
   /** The wait for it after which calls go to another server, where there is one. */
   readonly suspicionMs: number;
-  /** How many times as long that silence is, since the server has complained. */
-  patience: number;
+  /** Whether the server has refused pings; shared by all connections with it. */
+  readonly keepalive: KeepaliveState;
 }
+
+/** What is known of the pings to one server. */
+export interface KeepaliveState {
+  arePingsRefused: boolean;
+}
+
+/** What a stream may be told. */
+export interface StreamOptions {
+  /** Whether the call does no work twice when it is made twice. */
+  readonly isRepeatable: boolean;
+  /** Whether it goes on a session of its own, because it may break it. */
+  readonly isAlone?: boolean;
+}
+
+/** How many streams in a row a server may refuse before their session is replaced. */
+const maxRefusals = 2;
+
+/**
+ * The longest list of response headers that servers are told to send (RFC 9113 §6.5.2). Node resets streams with more
+ * than that, and breaks the session at one header of more than 64 KiB, or one list in more than 8 CONTINUATION frames.
+ */
+const maxHeaderListSize = 32 * 1024;
+
+/** What a gRPC server says in its GOAWAY where it counts pings as abuse. */
+const tooManyPings = "too_many_pings";
 
 /** One HTTP/2 session: it knows how many streams it carries and may carry, and whether its peer is there. */
 export class GrpcSession {
@@ -48,8 +77,15 @@ export class GrpcSession {
   readonly #liveness: GrpcLiveness;
   readonly #movable = new MovableStreams();
   #limit: number;
+  readonly #isForOne: boolean;
   #streams = 0;
   #streamsEver = 0;
+  /** Streams in a row that were refused. */
+  #refusals = 0;
+  #hasResponded = false;
+  #isRefusedForPings = false;
+  /** The health check that has no response yet. */
+  #healthCheck: ClientHttp2Stream | undefined;
   #isLost = false;
   /** Why its connection ended, where that is known. */
   #reason: Error | undefined;
@@ -58,9 +94,10 @@ export class GrpcSession {
   /** The bytes that it had received when it came into doubt; undefined before. */
   #bytesInDoubt: number | undefined;
 
-  /** Begins to connect, as one of the pool's sessions. */
-  constructor(pool: GrpcPool) {
+  /** Begins to connect, as one of the pool's sessions. One that is for one stream takes no more. */
+  constructor(pool: GrpcPool, isForOne = false) {
     this.#pool = pool;
+    this.#isForOne = isForOne;
     this.#limit = pool.assumedLimit;
     this.#socket = connectSocket(pool.target);
     // Before the session hears of it, which ends its streams.
@@ -72,26 +109,22 @@ export class GrpcSession {
       .once("close", () => this.giveBack());
     this.#session = connect(pool.target.endpoint, {
       createConnection: () => this.#socket,
-      settings: { enablePush: false },
+      settings: { enablePush: false, maxHeaderListSize },
       // Nothing is sent before the server has told its limit, so that it need not refuse anything.
       peerMaxConcurrentStreams: 0,
     });
-    const { patience } = pool;
+    this.#handleDestroy();
     this.#session
       .on("remoteSettings", (settings: Settings) => this.#adopt(settings))
-      .on("goaway", (code) => {
-        this.#doubtOthers();
-        this.#isEndTold = true;
-        pool.watch.left();
-        // Too many pings: https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md
-        if (code !== constants.NGHTTP2_ENHANCE_YOUR_CALM) return;
-        pool.patience = Math.max(pool.patience, 2 * patience);
-      })
+      .on("goaway", (code: number, _lastStreamId: number, debugData?: Uint8Array) =>
+        this.#receiveGoaway(code, debugData),
+      )
       // Its streams tell it, each to its own call.
       .on("error", () => undefined);
     this.#liveness = new GrpcLiveness(this.#session, this.#socket, pool, {
       isIdle: () => this.#streams === 0,
       whenIdle: () => this.#whenIdle(),
+      requestHeaders: () => this.#requestHeaders(),
       isSuspect: (reason) => this.#giveAway(reason),
       isDead: (reason) => {
         this.#reason ??= reason;
@@ -109,14 +142,19 @@ export class GrpcSession {
   /** Whether it takes another stream. */
   get hasRoom(): boolean {
     return (
-      this.#streams < this.#limit &&
-      this.#streamsEver < this.#pool.streamsPerSession &&
+      !this.#isFull &&
+      this.#streamsEver < (this.#isForOne ? 1 : this.#pool.streamsPerSession) &&
       !this.#session.closed &&
       !this.#session.destroyed &&
       // The session hears of it a little later.
       !this.#socket.destroyed &&
       !this.isInDoubt
     );
+  }
+
+  /** Whether the server takes no stream beside those that are open. */
+  get #isFull(): boolean {
+    return this.#streams + (this.#healthCheck === undefined ? 0 : 1) >= this.#limit;
   }
 
   /** Whether its peer keeps calls waiting and has not said a word for a while. */
@@ -130,11 +168,20 @@ export class GrpcSession {
   }
 
   /** Opens a stream; it ends with a NotSentError where the server turns out to have no room for it. */
-  open(headers: OutgoingHttpHeaders, isRepeatable: boolean): ClientHttp2Stream {
+  open(headers: OutgoingHttpHeaders, { isRepeatable }: StreamOptions): ClientHttp2Stream {
     const stream = this.#session.request(headers);
     this.#streams += 1;
     this.#streamsEver += 1;
-    stream.on("close", () => this.#release(stream));
+    let hasResponse = false;
+    stream.on("response", () => {
+      hasResponse = true;
+      this.#refusals = 0;
+      this.#receiveHeaders();
+    });
+    stream.on("close", () => {
+      if (!hasResponse && isRefused(stream)) this.#countRefusal();
+      this.#release(stream);
+    });
     this.#movable.add(stream, isRepeatable);
     this.#liveness.watch();
     return stream;
@@ -166,11 +213,60 @@ export class GrpcSession {
   #release(stream: ClientHttp2Stream): void {
     this.#streams -= 1;
     this.#movable.remove(stream);
+    if (this.#isForOne && !this.#session.destroyed) this.retire();
     if (!this.#session.destroyed || this.#isLost) return;
     // Before the call hears of it, which may then be made again.
     this.#isLost = true;
     this.#doubtOthers();
     this.#tellLoss();
+  }
+
+  #receiveHeaders(): void {
+    this.#hasResponded = true;
+    this.#liveness.headersCame();
+  }
+
+  /** Has the server send headers, where it takes another stream. */
+  #requestHeaders(): void {
+    if (this.#session.closed || this.#isFull || this.#healthCheck !== undefined) return;
+    const check = sendHealthCheck(this.#session, this.#pool.pingTimeoutMs, () => this.#receiveHeaders());
+    check.on("close", () => (this.#healthCheck = undefined));
+    this.#healthCheck = check;
+  }
+
+  /** A server that keeps refusing streams of this session, and maybe no others, gets another session. */
+  #countRefusal(): void {
+    this.#refusals += 1;
+    if (this.#refusals >= maxRefusals) this.retire();
+  }
+
+  #receiveGoaway(code: number, debugData: Uint8Array | undefined): void {
+    this.#doubtOthers();
+    this.#isEndTold = true;
+    this.#pool.watch.left();
+    if (code !== constants.NGHTTP2_ENHANCE_YOUR_CALM) return;
+    if (Buffer.from(debugData ?? []).toString("latin1") !== tooManyPings) return;
+    this.#isRefusedForPings = true;
+    this.#pool.keepalive.arePingsRefused = true;
+    this.#pool.watch.refusedPings();
+  }
+
+  /** Node has no other way to decide how its session ends by what the server has sent: it calls `destroy`. */
+  #handleDestroy(): void {
+    const session = this.#session;
+    const destroy = session.destroy.bind(session);
+    session.destroy = (error, code) => {
+      // Node ends the streams too that the server still serves (RFC 9113 §6.8): https://github.com/nodejs/node/blob/v24.x/lib/internal/http2/core.js
+      if (this.#isRefusedForPings && hasCode(error, "ERR_HTTP2_SESSION_ERROR")) return session.close();
+      destroy(hasCode(error, "ERR_HTTP2_ERROR") ? this.#breakBy(error) : error, code);
+    };
+  }
+
+  /** What its streams end with, now that the server has sent what HTTP/2 does not allow. */
+  #breakBy(error: Error): BrokenSessionError {
+    // It was one of the responses, and says nothing of the server.
+    if (this.#hasResponded || this.#isForOne) this.#isLost = this.#isEndTold = true;
+    return new BrokenSessionError(error, this.#streams === 1 && this.#healthCheck === undefined);
   }
 
   #tellLoss(): void {

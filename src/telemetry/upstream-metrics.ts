@@ -1,4 +1,4 @@
-import { Histogram } from "prom-client";
+import { Counter, Histogram } from "prom-client";
 import type { Registry } from "prom-client";
 import { waitBuckets } from "./http-metrics.ts";
 
@@ -6,6 +6,8 @@ import { waitBuckets } from "./http-metrics.ts";
 export interface UpstreamMetrics {
   /** Counts one gRPC call, over after `seconds`. `rpc` is a name of the service's, `code` a canonical one. */
   observeUpstreamCall(rpc: string, code: string, seconds: number): void;
+  /** Counts a session that an orchestrator has ended because of the pings on it. */
+  countRefusedPings(): void;
 }
 
 /** Upper bounds for streams, which last for minutes and hours, in seconds. */
@@ -20,9 +22,15 @@ export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
     buckets: [...waitBuckets, ...streamBuckets],
     registers: [registry],
   });
+  const refusedPings = new Counter({
+    name: "foldforge_gateway_orchestrator_keepalive_refused_total",
+    help: "Sessions that an orchestrator has ended because of the pings on them.",
+    registers: [registry],
+  });
   return {
     observeUpstreamCall(rpc, code, seconds) {
       duration.observe({ rpc, code }, seconds);
     },
+    countRefusedPings: () => refusedPings.inc(),
   };
 }

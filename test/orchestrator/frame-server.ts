@@ -11,13 +11,27 @@ export interface Frame {
 }
 
 /** HTTP/2 frame types. */
-export const frameType = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7 } as const;
+export const frameType = {
+  data: 0,
+  headers: 1,
+  reset: 3,
+  settings: 4,
+  ping: 6,
+  goaway: 7,
+  continuation: 9,
+} as const;
+
+/** `/grpc.health.v1.Health/Check` by the Huffman code of HPACK. Node never indexes a path. */
+const healthCheckPath = Buffer.from("626b2b22f394742675fb857c651d099d8bd3949d7f", "hex");
 
 /** The flag of a frame that ends its stream. */
 const endStream = 1;
 /** The flag of a frame that answers one of its type. */
 const ack = 1;
 const endHeaders = 4;
+
+/** The largest payload of a frame, until a client has allowed more. */
+const maxFrameBytes = 16 * 1024;
 
 /** The server's side of one stream, frame by frame, as right or as wrong as the test wants it. */
 export interface Peer {
@@ -28,7 +42,7 @@ export interface Peer {
   data(bytes: Uint8Array, ends?: "ends"): void;
   reset(code: number): void;
   /** `lastStreamId` is the last stream that the server will look at. */
-  goaway(lastStreamId: number, code: number): void;
+  goaway(lastStreamId: number, code: number, debugData?: string): void;
   /** Changes how many streams at a time the connection may carry. */
   limit(maxStreams: number): void;
   raw(bytes: Uint8Array): void;
@@ -49,8 +63,10 @@ export interface FrameServer {
   onFrame: (received: Frame) => void;
   /** The settings of new connections: how many streams each may carry, any number by default; or none at all. */
   maxStreams: number | "no settings";
-  /** Whether it answers pings and settings. Tests may change it. */
+  /** Whether it answers pings, settings and health checks. Tests may change it. */
   answers: boolean;
+  /** Whether it answers health checks, if anything; they are not for `serve`. */
+  answersHealthChecks: boolean;
   /** Makes it keep its side of connections open that the client ends, as a frozen one does. */
   freeze(): void;
   /** How many connections there have been, and how many there are. */
@@ -64,6 +80,7 @@ export interface FrameServer {
 export async function startFrameServer(): Promise<FrameServer> {
   const arrivals = new EventEmitter();
   const sockets = new Set<Socket>();
+  const healthChecks = new Set<string>();
   let ever = 0;
   const listener = createServer((socket) => {
     const connection = (ever += 1);
@@ -81,8 +98,14 @@ export async function startFrameServer(): Promise<FrameServer> {
         socket.write(frame(type, ack, 0, type === frameType.ping ? payload : Buffer.alloc(0)));
       }
       const peer = peerOf(socket, connection, streamId);
-      if (type === frameType.data && (flags & endStream) !== 0) server.serve(peer);
-      if (type === frameType.headers) server.serveEarly(peer);
+      const stream = `${connection} ${streamId}`;
+      const isHealthCheck = type === frameType.headers && payload.includes(healthCheckPath);
+      if (isHealthCheck) healthChecks.add(stream);
+      else if (type === frameType.headers) server.serveEarly(peer);
+      if (type === frameType.data && (flags & endStream) !== 0) {
+        if (!healthChecks.has(stream)) server.serve(peer);
+        else if (server.answers && server.answersHealthChecks) peer.header(unimplemented, "ends");
+      }
       server.onFrame(received);
       arrivals.emit(String(type), received);
     });
@@ -95,6 +118,7 @@ export async function startFrameServer(): Promise<FrameServer> {
     onFrame: () => undefined,
     maxStreams: Infinity,
     answers: true,
+    answersHealthChecks: true,
     freeze() {
       for (const socket of sockets) socket.pause();
     },
@@ -120,6 +144,8 @@ export function grpcMessage(id: string, { flags = 0, length = id.length + 2 } = 
 /** The header of an answer. */
 export const grpcHeader = { ":status": "200", "content-type": "application/grpc" };
 
+const unimplemented = { ...grpcHeader, "grpc-status": "12" };
+
 /** A function that answers a request with one such message. */
 export function answerWith(id: string): (peer: Peer) => void {
   return function answer(peer) {
@@ -135,11 +161,19 @@ function peerOf(socket: Socket, connection: number, streamId: number): Peer {
   return {
     streamId,
     connection,
-    header: (fields, ends) =>
-      write(frameType.headers, endHeaders | (ends ? endStream : 0), streamId, headerBlock(fields)),
+    header(fields, ends) {
+      const block = headerBlock(fields);
+      for (let start = 0; start < block.length; start += maxFrameBytes) {
+        const type = start === 0 ? frameType.headers : frameType.continuation;
+        const isLast = start + maxFrameBytes >= block.length;
+        const flags = (isLast ? endHeaders : 0) | (start === 0 && ends ? endStream : 0);
+        write(type, flags, streamId, block.subarray(start, start + maxFrameBytes));
+      }
+    },
     data: (bytes, ends) => write(frameType.data, ends ? endStream : 0, streamId, bytes),
     reset: (code) => write(frameType.reset, 0, streamId, words(code)),
-    goaway: (lastStreamId, code) => write(frameType.goaway, 0, 0, words(lastStreamId, code)),
+    goaway: (lastStreamId, code, debugData = "") =>
+      write(frameType.goaway, 0, 0, Buffer.concat([words(lastStreamId, code), Buffer.from(debugData)])),
     limit: (maxStreams) => write(frameType.settings, 0, 0, limitSetting(maxStreams)),
     raw: (bytes) => void socket.write(bytes),
     hangUp: () => void socket.end(),
@@ -176,12 +210,26 @@ function frame(type: number, flags: number, streamId: number, payload: Uint8Arra
   return Buffer.concat([head, payload]);
 }
 
-/** HPACK with literals only, of less than 127 bytes each. */
+/** HPACK with literals only. */
 function headerBlock(fields: Record<string, string>): Buffer {
-  const literal = (text: string) => [text.length, ...Buffer.from(text)];
-  return Buffer.from(
-    Object.entries(fields).flatMap(([name, value]) => [0, ...literal(name), ...literal(value)]),
+  const literal = (text: string) => [lengthOf(text), Buffer.from(text)];
+  return Buffer.concat(
+    Object.entries(fields).flatMap(([name, value]) => [
+      Buffer.from([0]),
+      ...literal(name),
+      ...literal(value),
+    ]),
   );
+}
+
+/** The length of a literal: an integer with a prefix of 7 bits (RFC 7541 §5.1). */
+function lengthOf({ length }: string): Buffer {
+  const max = 127;
+  if (length < max) return Buffer.from([length]);
+  const bytes = [max];
+  let rest = length - max;
+  for (; rest >= 128; rest >>= 7) bytes.push((rest & 127) | 128);
+  return Buffer.from([...bytes, rest]);
 }
 
 /** SETTINGS_MAX_CONCURRENT_STREAMS; no setting where any number is allowed. */

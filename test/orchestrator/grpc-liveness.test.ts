@@ -4,9 +4,6 @@ import { answerWith, frameType, grpcHeader, grpcMessage, startFrameServer } from
 import type { Peer } from "./frame-server.ts";
 import { sockets, transports, until } from "./transports.ts";
 
-/** HTTP/2 ENHANCE_YOUR_CALM. */
-const calm = 11;
-
 const answer = answerWith("w1");
 
 /** A server that holds every call and answers no ping, and a client that finds that out. */
@@ -78,7 +75,7 @@ describe("GrpcLiveness", () => {
     const events = pair.client.streamWorkflowEvents({})[Symbol.asyncIterator]();
     await until(() => pair.held.length === 1);
     pair.held[0]?.header(grpcHeader);
-    for (let count = 1; count <= 3; count++) {
+    for (let count = 1; count <= 2; count++) {
       await until(() => pair.pings === count);
       pair.held[0]?.data(grpcMessage("w1"));
       await events.next();
@@ -200,31 +197,6 @@ describe("GrpcLiveness", () => {
     await until(() => pair.held.length === 1);
     pair.held[0]?.goaway(1, 0);
     await assert.rejects(call, unavailable);
-  });
-
-  it("pings half as often once the server has complained, however many sessions it was about", async () => {
-    await using pair = await startPair({ silenceMs: 40, pingTimeoutMs: 5000 });
-    await using clock = await startPair({ silenceMs: 40, pingTimeoutMs: 5000 });
-    for (const each of [pair, clock]) {
-      each.server.answers = true;
-      each.server.maxStreams = 1;
-    }
-    const { server, held } = pair;
-    await Promise.all(
-      [1, 2, 3].map(async (count) => {
-        const call = pair.submit();
-        await until(() => held.length === 3);
-        held[count - 1]?.goaway(1, calm);
-        await assert.rejects(call, unavailable);
-      }),
-    );
-    const before = pair.pings;
-    const calls = [pair.submit(), clock.submit()];
-    await until(() => pair.pings === before + 4);
-    assert.ok(clock.pings >= 6 && clock.pings <= 14, `${clock.pings} pings without a complaint`);
-    [...held, ...clock.held].forEach((peer) => peer.reset(8));
-    await Promise.all(calls.map((call) => assert.rejects(call, unavailable)));
-    assert.equal(server.connections.ever, 4);
   });
 
   it("lets go of the socket of a server that does not read", async () => {

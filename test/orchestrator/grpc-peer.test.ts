@@ -23,6 +23,7 @@ async function balance(...urls: string[]) {
     keepalive: { pingTimeoutMs: 400, keepaliveMs: 400 },
     logger: createLogger({ write: () => undefined }),
     onLost: () => undefined,
+    onPingsRefused: () => undefined,
   });
   balancer.update([standby.url, ...urls].map((url) => targetOf(new URL(url))));
   return {

@@ -11,12 +11,15 @@ import { transports } from "./transports.ts";
 /** Ways to lose a call before any answer. */
 const losses: Record<string, (peer: Peer) => void> = {
   "a reset": (peer) => peer.reset(8),
-  "a refusal": (peer) => peer.reset(7),
-  "a GOAWAY that leaves it out": (peer) => peer.goaway(0, 0),
   "a GOAWAY with an error": (peer) => peer.goaway(peer.streamId, 2),
   "the connection's end": (peer) => peer.hangUp(),
   "a broken connection": (peer) => peer.cut(),
-  "bytes that are no frames": (peer) => peer.raw(Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n")),
+};
+
+/** Ways for a server to say that it has not processed a call, and how often it is made where each try meets one. */
+const refusals: Record<string, { refuse: (peer: Peer) => void; tries: number }> = {
+  REFUSED_STREAM: { refuse: (peer) => peer.reset(7), tries: 3 },
+  "a GOAWAY that leaves it out": { refuse: (peer) => peer.goaway(0, 0), tries: 3 },
 };
 
 const cancelled = { "grpc-status": "1", "grpc-message": "shutting down" };
@@ -80,6 +83,20 @@ describe("a gRPC call that is lost", () => {
       const count = serve(lose, lose);
       await assert.rejects(client().getWorkflow({}), { code: Code.Unavailable });
       assert.equal(count.attempts, 2);
+    });
+  }
+
+  for (const [what, { refuse, tries }] of Object.entries(refusals)) {
+    for (const [name, call] of Object.entries({ ...reads, ...others }))
+      it(`by ${what} is made again, as ${name}`, async () => {
+        const count = serve(refuse);
+        await call(client());
+        assert.equal(count.attempts, 2);
+      });
+    it(`by ${what} each time is Unavailable`, async () => {
+      const count = serve(refuse, refuse);
+      await assert.rejects(client().submitWorkflow({}), { code: Code.Unavailable });
+      assert.equal(count.attempts, tries);
     });
   }
 
