@@ -61,6 +61,8 @@ export interface FrameServer {
   serveEarly: (peer: Peer) => void;
   /** Hears of every frame that arrives. */
   onFrame: (received: Frame) => void;
+  /** Hears of every health check that arrives. */
+  onHealthCheck: () => void;
   /** The settings of new connections: how many streams each may carry, any number by default; or none at all. */
   maxStreams: number | "no settings";
   /** Whether it answers pings, settings and health checks. Tests may change it. */
@@ -103,8 +105,10 @@ export async function startFrameServer(): Promise<FrameServer> {
       if (isHealthCheck) healthChecks.add(stream);
       else if (type === frameType.headers) server.serveEarly(peer);
       if (type === frameType.data && (flags & endStream) !== 0) {
-        if (!healthChecks.has(stream)) server.serve(peer);
-        else if (server.answers && server.answersHealthChecks) peer.header(unimplemented, "ends");
+        if (healthChecks.has(stream)) {
+          server.onHealthCheck();
+          if (server.answers && server.answersHealthChecks) peer.header(unimplemented, "ends");
+        } else server.serve(peer);
       }
       server.onFrame(received);
       arrivals.emit(String(type), received);
@@ -116,6 +120,7 @@ export async function startFrameServer(): Promise<FrameServer> {
     serve: () => undefined,
     serveEarly: () => undefined,
     onFrame: () => undefined,
+    onHealthCheck: () => undefined,
     maxStreams: Infinity,
     answers: true,
     answersHealthChecks: true,

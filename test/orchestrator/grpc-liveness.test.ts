@@ -4,6 +4,9 @@ import { answerWith, frameType, grpcHeader, grpcMessage, startFrameServer } from
 import type { Peer } from "./frame-server.ts";
 import { sockets, transports, until } from "./transports.ts";
 
+/** HTTP/2 ENHANCE_YOUR_CALM. */
+const calm = 11;
+
 const answer = answerWith("w1");
 
 /** A server that holds every call and answers no ping, and a client that finds that out. */
@@ -196,6 +199,115 @@ describe("GrpcLiveness", () => {
     const call = pair.submit();
     await until(() => pair.held.length === 1);
     pair.held[0]?.goaway(1, 0);
+    await assert.rejects(call, unavailable);
+  });
+
+  for (const talk of ["says nothing", "sends data"] as const)
+    it(`sends two pings at most until response headers come, where the server ${talk}`, async () => {
+      await using pair = await startPair();
+      const { server, held, client } = pair;
+      server.answers = true;
+      const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]();
+      const first = events.next();
+      await until(() => held.length === 1);
+      held[0]?.header(grpcHeader);
+      let pings = 0;
+      const counts: number[] = [];
+      const settings: number[] = [];
+      server.onFrame = ({ type, flags }) => {
+        if (type === frameType.settings && flags === 0) settings.push(pings);
+        if (type === frameType.ping && flags === 0) pings += 1;
+        if (talk === "sends data" && type === frameType.ping) held[0]?.data(grpcMessage("w1"));
+      };
+      server.onHealthCheck = () => counts.push(pings);
+      await until(() => counts.length === 4);
+      assert.deepEqual(counts, [2, 4, 6, 8]);
+      assert.deepEqual(settings, []);
+      if (talk === "says nothing") held[0]?.data(grpcMessage("w1"));
+      await first;
+      await events.return?.();
+    });
+
+  it("sends settings where no response to the health check comes, and none of them is one ping too many", async () => {
+    await using pair = await startPair();
+    const { server, submit, held } = pair;
+    server.answers = true;
+    server.answersHealthChecks = false;
+    const call = submit();
+    await until(() => held.length === 1);
+    const asked: number[] = [];
+    server.onFrame = ({ type, flags }) => {
+      if ((type === frameType.ping || type === frameType.settings) && flags === 0) asked.push(type);
+    };
+    await until(() => asked.length === 6);
+    const { ping, settings } = frameType;
+    assert.deepEqual(asked, [ping, ping, settings, settings, settings, settings]);
+    server.answers = false;
+    await assert.rejects(call, unavailable);
+    assert.equal(held.length, 1);
+  });
+
+  it("sends settings and no health check where the server allows no other stream", async () => {
+    await using pair = await startPair();
+    const { server, submit, held } = pair;
+    server.answers = true;
+    server.maxStreams = 1;
+    let checks = 0;
+    let settings = 0;
+    server.onHealthCheck = () => (checks += 1);
+    const call = submit();
+    await until(() => held.length === 1);
+    server.onFrame = ({ type, flags }) => {
+      if (type === frameType.settings && flags === 0) settings += 1;
+    };
+    await until(() => settings === 3);
+    assert.equal(checks, 0);
+    held.forEach(answer);
+    await call;
+  });
+
+  it("finds a server that freezes after its second ping", async () => {
+    await using pair = await startPair();
+    const { server, submit, held } = pair;
+    server.answers = true;
+    const call = submit();
+    let checks = 0;
+    server.onHealthCheck = () => (checks += 1);
+    await until(() => checks === 3);
+    server.answers = false;
+    await assert.rejects(call, unavailable);
+    assert.equal(held.length, 1);
+  });
+
+  it("pings a server no more that complains, and lets it finish the call under way", async () => {
+    await using pair = await startPair();
+    const { server, submit, held } = pair;
+    server.answers = true;
+    const first = submit();
+    await until(() => held.length === 1);
+    held[0]?.goaway(1, calm, "too_many_pings");
+    const second = submit();
+    await until(() => held.length === 2);
+    assert.equal(held[1]?.connection, 2);
+    let settings = 0;
+    let pings = 0;
+    server.onFrame = ({ type, flags }) => {
+      if (flags !== 0) return;
+      if (type === frameType.settings) settings += 1;
+      if (type === frameType.ping) pings += 1;
+    };
+    await until(() => settings === 10);
+    held.forEach(answer);
+    await Promise.all([first, second]);
+    assert.equal(pings, 0);
+  });
+
+  it("takes a complaint of another kind for the end of its session", async () => {
+    await using pair = await startPair();
+    const { submit, held } = pair;
+    const call = submit();
+    await until(() => held.length === 1);
+    held[0]?.goaway(1, calm, "too many resets");
     await assert.rejects(call, unavailable);
   });
 

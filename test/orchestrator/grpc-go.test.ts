@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { Code } from "@connectrpc/connect";
+import { createOrchestrator } from "../../src/orchestrator/client.ts";
+import { createLogger } from "../../src/telemetry/logger.ts";
+
+const execute = promisify(execFile);
+
+/** Pings after so short a silence: by grpc-go's default settings, one in 5 minutes is allowed. */
+const keepalive = { pingTimeoutMs: 200, keepaliveMs: 200 };
+
+/** Builds the server, from modules that Go downloads where it has not yet; undefined where that fails. */
+async function build(folder: string): Promise<string | undefined> {
+  const program = join(folder, "server");
+  const cwd = join(import.meta.dirname, "grpc-go");
+  try {
+    await execute("go", ["build", "-o", program, "."], { cwd, timeout: 170_000 });
+    return program;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A server of grpc-go with its default settings, and the orchestrator's client. */
+async function startPair(program: string) {
+  const child = spawn(program, { stdio: ["ignore", "pipe", "ignore"] });
+  const exit = once(child, "exit");
+  const [url] = (await once(createInterface(child.stdout), "line")) as [string];
+  let complaints = 0;
+  const { client, close } = createOrchestrator([url], {
+    keepalive,
+    logger: createLogger({ write: () => undefined }),
+    onPingsRefused: () => (complaints += 1),
+  });
+  return {
+    client,
+    get complaints() {
+      return complaints;
+    },
+    child,
+    async [Symbol.asyncDispose]() {
+      close();
+      child.kill("SIGKILL");
+      await exit;
+    },
+  };
+}
+
+describe("createOrchestrator with a grpc-go server", function () {
+  this.timeout(180_000);
+  let folder = "";
+  let program = "";
+
+  before(async function () {
+    folder = await mkdtemp(join(tmpdir(), "grpc-go-"));
+    const built = await build(folder);
+    if (built === undefined) {
+      console.log("    skipped: Go, or its module google.golang.org/grpc, is missing");
+      this.skip();
+    }
+    program = built;
+  });
+
+  after(() => rm(folder, { recursive: true }));
+
+  it("waits for calls that take many times the silence before a ping, and for idle event streams", async () => {
+    await using pair = await startPair(program);
+    const { client, child } = pair;
+    const streams = [1, 2, 3].map(() => client.streamWorkflowEvents({})[Symbol.asyncIterator]());
+    for (const stream of streams) assert.equal((await stream.next()).value?.workflowId, "w1");
+    const rests = streams.map((stream) => stream.next());
+    const left = Promise.race(rests);
+    const calls = ["sleep 1s", "sleep 2s", "sleep 3s"].map((workflowId) =>
+      client.retryWorkflow({ workflowId }),
+    );
+    const ended = await Promise.race([Promise.all(calls), left]);
+    assert.ok(Array.isArray(ended));
+    assert.equal(pair.complaints, 0);
+    // It is left all the same once it is frozen, by idle streams too.
+    child.kill("SIGSTOP");
+    for (const rest of rests) await assert.rejects(rest, { code: Code.Unavailable });
+  });
+
+  it("takes an error for which the message is too long as Internal, and keeps the session", async () => {
+    await using pair = await startPair(program);
+    const { client } = pair;
+    const waiting = client.retryWorkflow({ workflowId: "sleep 300ms" });
+    for (const length of [40_000, 70_000, 300_000]) {
+      await assert.rejects(client.getWorkflow({ workflowId: `fail ${length}` }), { code: Code.Internal });
+      await assert.rejects(client.retryWorkflow({ workflowId: `fail ${length}` }), { code: Code.Internal });
+    }
+    assert.equal((await waiting).id, "w1");
+  });
+});

@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { Code } from "@connectrpc/connect";
+import { answerWith, frameType, grpcHeader, startFrameServer } from "./frame-server.ts";
+import type { Peer } from "./frame-server.ts";
+import { transports, until } from "./transports.ts";
+
+const kib = 1024;
+
+const answer = answerWith("w1");
+
+/** A function that ends a call with so long a message. */
+function failWith(length: number): (peer: Peer) => void {
+  return (peer) => {
+    const status = { "grpc-status": "3", "grpc-message": "x".repeat(length) };
+    peer.header({ ...grpcHeader, ...status }, "ends");
+  };
+}
+
+/** A server that holds what it is asked, and a client with a session that the server's settings have come on. */
+async function startPair() {
+  const server = await startFrameServer();
+  const { client, close } = transports.gateway(server.url);
+  server.serve = answer;
+  await client.getWorkflow({});
+  const held: Peer[] = [];
+  server.serve = (peer) => held.push(peer);
+  return {
+    server,
+    client,
+    held,
+    async [Symbol.asyncDispose]() {
+      await close();
+      await server.close();
+    },
+  };
+}
+
+describe("response headers that are too long", () => {
+  it("are said to be so from 32 KiB on", async () => {
+    await using pair = await startPair();
+    const settings = Promise.withResolvers<Buffer>();
+    const { server, client } = pair;
+    server.onFrame = ({ type, flags, payload }) => {
+      if (type === frameType.settings && flags === 0) settings.resolve(payload);
+    };
+    // On a session of its own.
+    const { client: another, close } = transports.ours(server.url);
+    server.serve = answer;
+    await Promise.all([client.getWorkflow({}), another.getWorkflow({})]);
+    const payload = await settings.promise;
+    const entries = new Map<number, number>();
+    for (let at = 0; at < payload.length; at += 6) {
+      entries.set(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
+    }
+    // SETTINGS_MAX_HEADER_LIST_SIZE
+    assert.equal(entries.get(6), 32 * kib);
+    await close();
+  });
+
+  it("are an error like any other up to 31 KiB", async () => {
+    await using pair = await startPair();
+    const { server, client } = pair;
+    server.serve = failWith(31 * kib);
+    const error = { code: Code.InvalidArgument, rawMessage: "x".repeat(31 * kib) };
+    await assert.rejects(client.getWorkflow({}), error);
+    await assert.rejects(client.submitWorkflow({}), error);
+  });
+
+  it("fail their call alone up to 64 KiB, and leave the session to the others", async () => {
+    await using pair = await startPair();
+    const { server, client, held } = pair;
+    const innocent = [client.getWorkflow({}), client.submitWorkflow({})];
+    await until(() => held.length === 2);
+    server.serve = failWith(40 * kib);
+    // Node resets the streams with them, but for those that were opened before its settings were acknowledged.
+    await assert.rejects(client.getWorkflow({}), { code: Code.InvalidArgument });
+    await assert.rejects(client.submitWorkflow({}), { code: Code.Unavailable });
+    held.forEach(answer);
+    await Promise.all(innocent);
+    assert.deepEqual(
+      held.map(({ connection }) => connection),
+      [1, 1],
+    );
+  });
+
+  for (const length of [65 * kib, 128 * kib, 300 * kib]) {
+    it(`break a session once with ${length / kib} KiB: each read is made again alone, this one is Internal`, async () => {
+      await using pair = await startPair();
+      const { server, client, held } = pair;
+      const reads = Array.from({ length: 5 }, () => client.getWorkflow({}));
+      await until(() => held.length === 5);
+      const culprit = client.getWorkflow({ workflowId: "long" });
+      await until(() => held.length === 6);
+      const again: Peer[] = [];
+      server.serve = (peer) => again.push(peer);
+      server.onFrame = ({ type, payload }) => {
+        if (type !== frameType.data) return;
+        (payload.includes("long") ? failWith(length) : answer)(again.at(-1) as Peer);
+      };
+      failWith(length)(held.at(-1) as Peer);
+      await assert.rejects(culprit, { code: Code.Internal });
+      await Promise.all(reads);
+      assert.equal(again.length, 6);
+      assert.equal(new Set(again.map(({ connection }) => connection)).size, 6);
+      await until(() => server.connections.now === 0);
+    });
+
+    it(`are not asked for again by a call that was alone, with ${length / kib} KiB`, async () => {
+      await using pair = await startPair();
+      const { server, client, held } = pair;
+      for (const call of [() => client.getWorkflow({}), () => client.submitWorkflow({})]) {
+        const { ever } = server.connections;
+        const before = held.length;
+        const lost = call();
+        await until(() => held.length === before + 1);
+        failWith(length)(held.at(-1) as Peer);
+        await assert.rejects(lost, { code: Code.Internal });
+        server.serve = answer;
+        await client.submitWorkflow({});
+        server.serve = (peer) => held.push(peer);
+        assert.equal(held.length, before + 1);
+        assert.equal(server.connections.ever, ever + 1);
+      }
+    });
+  }
+
+  it("end in the trailers of an event stream too, and its neighbours come again", async () => {
+    await using pair = await startPair();
+    const { server, client, held } = pair;
+    const first = () => client.streamWorkflowEvents({})[Symbol.asyncIterator]().next();
+    const neighbours = [first(), first()];
+    const lost = first();
+    await until(() => held.length === 3);
+    const later: Peer[] = [];
+    server.serve = (peer) => later.push(peer);
+    failWith(100 * kib)(held[2] as Peer);
+    await until(() => later.length === 3);
+    // Whichever it is: one of them does so again.
+    failWith(100 * kib)(later[2] as Peer);
+    later.slice(0, 2).forEach(answer);
+    const ends = await Promise.allSettled([...neighbours, lost]);
+    assert.deepEqual(ends.map(({ status }) => status).sort(), ["fulfilled", "fulfilled", "rejected"]);
+    const codes = ends.flatMap((end) =>
+      end.status === "rejected" ? [(end.reason as { code: Code }).code] : [],
+    );
+    assert.deepEqual(codes, [Code.Internal]);
+  });
+});

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { Code } from "@connectrpc/connect";
+import { answerWith, grpcHeader, startFrameServer } from "./frame-server.ts";
+import type { Peer } from "./frame-server.ts";
+import { transports, until } from "./transports.ts";
+
+/** HTTP/2 error codes. */
+const refusedStream = 7;
+const enhanceYourCalm = 11;
+
+const answer = answerWith("w1");
+
+/** A server whose first session holds its first call and refuses every later one, and a client. */
+async function startRefusing(code: number) {
+  const server = await startFrameServer();
+  const { client, close } = transports.ours(server.url);
+  const held: Peer[] = [];
+  const refused: Peer[] = [];
+  server.serve = (peer) => held.push(peer);
+  const first = client.submitWorkflow({});
+  await until(() => held.length === 1);
+  server.serve = (peer) => {
+    if (peer.connection > 1) return answer(peer);
+    refused.push(peer);
+    peer.reset(code);
+  };
+  return {
+    server,
+    client,
+    refused,
+    /** Finishes the call that is under way on the first session. */
+    async finishFirst() {
+      held.forEach(answer);
+      await first;
+    },
+    async [Symbol.asyncDispose]() {
+      await close();
+      await server.close();
+    },
+  };
+}
+
+describe("a session on which the server refuses streams", () => {
+  for (const code of [refusedStream, enhanceYourCalm])
+    it(`is replaced at the second one with code ${code}, and no read fails`, async () => {
+      await using pair = await startRefusing(code);
+      const { server, client, refused, finishFirst } = pair;
+      await client.getWorkflow({});
+      await Promise.all(Array.from({ length: 20 }, () => client.getWorkflow({})));
+      assert.deepEqual([refused.length, server.connections.ever], [2, 2]);
+      await finishFirst();
+      await until(() => server.connections.now === 1);
+    });
+
+  it("fails no submission, by REFUSED_STREAM", async () => {
+    await using pair = await startRefusing(refusedStream);
+    await pair.client.submitWorkflow({});
+    assert.equal(pair.server.connections.ever, 2);
+    await pair.finishFirst();
+  });
+
+  it("fails two submissions, by ENHANCE_YOUR_CALM, which may have been made", async () => {
+    await using pair = await startRefusing(enhanceYourCalm);
+    const { client, refused, finishFirst } = pair;
+    for (let count = 1; count <= 2; count++) {
+      await assert.rejects(client.submitWorkflow({}), { code: Code.Unavailable });
+      assert.equal(refused.length, count);
+    }
+    await client.submitWorkflow({});
+    assert.equal(refused.length, 2);
+    await finishFirst();
+  });
+
+  it("is kept where it serves a stream between two that it refuses", async () => {
+    await using pair = await startRefusing(enhanceYourCalm);
+    const { server, client, finishFirst } = pair;
+    for (let count = 0; count < 5; count++) {
+      server.serve = (peer) => peer.reset(enhanceYourCalm);
+      await assert.rejects(client.submitWorkflow({}), { code: Code.Unavailable });
+      server.serve = (peer) => peer.header({ ...grpcHeader, "grpc-status": "5" }, "ends");
+      await assert.rejects(client.submitWorkflow({}), { code: Code.NotFound });
+    }
+    await finishFirst();
+    assert.equal(server.connections.ever, 1);
+  });
+});
