@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { createClient } from "@connectrpc/connect";
+import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { createGrpcTransport } from "../../src/orchestrator/grpc-transport.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { GrpcBalancer } from "../../src/orchestrator/grpc-balancer.ts";
 import { targetOf } from "../../src/orchestrator/grpc-target.ts";
-import { startFrameServer } from "./frame-server.ts";
+import { answerWith, frameType, startFrameServer } from "./frame-server.ts";
+import type { Peer } from "./frame-server.ts";
 import { startRawServer } from "./raw-server.ts";
-import { until } from "./transports.ts";
+import { readMaxBytes, until } from "./transports.ts";
 
 const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
 const goaway = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -19,15 +23,26 @@ const startFickle = (greeting: Buffer) =>
 /** Servers, and one more that stands by. */
 async function balance(...urls: string[]) {
   const standby = await startFrameServer();
+  const lines: string[] = [];
+  let refusedPings = 0;
   const balancer = new GrpcBalancer({
     keepalive: { pingTimeoutMs: 400, keepaliveMs: 400 },
-    logger: createLogger({ write: () => undefined }),
+    logger: createLogger({ write: (line: string) => lines.push(line) }),
     onLost: () => undefined,
-    onPingsRefused: () => undefined,
+    onPingsRefused: () => (refusedPings += 1),
   });
   balancer.update([standby.url, ...urls].map((url) => targetOf(new URL(url))));
+  const clientOver = (connection: GrpcBalancer["calls"]) =>
+    createClient(OrchestratorService, createGrpcTransport({ connection, pathPrefix: "", readMaxBytes }));
   return {
     balancer,
+    standby,
+    calls: clientOver(balancer.calls),
+    streams: clientOver(balancer.streams),
+    lines,
+    get refusedPings() {
+      return refusedPings;
+    },
     async [Symbol.asyncDispose]() {
       balancer.close();
       await standby.close();
@@ -64,5 +79,60 @@ describe("one of several servers", () => {
     silent.answers = true;
     await until(() => balancer.count.reached === 2);
     await silent.close();
+  });
+
+  it("gets two pings at most until it sends response headers, though it is asked four times as often", async () => {
+    const server = await startFrameServer();
+    await using pair = await balance(server.url);
+    const { balancer, standby, calls } = pair;
+    await until(() => balancer.count.reached === 2);
+    const held: Peer[] = [];
+    let pings = 0;
+    const counts: number[] = [];
+    for (const one of [server, standby]) one.serve = (peer) => held.push(peer);
+    server.onFrame = ({ type, flags }) => {
+      if (type === frameType.ping && flags === 0) pings += 1;
+    };
+    server.onHealthCheck = () => counts.push(pings);
+    const both = [calls.submitWorkflow({}), calls.submitWorkflow({})];
+    await until(() => counts.length === 3);
+    assert.deepEqual(counts, [2, 4, 6]);
+    held.forEach(answerWith("w1"));
+    await Promise.all(both);
+    await server.close();
+  });
+
+  it("gets no more pings on any connection once it has refused them, which is told", async () => {
+    const server = await startFrameServer();
+    await using pair = await balance(server.url);
+    const { balancer, standby, calls, streams, lines } = pair;
+    await until(() => balancer.count.reached === 2);
+    const held: Peer[] = [];
+    for (const one of [server, standby]) one.serve = (peer) => held.push(peer);
+    const events = [1, 2].map(() => streams.streamWorkflowEvents({})[Symbol.asyncIterator]().next());
+    const both = [calls.submitWorkflow({}), calls.submitWorkflow({})];
+    await until(() => held.length === 4);
+    const asked: number[] = [];
+    server.serve = (peer) => peer.goaway(peer.streamId, 11, "too_many_pings");
+    // On one of the connections with it; the other one may have been pinged before.
+    const refused = server.next(frameType.data);
+    const third = [calls.submitWorkflow({}), calls.submitWorkflow({})];
+    await refused;
+    await until(() => pair.refusedPings === 1);
+    server.onFrame = ({ type, flags }) => {
+      if ((type === frameType.ping || type === frameType.settings) && flags === 0) asked.push(type);
+    };
+    await until(() => asked.length === 6);
+    assert.deepEqual(new Set(asked), new Set([frameType.settings]));
+    const told = lines
+      .map((line) => JSON.parse(line) as { event: string; address?: string })
+      .filter(({ event }) => event === "keepalive.refused");
+    assert.deepEqual(
+      told.map(({ address }) => address),
+      [new URL(server.url).host],
+    );
+    balancer.close();
+    await Promise.allSettled([...events, ...both, ...third]);
+    await server.close();
   });
 });

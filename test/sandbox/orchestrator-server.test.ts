@@ -21,16 +21,15 @@ async function read(session: ClientHttp2Session, leaves: boolean): Promise<numbe
 }
 
 describe("startOrchestratorServer", () => {
-  it("serves a session on, however many large responses were left on it", async () => {
+  it("serves a session on, after a response of 16 MB was left on it", async () => {
     const server = await startOrchestratorServer(
-      { getWorkflow: () => ({ id: "x".repeat(1e6) }) },
+      // More than Node allows a session by default.
+      { getWorkflow: () => ({ id: "x".repeat(16e6) }) },
       (next) => next,
       { host: "127.0.0.1", port: 0 },
     );
     const session = connect(server.url);
-    for (let count = 0; count < 40; count++) {
-      assert.equal(await read(session, true), constants.NGHTTP2_CANCEL);
-    }
+    assert.equal(await read(session, true), constants.NGHTTP2_CANCEL);
     assert.equal(await read(session, false), constants.NGHTTP2_NO_ERROR);
     session.destroy();
     await server.close();
