@@ -23,7 +23,7 @@ export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
     registers: [registry],
   });
   const refusedPings = new Counter({
-    name: "foldforge_gateway_orchestrator_keepalive_refused_total",
+    name: "foldforge_gateway_keepalive_refused_total",
     help: "Sessions that an orchestrator has ended because of the pings on them.",
     registers: [registry],
   });

@@ -220,8 +220,8 @@ describe("GrpcLiveness", () => {
         if (talk === "sends data" && type === frameType.ping) held[0]?.data(grpcMessage("w1"));
       };
       server.onHealthCheck = () => counts.push(pings);
-      await until(() => counts.length === 4);
-      assert.deepEqual(counts, [2, 4, 6, 8]);
+      await until(() => counts.length >= 4);
+      assert.deepEqual(counts.slice(0, 4), [2, 4, 6, 8]);
       assert.deepEqual(settings, []);
       if (talk === "says nothing") held[0]?.data(grpcMessage("w1"));
       await first;
@@ -239,9 +239,9 @@ describe("GrpcLiveness", () => {
     server.onFrame = ({ type, flags }) => {
       if ((type === frameType.ping || type === frameType.settings) && flags === 0) asked.push(type);
     };
-    await until(() => asked.length === 6);
+    await until(() => asked.length >= 6);
     const { ping, settings } = frameType;
-    assert.deepEqual(asked, [ping, ping, settings, settings, settings, settings]);
+    assert.deepEqual(asked.slice(0, 6), [ping, ping, settings, settings, settings, settings]);
     server.answers = false;
     await assert.rejects(call, unavailable);
     assert.equal(held.length, 1);
@@ -260,7 +260,7 @@ describe("GrpcLiveness", () => {
     server.onFrame = ({ type, flags }) => {
       if (type === frameType.settings && flags === 0) settings += 1;
     };
-    await until(() => settings === 3);
+    await until(() => settings >= 3);
     assert.equal(checks, 0);
     held.forEach(answer);
     await call;
@@ -273,7 +273,7 @@ describe("GrpcLiveness", () => {
     const call = submit();
     let checks = 0;
     server.onHealthCheck = () => (checks += 1);
-    await until(() => checks === 3);
+    await until(() => checks >= 3);
     server.answers = false;
     await assert.rejects(call, unavailable);
     assert.equal(held.length, 1);
@@ -296,7 +296,7 @@ describe("GrpcLiveness", () => {
       if (type === frameType.settings) settings += 1;
       if (type === frameType.ping) pings += 1;
     };
-    await until(() => settings === 10);
+    await until(() => settings >= 10);
     held.forEach(answer);
     await Promise.all([first, second]);
     assert.equal(pings, 0);

@@ -95,8 +95,8 @@ describe("one of several servers", () => {
     };
     server.onHealthCheck = () => counts.push(pings);
     const both = [calls.submitWorkflow({}), calls.submitWorkflow({})];
-    await until(() => counts.length === 3);
-    assert.deepEqual(counts, [2, 4, 6]);
+    await until(() => counts.length >= 3);
+    assert.deepEqual(counts.slice(0, 3), [2, 4, 6]);
     held.forEach(answerWith("w1"));
     await Promise.all(both);
     await server.close();
@@ -108,21 +108,20 @@ describe("one of several servers", () => {
     const { balancer, standby, calls, streams, lines } = pair;
     await until(() => balancer.count.reached === 2);
     const held: Peer[] = [];
-    for (const one of [server, standby]) one.serve = (peer) => held.push(peer);
+    const others: Peer[] = [];
+    server.serve = (peer) => held.push(peer);
+    standby.serve = (peer) => others.push(peer);
     const events = [1, 2].map(() => streams.streamWorkflowEvents({})[Symbol.asyncIterator]().next());
     const both = [calls.submitWorkflow({}), calls.submitWorkflow({})];
-    await until(() => held.length === 4);
-    const asked: number[] = [];
-    server.serve = (peer) => peer.goaway(peer.streamId, 11, "too_many_pings");
-    // On one of the connections with it; the other one may have been pinged before.
-    const refused = server.next(frameType.data);
-    const third = [calls.submitWorkflow({}), calls.submitWorkflow({})];
-    await refused;
+    // A call and a stream each, on two connections.
+    await until(() => held.length === 2 && others.length === 2);
+    held[0]?.goaway(held[0].streamId, 11, "too_many_pings");
     await until(() => pair.refusedPings === 1);
+    const asked: number[] = [];
     server.onFrame = ({ type, flags }) => {
       if ((type === frameType.ping || type === frameType.settings) && flags === 0) asked.push(type);
     };
-    await until(() => asked.length === 6);
+    await until(() => asked.length >= 6);
     assert.deepEqual(new Set(asked), new Set([frameType.settings]));
     const told = lines
       .map((line) => JSON.parse(line) as { event: string; address?: string })
@@ -132,7 +131,7 @@ describe("one of several servers", () => {
       [new URL(server.url).host],
     );
     balancer.close();
-    await Promise.allSettled([...events, ...both, ...third]);
+    await Promise.allSettled([...events, ...both]);
     await server.close();
   });
 });
