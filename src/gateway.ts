@@ -119,6 +119,9 @@ export async function startGateway(
     onCut: metrics.countSlowClientCut,
   });
   const tasks = new TaskQueue();
+  // Before the connections to orchestrators: it throws where the file has gone.
+  const storeTls =
+    config.objectStoreTls && watchTlsFiles(config.objectStoreTls, { server: "object_store", logger });
   const orchestrator = createOrchestrator(config.orchestratorEndpoints, {
     memory: buffered,
     readMaxBytes: Math.min(maxMessageBytes, messageShare * maxBufferedBytes),
@@ -129,11 +132,10 @@ export async function startGateway(
   });
   const measured = observedClient(orchestrator.client, measuredCalls(metrics));
   const client = tracing === undefined ? measured : observedClient(measured, tracing.observeCall);
-  const { maxSharePerKey: share, maxEventStreams, objectStore, objectStoreTls } = config;
+  const { maxSharePerKey: share, maxEventStreams, objectStore } = config;
   const { countOverShare } = metrics;
   const sharesOf = (of: SharedLimit, limit: () => number) =>
     new KeyShares({ of, limit, share, countOverShare });
-  const storeTls = objectStoreTls && watchTlsFiles(objectStoreTls, { server: "object_store", logger });
   const store =
     objectStore &&
     createObjectStore(
