@@ -350,8 +350,11 @@ describe("a gateway of which a key may have a quarter", () => {
       held.push(...(await holdAll(holding, adminToken, Number(places) - 2 * share - 1)));
       for (const key of ["greedy", "modest"]) await assertOverShare(await ask(key), noun);
       held.push(...(await holdAll(holding, adminToken, 1)));
-      assert.equal((await ask(adminToken)).status, 503);
+      for (const token of [adminToken, "fresh", "fresh", "fresh"])
+        assert.equal((await ask(token)).status, 503);
       await leave(held);
+      // What nobody has room for is taken from nobody's share.
+      await leave(await holdAll(holding, "fresh", share));
     });
 
     const leaving: Holding["endings"][number] = ["their clients leave", leave];
