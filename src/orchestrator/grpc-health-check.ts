@@ -17,7 +17,7 @@ export function sendHealthCheck(
   const timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), timeoutMs).unref();
   stream
     .on("response", onResponse)
-    // Whoever else is on the session finds out what has become of it.
+    // The other streams of the session tell their calls.
     .on("error", () => undefined)
     .on("close", () => clearTimeout(timer))
     .resume()

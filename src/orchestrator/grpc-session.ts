@@ -234,7 +234,7 @@ export class GrpcSession {
     this.#healthCheck = check;
   }
 
-  /** A server that keeps refusing streams of this session, and maybe no others, gets another session. */
+  /** Drains the session once the server has refused enough of its streams: Node's server may refuse them for ever. */
   #countRefusal(): void {
     this.#refusals += 1;
     if (this.#refusals >= maxRefusals) this.retire();
@@ -251,7 +251,7 @@ export class GrpcSession {
     this.#pool.watch.refusedPings();
   }
 
-  /** Node has no other way to decide how its session ends by what the server has sent: it calls `destroy`. */
+  /** Decides how the session ends by what the server has sent. Node calls `destroy` then, and offers no other hook. */
   #handleDestroy(): void {
     const session = this.#session;
     const destroy = session.destroy.bind(session);
@@ -264,7 +264,7 @@ export class GrpcSession {
 
   /** What its streams end with, now that the server has sent what HTTP/2 does not allow. */
   #breakBy(error: Error): BrokenSessionError {
-    // It was one of the responses, and says nothing of the server.
+    // A response did that: the server is there.
     if (this.#hasResponded || this.#isForOne) this.#isLost = this.#isEndTold = true;
     return new BrokenSessionError(error, this.#streams === 1 && this.#healthCheck === undefined);
   }

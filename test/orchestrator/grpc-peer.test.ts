@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { createClient } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
 import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createGrpcTransport } from "../../src/orchestrator/grpc-transport.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { GrpcBalancer } from "../../src/orchestrator/grpc-balancer.ts";
 import { targetOf } from "../../src/orchestrator/grpc-target.ts";
-import { answerWith, frameType, startFrameServer } from "./frame-server.ts";
+import { answerWith, frameType, grpcHeader, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { startRawServer } from "./raw-server.ts";
 import { readMaxBytes, until } from "./transports.ts";
@@ -132,6 +132,28 @@ describe("one of several servers", () => {
     );
     balancer.close();
     await Promise.allSettled([...events, ...both]);
+    await server.close();
+  });
+
+  it("is not lost by a call whose response breaks its session", async () => {
+    const server = await startFrameServer();
+    await using pair = await balance(server.url);
+    const { balancer, standby, calls, lines } = pair;
+    await until(() => balancer.count.reached === 2);
+    const both = [server, standby];
+    const callEach = () => both.map(() => calls.getWorkflow({}));
+    for (const one of both) one.serve = answerWith("w1");
+    await Promise.all(callEach());
+    const tooLong = { ...grpcHeader, "grpc-status": "3", "grpc-message": "x".repeat(100 * 1024) };
+    for (const one of both) one.serve = (peer) => peer.header(tooLong, "ends");
+    await Promise.all(callEach().map((call) => assert.rejects(call, { code: Code.Internal })));
+    for (const one of both) one.serve = answerWith("w1");
+    await Promise.all(callEach());
+    assert.equal(balancer.count.reached, 2);
+    assert.deepEqual(
+      lines.filter((line) => line.includes("orchestrator.lost")),
+      [],
+    );
     await server.close();
   });
 });
