@@ -7,6 +7,7 @@ import { sendJson } from "./json-answer.ts";
 import type { Middleware } from "./locals.ts";
 import { authentication } from "./middleware/authentication.ts";
 import { jsonBody } from "./middleware/body.ts";
+import type { BodyQueues } from "./middleware/body.ts";
 import { deadline } from "./middleware/deadline.ts";
 import { dispatch } from "./middleware/dispatch.ts";
 import type { PathEntry } from "./middleware/dispatch.ts";
@@ -22,14 +23,13 @@ import { route } from "./middleware/route.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
 import { validation } from "./middleware/validation.ts";
 import type { Operations } from "./operations.ts";
-import type { TaskQueue } from "./task-queue.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { patternMessages } from "./validation/pattern-messages.ts";
 import { createRequestChecks } from "./validation/request-checks.ts";
 
 /** What the pipeline is made of. */
-interface AppParts {
+interface AppParts extends BodyQueues {
   /** Gives each request its trace. */
   readonly trace: Middleware;
   readonly contract: Contract;
@@ -40,8 +40,6 @@ interface AppParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly rpcTimeoutMs: number;
-  /** For work on requests that takes long. */
-  readonly tasks: TaskQueue;
   /** Whether pages of other origins may call. */
   readonly answersPreflights: boolean;
   readonly validateResponses: boolean;
@@ -54,7 +52,7 @@ export function createApp(parts: AppParts): Express {
   const saysPattern = patternMessages(document);
   const checkResponses = parts.validateResponses ? responseValidation(document) : [];
   const answerErrors = errors(parts.logger);
-  const readBody = jsonBody(parts.tasks);
+  const readBody = jsonBody(parts);
 
   function entryFor(path: Path): PathEntry {
     const router = express.Router({ strict: true, caseSensitive: true });

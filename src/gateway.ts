@@ -14,6 +14,7 @@ import { BufferedBytes } from "./edge/buffered-bytes.ts";
 import { ByteSemaphore } from "./edge/byte-semaphore.ts";
 import { allowCrossOrigin } from "./edge/cross-origin.ts";
 import { KeyShares } from "./edge/key-shares.ts";
+import { LargeBodies, maxLargeBodies } from "./edge/large-bodies.ts";
 import { createShedding } from "./edge/overload.ts";
 import { originForm } from "./middleware/origin-form.ts";
 import { trace } from "./middleware/trace.ts";
@@ -118,7 +119,6 @@ export async function startGateway(
     stallTimeoutMs: config.server.stallTimeoutMs,
     onCut: metrics.countSlowClientCut,
   });
-  const tasks = new TaskQueue();
   // Before the connections to orchestrators: it throws where the file has gone.
   const storeTls =
     config.objectStoreTls && watchTlsFiles(config.objectStoreTls, { server: "object_store", logger });
@@ -149,6 +149,8 @@ export async function startGateway(
     maxEventStreams,
     sharesOf("event_streams", () => maxEventStreams),
   );
+  const tasks = new TaskQueue();
+  const largeBodies = new LargeBodies(sharesOf("requests_with_body", () => maxLargeBodies));
   const keys =
     apiKeys === undefined
       ? undefined
@@ -204,6 +206,7 @@ export async function startGateway(
       logger,
       metrics,
       rpcTimeoutMs,
+      largeBodies,
       tasks,
       answersPreflights,
       validateResponses,

@@ -26,6 +26,8 @@ export function sendJsonBytes(
 }
 
 function write(res: Response<never, Partial<Locals>>, json: JsonBytes): Promise<void> | undefined {
+  // A client may take long to read.
+  res.locals.dropBody?.();
   const length = json.reduce((sum, piece) => sum + piece.length, 0);
   const coding = begin(res, json, length);
   if (coding === "not-modified") return undefined;

@@ -22,6 +22,8 @@ export type Locals = {
   wait?: { readonly start: number; readonly end?: number };
   /** Whether an error broke the answer off after its head was sent. */
   isBrokenOff?: boolean;
+  /** Forgets a large body, once it is of no use any more, so that the next one can be parsed. */
+  dropBody?: () => void;
   /** Answers 500 in the place of JSON that the contract does not allow; only in tests. */
   checkJson?: (json: unknown) => void;
   /** Who calls; set on every operation that the contract secures. */

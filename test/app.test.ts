@@ -4,6 +4,7 @@ import { contractFrom, loadContract } from "../src/contract.ts";
 import type { Contract, Handler, OpenApiDocument, OperationId } from "../src/contract.ts";
 import { trace } from "../src/middleware/trace.ts";
 import type { Operations } from "../src/operations.ts";
+import { TaskQueue } from "../src/task-queue.ts";
 import { createLogger } from "../src/telemetry/logger.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { oneStep } from "./support/samples.ts";
@@ -52,6 +53,8 @@ function createTestApp(contract: Contract, operations = recordedOperations([])) 
     logger: createLogger({ write: () => undefined }),
     metrics: createMetrics(),
     rpcTimeoutMs: 1000,
+    largeBodies: { hold: () => Promise.resolve(), parse: () => Promise.resolve(() => undefined) },
+    tasks: new TaskQueue(),
     answersPreflights: false,
     validateResponses: false,
   });

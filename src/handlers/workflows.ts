@@ -64,18 +64,19 @@ function tooLarge(bytes: number, maxBytes: number): Refusal {
 export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkflow"> {
   const { orchestrator, consumeQuota, tasks, maxRequestBytes, logger } = services;
   return async function submitWorkflow(req, res) {
-    const { body } = req;
     const idempotencyKey = req.get("Idempotency-Key") ?? "";
-    const encode = () => submissionFromJson(body, idempotencyKey);
+    const encode = () => submissionFromJson(req.body, idempotencyKey);
     const isLarge = Number(req.get("Content-Length") ?? Infinity) > largeBodyBytes;
     const request = isLarge ? await tasks.runOnce(encode) : encode();
     if (request.length > maxRequestBytes) throw tooLarge(request.length, maxRequestBytes);
     if (req.query.validate_only === true) {
-      res.json(workflowPlanFrom(body));
+      res.json(workflowPlanFrom(req.body));
       return;
     }
     const { call, caller, trace } = res.locals;
-    const steps = body.steps.length;
+    const steps = req.body.steps.length;
+    // Its message is all there need be of it while others do their part.
+    res.locals.dropBody?.();
     res.set(await consumeQuota(caller, call));
     using workflow = await orchestrator.submitWorkflow(request, call);
     const id = readWorkflowId(workflow.bytes);

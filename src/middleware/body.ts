@@ -1,8 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { Code } from "@connectrpc/connect";
-import type { RequestHandler } from "express";
+import type { Response } from "express";
+import { keyHashOf } from "../auth/caller.ts";
 import { invalidRequest, Refusal } from "../errors/refusal.ts";
+import type { Middleware } from "../locals.ts";
 import type { TaskQueue } from "../task-queue.ts";
 import { jsonTextFaults } from "../validation/json-text.ts";
 
@@ -17,7 +19,7 @@ const unsupported = (headers: Readonly<Record<string, string>> = {}) =>
   );
 
 /** Refuses a body that does not say it is JSON in UTF-8. */
-const wantJson: RequestHandler = function wantJson(req, _res, next) {
+const wantJson: Middleware = function wantJson(req, _res, next) {
   const coding = req.get("content-encoding") ?? "identity";
   // Tells that the coding is what is wrong (RFC 9110 §12.5.3, §15.5.16).
   if (coding.toLowerCase() !== "identity") throw unsupported({ "Accept-Encoding": "identity" });
@@ -61,26 +63,44 @@ function unquoted(value: string): string {
 const tooLarge = () =>
   new Refusal(Code.InvalidArgument, `the body is larger than ${maxBytes} bytes`, { status: 413 });
 
-/** Asks for the body where the client waits to be asked (RFC 9110 §10.1.1), unless it announces too large a one. */
-const askForBody: RequestHandler = function askForBody(req, res, next) {
+/** Refuses a body that is announced as too large, before any of it is read. */
+const limitLength: Middleware = function limitLength(req, _res, next) {
   if (Number(req.get("content-length")) > maxBytes) throw tooLarge();
-  if (req.get("expect") !== undefined && req.httpVersion === "1.1") res.writeContinue();
   next();
 };
 
-/** What is to be done with a longer body, in bytes, has turns of the event loop of its own: each may take tens of milliseconds. */
-const longestAtOnce = 64 * 1024;
+/** A larger body, in bytes, is held and parsed in its turn, and each stage of its work has a turn of the event loop. */
+const largeBytes = 64 * 1024;
+
+/** Where large bodies, and work that takes long, wait for their turn. */
+export interface BodyQueues {
+  readonly largeBodies: {
+    hold(res: Response, keyHash: string | undefined): Promise<void>;
+    parse(res: Response): Promise<() => void>;
+  };
+  readonly tasks: TaskQueue;
+}
 
 /** Reads and parses the body. What the scanner tells of a text that is no JSON repeats a character of it at most. */
-function readJson(tasks: TaskQueue): RequestHandler {
-  return async function readJson(req, _res, next) {
-    const bytes = await bytesOf(req);
-    if (bytes.length <= longestAtOnce) {
-      req.body = JSON.parse(checkedText(bytes)) as unknown;
+function readJson({ largeBodies, tasks }: BodyQueues): Middleware {
+  return async function readJson(req, res, next) {
+    const hold = () => largeBodies.hold(res, keyHashOf(res.locals.caller));
+    const isLarge = Number(req.get("content-length") ?? 0) > largeBytes;
+    if (isLarge) await hold();
+    // The client waits to be asked (RFC 9110 §10.1.1).
+    if (req.get("expect") !== undefined && req.httpVersion === "1.1") res.writeContinue();
+    const bytes = await bytesOf(req, isLarge ? undefined : hold);
+    if (bytes.length <= largeBytes) {
+      req.body = JSON.parse(checkedText(bytes)) as object;
       return next();
     }
+    const endParsed = await largeBodies.parse(res);
+    res.locals.dropBody = () => {
+      delete req.body;
+      endParsed();
+    };
     const text = await tasks.runOnce(() => checkedText(bytes));
-    req.body = await tasks.runOnce((): unknown => JSON.parse(text));
+    req.body = await tasks.runOnce(() => JSON.parse(text) as object);
     // The validation that follows has a turn of its own too.
     await tasks.runOnce(next);
   };
@@ -98,11 +118,13 @@ function checkedText(bytes: Buffer): string {
 
 /**
  * The body of a request; rejects as soon as it is larger than allowed, without waiting for what is left. It stays
- * pending when the client breaks off, who can be told nothing.
+ * pending when the client breaks off, who can be told nothing. Where the body turns out to be large, no more of it is read
+ * until `hold` resolves.
  */
-function bytesOf(req: IncomingMessage): Promise<Buffer> {
+function bytesOf(req: IncomingMessage, hold?: () => Promise<void>): Promise<Buffer> {
   let bytes = Buffer.alloc(0);
   let length = 0;
+  let mustHold = hold;
   return new Promise((resolve, reject) => {
     req.on("data", (chunk: Buffer) => {
       const wanted = length + chunk.length;
@@ -110,12 +132,16 @@ function bytesOf(req: IncomingMessage): Promise<Buffer> {
       // One buffer, since chunks may be as small as a byte, and each takes some hundred bytes beside that.
       if (wanted > bytes.length) bytes = Buffer.concat([bytes], Math.max(wanted, 2 * bytes.length));
       length += chunk.copy(bytes, length);
+      if (mustHold === undefined || length <= largeBytes) return;
+      req.pause();
+      mustHold().then(() => req.resume(), reject);
+      mustHold = undefined;
     });
     req.once("end", () => resolve(bytes.subarray(0, length)));
   });
 }
 
 /** Reads and parses a JSON body of at most 1 MiB: 415, 413 and 400 for what is none. */
-export function jsonBody(tasks: TaskQueue): readonly RequestHandler[] {
-  return [wantJson, askForBody, readJson(tasks)];
+export function jsonBody(queues: BodyQueues): readonly Middleware[] {
+  return [wantJson, limitLength, readJson(queues)];
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import express from "express";
-import type { Request, Response } from "express";
+import type { NextFunction, Request, Response } from "express";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { jsonBody } from "../../src/middleware/body.ts";
 import { TaskQueue } from "../../src/task-queue.ts";
@@ -147,7 +147,7 @@ describe("body", () => {
     it("lets the event loop turn while it reads a long body", async () => {
       let turns = 0;
       const app = express().use(
-        (req, res, next) => {
+        (req: Request, res: Response, next: NextFunction) => {
           turns = 0;
           function count() {
             turns += 1;
@@ -156,7 +156,14 @@ describe("body", () => {
           req.once("end", () => setImmediate(count));
           next();
         },
-        ...jsonBody(new TaskQueue()),
+        (_req: Request, res: Response, next: NextFunction) => {
+          res.locals.caller = { kind: "admin" };
+          next();
+        },
+        ...jsonBody({
+          largeBodies: { hold: () => Promise.resolve(), parse: () => Promise.resolve(() => undefined) },
+          tasks: new TaskQueue(),
+        }),
         (_req: Request, res: Response) => res.end(String(turns)),
       );
       const { url, close } = await serve(app);
