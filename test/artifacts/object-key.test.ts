@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { WorkflowSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { findOutput } from "../../src/artifacts/object-key.ts";
 
-const workflow = create(WorkflowSchema, {
+const workflow = encoded({
   id: "w1",
   stepStatuses: [
     { stepId: "a" },
@@ -20,6 +21,10 @@ const workflow = create(WorkflowSchema, {
     },
   ],
 });
+
+function encoded(workflow: MessageInitShape<typeof WorkflowSchema>): Uint8Array {
+  return toBinary(WorkflowSchema, create(WorkflowSchema, workflow));
+}
 
 describe("findOutput", () => {
   for (const [key, sizeBytes] of [
@@ -51,6 +56,6 @@ describe("findOutput", () => {
   it("does not find an output of another bucket, or of a workflow without any", () => {
     assert.equal(findOutput(workflow, "bucket", "artifacts/a.pdb"), undefined);
     assert.equal(findOutput(workflow, "foldforge/artifacts", "b.pdb"), undefined);
-    assert.equal(findOutput(create(WorkflowSchema), "foldforge", "artifacts/a.pdb"), undefined);
+    assert.equal(findOutput(encoded({}), "foldforge", "artifacts/a.pdb"), undefined);
   });
 });

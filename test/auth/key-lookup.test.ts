@@ -5,14 +5,14 @@ import { createKeyLookup } from "../../src/auth/key-lookup.ts";
 import { traceContextFrom, traceparentOf } from "../../src/telemetry/trace-context.ts";
 import { suite } from "../support/gateway.ts";
 import { hang } from "../support/hang.ts";
-import { clientSuite } from "../support/orchestrator.ts";
+import { encodedClientSuite } from "../support/orchestrator.ts";
 import { startUpstream } from "../support/upstream.ts";
 
 const trace = traceContextFrom(undefined, undefined);
 
 describe("createKeyLookup", () => {
   const upstream = suite(startUpstream);
-  const client = clientSuite(upstream);
+  const client = encodedClientSuite(upstream);
   const lookUp = (timeoutMs = 5000, { signal } = new AbortController()) =>
     createKeyLookup(client(), timeoutMs)("ab", trace, signal);
 

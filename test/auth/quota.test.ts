@@ -1,37 +1,37 @@
 import assert from "node:assert/strict";
-import { createRouterTransport, createClient, Code, ConnectError } from "@connectrpc/connect";
-import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { createAuthenticator } from "../../src/auth/authenticator.ts";
 import { createQuota } from "../../src/auth/quota.ts";
 import { errorAnswer } from "../../src/errors/error-answer.ts";
 import { unauthenticated } from "../../src/errors/refusal.ts";
+import { suite } from "../support/gateway.ts";
+import { encodedClientSuite } from "../support/orchestrator.ts";
+import { startUpstream } from "../support/upstream.ts";
 
 const alice = { kind: "key", principal: "alice", keyHash: "ab".repeat(32) } as const;
 const safe = { safeToRepeat: true };
 
-/** A quota before an orchestrator that always gives this answer. */
-function setUp(answer: { allowed: boolean; limit: bigint; used: bigint } | ConnectError) {
-  const counted: { keyHash: string; principal: string | null }[] = [];
-  const forgotten: string[] = [];
-  const transport = createRouterTransport(({ service }) => {
-    service(OrchestratorService, {
-      consumeQuota({ keyHash }, { requestHeader }) {
-        counted.push({ keyHash, principal: requestHeader.get("ff-principal") });
-        if (answer instanceof ConnectError) throw answer;
-        return answer;
-      },
-    });
-  });
-  const authenticator = createAuthenticator(["secret"], {
-    verdictOn: () => Promise.reject(new Error("nobody should ask")),
-    forget: (keyHash) => void forgotten.push(keyHash),
-    kept: () => ({ good: 0, denied: 0 }),
-  });
-  const consumeQuota = createQuota(createClient(OrchestratorService, transport), authenticator);
-  return { counted, forgotten, consumeQuota };
-}
-
 describe("consumeQuota", () => {
+  const upstream = suite(startUpstream);
+  const client = encodedClientSuite(upstream);
+
+  /** A quota before an orchestrator that always gives this answer. */
+  function setUp(answer: { allowed: boolean; limit: bigint; used: bigint } | ConnectError) {
+    const counted: { keyHash: string; principal: string | null }[] = [];
+    const forgotten: string[] = [];
+    upstream().rpcs.consumeQuota = ({ keyHash }, { requestHeader }) => {
+      counted.push({ keyHash, principal: requestHeader.get("ff-principal") });
+      if (answer instanceof ConnectError) throw answer;
+      return answer;
+    };
+    const authenticator = createAuthenticator(["secret"], {
+      verdictOn: () => Promise.reject(new Error("nobody should ask")),
+      forget: (keyHash) => void forgotten.push(keyHash),
+      kept: () => ({ good: 0, denied: 0 }),
+    });
+    return { counted, forgotten, consumeQuota: createQuota(client(), authenticator) };
+  }
+
   it("counts nothing for the admin", async () => {
     const { counted, consumeQuota } = setUp({ allowed: true, limit: 1n, used: 1n });
     assert.deepEqual(await consumeQuota({ kind: "admin" }, {}), {});

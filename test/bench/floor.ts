@@ -17,9 +17,8 @@ import {
   SubmitWorkflowRequestSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { workflowSpecFromJson } from "../../src/mapping/workflow-spec.ts";
-import { workflowListToJson, workflowToJson } from "../../src/mapping/workflow.ts";
 import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
+import { submissionToMessage, workflowListToObject, workflowToObject } from "../support/reference-mapping.ts";
 import { listen } from "./listen.ts";
 
 const [orchestrator = ""] = process.argv.slice(2);
@@ -66,20 +65,20 @@ const server = createServer(function serve(req, res) {
     const chunks: Buffer[] = [];
     req.on("data", (chunk: Buffer) => chunks.push(chunk));
     req.on("end", () => {
-      const spec = workflowSpecFromJson(JSON.parse(Buffer.concat(chunks).toString()));
+      const submission = submissionToMessage(JSON.parse(Buffer.concat(chunks).toString()), "");
       void call("ConsumeQuota", ConsumeQuotaRequestSchema, ConsumeQuotaResponseSchema, { keyHash: "0" })
-        .then(() => call("SubmitWorkflow", SubmitWorkflowRequestSchema, WorkflowSchema, { spec }))
-        .then((workflow) => sendJson(res, 201, workflowToJson(workflow)));
+        .then(() => call("SubmitWorkflow", SubmitWorkflowRequestSchema, WorkflowSchema, submission))
+        .then((workflow) => sendJson(res, 201, workflowToObject(workflow)));
     });
   } else if (url.startsWith("/v1/workflows?")) {
     const pageSize = Number(new URLSearchParams(url.slice(url.indexOf("?") + 1)).get("page_size"));
     void call("ListWorkflows", ListWorkflowsRequestSchema, ListWorkflowsResponseSchema, { pageSize }).then(
-      (page) => sendJson(res, 200, workflowListToJson(page)),
+      (page) => sendJson(res, 200, workflowListToObject(page)),
     );
   } else {
     const workflowId = url.slice(url.lastIndexOf("/") + 1);
     void call("GetWorkflow", GetWorkflowRequestSchema, WorkflowSchema, { workflowId }).then((workflow) =>
-      sendJson(res, 200, workflowToJson(workflow)),
+      sendJson(res, 200, workflowToObject(workflow)),
     );
   }
 });

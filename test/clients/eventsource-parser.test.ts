@@ -22,7 +22,7 @@ describe("eventsource-parser with fetch, as the demo has it", () => {
       onReconnect(reason);
     });
     for await (const event of events) {
-      const seconds = Date.parse(event.at) / 1000;
+      const seconds = Date.parse(event.at ?? "") / 1000;
       inbox.take({
         id: seconds === 0 ? undefined : String(seconds),
         event: event.step_update === undefined ? "workflow_update" : "step_update",

@@ -43,7 +43,7 @@ describe("POST /v1/workflows with an Idempotency-Key, over two gateways", () => 
     const lasting = answers.map(({ status, location, body }) => {
       const { state, step_statuses, updated_at, ...rest } = body;
       assert.ok(["QUEUED", "RUNNING"].includes(state));
-      assert.ok(updated_at >= rest.created_at);
+      assert.ok(Date.parse(updated_at ?? "") >= Date.parse(rest.created_at ?? ""));
       assert.equal(step_statuses.length, 3);
       return { status, location, rest };
     });

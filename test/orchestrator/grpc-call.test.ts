@@ -4,8 +4,8 @@ import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions } from "@connectrpc/connect";
 import { errorAnswer } from "../../src/errors/error-answer.ts";
-import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
 import { suite } from "../support/gateway.ts";
+import type { PlainClient } from "../support/orchestrator.ts";
 import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { richStatus } from "./grpc-cases.ts";
@@ -15,7 +15,7 @@ import { transports } from "./transports.ts";
 const codes = { cancel: 8, internal: 2 };
 
 /** Each kind of call, as one promise of its first message. */
-const kinds: Record<string, (client: OrchestratorClient, options: CallOptions) => Promise<unknown>> = {
+const kinds: Record<string, (client: PlainClient, options: CallOptions) => Promise<unknown>> = {
   call: (client, options) => client.getWorkflow({}, options),
   stream: (client, options) => client.streamWorkflowEvents({}, options)[Symbol.asyncIterator]().next(),
 };

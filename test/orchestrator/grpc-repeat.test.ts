@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
-import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
 import { suite } from "../support/gateway.ts";
+import type { PlainClient } from "../support/orchestrator.ts";
 import { abortion } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { answerWith, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
@@ -34,7 +34,7 @@ const drops: typeof losses = {
 };
 
 /** Calls that change nothing, and calls that do. */
-const reads: Record<string, (client: OrchestratorClient) => Promise<unknown>> = {
+const reads: Record<string, (client: PlainClient) => Promise<unknown>> = {
   GetWorkflow: (client) => client.getWorkflow({}),
   ListWorkflows: (client) => client.listWorkflows({}),
   AuthenticateApiKey: (client) => client.authenticateApiKey({}),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { connectTo } from "../support/orchestrator.ts";
+import { connectTo, decodingClient } from "../support/orchestrator.ts";
 import { observedClient } from "../../src/orchestrator/observed-client.ts";
 import type { ObserveCall } from "../../src/orchestrator/observed-client.ts";
 import { suite } from "../support/gateway.ts";
@@ -17,8 +17,8 @@ describe("observedClient", () => {
       told.push(rpc);
       return { options: { ...options, headers: { "told-by": "observer" } }, end: (code) => told.push(code) };
     };
-    const { client, close } = connectTo([upstream().url]);
-    const observed = observedClient(client, observe);
+    const { encodedClient, close } = connectTo([upstream().url]);
+    const observed = decodingClient(observedClient(encodedClient, observe));
     return Promise.resolve({ told, client: observed, close: () => Promise.resolve(close()) });
   });
 

@@ -5,7 +5,7 @@ import { createReadinessProbe } from "../../src/orchestrator/readiness.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { traceContextFrom, traceparentOf } from "../../src/telemetry/trace-context.ts";
 import { suite } from "../support/gateway.ts";
-import { clientSuite } from "../support/orchestrator.ts";
+import { encodedClientSuite } from "../support/orchestrator.ts";
 import { callsDuring } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 
@@ -13,7 +13,7 @@ const trace = traceContextFrom(undefined, undefined);
 
 describe("createReadinessProbe", () => {
   const upstream = suite(startUpstream);
-  const client = clientSuite(upstream);
+  const client = encodedClientSuite(upstream);
 
   /** A probe of its own, with its clock and what it has logged. */
   function startProbe(timeoutMs = 5000) {

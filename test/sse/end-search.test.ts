@@ -13,7 +13,7 @@ import { createEndSearch } from "../../src/sse/end-search.ts";
 import type { Ending } from "../../src/sse/ending.ts";
 import { createEventStreams } from "../../src/sse/event-stream.ts";
 import { suite } from "../support/gateway.ts";
-import { clientSuite } from "../support/orchestrator.ts";
+import { encodedClientSuite } from "../support/orchestrator.ts";
 import { stepEvent } from "../support/samples.ts";
 import { startUpstream } from "../support/upstream.ts";
 
@@ -42,7 +42,7 @@ const retried = (state: JobState): WorkflowEvent[] => [
 
 describe("createEndSearch", () => {
   const upstream = suite(startUpstream);
-  const client = clientSuite(upstream);
+  const client = encodedClientSuite(upstream);
 
   function search({ timeoutMs = 5000, lingerMs = 20 } = {}) {
     const call = { signal: new AbortController().signal, timeoutMs, headers: {} };

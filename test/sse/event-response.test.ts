@@ -10,6 +10,9 @@ import { suite } from "../support/gateway.ts";
 /** More than all the buffers between two sockets of one machine hold. */
 const big = "x".repeat(32 * 1024 * 1024);
 
+/** JSON in UTF-8, in one piece. */
+const json = (value: unknown) => [Buffer.from(JSON.stringify(value))];
+
 /** Events as they would be if the time to wait before a reconnect, one to three seconds, were always the same. */
 const masked = (events: string) => events.replace(/^retry: [12]\d{3}$/m, "retry: 2000");
 
@@ -71,8 +74,8 @@ describe("EventResponse", () => {
     const { response, answer } = await open();
     response.start();
     response.beat();
-    await response.send("workflow_update", { a: 1 });
-    await response.send("step_update", { b: 2 }, 7n);
+    await response.send("workflow_update", json({ a: 1 }));
+    await response.send("step_update", json({ b: 2 }), 7n);
     response.beat();
     response.end();
     assert.equal(
@@ -85,7 +88,7 @@ describe("EventResponse", () => {
     const waits = new Set<string>();
     for (let i = 0; i < 5; i++) {
       const { response, answer } = await open();
-      await response.send("step_update", 1);
+      await response.send("step_update", json(1));
       response.end();
       waits.add((await text(await answer())).split("\n")[0]!);
     }
@@ -102,12 +105,23 @@ describe("EventResponse", () => {
     res.destroy();
   });
 
+  it("keeps a fatal error on one line of data", async () => {
+    const { response, answer } = await open();
+    response.start();
+    await response.fail("a\nb\r\nc\rd\n\nid: 9\n\n\x85\u2028\u2029");
+    response.end();
+    assert.equal(
+      await text(await answer()),
+      'event: stream_error\ndata: "a\\nb\\r\\nc\\rd\\n\\nid: 9\\n\\n\\u0085\\u2028\\u2029"\n\n',
+    );
+  });
+
   it("waits for a client that does not read, and sends it no heartbeats meanwhile", async () => {
     const { res, response, answer } = await open();
     response.start();
     const message = await answer();
     let settled = false;
-    const sent = response.send("step_update", big).then(() => (settled = true));
+    const sent = response.send("step_update", json(big)).then(() => (settled = true));
     assert.ok(res.writableNeedDrain);
     response.beat();
     await once(message, "readable");
@@ -124,12 +138,12 @@ describe("EventResponse", () => {
     response.start();
     const message = await answer();
     message.on("error", () => undefined);
-    const sent = response.send("step_update", big);
+    const sent = response.send("step_update", json(big));
     const failed = response.fail({ code: "INTERNAL" });
     client.destroy();
     await Promise.all([sent, failed]);
     assert.ok(res.destroyed);
-    await response.send("step_update", 1);
+    await response.send("step_update", json(1));
     await response.fail({ code: "INTERNAL" });
     response.beat();
     assert.deepEqual(told, ["step_update", "stream_error"]);
@@ -140,7 +154,7 @@ describe("EventResponse", () => {
     response.start();
     const received = text(await answer());
     const before = ["drain", "close", "error"].map((event) => res.listenerCount(event));
-    for (let i = 0; i < 20; i++) await response.send("step_update", big.slice(0, 100_000));
+    for (let i = 0; i < 20; i++) await response.send("step_update", json(big.slice(0, 100_000)));
     assert.deepEqual(
       ["drain", "close", "error"].map((event) => res.listenerCount(event)),
       before,
@@ -153,7 +167,7 @@ describe("EventResponse", () => {
     const { response, answer } = await open();
     response.beat();
     assert.equal(response.hasStarted, false);
-    await response.send("step_update", 1, 2n);
+    await response.send("step_update", json(1), 2n);
     assert.equal(response.hasStarted, true);
     response.start();
     response.end();

@@ -9,12 +9,13 @@ import {
   WorkflowEventSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { unboundedMemory } from "../../src/orchestrator/message-memory.ts";
 import type { Ending } from "../../src/sse/ending.ts";
 import { createEventUpstream } from "../../src/sse/event-upstream.ts";
 import type { EventUpstream } from "../../src/sse/event-upstream.ts";
 import { orSilence } from "../../src/sse/or-silence.ts";
 import { suite } from "../support/gateway.ts";
-import { clientSuite } from "../support/orchestrator.ts";
+import { encodedClientSuite } from "../support/orchestrator.ts";
 import { startUpstream } from "../support/upstream.ts";
 
 /** A stored event that says that the workflow is in `state`, and since when. */
@@ -55,11 +56,12 @@ async function idsFrom(
 
 describe("createEventUpstream", () => {
   const upstream = suite(startUpstream);
-  const client = clientSuite(upstream);
+  const client = encodedClientSuite(upstream);
 
   function events({ signal = new AbortController().signal, timeoutMs = 5000, linger = lingerMs } = {}) {
     const headers = { "ff-principal": "alice" };
-    return createEventUpstream(client(), "w1", { signal, timeoutMs, headers }, linger);
+    const options = { lingerMs: linger, searchMemory: unboundedMemory };
+    return createEventUpstream(client(), "w1", { signal, timeoutMs, headers }, options);
   }
 
   it("opens the stream of its workflow as its caller, from the id on and without a deadline", async () => {

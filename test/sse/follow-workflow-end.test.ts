@@ -4,6 +4,7 @@ import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js
 import { defaultPatience, followWorkflow, isLost } from "../../src/sse/follow-workflow.ts";
 import { stepEvent, workflowEvent } from "../support/samples.ts";
 import { createScriptedUpstream, follow, tries } from "../support/scripted-upstream.ts";
+import { textOf } from "../support/streamed-event.ts";
 
 const { RUNNING, SUCCEEDED, FAILED, CANCELLED } = JobState;
 const lost = new ConnectError("connection lost", Code.Unavailable);
@@ -217,7 +218,12 @@ describe("followWorkflow, at the end", () => {
         return 3_600_000;
       },
     };
-    const reader = { isEstablished: true, establish: () => undefined, send: () => Promise.resolve() };
+    const reader = {
+      isEstablished: true,
+      establish: () => undefined,
+      textOf,
+      send: () => Promise.resolve(),
+    };
     const followed = followWorkflow(upstream, 0n, reader, patience);
     await assert.rejects(followed, { name: "AbortError" });
   });

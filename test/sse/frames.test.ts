@@ -2,34 +2,39 @@ import assert from "node:assert/strict";
 import { createParser } from "eventsource-parser";
 import { eventFrame, heartbeatFrame } from "../../src/sse/frames.ts";
 
+const pieces = (...texts: string[]) => texts.map((text) => Buffer.from(text));
+
 describe("eventFrame", () => {
   for (const [what, block, frame] of [
-    ["a name and data", { name: "step_update", data: { a: 1 } }, 'event: step_update\ndata: {"a":1}\n\n'],
+    [
+      "a name and data",
+      { name: "step_update", data: pieces('{"a":', "1", "", "}") },
+      'event: step_update\ndata: {"a":1}\n\n',
+    ],
     [
       "an id",
-      { name: "e", data: 1, id: 18446744073709551615n },
+      { name: "e", data: pieces("1"), id: 18446744073709551615n },
       "id: 18446744073709551615\nevent: e\ndata: 1\n\n",
     ],
-    ["no id", { name: "e", data: 1, id: undefined }, "event: e\ndata: 1\n\n"],
+    ["no id", { name: "e", data: pieces("1"), id: undefined }, "event: e\ndata: 1\n\n"],
     [
       "how long to wait",
-      { name: "e", data: 1, id: 1n, retryMs: 2000 },
+      { name: "e", data: pieces("1"), id: 1n, retryMs: 2000 },
       "retry: 2000\nid: 1\nevent: e\ndata: 1\n\n",
     ],
-    [
-      "line breaks within one line of data",
-      { name: "e", data: "a\nb\r\nc\rd\n\nid: 9\n\n" },
-      'event: e\ndata: "a\\nb\\r\\nc\\rd\\n\\nid: 9\\n\\n"\n\n',
-    ],
   ] as const)
-    it(`writes ${what}`, () => assert.equal(eventFrame(block), frame));
+    it(`writes ${what}`, () => assert.equal(eventFrame(block).toString(), frame));
 
   it("is read back by a parser, with heartbeats in between", () => {
     const events: unknown[] = [];
     const parser = createParser({ onEvent: (event) => events.push(event) });
-    const frame = eventFrame({ name: "e", data: { text: "é🧬\u2028" }, id: 7n, retryMs: 2000 });
+    const frame = eventFrame({ name: "e", data: pieces('{"text":"é🧬\u2028"}'), id: 7n, retryMs: 2000 });
     parser.feed(
-      heartbeatFrame + frame + heartbeatFrame + heartbeatFrame + eventFrame({ name: "f", data: 2 }),
+      heartbeatFrame +
+        frame.toString() +
+        heartbeatFrame +
+        heartbeatFrame +
+        eventFrame({ name: "f", data: pieces("2") }),
     );
     assert.deepEqual(events, [
       { id: "7", event: "e", data: '{"text":"é🧬\u2028"}' },

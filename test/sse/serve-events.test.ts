@@ -12,6 +12,7 @@ import { serveEvents } from "../../src/sse/serve-events.ts";
 import { suite } from "../support/gateway.ts";
 import { wholeShares } from "../support/key-shares.ts";
 import { stepEvent, workflowEvent } from "../support/samples.ts";
+import { streamedEvent, writeJson } from "../support/streamed-event.ts";
 
 /** Open streams that note what they are told of. */
 class NotedStreams extends OpenStreams {
@@ -47,19 +48,32 @@ describe("serveEvents", () => {
     };
   });
 
-  it("tells of every event that is sent, so that no heartbeat follows it at once", async () => {
+  it("tells of every event that is sent, so that no heartbeat follows it at once, and notes its connection", async () => {
     const answer = fetch(server().url);
     const [, res] = await server().request();
+    const { socket } = res;
+    const noted: unknown[] = [];
     const streams = new NotedStreams({ tickMs: 1000, heartbeatMs: 1000 }, 1, wholeShares("event_streams"));
     await serveEvents(
       async (client) => {
-        for (const event of [stepEvent(1n), workflowEvent(2n, JobState.SUCCEEDED)])
-          await client.send({ event, id: event.eventId });
+        for (const event of [stepEvent(1n), workflowEvent(2n, JobState.SUCCEEDED)]) {
+          const streamed = streamedEvent(event);
+          await client.send({ event: streamed, text: await client.textOf(streamed), id: event.eventId });
+          assert.throws(() => streamed.message.bytes, /disposed/);
+        }
       },
       res,
-      { streams, headStartMs: 1000, standing: undefined, sent: () => undefined },
+      {
+        streams,
+        headStartMs: 1000,
+        standing: undefined,
+        writeJson,
+        noteBuffered: (socket) => noted.push(socket),
+        sent: () => undefined,
+      },
     );
     await (await answer).text();
     assert.deepEqual(streams.notes, ["add", "touch", "touch", "remove"]);
+    assert.deepEqual(noted, [socket, socket]);
   });
 });

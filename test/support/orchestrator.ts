@@ -12,29 +12,43 @@ import type { Upstream } from "./upstream.ts";
 /** The calls of the service with its messages, none of them encoded. */
 export type PlainClient = Client<typeof OrchestratorService>;
 
+/** The gateway's connection to orchestrators: its client as the gateway has it, and one that decodes. */
+interface Connection extends Omit<Orchestrator, "client"> {
+  readonly client: PlainClient;
+  readonly encodedClient: OrchestratorClient;
+}
+
 /** The gateway's connection to the orchestrators at `urls`; nobody reads its log. */
-export function connectTo(
-  urls: readonly string[],
-  options: Partial<OrchestratorOptions> = {},
-): Omit<Orchestrator, "client"> & { readonly client: PlainClient } {
+export function connectTo(urls: readonly string[], options: Partial<OrchestratorOptions> = {}): Connection {
   const orchestrator = createOrchestrator(urls, {
     logger: createLogger({ write: () => undefined }),
     ...options,
   });
-  return { ...orchestrator, client: decodingClient(orchestrator.client) };
+  const { client: encodedClient } = orchestrator;
+  return { ...orchestrator, client: decodingClient(encodedClient), encodedClient };
 }
 
-/** For the body of a `describe`: the gateway's client of `upstream`, closed after its tests. */
-export function clientSuite(upstream: () => Upstream) {
-  const connection = suite(() => {
-    const { client, close } = connectTo([upstream().url]);
-    return Promise.resolve({ client, close: () => Promise.resolve(close()) });
-  });
+/** For the body of a `describe`: a client of `upstream` that decodes, closed after its tests. */
+export function clientSuite(upstream: () => Upstream): () => PlainClient {
+  const connection = connectionSuite(upstream);
   return () => connection().client;
 }
 
+/** The same for the gateway's own client. */
+export function encodedClientSuite(upstream: () => Upstream): () => OrchestratorClient {
+  const connection = connectionSuite(upstream);
+  return () => connection().encodedClient;
+}
+
+function connectionSuite(upstream: () => Upstream) {
+  return suite(() => {
+    const { client, encodedClient, close } = connectTo([upstream().url]);
+    return Promise.resolve({ client, encodedClient, close: () => Promise.resolve(close()) });
+  });
+}
+
 /** A client that decodes what the gateway's own leaves encoded. */
-function decodingClient(client: OrchestratorClient): PlainClient {
+export function decodingClient(client: OrchestratorClient): PlainClient {
   const methods = OrchestratorService.methods.map(({ localName, input, output, methodKind }) => {
     const method = client[localName as keyof OrchestratorClient] as (
       request: unknown,

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import type { Ending } from "../../src/sse/ending.ts";
-import type { TakeEvent } from "../../src/sse/event-stream.ts";
+import type { StreamedEvent, TakeEvent } from "../../src/sse/event-stream.ts";
 import type { EventUpstream } from "../../src/sse/event-upstream.ts";
 import { followWorkflow } from "../../src/sse/follow-workflow.ts";
 import type { EventClient } from "../../src/sse/follow-workflow.ts";
+import { streamedEvent, textOf } from "./streamed-event.ts";
 
 /**
  * One upstream stream: what it brings, and how it is over. `silence`: it stays open and brings no more; `at the end`: so
@@ -57,7 +58,7 @@ export function createScriptedUpstream(
     openedFrom.push(fromEventId);
     lingered.push(mayBeOver());
     assert.ok(stream, `nobody expects stream ${openedFrom.length}, from ${fromEventId}`);
-    for (const event of stream.events ?? []) await take(event);
+    for (const event of stream.events ?? []) await take(streamedEvent(event));
     if (stream.then instanceof Error) throw stream.then;
     if (stream.then !== "end") assert.ok(mayBeOver() || ending, "silence would last for ever");
     return stream.then === "at the end";
@@ -115,9 +116,11 @@ export async function follow(
       establish() {
         hasBegun = true;
       },
+      textOf,
       async send({ event, id }) {
         await Promise.resolve();
         came.push(`${id ?? "-"}: ${told(event)}`);
+        event.message[Symbol.dispose]();
       },
     };
     await followWorkflow(upstream, from, client, patience);
@@ -127,6 +130,6 @@ export async function follow(
   return { came, error, waits };
 }
 
-function told({ event }: WorkflowEvent): string {
+function told({ event }: StreamedEvent): string {
   return event.case === "workflowUpdate" ? JobState[event.value.state] : (event.case ?? "unknown");
 }

@@ -21,6 +21,8 @@ describe("addGauges", () => {
       downloads: () => 5,
       downloadsLimit: 1000,
       cachedVerdicts: () => ({ good: 7, denied: 8 }),
+      bufferedBytes: () => 13,
+      bufferedBytesLimit: 134_217_728,
       orchestrators: () => 3,
       orchestratorsReached: () => 2,
     });
@@ -39,6 +41,8 @@ describe("addGauges", () => {
       foldforge_gateway_open_artifact_downloads_limit: 1000,
       'foldforge_gateway_key_cache_entries{kind="good"}': 7,
       'foldforge_gateway_key_cache_entries{kind="denied"}': 8,
+      foldforge_gateway_buffered_bytes: 13,
+      foldforge_gateway_buffered_bytes_limit: 134_217_728,
       foldforge_gateway_orchestrators: 3,
       foldforge_gateway_orchestrators_reached: 2,
     });

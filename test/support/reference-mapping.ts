@@ -1,0 +1,164 @@
+import type {
+  ListWorkflowsResponse,
+  RankDesignsResponse,
+  Step,
+  StepStatus,
+  Workflow,
+  WorkflowEvent,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { SubmitWorkflowRequestSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { create } from "@bufbuild/protobuf";
+import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Schema } from "../../src/contract.ts";
+import { jobStateToJson } from "../../src/mapping/job-state.ts";
+import { floatToJson, int64ToJson } from "../../src/mapping/numbers.ts";
+
+/*
+ * The mapping as it reads with whole messages and objects, for `JSON.stringify`. What the gateway writes straight from
+ * bytes is compared with it.
+ */
+
+/** The message of a submission. */
+export function submissionToMessage(
+  { name, labels = {}, steps }: Schema["WorkflowSpec"],
+  idempotencyKey: string,
+) {
+  const spec = { name, labels, steps: steps.map(stepToMessage) };
+  return create(SubmitWorkflowRequestSchema, { spec, idempotencyKey });
+}
+
+function stepToMessage(
+  step: Schema["Step"],
+): NonNullable<NonNullable<MessageInitShape<typeof SubmitWorkflowRequestSchema>["spec"]>["steps"]>[number] {
+  const { id, tool, depends_on = [], params, resources } = step;
+  return {
+    id,
+    tool,
+    dependsOn: depends_on,
+    // The contract types what it knows of params and leaves the rest open.
+    ...(params === undefined ? {} : { params: params as JsonObject }),
+    ...(resources === undefined
+      ? {}
+      : {
+          resources: {
+            gpuType: resources.gpu_type ?? "",
+            gpuCount: resources.gpu_count ?? 0,
+            cpuCores: resources.cpu_cores ?? 0,
+            memoryMb: resources.memory_mb ?? 0,
+            timeoutSeconds: resources.timeout_seconds ?? 0,
+          },
+        }),
+  };
+}
+
+/** A workflow with its spec flattened into it. */
+export function workflowToObject(workflow: Workflow) {
+  const { spec, createdAt, updatedAt } = workflow;
+  return {
+    id: workflow.id,
+    name: spec?.name ?? "",
+    state: jobStateToJson(workflow.state),
+    steps: spec?.steps.map(stepToObject) ?? [],
+    labels: spec?.labels ?? {},
+    step_statuses: workflow.stepStatuses.map(stepStatusToObject),
+    created_at: createdAt === undefined ? epoch : timeToText(createdAt),
+    updated_at: updatedAt === undefined ? epoch : timeToText(updatedAt),
+  };
+}
+
+/** One page of workflows. */
+export function workflowListToObject(page: ListWorkflowsResponse) {
+  return { workflows: page.workflows.map(workflowToObject), next_page_token: page.nextPageToken };
+}
+
+/** An event of a workflow; undefined for a kind that the contract does not know. */
+export function workflowEventToObject({ workflowId, event, at }: WorkflowEvent) {
+  const time = at === undefined ? epoch : timeToText(at);
+  switch (event.case) {
+    case "stepUpdate":
+      return { workflow_id: workflowId, step_update: stepStatusToObject(event.value), at: time };
+    case "workflowUpdate":
+      return { workflow_id: workflowId, workflow_update: workflowToObject(event.value), at: time };
+    case undefined:
+      return undefined;
+  }
+}
+
+/** How a step stands. */
+export function stepStatusToObject(status: StepStatus) {
+  const { error, startedAt, finishedAt } = status;
+  return {
+    step_id: status.stepId,
+    state: jobStateToJson(status.state),
+    fraction: Number.isNaN(status.fraction) ? 0 : floatToJson(Math.min(1, Math.max(0, status.fraction))),
+    outputs: status.outputs.map((artifact) => ({
+      uri: artifact.uri,
+      content_type: artifact.contentType,
+      size_bytes: int64ToJson(artifact.sizeBytes),
+      sha256: artifact.sha256,
+      metrics: finiteOnly(artifact.metrics),
+    })),
+    sequences: status.sequences.map(({ fasta, globalScore, seqRecovery, sampleIndex }) => ({
+      fasta,
+      global_score: finite(globalScore),
+      seq_recovery: finite(seqRecovery),
+      sample_index: sampleIndex,
+    })),
+    error: error && { code: error.code, message: error.message, retryable: error.retryable },
+    started_at: startedAt && timeToText(startedAt),
+    finished_at: finishedAt && timeToText(finishedAt),
+  };
+}
+
+/** A ranking, best first. */
+export function rankingToObject({ designs, totalConsidered, totalRanked }: RankDesignsResponse) {
+  return {
+    designs: designs.map(({ rank, score, id, kind, sourceStep, metrics }) => ({
+      rank,
+      score: finite(score),
+      id,
+      kind,
+      source_step: sourceStep,
+      metrics: finiteOnly(metrics),
+    })),
+    total_considered: totalConsidered,
+    total_ranked: totalRanked,
+  };
+}
+
+function stepToObject({ id, tool, dependsOn, params, resources }: Step) {
+  return {
+    id,
+    tool,
+    depends_on: dependsOn,
+    params: params ?? {},
+    resources: resources && {
+      gpu_type: resources.gpuType,
+      gpu_count: resources.gpuCount,
+      cpu_cores: resources.cpuCores,
+      memory_mb: resources.memoryMb,
+      timeout_seconds: resources.timeoutSeconds,
+    },
+  };
+}
+
+const epoch = "1970-01-01T00:00:00.000Z";
+
+/** RFC 3339 for the years 1 to 9999; undefined for every other time. */
+function timeToText({ seconds, nanos }: Timestamp): string | undefined {
+  const isTime = seconds >= -62_135_596_800n && seconds <= 253_402_300_799n && nanos >= 0 && nanos < 1e9;
+  if (!isTime) return undefined;
+  const millis = new Date(Number(seconds) * 1000 + Math.trunc(nanos / 1e6)).toISOString();
+  const rest = nanos % 1e6;
+  return rest === 0 ? millis : millis.replace("Z", `${String(rest).padStart(6, "0")}Z`);
+}
+
+function finite(number: number): number | undefined {
+  return Number.isFinite(number) ? number : undefined;
+}
+
+/** The entries of a map that JSON can say. Keys such as `__proto__` stay keys. */
+function finiteOnly(map: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(map).filter(([, value]) => Number.isFinite(value)));
+}
