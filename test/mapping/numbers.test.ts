@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { doublesToJson, floatToJson, int64ToJson } from "../../src/mapping/numbers.ts";
+import { floatToJson, fractionToJson, int64ToJson } from "../../src/mapping/numbers.ts";
 
 describe("int64ToJson", () => {
   for (const text of [
@@ -42,13 +42,16 @@ describe("floatToJson", () => {
   });
 });
 
-describe("doublesToJson", () => {
-  it("keeps finite values and drops what JSON cannot say", () => {
-    const values = { plddt: 91.2, zero: -0, tiny: 5e-324, nan: NaN, up: Infinity, down: -Infinity };
-    assert.deepEqual(doublesToJson(values), { plddt: 91.2, zero: -0, tiny: 5e-324 });
-  });
-
-  it("keeps a name that objects have by themselves", () => {
-    assert.equal(JSON.stringify(doublesToJson(JSON.parse('{"__proto__":1}'))), '{"__proto__":1}');
-  });
+describe("fractionToJson", () => {
+  for (const [fraction, json] of [
+    [NaN, 0],
+    [-0, 0],
+    [-0.5, 0],
+    [Infinity, 1],
+    [-Infinity, 0],
+    [1.0000001, 1],
+    [1e-45, 1e-45],
+    [Math.fround(0.7), 0.7],
+  ] as const)
+    it(`is ${json} for ${fraction}`, () => assert.equal(fractionToJson(fraction), json));
 });

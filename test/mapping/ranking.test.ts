@@ -7,7 +7,8 @@ import {
   RankFilterSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../../src/contract.ts";
-import { rankRequestFromJson, rankingToJson } from "../../src/mapping/ranking.ts";
+import { rankRequestFromJson, rankingJson } from "../../src/mapping/ranking.ts";
+import { jsonOf } from "./written.ts";
 
 /** Every field of a request, each with a value that is not its default. */
 const full: Schema["RankRequest"] = {
@@ -65,7 +66,7 @@ describe("rankRequestFromJson", () => {
   });
 });
 
-describe("rankingToJson", () => {
+describe("rankingJson", () => {
   const design = {
     rank: 4_294_967_295,
     score: 91.2,
@@ -74,10 +75,13 @@ describe("rankingToJson", () => {
     sourceStep: "fold",
     metrics: { plddt: 91.2, ptm: 0.83 },
   };
-  const toJson = (...designs: object[]) =>
-    rankingToJson(
-      create(RankDesignsResponseSchema, { designs, totalConsidered: 21, totalRanked: 4_294_967_295 }),
-    );
+  const textOf = (...designs: object[]) =>
+    jsonOf(rankingJson, RankDesignsResponseSchema, {
+      designs,
+      totalConsidered: 21,
+      totalRanked: 4_294_967_295,
+    });
+  const toJson = (...designs: object[]): Schema["Ranking"] => JSON.parse(textOf(...designs));
 
   it("maps every field, and keeps the order", () => {
     assert.deepEqual(toJson(design, { ...design, rank: 2, kind: "sequence", id: "seqs/0" }), {
@@ -102,6 +106,27 @@ describe("rankingToJson", () => {
       total_considered: 21,
       total_ranked: 4_294_967_295,
     });
+  });
+
+  it("writes the fields in the order of the contract, and metrics in the order of their names", () => {
+    assert.equal(
+      textOf({ ...design, metrics: { ptm: 0.83, "10": 1, "9": 2, plddt: 91.2 } }),
+      '{"designs":[{"rank":4294967295,"score":91.2,"id":"r2://foldforge/artifacts/a.pdb","kind":"artifact",' +
+        '"source_step":"fold","metrics":{"10":1,"9":2,"plddt":91.2,"ptm":0.83}}],' +
+        '"total_considered":21,"total_ranked":4294967295}',
+    );
+  });
+
+  it("writes what is absent as proto3 does", () => {
+    assert.equal(
+      jsonOf(rankingJson, RankDesignsResponseSchema, { designs: [{}] }),
+      '{"designs":[{"rank":0,"score":0,"id":"","kind":"","source_step":"","metrics":{}}],' +
+        '"total_considered":0,"total_ranked":0}',
+    );
+    assert.equal(
+      jsonOf(rankingJson, RankDesignsResponseSchema, {}),
+      '{"designs":[],"total_considered":0,"total_ranked":0}',
+    );
   });
 
   for (const score of [NaN, Infinity, -Infinity])

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { timeToJson } from "../../src/mapping/time.ts";
+import { epoch, readTime, timeToJson } from "../../src/mapping/time.ts";
+import { WireReader } from "../../src/mapping/wire.ts";
 
 describe("timeToJson", () => {
   for (const [seconds, nanos, text] of [
@@ -20,7 +22,45 @@ describe("timeToJson", () => {
       assert.equal(timeToJson(create(TimestampSchema, { seconds, nanos })), text);
     });
 
-  it("takes an absent time for the epoch", () => {
-    assert.equal(timeToJson(undefined), "1970-01-01T00:00:00.000Z");
+  for (const [seconds, nanos] of [
+    [-62135596801n, 999_999_999],
+    [253402300800n, 0],
+    [2n ** 63n - 1n, 0],
+    [-(2n ** 63n), 0],
+    [0n, -1],
+    [0n, 1_000_000_000],
+  ] as const)
+    it(`has no text for ${seconds} s and ${nanos} ns`, () => {
+      assert.equal(timeToJson({ seconds, nanos }), undefined);
+    });
+});
+
+describe("readTime", () => {
+  const read = (bytes: Uint8Array) => readTime(new WireReader(bytes), bytes.length);
+  const encoded = (seconds: bigint, nanos: number) =>
+    toBinary(TimestampSchema, create(TimestampSchema, { seconds, nanos }));
+
+  it("takes an empty Timestamp for the epoch", () => assert.equal(read(new Uint8Array()), epoch));
+
+  for (const [seconds, nanos] of [
+    [1767603600n, 250_000_001],
+    [-1n, 500_000_000],
+    [253402300799n, 999_999_999],
+    [253402300800n, 0],
+    [-(2n ** 63n), -1],
+  ] as const)
+    it(`reads ${seconds} s and ${nanos} ns as timeToJson tells them`, () => {
+      assert.equal(read(encoded(seconds, nanos)), timeToJson({ seconds, nanos }));
+    });
+
+  it("takes the last of values that are there twice, and passes over fields that it does not know", () => {
+    const unknown = new BinaryWriter().tag(1, WireType.Bit32).fixed32(9).tag(7, WireType.Varint).uint32(9);
+    const bytes = Buffer.concat([encoded(7n, 7), unknown.finish(), encoded(8n, 8)]);
+    assert.equal(read(bytes), "1970-01-01T00:00:08.000000008Z");
+  });
+
+  it("throws where a value does not end with the Timestamp", () => {
+    const bytes = encoded(2n ** 40n, 0);
+    assert.throws(() => readTime(new WireReader(bytes), bytes.length - 1), RangeError);
   });
 });

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary } from "@bufbuild/protobuf";
 import { ResourceSpecSchema } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import {
   StepSchema,
+  SubmitWorkflowRequestSchema,
   WorkflowSpecSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../../src/contract.ts";
-import { stepToJson, workflowSpecFromJson } from "../../src/mapping/workflow-spec.ts";
+import { submissionFromJson } from "../../src/mapping/workflow-spec.ts";
+import { submissionToMessage } from "../support/reference-mapping.ts";
 
 /** Every field of a submission, each with a value that is not its default. */
 const full: Schema["WorkflowSpec"] = {
@@ -30,14 +32,19 @@ const full: Schema["WorkflowSpec"] = {
   ],
 };
 
-describe("workflowSpecFromJson", () => {
+/** What arrives at the orchestrator. */
+function arrived(spec: Schema["WorkflowSpec"], idempotencyKey = "") {
+  return fromBinary(SubmitWorkflowRequestSchema, submissionFromJson(spec, idempotencyKey));
+}
+
+describe("submissionFromJson", () => {
   it("maps every field, and each arrives over the wire", () => {
-    const spec = workflowSpecFromJson(full);
-    const arrived = fromBinary(WorkflowSpecSchema, toBinary(WorkflowSpecSchema, spec));
-    assert.deepEqual(arrived, spec);
-    assert.equal(arrived.name, "all fields");
-    assert.deepEqual({ ...arrived.labels }, full.labels);
-    const [, step] = arrived.steps;
+    const { spec, idempotencyKey } = arrived(full, "key «1»");
+    assert.equal(idempotencyKey, "key «1»");
+    assert.equal(spec?.name, "all fields");
+    assert.deepEqual({ ...spec.labels }, full.labels);
+    const [first, step] = spec.steps;
+    assert.deepEqual([first?.id, first?.params, first?.resources], ["a", {}, undefined]);
     assert.deepEqual([step?.id, step?.tool, step?.dependsOn], ["b", "af2", ["a", "c"]]);
     assert.deepEqual(step?.params, full.steps[1]?.params);
     assert.deepEqual(
@@ -52,16 +59,20 @@ describe("workflowSpecFromJson", () => {
     );
   });
 
+  it("makes the same message as the reference", () => {
+    assert.deepEqual(arrived(full, "k"), submissionToMessage(full, "k"));
+  });
+
   it("leaves out what a submission leaves out", () => {
-    const spec = workflowSpecFromJson({ name: "n", steps: [{ id: "a", tool: "af2" }] });
+    const { spec } = arrived({ name: "n", steps: [{ id: "a", tool: "af2" }] });
     assert.deepEqual(spec, create(WorkflowSpecSchema, { name: "n", steps: [{ id: "a", tool: "af2" }] }));
-    assert.equal(spec.steps[0]?.params, undefined);
-    assert.equal(spec.steps[0]?.resources, undefined);
+    assert.equal(spec?.steps[0]?.params, undefined);
+    assert.equal(spec?.steps[0]?.resources, undefined);
   });
 
   it("leaves to the scheduler what resources leave out", () => {
-    const spec = workflowSpecFromJson({ name: "n", steps: [{ id: "a", tool: "af2", resources: {} }] });
-    assert.deepEqual(spec.steps[0]?.resources, create(ResourceSpecSchema));
+    const { spec } = arrived({ name: "n", steps: [{ id: "a", tool: "af2", resources: {} }] });
+    assert.deepEqual(spec?.steps[0]?.resources, create(ResourceSpecSchema));
   });
 
   it("maps every field of the messages", () => {
@@ -70,20 +81,6 @@ describe("workflowSpecFromJson", () => {
     assert.deepEqual(Object.keys(full).sort(), fieldsOf(WorkflowSpecSchema));
     assert.deepEqual(Object.keys(full.steps[1]!).sort(), fieldsOf(StepSchema));
     assert.deepEqual(Object.keys(full.steps[1]!.resources!).sort(), fieldsOf(ResourceSpecSchema));
-  });
-});
-
-describe("stepToJson", () => {
-  it("gives back every field of a submitted step", () => {
-    assert.deepEqual(workflowSpecFromJson(full).steps.map(stepToJson), full.steps);
-  });
-
-  it("shows absent dependencies and params as empty, and no resources where there are none", () => {
-    assert.deepEqual(stepToJson(create(StepSchema, { id: "a", tool: "af2" })), {
-      id: "a",
-      tool: "af2",
-      depends_on: [],
-      params: {},
-    });
+    assert.deepEqual(fieldsOf(SubmitWorkflowRequestSchema), ["idempotency_key", "spec"]);
   });
 });

@@ -1,21 +1,22 @@
 import assert from "node:assert/strict";
-import { create } from "@bufbuild/protobuf";
-import type { DescMessage } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import {
   ArtifactSchema,
   ErrorDetailSchema,
   JobState,
+  ResourceSpecSchema,
 } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import {
   DesignedSequenceSchema,
   ListWorkflowsResponseSchema,
+  StepSchema,
   StepStatusSchema,
-  WorkflowEventSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { stepStatusToJson } from "../../src/mapping/step-status.ts";
-import { workflowEventToJson } from "../../src/mapping/workflow-event.ts";
-import { workflowListToJson, workflowToJson } from "../../src/mapping/workflow.ts";
+import { stepStatusJson } from "../../src/mapping/step-status.ts";
+import { readWorkflowId, workflowJson, workflowListJson } from "../../src/mapping/workflow.ts";
+import { jsonOf, written } from "./written.ts";
 
 const status = create(StepStatusSchema, {
   stepId: "fold",
@@ -36,7 +37,7 @@ const status = create(StepStatusSchema, {
   sequences: [{ fasta: ">1\nMKV", globalScore: 0.8, seqRecovery: 0.5, sampleIndex: 4_294_967_295 }],
 });
 
-const statusJson =
+const statusText =
   '{"step_id":"fold","state":"FAILED","fraction":0.3,' +
   '"outputs":[{"uri":"r2://foldforge/artifacts/x.pdb","content_type":"chemical/x-pdb",' +
   `"size_bytes":9223372036854775809,"sha256":"${"ab".repeat(32)}","metrics":{"plddt":91.2}}],` +
@@ -53,31 +54,46 @@ const workflow = create(WorkflowSchema, {
   updatedAt: { seconds: 1767603602n },
 });
 
-const workflowJson =
+const workflowText =
   '{"id":"w1","name":"one","state":"RUNNING","steps":[{"id":"fold","tool":"af2","depends_on":[],"params":{}}],' +
-  `"labels":{"team":"alpha"},"step_statuses":[${statusJson}],` +
+  `"labels":{"team":"alpha"},"step_statuses":[${statusText}],` +
   '"created_at":"2026-01-05T09:00:00.000Z","updated_at":"2026-01-05T09:00:02.000Z"}';
 
 const fieldsOf = ({ fields }: DescMessage) => fields.map(({ name }) => name).sort();
 
-describe("stepStatusToJson", () => {
+const statusTextOf = (message: MessageInitShape<typeof StepStatusSchema>) =>
+  jsonOf(stepStatusJson, StepStatusSchema, message);
+const workflowTextOf = (message: MessageInitShape<typeof WorkflowSchema>) =>
+  jsonOf(workflowJson, WorkflowSchema, message);
+
+/** A number that is no state of the contract. */
+const unknownState: JobState = JSON.parse("9");
+
+describe("stepStatusJson", () => {
   it("writes every field, with 64-bit integers exact in the JSON text", () => {
-    const json = stepStatusToJson(status);
-    assert.equal(JSON.stringify(json), statusJson);
+    assert.equal(statusTextOf(status), statusText);
+    const json = JSON.parse(statusText);
     assert.deepEqual(Object.keys(json).sort(), fieldsOf(StepStatusSchema));
-    assert.deepEqual(Object.keys(json.outputs[0]!).sort(), fieldsOf(ArtifactSchema));
-    assert.deepEqual(Object.keys(json.sequences[0]!).sort(), fieldsOf(DesignedSequenceSchema));
-    assert.deepEqual(Object.keys(json.error!).sort(), fieldsOf(ErrorDetailSchema));
+    assert.deepEqual(Object.keys(json.outputs[0]).sort(), fieldsOf(ArtifactSchema));
+    assert.deepEqual(Object.keys(json.sequences[0]).sort(), fieldsOf(DesignedSequenceSchema));
+    assert.deepEqual(Object.keys(json.error).sort(), fieldsOf(ErrorDetailSchema));
   });
 
   it("leaves out an absent error and absent times", () => {
-    assert.deepEqual(stepStatusToJson(create(StepStatusSchema, { stepId: "a" })), {
-      step_id: "a",
-      state: "QUEUED",
-      fraction: 0,
-      outputs: [],
-      sequences: [],
-    });
+    assert.equal(
+      statusTextOf({ stepId: "a" }),
+      '{"step_id":"a","state":"QUEUED","fraction":0,"outputs":[],"sequences":[]}',
+    );
+  });
+
+  it("writes messages that say nothing as proto3 does", () => {
+    assert.equal(
+      statusTextOf({ outputs: [{}], sequences: [{}], error: {}, startedAt: {} }),
+      '{"step_id":"","state":"QUEUED","fraction":0,' +
+        '"outputs":[{"uri":"","content_type":"","size_bytes":0,"sha256":"","metrics":{}}],' +
+        '"sequences":[{"fasta":"","global_score":0,"seq_recovery":0,"sample_index":0}],' +
+        '"error":{"code":"","message":"","retryable":false},"started_at":"1970-01-01T00:00:00.000Z"}',
+    );
   });
 
   for (const [fraction, json] of [
@@ -87,93 +103,161 @@ describe("stepStatusToJson", () => {
     [-Infinity, 0],
     [1.0000001, 1],
     [Math.fround(0.7), 0.7],
+    [Math.fround(1e-45), 1.4013e-45],
   ] as const)
     it(`writes the fraction ${fraction} as ${json}`, () => {
-      assert.equal(stepStatusToJson(create(StepStatusSchema, { fraction })).fraction, json);
+      assert.equal(JSON.parse(statusTextOf({ fraction })).fraction, json);
     });
 
-  it("drops scores that are not finite", () => {
-    const sequence = { fasta: ">", globalScore: NaN, seqRecovery: Infinity };
-    assert.deepEqual(stepStatusToJson(create(StepStatusSchema, { sequences: [sequence] })).sequences, [
+  it("drops scores and metrics that are not finite, and keeps all others", () => {
+    const sequences = [
+      { fasta: ">", globalScore: NaN, seqRecovery: Infinity },
+      { fasta: ">", globalScore: -0, seqRecovery: 5e-324 },
+    ];
+    assert.deepEqual(JSON.parse(statusTextOf({ sequences })).sequences, [
       { fasta: ">", sample_index: 0 },
+      { fasta: ">", global_score: 0, seq_recovery: 5e-324, sample_index: 0 },
     ]);
+    const metrics = { plddt: 91.2, zero: -0, tiny: 5e-324, nan: NaN, up: Infinity, down: -Infinity };
+    assert.match(statusTextOf({ outputs: [{ metrics }] }), /"metrics":{"plddt":91.2,"tiny":5e-324,"zero":0}/);
   });
 
-  it("throws on a state that the contract does not know", () => {
-    const state: JobState = JSON.parse("9");
-    assert.throws(() => stepStatusToJson(create(StepStatusSchema, { state })), /unknown job state 9/);
+  it("keeps a metric whose name objects have by themselves", () => {
+    // A map with one entry, `__proto__`: 1.
+    const entry = Buffer.from("\x2a\x14\x0a\x09__proto__\x11\x00\x00\x00\x00\x00\x00\xf0\x3f", "latin1");
+    const bytes = Buffer.concat([Buffer.of(0x22, entry.length), entry]);
+    assert.match(
+      Buffer.concat(written(stepStatusJson, bytes).segments()).toString(),
+      /"metrics":{"__proto__":1}/,
+    );
+  });
+
+  it("writes a state that the contract does not know as UNKNOWN, and notes it", () => {
+    const bytes = toBinary(StepStatusSchema, create(StepStatusSchema, { stepId: "a", state: unknownState }));
+    const text = written(stepStatusJson, bytes);
+    assert.equal(JSON.parse(Buffer.concat(text.segments()).toString()).state, "UNKNOWN");
+    assert.deepEqual(text.unusable, [{ field: "state", workflowId: undefined }]);
+  });
+
+  it("leaves out times that RFC 3339 cannot write, and notes them", () => {
+    const startedAt = { seconds: 253_402_300_800n };
+    const finishedAt = { nanos: -1 };
+    const bytes = toBinary(StepStatusSchema, create(StepStatusSchema, { startedAt, finishedAt }));
+    const text = written(stepStatusJson, bytes);
+    assert.doesNotMatch(Buffer.concat(text.segments()).toString(), /_at/);
+    assert.deepEqual(
+      text.unusable.map(({ field }) => field),
+      ["started_at", "finished_at"],
+    );
   });
 });
 
-describe("workflowToJson", () => {
+describe("workflowJson", () => {
   it("flattens the spec into the workflow", () => {
-    const json = workflowToJson(workflow);
-    assert.equal(JSON.stringify(json), workflowJson);
+    assert.equal(workflowTextOf(workflow), workflowText);
     const flattened = fieldsOf(WorkflowSchema).filter((name) => name !== "spec");
-    assert.deepEqual(Object.keys(json).sort(), [...flattened, "labels", "name", "steps"].sort());
+    assert.deepEqual(
+      Object.keys(JSON.parse(workflowText)).sort(),
+      [...flattened, "labels", "name", "steps"].sort(),
+    );
   });
 
   it("shows a workflow without spec and times as an empty one from the epoch", () => {
-    assert.deepEqual(workflowToJson(create(WorkflowSchema, { id: "w" })), {
-      id: "w",
-      name: "",
-      state: "QUEUED",
-      steps: [],
-      labels: {},
-      step_statuses: [],
-      created_at: "1970-01-01T00:00:00.000Z",
-      updated_at: "1970-01-01T00:00:00.000Z",
-    });
-  });
-});
-
-describe("workflowListToJson", () => {
-  it("writes the workflows in their order, and the token", () => {
-    const page = create(ListWorkflowsResponseSchema, {
-      workflows: [workflow, create(WorkflowSchema, { id: "w2" })],
-      nextPageToken: "t",
-    });
-    const json = workflowListToJson(page);
-    assert.deepEqual(
-      json.workflows.map(({ id }) => id),
-      ["w1", "w2"],
-    );
-    assert.equal(json.next_page_token, "t");
-    assert.equal(workflowListToJson(create(ListWorkflowsResponseSchema)).next_page_token, "");
-  });
-});
-
-describe("workflowEventToJson", () => {
-  const at = { seconds: 1767603603n };
-  const tail = '"at":"2026-01-05T09:00:03.000Z"}';
-
-  it("names and writes the update of a step", () => {
-    const event = create(WorkflowEventSchema, {
-      workflowId: "w1",
-      event: { case: "stepUpdate", value: status },
-      at,
-      eventId: 7n,
-    });
-    const named = workflowEventToJson(event);
-    assert.equal(named?.name, "step_update");
-    assert.equal(JSON.stringify(named.data), `{"workflow_id":"w1","step_update":${statusJson},${tail}`);
-  });
-
-  it("names and writes the update of a workflow", () => {
-    const event = create(WorkflowEventSchema, {
-      workflowId: "w1",
-      event: { case: "workflowUpdate", value: workflow },
-      at,
-    });
-    const named = workflowEventToJson(event);
-    assert.equal(named?.name, "workflow_update");
-    assert.equal(JSON.stringify(named.data), `{"workflow_id":"w1","workflow_update":${workflowJson},${tail}`);
-  });
-
-  it("passes over an event of a kind that it does not know", () => {
     assert.equal(
-      workflowEventToJson(create(WorkflowEventSchema, { workflowId: "w1", eventId: 3n })),
-      undefined,
+      workflowTextOf({ id: "w" }),
+      '{"id":"w","name":"","state":"QUEUED","steps":[],"labels":{},"step_statuses":[],' +
+        '"created_at":"1970-01-01T00:00:00.000Z","updated_at":"1970-01-01T00:00:00.000Z"}',
     );
+  });
+
+  it("writes every field of a step, and its dependencies and params in their order", () => {
+    const resources = {
+      gpuType: "a100",
+      gpuCount: 4_294_967_295,
+      cpuCores: 8,
+      memoryMb: 65_536,
+      timeoutSeconds: 1,
+    };
+    const steps = [
+      { id: "b", tool: "af2", dependsOn: ["c", "a"], params: { z: [1, null], a: { y: true } }, resources },
+      { id: "c", tool: "boltz", resources: {} },
+    ];
+    const text = workflowTextOf({ spec: { steps } });
+    assert.ok(
+      text.includes(
+        '"steps":[{"id":"b","tool":"af2","depends_on":["c","a"],"params":{"a":{"y":true},"z":[1,null]},' +
+          '"resources":{"gpu_type":"a100","gpu_count":4294967295,"cpu_cores":8,"memory_mb":65536,"timeout_seconds":1}},' +
+          '{"id":"c","tool":"boltz","depends_on":[],"params":{},' +
+          '"resources":{"gpu_type":"","gpu_count":0,"cpu_cores":0,"memory_mb":0,"timeout_seconds":0}}]',
+      ),
+      text,
+    );
+    const [step] = JSON.parse(text).steps;
+    assert.deepEqual(Object.keys(step).sort(), fieldsOf(StepSchema));
+    assert.deepEqual(Object.keys(step.resources).sort(), fieldsOf(ResourceSpecSchema));
+  });
+
+  it("writes labels in the order of their names", () => {
+    const labels = { b: "1", "10": "2", "9": "3", a: "", é: "\u2028" };
+    assert.match(
+      workflowTextOf({ spec: { labels } }),
+      /"labels":{"10":"2","9":"3","a":"","b":"1","é":"\\u2028"}/,
+    );
+  });
+
+  it("takes a spec that comes in two parts for one", () => {
+    const part = (spec: MessageInitShape<typeof WorkflowSchema>["spec"]) =>
+      toBinary(WorkflowSchema, create(WorkflowSchema, { spec }));
+    const bytes = Buffer.concat([
+      part({ name: "a", steps: [{ id: "a" }], labels: { k: "1" } }),
+      part({ name: "b", steps: [{ id: "b" }], labels: { k: "2" } }),
+    ]);
+    const { name, steps, labels } = JSON.parse(
+      Buffer.concat(written(workflowJson, bytes).segments()).toString(),
+    );
+    assert.deepEqual(
+      [name, steps.map(({ id }: { id: string }) => id), labels],
+      ["b", ["a", "b"], { k: "2" }],
+    );
+  });
+});
+
+describe("workflowListJson", () => {
+  it("writes the workflows in their order, and the token", () => {
+    const workflows = [workflow, create(WorkflowSchema, { id: "w2" })];
+    const text = jsonOf(workflowListJson, ListWorkflowsResponseSchema, { workflows, nextPageToken: "t" });
+    assert.equal(
+      text,
+      `{"workflows":[${workflowText},${workflowTextOf({ id: "w2" })}],"next_page_token":"t"}`,
+    );
+    assert.equal(
+      jsonOf(workflowListJson, ListWorkflowsResponseSchema, {}),
+      '{"workflows":[],"next_page_token":""}',
+    );
+  });
+
+  it("notes of which workflow a value is that it cannot tell", () => {
+    const page = create(ListWorkflowsResponseSchema, {
+      workflows: [
+        { id: "w1" },
+        { id: "w2", state: unknownState, stepStatuses: [{ state: unknownState }] },
+        { id: "w3", updatedAt: { nanos: -1 } },
+      ],
+    });
+    assert.deepEqual(written(workflowListJson, toBinary(ListWorkflowsResponseSchema, page)).unusable, [
+      { field: "state", workflowId: "w2" },
+      { field: "state", workflowId: "w2" },
+      { field: "updated_at", workflowId: "w3" },
+    ]);
+  });
+});
+
+describe("readWorkflowId", () => {
+  it("reads the id, wherever in the message it is; an absent one is empty", () => {
+    const bytes = toBinary(WorkflowSchema, workflow);
+    assert.equal(readWorkflowId(bytes), "w1");
+    const id = toBinary(WorkflowSchema, create(WorkflowSchema, { id: "last" }));
+    assert.equal(readWorkflowId(Buffer.concat([bytes, id])), "last");
+    assert.equal(readWorkflowId(new Uint8Array()), "");
   });
 });
