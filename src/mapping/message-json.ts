@@ -221,6 +221,7 @@ function mapWriter(field: DescField & { fieldKind: "map" }): JsonField["write"] 
       else if (!isOfDoubles && tag === tagOf(2, WireType.LengthDelimited)) value = reader.string();
       else reader.skipValue(tag, end);
     }
+    reader.endAt(end);
     return [key, value];
   }
 

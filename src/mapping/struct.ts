@@ -4,8 +4,16 @@ import type { JsonText } from "./json-text.ts";
 import { tagOf } from "./wire.ts";
 import type { WireReader } from "./wire.ts";
 
-/** The fields of `google.protobuf.Value` (google/protobuf/struct.proto). */
-const kind = { null: 1, number: 2, string: 3, bool: 4, struct: 5, list: 6 } as const;
+/** The tags of the fields of `google.protobuf.Value`, one of which says what it is (google/protobuf/struct.proto). */
+const kind = {
+  null: tagOf(1, WireType.Varint),
+  number: tagOf(2, WireType.Bit64),
+  string: tagOf(3, WireType.LengthDelimited),
+  bool: tagOf(4, WireType.Varint),
+  struct: tagOf(5, WireType.LengthDelimited),
+  list: tagOf(6, WireType.LengthDelimited),
+};
+const kinds: ReadonlySet<number> = new Set(Object.values(kind));
 
 /** The one field of `Struct` and of `ListValue`, and those of an entry of a map. */
 const entries = 1;
@@ -92,8 +100,10 @@ function writeValue(reader: WireReader, end: number, out: JsonText, depth: numbe
   let start = end;
   while (reader.pos < end) {
     const tag = reader.uint32();
-    found = tag >>> 3;
-    start = reader.pos;
+    if (kinds.has(tag)) {
+      found = tag;
+      start = reader.pos;
+    }
     reader.skipValue(tag, end);
   }
   reader.pos = start;
@@ -161,12 +171,12 @@ function addStruct(writer: BinaryWriter, object: JsonObject): void {
 }
 
 function addValue(writer: BinaryWriter, json: JsonValue): void {
-  if (json === null) writer.tag(kind.null, WireType.Varint).int32(0);
-  else if (typeof json === "number") writer.tag(kind.number, WireType.Bit64).double(json);
-  else if (typeof json === "string") writer.tag(kind.string, WireType.LengthDelimited).string(json);
-  else if (typeof json === "boolean") writer.tag(kind.bool, WireType.Varint).bool(json);
+  if (json === null) writer.uint32(kind.null).int32(0);
+  else if (typeof json === "number") writer.uint32(kind.number).double(json);
+  else if (typeof json === "string") writer.uint32(kind.string).string(json);
+  else if (typeof json === "boolean") writer.uint32(kind.bool).bool(json);
   else if (Array.isArray(json)) {
-    writer.tag(kind.list, WireType.LengthDelimited).fork();
+    writer.uint32(kind.list).fork();
     for (const item of json) {
       writer.tag(entries, WireType.LengthDelimited).fork();
       addValue(writer, item);
@@ -174,7 +184,7 @@ function addValue(writer: BinaryWriter, json: JsonValue): void {
     }
     writer.join();
   } else {
-    writer.tag(kind.struct, WireType.LengthDelimited).fork();
+    writer.uint32(kind.struct).fork();
     addStruct(writer, json);
     writer.join();
   }

@@ -28,5 +28,6 @@ export function readTime(reader: WireReader, end: number): string | undefined {
     else if (tag === tagOf(2, WireType.Varint)) nanos = reader.int32();
     else reader.skipValue(tag, end);
   }
+  reader.endAt(end);
   return timeToJson({ seconds, nanos });
 }

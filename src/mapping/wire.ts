@@ -36,13 +36,18 @@ export class WireReader extends BinaryReader {
     return end;
   }
 
+  /** Says that all of a message is read that ends at `end`. Throws where its last value went beyond that. */
+  endAt(end: number): void {
+    if (this.pos > end) throw new RangeError("a field is longer than its message");
+  }
+
   /** Passes over the value that follows `tag`, without looking into it. */
   skipValue(tag: number, limit: number): void {
     const wireType = wireTypes[tag & 7];
     if (wireType === undefined) throw new RangeError(`the tag ${tag} has no wire type`);
     if (wireType === WireType.LengthDelimited) this.pos = this.nestedEnd(limit);
     else this.skip(wireType, tag >>> 3);
-    if (this.pos > limit) throw new RangeError("a field is longer than its message");
+    this.endAt(limit);
   }
 }
 
