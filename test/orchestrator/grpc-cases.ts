@@ -1,6 +1,9 @@
-import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { gzipSync } from "node:zlib";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
 import { grpcMessage } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
+import { readMaxBytes } from "./transports.ts";
 
 /** What the stock transport does otherwise, and why ours does not do so. */
 interface StockDifference {
@@ -40,6 +43,27 @@ function answer(trailers: Record<string, string>, ...messages: Uint8Array[]): (p
 /** An answer that is one header block. */
 function trailersOnly(trailers: Record<string, string>, status = "200", contentType = "application/grpc") {
   return (peer: Peer) => peer.header({ ":status": status, "content-type": contentType, ...trailers }, "ends");
+}
+
+/** A length-prefixed message with these flags. */
+function frame(flags: number, message: Uint8Array): Uint8Array {
+  const bytes = frameOf(message);
+  bytes[0] = flags;
+  return bytes;
+}
+
+/** The same, compressed. */
+function gzipped(message: Uint8Array): Uint8Array {
+  return frame(1, gzipSync(message));
+}
+
+/** The message of the id `w1`, with a field behind it that nobody knows; as long as this. */
+function padded(length: number): Uint8Array {
+  const head = new BinaryWriter().tag(1, WireType.LengthDelimited).string("w1").finish();
+  const pad = (size: number) =>
+    new BinaryWriter().tag(1000, WireType.LengthDelimited).bytes(Buffer.alloc(size)).finish();
+  const prefixBytes = pad(length).length - length;
+  return Buffer.concat([head, pad(length - head.length - prefixBytes)]);
 }
 
 const messages: readonly CallCase[] = [
@@ -98,8 +122,14 @@ const messages: readonly CallCase[] = [
     },
   },
   {
-    what: "a compressed message",
+    what: "a compressed message, where no header says how",
     serve: answer(ok, grpcMessage("w1", { flags: 1 })),
+    unary: "Internal",
+    stream: "Internal",
+  },
+  {
+    what: "a message compressed with gzip, where no header says so",
+    serve: answer(ok, gzipped(Buffer.from("\x0a\x02w1"))),
     unary: "Internal",
     stream: "Internal",
   },
@@ -108,6 +138,81 @@ const messages: readonly CallCase[] = [
     serve: answer(ok, grpcMessage("w1"), grpcMessage("w2", { length: 0xffffffff })),
     unary: "ResourceExhausted",
     stream: "w1 ResourceExhausted",
+  },
+];
+
+/** A whole answer whose header says that messages may be compressed with gzip. */
+function gzipAnswer(...messages: Uint8Array[]): (peer: Peer) => void {
+  return (peer) => {
+    begin(peer, { "grpc-encoding": "gzip" });
+    for (const message of messages) peer.data(message);
+    peer.header(ok, "ends");
+  };
+}
+
+/** The stock transport is told to accept nothing compressed. */
+const noGzip: StockDifference = {
+  unary: "Internal",
+  stream: "Internal",
+  because: "a server may compress whatever it was told, and gzip is what every one of them has",
+};
+
+const compressed: readonly CallCase[] = [
+  {
+    what: "a message",
+    serve: gzipAnswer(gzipped(Buffer.from("\x0a\x02w1"))),
+    unary: "w1 OK",
+    stream: "w1 OK",
+    stock: noGzip,
+  },
+  {
+    what: "an empty message",
+    serve: gzipAnswer(gzipped(Buffer.alloc(0))),
+    unary: "- OK",
+    stream: "- OK",
+    stock: noGzip,
+  },
+  {
+    what: "one message of several, the others as they are",
+    serve: gzipAnswer(grpcMessage("w1"), gzipped(Buffer.from("\x0a\x02w2")), grpcMessage("w3")),
+    unary: "Unimplemented",
+    stream: "w1 w2 w3 OK",
+    stock: noGzip,
+  },
+  {
+    what: "no message, though it was said",
+    serve: gzipAnswer(grpcMessage("w1")),
+    unary: "w1 OK",
+    stream: "w1 OK",
+    stock: noGzip,
+  },
+  {
+    what: "what is no gzip",
+    serve: gzipAnswer(grpcMessage("w1"), grpcMessage("w2", { flags: 1 })),
+    unary: "Unimplemented",
+    stream: "w1 Internal",
+    stock: noGzip,
+  },
+  {
+    what: "half of a gzip stream",
+    serve: gzipAnswer(frame(1, gzipSync("\x0a\x02w1").subarray(0, 15))),
+    unary: "Internal",
+    stream: "Internal",
+    stock: noGzip,
+  },
+  {
+    what: "a message of exactly the limit",
+    serve: gzipAnswer(gzipped(padded(readMaxBytes))),
+    unary: "w1 OK",
+    stream: "w1 OK",
+    stock: noGzip,
+  },
+  {
+    what: "a message that is over the limit once it is decompressed",
+    serve: gzipAnswer(gzipped(padded(readMaxBytes + 1))),
+    unary: "ResourceExhausted",
+    stream: "ResourceExhausted",
+    stock: noGzip,
   },
 ];
 
@@ -186,11 +291,18 @@ const statuses: readonly CallCase[] = [
     unary: "Internal",
     stream: "w1 Internal",
   },
-  ...["99", "-1", "00", "abc", "NotFound", ""].map((status): CallCase => ({
+  ...["99", "-1", "00", "0x5", "abc", "NotFound", ""].map((status): CallCase => ({
     what: `the status ${JSON.stringify(status)}`,
     serve: answer({ "grpc-status": status }),
     unary: "Internal",
     stream: "Internal",
+  })),
+  ...["5.0", "5e0"].map((status): CallCase => ({
+    what: `the status ${JSON.stringify(status)}`,
+    serve: answer({ "grpc-status": status }),
+    unary: "Internal",
+    stream: "Internal",
+    stock: { unary: "NotFound", stream: "NotFound", because: "a status is a decimal number without more" },
   })),
 ];
 
@@ -294,9 +406,9 @@ const notGrpc: readonly CallCase[] = [
     },
   },
   {
-    what: "an encoding that was not offered",
+    what: "an encoding that is not known here",
     serve(peer) {
-      begin(peer, { "grpc-encoding": "gzip" });
+      begin(peer, { "grpc-encoding": "snappy" });
       peer.data(grpcMessage("w1"));
       peer.header(ok, "ends");
     },
@@ -477,6 +589,7 @@ const losses: readonly CallCase[] = [
 /** What a server may answer, right or wrong, by what it is about. */
 export const callCases = {
   messages,
+  "what may be compressed with gzip": compressed,
   "a status": [...statuses, ...details],
   "what is no gRPC": notGrpc,
   "a loss": losses,

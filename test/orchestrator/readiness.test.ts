@@ -47,7 +47,13 @@ describe("createReadinessProbe", () => {
     assert.equal(metadata.get("ff-principal"), null);
   });
 
-  for (const code of [Code.Unavailable, Code.Internal, Code.Unimplemented, Code.Unauthenticated])
+  for (const code of [
+    Code.Unavailable,
+    Code.Internal,
+    Code.Unimplemented,
+    Code.Unauthenticated,
+    Code.ResourceExhausted,
+  ])
     it(`is not ready when the orchestrator says ${Code[code]}, and logs why`, async () => {
       upstream().rpcs.listWorkflows = () => {
         throw new ConnectError("no database", code);
@@ -59,6 +65,13 @@ describe("createReadinessProbe", () => {
         [["warn", "readiness.lost", code]],
       );
     });
+
+  it("is ready when the newest workflow is larger than a probe reads", async () => {
+    upstream().rpcs.listWorkflows = () => ({ workflows: [{ id: "x".repeat(70_000) }] });
+    const { probe, logged } = startProbe();
+    assert.equal(await probe(), true);
+    assert.deepEqual(logged(), []);
+  });
 
   it("is not ready when the orchestrator does not answer in time", async () => {
     upstream().rpcs.listWorkflows = async (_request, { signal }) => {
