@@ -64,7 +64,10 @@ function receive(
     function take() {
       try {
         for (let next = frames.take(); next !== undefined; next = frames.take()) {
-          if (envelope !== undefined) throw wrongNumber("more than one message");
+          if (envelope !== undefined) {
+            next.lease?.resize(0);
+            throw wrongNumber("more than one message");
+          }
           envelope = next;
         }
       } catch (error) {
