@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { TaskQueue } from "../src/task-queue.ts";
+
+/** Keeps the event loop busy for so long. */
+function work(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
+
+/** Notes every turn of the event loop until it is disposed of. */
+function watchTurns(note: () => void): Disposable {
+  let next: NodeJS.Immediate;
+  const turn = () => {
+    note();
+    next = setImmediate(turn);
+  };
+  next = setImmediate(turn);
+  return { [Symbol.dispose]: () => clearImmediate(next) };
+}
+
+describe("TaskQueue", () => {
+  it("lets others run between the steps of a task that takes long", async () => {
+    const tasks = new TaskQueue();
+    const order: string[] = [];
+    function* steps() {
+      for (let step = 0; step < 5; step += 1) {
+        work(10);
+        order.push("step");
+        yield;
+      }
+    }
+    using _turns = watchTurns(() => order.push("turn"));
+    await tasks.run(steps());
+    assert.equal(order.filter((what) => what === "step").length, 5);
+    assert.ok(!order.join(" ").includes("step step"), order.join(" "));
+  });
+
+  it("does many short steps in one turn", async () => {
+    const tasks = new TaskQueue();
+    let turns = 0;
+    let steps = 0;
+    function* countSteps() {
+      for (; steps < 1000; steps += 1) yield;
+    }
+    using _turns = watchTurns(() => (turns += 1));
+    await tasks.run(countSteps());
+    assert.equal(steps, 1000);
+    assert.ok(turns < 100, `${turns} turns`);
+  });
+
+  it("begins no task in the turn that asks for it", async () => {
+    const tasks = new TaskQueue();
+    const begun: string[] = [];
+    function* steps() {
+      begun.push("run");
+      yield;
+    }
+    const all = [tasks.run(steps()), tasks.runOnce(() => begun.push("runOnce"))];
+    await Promise.resolve();
+    assert.deepEqual(begun, []);
+    await Promise.all(all);
+    assert.deepEqual(begun, ["run", "runOnce"]);
+  });
+
+  it("runs one task at a time, in the order of asking, and has others run between them", async () => {
+    const tasks = new TaskQueue();
+    const order: string[] = [];
+    function* steps(name: string) {
+      for (let step = 0; step < 3; step += 1) {
+        order.push(name);
+        yield;
+      }
+    }
+    using _turns = watchTurns(() => order.push("-"));
+    await Promise.all([
+      tasks.run(steps("a")),
+      tasks.runOnce(() => order.push("b")),
+      tasks.run(steps("c")),
+      tasks.runOnce(() => order.push("d")),
+    ]);
+    assert.equal(order.filter((what) => what !== "-").join(""), "aaabcccd");
+    assert.match(order.join(""), /a-+b-+c.*c-+d/);
+  });
+
+  it("resolves to what the one step of a task returns", async () => {
+    assert.equal(await new TaskQueue().runOnce(() => 7), 7);
+  });
+
+  it("rejects with what a task throws, and goes on with the next", async () => {
+    const tasks = new TaskQueue();
+    const failure = new RangeError("no message");
+    const done: string[] = [];
+    function* failing() {
+      yield;
+      throw failure;
+    }
+    function* steps() {
+      done.push("run");
+      yield;
+    }
+    const failed = [
+      assert.rejects(tasks.run(failing()), failure),
+      assert.rejects(
+        tasks.runOnce(() => {
+          throw failure;
+        }),
+        failure,
+      ),
+    ];
+    const others = [tasks.run(steps()), tasks.runOnce(() => done.push("runOnce"))];
+    await Promise.all([...failed, ...others]);
+    assert.deepEqual(done, ["run", "runOnce"]);
+  });
+});
