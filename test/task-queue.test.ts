@@ -7,15 +7,16 @@ function work(ms: number): void {
   while (performance.now() < end);
 }
 
-/** Notes every turn of the event loop until it is disposed of. */
-function watchTurns(note: () => void): Disposable {
+/** Notes every turn of the event loop until `act` is done. */
+async function watchTurns(note: () => void, act: () => Promise<unknown>): Promise<void> {
   let next: NodeJS.Immediate;
   const turn = () => {
     note();
     next = setImmediate(turn);
   };
   next = setImmediate(turn);
-  return { [Symbol.dispose]: () => clearImmediate(next) };
+  await act();
+  clearImmediate(next);
 }
 
 describe("TaskQueue", () => {
@@ -29,8 +30,10 @@ describe("TaskQueue", () => {
         yield;
       }
     }
-    using _turns = watchTurns(() => order.push("turn"));
-    await tasks.run(steps());
+    await watchTurns(
+      () => order.push("turn"),
+      () => tasks.run(steps()),
+    );
     assert.equal(order.filter((what) => what === "step").length, 5);
     assert.ok(!order.join(" ").includes("step step"), order.join(" "));
   });
@@ -42,8 +45,10 @@ describe("TaskQueue", () => {
     function* countSteps() {
       for (; steps < 1000; steps += 1) yield;
     }
-    using _turns = watchTurns(() => (turns += 1));
-    await tasks.run(countSteps());
+    await watchTurns(
+      () => (turns += 1),
+      () => tasks.run(countSteps()),
+    );
     assert.equal(steps, 1000);
     assert.ok(turns < 100, `${turns} turns`);
   });
@@ -71,13 +76,16 @@ describe("TaskQueue", () => {
         yield;
       }
     }
-    using _turns = watchTurns(() => order.push("-"));
-    await Promise.all([
-      tasks.run(steps("a")),
-      tasks.runOnce(() => order.push("b")),
-      tasks.run(steps("c")),
-      tasks.runOnce(() => order.push("d")),
-    ]);
+    await watchTurns(
+      () => order.push("-"),
+      () =>
+        Promise.all([
+          tasks.run(steps("a")),
+          tasks.runOnce(() => order.push("b")),
+          tasks.run(steps("c")),
+          tasks.runOnce(() => order.push("d")),
+        ]),
+    );
     assert.equal(order.filter((what) => what !== "-").join(""), "aaabcccd");
     assert.match(order.join(""), /a-+b-+c.*c-+d/);
   });

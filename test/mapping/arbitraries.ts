@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue, MessageInitShape } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import type { Arbitrary } from "fast-check";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import type {
   ListWorkflowsResponseSchema,
   RankDesignsResponseSchema,
@@ -54,7 +55,12 @@ const uint64 = fc.oneof(
 );
 
 /** Mostly one that the contract knows. */
-const state = fc.oneof({ weight: 8, arbitrary: fc.nat(5) }, fc.constantFrom(6, -1, 2 ** 31 - 1, -(2 ** 31)));
+const unknownStates: JobState[] = JSON.parse("[6, -1, 2147483647, -2147483648]");
+const knownStates = Object.values(JobState).filter((state) => typeof state !== "string");
+const state = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom(...knownStates) },
+  fc.constantFrom(...unknownStates),
+);
 
 const time = fc.record({
   seconds: fc.oneof(

@@ -8,7 +8,7 @@ import { stringOf } from "./written.ts";
 /** Every code point below U+0100, and those around the line breaks beyond. */
 const characters = [
   ...Array.from({ length: 0x100 }, (_, code) => String.fromCharCode(code)),
-  ..."\u2027\u2028\u2029\u202a\u00e2\u3028\ufeff\ufffd\u{10ffff}",
+  ...["\u2027", "\u2028", "\u2029", "\u202a", "\u3028", "\ufeff", "\ufffd", "\u{10ffff}"],
 ];
 
 /** What is written of a text in UTF-8, which may be anywhere in a larger buffer. */

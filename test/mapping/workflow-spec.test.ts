@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { create, fromBinary } from "@bufbuild/protobuf";
+import fc from "fast-check";
 import { ResourceSpecSchema } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import {
   StepSchema,
@@ -9,6 +10,7 @@ import {
 import type { Schema } from "../../src/contract.ts";
 import { submissionFromJson } from "../../src/mapping/workflow-spec.ts";
 import { submissionToMessage } from "../support/reference-mapping.ts";
+import { struct, text } from "./arbitraries.ts";
 
 /** Every field of a submission, each with a value that is not its default. */
 const full: Schema["WorkflowSpec"] = {
@@ -31,6 +33,36 @@ const full: Schema["WorkflowSpec"] = {
     },
   ],
 };
+
+const uint32 = fc.nat(2 ** 32 - 1);
+const submission = fc.record(
+  {
+    name: text,
+    labels: fc.dictionary(text, text),
+    steps: fc.array(
+      fc.record(
+        {
+          id: text,
+          tool: fc.constantFrom("af2", "boltz", "proteinmpnn", "rfdiffusion"),
+          depends_on: fc.array(text),
+          params: struct,
+          resources: fc.record(
+            {
+              gpu_type: text,
+              gpu_count: uint32,
+              cpu_cores: uint32,
+              memory_mb: uint32,
+              timeout_seconds: uint32,
+            },
+            { requiredKeys: [] },
+          ),
+        },
+        { requiredKeys: ["id", "tool"] },
+      ),
+    ),
+  },
+  { requiredKeys: ["name", "steps"] },
+);
 
 /** What arrives at the orchestrator. */
 function arrived(spec: Schema["WorkflowSpec"], idempotencyKey = "") {
@@ -61,13 +93,20 @@ describe("submissionFromJson", () => {
 
   it("makes the same message as the reference", () => {
     assert.deepEqual(arrived(full, "k"), submissionToMessage(full, "k"));
+    fc.assert(
+      fc.property(submission, text, (spec, key) => {
+        // -0 is 0 in JSON, where submissions come from.
+        const parsed: Schema["WorkflowSpec"] = JSON.parse(JSON.stringify(spec));
+        assert.deepEqual(arrived(parsed, key), submissionToMessage(parsed, key));
+      }),
+    );
   });
 
   it("leaves out what a submission leaves out", () => {
     const { spec } = arrived({ name: "n", steps: [{ id: "a", tool: "af2" }] });
     assert.deepEqual(spec, create(WorkflowSpecSchema, { name: "n", steps: [{ id: "a", tool: "af2" }] }));
-    assert.equal(spec?.steps[0]?.params, undefined);
-    assert.equal(spec?.steps[0]?.resources, undefined);
+    assert.equal(spec.steps[0]?.params, undefined);
+    assert.equal(spec.steps[0]?.resources, undefined);
   });
 
   it("leaves to the scheduler what resources leave out", () => {

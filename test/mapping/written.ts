@@ -15,7 +15,8 @@ export function written(json: Pick<MessageJson, "write">, bytes: Uint8Array): Js
 export function writtenInSteps(json: MessageJson, bytes: Uint8Array): { text: JsonText; steps: number } {
   const text = new JsonText();
   let steps = 1;
-  for (const _step of json.writeInSteps(new WireReader(bytes), bytes.length, text)) steps += 1;
+  const rest = json.writeInSteps(new WireReader(bytes), bytes.length, text);
+  while (rest.next().done !== true) steps += 1;
   return { text, steps };
 }
 

@@ -10,7 +10,10 @@ const texts = ["", "a", "a longer message", "", "b"];
 const bytes = Buffer.concat(texts.map((text) => frameOf(Buffer.from(text))));
 
 /** A reader, and what it has told: "pause", "resume" and the words of errors. */
-function createReader({ maxBytes = 100, memory = unboundedMemory as MessageMemory } = {}) {
+function createReader({
+  maxBytes = 100,
+  memory = unboundedMemory,
+}: { maxBytes?: number; memory?: MessageMemory } = {}) {
   const told: string[] = [];
   const reader = new FrameReader({
     maxBytes,

@@ -11,6 +11,7 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { unboundedMemory } from "../../src/orchestrator/message-memory.ts";
 import type { Ending } from "../../src/sse/ending.ts";
+import type { StreamedEvent } from "../../src/sse/event-stream.ts";
 import { createEventUpstream } from "../../src/sse/event-upstream.ts";
 import type { EventUpstream } from "../../src/sse/event-upstream.ts";
 import { orSilence } from "../../src/sse/or-silence.ts";
@@ -151,6 +152,25 @@ describe("createEventUpstream", () => {
         return true;
       },
     );
+  });
+
+  it("disposes of each event when its taker is done with it, or fails", async () => {
+    upstream().rpcs.streamWorkflowEvents = () =>
+      Readable.from([stored(1n, JobState.RUNNING, 1), stored(2n, JobState.RUNNING, 2)]);
+    const messages: StreamedEvent["message"][] = [];
+    const read = events().read(
+      0n,
+      undefined,
+      () => false,
+      ({ eventId, message }) => {
+        messages.push(message);
+        assert.ok(message.bytes.length > 0);
+        return eventId === 1n ? Promise.resolve(true) : Promise.reject(new Error("no more"));
+      },
+    );
+    await assert.rejects(read, /no more/);
+    assert.equal(messages.length, 2);
+    for (const message of messages) assert.throws(() => message.bytes, /disposed/);
   });
 
   it("rejects with what its taker throws, and ends the server's side", async () => {

@@ -34,7 +34,7 @@ describe("eventFrame", () => {
         frame.toString() +
         heartbeatFrame +
         heartbeatFrame +
-        eventFrame({ name: "f", data: pieces("2") }),
+        eventFrame({ name: "f", data: pieces("2") }).toString(),
     );
     assert.deepEqual(events, [
       { id: "7", event: "e", data: '{"text":"é🧬\u2028"}' },

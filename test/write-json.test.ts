@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { JobState } from "../generated/proto/foldforge/common/v1/common_pb.js";
+import { WorkflowSchema } from "../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { workflowJson } from "../src/mapping/workflow.ts";
+import { TaskQueue } from "../src/task-queue.ts";
+import { createLogger } from "../src/telemetry/logger.ts";
+import { createWriteJson } from "../src/write-json.ts";
+import { stringOf, written } from "./mapping/written.ts";
+
+/** A state that the contract does not know. */
+const unknownState: JobState = JSON.parse("9");
+
+function encoded(workflow: MessageInitShape<typeof WorkflowSchema>): Uint8Array {
+  return toBinary(WorkflowSchema, create(WorkflowSchema, workflow));
+}
+
+/** A task queue that counts. */
+class CountedTasks extends TaskQueue {
+  count = 0;
+
+  override run(steps: Iterator<void, void>): Promise<void> {
+    this.count += 1;
+    return super.run(steps);
+  }
+}
+
+describe("createWriteJson", () => {
+  function start() {
+    const lines: string[] = [];
+    const logger = createLogger({ write: (line) => void lines.push(line) });
+    const tasks = new CountedTasks();
+    return {
+      tasks,
+      writeJson: createWriteJson(tasks, logger),
+      logged: () => lines.map((line) => JSON.parse(line)),
+    };
+  }
+
+  for (const [what, bytes, count] of [
+    ["a small message at once", encoded({ id: "w1" }), 0],
+    ["a large one as a task", encoded({ id: "x".repeat(70_000) }), 1],
+  ] as const)
+    it(`writes ${what}`, async () => {
+      const { tasks, writeJson } = start();
+      assert.equal(stringOf(await writeJson(workflowJson, bytes)), stringOf(written(workflowJson, bytes)));
+      assert.equal(tasks.count, count);
+    });
+
+  it("rejects for what is no message, small or large", async () => {
+    const { writeJson } = start();
+    for (const bytes of [encoded({ id: "w1" }), encoded({ id: "x".repeat(70_000) })])
+      await assert.rejects(writeJson(workflowJson, bytes.subarray(0, -1)), RangeError);
+  });
+
+  it("warns of values that JSON cannot tell, with their workflow, once a minute", async () => {
+    const { writeJson, logged } = start();
+    await writeJson(workflowJson, encoded({ id: "w1", state: JobState.RUNNING }));
+    assert.deepEqual(logged(), []);
+    await writeJson(workflowJson, encoded({ id: "w2", state: unknownState, createdAt: { nanos: -1 } }));
+    await writeJson(workflowJson, encoded({ id: "w3", state: unknownState }));
+    assert.deepEqual(
+      logged().map(({ level, event, field, workflow_id, omitted }) => [
+        level,
+        event,
+        field,
+        workflow_id,
+        omitted,
+      ]),
+      [["warn", "response.corrected", "state", "w2", 0]],
+    );
+  });
+});
