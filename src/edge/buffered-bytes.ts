@@ -15,6 +15,8 @@ interface Backlog {
   left: number;
   received: number;
   movedAt: number;
+  /** Forgets the connection once it is closed, with all that it holds. */
+  readonly onClose: () => void;
 }
 
 interface BufferedBytesOptions {
@@ -117,6 +119,7 @@ export class BufferedBytes {
     const backlog = this.#backlogs.get(socket);
     if (backlog === undefined) return;
     this.#backlogs.delete(socket);
+    socket.off("close", backlog.onClose);
     this.memory.use(-backlog.bytes);
   }
 
@@ -145,8 +148,10 @@ export class BufferedBytes {
         left,
         received,
         movedAt: now,
+        onClose: () => this.#forget(socket),
       };
       this.#backlogs.set(socket, backlog);
+      socket.once("close", backlog.onClose);
       this.memory.use(bytes);
       return backlog;
     }

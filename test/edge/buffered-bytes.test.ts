@@ -98,16 +98,38 @@ describe("BufferedBytes", function () {
     assert.deepEqual([buffered.memory.used, cuts.count, socket.destroyed], [0, 0, false]);
   });
 
-  it("counts nothing of a connection that is idle, or that is gone", async () => {
+  it("counts nothing of a connection that is idle", async () => {
     const { buffered } = start(Infinity);
-    const idle = await server().open();
-    buffered.note(idle.socket);
-    const gone = await openWithBacklog();
-    buffered.note(gone.socket);
-    assert.equal(buffered.memory.used, backlog.length);
-    gone.socket.destroy();
-    buffered.check([idle.socket]);
+    const { socket } = await server().open();
+    buffered.note(socket);
+    buffered.check([socket]);
     assert.equal(buffered.memory.used, 0);
+  });
+
+  it("has room again as soon as a connection is closed", async () => {
+    const { buffered, cuts } = start(backlog.length);
+    const { socket, client } = await openWithBacklog();
+    buffered.note(socket);
+    const waiting = buffered.memory.acquire(1);
+    client.destroy();
+    await waiting;
+    assert.equal(socket.destroyed, true);
+    assert.deepEqual([buffered.memory.used, cuts.count], [1, 0]);
+  });
+
+  it("leaves no listeners on connections whose clients have read all", async () => {
+    const { buffered } = start(Infinity);
+    const { socket, client } = await server().open();
+    client.resume();
+    const before = socket.listenerCount("close");
+    for (let round = 0; round < 3; round += 1) {
+      socket.write(backlog);
+      buffered.note(socket);
+      assert.equal(socket.listenerCount("close"), before + 1);
+      await until(() => socket.writableLength === 0);
+      buffered.check([socket]);
+    }
+    assert.equal(socket.listenerCount("close"), before);
   });
 
   it("counts backlogs and messages together", async () => {
