@@ -10,6 +10,7 @@ import { createLogger } from "../../src/telemetry/logger.ts";
 import { until } from "../orchestrator/transports.ts";
 import { createAuthority } from "../support/certificates.ts";
 import type { Identity } from "../support/certificates.ts";
+import { wholeShares } from "../support/key-shares.ts";
 import { describeWithS3, s3Settings } from "../support/s3-servers.ts";
 import { sha256, workflowIn } from "../support/samples.ts";
 import { startDisposableStack } from "../support/stack.ts";
@@ -92,6 +93,7 @@ describeWithS3("an object store behind TLS", (server) => {
         readTimeoutMs: 2000,
         maxDownloads: 10,
       },
+      wholeShares("downloads"),
       undefined,
       files.secureContext,
     );

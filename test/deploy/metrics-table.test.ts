@@ -43,7 +43,8 @@ describe("the page for operators: the metrics", () => {
       const found = new Set(pairs.map(([, label]) => label).filter((label) => label !== "le"));
       assert.deepEqual([...found].sort(), labels.toSorted(), name);
       for (const [, label = "", value = ""] of pairs) {
-        if (["kind", "limit", "outcome", "result", "type"].includes(label)) assert.ok(told.includes(value), value);
+        if (["kind", "limit", "outcome", "result", "type"].includes(label))
+          assert.ok(told.includes(value), value);
       }
     }
   });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import type { Workflow } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import {
   ListWorkflowsResponseSchema,
   WorkflowEventSchema,
@@ -12,15 +13,15 @@ import { suite } from "../support/gateway.ts";
 import { createdAt, workflowEvent, workflowIn } from "../support/samples.ts";
 import { startDisposableStack, startStack } from "../support/stack.ts";
 
-/** A state that a later orchestrator may know. */
-const later = 9 as JobState;
+/** A state that a later orchestrator may know, and one that none can mean; TypeScript lets no number be a state. */
+const [later, negative] = JSON.parse("[9, -1]") as [JobState, JobState];
 
-type WorkflowInit = MessageInitShape<typeof WorkflowSchema>;
+type WorkflowFields = Exclude<MessageInitShape<typeof WorkflowSchema>, Workflow>;
 
 /** Workflows with something that this version cannot tell, and how that is told. */
-const oddities: readonly [what: string, init: WorkflowInit, told: Record<string, unknown>][] = [
+const oddities: readonly [what: string, init: WorkflowFields, told: Record<string, unknown>][] = [
   ["an unknown state", { state: later }, { state: "UNKNOWN" }],
-  ["a negative state", { state: -1 as JobState }, { state: "UNKNOWN" }],
+  ["a negative state", { state: negative }, { state: "UNKNOWN" }],
   ["the year 10000", { createdAt: { seconds: 253_402_300_800n } }, { created_at: undefined }],
   ["the year 0", { createdAt: { seconds: -62_135_596_801n } }, { created_at: undefined }],
   ["negative nanoseconds", { updatedAt: { seconds: 1n, nanos: -1 } }, { updated_at: undefined }],
@@ -41,7 +42,7 @@ const oddities: readonly [what: string, init: WorkflowInit, told: Record<string,
   ],
 ];
 
-function odd(init: WorkflowInit) {
+function odd(init: WorkflowFields) {
   const spec = { name: "odd", steps: [{ id: "a", tool: "af2" }] };
   const base = { id: "odd", spec, state: JobState.RUNNING, createdAt, updatedAt: createdAt };
   return create(WorkflowSchema, { ...base, ...init });

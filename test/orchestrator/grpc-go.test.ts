@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { Code } from "@connectrpc/connect";
+import { readWorkflowId } from "../../src/mapping/workflow.ts";
 import { createOrchestrator } from "../../src/orchestrator/client.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 
@@ -95,6 +96,6 @@ describe("createOrchestrator with a grpc-go server", function () {
       await assert.rejects(client.getWorkflow({ workflowId: `fail ${length}` }), { code: Code.Internal });
       await assert.rejects(client.retryWorkflow({ workflowId: `fail ${length}` }), { code: Code.Internal });
     }
-    assert.equal((await waiting).id, "w1");
+    assert.equal(readWorkflowId((await waiting).bytes), "w1");
   });
 });
