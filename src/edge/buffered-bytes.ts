@@ -61,10 +61,10 @@ export class BufferedBytes {
     return this.memory.tryAcquire(bytes);
   }
 
-  /** Acquires memory for a message, in the order of asking; rejects when too many wait. */
-  acquire(bytes: number): ReturnType<ByteSemaphore["acquire"]> {
+  /** Acquires memory for a message, in the order of asking; rejects when too many wait, and when `signal` aborts. */
+  acquire(bytes: number, signal?: AbortSignal): ReturnType<ByteSemaphore["acquire"]> {
     this.#timer ??= setInterval(() => this.#relieve(performance.now()), waitingMs).unref();
-    return this.memory.acquire(bytes);
+    return this.memory.acquire(bytes, signal);
   }
 
   /** Notes what waits on a connection, after something was sent on it. */

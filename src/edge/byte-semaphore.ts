@@ -39,13 +39,23 @@ export class ByteSemaphore {
     return this.#waiters.length === 0 && this.#fits(bytes) ? this.#lease(bytes) : undefined;
   }
 
-  /** Acquires so many bytes, in the order of asking; rejects when too many wait. */
-  acquire(bytes: number): Promise<Lease> {
+  /** Acquires so many bytes, in the order of asking; rejects when too many wait, and when `signal` aborts. */
+  acquire(bytes: number, signal?: AbortSignal): Promise<Lease> {
     if (this.#waiters.length >= maxWaiting)
       return Promise.reject(new Error("too many messages wait for memory"));
-    return new Promise((resolve) => {
-      const grant = () => resolve(this.#lease(bytes));
-      this.#waiters.push({ bytes, since: performance.now(), grant });
+    return new Promise((resolve, reject) => {
+      const grant = () => {
+        signal?.removeEventListener("abort", leave);
+        resolve(this.#lease(bytes));
+      };
+      const waiter = { bytes, since: performance.now(), grant };
+      const leave = () => {
+        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+        reject(new Error("nobody waits for the message any more"));
+        this.#grantAll();
+      };
+      signal?.addEventListener("abort", leave, { once: true });
+      this.#waiters.push(waiter);
       this.#grantAll();
     });
   }

@@ -46,7 +46,8 @@ export class FrameReader {
   #size = 0;
   /** A large message that is being received. */
   #large: LargeMessage | undefined;
-  #isClosed = false;
+  /** Ends the wait for its memory. */
+  #waiting: AbortController | undefined;
 
   constructor(options: FrameReaderOptions) {
     this.#options = options;
@@ -86,7 +87,7 @@ export class FrameReader {
 
   /** Gives back what is held of a message that is not whole. */
   close(): void {
-    this.#isClosed = true;
+    this.#waiting?.abort();
     this.#large?.lease?.resize(0);
     this.#large = undefined;
     this.#chunks = [];
@@ -104,13 +105,15 @@ export class FrameReader {
       return this.#takeLarge(large);
     }
     pause();
-    memory.acquire(length).then(
+    this.#waiting = new AbortController();
+    const { signal } = this.#waiting;
+    memory.acquire(length, signal).then(
       (given) => {
-        if (this.#isClosed) return given.resize(0);
+        if (signal.aborted) return given.resize(0);
         this.#admit(large, given);
         resume();
       },
-      (error: unknown) => this.#isClosed || fail(ConnectError.from(error, Code.Unavailable)),
+      (error: unknown) => signal.aborted || fail(ConnectError.from(error, Code.Unavailable)),
     );
     return undefined;
   }

@@ -8,7 +8,7 @@ import { EncodedMessage } from "./encoded-message.ts";
 import type { GrpcRequest } from "./grpc-call.ts";
 import { MessageTooLarge } from "./grpc-frames.ts";
 import type { Envelope } from "./grpc-frames.ts";
-import type { MessageMemory } from "./message-memory.ts";
+import type { MemoryLease, MessageMemory } from "./message-memory.ts";
 
 /** A call of `method` with `input`, or its bytes; `pathPrefix` is the path of the endpoint, which is mostly empty. */
 export function requestOf<I extends DescMessage>(
@@ -49,12 +49,15 @@ export interface ReadOptions {
  */
 export async function openEnvelope(
   schema: DescMessage,
-  { isCompressed, bytes, lease }: Envelope,
+  { isCompressed, bytes, lease: given }: Envelope,
   encoding: unknown,
-  { readMaxBytes, encoded }: ReadOptions,
+  options: ReadOptions,
 ): Promise<unknown> {
+  const { encoded } = options;
+  let lease = given;
   try {
-    const plain = isCompressed ? await decompress(bytes, encoding, readMaxBytes) : bytes;
+    if (isCompressed) lease = await leaseFor(bytes.length, given, options);
+    const plain = isCompressed ? await decompress(bytes, encoding, options.readMaxBytes) : bytes;
     lease?.resize(plain.length);
     if (encoded?.has(schema) === true) return new EncodedMessage(plain, lease);
     const message = decode(schema, plain);
@@ -64,6 +67,20 @@ export async function openEnvelope(
     lease?.resize(0);
     throw error;
   }
+}
+
+/** How many times its bytes a message can be after decompression: deflate gives at most 258 bytes for 2 bits. */
+const maxRatio = 1032;
+
+/** The memory of a compressed message while it is decompressed, whose length is not known before. */
+async function leaseFor(
+  bytes: number,
+  lease: MemoryLease | undefined,
+  { readMaxBytes, memory }: ReadOptions,
+): Promise<MemoryLease | undefined> {
+  const most = Math.min(maxRatio * bytes, readMaxBytes);
+  lease?.resize(most);
+  return lease ?? memory?.tryAcquire(most) ?? memory?.acquire(most);
 }
 
 async function decompress(bytes: Uint8Array, encoding: unknown, maxBytes: number): Promise<Uint8Array> {

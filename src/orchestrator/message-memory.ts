@@ -8,8 +8,8 @@ export interface MemoryLease {
 export interface MessageMemory {
   /** Acquires so many bytes, if they are there now. */
   tryAcquire(bytes: number): MemoryLease | undefined;
-  /** Acquires so many bytes, in the order of asking; rejects when too many wait. */
-  acquire(bytes: number): Promise<MemoryLease>;
+  /** Acquires so many bytes, in the order of asking; rejects when too many wait, and when `signal` aborts. */
+  acquire(bytes: number, signal?: AbortSignal): Promise<MemoryLease>;
 }
 
 /** Messages up to this size are received without asking, in bytes: they are there before anything could be done. */

@@ -117,6 +117,31 @@ describe("ByteSemaphore", () => {
     assert.equal(memory.firstWaiter, undefined);
   });
 
+  it("rejects who leaves while it waits, and grants to those behind it", async () => {
+    const { memory, granted, wait } = start();
+    memory.tryAcquire(9);
+    const leaving = new AbortController();
+    const first = memory.acquire(5, leaving.signal);
+    const second = wait("second", 1);
+    await turn();
+    assert.deepEqual(granted, []);
+    leaving.abort();
+    await assert.rejects(first, /nobody waits/);
+    await second;
+    assert.deepEqual([memory.used, memory.firstWaiter], [10, undefined]);
+  });
+
+  it("is not told of who leaves later", async () => {
+    const { memory } = start();
+    const leaving = new AbortController();
+    const lease = await memory.acquire(10, leaving.signal);
+    const next = memory.acquire(1);
+    leaving.abort();
+    assert.deepEqual([memory.used, memory.firstWaiter?.bytes], [10, 1]);
+    lease.resize(0);
+    await next;
+  });
+
   it("rejects once 1,024 wait", async () => {
     const { memory, granted, wait } = start();
     const lease = memory.tryAcquire(10)!;
