@@ -156,6 +156,14 @@ describe("parseConfig: values", () => {
       value,
       "must be one of trace, debug, info, warn, error, fatal",
     ]),
+    ...["MAX_BUFFERED_BYTES", "ORCHESTRATOR_MAX_REQUEST_BYTES"].flatMap(
+      (name): [string, string, string][] => [
+        [name, "65535", "must be at least 65536"],
+        [name, "68719476737", "must be at most 68719476736"],
+        [name, "65536.5", "must be a whole number"],
+        [name, "64MiB", "must be a number of bytes"],
+      ],
+    ),
     ["LOG_FORMAT", "text", "must be one of auto, json, pretty"],
     ...settingNames
       .filter((name) => name.endsWith("_SECONDS"))
