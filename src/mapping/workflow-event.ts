@@ -33,6 +33,9 @@ export interface EventStatus {
 /** The JSON of an event, but for its update: `before`, the update as `update` writes it from `bytes`, and `after`. */
 export interface EventJson {
   readonly name: "step_update" | "workflow_update";
+  readonly workflowId: string;
+  /** Its own fields that JSON cannot tell as they came. */
+  readonly unusable: readonly string[];
   readonly before: string;
   readonly update: MessageJson;
   readonly bytes: Uint8Array;
@@ -74,6 +77,8 @@ export function eventJson(bytes: Uint8Array): EventJson | undefined {
   if (name === undefined) return undefined;
   return {
     name,
+    workflowId,
+    unusable: time === undefined ? [at.name] : [],
     before: `{"workflow_id":${singleLineJson(workflowId)},"${name}":`,
     update: name === "step_update" ? stepStatusJson : workflowJson,
     bytes: update,

@@ -20,7 +20,7 @@ export async function eventText(bytes: Uint8Array, writeJson: WriteJson): Promis
   const event = eventJson(bytes);
   if (event === undefined) return undefined;
   const { name, before, update, after } = event;
-  const text = await writeJson(update, event.bytes);
+  const text = await writeJson(update, event.bytes, event);
   const data = [Buffer.from(before), ...text.segments(), Buffer.from(after)];
   return {
     name,

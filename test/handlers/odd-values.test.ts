@@ -98,6 +98,30 @@ describe("values that this version does not know", () => {
     );
   });
 
+  it("are logged of an event of a step, and of the time of any event, with the id of the workflow", async () => {
+    const value = { stepId: "a", state: later };
+    for (const [field, changes] of [
+      ["state", { event: { case: "stepUpdate", value } as const }],
+      ["at", { at: { nanos: -1 }, event: { case: "stepUpdate", value: { stepId: "a" } } as const }],
+      ["at", { at: { nanos: -1 }, event: { case: "workflowUpdate", value: odd({}) } as const }],
+    ] as const) {
+      await using own = await startDisposableStack({
+        async *streamWorkflowEvents() {
+          await Promise.resolve();
+          yield create(WorkflowEventSchema, { workflowId: "odd", eventId: 1n, ...changes });
+          yield workflowEvent(2n, JobState.SUCCEEDED);
+        },
+      });
+      const reader = readEvents(await own.gateway.fetch("/v1/workflows/odd/events"));
+      assert.equal(await reader.ending, "clean");
+      const lines = own.gateway.logs.filter(({ event }) => event === "response.corrected");
+      assert.deepEqual(
+        lines.map((line) => [line.field, line.workflow_id]),
+        [[field, "odd"]],
+      );
+    }
+  });
+
   it("cannot be asked for", async () => {
     assert.equal((await stack().gateway.fetch("/v1/workflows?state=UNKNOWN")).status, 400);
   });
