@@ -63,6 +63,8 @@ class ClosedUnanswered extends Error {}
 class Connection {
   readonly #socket: Socket;
   #received: Buffer = Buffer.alloc(0);
+  /** Begins with what was received, and has room for more: a copy for each chunk would take long for a large response. */
+  #room: Buffer = Buffer.alloc(0);
   #settle: () => void = () => undefined;
   #problem: Error | undefined;
 
@@ -71,7 +73,7 @@ class Connection {
     socket.setNoDelay(true).setTimeout(patienceMs);
     socket
       .on("data", (chunk) => {
-        this.#received = Buffer.concat([this.#received, chunk]);
+        this.#append(chunk);
         this.#settle();
       })
       .on("timeout", () => socket.destroy(new Error(`no answer within ${patienceMs / 1000} seconds`)))
@@ -104,6 +106,13 @@ class Connection {
     this.#socket.destroy();
   }
 
+  #append(chunk: Buffer): void {
+    const length = this.#received.length + chunk.length;
+    if (length > this.#room.length) this.#room = Buffer.concat([this.#received], 2 * length);
+    chunk.copy(this.#room, this.#received.length);
+    this.#received = this.#room.subarray(0, length);
+  }
+
   #take(method: string): Answer | undefined {
     const isOver = this.#socket.destroyed || this.#socket.readableEnded;
     if (isOver && this.#received.length === 0) {
@@ -116,6 +125,7 @@ class Connection {
     const read = readAnswer(this.#received, method, isOver);
     if (read === undefined) return undefined;
     this.#received = read.rest;
+    this.#room = read.rest;
     // What is refused before its method is known to be HEAD is answered as if it were none.
     const mayHaveBody = method === "HEAD" && read.answer.isLast;
     if (read.rest.length > 0 && !mayHaveBody) throw new Error("there are bytes after the answer");

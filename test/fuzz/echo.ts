@@ -4,7 +4,11 @@ import type { WireRequest } from "./wire.ts";
 
 /** Whether a submission that was accepted came back as it was sent; the orchestrator of the fuzz changes nothing. */
 export function echoFaults({ body }: WireRequest, answer: Answer): readonly string[] {
-  const [sent, came] = [body, answer.body].map((bytes) => specFrom(String(bytes)));
+  const texts = [body, answer.body].map(String);
+  // Much the faster way to find large ones the same.
+  const [sentText, cameText] = texts.map((text) => JSON.stringify(specFrom(text)));
+  if (sentText === cameText) return [];
+  const [sent, came] = texts.map((text) => specFrom(text, withoutNegativeZero));
   return isDeepStrictEqual(sent, came) ? [] : ["the workflow is not the one that was sent"];
 }
 
@@ -21,19 +25,20 @@ export function planFaults({ body }: WireRequest, answer: Answer): readonly stri
   return isWhole && isInOrder ? [] : ["the plan is not one of the workflow that was sent"];
 }
 
+/** JSON does not tell -0 from 0. */
+function withoutNegativeZero(_key: string, value: unknown): unknown {
+  return value === 0 ? 0 : value;
+}
+
 interface Spec {
   readonly name: string;
   readonly labels?: unknown;
   readonly steps: readonly { id: string; tool: string; depends_on?: unknown; params?: unknown }[];
 }
 
-/** What a submission and its answer share; JSON does not tell -0 from 0. */
-function specFrom(json: string): Spec {
-  const {
-    name,
-    labels = {},
-    steps,
-  } = JSON.parse(json, (_, value: unknown) => (value === 0 ? 0 : value)) as Spec;
+/** What a submission and its answer share. */
+function specFrom(json: string, reviver?: Parameters<typeof JSON.parse>[1]): Spec {
+  const { name, labels = {}, steps } = JSON.parse(json, reviver) as Spec;
   return {
     name,
     labels,

@@ -4,6 +4,7 @@ import { readContract } from "./contract.ts";
 import { createFuzz } from "./fuzz.ts";
 import { startFuzzStack } from "./stack.ts";
 import { WireClient } from "./client.ts";
+import { readVitals } from "./vitals.ts";
 
 /** Where the requests begin; each round has the next seed. */
 const seed = 20_000;
@@ -17,6 +18,9 @@ const measured = 16_000;
 /** Most memory that all of them may add, in bytes: 50 for each. */
 const maxGrowth = 50 * measured;
 
+/** Wide, since the machine of a test may be slow, and coverage is counted. */
+const bounds = { waitMs: 1000, residentBytes: 768 * 1024 * 1024 };
+
 describe("the gateway, fuzzed", function () {
   this.timeout(300_000);
 
@@ -26,6 +30,7 @@ describe("the gateway, fuzzed", function () {
     const client = new WireClient(stack.url);
     let nextSeed = seed;
     return {
+      stack,
       fuzz,
       async run(requests: number) {
         const end = fuzz.requests + requests;
@@ -73,5 +78,18 @@ describe("the gateway, fuzzed", function () {
       assert.ok(sent(id, / 2..$/), `${id} has succeeded`);
       assert.ok(sent(id, / 4..$/), `${id} has been refused`);
     }
+  });
+
+  it("has sent requests that become large, and had clients that left", () => {
+    const { counts } = here().fuzz;
+    const left = [...counts].filter(([key]) => key.endsWith(" left"));
+    assert.ok(left.length > 5, "clients of many operations have left");
+    assert.ok(here().fuzz.large > 20, "there were large ones");
+  });
+
+  it("has kept its health from waiting, and its memory bounded", async () => {
+    const { stack } = here();
+    const vitals = { wait: await stack.longestWait(), peakResident: stack.peakResident() };
+    assert.deepEqual(readVitals(vitals, bounds).beyond, []);
   });
 });

@@ -7,13 +7,14 @@ import { addresseeOf } from "./addressee.ts";
 import type { Addressee } from "./addressee.ts";
 import { BrokenAnswer } from "./answer-reader.ts";
 import type { Answer } from "./answer-reader.ts";
+import { LeavingClients } from "./leaving-clients.ts";
 import { createJudge } from "./oracle.ts";
 import type { Case } from "./oracle.ts";
 import type { FuzzStack } from "./stack.ts";
 import { shown, shownText } from "./wire.ts";
 import type { WireRequest } from "./wire.ts";
 
-/** How many requests there were, by `operation status`. */
+/** How many requests there were, by `operation status`; the status of those that a client left is `left`. */
 export type Counts = ReadonlyMap<string, number>;
 
 /** Sends generated requests to a gateway, a round at a time. */
@@ -21,6 +22,8 @@ export interface Fuzz {
   readonly counts: Counts;
   /** All requests so far. */
   readonly requests: number;
+  /** Those that succeeded and were large, or their responses. */
+  readonly large: number;
   /** Sends about 500 requests, which `seed` decides. Undefined when all went well, else what failed, and how. */
   round(seed: number): Promise<string | undefined>;
   close(): void;
@@ -33,6 +36,9 @@ const concurrency = 16;
 const batches = 10;
 const maxBatch = 100;
 
+/** A larger body is a large one, in bytes. */
+const largeBytes = 64 * 1024;
+
 /** Longest time that is spent on making a failure small, in milliseconds. */
 const shrinkMs = 60_000;
 
@@ -41,10 +47,12 @@ export function createFuzz(stack: Pick<FuzzStack, "url" | "known" | "lastFailure
   const contract = readContract();
   const judge = createJudge(contract, createConformance(contract));
   const clients = Array.from({ length: concurrency }, () => new WireClient(stack.url));
+  const leavingClients = new LeavingClients(stack.url);
   const counts = new Map<string, number>();
   let requests = 0;
+  let large = 0;
 
-  function count(request: WireRequest, status: number) {
+  function count(request: WireRequest, status: number | "left") {
     const addressee = addresseeOf(contract, request);
     const key = `${addressee.kind === "operation" ? addressee.operation.id : `(${addressee.kind})`} ${status}`;
     counts.set(key, (counts.get(key) ?? 0) + 1);
@@ -67,10 +75,18 @@ export function createFuzz(stack: Pick<FuzzStack, "url" | "known" | "lastFailure
   /** Sends one request; throws when the answer is not right. */
   async function ask(client: WireClient, asked: Case): Promise<void> {
     const tell = (what: string) => new Error(`${what}\n\n${indented(shown(asked.request))}\n`);
-    const answer = await answerTo(client, asked.request).catch((error: unknown) => {
+    const fail = (error: unknown) => {
       throw tell(error instanceof Error ? error.message : String(error));
-    });
+    };
+    if (asked.leaving !== undefined) {
+      await leavingClients.send(asked.request, asked.leaving).catch(fail);
+      count(asked.request, "left");
+      return;
+    }
+    const answer = await answerTo(client, asked.request).catch(fail);
     count(asked.request, answer.status);
+    const longest = Math.max(asked.request.body?.length ?? 0, answer.body.length);
+    if (answer.status < 400 && longest > largeBytes) large += 1;
     const faults = judge(asked, answer);
     if (faults.length === 0) return;
     throw tell(`${faults.join("; ")}\n\n${indented(shownText(answer.body.toString("latin1")))}`);
@@ -91,6 +107,7 @@ export function createFuzz(stack: Pick<FuzzStack, "url" | "known" | "lastFailure
     }
 
     await Promise.all(clients.map(work));
+    leavingClients.close();
     if (failure !== undefined) throw failure;
   }
 
@@ -101,6 +118,9 @@ export function createFuzz(stack: Pick<FuzzStack, "url" | "known" | "lastFailure
     counts,
     get requests() {
       return requests;
+    },
+    get large() {
+      return large;
     },
     async round(seed) {
       const told = await fc.check(property, { seed, numRuns: batches, interruptAfterTimeLimit: shrinkMs });
@@ -113,6 +133,7 @@ export function createFuzz(stack: Pick<FuzzStack, "url" | "known" | "lastFailure
       ].join("\n");
     },
     close() {
+      leavingClients.close();
       for (const client of clients) client.close();
     },
   };

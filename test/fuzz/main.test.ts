@@ -24,6 +24,8 @@ describe("make fuzz", function () {
     assert.match(output, /^ {2}submitWorkflow +200: \d+ +201: \d+ +400: \d+/m);
     const [, requests] = /^fuzz: (\d+) requests$/m.exec(output) ?? [];
     assert.ok(Number(requests) > 200, output);
+    assert.match(output, /^fuzz: the longest wait for healthz took \d+ ms, /m);
+    assert.match(output, /^fuzz: (resident memory was \d+ MiB at most|this system does not tell)/m);
   });
 
   it("ends early at Ctrl-C, and tells what it has done", async () => {

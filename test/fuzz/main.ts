@@ -1,10 +1,12 @@
 import { createFuzz } from "./fuzz.ts";
 import type { Counts } from "./fuzz.ts";
 import { startFuzzStack } from "./stack.ts";
+import { readVitals, vitalBounds } from "./vitals.ts";
 
 /**
  * Fuzzes a gateway for FUZZ_SECONDS (60 unless set), from FUZZ_SEED on where that is set, and tells how many
- * requests got which status. Exits with 1 when an answer was not right; Ctrl-C ends it early.
+ * requests got which status, how long the gateway's health was waited for at worst, and how much memory it had. Exits
+ * with 1 when an answer was not right, or one of those is beyond its bound; Ctrl-C ends it early.
  */
 const seconds = numberFrom("FUZZ_SECONDS", 60);
 const firstSeed = numberFrom("FUZZ_SEED", Math.floor(Math.random() * 2 ** 31));
@@ -20,8 +22,12 @@ const fuzz = createFuzz(stack);
 console.log(`fuzz: seed ${firstSeed}, for ${seconds} s`);
 const failure = await runRounds();
 fuzz.close();
+const vitals = { wait: await stack.longestWait(), peakResident: stack.peakResident() };
 const ending = await stack.close();
 console.log(summary(fuzz.counts));
+const { lines, beyond } = readVitals(vitals, vitalBounds);
+for (const line of lines) console.log(`fuzz: ${line}`);
+for (const line of beyond) fail(line);
 if (failure !== undefined) fail(failure);
 if (ending !== "exit code 0") fail(`the gateway died: ${ending}`);
 

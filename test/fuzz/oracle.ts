@@ -5,6 +5,7 @@ import { withoutCoding } from "./content-coding.ts";
 import type { Conformance } from "./conformance.ts";
 import type { FuzzContract } from "./contract.ts";
 import { echoFaults, planFaults } from "./echo.ts";
+import type { Leaving } from "./leaving-clients.ts";
 import type { WireRequest } from "./wire.ts";
 
 /** A request, and what is known of its answer from the way it was made. */
@@ -14,6 +15,8 @@ export interface Case {
   readonly statuses?: readonly number[] | undefined;
   /** Whether HTTP itself may be what refuses it, before anybody looks at its path. */
   readonly mayBreakHttp: boolean;
+  /** How its client leaves, where it does not wait for the whole answer. */
+  readonly leaving?: Leaving;
 }
 
 /** A request that must get `status`. */

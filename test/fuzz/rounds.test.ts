@@ -3,7 +3,13 @@ import { suite } from "../support/gateway.ts";
 import { startTestStore } from "../support/object-store.ts";
 import { createFuzz } from "./fuzz.ts";
 
-const known = { artifactKeys: ["a"], pageFiles: ["f"], adminToken: "t", apiKey: "k" };
+const known = {
+  artifactKeys: ["a"],
+  pageFiles: ["f"],
+  adminToken: "t",
+  apiKey: "k",
+  largeBodies: { large: "{}" },
+};
 
 describe("createFuzz", function () {
   this.timeout(60_000);

@@ -17,6 +17,8 @@ export interface Known {
   readonly adminToken: string;
   /** A good API key. */
   readonly apiKey: string;
+  /** The JSON of large submissions, by what are their workflows' ids and the tokens of pages full of them. */
+  readonly largeBodies: Readonly<Record<string, string>>;
 }
 
 const maxEventId = 2n ** 64n - 1n;

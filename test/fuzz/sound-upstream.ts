@@ -1,24 +1,32 @@
-import { create } from "@bufbuild/protobuf";
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { ServiceImpl } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import {
+  AuthenticateApiKeyRequestSchema,
   AuthenticateApiKeyResponseSchema,
   ConsumeQuotaResponseSchema,
   GetBalanceResponseSchema,
+  GetWorkflowRequestSchema,
+  ListLedgerRequestSchema,
   ListLedgerResponseSchema,
-  ListWorkflowsResponseSchema,
+  ListWorkflowsRequestSchema,
+  RankDesignsRequestSchema,
   RankDesignsResponseSchema,
-  WorkflowEventSchema,
+  StreamWorkflowEventsRequestSchema,
+  SubmitWorkflowRequestSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import type {
-  OrchestratorService,
-  Workflow,
-  WorkflowSpecSchema,
-} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { WorkflowSpecSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { EncodedRpc } from "../support/encoded-upstream.ts";
 import { sha256 } from "../support/samples.ts";
+import {
+  encodedPage,
+  encodedSpec,
+  encodedUpdate,
+  encodedWorkflow,
+  specIn,
+} from "../support/worst-workflows.ts";
 
 const at = timestampFromDate(new Date("2026-01-05T09:00:00Z"));
 
@@ -26,11 +34,24 @@ const oneStep = { name: "one", steps: [{ id: "a", tool: "af2" }] };
 
 const lastEventId = 2n ** 64n - 1n;
 
+/** A larger submission comes back as it is, without the status of any step, in bytes. */
+const maxDecoded = 64 * 1024;
+
 /** What every workflow of the orchestrator has stored, and whose key it knows. */
 interface Holdings {
   readonly artifactKeys: readonly string[];
   readonly bytes: Buffer;
   readonly apiKey: string;
+  /** The JSON of large submissions, by what are their workflows' ids and the tokens of pages full of them. */
+  readonly largeBodies: Readonly<Record<string, string>>;
+}
+
+/** What an RPC is answered with, once. */
+function unary<Desc extends DescMessage>(
+  schema: Desc,
+  answer: (request: MessageShape<Desc>) => Uint8Array,
+): EncodedRpc {
+  return (request) => [answer(fromBinary(schema, request))];
 }
 
 /** An orchestrator that answers everything, at once and soundly: any id names a workflow that has succeeded. */
@@ -38,7 +59,8 @@ export function soundUpstream({
   artifactKeys,
   bytes,
   apiKey,
-}: Holdings): Partial<ServiceImpl<typeof OrchestratorService>> {
+  largeBodies,
+}: Holdings): Readonly<Record<string, EncodedRpc>> {
   const outputs = artifactKeys.map((key) => ({
     uri: `r2://foldforge/${key}`,
     contentType: "chemical/x-pdb",
@@ -46,69 +68,99 @@ export function soundUpstream({
     sha256: sha256(bytes),
     metrics: { plddt: 91.5 },
   }));
+  const state = JobState.SUCCEEDED;
+  const common = { state, createdAt: at, updatedAt: at };
 
-  function workflow(id: string, spec: MessageInitShape<typeof WorkflowSpecSchema> = oneStep): Workflow {
-    const state = JobState.SUCCEEDED;
+  function workflow(id: string, spec: MessageInitShape<typeof WorkflowSpecSchema> = oneStep): Uint8Array {
     const stepStatuses = (spec.steps ?? []).map((step, index) => ({
       stepId: step.id ?? "",
       state,
       fraction: 1,
       outputs: index === 0 ? outputs : [],
     }));
-    return create(WorkflowSchema, { id, spec, state, stepStatuses, createdAt: at, updatedAt: at });
+    return toBinary(WorkflowSchema, create(WorkflowSchema, { ...common, id, spec, stepStatuses }));
   }
 
-  const known = ({ workflowId }: { workflowId: string }) => workflow(workflowId);
+  const largeWorkflows = new Map(
+    Object.entries(largeBodies).map(([id, body]) => {
+      const stepStatuses = [{ stepId: "a", state, fraction: 1, outputs }];
+      return [id, encodedWorkflow(encodedSpec(body), { ...common, id, stepStatuses })];
+    }),
+  );
+  const workflowOf = (id: string) => largeWorkflows.get(id) ?? workflow(id);
+  const known = unary(GetWorkflowRequestSchema, ({ workflowId }) => workflowOf(workflowId));
+
   return {
-    submitWorkflow: ({ spec }) => workflow("w1", spec),
-    getWorkflow: known,
-    cancelWorkflow: known,
-    retryWorkflow: known,
-    listWorkflows: () =>
-      create(ListWorkflowsResponseSchema, {
-        workflows: [workflow("w1"), workflow("w2")],
-        nextPageToken: "2",
-      }),
-    rankDesigns: ({ metric }) =>
-      create(RankDesignsResponseSchema, {
-        designs: [
-          {
-            rank: 1,
-            score: 91.5,
-            id: outputs[0]?.uri ?? "",
-            kind: "artifact",
-            sourceStep: "a",
-            metrics: { [metric]: 91.5 },
-          },
-          {
-            rank: 2,
-            score: NaN,
-            id: "a/0",
-            kind: "sequence",
-            sourceStep: "a",
-            metrics: { [metric]: Infinity },
-          },
-        ],
-        totalConsidered: 3,
-        totalRanked: 2,
-      }),
-    getBalance: () => create(GetBalanceResponseSchema, { balance: 2n ** 53n + 1n }),
-    listLedger: ({ limit }) => {
+    SubmitWorkflow: (request) => [
+      request.length > maxDecoded
+        ? encodedWorkflow(specIn(request), { ...common, id: "w1" })
+        : workflow("w1", fromBinary(SubmitWorkflowRequestSchema, request).spec),
+    ],
+    GetWorkflow: known,
+    CancelWorkflow: known,
+    RetryWorkflow: known,
+    ListWorkflows: unary(ListWorkflowsRequestSchema, ({ pageSize, pageToken }) => {
+      const large = largeWorkflows.get(pageToken);
+      const page =
+        large === undefined ? [workflow("w1"), workflow("w2")] : Array<typeof large>(pageSize).fill(large);
+      return encodedPage(page, "2");
+    }),
+    RankDesigns: unary(RankDesignsRequestSchema, ({ metric }) =>
+      toBinary(
+        RankDesignsResponseSchema,
+        create(RankDesignsResponseSchema, {
+          designs: [
+            {
+              rank: 1,
+              score: 91.5,
+              id: outputs[0]?.uri ?? "",
+              kind: "artifact",
+              sourceStep: "a",
+              metrics: { [metric]: 91.5 },
+            },
+            {
+              rank: 2,
+              score: NaN,
+              id: "a/0",
+              kind: "sequence",
+              sourceStep: "a",
+              metrics: { [metric]: Infinity },
+            },
+          ],
+          totalConsidered: 3,
+          totalRanked: 2,
+        }),
+      ),
+    ),
+    GetBalance: () => [
+      toBinary(GetBalanceResponseSchema, create(GetBalanceResponseSchema, { balance: 2n ** 53n + 1n })),
+    ],
+    ListLedger: unary(ListLedgerRequestSchema, ({ limit }) => {
       const entry = { delta: -25n, reason: "a step", balanceAfter: -(2n ** 53n) - 1n, createdAt: at };
-      return create(ListLedgerResponseSchema, { entries: Array.from({ length: limit }, () => entry) });
-    },
-    async *streamWorkflowEvents({ workflowId, fromEventId }) {
-      await Promise.resolve();
+      const entries = Array.from({ length: limit }, () => entry);
+      return toBinary(ListLedgerResponseSchema, create(ListLedgerResponseSchema, { entries }));
+    }),
+    StreamWorkflowEvents: (request) => {
+      const { workflowId, fromEventId } = fromBinary(StreamWorkflowEventsRequestSchema, request);
       // Nothing more ever comes after the last id there can be.
-      if (fromEventId === lastEventId) return;
-      const event = { case: "workflowUpdate", value: workflow(workflowId) } as const;
-      yield create(WorkflowEventSchema, { workflowId, event, at, eventId: fromEventId + 1n });
+      if (fromEventId === lastEventId) return [];
+      return [encodedUpdate(workflowOf(workflowId), { workflowId, at, eventId: fromEventId + 1n })];
     },
-    authenticateApiKey: ({ keyHash }) =>
-      keyHash === sha256(apiKey)
-        ? create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" })
-        : create(AuthenticateApiKeyResponseSchema, { allowed: false, denyReason: "unknown" }),
-    consumeQuota: () =>
-      create(ConsumeQuotaResponseSchema, { allowed: true, limit: 1000n, used: 1n, principal: "alice" }),
+    AuthenticateApiKey: unary(AuthenticateApiKeyRequestSchema, ({ keyHash }) => {
+      const isKnown = keyHash === sha256(apiKey);
+      return toBinary(
+        AuthenticateApiKeyResponseSchema,
+        create(
+          AuthenticateApiKeyResponseSchema,
+          isKnown ? { allowed: true, principal: "alice" } : { allowed: false, denyReason: "unknown" },
+        ),
+      );
+    }),
+    ConsumeQuota: () => [
+      toBinary(
+        ConsumeQuotaResponseSchema,
+        create(ConsumeQuotaResponseSchema, { allowed: true, limit: 1000n, used: 1n, principal: "alice" }),
+      ),
+    ],
   };
 }

@@ -1,11 +1,17 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { startOrchestratorServer } from "../../src/sandbox/orchestrator-server.ts";
+import { startEncodedUpstream } from "../support/encoded-upstream.ts";
 import { environment } from "../support/environment.ts";
+import { watchHealth } from "../support/health-watch.ts";
+import type { HealthWait } from "../support/health-watch.ts";
+import { imageFlags } from "../support/image-flags.ts";
 import { serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
+import { peakResidentBytes } from "../support/process-memory.ts";
+import { worstBody, worstKinds } from "../support/worst-workflows.ts";
 import type { Known } from "./sound-parts.ts";
 import { soundUpstream } from "./sound-upstream.ts";
+import { vitalBounds } from "./vitals.ts";
 
 /** A gateway in a process of its own, with everything behind it sound. */
 export interface FuzzStack {
@@ -13,6 +19,10 @@ export interface FuzzStack {
   readonly known: Known;
   /** The memory of the gateway that is in use after a collection, in bytes; compiled code does not count. */
   memoryInUse(): Promise<number>;
+  /** The longest waits for the gateway's health since it started. */
+  longestWait(): Promise<HealthWait>;
+  /** The most resident memory that the gateway has had, in bytes; undefined where the system does not tell. */
+  peakResident(): number | undefined;
   /** The last failure that the gateway has logged. */
   lastFailure(): string | undefined;
   /** Stops everything; how the gateway ended, which is `exit code 0` unless it died before. */
@@ -24,14 +34,15 @@ const pageFiles = ["page.css", "page.js", "swagger-ui.css"];
 const adminToken = "the-token-of-the-fuzz";
 const apiKey = "ff_an-api-key~of+the/fuzz=";
 
+/** What the gateway's memory is made for: the bound of `make fuzz`. */
+const containerBytes = vitalBounds.residentBytes;
+
 /** Starts it. */
 export async function startFuzzStack(): Promise<FuzzStack> {
   const bytes = Buffer.alloc(100, "ATOM ");
-  const address = { host: "127.0.0.1", port: 0 };
-  const orchestrator = await startOrchestratorServer(
-    soundUpstream({ artifactKeys, bytes, apiKey }),
-    (next) => next,
-    address,
+  const largeBodies = Object.fromEntries(worstKinds.map((kind) => [`large-${kind}`, worstBody(kind)]));
+  const orchestrator = await startEncodedUpstream(
+    soundUpstream({ artifactKeys, bytes, apiKey, largeBodies }),
   );
   const store = await startTestStore();
   store.answer = serveBytes(bytes);
@@ -46,10 +57,14 @@ export async function startFuzzStack(): Promise<FuzzStack> {
     SHUTDOWN_GRACE_SECONDS: "1",
     ...storeSettings(store),
   });
+  const health = watchHealth(gateway.url, gateway.pid);
   return {
     ...gateway,
-    known: { artifactKeys, pageFiles, adminToken, apiKey },
+    known: { artifactKeys, pageFiles, adminToken, apiKey, largeBodies },
+    longestWait: () => health.longest(),
+    peakResident: () => peakResidentBytes(gateway.pid),
     async close() {
+      await health.close();
       const how = await gateway.stop();
       await orchestrator.close();
       await store.close();
@@ -63,7 +78,12 @@ async function forkGateway(settings: Readonly<Record<string, string>>) {
   const coverage = process.env["NODE_V8_COVERAGE"];
   const child = fork(new URL("../../src/main.ts", import.meta.url), {
     env: { ...(coverage ? { NODE_V8_COVERAGE: coverage } : {}), ...environment(settings) },
-    execArgv: ["--expose-gc", "--no-flush-bytecode", `--import=${new URL("probe.ts", import.meta.url).href}`],
+    execArgv: [
+      ...imageFlags(containerBytes),
+      "--expose-gc",
+      "--no-flush-bytecode",
+      `--import=${new URL("probe.ts", import.meta.url).href}`,
+    ],
     stdio: ["ignore", "pipe", "inherit", "ipc"],
     // Ctrl-C is for the fuzz, which stops the gateway in order.
     detached: true,
@@ -78,6 +98,8 @@ async function forkGateway(settings: Readonly<Record<string, string>>) {
   void ended.then((how) => started.reject(new Error(`the gateway ended before it served: ${how}`)));
   return {
     url: await started.promise,
+    // A child that has written a line was spawned.
+    pid: child.pid!,
     lastFailure: () => lastFailure,
     async memoryInUse() {
       const answer = once(child, "message");

@@ -26,8 +26,9 @@ export interface EncodedUpstream {
 export async function startEncodedUpstream(rpcs: Record<string, EncodedRpc> = {}): Promise<EncodedUpstream> {
   const calls = new Map<string, number>();
   const sessions = new Set<ServerHttp2Session>();
-  // Clients that leave responses of many megabytes are what it is for.
-  const server = createServer({ maxSessionMemory: 1000, streamResetBurst: 1e6, streamResetRate: 1e6 });
+  // Clients that leave responses of many megabytes are what it is for; what they leave stays counted as the session's
+  // memory (see src/sandbox/orchestrator-server.ts).
+  const server = createServer({ maxSessionMemory: 1e6, streamResetBurst: 1e6, streamResetRate: 1e6 });
   server.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));

@@ -1,43 +1,75 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 
+/** The longest waits for a gateway's health, in milliseconds. */
+export interface HealthWait {
+  /** From a request to the end of its response. */
+  readonly longestMs: number;
+  /**
+   * The most of one such wait in which the gateway's main thread itself was running: the rest is other programs' on a
+   * busy machine. Undefined where the system does not tell.
+   */
+  readonly ownMs: number | undefined;
+}
+
 /** Asks a gateway for its health, again and again, in a thread of its own that nothing else holds up. */
 export interface HealthWatch {
-  /** The longest time from a request to the end of its response since this was last asked, in milliseconds. */
-  longestMs(): Promise<number>;
+  /** Since this was last asked. */
+  longest(): Promise<HealthWait>;
   close(): Promise<void>;
 }
 
 const program = `
-  const { parentPort, workerData: url } = require("node:worker_threads");
+  const { readFileSync } = require("node:fs");
+  const { parentPort, workerData: { url, pid } } = require("node:worker_threads");
   const { Agent, get } = require("node:http");
   const agent = new Agent({ keepAlive: true });
-  let longest = 0;
-  let asked = performance.now();
+  const file = "/proc/" + pid + "/task/" + pid + "/schedstat";
+  let longestMs = 0;
+  let ownMs;
+  let asked;
+  let ran;
+
+  /** Milliseconds that the main thread has run; undefined where nobody tells. */
+  function runTime() {
+    try {
+      return Number(readFileSync(file, "latin1").split(" ")[0]) / 1e6;
+    } catch {
+      return undefined;
+    }
+  }
+
   function ask() {
+    ran = runTime();
     asked = performance.now();
     get(url + "/v1/healthz", { agent }, (response) => response.resume().on("end", next)).on("error", next);
   }
+
   function next() {
-    longest = Math.max(longest, performance.now() - asked);
+    const wait = performance.now() - asked;
+    const now = runTime();
+    longestMs = Math.max(longestMs, wait);
+    if (ran !== undefined && now !== undefined) ownMs = Math.max(ownMs ?? 0, Math.min(wait, now - ran));
     setTimeout(ask, 2);
   }
+
   parentPort.on("message", () => {
-    parentPort.postMessage(longest);
-    longest = 0;
+    parentPort.postMessage({ longestMs, ownMs });
+    longestMs = 0;
+    ownMs = undefined;
   });
   ask();
 `;
 
-/** Starts it. */
-export function watchHealth(url: string): HealthWatch {
-  const worker = new Worker(program, { eval: true, workerData: url });
+/** Starts it, for a gateway whose process is `pid`. */
+export function watchHealth(url: string, pid: number | undefined): HealthWatch {
+  const worker = new Worker(program, { eval: true, workerData: { url, pid } });
   return {
-    async longestMs() {
-      const said = once(worker, "message");
+    async longest() {
+      const told = once(worker, "message");
       worker.postMessage("longest");
-      const [longest] = (await said) as [number];
-      return longest;
+      const [wait] = (await told) as [HealthWait];
+      return wait;
     },
     async close() {
       await worker.terminate();

@@ -1,0 +1,19 @@
+import { readFileSync } from "node:fs";
+
+const share = /^--max-old-space-size-percentage=(\d+)$/;
+
+/**
+ * Node's flags in the image, as the CMD of its Dockerfile has them; for a process that is in no container, with the old
+ * space that a container of `bytes` has.
+ */
+export function imageFlags(bytes?: number): string[] {
+  const file = readFileSync(new URL("../../deploy/Dockerfile", import.meta.url), "utf8");
+  const [, command = "[]"] = /^CMD (\[.*\])$/m.exec(file) ?? [];
+  const flags = (JSON.parse(command) as string[]).filter((word) => word.startsWith("--"));
+  if (bytes === undefined) return flags;
+  return flags.map((flag) => {
+    const [, percentage] = share.exec(flag) ?? [];
+    if (percentage === undefined) return flag;
+    return `--max-old-space-size=${Math.floor(((bytes / 1024 / 1024) * Number(percentage)) / 100)}`;
+  });
+}

@@ -1,0 +1,20 @@
+import { readFileSync, writeFileSync } from "node:fs";
+
+/** The most of the machine's memory that a process has had at a time, in bytes; undefined where there is no /proc. */
+export function peakResidentBytes(pid: number): number | undefined {
+  const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(statusOf(pid)) ?? [];
+  return kibibytes === undefined ? undefined : 1024 * Number(kibibytes);
+}
+
+/** Begins to count the peak of a process anew (proc(5), clear_refs). */
+export function forgetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+}
+
+function statusOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, "latin1");
+  } catch {
+    return "";
+  }
+}
