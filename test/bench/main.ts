@@ -15,6 +15,7 @@ import type { Finding } from "./report.ts";
 import { measureRequests } from "./requests.ts";
 import { measureStart } from "./start.ts";
 import { measureStreams } from "./streams.ts";
+import { measureWorstWorkflows } from "./worst-workflows.ts";
 
 const findings: Finding[] = [];
 
@@ -42,6 +43,7 @@ await show(measureStreams());
 await show(measureStart());
 await show(measureOverload());
 await show(measureLeaks());
+await show(measureWorstWorkflows());
 
 const file = process.env["BENCH_OUT"];
 if (file !== undefined && file !== "") writeFileSync(file, findingsJson(findings));

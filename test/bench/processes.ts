@@ -1,7 +1,8 @@
-import { fork } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
 import { prefix } from "../../src/config.ts";
 
 /** What a process has used since it began, as it reads it itself. */
@@ -24,6 +25,10 @@ export interface Holdings {
 /** A process of the benchmark that serves HTTP or gRPC. */
 export interface ServingProcess {
   readonly url: string;
+  readonly pid: number;
+  /** How it ended, by itself or not; whether it has. */
+  readonly ended: Promise<string>;
+  readonly hasEnded: boolean;
   usage(): Promise<Usage>;
   holdings(): Promise<Holdings>;
   /** Ends the process; resolves when it has gone. */
@@ -43,9 +48,20 @@ export const adminToken = "the-token-of-the-benchmark";
 
 const here = (file: string) => new URL(file, import.meta.url);
 
+/** How a process is run. */
+interface RunOptions {
+  /** Flags of Node. */
+  readonly execArgv?: readonly string[];
+  /** A command that runs another one, with its arguments after its own. */
+  readonly runner?: readonly string[];
+}
+
 /** The gateway as `make start` runs it, its log read from a pipe. Settings have no prefix. */
-export function startGateway(settings: Readonly<Record<string, string>>): Promise<ServingProcess> {
-  return startProcess("../../src/main.ts", [], environmentOf(settings));
+export function startGateway(
+  settings: Readonly<Record<string, string>>,
+  options?: RunOptions,
+): Promise<ServingProcess> {
+  return startProcess("../../src/main.ts", [], environmentOf(settings), options);
 }
 
 /** The environment that gives a gateway these settings. */
@@ -62,14 +78,21 @@ export async function startProcess(
   file: string,
   args: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
+  { execArgv = [], runner = [] }: RunOptions = {},
 ): Promise<ServingProcess> {
-  const child = fork(here(file), args, {
+  const flags = ["--disable-warning=ExperimentalWarning", `--import=${here("probe.ts").href}`, ...execArgv];
+  const node = [process.execPath, ...flags, fileURLToPath(here(file)), ...args] as const;
+  const [command = "", ...words] = [...runner, ...node];
+  const child = spawn(command, words, {
     // Nothing of the environment but what programs are found by: settings of the caller's gateway stay out.
     env: { PATH: process.env["PATH"], BENCH_QUICK: process.env["BENCH_QUICK"], ...env },
-    execArgv: ["--disable-warning=ExperimentalWarning", `--import=${here("probe.ts").href}`],
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
-  const exit = once(child, "exit");
+  let hasEnded = false;
+  const exit = once(child, "exit").then(([code, signal]) => {
+    hasEnded = true;
+    return { how: `${signal ?? `exit code ${code}`}` };
+  });
   // A child with piped stdout always has the stream.
   const url = await Promise.race([urlFrom(child.stdout as Readable), exit]);
   if (typeof url !== "string") throw new Error(`${file} ended before it served`);
@@ -83,6 +106,12 @@ export async function startProcess(
 
   return {
     url,
+    // Set, as it has been spawned.
+    pid: child.pid!,
+    ended: exit.then(({ how }) => how),
+    get hasEnded() {
+      return hasEnded;
+    },
     usage: () => ask<Usage>("usage"),
     holdings: () => ask<Holdings>("holdings"),
     async stop() {

@@ -1,0 +1,197 @@
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { watchHealth } from "../support/health-watch.ts";
+import { imageFlags } from "../support/image-flags.ts";
+import { peakResidentBytes } from "../support/process-memory.ts";
+import { worstBody, worstKinds } from "../support/worst-workflows.ts";
+import { amount } from "./amounts.ts";
+import { createMemoryCgroup } from "./memory-cgroup.ts";
+import { startGateway, startProcess } from "./processes.ts";
+import type { ServingProcess } from "./processes.ts";
+import type { Finding } from "./report.ts";
+import { listed } from "./worst-amounts.ts";
+
+const mebibyte = 1024 * 1024;
+
+/** The memory of the gateway's container, and the most that it may take. */
+const containerBytes = 512 * mebibyte;
+const maxWaitMs = 100;
+
+const pageSize = amount(20, 4);
+const pagesAtOnce = amount(8, 2);
+const readsAtOnce = amount(20, 4);
+const submissionsAtOnce = amount(8, 2);
+const streams = amount(1800, 40);
+/** Streams that are being opened at a time: fewer than a key may have in flight. */
+const openers = amount(64, 8);
+/** How long the streams are left alone, in milliseconds. */
+const holdMs = amount(10_000, 200);
+
+const headers = { Authorization: "Bearer an-api-key-of-the-benchmark" };
+
+/** One way to ask for much, of the gateway at `url`. */
+interface Row {
+  readonly name: string;
+  act(url: string): Promise<void>;
+}
+
+const rows: readonly Row[] = [
+  {
+    name: `pages of ${pageSize}, one at a time`,
+    async act(url) {
+      for (const kind of worstKinds) await getPage(url, kind, pageSize);
+    },
+  },
+  {
+    name: `pages of ${pageSize}, ${pagesAtOnce} at once`,
+    async act(url) {
+      for (const kind of worstKinds) await times(pagesAtOnce, () => getPage(url, kind, pageSize));
+    },
+  },
+  {
+    name: `GET one, ${readsAtOnce} at once`,
+    act: (url) => times(readsAtOnce, () => expect(200, `${url}/v1/workflows/deep`)),
+  },
+  {
+    name: `${readsAtOnce} artifact lookups`,
+    act: (url) => times(readsAtOnce, () => expect(404, `${url}/v1/workflows/deep/artifacts/nobody`)),
+  },
+  {
+    name: `${submissionsAtOnce} submissions at once`,
+    act(url) {
+      const body = worstBody("deep");
+      const post = { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body };
+      return times(submissionsAtOnce, () => expect(201, `${url}/v1/workflows`, post));
+    },
+  },
+  { name: `${streams} event streams unread`, act: holdStreams },
+  { name: `all pages of a list of ${listed}`, act: readList },
+];
+
+/**
+ * The peak of the gateway's resident memory, and the longest wait for its health, while it serves the worst that valid
+ * requests may become: a gateway that has just started for each, where this machine allows it within the memory of a
+ * container. One that dies has no bound.
+ */
+export async function measureWorstWorkflows(): Promise<Finding[]> {
+  const orchestrator = await startProcess("worst-orchestrator.ts");
+  try {
+    const findings: Finding[] = [];
+    for (const row of rows) findings.push(...(await measure(row, orchestrator)));
+    return findings;
+  } finally {
+    await orchestrator.stop();
+  }
+}
+
+async function measure({ name, act }: Row, orchestrator: ServingProcess): Promise<Finding[]> {
+  const cgroup = createMemoryCgroup(containerBytes);
+  const settings = { ORCHESTRATOR_ENDPOINT: orchestrator.url, API_KEYS_ENABLED: "true" };
+  const gateway = await startGateway(settings, {
+    execArgv: imageFlags(cgroup === undefined ? containerBytes : undefined),
+    runner: cgroup?.run ?? [],
+  });
+  const health = watchHealth(gateway.url, gateway.pid);
+  try {
+    const start = performance.now();
+    await Promise.race([act(gateway.url), gateway.ended]).catch((error: unknown) => {
+      if (!gateway.hasEnded) throw error;
+    });
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    const { longestMs, ownMs = longestMs } = await health.longest();
+    const where =
+      cgroup === undefined ? "in no cgroup: this machine does not allow it" : "in a cgroup of 512 MiB";
+    const peak = peakResidentBytes(gateway.pid);
+    const died = gateway.hasEnded ? `; the gateway died: ${await gateway.ended}` : "";
+    const kills = cgroup?.kills();
+    const killed = kills === undefined || kills === 0 ? "" : "; the kernel ended it because of its memory";
+    const figures =
+      died === ""
+        ? { mebibytes: (peak ?? NaN) / mebibyte, ms: ownMs }
+        : { mebibytes: Infinity, ms: Infinity };
+    return [
+      {
+        work: `worst workflows, ${name}: MiB resident`,
+        value: figures.mebibytes,
+        limit: containerBytes / mebibyte,
+        detail: `${where}; ${seconds} s${died}${killed}`,
+      },
+      {
+        work: `worst workflows, ${name}: ms to healthz`,
+        value: figures.ms,
+        limit: maxWaitMs,
+        detail: `${longestMs.toFixed(0)} ms with what else ran on the machine${died}`,
+      },
+    ];
+  } finally {
+    await health.close();
+    await gateway.stop();
+    cgroup?.remove();
+  }
+}
+
+async function times(count: number, act: () => Promise<unknown>): Promise<void> {
+  await Promise.all(Array.from({ length: count }, act));
+}
+
+/** Sends a request, which must get `status`; the body of its response. */
+async function expect(status: number, url: string, init: RequestInit = { headers }): Promise<Buffer> {
+  const response = await fetch(url, init);
+  const body = Buffer.from(await response.arrayBuffer());
+  if (response.status !== status)
+    throw new Error(`${url} is ${response.status}: ${body.toString("utf8", 0, 500)}`);
+  return body;
+}
+
+function getPage(url: string, token: string, size: number): Promise<Buffer> {
+  return expect(200, `${url}/v1/workflows?page_size=${size}&page_token=${token}`);
+}
+
+/** Reads a list of workflows of 0.9 MB to its end, with the largest pages. */
+async function readList(url: string): Promise<void> {
+  let read = 0;
+  for (let token = "text:0"; token !== "";) {
+    const body = await getPage(url, encodeURIComponent(token), 100);
+    const page = JSON.parse(body.toString()) as { workflows: unknown[]; next_page_token: string };
+    read += page.workflows.length;
+    token = page.next_page_token;
+  }
+  if (read !== listed) throw new Error(`the list has ${read} workflows and not ${listed}`);
+}
+
+/** Opens all streams, and reads nothing of them but how they begin. */
+async function holdStreams(url: string): Promise<void> {
+  const sockets: Socket[] = [];
+  const opener = async () => {
+    while (sockets.length < streams) sockets.push(await openStream(url));
+  };
+  try {
+    await Promise.all(Array.from({ length: openers }, opener));
+    await delay(holdMs);
+    // Who reads is served on.
+    await expect(200, `${url}/v1/workflows/text`);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+  }
+}
+
+/** A stream that has begun, or was cut; one that is turned away because of its key's share is asked for again. */
+async function openStream(url: string): Promise<Socket> {
+  const { hostname, port } = new URL(url);
+  for (;;) {
+    const socket = connect(Number(port), hostname).on("error", () => undefined);
+    socket.write(
+      `GET /v1/workflows/text/events HTTP/1.1\r\nHost: gateway\r\nAuthorization: ${headers.Authorization}\r\n\r\n`,
+    );
+    const begin = await new Promise<string>((resolve) => {
+      socket.once("data", (bytes) => resolve(bytes.toString("latin1", 9, 12)));
+      socket.once("close", () => resolve("cut"));
+    });
+    socket.pause();
+    if (begin === "200" || begin === "cut") return socket;
+    socket.destroy();
+    if (begin !== "429") throw new Error(`a stream is ${begin}`);
+    await delay(100);
+  }
+}
