@@ -7,7 +7,7 @@ import { bytesOf } from "./wire.ts";
 import type { WireRequest } from "./wire.ts";
 
 /** Longest time that nothing may move on a connection with a request, in milliseconds. */
-const patienceMs = 10_000;
+const patienceMs = 60_000;
 
 /**
  * A client that sends requests exactly as they are written, one after another over one connection, and opens

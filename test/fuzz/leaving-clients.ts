@@ -15,7 +15,7 @@ export type Leaving =
 const maxHeld = 8;
 
 /** Longest time until a response begins, in milliseconds. */
-const patienceMs = 10_000;
+const patienceMs = 60_000;
 
 /** Clients that do not read what they have asked for. */
 export class LeavingClients {

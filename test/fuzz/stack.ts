@@ -53,6 +53,8 @@ export async function startFuzzStack(): Promise<FuzzStack> {
     // Small, so that it is full early, and memory says something about all else.
     AUTH_CACHE_MAX_ENTRIES: "10",
     ORCHESTRATOR_ENDPOINT: orchestrator.url,
+    // Longer than a slow machine takes for large messages.
+    ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "60",
     DRAIN_DELAY_SECONDS: "0",
     SHUTDOWN_GRACE_SECONDS: "1",
     ...storeSettings(store),
