@@ -16,11 +16,14 @@ const { params } = StepSchema.field;
 
 /** The bytes of the SubmitWorkflowRequest for a submission. What is nested in it is written from the inside out. */
 export function submissionFromJson(workflow: Schema["WorkflowSpec"], idempotencyKey: string): Uint8Array {
-  const { name, labels = {} } = workflow;
+  const fields = create(WorkflowSpecSchema, {
+    name: workflow.name,
+    labels: workflow.labels ?? {},
+  });
   const writer = new BinaryWriter();
   writer.raw(toBinary(SubmitWorkflowRequestSchema, create(SubmitWorkflowRequestSchema, { idempotencyKey })));
   writer.tag(spec.number, WireType.LengthDelimited).fork();
-  writer.raw(toBinary(WorkflowSpecSchema, create(WorkflowSpecSchema, { name, labels })));
+  writer.raw(toBinary(WorkflowSpecSchema, fields));
   for (const step of workflow.steps)
     writer.tag(steps.number, WireType.LengthDelimited).bytes(stepFromJson(step));
   return writer.join().finish();

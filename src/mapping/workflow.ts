@@ -59,7 +59,17 @@ function idAt(reader: WireReader, start: number, end: number): string {
 export const workflowJson = withId(
   messageJson(
     WorkflowSchema,
-    ["id", "spec.name", "state", "spec.steps", "spec.labels", "step_statuses", "created_at", "updated_at"],
+    [
+      "id",
+      // What the spec holds is the workflow's own here.
+      "spec.name",
+      "state",
+      "spec.steps",
+      "spec.labels",
+      "step_statuses",
+      "created_at",
+      "updated_at",
+    ],
     {
       "spec.steps": { message: step },
       step_statuses: { message: stepStatusJson },

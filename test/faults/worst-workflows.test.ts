@@ -132,8 +132,7 @@ function pageOf(id: string, size: number): Uint8Array {
 
 /** Sends requests to a gateway, and sees that their responses are right. */
 function clientOf(url: string) {
-  const ask = (path: string, init: RequestInit = {}) =>
-    fetch(`${url}${path}`, { headers, ...init });
+  const ask = (path: string, init: RequestInit = {}) => fetch(`${url}${path}`, { headers, ...init });
 
   function assertIs(id: string, workflow: WorkflowJson): void {
     const [came, sent] = [workflow, JSON.parse(bodies.get(id)!) as WorkflowJson].map(({ name, steps }) => ({

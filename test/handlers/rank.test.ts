@@ -127,7 +127,7 @@ describe("POST /v1/workflows/{id}/rank", () => {
     ["{}", "/body/metric must have required property 'metric'"],
     ["[]", "/body must be object"],
     ["null", "/body must be object"],
-    ["", "/body must be JSON: Unexpected end of JSON input"],
+    ["", "/body must be JSON: the body is empty"],
     ['{"metric":""}', "/body/metric must not be empty"],
     ['{"metric":"a\\u0000"}', "/body/metric must be without control characters"],
     ['{"metric":"\\ud800"}', "/body/metric must be well-formed Unicode"],
