@@ -32,6 +32,20 @@ const bounds: [work: string, unit: "ratio" | "value", limit: number][] = [
   ["long run: change of sockets and HTTP/2 streams", "ratio", 0.05],
   ["long run: change of timers", "ratio", 0.05],
   ["long run: change of functions, listeners among them", "ratio", 0.05],
+  ["worst workflows, page by page: MiB resident at most", "value", 512],
+  ["worst workflows, page by page: ms to healthz at most", "value", 100],
+  ["worst workflows, pages at once: MiB resident at most", "value", 512],
+  ["worst workflows, pages at once: ms to healthz at most", "value", 100],
+  ["worst workflows, reads at once: MiB resident at most", "value", 512],
+  ["worst workflows, reads at once: ms to healthz at most", "value", 100],
+  ["worst workflows, artifact lookups: MiB resident at most", "value", 512],
+  ["worst workflows, artifact lookups: ms to healthz at most", "value", 100],
+  ["worst workflows, submissions: MiB resident at most", "value", 512],
+  ["worst workflows, submissions: ms to healthz at most", "value", 100],
+  ["worst workflows, unread streams: MiB resident at most", "value", 512],
+  ["worst workflows, unread streams: ms to healthz at most", "value", 100],
+  ["worst workflows, a whole list: MiB resident at most", "value", 512],
+  ["worst workflows, a whole list: ms to healthz at most", "value", 100],
 ];
 
 describe("make bench", () => {
