@@ -6,7 +6,7 @@ import { JobStateSchema } from "../../generated/proto/foldforge/common/v1/common
 import { isKnownState, jobStateToJson } from "./job-state.ts";
 import type { JsonText } from "./json-text.ts";
 import { floatToJson, fractionToJson } from "./numbers.ts";
-import { writeStruct } from "./struct.ts";
+import { writeStruct, writeStructInSteps } from "./struct.ts";
 import { readTime } from "./time.ts";
 import { tagOf } from "./wire.ts";
 import type { WireReader } from "./wire.ts";
@@ -48,6 +48,8 @@ interface JsonField {
   write(reader: WireReader, limit: number, at: Positions, out: JsonText, label: string): boolean;
   /** How each of its messages is written, where it is a list of them. */
   readonly items?: MessageJson;
+  /** Whether it is one Struct, which may be large. */
+  readonly isStruct?: boolean;
 }
 
 /** The fields of a message by their numbers: each by its index in the JSON object, or the fields of a message in it. */
@@ -109,6 +111,11 @@ export function messageJson<const Name extends string>(
         if (field.items !== undefined) {
           out.ascii(separator + field.label);
           yield* itemsInSteps(field.items, reader, end, at, out);
+          separator = ",";
+        } else if (field.isStruct === true && at.length > 0) {
+          out.ascii(separator + field.label);
+          reader.pos = at.at(-1) ?? end;
+          yield* writeStructInSteps(reader, reader.nestedEnd(end), out);
           separator = ",";
         } else if (field.write(reader, end, at, out, separator + field.label)) separator = ",";
         yield;
@@ -173,7 +180,8 @@ function jsonField(field: DescField, options: FieldOptions): JsonField {
     return { label, wireType, write: listWriter(write), ...(items === undefined ? {} : { items }) };
   }
   const { wireType, write, absent } = valueOf(field, options);
-  return { label, wireType, write: singleWriter(field, write, options.absent ?? absent) };
+  const isStruct = field.message === StructSchema;
+  return { label, wireType, write: singleWriter(field, write, options.absent ?? absent), isStruct };
 }
 
 function singleWriter(

@@ -20,6 +20,12 @@ const entries = 1;
 const key = 1;
 const value = 2;
 
+/** A larger Struct, list or value takes more than one step, in bytes. */
+const stepBytes = 64 * 1024;
+
+/** Entries that are put in order in one step. */
+const stepEntries = 4096;
+
 /** Deepest nesting that is read: far more than a submission may have, and than protobuf decoders accept. */
 const maxDepth = 200;
 
@@ -39,30 +45,69 @@ interface Entry {
  */
 export function writeStruct(reader: WireReader, end: number, out: JsonText, depth = 0): void {
   const found: Entry[] = [];
-  let isInOrder = true;
   while (reader.pos < end) {
-    const tag = reader.uint32();
-    if (tag !== tagOf(entries, WireType.LengthDelimited)) {
-      reader.skipValue(tag, end);
-      continue;
-    }
-    const entry = readEntry(reader, reader.nestedEnd(end));
-    const last = found.at(-1);
-    if (last !== undefined && last.key >= entry.key) isInOrder = false;
-    found.push(entry);
+    const entry = readNext(reader, end);
+    if (entry !== undefined) found.push(entry);
   }
   out.ascii("{");
   let separator = "";
-  for (const entry of isInOrder ? found : inOrder(found)) {
-    out.ascii(separator);
-    out.utf8(reader.source, entry.keyStart, entry.keyEnd);
-    out.ascii(":");
+  for (const entry of isInOrder(found) ? found : inOrder(found)) {
+    writeKey(reader, entry, out, separator);
     separator = ",";
-    reader.pos = entry.start;
     writeValue(reader, entry.end, out, depth);
   }
   out.ascii("}");
   reader.pos = end;
+}
+
+/** The same in short steps, for one that takes long. */
+export function* writeStructInSteps(
+  reader: WireReader,
+  end: number,
+  out: JsonText,
+  depth = 0,
+): Generator<void, void> {
+  if (end - reader.pos <= stepBytes) return writeStruct(reader, end, out, depth);
+  const found: Entry[] = [];
+  for (let stepEnd = reader.pos + stepBytes; reader.pos < end;) {
+    const entry = readNext(reader, end);
+    if (entry !== undefined) found.push(entry);
+    if (reader.pos < stepEnd) continue;
+    stepEnd = reader.pos + stepBytes;
+    yield;
+  }
+  const entries = isInOrder(found) ? found : yield* inOrderInSteps(found);
+  out.ascii("{");
+  let separator = "";
+  let written = 0;
+  for (const entry of entries) {
+    writeKey(reader, entry, out, separator);
+    separator = ",";
+    if (entry.end - entry.start > stepBytes) yield* writeValueInSteps(reader, entry.end, out, depth);
+    else writeValue(reader, entry.end, out, depth);
+    written += entry.end - entry.keyStart;
+    if (written < stepBytes) continue;
+    written = 0;
+    yield;
+  }
+  out.ascii("}");
+  reader.pos = end;
+}
+
+/** The entry that the reader is at; undefined for another field, which is passed over. */
+function readNext(reader: WireReader, end: number): Entry | undefined {
+  const tag = reader.uint32();
+  if (tag === tagOf(entries, WireType.LengthDelimited)) return readEntry(reader, reader.nestedEnd(end));
+  reader.skipValue(tag, end);
+  return undefined;
+}
+
+/** Writes a key, and leaves the reader at its value. */
+function writeKey(reader: WireReader, entry: Entry, out: JsonText, separator: string): void {
+  out.ascii(separator);
+  out.utf8(reader.source, entry.keyStart, entry.keyEnd);
+  out.ascii(":");
+  reader.pos = entry.start;
 }
 
 function readEntry(reader: WireReader, end: number): Entry {
@@ -88,13 +133,55 @@ function readEntry(reader: WireReader, end: number): Entry {
   return { key: name, keyStart, keyEnd, start, end: valueEnd };
 }
 
+/** Whether the keys rise. */
+function isInOrder(found: readonly Entry[]): boolean {
+  let last: Entry | undefined;
+  for (const entry of found) {
+    if (last !== undefined && last.key >= entry.key) return false;
+    last = entry;
+  }
+  return true;
+}
+
 /** The entries by their keys, each once: of a key that is there twice, the last one counts. */
 function inOrder(found: readonly Entry[]): Entry[] {
   const byKey = new Map(found.map((entry) => [entry.key, entry]));
   return [...byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
-function writeValue(reader: WireReader, end: number, out: JsonText, depth: number): void {
+/** The same in short steps: by merging parts that are in order. */
+function* inOrderInSteps(found: readonly Entry[]): Generator<void, Entry[]> {
+  let parts: Entry[][] = [];
+  for (let start = 0; start < found.length; start += stepEntries) {
+    parts.push(inOrder(found.slice(start, start + stepEntries)));
+    yield;
+  }
+  while (parts.length > 1) {
+    const merged: Entry[][] = [];
+    for (let index = 0; index < parts.length; index += 2)
+      merged.push(yield* mergeInSteps(parts[index] ?? [], parts[index + 1] ?? []));
+    parts = merged;
+  }
+  return parts[0] ?? [];
+}
+
+/** What is in either list, in order; of a key that both have, the entry of the later one. */
+function* mergeInSteps(earlier: readonly Entry[], later: readonly Entry[]): Generator<void, Entry[]> {
+  const merged: Entry[] = [];
+  let at = 0;
+  for (const entry of later) {
+    for (let other = earlier[at]; other !== undefined && other.key <= entry.key; other = earlier[at]) {
+      if (other.key < entry.key) merged.push(other);
+      at += 1;
+    }
+    merged.push(entry);
+    if (merged.length % stepEntries === 0) yield;
+  }
+  return [...merged, ...earlier.slice(at)];
+}
+
+/** What kind of value ends at `end`, 0 for none that is known; leaves the reader at it. */
+function findKind(reader: WireReader, end: number, depth: number): number {
   if (depth > maxDepth) throw new RangeError(`a Struct is nested deeper than ${maxDepth} levels`);
   let found = 0;
   let start = end;
@@ -107,6 +194,11 @@ function writeValue(reader: WireReader, end: number, out: JsonText, depth: numbe
     reader.skipValue(tag, end);
   }
   reader.pos = start;
+  return found;
+}
+
+function writeValue(reader: WireReader, end: number, out: JsonText, depth: number): void {
+  const found = findKind(reader, end, depth);
   switch (found) {
     case kind.number:
       out.ascii(numberText(reader.double()));
@@ -144,6 +236,49 @@ function writeList(reader: WireReader, end: number, out: JsonText, depth: number
     if (!isFirst) out.ascii(",");
     isFirst = false;
     writeValue(reader, reader.nestedEnd(end), out, depth);
+  }
+  out.ascii("]");
+}
+
+function* writeValueInSteps(
+  reader: WireReader,
+  end: number,
+  out: JsonText,
+  depth: number,
+): Generator<void, void> {
+  const start = reader.pos;
+  const found = findKind(reader, end, depth);
+  if (found === kind.struct) yield* writeStructInSteps(reader, reader.nestedEnd(end), out, depth + 1);
+  else if (found === kind.list) yield* writeListInSteps(reader, reader.nestedEnd(end), out, depth + 1);
+  else {
+    reader.pos = start;
+    writeValue(reader, end, out, depth);
+  }
+  reader.pos = end;
+}
+
+function* writeListInSteps(
+  reader: WireReader,
+  end: number,
+  out: JsonText,
+  depth: number,
+): Generator<void, void> {
+  out.ascii("[");
+  let isFirst = true;
+  for (let stepEnd = reader.pos + stepBytes; reader.pos < end;) {
+    const tag = reader.uint32();
+    if (tag !== tagOf(entries, WireType.LengthDelimited)) {
+      reader.skipValue(tag, end);
+      continue;
+    }
+    if (!isFirst) out.ascii(",");
+    isFirst = false;
+    const itemEnd = reader.nestedEnd(end);
+    if (itemEnd - reader.pos > stepBytes) yield* writeValueInSteps(reader, itemEnd, out, depth);
+    else writeValue(reader, itemEnd, out, depth);
+    if (reader.pos < stepEnd) continue;
+    stepEnd = reader.pos + stepBytes;
+    yield;
   }
   out.ascii("]");
 }

@@ -4,10 +4,10 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { StructSchema } from "@bufbuild/protobuf/wkt";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
-import { structFromJson, writeStruct } from "../../src/mapping/struct.ts";
+import { structFromJson, writeStruct, writeStructInSteps } from "../../src/mapping/struct.ts";
 import { struct } from "./arbitraries.ts";
 import { randomOf, scrambled } from "./scrambled.ts";
-import { stringOf, written } from "./written.ts";
+import { stringOf, written, writtenInSteps } from "./written.ts";
 
 /** As protobuf's own library writes it. */
 const encoded = (object: JsonObject) => toBinary(StructSchema, fromJson(StructSchema, object));
@@ -125,5 +125,55 @@ describe("writeStruct", () => {
     const bytes = structOf(string("text"));
     for (let length = 1; length < bytes.length; length += 1)
       assert.throws(() => textOf(bytes.subarray(0, length)), RangeError);
+  });
+});
+
+describe("writeStructInSteps", () => {
+  const json = { write: writeStruct, writeInSteps: writeStructInSteps };
+  const mebibyte = 1024 * 1024;
+
+  /** A Struct of entries with these keys, each with a number of its own, and so large that it takes many steps. */
+  function structWith(keys: readonly string[]): Uint8Array {
+    const writer = new BinaryWriter();
+    for (const [index, key] of keys.entries()) {
+      writer.tag(1, WireType.LengthDelimited).fork().tag(1, WireType.LengthDelimited).string(key);
+      writer.tag(2, WireType.LengthDelimited).bytes(number(index)).join();
+    }
+    return writer.finish();
+  }
+
+  const count = 60_000;
+  /** In an order that looks random, and more than once where `distinct` is less than `count`. */
+  const keysOf = (distinct: number) =>
+    Array.from({ length: count }, (_, index) => `é${((index * 48_271) % distinct).toString(36)}`);
+  const nest = (levels: number, inner: JsonObject): JsonObject =>
+    levels === 0 ? inner : { before: 1, nested: nest(levels - 1, inner), under: [null] };
+  const many = { list: Array.from({ length: 100_000 }, (_, index) => index) };
+
+  for (const [what, bytes] of [
+    ["keys in another order", structWith(keysOf(count))],
+    ["keys that come again", structWith(keysOf(7919))],
+    ["keys in order", structWith(keysOf(count).sort())],
+    ["a long list", encoded(many)],
+    ["a long list of objects", encoded({ list: Array.from({ length: 50_000 }, () => ({ a: [1] })) })],
+    ["a long list far inside", encoded(nest(20, many))],
+    ["long texts in a list", encoded({ list: Array.from({ length: 20 }, () => "A".repeat(100_000)) })],
+  ] as const) {
+    it(`writes the same as in one go, in steps that are short, for ${what}`, () => {
+      assert.ok(bytes.length > mebibyte);
+      const { text, steps } = writtenInSteps(json, bytes);
+      assert.equal(stringOf(text), stringOf(written(json, bytes)));
+      assert.ok(steps > bytes.length / (128 * 1024), `${steps} steps for ${bytes.length} bytes`);
+    });
+  }
+
+  it("refuses what is nested too deep, and a value that is longer than its list", () => {
+    const wide = encoded(many);
+    let deep: Uint8Array = wide;
+    for (let level = 0; level < 250; level += 1) {
+      deep = structOf(new BinaryWriter().tag(5, WireType.LengthDelimited).bytes(deep).finish());
+    }
+    assert.throws(() => writtenInSteps(json, deep), /nested deeper/);
+    assert.throws(() => writtenInSteps(json, wide.subarray(0, -1)), RangeError);
   });
 });
