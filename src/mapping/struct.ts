@@ -1,24 +1,8 @@
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import type { JsonText } from "./json-text.ts";
-import { tagOf } from "./wire.ts";
+import { entryTag, keyTag, kind, valueTag } from "./struct-tags.ts";
 import type { WireReader } from "./wire.ts";
 
-/** The tags of the fields of `google.protobuf.Value`, one of which says what it is (google/protobuf/struct.proto). */
-const kind = {
-  null: tagOf(1, WireType.Varint),
-  number: tagOf(2, WireType.Bit64),
-  string: tagOf(3, WireType.LengthDelimited),
-  bool: tagOf(4, WireType.Varint),
-  struct: tagOf(5, WireType.LengthDelimited),
-  list: tagOf(6, WireType.LengthDelimited),
-};
 const kinds: ReadonlySet<number> = new Set(Object.values(kind));
-
-/** The one field of `Struct` and of `ListValue`, and those of an entry of a map. */
-const entries = 1;
-const key = 1;
-const value = 2;
 
 /** A larger Struct, list or value takes more than one step, in bytes. */
 const stepBytes = 64 * 1024;
@@ -97,7 +81,7 @@ export function* writeStructInSteps(
 /** The entry that the reader is at; undefined for another field, which is passed over. */
 function readNext(reader: WireReader, end: number): Entry | undefined {
   const tag = reader.uint32();
-  if (tag === tagOf(entries, WireType.LengthDelimited)) return readEntry(reader, reader.nestedEnd(end));
+  if (tag === entryTag) return readEntry(reader, reader.nestedEnd(end));
   reader.skipValue(tag, end);
   return undefined;
 }
@@ -118,13 +102,13 @@ function readEntry(reader: WireReader, end: number): Entry {
   let valueEnd = end;
   while (reader.pos < end) {
     const tag = reader.uint32();
-    if (tag === tagOf(key, WireType.LengthDelimited)) {
+    if (tag === keyTag) {
       const at = reader.pos;
       keyEnd = reader.nestedEnd(end);
       keyStart = reader.pos;
       reader.pos = at;
       name = reader.string();
-    } else if (tag === tagOf(value, WireType.LengthDelimited)) {
+    } else if (tag === valueTag) {
       valueEnd = reader.nestedEnd(end);
       start = reader.pos;
       reader.pos = valueEnd;
@@ -229,7 +213,7 @@ function writeList(reader: WireReader, end: number, out: JsonText, depth: number
   let isFirst = true;
   while (reader.pos < end) {
     const tag = reader.uint32();
-    if (tag !== tagOf(entries, WireType.LengthDelimited)) {
+    if (tag !== entryTag) {
       reader.skipValue(tag, end);
       continue;
     }
@@ -267,7 +251,7 @@ function* writeListInSteps(
   let isFirst = true;
   for (let stepEnd = reader.pos + stepBytes; reader.pos < end;) {
     const tag = reader.uint32();
-    if (tag !== tagOf(entries, WireType.LengthDelimited)) {
+    if (tag !== entryTag) {
       reader.skipValue(tag, end);
       continue;
     }
@@ -286,41 +270,4 @@ function* writeListInSteps(
 /** As JSON writes a number; null where it has none for it. */
 function numberText(number: number): string {
   return Number.isFinite(number) ? String(number) : "null";
-}
-
-/** The bytes of the `google.protobuf.Struct` that says the same as `object`. */
-export function structFromJson(object: JsonObject): Uint8Array {
-  const writer = new BinaryWriter();
-  addStruct(writer, object);
-  return writer.finish();
-}
-
-function addStruct(writer: BinaryWriter, object: JsonObject): void {
-  for (const name of Object.keys(object)) {
-    writer.tag(entries, WireType.LengthDelimited).fork();
-    writer.tag(key, WireType.LengthDelimited).string(name);
-    writer.tag(value, WireType.LengthDelimited).fork();
-    addValue(writer, object[name] ?? null);
-    writer.join().join();
-  }
-}
-
-function addValue(writer: BinaryWriter, json: JsonValue): void {
-  if (json === null) writer.uint32(kind.null).int32(0);
-  else if (typeof json === "number") writer.uint32(kind.number).double(json);
-  else if (typeof json === "string") writer.uint32(kind.string).string(json);
-  else if (typeof json === "boolean") writer.uint32(kind.bool).bool(json);
-  else if (Array.isArray(json)) {
-    writer.uint32(kind.list).fork();
-    for (const item of json) {
-      writer.tag(entries, WireType.LengthDelimited).fork();
-      addValue(writer, item);
-      writer.join();
-    }
-    writer.join();
-  } else {
-    writer.uint32(kind.struct).fork();
-    addStruct(writer, json);
-    writer.join();
-  }
 }

@@ -8,7 +8,7 @@ import {
   WorkflowSpecSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../contract.ts";
-import { structFromJson } from "./struct.ts";
+import { structFromJson } from "./struct-from-json.ts";
 
 const { spec } = SubmitWorkflowRequestSchema.field;
 const { steps } = WorkflowSpecSchema.field;

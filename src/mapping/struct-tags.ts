@@ -1,0 +1,19 @@
+import { WireType } from "@bufbuild/protobuf/wire";
+import { tagOf } from "./wire.ts";
+
+/** The tags of the fields of `google.protobuf.Value`, one of which says what it is (google/protobuf/struct.proto). */
+export const kind = {
+  null: tagOf(1, WireType.Varint),
+  number: tagOf(2, WireType.Bit64),
+  string: tagOf(3, WireType.LengthDelimited),
+  bool: tagOf(4, WireType.Varint),
+  struct: tagOf(5, WireType.LengthDelimited),
+  list: tagOf(6, WireType.LengthDelimited),
+};
+
+/** The tag of the one field of `Struct` and of `ListValue`. */
+export const entryTag = tagOf(1, WireType.LengthDelimited);
+
+/** The tags of the fields of an entry of a map. */
+export const keyTag = tagOf(1, WireType.LengthDelimited);
+export const valueTag = tagOf(2, WireType.LengthDelimited);
