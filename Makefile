@@ -24,7 +24,7 @@ demo: $(INSTALLED) ## Run a workflow against a running `make dev` and download w
 
 .PHONY: test
 test: check ## Run every check and every test, with coverage
-	@c8 mocha --parallel --jobs 2 'test/**/*.test.ts'
+	@exec node test/run/main.ts c8 mocha --parallel --jobs 2 'test/**/*.test.ts'
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure the gateway against its bounds, as test/bench/README.md tells

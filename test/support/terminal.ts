@@ -2,6 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { afterEach, before } from "mocha";
+import { runVariable } from "../run/run-processes.ts";
 
 /** A program that runs at a terminal of its own. */
 export interface AtTerminal {
@@ -32,7 +33,9 @@ export function terminalSuite(): RunAtTerminal {
 
   return function runAtTerminal(file, env) {
     const command = `exec '${process.execPath}' '${file}'`;
-    const terminal = { TERM: "xterm", PATH: process.env["PATH"] ?? "" };
+    const { PATH = "", [runVariable]: run = "" } = process.env;
+    // It runs in a session of its own, so that this alone tells to which run it belongs.
+    const terminal = { TERM: "xterm", PATH, [runVariable]: run };
     const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
       env: { ...terminal, ...env },
       stdio: ["pipe", "pipe", "ignore"],
