@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import type { RequestListener } from "node:http";
 import { connect, createServer } from "node:net";
@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
 import { testSettings } from "../sandbox/support.ts";
 import { startTestGateway } from "../support/gateway.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 /** Something that can be called at an URL, until it is closed. */
 export interface Service extends AsyncDisposable {
@@ -105,12 +106,8 @@ export function startDemo(url: string, downloads = tmpdir()) {
 
 /** Runs `body` with a folder that is gone afterwards. */
 export async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "demo-test-"));
-  try {
-    await body(folder);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  using folder = temporaryFolder();
+  await body(folder.path);
 }
 
 /** The paths of all files in `folder` and below. */

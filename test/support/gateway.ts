@@ -4,6 +4,7 @@ import { startGateway } from "../../src/gateway.ts";
 import type { Gateway, GatewayOptions } from "../../src/gateway.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { configOf } from "./environment.ts";
+import { closeAtEnd } from "./leftovers.ts";
 
 /** The admin token of every gateway under test. */
 export const adminToken = "admin-token-of-the-tests";
@@ -55,6 +56,7 @@ export async function startTestGateway(
     validateResponses: true,
     ...options,
   });
+  const isClosed = closeAtEnd(() => gateway.close());
   return {
     url: gateway.url,
     metricsUrl: gateway.metricsUrl,
@@ -71,7 +73,10 @@ export async function startTestGateway(
       return fetch(gateway.url + path, { ...init, headers });
     },
     drain: () => gateway.drain(),
-    close: () => gateway.close(),
+    async close() {
+      await gateway.close();
+      isClosed();
+    },
   };
 }
 

@@ -7,6 +7,7 @@ import type { Orchestrator, OrchestratorClient, OrchestratorOptions } from "../.
 import { EncodedMessage } from "../../src/orchestrator/encoded-message.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { suite } from "./gateway.ts";
+import { closeAtEnd } from "./leftovers.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** The calls of the service with its messages, none of them encoded. */
@@ -25,7 +26,12 @@ export function connectTo(urls: readonly string[], options: Partial<Orchestrator
     ...options,
   });
   const { client: encodedClient } = orchestrator;
-  return { ...orchestrator, client: decodingClient(encodedClient), encodedClient };
+  const isClosed = closeAtEnd(() => orchestrator.close());
+  function close() {
+    orchestrator.close();
+    isClosed();
+  }
+  return { ...orchestrator, client: decodingClient(encodedClient), encodedClient, close };
 }
 
 /** For the body of a `describe`: a client of `upstream` that decodes, closed after its tests. */

@@ -1,0 +1,90 @@
+import type { ChildProcess } from "node:child_process";
+import { subscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
+import type { Server, Socket } from "node:net";
+import type { Worker } from "node:worker_threads";
+import { descendantsOf, kill } from "../run/run-processes.ts";
+
+/** Something open: its place in the order of opening, and how to close it. */
+interface Open {
+  readonly place: number;
+  readonly isConnection: boolean;
+  readonly close: () => unknown;
+}
+
+const open = new Map<object, Open>();
+let places = 0;
+
+function add(resource: object, close: () => unknown, isConnection = false): void {
+  open.set(resource, { place: ++places, isConnection, close });
+}
+
+/**
+ * Has `close` called at the end of the test, or of the suite whose hook calls this, unless the function that is returned
+ * was called before. Processes, threads, servers and connections of Node need no such call.
+ */
+export function closeAtEnd(close: () => unknown): () => void {
+  add(close, close);
+  return () => open.delete(close);
+}
+
+/** The place of what is opened next; see `closeSince`. */
+export function nextPlace(): number {
+  return places + 1;
+}
+
+/**
+ * Closes what has been opened from `place` on and is open, the last first. Connections stay, since a pool may use them
+ * again, unless `withConnections`.
+ */
+export async function closeSince(place: number, { withConnections = false } = {}): Promise<void> {
+  const left = [...open].filter(([, it]) => it.place >= place && (withConnections || !it.isConnection));
+  for (const [resource] of left) open.delete(resource);
+  // What fails to close was closed before.
+  await Promise.allSettled(left.reverse().map(async ([, { close }]) => await close()));
+}
+
+/** Notes what this process opens from now on. */
+export function watchOpening(): void {
+  subscribe("child_process", (message) => {
+    const { process: child } = message as { process: ChildProcess };
+    add(child, () => killTree(child));
+    child.once("exit", () => open.delete(child));
+  });
+  subscribe("worker_threads", (message) => {
+    const { worker } = message as { worker: Worker };
+    add(worker, () => worker.terminate());
+    worker.once("exit", () => open.delete(worker));
+  });
+  subscribe("tracing:net.server.listen:asyncStart", (message) => {
+    const { server } = message as { server: Server };
+    // Its port is free from then on; its connections are closed by themselves.
+    add(server, () => void server.close());
+    server.once("close", () => open.delete(server));
+  });
+  for (const channel of ["net.client.socket", "net.server.socket"]) {
+    subscribe(channel, (message) => {
+      const { socket } = message as { socket: Socket };
+      add(socket, () => destroy(socket), true);
+      socket.once("close", () => open.delete(socket));
+    });
+  }
+}
+
+/** Kills a process, the group that it leads and its descendants. */
+async function killTree(child: ChildProcess): Promise<void> {
+  const { pid, exitCode, signalCode } = child;
+  if (pid === undefined || exitCode !== null || signalCode !== null) return;
+  const exited = once(child, "exit");
+  for (const each of [pid, ...descendantsOf(pid)]) {
+    kill(-each);
+    kill(each);
+  }
+  await exited;
+}
+
+async function destroy(socket: Socket): Promise<void> {
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  socket.destroy();
+  await closed;
+}
