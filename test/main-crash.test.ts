@@ -55,8 +55,7 @@ describe("main, when something is thrown that nobody catches", () => {
     return gateway;
   }
 
-  it("serves nothing while that line waits for its reader, and logs nothing behind it", async function () {
-    this.timeout(30_000);
+  it("serves nothing while that line waits for its reader, and logs nothing behind it", async () => {
     const { child, ended } = await crashUnread();
     child.stdout?.resume();
     const { code, lines } = await ended;
@@ -64,8 +63,7 @@ describe("main, when something is thrown that nobody catches", () => {
     assert.equal(lines.at(-1)?.event, "gateway.crash");
   });
 
-  it("exits with 70 although it is told to stop while that line waits for its reader", async function () {
-    this.timeout(30_000);
+  it("exits with 70 although it is told to stop while that line waits for its reader", async () => {
     const { child, ended } = await crashUnread();
     child.kill("SIGTERM");
     child.stdout?.resume();

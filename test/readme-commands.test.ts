@@ -45,9 +45,7 @@ async function startCommand(command: string, ready: RegExp, settings: Record<str
   };
 }
 
-describe("README: the commands", function () {
-  this.timeout(60_000);
-
+describe("README: the commands", () => {
   const here = suite(async () => {
     const [gateway, orchestrator, store] = [await freeAddress(), await freeAddress(), await freeAddress()];
     const program = await startCommand(dev, /is ready at/, {
@@ -105,9 +103,7 @@ describe("README: the commands", function () {
   });
 });
 
-describe("README: changing the contract", function () {
-  this.timeout(120_000);
-
+describe("README: changing the contract", () => {
   it("goes from the edit to a green check with the commands as written", async () => {
     const text = section("Changing the contract");
     const [[diff = ""], [change = ""]] = [blocks("diff", text), blocks("sh", text)];

@@ -88,8 +88,6 @@ function run(cwd: string, command: string, ...args: readonly string[]): Promise<
 }
 
 describe("README: the recipes", function () {
-  this.timeout(60_000);
-
   const { apiKeys } = parseSettings({}).settings;
   const sandbox = suite(() => startSandbox({ ...sandboxSettings, apiKeys, stepSeconds: 1 }));
   // Silence is broken every few milliseconds, so that every client meets that.

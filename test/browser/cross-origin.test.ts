@@ -74,8 +74,7 @@ async function follow({ url, headers }: { url: string; headers: Record<string, s
 const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
 const json = { "Content-Type": "application/json" };
 
-describe("a page of another origin", function () {
-  this.timeout(60_000);
+describe("a page of another origin", () => {
   const browser = chromiumSuite();
   const site = suite(startSite);
   const stranger = suite(startSite);

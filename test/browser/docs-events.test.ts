@@ -4,8 +4,7 @@ import { adminToken, suite } from "../support/gateway.ts";
 import { workflowEvent } from "../support/samples.ts";
 import { abortion, signal, startStack } from "../support/stack.ts";
 
-describe("the page of GET /docs, with an event stream", function () {
-  this.timeout(60_000);
+describe("the page of GET /docs, with an event stream", () => {
   const openDocs = docsSuite();
   const stack = suite(() => startStack());
 

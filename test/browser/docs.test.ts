@@ -19,8 +19,7 @@ async function widthOf(page: Page): Promise<{ page: number; window: number }> {
   return page.evaluate("({ page: document.scrollingElement.scrollWidth, window: innerWidth })");
 }
 
-describe("the page of GET /docs", function () {
-  this.timeout(60_000);
+describe("the page of GET /docs", () => {
   const open = docsSuite();
   const sandbox = suite(() => startSandbox(sandboxSettings));
   const gateway = suite(() => startTestGateway(settingsFor(sandbox())));

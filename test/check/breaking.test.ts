@@ -40,8 +40,7 @@ function breakContract(scratch: Scratch) {
   for (const { file, from, to } of breakings) scratch.edit(file, from, to);
 }
 
-describe("make check, on changes of the gRPC contract", function () {
-  this.timeout(60_000);
+describe("make check, on changes of the gRPC contract", () => {
   const scratch = eachInScratch();
 
   it("names the file of every change that breaks programs built from the main branch", async () => {
@@ -57,8 +56,7 @@ describe("make check, on changes of the gRPC contract", function () {
   });
 });
 
-describe("breaking.ts", function () {
-  this.timeout(60_000);
+describe("breaking.ts", () => {
   const scratch = eachInScratch();
   const compare = () => scratch().run("node", "test/check/breaking.ts");
 

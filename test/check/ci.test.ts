@@ -37,8 +37,7 @@ const runs = [
   },
 ];
 
-describe(".ci/run", function () {
-  this.timeout(30_000);
+describe(".ci/run", () => {
   const scratch = eachInScratch();
 
   for (const { of, prints, status, says } of runs) {

@@ -113,8 +113,7 @@ describe("contractDrift", () => {
   }
 });
 
-describe("make check, on the drift of the contracts", function () {
-  this.timeout(60_000);
+describe("make check, on the drift of the contracts", () => {
   const scratch = eachInScratch();
 
   it("fails for a field without a property and for a message that no schema mirrors", async () => {

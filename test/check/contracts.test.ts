@@ -48,8 +48,7 @@ const faults = [
   },
 ];
 
-describe("make check, on the contracts", function () {
-  this.timeout(60_000);
+describe("make check, on the contracts", () => {
   const scratch = eachInScratch();
 
   for (const { fault, file, from, to, says } of faults) {

@@ -19,7 +19,6 @@ message Bill {
 `;
 
 describe("make generate", function () {
-  this.timeout(60_000);
   const scratch = eachInScratch();
 
   it("restores what is missing, stale or of no contract, byte for byte", async () => {
@@ -44,8 +43,7 @@ describe("make generate", function () {
   });
 });
 
-describe("make check, on the generated code", function () {
-  this.timeout(60_000);
+describe("make check, on the generated code", () => {
   const scratch = eachInScratch();
 
   it("names every file that is stale, missing or of no contract", async () => {

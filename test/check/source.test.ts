@@ -43,8 +43,7 @@ const wrongImports = [
   ["src/config.ts", "process.exitCode = 1;", "Only the entry points touch the process"],
 ] as const;
 
-describe("make check, on the source", function () {
-  this.timeout(120_000);
+describe("make check, on the source", () => {
   const scratch = eachInScratch();
 
   it("fails for a route without a handler, a handler without a route and a gRPC code without a status", async () => {

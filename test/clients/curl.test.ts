@@ -44,8 +44,7 @@ describe("curl", () => {
     return { code, status: Number(complaint.slice(-3)), last };
   }
 
-  it("ends at the clean end and no sooner, and loses nothing when it is asked to go on", async function () {
-    this.timeout(30_000);
+  it("ends at the clean end and no sooner, and loses nothing when it is asked to go on", async () => {
     const inbox = new Inbox();
     const codes: number[] = [];
     const lived = liveThrough(scene(), inbox);

@@ -86,8 +86,7 @@ describe("@microsoft/fetch-event-source", () => {
 
   const scene = suite(startScene);
 
-  it("gets every event once, through a break within one, a drain and a restart of the orchestrator, and is done at the clean end", async function () {
-    this.timeout(30_000);
+  it("gets every event once, through a break within one, a drain and a restart of the orchestrator, and is done at the clean end", async () => {
     const inbox = new Inbox();
     const statuses: number[] = [];
     const passed = brokenAfter(`id: ${eventIds[0]}\n`);

@@ -44,7 +44,6 @@ describe("the dashboard", () => {
 const maxRounds = 20;
 
 describe("a Prometheus that scrapes a gateway under load", function () {
-  this.timeout(60_000);
   before("is Prometheus installed?", function () {
     if (findProgram("prometheus") !== undefined) return;
     console.log("    skipped: prometheus is not installed");

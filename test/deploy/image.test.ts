@@ -22,8 +22,7 @@ function imageUser(): { uid?: number; gid?: number } {
   return process.getuid?.() === 0 ? { uid, gid } : {};
 }
 
-describe("what deploy/Dockerfile puts into the image", function () {
-  this.timeout(60_000);
+describe("what deploy/Dockerfile puts into the image", () => {
   let folder: ImageFolder | undefined;
   const children: ChildProcess[] = [];
   before("lay it out", () => {

@@ -42,9 +42,7 @@ function configOf() {
   });
 }
 
-describe("deploy/kubernetes", function () {
-  this.timeout(30_000);
-
+describe("deploy/kubernetes", () => {
   for (const [file, object] of manifests)
     it(`has in ${file} what the schema of a ${object.kind} allows`, async () => {
       assert.equal(await schemaFault(object), undefined);

@@ -25,8 +25,7 @@ function code(text: string): string[] {
 }
 
 describe("the page for operators: the metrics", () => {
-  it("are those of a gateway's process, with the labels that they have", async function () {
-    this.timeout(30_000);
+  it("are those of a gateway's process, with the labels that they have", async () => {
     const { child, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0" });
     const url = await started;
     await (await fetch(`${url}/v1/readyz`)).text();

@@ -9,7 +9,6 @@ import { startScene } from "./scene.ts";
 import { holdOpen, runTraffic } from "./traffic.ts";
 
 describe("the metrics of a gateway's process", function () {
-  this.timeout(60_000);
   const scene = suite(startScene);
 
   it("follow the conventions of Prometheus under all kinds of traffic", async function () {

@@ -59,7 +59,6 @@ describe("deploy/README.md: the commands for Docker", () => {
 });
 
 describe("deploy/README.md: the commands for Kubernetes", function () {
-  this.timeout(30_000);
   let kubectl = "";
   before("find kubectl", function () {
     kubectl = spawnSync("sh", ["-c", "command -v kubectl"], { encoding: "utf8" }).stdout.trim();

@@ -19,8 +19,7 @@ interface Bill {
   }[];
 }
 
-describe("make sbom", function () {
-  this.timeout(30_000);
+describe("make sbom", () => {
   const manifest = JSON.parse(readFileSync("package.json", "utf8"));
   const lock = JSON.parse(readFileSync("package-lock.json", "utf8"));
   let text = "";

@@ -41,7 +41,6 @@ describe("a rolling restart behind HAProxy", () => {
       console.log("      skipped: haproxy is not installed");
       return this.skip();
     }
-    this.timeout(60_000);
     await using cleanup = new AsyncDisposableStack();
 
     const sandbox = await startSandbox({ ...sandboxSettings, stepSeconds: 0.4 });

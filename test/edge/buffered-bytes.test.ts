@@ -33,9 +33,7 @@ async function settled({ socket }: Connection): Promise<void> {
   }
 }
 
-describe("BufferedBytes", function () {
-  this.timeout(20_000);
-
+describe("BufferedBytes", () => {
   const server = suite(async () => {
     const listener = createServer().listen(0, "127.0.0.1");
     await once(listener, "listening");

@@ -41,8 +41,7 @@ async function startFreezable() {
   };
 }
 
-describe("an orchestrator that is connected and silent", function () {
-  this.timeout(30_000);
+describe("an orchestrator that is connected and silent", () => {
   const stack = suite(startFreezable);
 
   it("costs reads a second try on a fresh connection, and submissions in flight a 503", async () => {

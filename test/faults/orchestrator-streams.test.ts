@@ -91,8 +91,7 @@ function follow(url: string) {
   return { snapshot: snapshot.promise, event: event.promise, leave: () => request.destroy() };
 }
 
-describe(`${streams} event streams, of which the orchestrator allows ${streamsPerConnection} per connection`, function () {
-  this.timeout(60_000);
+describe(`${streams} event streams, of which the orchestrator allows ${streamsPerConnection} per connection`, () => {
   const orchestrator = suite(startStrictOrchestrator);
   const gateway = suite(() =>
     startTestGateway({

@@ -83,9 +83,7 @@ function sharesOf(reads: readonly Read[]): Map<string | undefined, number> {
   );
 }
 
-describe("three orchestrators", function () {
-  this.timeout(60_000);
-
+describe("three orchestrators", () => {
   it("share the reads, and one killed and one frozen under load fail none of them", async () => {
     await using cleanup = new AsyncDisposableStack();
     const mortals = await Promise.all([startMortal(), startMortal(), startMortal()]);

@@ -66,8 +66,7 @@ describe("200 subscribers that read nothing", () => {
     await flood().until((open) => open === 0);
   }
 
-  it("cost at most 1 MiB each, disturb nobody, leave nothing behind, and lose nothing when they read on", async function () {
-    this.timeout(120_000);
+  it("cost at most 1 MiB each, disturb nobody, leave nothing behind, and lose nothing when they read on", async () => {
     const { url, memory } = gateway();
     // What a process takes once and never gives back is not theirs.
     await follow(url);
@@ -105,8 +104,7 @@ describe("a gateway with patience for a second", () => {
     ),
   );
 
-  it("cuts those who read nothing for so long, and nobody else", async function () {
-    this.timeout(30_000);
+  it("cuts those who read nothing for so long, and nobody else", async () => {
     const { answers } = await stall(flood(), gateway().url, 20);
     await follow(gateway().url);
     await flood().until((open) => open === 0);
@@ -117,8 +115,7 @@ describe("a gateway with patience for a second", () => {
     }
   });
 
-  it("lets alone who reads slowly", async function () {
-    this.timeout(30_000);
+  it("lets alone who reads slowly", async () => {
     const answer = await subscribe(gateway().url);
     const slow = async function* () {
       let due = 0;

@@ -66,8 +66,7 @@ describe("the sockets of a gateway whose store fails", () => {
     };
   });
 
-  it(`are all given back after ${downloads} faults, and serve sound downloads`, async function () {
-    this.timeout(30_000);
+  it(`are all given back after ${downloads} faults, and serve sound downloads`, async () => {
     const { downloadOf, sockets } = gateway();
     assert.ok((await downloadOf(soundKey)).isComplete);
     const before = await sockets();

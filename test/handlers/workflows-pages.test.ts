@@ -38,8 +38,7 @@ interface Page {
   readonly next_page_token: string;
 }
 
-describe("GET /v1/workflows: pages of large workflows", function () {
-  this.timeout(60_000);
+describe("GET /v1/workflows: pages of large workflows", () => {
   const stack = suite(() => startStack({}, { MAX_BUFFERED_BYTES: String(8 * 1024 * 1024) }));
 
   /** The ids of all pages, and how many there were on each. */

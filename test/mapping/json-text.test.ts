@@ -90,7 +90,7 @@ describe("JsonText", () => {
       ),
       { numRuns: 60 },
     );
-  }).timeout(20_000);
+  });
 
   it("notes ten values that it cannot tell at most, and of which workflow each is", () => {
     const out = new JsonText();

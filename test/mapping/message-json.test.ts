@@ -87,9 +87,7 @@ function describeKind<Desc extends DescMessage>(
 ) {
   const encoded = messages.map((message) => toBinary(desc, create(desc, message)));
 
-  describe(`${name}.write`, function () {
-    this.timeout(60_000);
-
+  describe(`${name}.write`, () => {
     it("says what the reference says, in one text for all encodings, in steps or at once", () => {
       fc.assert(
         fc.property(encoded, fc.integer(), (bytes, seed) => {

@@ -82,8 +82,6 @@ async function startDev(settings: Record<string, string> = {}) {
 }
 
 describe("dev", function () {
-  this.timeout(30_000);
-
   // What a test that fails has left.
   afterEach(() => {
     for (const dev of running) dev.kill("SIGKILL");

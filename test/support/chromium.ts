@@ -38,7 +38,6 @@ function isProgram(place: string): boolean {
 export function chromiumSuite(): () => Browser {
   let browser: Browser | undefined;
   before("start Chromium", async function () {
-    this.timeout(60_000);
     const executablePath = findChromium();
     if (executablePath === undefined) {
       console.log("    skipped: no Chromium on the PATH, and CHROMIUM names none");
