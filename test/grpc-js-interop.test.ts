@@ -13,6 +13,7 @@ import { readEvents } from "./support/event-reader.ts";
 import { startTestGateway, suite } from "./support/gateway.ts";
 import { startGrpcJsOrchestrator } from "./support/grpc-js-orchestrator.ts";
 import type { StreamingRpc, UnaryRpc } from "./support/grpc-js-orchestrator.ts";
+import { scaled, scaledSeconds } from "./support/machine.ts";
 import {
   jsonPost,
   runningJson,
@@ -38,12 +39,13 @@ const fails =
 const running = workflowIn(JobState.RUNNING);
 
 describe("an orchestrator of another gRPC library", () => {
+  const timeout = scaledSeconds(0.5);
   const upstream = suite(startGrpcJsOrchestrator);
   const gateway = suite(() =>
     startTestGateway(
       {
         ORCHESTRATOR_ENDPOINT: upstream().url,
-        ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.5",
+        ORCHESTRATOR_RPC_TIMEOUT_SECONDS: timeout,
         API_KEYS_ENABLED: "true",
       },
       { patience: { tries: 3, backOffMs: () => 0, lingerMs: 30 } },
@@ -94,7 +96,7 @@ describe("an orchestrator of another gRPC library", () => {
     assert.equal(metadata["ff-principal"], "alice");
     assert.match(String(metadata["traceparent"]), /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
     const left = deadline.getTime() - before;
-    assert.ok(left > 0 && left < 2000, `${left} ms`);
+    assert.ok(left > 0 && left < Number(timeout) * 1000 + scaled(1500), `${left} ms`);
   });
 
   const errors = [

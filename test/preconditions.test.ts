@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Refusal } from "../src/errors/refusal.ts";
 import { checkPreconditions, hasPreconditions } from "../src/preconditions.ts";
+import { scaled } from "./support/machine.ts";
 
 const etag = '"abc"';
 const coded = '"abc.br"';
@@ -77,10 +78,11 @@ describe("checkPreconditions", () => {
     for (const method of ["GET", "HEAD"]) assert.equal(passes(method, { "if-none-match": "*" }), true);
   });
 
-  it("reads a list of 16 KiB in no more than a moment", function () {
-    this.timeout(1000);
+  it("reads a list of 16 KiB in no more than a moment", () => {
+    const begin = performance.now();
     for (const list of [",".repeat(16_000), '"'.repeat(16_000), " ".repeat(16_000), '"a",'.repeat(4000)])
       assert.equal(passes("GET", { "if-match": list }), false);
+    assert.ok(performance.now() - begin < scaled(1000));
   });
 });
 

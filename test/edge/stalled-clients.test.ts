@@ -6,6 +6,7 @@ import { setInterval as ticks } from "node:timers/promises";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { adminToken, suite } from "../support/gateway.ts";
 import type { LogLine, TestGateway } from "../support/gateway.ts";
+import { scaled } from "../support/machine.ts";
 import { serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
 import { sha256, workflowEvent, workflowIn } from "../support/samples.ts";
 import { abortion, startStack } from "../support/stack.ts";
@@ -14,12 +15,19 @@ import { abortion, startStack } from "../support/stack.ts";
 const bytes = Buffer.alloc(32 * 1024 * 1024);
 const artifact = { uri: "r2://foldforge/big", sizeBytes: BigInt(bytes.length), sha256: sha256(bytes) };
 
+/** How long a client may read nothing; bounded, since the tests of slow clients take many times as long. */
+const stallMs = Math.min(scaled(300), 3000);
+
 describe("a client that stops reading", () => {
   const store = suite(startTestStore);
   const stack = suite(() =>
     startStack(
       {},
-      { ...storeSettings(store()), STALL_TIMEOUT_SECONDS: "0.3", KEEP_ALIVE_TIMEOUT_SECONDS: "60" },
+      {
+        ...storeSettings(store()),
+        STALL_TIMEOUT_SECONDS: String(stallMs / 1000),
+        KEEP_ALIVE_TIMEOUT_SECONDS: "60",
+      },
     ),
   );
 
@@ -75,7 +83,7 @@ describe("a client that stops reading", () => {
     answerLargeJson();
     const from = stack().gateway.logs.length;
     const socket = ask("/v1/workflows/w1");
-    const pace = ticks(150)[Symbol.asyncIterator]();
+    const pace = ticks(stallMs / 2)[Symbol.asyncIterator]();
     let received = 0;
     for await (const chunk of socket) {
       const before = received;
@@ -97,7 +105,7 @@ describe("a client that stops reading", () => {
     const from = stack().gateway.logs.length;
     const socket = ask("/v1/workflows/w1/artifacts/big");
     let received = 0;
-    const pace = ticks(60)[Symbol.asyncIterator]();
+    const pace = ticks(stallMs / 5)[Symbol.asyncIterator]();
     for await (const chunk of socket) {
       const before = received;
       received += (chunk as Buffer).length;
@@ -108,7 +116,7 @@ describe("a client that stops reading", () => {
     await pace.return?.();
     const line = await nextRequest(stack().gateway, from);
     assert.equal(line["complete"], true);
-    assert.ok(Number(line["duration_ms"]) > 600);
+    assert.ok(Number(line["duration_ms"]) > 2 * stallMs);
     socket.destroy();
   });
 

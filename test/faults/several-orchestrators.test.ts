@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { scaled } from "../support/machine.ts";
 import { scrape } from "../support/metrics.ts";
 import { readEvents } from "../support/event-reader.ts";
 import { startTestGateway } from "../support/gateway.ts";
@@ -109,9 +110,11 @@ describe("three orchestrators", () => {
     await first.kill("SIGKILL");
     const killedAt = performance.now();
     await readers.more(600);
+    // The time in which a frozen one is found out; bounded, since four times as long is waited.
+    const foundMs = Math.min(scaled(1000), 10_000);
     await second.kill("SIGSTOP");
     const frozenAt = performance.now();
-    while (performance.now() - frozenAt < 4000) await readers.more(100);
+    while (performance.now() - frozenAt < 4 * foundMs) await readers.more(100);
     const { foldforge_gateway_orchestrators: known, foldforge_gateway_orchestrators_reached: reached } =
       Object.fromEntries(await scrape(gateway.url));
     assert.deepEqual([known, reached], [3, 1]);
@@ -129,12 +132,13 @@ describe("three orchestrators", () => {
     assert.deepEqual([...new Set(reads.map(({ status }) => status))], [200]);
     const whileGone = reads.filter(({ startedAt }) => startedAt > killedAt && startedAt < wholeAt);
     assert.equal(sharesOf(whileGone).get(first.url), undefined);
-    // A frozen one is found out within a second, and what it was asked is asked elsewhere; this machine is busy too.
-    assert.ok(longest(reads) < 2000, `${longest(reads)} ms`);
-    assert.equal(
-      sharesOf(reads.filter(({ startedAt }) => startedAt > frozenAt + 1000 && startedAt < thawedAt)).size,
-      1,
+    // What it was asked is asked elsewhere.
+    assert.ok(longest(reads) < 2 * foundMs, `${longest(reads)} ms`);
+    // A read that has begun before it goes on may come to it right afterwards.
+    const whileFrozen = reads.filter(
+      ({ startedAt, endedAt }) => startedAt > frozenAt + foundMs && endedAt < thawedAt,
     );
+    assert.deepEqual([...sharesOf(whileFrozen).keys()], [third.url]);
     for (const stream of streams) {
       assert.equal(await stream.ending, "clean");
       assert.deepEqual(

@@ -7,6 +7,7 @@ import { setInterval as ticks } from "node:timers/promises";
 import { readEvents } from "../support/event-reader.ts";
 import type { EventReader } from "../support/event-reader.ts";
 import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
+import { scaledSeconds } from "../support/machine.ts";
 import { startFlood } from "./flood.ts";
 import type { Flood } from "./flood.ts";
 import { startMeasuredGateway } from "./measured-gateway.ts";
@@ -99,7 +100,7 @@ describe("a gateway with patience for a second", () => {
   const flood = suite(() => startFlood(events));
   const gateway = suite(() =>
     startTestGateway(
-      { ORCHESTRATOR_ENDPOINT: flood().url, STALL_TIMEOUT_SECONDS: "1" },
+      { ORCHESTRATOR_ENDPOINT: flood().url, STALL_TIMEOUT_SECONDS: scaledSeconds(1) },
       { streamCare: { tickMs: 20, heartbeatMs: 50 } },
     ),
   );

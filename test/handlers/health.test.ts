@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { loadContract } from "../../src/contract.ts";
 import { suite } from "../support/gateway.ts";
+import { scaledSeconds } from "../support/machine.ts";
 import { abortion, callsDuring, startStack } from "../support/stack.ts";
 
 describe("health", () => {
   let time = 0;
-  const stack = suite(() => startStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.2" }, { now: () => time }));
+  const stack = suite(() =>
+    startStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: scaledSeconds(0.2) }, { now: () => time }),
+  );
 
   describe("GET /v1/healthz", () => {
     it("answers with the version and calls nobody, token or not", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { suite } from "../support/gateway.ts";
 import { hang } from "../support/hang.ts";
+import { scaled } from "../support/machine.ts";
 import { upstreamOperations, withKeys } from "../support/operations.ts";
 import { jsonPost, oneStep, workflowEvent, workflowIn } from "../support/samples.ts";
 import { startStack } from "../support/stack.ts";
@@ -11,8 +12,12 @@ import { startUpstream } from "../support/upstream.ts";
 const bounded = upstreamOperations.filter(({ id }) => id !== "streamWorkflowEvents");
 
 describe("deadline", () => {
+  const deadlineMs = scaled(200);
   const stack = suite(() =>
-    startStack(withKeys.rpcs, { ...withKeys.settings, ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.2" }),
+    startStack(withKeys.rpcs, {
+      ...withKeys.settings,
+      ORCHESTRATOR_RPC_TIMEOUT_SECONDS: String(deadlineMs / 1000),
+    }),
   );
 
   for (const { id, path, init, rpc, safe } of bounded) {
@@ -25,7 +30,7 @@ describe("deadline", () => {
         [body.code, body.message, body.retryable],
         ["DEADLINE_EXCEEDED", "internal server error", safe],
       );
-      assert.equal((await begun).get("grpc-timeout"), "200m");
+      assert.equal((await begun).get("grpc-timeout"), `${deadlineMs}m`);
     });
   }
 });

@@ -4,6 +4,7 @@ import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { suite } from "../support/gateway.ts";
+import { scaled } from "../support/machine.ts";
 import { stepEvent } from "../support/samples.ts";
 import { abortion } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
@@ -68,6 +69,7 @@ async function startBreakingProxy(target: string, direction: Direction, bytes: n
 }
 
 describe("a connection to the orchestrator that breaks anywhere", () => {
+  const pingTimeoutMs = scaled(150);
   const upstream = suite(() =>
     startUpstream({
       getWorkflow: ({ workflowId }) => ({ id: workflowId }),
@@ -82,9 +84,9 @@ describe("a connection to the orchestrator that breaks anywhere", () => {
   /** Makes two reads, a submission and a stream; tells how they went, and how many bytes passed. */
   async function exchange(direction: Direction, bytes: number, way: string) {
     const proxy = await startBreakingProxy(upstream().url, direction, bytes, way);
-    const { client, close } = transports.gateway(proxy.url, { silenceMs: 20, pingTimeoutMs: 150 });
-    const read = (id: string) => client.getWorkflow({ workflowId: id }, { timeoutMs: 10_000 });
-    const written = client.submitWorkflow({}, { timeoutMs: 10_000 });
+    const { client, close } = transports.gateway(proxy.url, { silenceMs: 20, pingTimeoutMs });
+    const read = (id: string) => client.getWorkflow({ workflowId: id }, { timeoutMs: 60_000 });
+    const written = client.submitWorkflow({}, { timeoutMs: 60_000 });
     const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]();
     const outcomes = await Promise.allSettled([
       read("w1"),

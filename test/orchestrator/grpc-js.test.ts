@@ -7,6 +7,7 @@ import {
   WorkflowEventSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { scaled } from "../support/machine.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { suite } from "../support/gateway.ts";
 import { startGrpcJsOrchestrator } from "../support/grpc-js-orchestrator.ts";
@@ -116,7 +117,7 @@ describe("createOrchestrator with a grpc-js server", () => {
           end(controller);
         };
         serve(pair().server, hang, hang);
-        const options = what === "signal" ? { signal: controller.signal } : { timeoutMs: 20 };
+        const options = what === "signal" ? { signal: controller.signal } : { timeoutMs: scaled(20) };
         await assert.rejects(start(options), { code });
         await cancelled.promise;
       });

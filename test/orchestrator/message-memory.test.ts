@@ -14,6 +14,7 @@ import type { EncodedMessage } from "../../src/orchestrator/encoded-message.ts";
 import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
 import type { MessageMemory } from "../../src/orchestrator/message-memory.ts";
 import { suite } from "../support/gateway.ts";
+import { scaled } from "../support/machine.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { finish, respond, startHttp2Server } from "./http2-server.ts";
 import type { Http2Server } from "./http2-server.ts";
@@ -209,7 +210,7 @@ describe("the memory of received messages", () => {
         const memory = new ByteSemaphore(limit);
         using connection = start(memory);
         server().serve = (stream) => respond(stream, half);
-        await assert.rejects(call(connection.client, [], { timeoutMs: 100 }), {
+        await assert.rejects(call(connection.client, [], { timeoutMs: scaled(100) }), {
           code: Code.DeadlineExceeded,
         });
         assert.equal(memory.used, 0);
@@ -236,7 +237,7 @@ describe("the memory of received messages", () => {
 
       for (const [what, options, end, code] of [
         ["is cancelled", {}, (leaving: AbortController) => leaving.abort(), Code.Canceled],
-        ["reaches its deadline", { timeoutMs: 100 }, () => undefined, Code.DeadlineExceeded],
+        ["reaches its deadline", { timeoutMs: scaled(100) }, () => undefined, Code.DeadlineExceeded],
       ] as const)
         it(`is released when it ${what} while it waits for memory`, async () => {
           const memory = new ByteSemaphore(limit);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { TestGateway } from "../support/gateway.ts";
 import { startTestGateway } from "../support/gateway.ts";
+import { scaled } from "../support/machine.ts";
 import { newTrace, startTracedStack } from "../support/traced-stack.ts";
 
 const token = "secret-of-the-collector";
@@ -40,7 +41,7 @@ describe("createExporter", () => {
     const gateway = await startTestGateway({
       OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
       OTEL_EXPORTER_OTLP_HEADERS: `authorization=${token}`,
-      OTEL_EXPORTER_OTLP_TIMEOUT: "100",
+      OTEL_EXPORTER_OTLP_TIMEOUT: String(scaled(100)),
       OTEL_BSP_SCHEDULE_DELAY: "10",
     });
     assert.equal((await gateway.fetch("/v1/healthz")).status, 200);
@@ -49,7 +50,7 @@ describe("createExporter", () => {
     assert.equal((await gateway.fetch("/v1/healthz")).status, 200);
     const start = performance.now();
     await gateway.close();
-    assert.ok(performance.now() - start < 2000);
+    assert.ok(performance.now() - start < scaled(2000));
     assert.ok(!gateway.logText.includes(token));
   });
 
@@ -75,7 +76,10 @@ describe("createExporter", () => {
   });
 
   it("warns of a collector that says nothing", async () => {
-    const { gateway, collector, close } = await startTracedStack({}, { OTEL_EXPORTER_OTLP_TIMEOUT: "100" });
+    const { gateway, collector, close } = await startTracedStack(
+      {},
+      { OTEL_EXPORTER_OTLP_TIMEOUT: String(scaled(100)) },
+    );
     collector.answer = () => undefined;
     await (await gateway.fetch("/v1/healthz")).text();
     assert.equal((await warning(gateway))["reason"], "Request timed out");
@@ -83,7 +87,10 @@ describe("createExporter", () => {
   });
 
   it("gives up on an answer that has no end", async () => {
-    const { gateway, collector, close } = await startTracedStack({}, { OTEL_EXPORTER_OTLP_TIMEOUT: "100" });
+    const { gateway, collector, close } = await startTracedStack(
+      {},
+      { OTEL_EXPORTER_OTLP_TIMEOUT: String(scaled(100)) },
+    );
     const drops: NodeJS.Timeout[] = [];
     collector.answer = (_req, res) => {
       res.writeHead(500);
