@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync } from "node:fs";
+import { chmodSync, mkdtempSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { runVariable } from "./run-processes.ts";
@@ -13,6 +13,8 @@ import { runVariable } from "./run-processes.ts";
 const [command = "", ...args] = process.argv.slice(2);
 const run = randomUUID();
 const folder = mkdtempSync(join(tmpdir(), "foldforge-run-"));
+// Programs that a test runs as another user reach what it makes for them.
+chmodSync(folder, 0o711);
 
 // In a session of its own: what ends the run does not reach it. Its stdin ends with this process.
 const cleaner = spawn(process.execPath, [join(import.meta.dirname, "cleaner.ts"), run, folder], {
