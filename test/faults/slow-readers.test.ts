@@ -21,6 +21,12 @@ const eventsBuffered = 20;
 const mib = 1024 * 1024;
 const headers = { Authorization: `Bearer ${adminToken}` };
 
+/** Settings that never take the flood for frozen: it has more to do than to respond to pings. */
+const orchestratorAt = ({ url }: Flood) => ({
+  ORCHESTRATOR_ENDPOINT: url,
+  ORCHESTRATOR_PING_TIMEOUT_SECONDS: "600",
+});
+
 /** Subscribes, and reads nothing but the head of the answer. */
 async function subscribe(gateway: string): Promise<IncomingMessage> {
   const request = get(`${gateway}/v1/workflows/w1/events`, { headers, agent: false });
@@ -59,7 +65,7 @@ describe("200 subscribers that read nothing", () => {
   const subscribers = 200;
   const flood = suite(() => startFlood(events));
   const gateway = suite(() =>
-    startMeasuredGateway({ ORCHESTRATOR_ENDPOINT: flood().url, STALL_TIMEOUT_SECONDS: "600" }),
+    startMeasuredGateway({ ...orchestratorAt(flood()), STALL_TIMEOUT_SECONDS: "600" }),
   );
 
   async function leave(answers: readonly IncomingMessage[]) {
@@ -100,7 +106,7 @@ describe("a gateway with patience for a second", () => {
   const flood = suite(() => startFlood(events));
   const gateway = suite(() =>
     startTestGateway(
-      { ORCHESTRATOR_ENDPOINT: flood().url, STALL_TIMEOUT_SECONDS: scaledSeconds(1) },
+      { ...orchestratorAt(flood()), STALL_TIMEOUT_SECONDS: scaledSeconds(1) },
       { streamCare: { tickMs: 20, heartbeatMs: 50 } },
     ),
   );
