@@ -5,16 +5,14 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { runVariable } from "./run-processes.ts";
 
 const [command = "", ...args] = process.argv.slice(2);
 const run = randomUUID();
-const folder = mkdtempSync(join(tmpdir(), "foldforge-run-"));
-// Programs that a test runs as another user reach what it makes for them.
-chmodSync(folder, 0o711);
+const folder = join(tmpdir(), `foldforge-run-${run.slice(0, 8)}`);
 
 // In a session of its own: what ends the run does not reach it. Its stdin ends with this process.
 const cleaner = spawn(process.execPath, [join(import.meta.dirname, "cleaner.ts"), run, folder], {
@@ -22,6 +20,8 @@ const cleaner = spawn(process.execPath, [join(import.meta.dirname, "cleaner.ts")
   stdio: ["pipe", "ignore", "inherit"],
 });
 const cleaned = once(cleaner, "exit");
+// Programs that a test runs as another user reach what it makes for them.
+mkdirSync(folder, 0o711);
 
 const child = spawn(command, args, {
   env: { ...process.env, TMPDIR: folder, [runVariable]: `${process.env[runVariable] ?? ""} ${run}` },
