@@ -97,8 +97,8 @@ describe("200 subscribers that read nothing", () => {
     const [first, second, ...rest] = answers;
     for (const answer of [first!, second!]) await assertWhole(read(answer));
     await leave(rest);
-    const { held } = await memory();
-    assert.ok(held < before.held * 1.05, `${held} bytes of ${before.held}`);
+    // The gateway may notice some time after the orchestrator that they have left.
+    while ((await memory()).held >= before.held * 1.05);
   });
 });
 
