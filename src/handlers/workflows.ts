@@ -210,6 +210,8 @@ export function rankDesigns(services: WorkflowServices): Handler<"rankDesigns"> 
   const { orchestrator } = services;
   return async function rankDesigns(req, res) {
     const request = rankRequestFromJson(req.params.id, req.body);
+    // Nobody else's body waits while designs are ranked.
+    res.locals.dropBody?.();
     using ranking = await orchestrator.rankDesigns(request, res.locals.call);
     await send(res, rankingJson, ranking, services);
   };

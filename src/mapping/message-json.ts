@@ -20,6 +20,9 @@ const stepBytes = 64 * 1024;
 
 const none: Positions = [];
 
+/** Most values of one field: the largest `maxItems` of the contract. */
+const maxItems = 1_000_000;
+
 /** The fields of a message by their numbers: each by its index in the JSON object, or the fields of a message in it. */
 type Table = ReadonlyMap<number, number | Table>;
 
@@ -46,8 +49,10 @@ export function messageJson<const Name extends string>(
         continue;
       }
       const field = typeof found === "number" ? fields[found] : undefined;
-      if (typeof found === "number" && field !== undefined && tag === tagOf(number, field.wireType))
-        (positions[found] ??= []).push(reader.pos);
+      if (typeof found === "number" && field !== undefined && tag === tagOf(number, field.wireType)) {
+        if ((positions[found] ??= []).push(reader.pos) > maxItems)
+          throw new RangeError(`more than ${maxItems} of ${field.label}`);
+      }
       reader.skipValue(tag, end);
     }
   }

@@ -13,6 +13,9 @@ const stepEntries = 4096;
 /** Deepest nesting that is read: far more than a submission may have, and than protobuf decoders accept. */
 const maxDepth = 200;
 
+/** Most entries of one Struct: more than a submission of 1 MiB can have. */
+const maxEntries = 262_144;
+
 /** One entry of a map: its key, and where key and value are. */
 interface Entry {
   readonly key: string;
@@ -55,7 +58,8 @@ export function* writeStructInSteps(
   const found: Entry[] = [];
   for (let stepEnd = reader.pos + stepBytes; reader.pos < end;) {
     const entry = readNext(reader, end);
-    if (entry !== undefined) found.push(entry);
+    if (entry !== undefined && found.push(entry) > maxEntries)
+      throw new RangeError(`a Struct has more than ${maxEntries} entries`);
     if (reader.pos < stepEnd) continue;
     stepEnd = reader.pos + stepBytes;
     yield;

@@ -101,6 +101,9 @@ export interface OrchestratorOptions {
 
 const defaultReadMaxBytes = 64 * 1024 * 1024;
 
+/** Largest message of those that are decoded as a whole, in bytes: the largest of them is a page of the ledger. */
+const maxDecodedBytes = 1024 * 1024;
+
 /**
  * Connects to the orchestrators at `endpoints`, lazily and again after every loss: those that are listed, and of a name
  * each address that it stands for. They differ in nothing but host and port.
@@ -135,6 +138,7 @@ export function createOrchestrator(endpoints: readonly string[], options: Orches
     readMaxBytes,
     memory,
     encoded: keptEncoded,
+    maxDecodedBytes,
   };
   const client = orchestratorClient(
     { ...shared, connection: balancer.calls },

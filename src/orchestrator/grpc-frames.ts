@@ -192,8 +192,8 @@ export class MessageTooLarge extends Error {
   }
 }
 
-/** Its text is what tells it from an exhausted quota: every gRPC library says it with the same code. */
-function tooLarge(bytes: number, maxBytes: number): ConnectError {
+/** The error of a message over the limit. Its text is what tells it from an exhausted quota: every gRPC library says it with the same code. */
+export function tooLarge(bytes: number, maxBytes: number): ConnectError {
   const cause = new MessageTooLarge(bytes, maxBytes);
   return new ConnectError(cause.message, Code.ResourceExhausted, undefined, undefined, cause);
 }

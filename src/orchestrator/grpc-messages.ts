@@ -6,8 +6,9 @@ import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobu
 import { Code, ConnectError } from "@connectrpc/connect";
 import { EncodedMessage } from "./encoded-message.ts";
 import type { GrpcRequest } from "./grpc-call.ts";
-import { MessageTooLarge } from "./grpc-frames.ts";
+import { tooLarge } from "./grpc-frames.ts";
 import type { Envelope } from "./grpc-frames.ts";
+import { unaskedBytes } from "./message-memory.ts";
 import type { MemoryLease, MessageMemory } from "./message-memory.ts";
 
 /** A call of `method` with `input`, or its bytes; `pathPrefix` is the path of the endpoint, which is mostly empty. */
@@ -41,6 +42,16 @@ export interface ReadOptions {
   readonly memory?: MessageMemory | undefined;
   /** The messages that are given as an EncodedMessage. */
   readonly encoded?: ReadonlySet<DescMessage> | undefined;
+  /** The largest message of the others, whose objects may take many times its bytes. */
+  readonly maxDecodedBytes?: number;
+}
+
+/** The largest message of that type that is accepted, in bytes. */
+export function maxBytesOf(
+  schema: DescMessage,
+  { readMaxBytes, encoded, maxDecodedBytes = readMaxBytes }: ReadOptions,
+): number {
+  return encoded?.has(schema) === true ? readMaxBytes : Math.min(readMaxBytes, maxDecodedBytes);
 }
 
 /**
@@ -55,10 +66,13 @@ export async function openEnvelope(
 ): Promise<unknown> {
   const { encoded } = options;
   let lease = given;
+  let plain = bytes;
   try {
-    if (isCompressed) lease = await leaseFor(bytes.length, given, options);
-    const plain = isCompressed ? await decompress(bytes, encoding, options.readMaxBytes) : bytes;
-    lease?.resize(plain.length);
+    if (isCompressed) {
+      const length = plainLengthOf(bytes, encoding, maxBytesOf(schema, options));
+      lease = await leaseFor(length, given, options);
+      plain = await decompress(bytes, length);
+    }
     if (encoded?.has(schema) === true) return new EncodedMessage(plain, lease);
     const message = decode(schema, plain);
     lease?.resize(0);
@@ -69,33 +83,43 @@ export async function openEnvelope(
   }
 }
 
-/** How many times its bytes a message can be after decompression: deflate gives at most 258 bytes for 2 bits. */
-const maxRatio = 1032;
+/** What gzip begins with (RFC 1952 §2.3.1). */
+const gzipMagic = 0x1f8b;
 
-/** The memory of a compressed message while it is decompressed, whose length is not known before. */
-async function leaseFor(
-  bytes: number,
-  lease: MemoryLease | undefined,
-  { readMaxBytes, memory }: ReadOptions,
-): Promise<MemoryLease | undefined> {
-  const most = Math.min(maxRatio * bytes, readMaxBytes);
-  lease?.resize(most);
-  return lease ?? memory?.tryAcquire(most) ?? memory?.acquire(most);
-}
-
-async function decompress(bytes: Uint8Array, encoding: unknown, maxBytes: number): Promise<Uint8Array> {
+/** How long a message says to be after decompression, in the end of its gzip (RFC 1952 §2.3.1). */
+function plainLengthOf(bytes: Uint8Array, encoding: unknown, maxBytes: number): number {
   // https://github.com/grpc/grpc/blob/master/doc/compression.md#compression-method-asymmetry-between-peers
   if (encoding !== "gzip")
     throw new ConnectError("protocol error: a message is compressed, and no header says how", Code.Internal);
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (buffer.length < 4 || buffer.readUInt16BE() !== gzipMagic)
+    throw new ConnectError("decompress: the message is no gzip", Code.Internal);
+  const length = buffer.readUInt32LE(buffer.length - 4);
+  if (length > maxBytes) throw tooLarge(length, maxBytes);
+  return length;
+}
+
+/** The memory of a message that is to be decompressed. */
+async function leaseFor(
+  length: number,
+  lease: MemoryLease | undefined,
+  { memory }: ReadOptions,
+): Promise<MemoryLease | undefined> {
+  lease?.resize(length);
+  if (lease !== undefined || memory === undefined || length <= unaskedBytes) return lease;
   try {
-    return await promisify(gunzip)(bytes, { maxOutputLength: maxBytes });
+    return memory.tryAcquire(length) ?? (await memory.acquire(length));
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "ERR_BUFFER_TOO_LARGE")
-      throw new ConnectError(`decompress: ${reasonOf(error)}`, Code.Internal);
-    const cause = new MessageTooLarge(maxBytes + 1, maxBytes);
-    const message = `message is larger than the limit of ${maxBytes} bytes after decompression`;
-    throw new ConnectError(message, Code.ResourceExhausted, undefined, undefined, cause);
+    throw ConnectError.from(error, Code.Unavailable);
+  }
+}
+
+/** What `bytes` are without gzip, if that is no more than they say. */
+async function decompress(bytes: Uint8Array, length: number): Promise<Uint8Array> {
+  try {
+    return await promisify(gunzip)(bytes, { maxOutputLength: Math.max(length, 1) });
+  } catch (error) {
+    throw new ConnectError(`decompress: ${reasonOf(error)}`, Code.Internal);
   }
 }
 

@@ -5,7 +5,7 @@ import type { GrpcCallListener, GrpcRequest } from "./grpc-call.ts";
 import type { GrpcConnection } from "./grpc-connection.ts";
 import { FrameReader } from "./grpc-frames.ts";
 import type { Envelope } from "./grpc-frames.ts";
-import { incomplete, openEnvelope } from "./grpc-messages.ts";
+import { incomplete, maxBytesOf, openEnvelope } from "./grpc-messages.ts";
 import type { ReadOptions } from "./grpc-messages.ts";
 import { unboundedMemory } from "./message-memory.ts";
 
@@ -48,7 +48,7 @@ export class ServerStream<M> implements AsyncIterable<M> {
   constructor(connection: GrpcConnection, request: GrpcRequest, options: StreamOptions) {
     this.#options = options;
     this.#frames = new FrameReader({
-      maxBytes: options.readMaxBytes,
+      maxBytes: maxBytesOf(options.output, options),
       memory: options.memory ?? unboundedMemory,
       pause: () => {
         this.#hasNoMemory = true;

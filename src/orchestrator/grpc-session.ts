@@ -66,6 +66,12 @@ const maxRefusals = 2;
  */
 const maxHeaderListSize = 32 * 1024;
 
+/**
+ * How many bytes of all responses together a server may send ahead, beside 64 KiB of each (RFC 9113 §6.9.2). With the
+ * default of 64 KiB for all, large responses would leave no room for small ones.
+ */
+const windowBytes = 8 * 1024 * 1024;
+
 /** What a gRPC server says in its GOAWAY where it counts pings as abuse. */
 const tooManyPings = "too_many_pings";
 
@@ -115,6 +121,7 @@ export class GrpcSession {
     });
     this.#handleDestroy();
     this.#session
+      .once("connect", () => this.#session.setLocalWindowSize(windowBytes))
       .on("remoteSettings", (settings: Settings) => this.#adopt(settings))
       .on("goaway", (code: number, _lastStreamId: number, debugData?: Uint8Array) =>
         this.#receiveGoaway(code, debugData),

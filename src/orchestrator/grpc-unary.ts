@@ -5,7 +5,7 @@ import type { GrpcRequest } from "./grpc-call.ts";
 import type { GrpcConnection } from "./grpc-connection.ts";
 import { FrameReader } from "./grpc-frames.ts";
 import type { Envelope } from "./grpc-frames.ts";
-import { incomplete, openEnvelope } from "./grpc-messages.ts";
+import { incomplete, maxBytesOf, openEnvelope } from "./grpc-messages.ts";
 import type { ReadOptions } from "./grpc-messages.ts";
 import { unboundedMemory } from "./message-memory.ts";
 
@@ -22,14 +22,15 @@ export async function callUnary(
   output: DescMessage,
   options: ReadOptions,
 ): Promise<{ readonly message: unknown; readonly call: GrpcCall }> {
-  const { envelope, call } = await receive(connection, request, options);
+  const { envelope, call } = await receive(connection, request, maxBytesOf(output, options), options.memory);
   return { message: await openEnvelope(output, envelope, call.header?.["grpc-encoding"], options), call };
 }
 
 function receive(
   connection: GrpcConnection,
   request: GrpcRequest,
-  { readMaxBytes: maxBytes, memory = unboundedMemory }: ReadOptions,
+  maxBytes: number,
+  memory = unboundedMemory,
 ): Promise<UnaryResponse> {
   return new Promise((resolve, reject) => {
     let frames = createReader();
