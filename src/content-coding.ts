@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { promisify } from "node:util";
-import { brotliCompress, constants, gzip } from "node:zlib";
+import { constants, createBrotliCompress, createGzip } from "node:zlib";
 import Negotiator from "negotiator";
 
 /** A content coding that answers are sent in (RFC 9110 §8.4.1). */
@@ -32,17 +31,29 @@ type Effort = "fast" | "small";
 const brotliQuality = { fast: 4, small: 9 } as const satisfies Record<Effort, number>;
 
 const compressors = {
-  br: (bytes: Uint8Array, effort: Effort) =>
-    promisify(brotliCompress)(bytes, {
+  br: (bytes: number, effort: Effort) =>
+    createBrotliCompress({
       params: {
         [constants.BROTLI_PARAM_QUALITY]: brotliQuality[effort],
-        [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+        [constants.BROTLI_PARAM_SIZE_HINT]: bytes,
       },
     }),
-  gzip: (bytes: Uint8Array, effort: Effort) => promisify(gzip)(bytes, effort === "small" ? { level: 9 } : {}),
+  gzip: (_bytes: number, effort: Effort) => createGzip(effort === "small" ? { level: 9 } : {}),
 } as const satisfies Record<Coding, unknown>;
 
-/** `bytes` in `coding`, made on another thread. */
-export function encode(bytes: Uint8Array, coding: Coding, effort: Effort): Promise<Buffer> {
-  return compressors[coding](bytes, effort);
+/** The bytes of `pieces` in `coding`, made on another thread, in pieces again: large ones are not copied together. */
+export async function encode(
+  pieces: readonly Uint8Array[],
+  coding: Coding,
+  effort: Effort,
+): Promise<readonly Buffer[]> {
+  const compressor = compressors[coding](lengthOf(pieces), effort);
+  for (const piece of pieces) compressor.write(piece);
+  compressor.end();
+  return (await compressor.toArray()) as Buffer[];
+}
+
+/** How long `pieces` are together, in bytes. */
+export function lengthOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
 }

@@ -85,6 +85,9 @@ const maxPageBytes = 16 * 1024 * 1024;
 const messageShare = 1 / 2;
 const pageShare = 1 / 8;
 
+/** How much more memory there is for JSON that is written and not yet sent; a larger one is alone. */
+const textShare = 1 / 4;
+
 /** How much more memory there is for the searches that streams make, which hold an event meanwhile. */
 const searchShare = 1 / 8;
 
@@ -187,7 +190,7 @@ export async function startGateway(
     searchMemory: new ByteSemaphore(searchShare * maxBufferedBytes),
     patience: options.patience ?? defaultPatience,
     tasks,
-    writeJson: createWriteJson(tasks, logger),
+    writeJson: createWriteJson(tasks, new ByteSemaphore(textShare * maxBufferedBytes), logger),
     noteBuffered: (socket) => buffered.note(socket),
     maxRequestBytes: config.maxRequestBytes,
     maxPageBytes: Math.min(maxPageBytes, pageShare * maxBufferedBytes),

@@ -1,6 +1,6 @@
 import type { Response } from "express";
 import { answersNotModified, strongETags } from "./conditional-answer.ts";
-import { codingFor, encode } from "./content-coding.ts";
+import { codingFor, encode, lengthOf } from "./content-coding.ts";
 import type { Coding } from "./content-coding.ts";
 import type { Locals } from "./locals.ts";
 
@@ -28,7 +28,7 @@ export function sendJsonBytes(
 function write(res: Response<never, Partial<Locals>>, json: JsonBytes): Promise<void> | undefined {
   // A client may take long to read.
   res.locals.dropBody?.();
-  const length = json.reduce((sum, piece) => sum + piece.length, 0);
+  const length = lengthOf(json);
   const coding = begin(res, json, length);
   if (coding === "not-modified") return undefined;
   if (coding !== undefined) return sendEncoded(res, json, coding);
@@ -38,11 +38,15 @@ function write(res: Response<never, Partial<Locals>>, json: JsonBytes): Promise<
     res.end(Buffer.concat(json).toString("latin1"), "latin1");
     return undefined;
   }
+  endWith(res, json);
+  return undefined;
+}
+
+function endWith(res: Response<never>, pieces: JsonBytes): void {
   res.cork();
-  for (const piece of json) res.write(piece);
+  for (const piece of pieces) res.write(piece);
   res.uncork();
   res.end();
-  return undefined;
 }
 
 /** Sets the headers; tells the coding to send it in, or that a 304 was sent. */
@@ -65,10 +69,10 @@ function begin(
 }
 
 async function sendEncoded(res: Response<never>, json: JsonBytes, coding: Coding): Promise<void> {
-  const bytes = await encode(Buffer.concat(json), coding, "fast");
+  const pieces = await encode(json, coding, "fast");
   res.setHeader("Content-Encoding", coding);
-  res.setHeader("Content-Length", bytes.length);
-  res.end(bytes);
+  res.setHeader("Content-Length", lengthOf(pieces));
+  endWith(res, pieces);
 }
 
 /** Answers with `text`, which is JSON, whatever the contract says of it. */

@@ -11,26 +11,70 @@ interface Context {
   readonly unusable: readonly string[];
 }
 
+/** JSON text whose memory counts until it is disposed of. */
+export class WrittenJson implements Disposable {
+  #text: JsonText | undefined;
+  readonly #lease: Lease | undefined;
+
+  constructor(text: JsonText, lease?: Lease) {
+    this.#text = text;
+    this.#lease = lease;
+  }
+
+  /** All of it, in order; nothing once it is disposed of. */
+  segments(): readonly Buffer[] {
+    return this.#text?.segments() ?? [];
+  }
+
+  [Symbol.dispose](): void {
+    this.#text = undefined;
+    this.#lease?.resize(0);
+  }
+}
+
 /** Writes a message of the kind of `message` from its bytes as JSON; a large one in steps, between which others run. */
-export type WriteJson = (message: MessageJson, bytes: Uint8Array, context?: Context) => Promise<JsonText>;
+export type WriteJson = (message: MessageJson, bytes: Uint8Array, context?: Context) => Promise<WrittenJson>;
+
+/** Memory for texts that have not been sent. */
+interface TextMemory {
+  /** Acquires so many bytes, in the order of asking. */
+  acquire(bytes: number): Promise<Lease>;
+}
+
+interface Lease {
+  resize(bytes: number): void;
+}
 
 /** A larger message is written in steps, in bytes. */
 const atOnceBytes = 64 * 1024;
 
-/** Builds it. Values that JSON cannot tell as they came are warned of once a minute, with the id of their workflow. */
-export function createWriteJson(tasks: TaskQueue, logger: Logger): WriteJson {
+/** How many times its bytes the text of a message is at most, but for what nobody submits: 6 for a control character. */
+const maxGrowth = 6;
+
+/**
+ * Builds it. A large text waits for memory before it is written: a message becomes up to six times its bytes, and its
+ * text is held while it is compressed. Values that JSON cannot tell as they came are warned of once a minute, with the id of their workflow. */
+export function createWriteJson(tasks: TaskQueue, memory: TextMemory, logger: Logger): WriteJson {
   const warn = createSampledWarning(logger, "response.corrected");
 
   return async function writeJson(message, bytes, context) {
     const reader = new WireReader(bytes);
     const text = new JsonText();
-    if (bytes.length <= atOnceBytes) message.write(reader, bytes.length, text);
-    else await tasks.run(message.writeInSteps(reader, bytes.length, text));
+    const isLarge = bytes.length > atOnceBytes;
+    const lease = isLarge ? await memory.acquire(maxGrowth * bytes.length) : undefined;
+    try {
+      if (isLarge) await tasks.run(message.writeInSteps(reader, bytes.length, text));
+      else message.write(reader, bytes.length, text);
+    } catch (error) {
+      lease?.resize(0);
+      throw error;
+    }
+    lease?.resize(text.length);
     if (context !== undefined) {
       for (const field of context.unusable) text.noteUnusable(field);
       text.assignUnusable(() => context.workflowId);
     }
     for (const { field, workflowId } of text.unusable) warn({ field, workflow_id: workflowId });
-    return text;
+    return new WrittenJson(text, lease);
   };
 }

@@ -3,6 +3,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { JobState } from "../generated/proto/foldforge/common/v1/common_pb.js";
 import { WorkflowSchema } from "../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { ByteSemaphore } from "../src/edge/byte-semaphore.ts";
 import { workflowJson } from "../src/mapping/workflow.ts";
 import { TaskQueue } from "../src/task-queue.ts";
 import { createLogger } from "../src/telemetry/logger.ts";
@@ -31,9 +32,11 @@ describe("createWriteJson", () => {
     const lines: string[] = [];
     const logger = createLogger({ write: (line) => void lines.push(line) });
     const tasks = new CountedTasks();
+    const memory = new ByteSemaphore(1_000_000);
     return {
       tasks,
-      writeJson: createWriteJson(tasks, logger),
+      memory,
+      writeJson: createWriteJson(tasks, memory, logger),
       logged: () => lines.map((line) => JSON.parse(line)),
     };
   }
@@ -44,7 +47,8 @@ describe("createWriteJson", () => {
   ] as const)
     it(`writes ${what}`, async () => {
       const { tasks, writeJson } = start();
-      assert.equal(stringOf(await writeJson(workflowJson, bytes)), stringOf(written(workflowJson, bytes)));
+      const text = Buffer.concat((await writeJson(workflowJson, bytes)).segments()).toString();
+      assert.equal(text, stringOf(written(workflowJson, bytes)));
       assert.equal(tasks.count, count);
     });
 
@@ -52,6 +56,24 @@ describe("createWriteJson", () => {
     const { writeJson } = start();
     for (const bytes of [encoded({ id: "w1" }), encoded({ id: "x".repeat(70_000) })])
       await assert.rejects(writeJson(workflowJson, bytes.subarray(0, -1)), RangeError);
+  });
+
+  it("waits for the memory of a large text, which counts until it is disposed of", async () => {
+    const { writeJson, memory } = start();
+    const large = encoded({ id: "x".repeat(100_000) });
+    const other = memory.tryAcquire(500_000)!;
+    const writing = writeJson(workflowJson, large);
+    assert.equal(memory.firstWaiter?.bytes, 6 * large.length);
+    other.resize(0);
+    const text = await writing;
+    assert.equal(memory.used, Buffer.concat(text.segments()).length);
+    text[Symbol.dispose]();
+    text[Symbol.dispose]();
+    assert.deepEqual([memory.used, text.segments()], [0, []]);
+    await assert.rejects(writeJson(workflowJson, large.subarray(0, -1)), RangeError);
+    assert.equal(memory.used, 0);
+    await writeJson(workflowJson, encoded({ id: "w1" }));
+    assert.equal(memory.used, 0);
   });
 
   it("warns of values that JSON cannot tell, with their workflow, once a minute", async () => {

@@ -11,7 +11,6 @@ import { Refusal } from "../errors/refusal.ts";
 import { sendJsonBytes } from "../json-answer.ts";
 import type { Call, Locals } from "../locals.ts";
 import { isTerminal, jobStateFromJson } from "../mapping/job-state.ts";
-import type { JsonText } from "../mapping/json-text.ts";
 import { labelSelectorFromQuery } from "../mapping/label-selector.ts";
 import type { MessageJson } from "../mapping/message-json.ts";
 import { rankRequestFromJson, rankingJson } from "../mapping/ranking.ts";
@@ -30,7 +29,7 @@ import { waitPreference } from "../sse/wait-preference.ts";
 import type { TaskQueue } from "../task-queue.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
-import type { WriteJson } from "../write-json.ts";
+import type { WriteJson, WrittenJson } from "../write-json.ts";
 
 /** What the workflow handlers call. */
 interface WorkflowServices {
@@ -96,12 +95,13 @@ async function send(
   message: EncodedMessage<unknown>,
   services: WorkflowServices,
 ): Promise<void> {
-  await sendText(res, await services.writeJson(json, message.bytes), services);
+  using text = await services.writeJson(json, message.bytes);
+  await sendText(res, text, services);
 }
 
 async function sendText(
   res: Response<never, Locals>,
-  text: JsonText,
+  text: WrittenJson,
   { noteBuffered }: WorkflowServices,
 ): Promise<void> {
   await sendJsonBytes(res, text.segments());
@@ -154,7 +154,7 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
       workflow = await read();
     }
     using current = workflow;
-    const text = await services.writeJson(workflowJson, current.bytes);
+    using text = await services.writeJson(workflowJson, current.bytes);
     if (hasPreconditions(req)) checkWorkflow(req, current.bytes, text);
     if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
     await sendText(res, text, services);
@@ -162,7 +162,7 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
 }
 
 /** Throws 412 unless the workflow in `bytes`, whose JSON is `text`, meets the conditions of the request. */
-function checkWorkflow(req: IncomingMessage, bytes: Uint8Array, text: JsonText): void {
+function checkWorkflow(req: IncomingMessage, bytes: Uint8Array, text: WrittenJson): void {
   const { updatedAt } = readWorkflowStatus(bytes);
   const etags = Object.values(strongETags(text.segments()));
   checkPreconditions(req, { etags, lastModified: updatedAt && Number(updatedAt.seconds) });
@@ -180,7 +180,8 @@ async function requirePreconditions(
 ): Promise<void> {
   if (!hasPreconditions(req)) return;
   using workflow = await orchestrator.getWorkflow(request, call);
-  checkWorkflow(req, workflow.bytes, await writeJson(workflowJson, workflow.bytes));
+  using text = await writeJson(workflowJson, workflow.bytes);
+  checkWorkflow(req, workflow.bytes, text);
 }
 
 /** Serves `cancelWorkflow`. */

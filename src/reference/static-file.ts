@@ -23,7 +23,7 @@ export function createStaticFile(type: string, content: string | Uint8Array): St
       if (coding === undefined) return Promise.resolve(plain);
       const known = encoded.get(coding);
       if (known !== undefined) return known;
-      const made = encode(plain, coding, "small");
+      const made = encode([plain], coding, "small").then((pieces) => Buffer.concat(pieces));
       encoded.set(coding, made);
       // Who asks next may have more luck.
       made.catch(() => encoded.delete(coding));

@@ -3,8 +3,8 @@ import { eventJson } from "../mapping/workflow-event.ts";
 import type { EventJson } from "../mapping/workflow-event.ts";
 import type { WriteJson } from "../write-json.ts";
 
-/** An event as clients get it. */
-export interface EventText {
+/** An event as clients get it; its memory counts until it is disposed of. */
+export interface EventText extends Disposable {
   readonly name: EventJson["name"];
   /** The JSON of a WorkflowEvent, on one line; once, so that nobody holds it while a client is waited for. */
   takeData(): readonly Uint8Array[];
@@ -24,6 +24,7 @@ export async function eventText(bytes: Uint8Array, writeJson: WriteJson): Promis
   const data = [Buffer.from(before), ...text.segments(), Buffer.from(after)];
   return {
     name,
+    [Symbol.dispose]: () => text[Symbol.dispose](),
     takeData: () => data.splice(0),
     digest() {
       const hash = createHash("sha256");

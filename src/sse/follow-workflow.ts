@@ -73,15 +73,16 @@ export async function followWorkflow(
     const isOver = update !== undefined && isTerminal(update.state);
     let id: bigint | undefined;
     if (event.eventId !== 0n && event.eventId <= lastId) return true;
-    const text = await client.textOf(event);
-    if (event.eventId > lastId) {
-      id = lastId = event.eventId;
-    } else {
+    const isSnapshot = event.eventId <= lastId;
+    if (!isSnapshot) id = lastId = event.eventId;
+    // Without a resume point, clients of a finished workflow would start afresh for ever. It may take long to find, and
+    // the text is not to be held meanwhile.
+    else if (isOver) id = lastId = await upstream.resumePointAfter(update);
+    using text = await client.textOf(event);
+    if (isSnapshot) {
       const snapshot = update && text?.digest();
       // Taken up again before any stored event, a stream starts with its snapshot once more.
       if (snapshot !== undefined && snapshot === lastSnapshot) return true;
-      // Without a resume point, clients of a finished workflow would start afresh for ever.
-      if (isOver) id = lastId = await upstream.resumePointAfter(update);
       lastSnapshot = snapshot ?? lastSnapshot;
     }
     if (update !== undefined) endState = isOver ? update.state : undefined;

@@ -51,6 +51,7 @@ export async function serveEvents(
     const room = response.send(text.name, text.takeData(), id);
     if (res.socket !== null) noteBuffered(res.socket);
     event.message[Symbol.dispose]();
+    text[Symbol.dispose]();
     return room;
   }
 

@@ -1,6 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { WorkflowEventSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { ByteSemaphore } from "../../src/edge/byte-semaphore.ts";
 import { readEventStatus } from "../../src/mapping/workflow-event.ts";
 import { EncodedMessage } from "../../src/orchestrator/encoded-message.ts";
 import type { StreamedEvent } from "../../src/sse/event-stream.ts";
@@ -17,7 +18,11 @@ export function streamedEvent(event: WorkflowEvent): StreamedEvent {
 }
 
 /** Writes JSON as the gateway does; nobody reads what it warns of. */
-export const writeJson = createWriteJson(new TaskQueue(), createLogger({ write: () => undefined }));
+export const writeJson = createWriteJson(
+  new TaskQueue(),
+  new ByteSemaphore(Infinity),
+  createLogger({ write: () => undefined }),
+);
 
 /** The text of an event, as the gateway sends it. */
 export function textOf({ message }: StreamedEvent): Promise<EventText | undefined> {
