@@ -46,7 +46,7 @@ interface Lease {
 }
 
 /** A larger message is written in steps, in bytes. */
-const atOnceBytes = 64 * 1024;
+const atOnceBytes = 16 * 1024;
 
 /** How many times its bytes the text of a message is at most, but for what nobody submits: 6 for a control character. */
 const maxGrowth = 6;

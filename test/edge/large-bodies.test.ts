@@ -92,12 +92,19 @@ describe("LargeBodies", () => {
 });
 
 describe("large uploads", () => {
+  const ranking = signal();
+  const ranked = signal();
   const stack = suite(() =>
     startStack(
       {
         authenticateApiKey: () => ({ allowed: true, principal: "alice" }),
         consumeQuota: () => ({ allowed: true }),
         submitWorkflow: () => workflowIn(JobState.QUEUED),
+        async rankDesigns() {
+          ranking.resolve();
+          await ranked.promise;
+          return {};
+        },
       },
       { API_KEYS_ENABLED: "true", MAX_SHARE_PER_KEY: String(share) },
     ),
@@ -155,6 +162,21 @@ describe("large uploads", () => {
       const [own] = (await once(each, "response")) as [IncomingMessage];
       assert.equal(own.statusCode, 201);
     }
+  });
+
+  it("that ask for a ranking let those of others be parsed meanwhile", async () => {
+    const send = (path: string, text: string, token: string) =>
+      stack().gateway.fetch(path, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        token,
+        body: text.padEnd(large, " "),
+      });
+    const slow = send("/v1/workflows/w1/rank", '{"metric":"plddt"}', "mine");
+    await ranking.promise;
+    assert.equal((await send("/v1/workflows", json, "other")).status, 201);
+    ranked.resolve();
+    assert.equal((await slow).status, 200);
   });
 
   it("in chunks, whose length is seen late, wait as well", async () => {

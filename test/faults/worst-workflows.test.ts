@@ -247,6 +247,21 @@ describe("a gateway with room for 32 MiB of messages", function () {
     if (before === undefined || after === undefined) return this.skip();
     assert.ok(after - before < 2.5 * maxBuffered, `${before} bytes, then ${after}`);
   });
+
+  it("takes less than 96 MiB more for 12 compressed pages of what becomes six times as long", async function () {
+    const { url, peakResident } = worst();
+    const before = peakResident();
+    await times(12, async () => {
+      const target = `${url}/v1/workflows?page_size=100&page_token=escapes`;
+      const request = get(target, { agent: false, headers: { ...headers, "Accept-Encoding": "gzip" } });
+      const [response] = (await once(request, "response")) as [IncomingMessage];
+      assert.deepEqual([response.statusCode, response.headers["content-encoding"]], [200, "gzip"]);
+      await once(response.resume(), "end");
+    });
+    const after = peakResident();
+    if (before === undefined || after === undefined) return this.skip();
+    assert.ok(after - before < 3 * maxBuffered, `${before} bytes, then ${after}`);
+  });
 });
 
 describe("clients that read nothing of large updates", function () {

@@ -75,6 +75,12 @@ describe("billing", () => {
       return { answer: await gateway.fetch(`${paths[1]}${query}`, { token }), received };
     }
 
+    it("is 400 where the orchestrator's page is over 1 MiB", async () => {
+      const { answer } = await ledger("", [{ reason: "x".repeat(1024 * 1024) }]);
+      assert.equal(answer.status, 400);
+      assert.equal(((await answer.json()) as { code: string }).code, "OUT_OF_RANGE");
+    });
+
     it("answers every field of every entry, in the order in which they come", async () => {
       const { answer } = await ledger("", [
         { delta: -25n, reason: "rfdiffusion step «a»", balanceAfter: -5n, createdAt },

@@ -5,11 +5,15 @@ import { StructSchema } from "@bufbuild/protobuf/wkt";
 import {
   ListWorkflowsResponseSchema,
   RankDesignsResponseSchema,
+  WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { loadContract } from "../../src/contract.ts";
 import { rankingJson } from "../../src/mapping/ranking.ts";
-import { workflowListJson } from "../../src/mapping/workflow.ts";
-import { jsonOf } from "./written.ts";
+import { JsonText } from "../../src/mapping/json-text.ts";
+import { writeStructInSteps } from "../../src/mapping/struct.ts";
+import { WireReader } from "../../src/mapping/wire.ts";
+import { workflowJson, workflowListJson } from "../../src/mapping/workflow.ts";
+import { jsonOf, written } from "./written.ts";
 
 /** A value for a field that holds one: not that of an absent one. */
 function oneOf(field: DescField): unknown {
@@ -79,4 +83,28 @@ describe("the JSON of messages", () => {
       const text = jsonOf(json, desc, full(desc));
       assert.deepEqual(differences({ $ref: `#/components/schemas/${name}` }, JSON.parse(text), name), []);
     });
+});
+
+describe("the JSON of messages that hold more than any contract allows", () => {
+  const times = (count: number, bytes: readonly number[]) =>
+    Buffer.alloc(count * bytes.length, Buffer.from(bytes));
+
+  it("is an error beyond 1,000,000 values of one field", () => {
+    for (const write of [workflowJson.write, drain]) {
+      const tooMany = times(1_000_001, [WorkflowSchema.field.stepStatuses.number * 8 + 2, 0]);
+      assert.throws(() => written({ write }, tooMany), /more than 1000000/);
+    }
+  });
+
+  it("is an error beyond 262,144 entries of one Struct", () => {
+    const struct = times(262_145, [0x0a, 0]);
+    assert.throws(
+      () => [...writeStructInSteps(new WireReader(struct), struct.length, new JsonText())],
+      /262144/,
+    );
+  });
+
+  function drain(reader: WireReader, end: number, out: JsonText) {
+    for (const step of workflowJson.writeInSteps(reader, end, out)) assert.equal(step, undefined);
+  }
 });

@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
+import { suite } from "../support/gateway.ts";
+import { connectTo } from "../support/orchestrator.ts";
+import { finish, respond, startHttp2Server } from "./http2-server.ts";
+
+describe("a gRPC session", () => {
+  const server = suite(startHttp2Server);
+
+  it("lets the server send much more ahead of all responses than of one", async () => {
+    const { encodedClient, close } = connectTo([server().url]);
+    let window: number | undefined;
+    server().serve = (stream) => {
+      window = stream.session?.state.remoteWindowSize;
+      respond(stream, frameOf(Buffer.alloc(0)));
+      finish(stream);
+    };
+    using message = await encodedClient.getWorkflow({});
+    assert.equal(message.bytes.length, 0);
+    assert.equal(window, 8 * 1024 * 1024);
+    close();
+  });
+});
