@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { JsonText } from "./mapping/json-text.ts";
 import type { MessageJson } from "./mapping/message-json.ts";
 import { WireReader } from "./mapping/wire.ts";
@@ -37,7 +38,7 @@ export type WriteJson = (message: MessageJson, bytes: Uint8Array, context?: Cont
 
 /** Memory for texts that have not been sent. */
 interface TextMemory {
-  /** Acquires so many bytes, in the order of asking. */
+  /** Acquires so many bytes, in the order of asking; rejects when too many wait. */
   acquire(bytes: number): Promise<Lease>;
 }
 
@@ -53,15 +54,25 @@ const maxGrowth = 6;
 
 /**
  * Builds it. A large text waits for memory before it is written: a message becomes up to six times its bytes, and its
- * text is held while it is compressed. Values that JSON cannot tell as they came are warned of once a minute, with the id of their workflow. */
+ * text is held while it is compressed; where too many wait, it rejects with Unavailable. Values that JSON cannot tell as
+ * they came are warned of once a minute, with the id of their workflow.
+ */
 export function createWriteJson(tasks: TaskQueue, memory: TextMemory, logger: Logger): WriteJson {
   const warn = createSampledWarning(logger, "response.corrected");
+
+  async function acquire(bytes: number): Promise<Lease> {
+    try {
+      return await memory.acquire(bytes);
+    } catch (error) {
+      throw ConnectError.from(error, Code.Unavailable);
+    }
+  }
 
   return async function writeJson(message, bytes, context) {
     const reader = new WireReader(bytes);
     const text = new JsonText();
     const isLarge = bytes.length > atOnceBytes;
-    const lease = isLarge ? await memory.acquire(maxGrowth * bytes.length) : undefined;
+    const lease = isLarge ? await acquire(maxGrowth * bytes.length) : undefined;
     try {
       if (isLarge) await tasks.run(message.writeInSteps(reader, bytes.length, text));
       else message.write(reader, bytes.length, text);

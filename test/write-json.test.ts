@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
 import { JobState } from "../generated/proto/foldforge/common/v1/common_pb.js";
 import { WorkflowSchema } from "../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { ByteSemaphore } from "../src/edge/byte-semaphore.ts";
@@ -74,6 +75,15 @@ describe("createWriteJson", () => {
     assert.equal(memory.used, 0);
     await writeJson(workflowJson, encoded({ id: "w1" }));
     assert.equal(memory.used, 0);
+  });
+
+  it("is Unavailable where too many wait for memory", async () => {
+    const { writeJson, memory } = start();
+    memory.tryAcquire(memory.limit);
+    const large = encoded({ id: "x".repeat(20_000) });
+    const waiting = Array.from({ length: 1024 }, () => writeJson(workflowJson, large));
+    await assert.rejects(writeJson(workflowJson, large), { code: Code.Unavailable });
+    assert.equal(waiting.length, 1024);
   });
 
   it("warns of values that JSON cannot tell, with their workflow, once a minute", async () => {
