@@ -197,8 +197,7 @@ function msToWriteAtOnce(page: Uint8Array): number {
   return Math.min(...looks);
 }
 
-describe("a gateway whose workflows are the worst that it has accepted", function () {
-  this.timeout(120_000);
+describe("a gateway whose workflows are the worst that it has accepted", () => {
   const worst = suite(() => startWorst(rpcs, { API_KEYS_ENABLED: "true" }));
 
   for (const kind of worstKinds) {
@@ -228,8 +227,7 @@ describe("a gateway whose workflows are the worst that it has accepted", functio
   });
 });
 
-describe("a gateway with room for 32 MiB of messages", function () {
-  this.timeout(120_000);
+describe("a gateway with room for 32 MiB of messages", () => {
   const maxBuffered = 32 * mebibyte;
   const worst = suite(() => startWorst(rpcs, { MAX_BUFFERED_BYTES: String(maxBuffered) }));
 
@@ -264,9 +262,7 @@ describe("a gateway with room for 32 MiB of messages", function () {
   });
 });
 
-describe("clients that read nothing of large updates", function () {
-  this.timeout(120_000);
-
+describe("clients that read nothing of large updates", () => {
   const updates = 16n;
   const spec = encodedSpec(worstBody("text"));
   const updateBytes = spec.length;

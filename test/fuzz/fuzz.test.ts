@@ -21,9 +21,7 @@ const maxGrowth = 50 * measured;
 /** Wide, since the machine of a test may be slow, and coverage is counted. */
 const bounds = { waitMs: 1000, residentBytes: 768 * 1024 * 1024 };
 
-describe("the gateway, fuzzed", function () {
-  this.timeout(300_000);
-
+describe("the gateway, fuzzed", () => {
   const here = suite(async () => {
     const stack = await startFuzzStack();
     const fuzz = createFuzz(stack);

@@ -53,8 +53,7 @@ async function startPair(program: string) {
   };
 }
 
-describe("createOrchestrator with a grpc-go server", function () {
-  this.timeout(180_000);
+describe("createOrchestrator with a grpc-go server", () => {
   let folder = "";
   let program = "";
 
