@@ -86,6 +86,9 @@ export async function openEnvelope(
 /** What gzip begins with (RFC 1952 §2.3.1). */
 const gzipMagic = 0x1f8b;
 
+/** How many times its bytes gzip may stand for: deflate has 258 bytes in 2 bits (RFC 1951 §3.2.5). */
+const maxRatio = 1032;
+
 /** How long a message says to be after decompression, in the end of its gzip (RFC 1952 §2.3.1). */
 function plainLengthOf(bytes: Uint8Array, encoding: unknown, maxBytes: number): number {
   // https://github.com/grpc/grpc/blob/master/doc/compression.md#compression-method-asymmetry-between-peers
@@ -95,6 +98,8 @@ function plainLengthOf(bytes: Uint8Array, encoding: unknown, maxBytes: number): 
   if (buffer.length < 4 || buffer.readUInt16BE() !== gzipMagic)
     throw new ConnectError("decompress: the message is no gzip", Code.Internal);
   const length = buffer.readUInt32LE(buffer.length - 4);
+  if (length > maxRatio * buffer.length)
+    throw new ConnectError("decompress: the gzip is not whole", Code.Internal);
   if (length > maxBytes) throw tooLarge(length, maxBytes);
   return length;
 }
