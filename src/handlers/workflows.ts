@@ -50,9 +50,6 @@ interface WorkflowServices {
   readonly logger: Logger;
 }
 
-/** A body that is larger, or whose length is not known, is mapped in a turn of the event loop of its own, in bytes. */
-const largeBodyBytes = 64 * 1024;
-
 /** 413 for what servers of gRPC would not take. */
 function tooLarge(bytes: number, maxBytes: number): Refusal {
   const message = `the workflow is ${bytes} bytes as a message to the orchestrator, and at most ${maxBytes} are allowed; numbers take 11 bytes each there: store large parameters as a string`;
@@ -65,7 +62,8 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
   return async function submitWorkflow(req, res) {
     const idempotencyKey = req.get("Idempotency-Key") ?? "";
     const encode = () => submissionFromJson(req.body, idempotencyKey);
-    const isLarge = Number(req.get("Content-Length") ?? Infinity) > largeBodyBytes;
+    // A large body has turns of the event loop of its own.
+    const isLarge = res.locals.dropBody !== undefined;
     const request = isLarge ? await tasks.runOnce(encode) : encode();
     if (request.length > maxRequestBytes) throw tooLarge(request.length, maxRequestBytes);
     if (req.query.validate_only === true) {
@@ -140,10 +138,11 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
     const seconds = waitPreference(req.get("Prefer"));
     const maxMs = 1000 * (seconds ?? 0);
     const read = () => orchestrator.getWorkflow({ workflowId }, call);
-    let workflow = await read();
-    if (maxMs > 0 && !isTerminal(readWorkflowStatus(workflow.bytes).state)) {
+    using first = await read();
+    let last = first;
+    if (maxMs > 0 && !isTerminal(readWorkflowStatus(first.bytes).state)) {
       // It may be large, and there are thousands of places to wait at.
-      workflow[Symbol.dispose]();
+      first[Symbol.dispose]();
       const comeBack = stepAside(res);
       const start = performance.now();
       res.locals.wait = { start };
@@ -151,11 +150,11 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
       await awaitEnd(workflowId, call, { orchestrator, streams, patience, standing, maxMs });
       res.locals.wait = { start, end: performance.now() };
       await comeBack();
-      workflow = await read();
+      last = await read();
     }
-    using current = workflow;
-    using text = await services.writeJson(workflowJson, current.bytes);
-    if (hasPreconditions(req)) checkWorkflow(req, current.bytes, text);
+    using workflow = last;
+    using text = await services.writeJson(workflowJson, workflow.bytes);
+    if (hasPreconditions(req)) checkWorkflow(req, workflow.bytes, text);
     if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
     await sendText(res, text, services);
   };
