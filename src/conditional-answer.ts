@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import type { Response } from "express";
 import type { Coding } from "./content-coding.ts";
 import { matches, weakMatch } from "./preconditions.ts";
@@ -7,9 +7,11 @@ import { matches, weakMatch } from "./preconditions.ts";
 type Content = readonly Uint8Array[];
 
 function digestOf(content: Content): string {
-  const hash = createHash("sha256");
-  for (const piece of content) hash.update(piece);
-  return hash.digest("base64url");
+  const [only, ...more] = content;
+  if (only !== undefined && more.length === 0) return hash("sha256", only, "base64url");
+  const hasher = createHash("sha256");
+  for (const piece of content) hasher.update(piece);
+  return hasher.digest("base64url");
 }
 
 /** An entity tag of `content`: weak, since it stays the same however the content is compressed (RFC 9110 §8.8.3.3). */

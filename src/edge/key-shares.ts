@@ -82,6 +82,6 @@ export class KeyShares {
     const { limit, share } = this.#options;
     if (share === 1) return Infinity;
     // In binary 100 × 0.29 is a little less than 29.
-    return Math.max(1, Math.floor(Number((limit() * share).toPrecision(12))));
+    return Math.max(1, Math.floor(limit() * share + 1e-6));
   }
 }

@@ -30,7 +30,9 @@ type WriteValue = (reader: WireReader, limit: number, out: JsonText, label: stri
 
 /** One field in its place of the JSON object. */
 export interface JsonField {
-  /** `"name":` */
+  readonly name: string;
+  /** `{"name":` and `,"name":` */
+  readonly firstLabel: string;
   readonly label: string;
   readonly wireType: WireType;
   /** Writes the field with this label; returns whether there was anything to write. */
@@ -43,19 +45,21 @@ export interface JsonField {
 
 /** How a field of a message is written. Throws for a kind of field that the contract has nowhere. */
 export function jsonField(field: DescField, options: FieldOptions): JsonField {
-  const label = `${JSON.stringify(field.name)}:`;
+  const { name } = field;
+  const label = `${JSON.stringify(name)}:`;
+  const labels = { name, firstLabel: `{${label}`, label: `,${label}` };
   if (field.fieldKind === "map")
-    return { label, wireType: WireType.LengthDelimited, write: mapWriter(field) };
+    return { ...labels, wireType: WireType.LengthDelimited, write: mapWriter(field) };
   if (field.fieldKind === "list") {
     const { wireType, write } = valueOf(field, options);
     // Packed numbers would come in another way.
     if (wireType !== WireType.LengthDelimited) throw unsupported(field);
     const items = options.message;
-    return { label, wireType, write: listWriter(write), ...(items === undefined ? {} : { items }) };
+    return { ...labels, wireType, write: listWriter(write), ...(items === undefined ? {} : { items }) };
   }
   const { wireType, write, absent } = valueOf(field, options);
   const isStruct = field.message === StructSchema;
-  return { label, wireType, write: singleWriter(field, write, options.absent ?? absent), isStruct };
+  return { ...labels, wireType, write: singleWriter(field, write, options.absent ?? absent), isStruct };
 }
 
 function singleWriter(
@@ -69,20 +73,23 @@ function singleWriter(
       reader.pos = position;
       return writeValue(reader, limit, out, label, name);
     }
-    if (absent !== undefined) out.ascii(label + absent);
-    return absent !== undefined;
+    if (absent === undefined) return false;
+    out.ascii(label);
+    out.ascii(absent);
+    return true;
   };
 }
 
 function listWriter(writeValue: WriteValue): JsonField["write"] {
   return function writeList(reader, limit, at, out, label) {
-    let before = `${label}[`;
+    out.ascii(label);
+    let before = "[";
     for (const position of at) {
       reader.pos = position;
       writeValue(reader, limit, out, before, "");
       before = ",";
     }
-    out.ascii(at.length === 0 ? `${before}]` : "]");
+    out.ascii(at.length === 0 ? "[]" : "]");
     return true;
   };
 }
@@ -108,13 +115,17 @@ function mapWriter(field: DescField & { fieldKind: "map" }): JsonField["write"] 
   }
 
   return function writeMap(reader, limit, at, out, label) {
+    out.ascii(label);
+    if (at.length === 0) {
+      out.ascii("{}");
+      return true;
+    }
     const entries = new Map<string, string | number>();
     for (const position of at) {
       reader.pos = position;
       entries.set(...readEntry(reader, reader.nestedEnd(limit)));
     }
-    out.ascii(`${label}{`);
-    let separator = "";
+    let separator = "{";
     for (const [key, value] of [...entries].sort(byKey)) {
       if (typeof value === "number" && !Number.isFinite(value)) continue;
       out.ascii(separator);
@@ -123,7 +134,7 @@ function mapWriter(field: DescField & { fieldKind: "map" }): JsonField["write"] 
       if (typeof value === "string") out.string(value);
       separator = ",";
     }
-    out.ascii("}");
+    out.ascii(separator === "{" ? "{}" : "}");
     return true;
   };
 }
@@ -153,7 +164,8 @@ const stateValue: Value = {
   write(reader, _limit, out, label, name) {
     const state = reader.int32();
     if (!isKnownState(state)) out.noteUnusable(name);
-    out.ascii(`${label}"${jobStateToJson(state)}"`);
+    out.ascii(label);
+    out.ascii(`"${jobStateToJson(state)}"`);
     return true;
   },
 };
@@ -179,9 +191,13 @@ const timeValue: Value = {
   absent: undefined,
   write(reader, limit, out, label, name) {
     const time = readTime(reader, reader.nestedEnd(limit));
-    if (time === undefined) out.noteUnusable(name);
-    else out.ascii(`${label}"${time}"`);
-    return time !== undefined;
+    if (time === undefined) {
+      out.noteUnusable(name);
+      return false;
+    }
+    out.ascii(label);
+    out.ascii(`"${time}"`);
+    return true;
   },
 };
 
@@ -226,8 +242,10 @@ function asciiValue(
     absent,
     write(reader, _limit, out, label) {
       const text = read(reader);
-      if (text !== undefined) out.ascii(label + text);
-      return text !== undefined;
+      if (text === undefined) return false;
+      out.ascii(label);
+      out.ascii(text);
+      return true;
     },
   };
 }

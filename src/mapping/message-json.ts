@@ -51,7 +51,7 @@ export function messageJson<const Name extends string>(
       const field = typeof found === "number" ? fields[found] : undefined;
       if (typeof found === "number" && field !== undefined && tag === tagOf(number, field.wireType)) {
         if ((positions[found] ??= []).push(reader.pos) > maxItems)
-          throw new RangeError(`more than ${maxItems} of ${field.label}`);
+          throw new RangeError(`more than ${maxItems} of ${field.name}`);
       }
       reader.skipValue(tag, end);
     }
@@ -65,11 +65,12 @@ export function messageJson<const Name extends string>(
 
   function write(reader: WireReader, end: number, out: JsonText): void {
     const positions = located(reader, end);
-    let separator = "{";
+    let isFirst = true;
     for (const [index, field] of fields.entries()) {
-      if (field.write(reader, end, positions[index] ?? none, out, separator + field.label)) separator = ",";
+      const label = isFirst ? field.firstLabel : field.label;
+      if (field.write(reader, end, positions[index] ?? none, out, label)) isFirst = false;
     }
-    out.ascii(separator === "{" ? "{}" : "}");
+    out.ascii(isFirst ? "{}" : "}");
     reader.pos = end;
   }
 
@@ -78,22 +79,23 @@ export function messageJson<const Name extends string>(
     *writeInSteps(reader, end, out) {
       if (end - reader.pos <= stepBytes) return write(reader, end, out);
       const positions = located(reader, end);
-      let separator = "{";
+      let isFirst = true;
       for (const [index, field] of fields.entries()) {
         const at = positions[index] ?? none;
+        const label = isFirst ? field.firstLabel : field.label;
         if (field.items !== undefined) {
-          out.ascii(separator + field.label);
+          out.ascii(label);
           yield* itemsInSteps(field.items, reader, end, at, out);
-          separator = ",";
+          isFirst = false;
         } else if (field.isStruct === true && at.length > 0) {
-          out.ascii(separator + field.label);
+          out.ascii(label);
           reader.pos = at.at(-1) ?? end;
           yield* writeStructInSteps(reader, reader.nestedEnd(end), out);
-          separator = ",";
-        } else if (field.write(reader, end, at, out, separator + field.label)) separator = ",";
+          isFirst = false;
+        } else if (field.write(reader, end, at, out, label)) isFirst = false;
         yield;
       }
-      out.ascii(separator === "{" ? "{}" : "}");
+      out.ascii(isFirst ? "{}" : "}");
       reader.pos = end;
     },
   };
