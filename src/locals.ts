@@ -1,3 +1,4 @@
+import type { ContextValues } from "@connectrpc/connect";
 import type { ErrorRequestHandler, RequestHandler } from "express";
 import type { Caller } from "./auth/caller.ts";
 import type { TraceContext } from "./telemetry/trace-context.ts";
@@ -7,6 +8,8 @@ export interface Call {
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** Says whose the response is, where it waits for memory. */
+  readonly contextValues: ContextValues;
 }
 
 /** What the pipeline knows of a request, in `res.locals`; each middleware sets its own. */

@@ -1,41 +1,72 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { FairQueue } from "./edge/fair-queue.ts";
 
 /** How long one turn of the event loop is used for tasks, in milliseconds. */
 const turnMs = 8;
 
+interface Task {
+  /** Does a step; returns whether it was the last one. */
+  step(): boolean;
+  reject(error: unknown): void;
+}
+
 /**
- * Runs work that takes long, one task at a time and a few milliseconds in each turn of the event loop, so that everything
- * else goes on meanwhile, however many tasks there are.
+ * Runs work that takes long, a few milliseconds of it in each turn of the event loop, so that everything else goes on
+ * meanwhile, however many tasks there are. Owners have turns one after another, and each owner's tasks too.
  */
 export class TaskQueue {
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #tasks = new FairQueue<Task>();
+  #isRunning = false;
 
   /** Resolves when all `steps` are done; rejects with what they throw. */
-  run(steps: Iterator<void, void>): Promise<void> {
-    return this.#enqueue(() => runSteps(steps));
-  }
-
-  /** Resolves to what `step` returns, in a turn of its own. */
-  runOnce<T>(step: () => T): Promise<T> {
-    return this.#enqueue(async () => {
-      await nextTurn();
-      return step();
+  run(owner: string | undefined, steps: Iterator<void, void>): Promise<void> {
+    return this.#add(owner, (resolve) => {
+      const { done = false, value } = steps.next();
+      if (done) resolve(value);
+      return done;
     });
   }
 
-  #enqueue<T>(task: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(task);
-    this.#last = done.catch(() => undefined);
-    return done;
+  /** Resolves to what `step` returns, in a turn of its own. */
+  runOnce<T>(owner: string | undefined, step: () => T): Promise<T> {
+    return this.#add<T>(owner, (resolve) => {
+      resolve(step());
+      return true;
+    });
+  }
+
+  #add<T>(owner: string | undefined, step: (resolve: (value: T) => void) => boolean): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#tasks.push(owner, { step: () => step(resolve), reject });
+      if (!this.#isRunning) void this.#runAll();
+    });
+  }
+
+  async #runAll(): Promise<void> {
+    this.#isRunning = true;
+    while (this.#tasks.length > 0) {
+      await nextTurn();
+      const { first } = this.#tasks;
+      if (first === undefined) break;
+      const { owner, item } = first;
+      const isOver = runTurn(item);
+      this.#tasks.spend(owner, 1);
+      if (isOver) this.#tasks.remove(owner, item);
+    }
+    this.#isRunning = false;
   }
 }
 
-async function runSteps(steps: Iterator<void, void>): Promise<void> {
-  for (;;) {
-    await nextTurn();
-    const end = performance.now() + turnMs;
+/** Does steps of a task until its time is over; returns whether there are no more. */
+function runTurn(task: Task): boolean {
+  const end = performance.now() + turnMs;
+  try {
     do {
-      if (steps.next().done === true) return;
+      if (task.step()) return true;
     } while (performance.now() < end);
+    return false;
+  } catch (error) {
+    task.reject(error);
+    return true;
   }
 }

@@ -33,13 +33,21 @@ export class WrittenJson implements Disposable {
   }
 }
 
-/** Writes a message of the kind of `message` from its bytes as JSON; a large one in steps, between which others run. */
-export type WriteJson = (message: MessageJson, bytes: Uint8Array, context?: Context) => Promise<WrittenJson>;
+/**
+ * Writes a message of the kind of `message` from its bytes as JSON; a large one in steps, between which others run. Those
+ * of one owner wait for each other, and the owners have their turns.
+ */
+export type WriteJson = (
+  message: MessageJson,
+  bytes: Uint8Array,
+  owner: string | undefined,
+  context?: Context,
+) => Promise<WrittenJson>;
 
 /** Memory for texts that have not been sent. */
 interface TextMemory {
-  /** Acquires so many bytes, in the order of asking; rejects when too many wait. */
-  acquire(bytes: number): Promise<Lease>;
+  /** Acquires so many bytes, in the owner's turn; rejects when too many wait. */
+  acquire(bytes: number, options: { readonly owner: string | undefined }): Promise<Lease>;
 }
 
 interface Lease {
@@ -60,21 +68,21 @@ const maxGrowth = 6;
 export function createWriteJson(tasks: TaskQueue, memory: TextMemory, logger: Logger): WriteJson {
   const warn = createSampledWarning(logger, "response.corrected");
 
-  async function acquire(bytes: number): Promise<Lease> {
+  async function acquire(bytes: number, owner: string | undefined): Promise<Lease> {
     try {
-      return await memory.acquire(bytes);
+      return await memory.acquire(bytes, { owner });
     } catch (error) {
       throw ConnectError.from(error, Code.Unavailable);
     }
   }
 
-  return async function writeJson(message, bytes, context) {
+  return async function writeJson(message, bytes, owner, context) {
     const reader = new WireReader(bytes);
     const text = new JsonText();
     const isLarge = bytes.length > atOnceBytes;
-    const lease = isLarge ? await acquire(maxGrowth * bytes.length) : undefined;
+    const lease = isLarge ? await acquire(maxGrowth * bytes.length, owner) : undefined;
     try {
-      if (isLarge) await tasks.run(message.writeInSteps(reader, bytes.length, text));
+      if (isLarge) await tasks.run(owner, message.writeInSteps(reader, bytes.length, text));
       else message.write(reader, bytes.length, text);
     } catch (error) {
       lease?.resize(0);

@@ -32,7 +32,7 @@ describe("TaskQueue", () => {
     }
     await watchTurns(
       () => order.push("turn"),
-      () => tasks.run(steps()),
+      () => tasks.run(undefined, steps()),
     );
     assert.equal(order.filter((what) => what === "step").length, 5);
     assert.ok(!order.join(" ").includes("step step"), order.join(" "));
@@ -47,7 +47,7 @@ describe("TaskQueue", () => {
     }
     await watchTurns(
       () => (turns += 1),
-      () => tasks.run(countSteps()),
+      () => tasks.run(undefined, countSteps()),
     );
     assert.equal(steps, 1000);
     assert.ok(turns < 100, `${turns} turns`);
@@ -60,7 +60,7 @@ describe("TaskQueue", () => {
       begun.push("run");
       yield;
     }
-    const all = [tasks.run(steps()), tasks.runOnce(() => begun.push("runOnce"))];
+    const all = [tasks.run(undefined, steps()), tasks.runOnce(undefined, () => begun.push("runOnce"))];
     await Promise.resolve();
     assert.deepEqual(begun, []);
     await Promise.all(all);
@@ -80,18 +80,36 @@ describe("TaskQueue", () => {
       () => order.push("-"),
       () =>
         Promise.all([
-          tasks.run(steps("a")),
-          tasks.runOnce(() => order.push("b")),
-          tasks.run(steps("c")),
-          tasks.runOnce(() => order.push("d")),
+          tasks.run(undefined, steps("a")),
+          tasks.runOnce(undefined, () => order.push("b")),
+          tasks.run(undefined, steps("c")),
+          tasks.runOnce(undefined, () => order.push("d")),
         ]),
     );
     assert.equal(order.filter((what) => what !== "-").join(""), "aaabcccd");
     assert.match(order.join(""), /a-+b-+c.*c-+d/);
   });
 
+  it("gives each owner its turns, one after another, and the tasks of one their order", async () => {
+    const tasks = new TaskQueue();
+    const turns: string[] = [];
+    /** Each step takes a turn of its own. */
+    function* steps(name: string, count: number) {
+      for (let step = 0; step < count; step += 1) {
+        turns.push(name);
+        const end = performance.now() + 10;
+        while (performance.now() < end);
+        yield;
+      }
+    }
+    const all = ["a1", "a2", "a3"].map((name) => tasks.run("a", steps(name, 3)));
+    const others = [tasks.run("b", steps("b", 2)), tasks.run(undefined, steps("-", 1))];
+    await Promise.all([...all, ...others]);
+    assert.equal(turns.join(), "a1,b,-,a1,b,a1,a2,a2,a2,a3,a3,a3");
+  });
+
   it("resolves to what the one step of a task returns", async () => {
-    assert.equal(await new TaskQueue().runOnce(() => 7), 7);
+    assert.equal(await new TaskQueue().runOnce(undefined, () => 7), 7);
   });
 
   it("rejects with what a task throws, and goes on with the next", async () => {
@@ -107,15 +125,15 @@ describe("TaskQueue", () => {
       yield;
     }
     const failed = [
-      assert.rejects(tasks.run(failing()), failure),
+      assert.rejects(tasks.run(undefined, failing()), failure),
       assert.rejects(
-        tasks.runOnce(() => {
+        tasks.runOnce(undefined, () => {
           throw failure;
         }),
         failure,
       ),
     ];
-    const others = [tasks.run(steps()), tasks.runOnce(() => done.push("runOnce"))];
+    const others = [tasks.run(undefined, steps()), tasks.runOnce(undefined, () => done.push("runOnce"))];
     await Promise.all([...failed, ...others]);
     assert.deepEqual(done, ["run", "runOnce"]);
   });

@@ -22,9 +22,9 @@ function encoded(workflow: MessageInitShape<typeof WorkflowSchema>): Uint8Array 
 class CountedTasks extends TaskQueue {
   count = 0;
 
-  override run(steps: Iterator<void, void>): Promise<void> {
+  override run(owner: string | undefined, steps: Iterator<void, void>): Promise<void> {
     this.count += 1;
-    return super.run(steps);
+    return super.run(owner, steps);
   }
 }
 
@@ -48,7 +48,7 @@ describe("createWriteJson", () => {
   ] as const)
     it(`writes ${what}`, async () => {
       const { tasks, writeJson } = start();
-      const text = Buffer.concat((await writeJson(workflowJson, bytes)).segments()).toString();
+      const text = Buffer.concat((await writeJson(workflowJson, bytes, undefined)).segments()).toString();
       assert.equal(text, stringOf(written(workflowJson, bytes)));
       assert.equal(tasks.count, count);
     });
@@ -56,14 +56,14 @@ describe("createWriteJson", () => {
   it("rejects for what is no message, small or large", async () => {
     const { writeJson } = start();
     for (const bytes of [encoded({ id: "w1" }), encoded({ id: "x".repeat(70_000) })])
-      await assert.rejects(writeJson(workflowJson, bytes.subarray(0, -1)), RangeError);
+      await assert.rejects(writeJson(workflowJson, bytes.subarray(0, -1), undefined), RangeError);
   });
 
   it("waits for the memory of a large text, which counts until it is disposed of", async () => {
     const { writeJson, memory } = start();
     const large = encoded({ id: "x".repeat(100_000) });
     const other = memory.tryAcquire(500_000)!;
-    const writing = writeJson(workflowJson, large);
+    const writing = writeJson(workflowJson, large, undefined);
     assert.equal(memory.firstWaiter?.bytes, 6 * large.length);
     other.resize(0);
     const text = await writing;
@@ -71,9 +71,9 @@ describe("createWriteJson", () => {
     text[Symbol.dispose]();
     text[Symbol.dispose]();
     assert.deepEqual([memory.used, text.segments()], [0, []]);
-    await assert.rejects(writeJson(workflowJson, large.subarray(0, -1)), RangeError);
+    await assert.rejects(writeJson(workflowJson, large.subarray(0, -1), undefined), RangeError);
     assert.equal(memory.used, 0);
-    await writeJson(workflowJson, encoded({ id: "w1" }));
+    await writeJson(workflowJson, encoded({ id: "w1" }), undefined);
     assert.equal(memory.used, 0);
   });
 
@@ -81,17 +81,21 @@ describe("createWriteJson", () => {
     const { writeJson, memory } = start();
     memory.tryAcquire(memory.limit);
     const large = encoded({ id: "x".repeat(20_000) });
-    const waiting = Array.from({ length: 1024 }, () => writeJson(workflowJson, large));
-    await assert.rejects(writeJson(workflowJson, large), { code: Code.Unavailable });
+    const waiting = Array.from({ length: 1024 }, () => writeJson(workflowJson, large, undefined));
+    await assert.rejects(writeJson(workflowJson, large, undefined), { code: Code.Unavailable });
     assert.equal(waiting.length, 1024);
   });
 
   it("warns of values that JSON cannot tell, with their workflow, once a minute", async () => {
     const { writeJson, logged } = start();
-    await writeJson(workflowJson, encoded({ id: "w1", state: JobState.RUNNING }));
+    await writeJson(workflowJson, encoded({ id: "w1", state: JobState.RUNNING }), undefined);
     assert.deepEqual(logged(), []);
-    await writeJson(workflowJson, encoded({ id: "w2", state: unknownState, createdAt: { nanos: -1 } }));
-    await writeJson(workflowJson, encoded({ id: "w3", state: unknownState }));
+    await writeJson(
+      workflowJson,
+      encoded({ id: "w2", state: unknownState, createdAt: { nanos: -1 } }),
+      undefined,
+    );
+    await writeJson(workflowJson, encoded({ id: "w3", state: unknownState }), undefined);
     assert.deepEqual(
       logged().map(({ level, event, field, workflow_id, omitted }) => [
         level,

@@ -61,10 +61,10 @@ export class BufferedBytes {
     return this.memory.tryAcquire(bytes);
   }
 
-  /** Acquires memory for a message, in the order of asking; rejects when too many wait, and when `signal` aborts. */
-  acquire(bytes: number, signal?: AbortSignal): ReturnType<ByteSemaphore["acquire"]> {
+  /** Acquires memory for a message, as `ByteSemaphore.acquire` does. */
+  acquire(...args: Parameters<ByteSemaphore["acquire"]>): ReturnType<ByteSemaphore["acquire"]> {
     this.#timer ??= setInterval(() => this.#relieve(performance.now()), waitingMs).unref();
-    return this.memory.acquire(bytes, signal);
+    return this.memory.acquire(...args);
   }
 
   /** Notes what waits on a connection, after something was sent on it. */
@@ -88,7 +88,7 @@ export class BufferedBytes {
     }
   }
 
-  /** Makes room for the message that has waited for longest. */
+  /** Makes room for the message whose turn it is. */
   #relieve(now: number): void {
     this.#lookAtAll(now);
     const { firstWaiter: first, limit } = this.memory;

@@ -1,3 +1,5 @@
+import { FairQueue } from "./fair-queue.ts";
+
 /** Bytes that were acquired. */
 interface Lease {
   /** Says how many they have become; releases them where that is 0. */
@@ -11,13 +13,21 @@ interface Waiter {
   grant(): void;
 }
 
+/** For whom bytes are acquired. */
+interface AcquireOptions {
+  /** Aborts when nobody wants them any more. */
+  readonly signal?: AbortSignal | undefined;
+  /** Those of one owner are served in the order of asking, and first the owner that has been given least meanwhile. */
+  readonly owner?: string | undefined;
+}
+
 /** Most who wait; each holds what has come of a message already. */
 const maxWaiting = 1024;
 
 /** Memory that many use at the same time, within one bound. */
 export class ByteSemaphore {
   readonly limit: number;
-  readonly #waiters: Waiter[] = [];
+  readonly #waiters = new FairQueue<Waiter>();
   #used = 0;
 
   constructor(limit: number) {
@@ -29,9 +39,9 @@ export class ByteSemaphore {
     return this.#used;
   }
 
-  /** The one who has waited for longest, with the time of its asking on the clock of `performance`. */
+  /** The one who is served next, with the time of its asking on the clock of `performance`. */
   get firstWaiter(): Pick<Waiter, "bytes" | "since"> | undefined {
-    return this.#waiters[0];
+    return this.#waiters.first?.item;
   }
 
   /** Acquires so many bytes, if they are there now and nobody waits. */
@@ -39,8 +49,8 @@ export class ByteSemaphore {
     return this.#waiters.length === 0 && this.#fits(bytes) ? this.#lease(bytes) : undefined;
   }
 
-  /** Acquires so many bytes, in the order of asking; rejects when too many wait, and when `signal` aborts. */
-  acquire(bytes: number, signal?: AbortSignal): Promise<Lease> {
+  /** Acquires so many bytes, in its turn; rejects when too many wait, and when `signal` aborts. */
+  acquire(bytes: number, { signal, owner }: AcquireOptions = {}): Promise<Lease> {
     if (this.#waiters.length >= maxWaiting)
       return Promise.reject(new Error("too many messages wait for memory"));
     return new Promise((resolve, reject) => {
@@ -50,12 +60,12 @@ export class ByteSemaphore {
       };
       const waiter = { bytes, since: performance.now(), grant };
       const leave = () => {
-        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+        this.#waiters.remove(owner, waiter);
         reject(new Error("nobody waits for the message any more"));
         this.#grantAll();
       };
       signal?.addEventListener("abort", leave, { once: true });
-      this.#waiters.push(waiter);
+      this.#waiters.push(owner, waiter);
       this.#grantAll();
     });
   }
@@ -84,10 +94,12 @@ export class ByteSemaphore {
   }
 
   #grantAll(): void {
-    for (let first = this.#waiters[0]; first !== undefined; first = this.#waiters[0]) {
-      if (!this.#fits(first.bytes)) return;
-      this.#waiters.shift();
-      first.grant();
+    for (let { first } = this.#waiters; first !== undefined; { first } = this.#waiters) {
+      const { owner, item } = first;
+      if (!this.#fits(item.bytes)) return;
+      this.#waiters.spend(owner, item.bytes);
+      this.#waiters.remove(owner, item);
+      item.grant();
     }
   }
 }

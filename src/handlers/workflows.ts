@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
 import type { Response } from "express";
+import { keyHashOf } from "../auth/caller.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { ConsumeQuota } from "../auth/quota.ts";
 import { standingOf } from "../auth/standing.ts";
@@ -9,7 +10,7 @@ import { strongETags } from "../conditional-answer.ts";
 import type { Handler } from "../contract.ts";
 import { Refusal } from "../errors/refusal.ts";
 import { sendJsonBytes } from "../json-answer.ts";
-import type { Call, Locals } from "../locals.ts";
+import type { Locals } from "../locals.ts";
 import { isTerminal, jobStateFromJson } from "../mapping/job-state.ts";
 import { labelSelectorFromQuery } from "../mapping/label-selector.ts";
 import type { MessageJson } from "../mapping/message-json.ts";
@@ -64,13 +65,13 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
     const encode = () => submissionFromJson(req.body, idempotencyKey);
     // A large body has turns of the event loop of its own.
     const isLarge = res.locals.dropBody !== undefined;
-    const request = isLarge ? await tasks.runOnce(encode) : encode();
+    const { call, caller, trace } = res.locals;
+    const request = isLarge ? await tasks.runOnce(keyHashOf(caller), encode) : encode();
     if (request.length > maxRequestBytes) throw tooLarge(request.length, maxRequestBytes);
     if (req.query.validate_only === true) {
       res.json(workflowPlanFrom(req.body));
       return;
     }
-    const { call, caller, trace } = res.locals;
     const steps = req.body.steps.length;
     // Its message is all there need be of it while others do their part.
     res.locals.dropBody?.();
@@ -93,7 +94,7 @@ async function send(
   message: EncodedMessage<unknown>,
   services: WorkflowServices,
 ): Promise<void> {
-  using text = await services.writeJson(json, message.bytes);
+  using text = await services.writeJson(json, message.bytes, keyHashOf(res.locals.caller));
   await sendText(res, text, services);
 }
 
@@ -153,7 +154,7 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
       last = await read();
     }
     using workflow = last;
-    using text = await services.writeJson(workflowJson, workflow.bytes);
+    using text = await services.writeJson(workflowJson, workflow.bytes, keyHashOf(caller));
     if (hasPreconditions(req)) checkWorkflow(req, workflow.bytes, text);
     if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
     await sendText(res, text, services);
@@ -173,13 +174,13 @@ function checkWorkflow(req: IncomingMessage, bytes: Uint8Array, text: WrittenJso
  */
 async function requirePreconditions(
   req: IncomingMessage,
-  call: Call,
+  { call, caller }: Locals,
   request: { readonly workflowId: string },
   { orchestrator, writeJson }: WorkflowServices,
 ): Promise<void> {
   if (!hasPreconditions(req)) return;
   using workflow = await orchestrator.getWorkflow(request, call);
-  using text = await writeJson(workflowJson, workflow.bytes);
+  using text = await writeJson(workflowJson, workflow.bytes, keyHashOf(caller));
   checkWorkflow(req, workflow.bytes, text);
 }
 
@@ -188,7 +189,7 @@ export function cancelWorkflow(services: WorkflowServices): Handler<"cancelWorkf
   const { orchestrator } = services;
   return async function cancelWorkflow(req, res) {
     const request = { workflowId: req.params.id };
-    await requirePreconditions(req, res.locals.call, request, services);
+    await requirePreconditions(req, res.locals, request, services);
     using workflow = await orchestrator.cancelWorkflow(request, res.locals.call);
     await send(res, workflowJson, workflow, services);
   };
@@ -199,7 +200,7 @@ export function retryWorkflow(services: WorkflowServices): Handler<"retryWorkflo
   const { orchestrator } = services;
   return async function retryWorkflow(req, res) {
     const request = { workflowId: req.params.id };
-    await requirePreconditions(req, res.locals.call, request, services);
+    await requirePreconditions(req, res.locals, request, services);
     using workflow = await orchestrator.retryWorkflow(request, res.locals.call);
     await send(res, workflowJson, workflow, services);
   };

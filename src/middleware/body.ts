@@ -84,7 +84,8 @@ export interface BodyQueues {
 /** Reads and parses the body. What the scanner tells of a text that is no JSON repeats a character of it at most. */
 function readJson({ largeBodies, tasks }: BodyQueues): Middleware {
   return async function readJson(req, res, next) {
-    const hold = () => largeBodies.hold(res, keyHashOf(res.locals.caller));
+    const keyHash = keyHashOf(res.locals.caller);
+    const hold = () => largeBodies.hold(res, keyHash);
     const isLarge = Number(req.get("content-length") ?? 0) > largeBytes;
     if (isLarge) await hold();
     // The client waits to be asked (RFC 9110 §10.1.1).
@@ -99,10 +100,10 @@ function readJson({ largeBodies, tasks }: BodyQueues): Middleware {
       delete req.body;
       endParsed();
     };
-    const text = await tasks.runOnce(() => checkedText(bytes));
-    req.body = await tasks.runOnce(() => JSON.parse(text) as object);
+    const text = await tasks.runOnce(keyHash, () => checkedText(bytes));
+    req.body = await tasks.runOnce(keyHash, () => JSON.parse(text) as object);
     // The validation that follows has a turn of its own too.
-    await tasks.runOnce(next);
+    await tasks.runOnce(keyHash, next);
   };
 }
 

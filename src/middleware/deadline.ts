@@ -1,5 +1,6 @@
-import { principalOf } from "../auth/caller.ts";
+import { keyHashOf, principalOf } from "../auth/caller.ts";
 import type { Middleware } from "../locals.ts";
+import { readingContext } from "../orchestrator/grpc-transport.ts";
 import { outgoingMetadata } from "../orchestrator/metadata.ts";
 
 /**
@@ -17,7 +18,8 @@ export function deadline(timeoutMs: number): Middleware {
     if (res.destroyed) controller.abort();
     const { trace, caller } = res.locals;
     const headers = outgoingMetadata(trace, principalOf(caller));
-    res.locals.call = { signal: controller.signal, timeoutMs, headers };
+    const contextValues = readingContext({ owner: keyHashOf(caller) });
+    res.locals.call = { signal: controller.signal, timeoutMs, headers, contextValues };
     next();
   };
 }

@@ -29,6 +29,8 @@ export interface Envelope {
 interface FrameReaderOptions {
   readonly maxBytes: number;
   readonly memory: MessageMemory;
+  /** Whose the messages are, where they wait for memory. */
+  readonly owner: string | undefined;
   /** Stops `push` while there is no memory for a message, and has it go on. */
   readonly pause: () => void;
   readonly resume: () => void;
@@ -95,7 +97,7 @@ export class FrameReader {
   }
 
   #begin(length: number, isCompressed: boolean): Envelope | undefined {
-    const { memory, pause, resume, fail } = this.#options;
+    const { memory, owner, pause, resume, fail } = this.#options;
     const large = new LargeMessage(length, isCompressed);
     this.#large = large;
     this.#leave(this.#front(prefixBytes), prefixBytes);
@@ -107,7 +109,7 @@ export class FrameReader {
     pause();
     this.#waiting = new AbortController();
     const { signal } = this.#waiting;
-    memory.acquire(length, signal).then(
+    memory.acquire(length, { signal, owner }).then(
       (given) => {
         if (signal.aborted) return given.resize(0);
         this.#admit(large, given);

@@ -40,6 +40,8 @@ export interface ReadOptions {
   readonly readMaxBytes: number;
   /** Bounds what is received at the same time; without it nothing does. */
   readonly memory?: MessageMemory | undefined;
+  /** Whose they are, where they wait for it. */
+  readonly owner?: string | undefined;
   /** The messages that are given as an EncodedMessage. */
   readonly encoded?: ReadonlySet<DescMessage> | undefined;
   /** The largest message of the others, whose objects may take many times its bytes. */
@@ -108,12 +110,12 @@ function plainLengthOf(bytes: Uint8Array, encoding: unknown, maxBytes: number): 
 async function leaseFor(
   length: number,
   lease: MemoryLease | undefined,
-  { memory }: ReadOptions,
+  { memory, owner }: ReadOptions,
 ): Promise<MemoryLease | undefined> {
   lease?.resize(length);
   if (lease !== undefined || memory === undefined || length <= unaskedBytes) return lease;
   try {
-    return memory.tryAcquire(length) ?? (await memory.acquire(length));
+    return memory.tryAcquire(length) ?? (await memory.acquire(length, { owner }));
   } catch (error) {
     throw ConnectError.from(error, Code.Unavailable);
   }

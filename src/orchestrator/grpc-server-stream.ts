@@ -50,6 +50,7 @@ export class ServerStream<M> implements AsyncIterable<M> {
     this.#frames = new FrameReader({
       maxBytes: maxBytesOf(options.output, options),
       memory: options.memory ?? unboundedMemory,
+      owner: options.owner,
       pause: () => {
         this.#hasNoMemory = true;
         this.call.pause();

@@ -1,5 +1,5 @@
 import type { MessageShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, createContextKey } from "@connectrpc/connect";
+import { Code, ConnectError, createContextKey, createContextValues } from "@connectrpc/connect";
 import type { ContextValues, Transport } from "@connectrpc/connect";
 import type { GrpcConnection } from "./grpc-connection.ts";
 import { requestOf } from "./grpc-messages.ts";
@@ -17,11 +17,20 @@ export interface GrpcTransportOptions extends ReadOptions {
   readonly pathPrefix: string;
 }
 
-/** In a call's context: the memory for what this call receives, in the place of the transport's own. */
-export const memoryKey = createContextKey<MessageMemory | undefined>(undefined);
+/** How one call reads what it receives: what is left out is the transport's own. */
+interface CallReadOptions {
+  /** The largest message that it accepts, in bytes; less than the transport's own. */
+  readonly readMaxBytes?: number | undefined;
+  readonly memory?: MessageMemory | undefined;
+  readonly owner?: string | undefined;
+}
 
-/** In a call's context: the largest message that this call accepts, in bytes; less than the transport's own. */
-export const readMaxBytesKey = createContextKey<number | undefined>(undefined);
+const callReadOptions = createContextKey<CallReadOptions>({});
+
+/** The context of a call that reads what it receives in this way, and else as `context` says. */
+export function readingContext(options: CallReadOptions, context?: ContextValues): ContextValues {
+  return createContextValues().set(callReadOptions, { ...context?.get(callReadOptions), ...options });
+}
 
 /**
  * A Connect transport for unary and server-streaming gRPC calls with protobuf messages; requests are uncompressed. It
@@ -59,11 +68,12 @@ export function createGrpcTransport(options: GrpcTransportOptions): Transport {
 
 /** How a call reads what it receives: as its context says, else as its transport does. */
 export function readOptionsOf(contextValues: ContextValues, options: ReadOptions): ReadOptions {
-  return {
-    ...options,
-    readMaxBytes: contextValues.get(readMaxBytesKey) ?? options.readMaxBytes,
-    memory: contextValues.get(memoryKey) ?? options.memory,
-  };
+  const {
+    readMaxBytes = options.readMaxBytes,
+    memory = options.memory,
+    owner,
+  } = contextValues.get(callReadOptions);
+  return { ...options, readMaxBytes, memory, owner };
 }
 
 async function firstOf<T>(inputs: AsyncIterable<T>): Promise<T> {

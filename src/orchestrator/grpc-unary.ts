@@ -22,7 +22,7 @@ export async function callUnary(
   output: DescMessage,
   options: ReadOptions,
 ): Promise<{ readonly message: unknown; readonly call: GrpcCall }> {
-  const { envelope, call } = await receive(connection, request, maxBytesOf(output, options), options.memory);
+  const { envelope, call } = await receive(connection, request, maxBytesOf(output, options), options);
   return { message: await openEnvelope(output, envelope, call.header?.["grpc-encoding"], options), call };
 }
 
@@ -30,7 +30,7 @@ function receive(
   connection: GrpcConnection,
   request: GrpcRequest,
   maxBytes: number,
-  memory = unboundedMemory,
+  { memory = unboundedMemory, owner }: ReadOptions,
 ): Promise<UnaryResponse> {
   return new Promise((resolve, reject) => {
     let frames = createReader();
@@ -40,6 +40,7 @@ function receive(
       return new FrameReader({
         maxBytes,
         memory,
+        owner,
         pause: () => call.pause(),
         resume() {
           call.resume();

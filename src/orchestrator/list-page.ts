@@ -1,5 +1,4 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { createContextValues } from "@connectrpc/connect";
 import type { CallOptions } from "@connectrpc/connect";
 import type {
   ListWorkflowsRequestSchema,
@@ -7,7 +6,7 @@ import type {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { OrchestratorClient } from "./client.ts";
 import type { EncodedMessage } from "./encoded-message.ts";
-import { readMaxBytesKey } from "./grpc-transport.ts";
+import { readingContext } from "./grpc-transport.ts";
 import { tooLargeBytes } from "./too-large.ts";
 
 /** How much of a page that is asked for again may be filled by workflows as large as those of the page before. */
@@ -28,8 +27,8 @@ export async function listPage(
 ): Promise<EncodedMessage<ListWorkflowsResponse>> {
   for (let size = pageSize; ;) {
     // A workflow that alone is larger is a message like any other.
-    const limit = size === 1 ? undefined : maxBytes;
-    const contextValues = createContextValues().set(readMaxBytesKey, limit);
+    const readMaxBytes = size === 1 ? undefined : maxBytes;
+    const contextValues = readingContext({ readMaxBytes }, call.contextValues);
     try {
       return await client.listWorkflows({ ...request, pageSize: size }, { ...call, contextValues });
     } catch (error) {

@@ -8,8 +8,14 @@ export interface MemoryLease {
 export interface MessageMemory {
   /** Acquires so many bytes, if they are there now. */
   tryAcquire(bytes: number): MemoryLease | undefined;
-  /** Acquires so many bytes, in the order of asking; rejects when too many wait, and when `signal` aborts. */
-  acquire(bytes: number, signal?: AbortSignal): Promise<MemoryLease>;
+  /**
+   * Acquires so many bytes, in its turn; rejects when too many wait, and when `signal` aborts. `owner` tells for whom,
+   * where that matters to the order.
+   */
+  acquire(
+    bytes: number,
+    options?: { signal?: AbortSignal; owner?: string | undefined },
+  ): Promise<MemoryLease>;
 }
 
 /** Messages up to this size are received without asking, in bytes: they are there before anything could be done. */

@@ -1,9 +1,8 @@
-import { createContextValues } from "@connectrpc/connect";
 import type { Logger } from "../telemetry/logger.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import type { OrchestratorClient } from "./client.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
-import { readMaxBytesKey } from "./grpc-transport.ts";
+import { readingContext } from "./grpc-transport.ts";
 import { outgoingMetadata } from "./metadata.ts";
 import { tooLargeBytes } from "./too-large.ts";
 
@@ -11,7 +10,7 @@ import { tooLargeBytes } from "./too-large.ts";
 export type ProbeReadiness = (trace: TraceContext) => Promise<boolean>;
 
 /** A probe reads no more than this of a workflow, in bytes. */
-const contextValues = createContextValues().set(readMaxBytesKey, 64 * 1024);
+const contextValues = readingContext({ readMaxBytes: 64 * 1024 });
 
 /** That the newest workflow is larger is an answer too. */
 function unlessTooLarge(error: unknown): void {

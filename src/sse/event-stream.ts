@@ -1,4 +1,3 @@
-import { createContextValues } from "@connectrpc/connect";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Call } from "../locals.ts";
 import { readEventStatus } from "../mapping/workflow-event.ts";
@@ -30,8 +29,7 @@ export type RunStream = (fromEventId: bigint, wait: Wait, take: TakeEvent) => Pr
 export function createEventStreams(
   client: OrchestratorClient,
   workflowId: string,
-  { signal, headers }: Call,
-  contextValues = createContextValues(),
+  { signal, headers, contextValues }: Call,
 ): RunStream {
   // Without the deadline, which is for calls that end.
   const options = { signal, headers, contextValues };

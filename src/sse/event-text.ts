@@ -15,12 +15,16 @@ export interface EventText extends Disposable {
   digest(): string;
 }
 
-/** The text of the WorkflowEvent in `bytes`; undefined for a kind that this version of the contract does not know. */
-export async function eventText(bytes: Uint8Array, writeJson: WriteJson): Promise<EventText | undefined> {
+/** The text of the WorkflowEvent in `bytes`, for `owner`; undefined for a kind that this version of the contract does not know. */
+export async function eventText(
+  bytes: Uint8Array,
+  owner: string | undefined,
+  writeJson: WriteJson,
+): Promise<EventText | undefined> {
   const event = eventJson(bytes);
   if (event === undefined) return undefined;
   const { name, before, update, after } = event;
-  const text = await writeJson(update, event.bytes, event);
+  const text = await writeJson(update, event.bytes, owner, event);
   const data = [Buffer.from(before), ...text.segments(), Buffer.from(after)];
   return {
     name,

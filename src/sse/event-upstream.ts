@@ -1,8 +1,7 @@
-import { createContextValues } from "@connectrpc/connect";
 import type { Call } from "../locals.ts";
 import { readWorkflowStatus } from "../mapping/workflow-event.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
-import { memoryKey } from "../orchestrator/grpc-transport.ts";
+import { readingContext } from "../orchestrator/grpc-transport.ts";
 import type { MessageMemory } from "../orchestrator/message-memory.ts";
 import { createEndSearch } from "./end-search.ts";
 import type { EndSearch } from "./end-search.ts";
@@ -51,8 +50,8 @@ export function createEventUpstream(
   const run = createEventStreams(client, workflowId, call);
   // Streams that are only followed need none.
   function search(): EndSearch {
-    const contextValues = createContextValues().set(memoryKey, searchMemory);
-    const runSearch = createEventStreams(client, workflowId, call, contextValues);
+    const contextValues = readingContext({ memory: searchMemory }, call.contextValues);
+    const runSearch = createEventStreams(client, workflowId, { ...call, contextValues });
     return createEndSearch(runSearch, { lingerMs, timeoutMs });
   }
 

@@ -64,7 +64,7 @@ export async function serveEvents(
     get isEstablished() {
       return response.hasStarted;
     },
-    textOf: ({ message }) => eventText(message.bytes, writeJson),
+    textOf: ({ message }) => eventText(message.bytes, standing?.keyHash, writeJson),
     establish,
     send,
   };

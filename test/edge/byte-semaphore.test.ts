@@ -67,6 +67,19 @@ describe("ByteSemaphore", () => {
     assert.deepEqual([granted.join(), memory.used], ["large,small,other", 2]);
   });
 
+  it("grants to one owner after another, and to each in the order of asking", async () => {
+    const { memory, granted } = start();
+    const lease = memory.tryAcquire(10)!;
+    const all = ["a1", "a2", "a3", "b1", "c1", "b2"].map(async (name) => {
+      const own = await memory.acquire(10, { owner: name.slice(0, 1) });
+      granted.push(name);
+      own.resize(0);
+    });
+    lease.resize(0);
+    await Promise.all(all);
+    assert.equal(granted.join(), "a1,b1,c1,a2,b2,a3");
+  });
+
   it("grants at once where there is room and nobody waits", async () => {
     const { memory, wait } = start();
     await wait("a", 10);
@@ -101,7 +114,7 @@ describe("ByteSemaphore", () => {
     assert.equal(memory.used, 10);
   });
 
-  it("tells who has waited for longest, and since when", async () => {
+  it("tells whose turn it is, and since when that one waits", async () => {
     const { memory, wait } = start();
     const lease = memory.tryAcquire(10)!;
     const before = performance.now();
@@ -121,7 +134,7 @@ describe("ByteSemaphore", () => {
     const { memory, granted, wait } = start();
     memory.tryAcquire(9);
     const leaving = new AbortController();
-    const first = memory.acquire(5, leaving.signal);
+    const first = memory.acquire(5, leaving);
     const second = wait("second", 1);
     await turn();
     assert.deepEqual(granted, []);
@@ -134,7 +147,7 @@ describe("ByteSemaphore", () => {
   it("is not told of who leaves later", async () => {
     const { memory } = start();
     const leaving = new AbortController();
-    const lease = await memory.acquire(10, leaving.signal);
+    const lease = await memory.acquire(10, leaving);
     const next = memory.acquire(1);
     leaving.abort();
     assert.deepEqual([memory.used, memory.firstWaiter?.bytes], [10, 1]);

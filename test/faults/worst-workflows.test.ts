@@ -229,7 +229,9 @@ describe("a gateway whose workflows are the worst that it has accepted", () => {
 
 describe("a gateway with room for 32 MiB of messages", () => {
   const maxBuffered = 32 * mebibyte;
-  const worst = suite(() => startWorst(rpcs, { MAX_BUFFERED_BYTES: String(maxBuffered) }));
+  const worst = suite(() =>
+    startWorst(rpcs, { MAX_BUFFERED_BYTES: String(maxBuffered), API_KEYS_ENABLED: "true" }),
+  );
 
   it("takes less than 80 MiB more for 24 pages at once", async function () {
     const { url, peakResident } = worst();
@@ -244,6 +246,30 @@ describe("a gateway with room for 32 MiB of messages", () => {
     const after = peakResident();
     if (before === undefined || after === undefined) return this.skip();
     assert.ok(after - before < 2.5 * maxBuffered, `${before} bytes, then ${after}`);
+  });
+
+  it("serves another key's large reads while one asks for 32 pages", async () => {
+    const { ask } = clientOf(worst().url);
+    const read = async (path: string, key: string) => {
+      const response = await ask(path, { headers: { Authorization: `Bearer ${key}` } });
+      assert.equal(response.status, 200);
+      await response.arrayBuffer();
+    };
+    const pages = 32;
+    let done = 0;
+    const first = Promise.withResolvers<undefined>();
+    const all = times(pages, async () => {
+      await read("/v1/workflows?page_size=8&page_token=deepest", "a-key");
+      done += 1;
+      first.resolve(undefined);
+    });
+    await first.promise;
+    const before = done;
+    for (const id of worstKinds) await read(`/v1/workflows/${id}`, "another-key");
+    const meanwhile = done - before;
+    // One page or two are worked on when a read comes.
+    assert.ok(meanwhile < (pages - before) / 2, `${meanwhile} of ${pages} pages came before six reads`);
+    await all;
   });
 
   it("takes less than 96 MiB more for 12 compressed pages of what becomes six times as long", async function () {

@@ -18,6 +18,7 @@ function createReader({
   const reader = new FrameReader({
     maxBytes,
     memory,
+    owner: undefined,
     pause: () => void told.push("pause"),
     resume: () => void told.push("resume"),
     fail: ({ code, rawMessage }) => void told.push(`${Code[code]} ${rawMessage}`),

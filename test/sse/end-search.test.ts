@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { create } from "@bufbuild/protobuf";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import {
   WorkflowEventSchema,
@@ -45,7 +45,12 @@ describe("createEndSearch", () => {
   const client = encodedClientSuite(upstream);
 
   function search({ timeoutMs = 5000, lingerMs = 20 } = {}) {
-    const call = { signal: new AbortController().signal, timeoutMs, headers: {} };
+    const call = {
+      signal: new AbortController().signal,
+      timeoutMs,
+      headers: {},
+      contextValues: createContextValues(),
+    };
     return createEndSearch(createEventStreams(client(), "w1", call), { timeoutMs, lingerMs });
   }
 

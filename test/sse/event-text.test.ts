@@ -25,7 +25,7 @@ function workflow(labels: Record<string, string>, metrics: Record<string, number
 
 async function textOf(event: MessageInitShape<typeof WorkflowEventSchema>) {
   const bytes = toBinary(WorkflowEventSchema, create(WorkflowEventSchema, event));
-  const text = await eventText(bytes, writeJson);
+  const text = await eventText(bytes, undefined, writeJson);
   assert.ok(text !== undefined);
   return text;
 }
@@ -55,7 +55,7 @@ describe("eventText", () => {
 
   it("is undefined for an event of an unknown kind", async () => {
     const bytes = toBinary(WorkflowEventSchema, create(WorkflowEventSchema, { workflowId: "w1" }));
-    assert.equal(await eventText(bytes, writeJson), undefined);
+    assert.equal(await eventText(bytes, undefined, writeJson), undefined);
   });
 });
 

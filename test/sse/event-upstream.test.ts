@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { Readable } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import {
   WorkflowEventSchema,
@@ -62,7 +62,12 @@ describe("createEventUpstream", () => {
   function events({ signal = new AbortController().signal, timeoutMs = 5000, linger = lingerMs } = {}) {
     const headers = { "ff-principal": "alice" };
     const options = { lingerMs: linger, searchMemory: unboundedMemory };
-    return createEventUpstream(client(), "w1", { signal, timeoutMs, headers }, options);
+    return createEventUpstream(
+      client(),
+      "w1",
+      { signal, timeoutMs, headers, contextValues: createContextValues() },
+      options,
+    );
   }
 
   it("opens the stream of its workflow as its caller, from the id on and without a deadline", async () => {

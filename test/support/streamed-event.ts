@@ -26,5 +26,5 @@ export const writeJson = createWriteJson(
 
 /** The text of an event, as the gateway sends it. */
 export function textOf({ message }: StreamedEvent): Promise<EventText | undefined> {
-  return eventText(message.bytes, writeJson);
+  return eventText(message.bytes, undefined, writeJson);
 }
