@@ -184,26 +184,27 @@ async function requirePreconditions(
   checkWorkflow(req, workflow.bytes, text);
 }
 
-/** Serves `cancelWorkflow`. */
-export function cancelWorkflow(services: WorkflowServices): Handler<"cancelWorkflow"> {
-  const { orchestrator } = services;
-  return async function cancelWorkflow(req, res) {
+/** Changes a workflow by `rpc`, where it meets the conditions of the request, and tells how it is then. */
+function changeWorkflow<Rpc extends "cancelWorkflow" | "retryWorkflow">(
+  rpc: Rpc,
+  services: WorkflowServices,
+): Handler<Rpc> {
+  return async function changeWorkflow(req, res) {
     const request = { workflowId: req.params.id };
     await requirePreconditions(req, res.locals, request, services);
-    using workflow = await orchestrator.cancelWorkflow(request, res.locals.call);
+    using workflow = await services.orchestrator[rpc](request, res.locals.call);
     await send(res, workflowJson, workflow, services);
   };
 }
 
+/** Serves `cancelWorkflow`. */
+export function cancelWorkflow(services: WorkflowServices): Handler<"cancelWorkflow"> {
+  return changeWorkflow("cancelWorkflow", services);
+}
+
 /** Serves `retryWorkflow`. */
 export function retryWorkflow(services: WorkflowServices): Handler<"retryWorkflow"> {
-  const { orchestrator } = services;
-  return async function retryWorkflow(req, res) {
-    const request = { workflowId: req.params.id };
-    await requirePreconditions(req, res.locals, request, services);
-    using workflow = await orchestrator.retryWorkflow(request, res.locals.call);
-    await send(res, workflowJson, workflow, services);
-  };
+  return changeWorkflow("retryWorkflow", services);
 }
 
 /** Serves `rankDesigns`. */

@@ -3,16 +3,14 @@
  * page, names what it is made of; a page has as many as are asked for, and another one after it as long as its token
  * counts up to there. An event stream gets several updates, and stays open. Writes its `url` to stdout.
  */
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import {
-  AuthenticateApiKeyResponseSchema,
-  ConsumeQuotaResponseSchema,
   GetWorkflowRequestSchema,
   ListWorkflowsRequestSchema,
   StreamWorkflowEventsRequestSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { startEncodedUpstream } from "../support/encoded-upstream.ts";
+import { allowAll, startEncodedUpstream } from "../support/encoded-upstream.ts";
 import {
   encodedPage,
   encodedSpec,
@@ -30,12 +28,6 @@ const workflows = new Map<string, Uint8Array>(
     encodedWorkflow(encodedSpec(worstBody(kind)), { id: kind, state: JobState.RUNNING }),
   ]),
 );
-
-const allowed = toBinary(
-  AuthenticateApiKeyResponseSchema,
-  create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" }),
-);
-const counted = toBinary(ConsumeQuotaResponseSchema, create(ConsumeQuotaResponseSchema, { allowed: true }));
 
 function workflowOf(id: string): Uint8Array {
   const workflow = workflows.get(id);
@@ -60,8 +52,7 @@ function page({
 }
 
 const { url } = await startEncodedUpstream({
-  AuthenticateApiKey: () => [allowed],
-  ConsumeQuota: () => [counted],
+  ...allowAll,
   SubmitWorkflow: (request) => [encodedWorkflow(specIn(request), { id: "w1", state: JobState.QUEUED })],
   GetWorkflow: (request) => [workflowOf(fromBinary(GetWorkflowRequestSchema, request).workflowId)],
   ListWorkflows: (request) => [page(fromBinary(ListWorkflowsRequestSchema, request))],

@@ -4,11 +4,9 @@ import { get } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { isDeepStrictEqual } from "node:util";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import {
-  AuthenticateApiKeyResponseSchema,
-  ConsumeQuotaResponseSchema,
   GetWorkflowRequestSchema,
   ListWorkflowsRequestSchema,
   StreamWorkflowEventsRequestSchema,
@@ -16,7 +14,7 @@ import {
 import { JsonText } from "../../src/mapping/json-text.ts";
 import { workflowListJson } from "../../src/mapping/workflow.ts";
 import { WireReader } from "../../src/mapping/wire.ts";
-import { startEncodedUpstream } from "../support/encoded-upstream.ts";
+import { allowAll, startEncodedUpstream } from "../support/encoded-upstream.ts";
 import type { EncodedRpc } from "../support/encoded-upstream.ts";
 import { readEvents } from "../support/event-reader.ts";
 import type { EventReader } from "../support/event-reader.ts";
@@ -43,18 +41,7 @@ const headers = { Authorization: `Bearer ${adminToken}` };
 
 /** A gateway in a process of its own, with the flags of the image in 512 MiB, before an orchestrator of bytes. */
 async function startWorst(rpcs: Record<string, EncodedRpc>, settings: TestSettings = {}) {
-  const upstream = await startEncodedUpstream({
-    AuthenticateApiKey: () => [
-      toBinary(
-        AuthenticateApiKeyResponseSchema,
-        create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" }),
-      ),
-    ],
-    ConsumeQuota: () => [
-      toBinary(ConsumeQuotaResponseSchema, create(ConsumeQuotaResponseSchema, { allowed: true })),
-    ],
-    ...rpcs,
-  });
+  const upstream = await startEncodedUpstream({ ...allowAll, ...rpcs });
   const all = {
     BIND_ADDR: "127.0.0.1:0",
     API_TOKEN: adminToken,

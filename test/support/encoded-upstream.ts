@@ -4,6 +4,11 @@ import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  AuthenticateApiKeyResponseSchema,
+  ConsumeQuotaResponseSchema,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
 
 /** What an RPC is answered with, by the bytes of its request: messages in bytes, which may come over time. */
@@ -21,6 +26,15 @@ export interface EncodedUpstream {
   readonly calls: ReadonlyMap<string, number>;
   close(): Promise<void>;
 }
+
+const alice = create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" });
+const counted = create(ConsumeQuotaResponseSchema, { allowed: true });
+
+/** Takes every key for one of alice's, and counts no quota. */
+export const allowAll: Readonly<Record<string, EncodedRpc>> = {
+  AuthenticateApiKey: () => [toBinary(AuthenticateApiKeyResponseSchema, alice)],
+  ConsumeQuota: () => [toBinary(ConsumeQuotaResponseSchema, counted)],
+};
 
 /** Starts it on a free port. */
 export async function startEncodedUpstream(rpcs: Record<string, EncodedRpc> = {}): Promise<EncodedUpstream> {
