@@ -18,12 +18,12 @@ export class TaskQueue {
   readonly #tasks = new FairQueue<Task>();
   #isRunning = false;
 
-  /** Resolves when all `steps` are done; rejects with what they throw. */
-  run(owner: string | undefined, steps: Iterator<void, void>): Promise<void> {
+  /** Resolves to what `steps` return when all are done; rejects with what they throw. */
+  run<T>(owner: string | undefined, steps: Iterator<void, T>): Promise<T> {
     return this.#add(owner, (resolve) => {
-      const { done = false, value } = steps.next();
-      if (done) resolve(value);
-      return done;
+      const result = steps.next();
+      if (result.done === true) resolve(result.value);
+      return result.done === true;
     });
   }
 
@@ -54,6 +54,14 @@ export class TaskQueue {
       if (isOver) this.#tasks.remove(owner, item);
     }
     this.#isRunning = false;
+  }
+}
+
+/** Does all steps at once; returns what they return. */
+export function runAtOnce<T>(steps: Iterator<void, T>): T {
+  for (;;) {
+    const result = steps.next();
+    if (result.done === true) return result.value;
   }
 }
 

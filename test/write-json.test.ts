@@ -22,7 +22,7 @@ function encoded(workflow: MessageInitShape<typeof WorkflowSchema>): Uint8Array 
 class CountedTasks extends TaskQueue {
   count = 0;
 
-  override run(owner: string | undefined, steps: Iterator<void, void>): Promise<void> {
+  override run<T>(owner: string | undefined, steps: Iterator<void, T>): Promise<T> {
     this.count += 1;
     return super.run(owner, steps);
   }

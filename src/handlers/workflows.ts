@@ -27,6 +27,7 @@ import { awaitEnd } from "../sse/await-end.ts";
 import type { Patience } from "../sse/follow-workflow.ts";
 import type { OpenStreams } from "../sse/open-streams.ts";
 import { waitPreference } from "../sse/wait-preference.ts";
+import { runAtOnce } from "../task-queue.ts";
 import type { TaskQueue } from "../task-queue.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
@@ -62,11 +63,11 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
   const { orchestrator, consumeQuota, tasks, maxRequestBytes, logger } = services;
   return async function submitWorkflow(req, res) {
     const idempotencyKey = req.get("Idempotency-Key") ?? "";
-    const encode = () => submissionFromJson(req.body, idempotencyKey);
+    const encoding = submissionFromJson(req.body, idempotencyKey);
     // A large body has turns of the event loop of its own.
     const isLarge = res.locals.dropBody !== undefined;
     const { call, caller, trace } = res.locals;
-    const request = isLarge ? await tasks.runOnce(keyHashOf(caller), encode) : encode();
+    const request = isLarge ? await tasks.run(keyHashOf(caller), encoding) : runAtOnce(encoding);
     if (request.length > maxRequestBytes) throw tooLarge(request.length, maxRequestBytes);
     if (req.query.validate_only === true) {
       res.json(workflowPlanFrom(req.body));

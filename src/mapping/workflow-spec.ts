@@ -14,8 +14,14 @@ const { spec } = SubmitWorkflowRequestSchema.field;
 const { steps } = WorkflowSpecSchema.field;
 const { params } = StepSchema.field;
 
-/** The bytes of the SubmitWorkflowRequest for a submission. What is nested in it is written from the inside out. */
-export function submissionFromJson(workflow: Schema["WorkflowSpec"], idempotencyKey: string): Uint8Array {
+/**
+ * The bytes of the SubmitWorkflowRequest for a submission, in short steps. What is nested in it is written from the
+ * inside out.
+ */
+export function* submissionFromJson(
+  workflow: Schema["WorkflowSpec"],
+  idempotencyKey: string,
+): Generator<void, Uint8Array> {
   const fields = create(WorkflowSpecSchema, {
     name: workflow.name,
     labels: workflow.labels ?? {},
@@ -24,12 +30,14 @@ export function submissionFromJson(workflow: Schema["WorkflowSpec"], idempotency
   writer.raw(toBinary(SubmitWorkflowRequestSchema, create(SubmitWorkflowRequestSchema, { idempotencyKey })));
   writer.tag(spec.number, WireType.LengthDelimited).fork();
   writer.raw(toBinary(WorkflowSpecSchema, fields));
-  for (const step of workflow.steps)
-    writer.tag(steps.number, WireType.LengthDelimited).bytes(stepFromJson(step));
+  for (const step of workflow.steps) {
+    writer.tag(steps.number, WireType.LengthDelimited).bytes(yield* stepFromJson(step));
+    yield;
+  }
   return writer.join().finish();
 }
 
-function stepFromJson(step: Schema["Step"]): Uint8Array {
+function* stepFromJson(step: Schema["Step"]): Generator<void, Uint8Array> {
   const { id, tool, depends_on, resources } = step;
   const message = create(StepSchema, {
     id,
@@ -41,7 +49,9 @@ function stepFromJson(step: Schema["Step"]): Uint8Array {
   if (step.params === undefined) return writer.finish();
   // The contract types what it knows of params and leaves the rest open; all of it came out of JSON.parse.
   const object = step.params as JsonObject;
-  return writer.tag(params.number, WireType.LengthDelimited).bytes(structFromJson(object)).finish();
+  const struct = yield* structFromJson(object);
+  yield;
+  return writer.tag(params.number, WireType.LengthDelimited).bytes(struct).finish();
 }
 
 function resourcesFromJson(resources: Schema["ResourceSpec"]) {

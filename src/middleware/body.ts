@@ -5,8 +5,10 @@ import type { Response } from "express";
 import { keyHashOf } from "../auth/caller.ts";
 import { invalidRequest, Refusal } from "../errors/refusal.ts";
 import type { Middleware } from "../locals.ts";
+import { runAtOnce } from "../task-queue.ts";
 import type { TaskQueue } from "../task-queue.ts";
 import { jsonTextFaults } from "../validation/json-text.ts";
+import { parseInSteps } from "../validation/parse-json.ts";
 
 /** Largest body of a request, in bytes. */
 const maxBytes = 1024 * 1024;
@@ -92,7 +94,7 @@ function readJson({ largeBodies, tasks }: BodyQueues): Middleware {
     if (req.get("expect") !== undefined && req.httpVersion === "1.1") res.writeContinue();
     const bytes = await bytesOf(req, isLarge ? undefined : hold);
     if (bytes.length <= largeBytes) {
-      req.body = JSON.parse(checkedText(bytes)) as object;
+      req.body = JSON.parse(runAtOnce(checkedText(bytes))) as object;
       return next();
     }
     const endParsed = await largeBodies.parse(res);
@@ -100,19 +102,19 @@ function readJson({ largeBodies, tasks }: BodyQueues): Middleware {
       delete req.body;
       endParsed();
     };
-    const text = await tasks.runOnce(keyHash, () => checkedText(bytes));
-    req.body = await tasks.runOnce(keyHash, () => JSON.parse(text) as object);
+    const text = await tasks.run(keyHash, checkedText(bytes));
+    req.body = await tasks.run(keyHash, parseInSteps(text));
     // The validation that follows has a turn of its own too.
     await tasks.runOnce(keyHash, next);
   };
 }
 
-/** The text of a body that is JSON in UTF-8. */
-function checkedText(bytes: Buffer): string {
+/** The text of a body that is JSON in UTF-8, in short steps. */
+function* checkedText(bytes: Buffer): Generator<void, string> {
   if (!isUtf8(bytes)) throw unsupported();
   // A byte order mark is no part of the text (RFC 8259 §8.1).
   const text = bytes.toString("utf8").replace(/^\ufeff/, "");
-  const faults = jsonTextFaults(text);
+  const faults = yield* jsonTextFaults(text);
   if (faults.length > 0) throw invalidRequest(faults);
   return text;
 }

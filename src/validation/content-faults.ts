@@ -16,37 +16,41 @@ const levelsAboveParams = 3;
  */
 export function contentFaults(body: unknown): Fault[] {
   const faults: Fault[] = [];
+  /** The key of each level above the value that is looked at; what is left of lower levels is of no meaning. */
   const keys: (string | number)[] = [];
 
-  function tell(message: string, ...below: string[]): void {
+  function tell(message: string, path: readonly (string | number)[]): void {
     if (faults.length >= maxFaults) return;
-    const path = ["/body", ...[...keys, ...below].map((key) => escapePointer(String(key)))].join("/");
-    faults.push({ path, message });
+    faults.push({ path: ["/body", ...path.map((key) => escapePointer(String(key)))].join("/"), message });
   }
 
-  function visit(value: unknown): void {
+  function visit(value: unknown, level: number): void {
+    if (typeof value === "number") {
+      if (!Number.isFinite(value)) tell("must be within the range of a double", keys.slice(0, level));
+    } else if (typeof value === "string") {
+      if (!value.isWellFormed()) tell("must be well-formed Unicode", keys.slice(0, level));
+    } else if (typeof value === "object" && value !== null) visitAll(value, level);
+  }
+
+  function visitAll(values: object, level: number): void {
     if (faults.length >= maxFaults) return;
-    if (typeof value === "number" && !Number.isFinite(value)) tell("must be within the range of a double");
-    else if (typeof value === "string" && !value.isWellFormed()) tell("must be well-formed Unicode");
-    if (typeof value !== "object" || value === null) return;
-    if (keys.length >= levelsAboveParams + maxParamsDepth) {
-      tell(`must not be nested deeper than ${maxParamsDepth} levels within params`);
-      return;
-    }
-    if (Array.isArray(value)) return value.forEach(visitBelow);
-    for (const key of keysOf(value)) {
-      if (key === "__proto__") tell("is not allowed as a key", key);
-      if (!key.isWellFormed()) tell("must have keys of well-formed Unicode");
-      visitBelow((value as Record<string, unknown>)[key], key);
+    if (level >= levelsAboveParams + maxParamsDepth) {
+      tell(`must not be nested deeper than ${maxParamsDepth} levels within params`, keys.slice(0, level));
+    } else if (Array.isArray(values)) {
+      for (let index = 0; index < values.length; index += 1) {
+        keys[level] = index;
+        visit(values[index], level + 1);
+      }
+    } else {
+      for (const key of keysOf(values)) {
+        if (key === "__proto__") tell("is not allowed as a key", [...keys.slice(0, level), key]);
+        if (!key.isWellFormed()) tell("must have keys of well-formed Unicode", keys.slice(0, level));
+        keys[level] = key;
+        visit((values as Record<string, unknown>)[key], level + 1);
+      }
     }
   }
 
-  function visitBelow(value: unknown, key: string | number): void {
-    keys.push(key);
-    visit(value);
-    keys.pop();
-  }
-
-  visit(body);
+  visit(body, 0);
   return faults;
 }

@@ -5,16 +5,19 @@ import { escapePointer } from "./json-pointer.ts";
 /** Deepest level whose keys are compared; what is nested deeper is not valid anyway. */
 const maxComparedLevel = 40;
 
+/** How many values are read in one step: a millisecond of work or less. */
+export const valuesPerStep = 4096;
+
 /** Most repeated keys that are looked for. More than an error lists, as several may have the same pointer. */
 const maxRepeated = 10 * maxFaults;
 
 /**
  * What keeps `text` from being one JSON value with one meaning: the first syntax error of RFC 8259 with its line and
  * column, or else every key that stands more than once in its object (§4). Accepts the syntax that `JSON.parse`
- * accepts. Takes linear time, and memory for the keys of the levels above and one byte a level.
+ * accepts. Takes linear time, in short steps, and memory for the keys of the levels above and one byte a level.
  */
-export function jsonTextFaults(text: string): readonly Fault[] {
-  const { error, repeated } = scan(text);
+export function* jsonTextFaults(text: string): Generator<void, readonly Fault[]> {
+  const { error, repeated } = yield* scan(text);
   if (error === undefined) return repeated.map((path) => ({ path, message: "must be given once" }));
   return [{ path: "/body", message: `must be JSON: ${messageOf(text, error)}` }];
 }
@@ -52,7 +55,7 @@ const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
 /** Reads the whole text in one loop, since a function that calls itself would end on the depth that a client sends. */
-function scan(text: string): Scan {
+function* scan(text: string): Generator<void, Scan> {
   const repeated: string[] = [];
   /** The closing character of each open level. */
   let closers = new Uint8Array(64);
@@ -63,7 +66,8 @@ function scan(text: string): Scan {
   const indexes = new Uint32Array(maxComparedLevel);
   let at = skipSpace(text, 0);
 
-  for (;;) {
+  for (let values = 1; ; values += 1) {
+    if (values % valuesPerStep === 0) yield;
     const first = codeAt(text, at);
     let readsKey = false;
     if (first === openBrace || first === openBracket) {
@@ -149,7 +153,7 @@ function skipSpace(text: string, start: number): number {
 }
 
 /** The index behind the string, number or name that starts at `at` with `first`; else the inverse of where it fails. */
-function endOfScalar(text: string, at: number, first: number): number {
+export function endOfScalar(text: string, at: number, first: number): number {
   if (first === quote) return endOfString(text, at);
   if (first === minus || isDigit(first)) return endOfNumber(text, at);
   const name = names.find((it) => it.charCodeAt(0) === first);

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import fc from "fast-check";
+import { BackwardWriter } from "../../src/mapping/backward-writer.ts";
+
+describe("BackwardWriter", () => {
+  it("writes what BinaryWriter writes, from the last to the first", () => {
+    const part = fc.oneof(
+      fc.integer({ min: 0, max: 2 ** 31 - 1 }),
+      fc.string({ unit: "binary", maxLength: 600 }),
+      fc.record({ double: fc.double() }),
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 200 }), (parts) => {
+        const forward = new BinaryWriter();
+        for (const it of parts) {
+          if (typeof it === "number") forward.uint32(it);
+          else if (typeof it === "string") forward.string(it);
+          else forward.double(it.double);
+        }
+        const backward = new BackwardWriter();
+        for (const it of parts.toReversed()) {
+          if (typeof it === "number") backward.varint(it);
+          else if (typeof it === "string") backward.string(it);
+          else backward.double(it.double);
+        }
+        const bytes = forward.finish();
+        assert.equal(backward.length, bytes.length);
+        assert.deepEqual(Buffer.from(backward.finish()), Buffer.from(bytes));
+      }),
+    );
+  });
+
+  it("grows with every kind of part, wherever it is full", () => {
+    for (let before = 1000; before <= 1030; before += 1)
+      for (const part of ["byte", "varint", "double", "string"] as const) {
+        const out = new BackwardWriter();
+        for (let count = 0; count < before; count += 1) out.byte(count % 128);
+        if (part === "byte") out.byte(9);
+        else if (part === "varint") out.varint(2 ** 30);
+        else if (part === "double") out.double(1.5);
+        else out.string("x".repeat(100));
+        const reader = new BinaryReader(out.finish());
+        if (part === "byte") assert.equal(reader.uint32(), 9);
+        else if (part === "varint") assert.equal(reader.uint32(), 2 ** 30);
+        else if (part === "double") assert.equal(reader.double(), 1.5);
+        else assert.equal(reader.string(), "x".repeat(100));
+        assert.equal(reader.len - reader.pos, before);
+        assert.equal(reader.uint32(), (before - 1) % 128);
+      }
+  });
+});

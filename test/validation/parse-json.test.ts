@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { runAtOnce } from "../../src/task-queue.ts";
+import { valuesPerStep } from "../../src/validation/json-text.ts";
+import { parseInSteps } from "../../src/validation/parse-json.ts";
+
+describe("parseInSteps", () => {
+  const parse = (text: string) => runAtOnce(parseInSteps(text));
+
+  it("gives what JSON.parse gives", () => {
+    fc.assert(
+      fc.property(fc.json(), fc.constantFrom(undefined, 1, "\t"), (json, space) => {
+        const text = JSON.stringify(JSON.parse(json), undefined, space);
+        const value = parse(text);
+        assert.deepEqual(value, JSON.parse(text));
+        // With its keys in the same order.
+        assert.equal(JSON.stringify(value), JSON.stringify(JSON.parse(text)));
+      }),
+    );
+  });
+
+  for (const text of [
+    "1",
+    "-0",
+    "-1.5e+3",
+    "1E400",
+    "0.1",
+    '""',
+    '"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud83d\\ude00\\ud800"',
+    '"é😀\u2028"',
+    '{"\\u0061":"b\\n"}',
+    '{"":{}}',
+    "[]",
+    "{}",
+    "[[],{},[{}]]",
+    ' \r\n\t{ "a" : [ true , false , null , { "b" : [ ] } ] , "c" : "," } ',
+    '{"2":0,"b":1,"1":2,"constructor":3}',
+    '{"a":1,"a":2}',
+  ])
+    it(`gives what JSON.parse gives for ${text}`, () => {
+      assert.deepEqual(parse(text), JSON.parse(text));
+      assert.equal(JSON.stringify(parse(text)), JSON.stringify(JSON.parse(text)));
+    });
+
+  it("gives an object a key __proto__ of its own, and no other prototype", () => {
+    const value = parse('{"__proto__":{"isAdmin":true},"b":1}') as object;
+    assert.equal(Object.getPrototypeOf(value), Object.prototype);
+    assert.deepEqual(Object.keys(value), ["__proto__", "b"]);
+    assert.equal("isAdmin" in value, false);
+  });
+
+  it("takes no more of the stack for what is nested deep", () => {
+    const depth = 200_000;
+    let value = parse("[".repeat(depth) + "]".repeat(depth));
+    let levels = 0;
+    for (; Array.isArray(value); value = value[0] as unknown) levels += 1;
+    assert.equal(levels, depth);
+  });
+
+  it("takes a step for every few thousand values", () => {
+    const count = 10 * valuesPerStep;
+    const steps = parseInSteps(JSON.stringify(Array.from({ length: count }, (_, index) => index)));
+    let yields = 0;
+    let result = steps.next();
+    for (; result.done !== true; result = steps.next()) yields += 1;
+    assert.equal(yields, 10);
+    assert.equal((result.value as unknown[]).length, count);
+  });
+});
