@@ -1,5 +1,5 @@
 /** Smallest piece of memory that is written into, in bytes. */
-const firstBytes = 1024;
+const firstBytes = 256;
 
 /** Writes the parts of protobuf messages, each before those that were written before. */
 export class BackwardWriter {
