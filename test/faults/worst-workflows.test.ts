@@ -53,7 +53,7 @@ async function startWorst(rpcs: Record<string, EncodedRpc>, settings: TestSettin
     SHUTDOWN_GRACE_SECONDS: "1",
     ...settings,
   };
-  const gateway = runGateway(all, { execArgv: imageFlags(512 * mebibyte) });
+  const gateway = runGateway(all, { execArgv: imageFlags(512 * mebibyte), isMeasured: true });
   const url = await gateway.started;
   const pid = gateway.child.pid!;
   const health = watchHealth(url, pid);

@@ -18,7 +18,7 @@ const measured = 16_000;
 /** Most memory that all of them may add, in bytes: 50 for each. */
 const maxGrowth = 50 * measured;
 
-/** Wide, since the machine of a test may be slow, and coverage is counted. */
+/** Wide, since the machine of a test may be slow. */
 const bounds = { waitMs: 1000, residentBytes: 768 * 1024 * 1024 };
 
 describe("the gateway, fuzzed", () => {
