@@ -1,5 +1,26 @@
 import { maxFaults } from "../errors/refusal.ts";
 import type { Fault } from "../errors/refusal.ts";
+import {
+  tab,
+  lineFeed,
+  carriageReturn,
+  space,
+  quote,
+  plus,
+  comma,
+  minus,
+  dot,
+  zero,
+  nine,
+  colon,
+  openBracket,
+  backslash,
+  closeBracket,
+  letterE,
+  letterU,
+  openBrace,
+  closeBrace,
+} from "./json-codes.ts";
 import { escapePointer } from "./json-pointer.ts";
 
 /** Deepest level whose keys are compared; what is nested deeper is not valid anyway. */
@@ -33,26 +54,6 @@ interface Scan {
   /** JSON pointers. */
   readonly repeated: readonly string[];
 }
-
-const tab = 0x09;
-const lineFeed = 0x0a;
-const carriageReturn = 0x0d;
-const space = 0x20;
-const quote = 0x22;
-const plus = 0x2b;
-const comma = 0x2c;
-const minus = 0x2d;
-const dot = 0x2e;
-const zero = 0x30;
-const nine = 0x39;
-const colon = 0x3a;
-const openBracket = 0x5b;
-const backslash = 0x5c;
-const closeBracket = 0x5d;
-const letterE = 0x65;
-const letterU = 0x75;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
 
 /** Reads the whole text in one loop, since a function that calls itself would end on the depth that a client sends. */
 function* scan(text: string): Generator<void, Scan> {

@@ -1,14 +1,15 @@
+import {
+  space,
+  quote,
+  comma,
+  nine,
+  colon,
+  openBracket,
+  closeBracket,
+  openBrace,
+  closeBrace,
+} from "./json-codes.ts";
 import { endOfScalar, valuesPerStep } from "./json-text.ts";
-
-const space = 0x20;
-const quote = 0x22;
-const comma = 0x2c;
-const nine = 0x39;
-const colon = 0x3a;
-const openBracket = 0x5b;
-const closeBracket = 0x5d;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
 
 /** What `JSON.parse` makes of `text`, which is known to be JSON, in short steps. */
 export function* parseInSteps(text: string): Generator<void, unknown> {
