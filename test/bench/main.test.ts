@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { withoutCoverage } from "../support/environment.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 /** Each measured work, its unit and its bound. */
@@ -52,7 +53,7 @@ describe("make bench", () => {
   it("measures every work, prints it, and writes it beside its bound to BENCH_OUT", async () => {
     using folder = temporaryFolder();
     const file = join(folder.path, "bench.json");
-    const env = { ...process.env, NODE_V8_COVERAGE: "", BENCH_QUICK: "1", BENCH_OUT: file };
+    const env = { ...process.env, ...withoutCoverage, BENCH_QUICK: "1", BENCH_OUT: file };
     const { stdout } = await promisify(execFile)("make", ["bench"], { env });
     const rows = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>[];
     assert.deepEqual(

@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { startEncodedUpstream } from "../support/encoded-upstream.ts";
-import { environment } from "../support/environment.ts";
+import { environment, withoutCoverage } from "../support/environment.ts";
 import { watchHealth } from "../support/health-watch.ts";
 import type { HealthWait } from "../support/health-watch.ts";
 import { imageFlags } from "../support/image-flags.ts";
@@ -78,8 +78,7 @@ export async function startFuzzStack(): Promise<FuzzStack> {
 /** Runs `src/main.ts` with the probe in it. Of its log no more is kept than the last failure. */
 async function forkGateway(settings: Readonly<Record<string, string>>) {
   const child = fork(new URL("../../src/main.ts", import.meta.url), {
-    // Without the collector of coverage, which would take several times the time and memory that are measured.
-    env: environment(settings),
+    env: { ...withoutCoverage, ...environment(settings) },
     execArgv: [
       ...imageFlags(containerBytes),
       "--expose-gc",

@@ -3,7 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { environment } from "./environment.ts";
+import { environment, withoutCoverage } from "./environment.ts";
 import type { LogLine, TestSettings } from "./gateway.ts";
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
@@ -29,7 +29,7 @@ export interface GatewayProcess {
 interface RunOptions {
   readonly more?: Record<string, string>;
   readonly execArgv?: string[];
-  /** Whether its time or memory is measured: counting coverage takes several times as much. */
+  /** Whether its time or memory is measured: then it counts no coverage. */
   readonly isMeasured?: boolean;
 }
 
@@ -38,10 +38,8 @@ export function runGateway(
   settings: TestSettings,
   { more = {}, execArgv = [], isMeasured = false }: RunOptions = {},
 ): GatewayProcess {
-  // The collector of coverage is told where to leave what it found.
-  const coverage = isMeasured ? undefined : process.env["NODE_V8_COVERAGE"];
   const child = spawn(process.execPath, [...execArgv, main], {
-    env: { ...(coverage ? { NODE_V8_COVERAGE: coverage } : {}), ...environment(settings), ...more },
+    env: { ...(isMeasured ? withoutCoverage : {}), ...environment(settings), ...more },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stderr = "";
