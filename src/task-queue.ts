@@ -12,7 +12,8 @@ interface Task {
 
 /**
  * Runs work that takes long, a few milliseconds of it in each turn of the event loop, so that everything else goes on
- * meanwhile, however many tasks there are. Owners have turns one after another, and each owner's tasks too.
+ * meanwhile, however many tasks there are. The tasks of one owner run one after another; of all owners, the one that has
+ * taken least time while it waited has the next turn.
  */
 export class TaskQueue {
   readonly #tasks = new FairQueue<Task>();
@@ -49,8 +50,9 @@ export class TaskQueue {
       const { first } = this.#tasks;
       if (first === undefined) break;
       const { owner, item } = first;
+      const start = performance.now();
       const isOver = runTurn(item);
-      this.#tasks.spend(owner, 1);
+      this.#tasks.spend(owner, performance.now() - start);
       if (isOver) this.#tasks.remove(owner, item);
     }
     this.#isRunning = false;

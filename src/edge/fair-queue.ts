@@ -18,7 +18,7 @@ interface OwnQueue<T> {
 export class FairQueue<T> {
   readonly #queues = new Map<string | undefined, OwnQueue<T>>();
   #length = 0;
-  /** What the owner of the last turn had spent before it: those who come now begin there. */
+  /** What those who come now begin with: no less than the owner of the last turn had spent before it. */
   #spent = 0;
 
   get length(): number {
@@ -52,7 +52,10 @@ export class FairQueue<T> {
     if (queue === undefined || index < 0) return;
     queue.entries.splice(index, 1);
     this.#length -= 1;
-    if (queue.entries.length === 0) this.#queues.delete(owner);
+    if (queue.entries.length > 0) return;
+    this.#queues.delete(owner);
+    // What it has spent is forgotten: should it come again at once, it is not to be before those who have waited on.
+    this.#spent = Math.max(this.#spent, Math.min(queue.spent, this.#least()?.spent ?? queue.spent));
   }
 
   #least(): OwnQueue<T> | undefined {

@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
 import type { Response } from "express";
-import { keyHashOf } from "../auth/caller.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
+import { keyHashOf } from "../auth/caller.ts";
 import type { ConsumeQuota } from "../auth/quota.ts";
 import { standingOf } from "../auth/standing.ts";
 import { strongETags } from "../conditional-answer.ts";
@@ -63,11 +63,12 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
   const { orchestrator, consumeQuota, tasks, maxRequestBytes, logger } = services;
   return async function submitWorkflow(req, res) {
     const idempotencyKey = req.get("Idempotency-Key") ?? "";
-    const encoding = submissionFromJson(req.body, idempotencyKey);
+    // No variable holds the steps, which hold the body even after the last of them.
+    const encode = () => submissionFromJson(req.body, idempotencyKey);
     // A large body has turns of the event loop of its own.
     const isLarge = res.locals.dropBody !== undefined;
     const { call, caller, trace } = res.locals;
-    const request = isLarge ? await tasks.run(keyHashOf(caller), encoding) : runAtOnce(encoding);
+    const request = isLarge ? await tasks.run(keyHashOf(caller), encode()) : runAtOnce(encode());
     if (request.length > maxRequestBytes) throw tooLarge(request.length, maxRequestBytes);
     if (req.query.validate_only === true) {
       res.json(workflowPlanFrom(req.body));

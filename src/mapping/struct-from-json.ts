@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { BackwardWriter } from "./backward-writer.ts";
 import { entryTag, keyTag, kind, valueTag } from "./struct-tags.ts";
 
-/** How many entries are written in one step: a millisecond of work or less. */
+/** How many entries are written in one step: about a millisecond, but for the keys of an object, which are listed at once. */
 const entriesPerStep = 4096;
 
 /** An object, whose entries have names, or a list; the last entry of it that is not written, and where it ends. */
@@ -50,7 +50,7 @@ function levelOf(json: JsonObject | readonly JsonValue[], end: number): Level {
   return { json, names, left: names.length, end };
 }
 
-/** `Array.isArray` does not tell lists that are read only from objects. */
+/** `Array.isArray` does not narrow a `readonly` array. */
 function isList(json: JsonObject | readonly JsonValue[]): json is readonly JsonValue[] {
   return Array.isArray(json);
 }

@@ -72,6 +72,12 @@ const maxHeaderListSize = 32 * 1024;
  */
 const windowBytes = 8 * 1024 * 1024;
 
+/**
+ * The memory of a session, in megabytes: without a bound. Node counts what is to be sent, and resets the responses to all
+ * calls while that is more; how much is sent and received at the same time is bounded by others.
+ */
+const maxSessionMemory = 1e6;
+
 /** What a gRPC server says in its GOAWAY where it counts pings as abuse. */
 const tooManyPings = "too_many_pings";
 
@@ -116,6 +122,7 @@ export class GrpcSession {
     this.#session = connect(pool.target.endpoint, {
       createConnection: () => this.#socket,
       settings: { enablePush: false, maxHeaderListSize },
+      maxSessionMemory,
       // Nothing is sent before the server has told its limit, so that it need not refuse anything.
       peerMaxConcurrentStreams: 0,
     });

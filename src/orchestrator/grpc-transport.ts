@@ -17,7 +17,7 @@ export interface GrpcTransportOptions extends ReadOptions {
   readonly pathPrefix: string;
 }
 
-/** How one call reads what it receives: what is left out is the transport's own. */
+/** How one call reads what it receives; a size or memory that is left out is the transport's own. */
 interface CallReadOptions {
   /** The largest message that it accepts, in bytes; less than the transport's own. */
   readonly readMaxBytes?: number | undefined;
@@ -27,7 +27,7 @@ interface CallReadOptions {
 
 const callReadOptions = createContextKey<CallReadOptions>({});
 
-/** The context of a call that reads what it receives in this way, and else as `context` says. */
+/** The context of a call that reads what it receives as `options` say, and else as the options in `context`. */
 export function readingContext(options: CallReadOptions, context?: ContextValues): ContextValues {
   return createContextValues().set(callReadOptions, { ...context?.get(callReadOptions), ...options });
 }

@@ -14,7 +14,7 @@ export interface MessageMemory {
    */
   acquire(
     bytes: number,
-    options?: { signal?: AbortSignal; owner?: string | undefined },
+    options?: { readonly signal?: AbortSignal; readonly owner?: string | undefined },
   ): Promise<MemoryLease>;
 }
 

@@ -15,7 +15,10 @@ export interface EventText extends Disposable {
   digest(): string;
 }
 
-/** The text of the WorkflowEvent in `bytes`, for `owner`; undefined for a kind that this version of the contract does not know. */
+/**
+ * The text of the WorkflowEvent in `bytes`, for `owner`; undefined for a kind that this version of the contract does not
+ * know.
+ */
 export async function eventText(
   bytes: Uint8Array,
   owner: string | undefined,

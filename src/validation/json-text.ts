@@ -26,7 +26,7 @@ import { escapePointer } from "./json-pointer.ts";
 /** Deepest level whose keys are compared; what is nested deeper is not valid anyway. */
 const maxComparedLevel = 40;
 
-/** How many values are read in one step: a millisecond of work or less. */
+/** How many values are read in one step: a few milliseconds at most, as one long string takes too. */
 export const valuesPerStep = 4096;
 
 /** Most repeated keys that are looked for. More than an error lists, as several may have the same pointer. */

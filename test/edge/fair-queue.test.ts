@@ -49,6 +49,17 @@ describe("FairQueue", () => {
     );
   });
 
+  it("gives no turns before others to one that comes again whenever it has had one", () => {
+    const queue = queueOf("b1", "b2", "b3");
+    const taken: (string | undefined)[] = [];
+    for (let turn = 0; turn < 12; turn += 1) {
+      // It has one at a time.
+      if (turn === 0 || taken.at(-1) === "a") queue.push("a", "a");
+      taken.push(take(queue, queue.first?.owner === "b" ? 3 : 1));
+    }
+    assert.equal(taken.join(), "b1,a,a,a,b2,a,a,a,b3,a,a,a");
+  });
+
   it("takes those without an owner for one owner's", () => {
     const queue = queueOf("a1", "a2");
     queue.push(undefined, "-1");

@@ -214,6 +214,37 @@ describe("a gateway whose workflows are the worst that it has accepted", () => {
   });
 });
 
+describe("submissions that the orchestrator is slow to answer", () => {
+  const count = 12;
+  const accepted = encodedWorkflow(encodedSpec(worstBody("text", 0.001)), { id: "new", state: QUEUED });
+
+  const worst = suite(() => {
+    const all = Promise.withResolvers<undefined>();
+    let calls = 0;
+    return startWorst({
+      async *SubmitWorkflow() {
+        calls += 1;
+        if (calls === count) all.resolve(undefined);
+        await all.promise;
+        yield accepted;
+      },
+    });
+  });
+
+  it("are held as messages only, and the process lives", async () => {
+    const { ask } = clientOf(worst().url);
+    const body = bodies.get("deepest")!;
+    await times(count, async () => {
+      const response = await ask("/v1/workflows", {
+        method: "POST",
+        headers: { ...headers, "Content-Type": "application/json" },
+        body,
+      });
+      assert.equal(response.status, 201);
+    });
+  });
+});
+
 describe("a gateway with room for 32 MiB of messages", () => {
   const maxBuffered = 32 * mebibyte;
   const worst = suite(() =>

@@ -9,7 +9,10 @@ import { encodedPage, encodedSpec, encodedUpdate, encodedWorkflow } from "../sup
 /** More than is received without asking for memory, in bytes. */
 const large = 70 * 1024;
 
-/** Large workflows: one as it should be, and two whose bytes cannot be read, from their begin or to their end. */
+/** So little that the JSON of a large workflow is written only while no other one is held. */
+const maxBufferedBytes = 1024 * 1024;
+
+/** Large workflows: one as it should be, and two whose bytes cannot be read, from their beginning or to their end. */
 const whole = encodedWorkflow(
   encodedSpec(
     JSON.stringify({ name: "large", steps: [{ id: "a", tool: "af2", params: { x: "x".repeat(large) } }] }),
@@ -44,7 +47,10 @@ const requests: readonly (readonly [status: number, path: string, init?: Request
 describe("the memory of large responses", () => {
   const stack = suite(async () => {
     const upstream = await startEncodedUpstream();
-    const gateway = await startTestGateway({ ORCHESTRATOR_ENDPOINT: upstream.url });
+    const gateway = await startTestGateway({
+      ORCHESTRATOR_ENDPOINT: upstream.url,
+      MAX_BUFFERED_BYTES: String(maxBufferedBytes),
+    });
     return {
       upstream,
       gateway,
@@ -81,6 +87,8 @@ describe("the memory of large responses", () => {
         // A stream of a workflow that goes on does not end.
         await response.body?.cancel();
         await untilNone(gateway.url);
+        upstream.rpcs["GetWorkflow"] = () => [whole];
+        assert.equal((await gateway.fetch("/v1/workflows/w1")).status, 200);
       });
     }
 });

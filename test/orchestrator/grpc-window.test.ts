@@ -20,4 +20,19 @@ describe("a gRPC session", () => {
     assert.equal(window, 8 * 1024 * 1024);
     close();
   });
+
+  it("takes responses while much more than 10 MB waits to be sent", async () => {
+    const { encodedClient, close } = connectTo([server().url]);
+    server().serve = (stream) => {
+      respond(stream, frameOf(Buffer.alloc(0)));
+      finish(stream);
+    };
+    const large = Buffer.alloc(4 * 1024 * 1024);
+    const calls = Array.from({ length: 8 }, () => [
+      encodedClient.submitWorkflow(large),
+      encodedClient.getWorkflow({}),
+    ]);
+    for (const message of await Promise.all(calls.flat())) message[Symbol.dispose]();
+    close();
+  });
 });
