@@ -21,7 +21,7 @@ interface AcquireOptions {
   readonly owner?: string | undefined;
 }
 
-/** Most who wait; each holds what has come of a message already. */
+/** Most of one owner who wait; each holds what has come of a message already. */
 const maxWaiting = 1024;
 
 /** Memory that many use at the same time, within one bound. */
@@ -49,9 +49,9 @@ export class ByteSemaphore {
     return this.#waiters.length === 0 && this.#fits(bytes) ? this.#lease(bytes) : undefined;
   }
 
-  /** Acquires so many bytes, in its turn; rejects when too many wait, and when `signal` aborts. */
+  /** Acquires so many bytes, in its turn; rejects when too many of its owner wait, and when `signal` aborts. */
   acquire(bytes: number, { signal, owner }: AcquireOptions = {}): Promise<Lease> {
-    if (this.#waiters.length >= maxWaiting)
+    if (this.#waiters.lengthOf(owner) >= maxWaiting)
       return Promise.reject(new Error("too many messages wait for memory"));
     return new Promise((resolve, reject) => {
       const grant = () => {

@@ -25,6 +25,11 @@ export class FairQueue<T> {
     return this.#length;
   }
 
+  /** How many wait of one owner. */
+  lengthOf(owner: string | undefined): number {
+    return this.#queues.get(owner)?.entries.length ?? 0;
+  }
+
   /** The one whose turn it is. */
   get first(): Entry<T> | undefined {
     return this.#least()?.entries[0];

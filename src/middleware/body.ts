@@ -71,8 +71,11 @@ const limitLength: Middleware = function limitLength(req, _res, next) {
   next();
 };
 
-/** A larger body, in bytes, is held and parsed in its turn, and each stage of its work has a turn of the event loop. */
-const largeBytes = 64 * 1024;
+/** A larger body, in bytes, is held and parsed in its turn, in steps; the others are parsed as soon as they are there. */
+const atOnceBytes = 2 * 1024;
+
+/** A larger one is not even read before its turn: the others are read first, so that slow clients hold no turn. */
+const readBytes = 64 * 1024;
 
 /** Where large bodies, and work that takes long, wait for their turn. */
 export interface BodyQueues {
@@ -87,36 +90,36 @@ export interface BodyQueues {
 function readJson({ largeBodies, tasks }: BodyQueues): Middleware {
   return async function readJson(req, res, next) {
     const keyHash = keyHashOf(res.locals.caller);
-    const hold = () => largeBodies.hold(res, keyHash);
-    const isLarge = Number(req.get("content-length") ?? 0) > largeBytes;
-    if (isLarge) await hold();
+    let held: Promise<void> | undefined;
+    const hold = () => (held ??= largeBodies.hold(res, keyHash));
+    if (Number(req.get("content-length") ?? 0) > readBytes) await hold();
     // The client waits to be asked (RFC 9110 §10.1.1).
     if (req.get("expect") !== undefined && req.httpVersion === "1.1") res.writeContinue();
-    const bytes = await bytesOf(req, isLarge ? undefined : hold);
-    if (bytes.length <= largeBytes) {
-      req.body = JSON.parse(runAtOnce(checkedText(bytes))) as object;
+    const bytes = await bytesOf(req, hold);
+    if (bytes.length <= atOnceBytes) {
+      req.body = runAtOnce(jsonOf(bytes));
       return next();
     }
+    await hold();
     const endParsed = await largeBodies.parse(res);
     res.locals.dropBody = () => {
       delete req.body;
       endParsed();
     };
-    const text = await tasks.run(keyHash, checkedText(bytes));
-    req.body = await tasks.run(keyHash, parseInSteps(text));
+    req.body = await tasks.run(keyHash, jsonOf(bytes));
     // The validation that follows has a turn of its own too.
     await tasks.runOnce(keyHash, next);
   };
 }
 
-/** The text of a body that is JSON in UTF-8, in short steps. */
-function* checkedText(bytes: Buffer): Generator<void, string> {
+/** What a body in JSON says, in short steps. */
+function* jsonOf(bytes: Buffer): Generator<void, unknown> {
   if (!isUtf8(bytes)) throw unsupported();
   // A byte order mark is no part of the text (RFC 8259 §8.1).
   const text = bytes.toString("utf8").replace(/^\ufeff/, "");
   const faults = yield* jsonTextFaults(text);
   if (faults.length > 0) throw invalidRequest(faults);
-  return text;
+  return yield* parseInSteps(text);
 }
 
 /**
@@ -124,10 +127,10 @@ function* checkedText(bytes: Buffer): Generator<void, string> {
  * pending when the client breaks off, who can be told nothing. Where the body turns out to be large, no more of it is read
  * until `hold` resolves.
  */
-function bytesOf(req: IncomingMessage, hold?: () => Promise<void>): Promise<Buffer> {
+function bytesOf(req: IncomingMessage, hold: () => Promise<void>): Promise<Buffer> {
   let bytes = Buffer.alloc(0);
   let length = 0;
-  let mustHold = hold;
+  let isHeld = false;
   return new Promise((resolve, reject) => {
     req.on("data", (chunk: Buffer) => {
       const wanted = length + chunk.length;
@@ -135,10 +138,10 @@ function bytesOf(req: IncomingMessage, hold?: () => Promise<void>): Promise<Buff
       // One buffer, since chunks may be as small as a byte, and each takes some hundred bytes beside that.
       if (wanted > bytes.length) bytes = Buffer.concat([bytes], Math.max(wanted, 2 * bytes.length));
       length += chunk.copy(bytes, length);
-      if (mustHold === undefined || length <= largeBytes) return;
+      if (isHeld || length <= readBytes) return;
+      isHeld = true;
       req.pause();
-      mustHold().then(() => req.resume(), reject);
-      mustHold = undefined;
+      hold().then(() => req.resume(), reject);
     });
     req.once("end", () => resolve(bytes.subarray(0, length)));
   });

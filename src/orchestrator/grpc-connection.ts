@@ -54,6 +54,8 @@ interface GrpcConnectionOptions {
   readonly silenceMs?: number;
   /** Longest wait for the answer to a ping, in milliseconds. */
   readonly pingTimeoutMs?: number;
+  /** How many bytes of each stream the server may send ahead (RFC 9113 §6.9.2). */
+  readonly streamWindowBytes?: number;
   /** What is known of the server's pings, where other connections share it. */
   readonly keepalive?: KeepaliveState;
   /** Hears how it goes. */
@@ -90,6 +92,7 @@ export function createGrpcConnection(
     pingTimeoutMs = defaultKeepalive.pingTimeoutMs,
     silenceMs = pingTimeoutMs,
     streamsPerSession = 2 ** 29,
+    streamWindowBytes = 64 * 1024,
     watch = unwatched,
     keepalive = { arePingsRefused: false },
   }: GrpcConnectionOptions = {},
@@ -99,6 +102,7 @@ export function createGrpcConnection(
     watch,
     sessions: new Set(),
     streamsPerSession,
+    streamWindowBytes,
     assumedLimit: usualLimit,
     get silenceMs() {
       return silenceMs / (watch.hasOthers() ? hurry : 1);

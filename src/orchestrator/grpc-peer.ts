@@ -4,6 +4,12 @@ import type { GrpcPeerConnection, KeepaliveOptions } from "./grpc-connection.ts"
 import { addressOf } from "./grpc-target.ts";
 import type { GrpcTarget } from "./grpc-target.ts";
 
+/**
+ * How many bytes of each event stream a server may send ahead: there may be 10,000 of them, and what has come of a message
+ * that waits for memory is held.
+ */
+const streamWindowBytes = 16 * 1024;
+
 /** What a server is told about, and tells, those around it. */
 export interface GrpcPeerOptions {
   readonly keepalive: KeepaliveOptions;
@@ -71,7 +77,7 @@ export class GrpcPeer {
     };
     const shared = { pingTimeoutMs, watch, keepalive: { arePingsRefused: false } };
     this.calls = createGrpcConnection(target, { ...shared, silenceMs: pingTimeoutMs });
-    this.streams = createGrpcConnection(target, { ...shared, silenceMs: keepaliveMs });
+    this.streams = createGrpcConnection(target, { ...shared, silenceMs: keepaliveMs, streamWindowBytes });
   }
 
   /** Whether it was there when it was heard of last. */

@@ -32,6 +32,8 @@ export interface GrpcPool {
   readonly sessions: Set<GrpcSession>;
   /** How many streams a session carries in its life. */
   readonly streamsPerSession: number;
+  /** How many bytes of each stream the server may send ahead. */
+  readonly streamWindowBytes: number;
   /** How many streams at a time a session is trusted with until the server has told its settings. */
   assumedLimit: number;
   /** The silence after which a session is pinged, in milliseconds. */
@@ -67,7 +69,7 @@ const maxRefusals = 2;
 const maxHeaderListSize = 32 * 1024;
 
 /**
- * How many bytes of all responses together a server may send ahead, beside 64 KiB of each (RFC 9113 §6.9.2). With the
+ * How many bytes of all responses together a server may send ahead, beside those of each (RFC 9113 §6.9.2). With the
  * default of 64 KiB for all, large responses would leave no room for small ones.
  */
 const windowBytes = 8 * 1024 * 1024;
@@ -121,7 +123,7 @@ export class GrpcSession {
       .once("close", () => this.giveBack());
     this.#session = connect(pool.target.endpoint, {
       createConnection: () => this.#socket,
-      settings: { enablePush: false, maxHeaderListSize },
+      settings: { enablePush: false, maxHeaderListSize, initialWindowSize: pool.streamWindowBytes },
       maxSessionMemory,
       // Nothing is sent before the server has told its limit, so that it need not refuse anything.
       peerMaxConcurrentStreams: 0,

@@ -155,6 +155,19 @@ describe("ByteSemaphore", () => {
     await next;
   });
 
+  it("lets others wait where 1,024 of one owner do", async () => {
+    const { memory, granted, wait } = start();
+    const lease = memory.tryAcquire(10)!;
+    const waiting = Array.from({ length: 1024 }, () => memory.acquire(1, { owner: "a" }));
+    await assert.rejects(memory.acquire(1, { owner: "a" }), /too many/);
+    const other = wait("other", 1);
+    lease.resize(0);
+    await other;
+    assert.deepEqual(granted, ["other"]);
+    for (const own of waiting) void own.then((it) => it.resize(0));
+    await Promise.all(waiting);
+  });
+
   it("rejects once 1,024 wait", async () => {
     const { memory, granted, wait } = start();
     const lease = memory.tryAcquire(10)!;
