@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { get } from "node:http";
+import { get, request } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { isDeepStrictEqual } from "node:util";
@@ -211,6 +211,43 @@ describe("a gateway whose workflows are the worst that it has accepted", () => {
     const { ownMs, longestMs } = await health.longest();
     const waitMs = ownMs ?? longestMs;
     assert.ok(waitMs < atOnceMs / 2, `waited ${waitMs} ms; the page takes ${atOnceMs} ms in one go`);
+  });
+});
+
+describe("64 submissions of 60 KB that come at once", () => {
+  const worst = suite(() => startWorst(rpcs, { API_KEYS_ENABLED: "true" }));
+  const count = 64;
+  const body = Buffer.from(worstBody("deep", 0.06));
+
+  it("do not keep the gateway from answering for its health", async () => {
+    const { url, health } = worst();
+    const { submit } = clientOf(url);
+    await submit("text");
+    const requests = Array.from({ length: count }, () =>
+      request(`${url}/v1/workflows`, {
+        method: "POST",
+        agent: false,
+        headers: { ...headers, "Content-Type": "application/json", "Content-Length": body.length },
+      }),
+    );
+    const responses = requests.map(async (post) => {
+      const [response] = (await once(post, "response")) as [IncomingMessage];
+      assert.equal(response.statusCode, 201);
+      await once(response.resume(), "end");
+    });
+    await Promise.all(
+      requests.map((post) => new Promise((resolve) => post.write(body.subarray(0, -1), resolve))),
+    );
+    await health.longest();
+    for (const post of requests) post.end(body.subarray(-1));
+    await Promise.all(responses);
+    const { ownMs, longestMs } = await health.longest();
+    const before = process.threadCpuUsage();
+    for (let index = 0; index < count; index += 1) encodedSpec(body.toString());
+    const { user, system } = process.threadCpuUsage(before);
+    const atOnceMs = (user + system) / 1000;
+    const waitMs = ownMs ?? longestMs;
+    assert.ok(waitMs < atOnceMs / 3, `waited ${waitMs} ms; all take ${atOnceMs} ms in one go`);
   });
 });
 
