@@ -8,7 +8,7 @@ export const maxLargeBodies = 16;
 /**
  * Bounds what large bodies take: a body of 1 MiB becomes a message of up to 4 MiB, which is held until it is answered, and
  * meanwhile half a million objects. No more than a few bodies are held at the same time, a share of them for one key, and
- * one of them is objects; the others wait, unread. Each is given back at the end of its response at the latest.
+ * one of them is objects; the others wait. Each is given back at the end of its response at the latest.
  */
 export class LargeBodies {
   readonly #shares: KeyShares;
