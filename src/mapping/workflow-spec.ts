@@ -47,7 +47,7 @@ function* stepFromJson(step: Schema["Step"]): Generator<void, Uint8Array> {
   });
   const writer = new BinaryWriter().raw(toBinary(StepSchema, message));
   if (step.params === undefined) return writer.finish();
-  // The contract types what it knows of params and leaves the rest open; all of it came out of JSON.parse.
+  // The contract types what it knows of params and leaves the rest open; all of it was JSON.
   const object = step.params as JsonObject;
   const struct = yield* structFromJson(object);
   yield;
