@@ -8,51 +8,50 @@ import tseslint from "typescript-eslint";
  */
 const layers = {
   errors: { may: ["generated"] },
-  telemetry: { may: [] },
+  settings: { may: ["artifacts", "grpc", "http", "telemetry"] },
+  telemetry: { may: ["artifacts", "errors", "generated", "grpc", "http", "orchestrator", "settings"] },
   mapping: { may: ["generated", "contract"] },
-  orchestrator: { may: ["generated", "telemetry"] },
-  artifacts: { may: ["generated", "edge", "errors", "mapping", "telemetry"] },
-  auth: { may: ["errors", "telemetry", "orchestrator"] },
-  reference: { may: ["conditional-answer", "content-coding", "contract"] },
-  sse: { may: ["generated", "auth", "edge", "errors", "locals", "mapping", "orchestrator", "write-json"] },
-  validation: { may: ["contract", "errors"] },
-  edge: { may: ["errors", "telemetry"] },
-  tracing: {
-    may: ["generated", "artifacts", "errors", "locals", "orchestrator", "settings", "telemetry"],
+  grpc: { may: ["telemetry"] },
+  orchestrator: { may: ["generated", "grpc", "settings", "telemetry"] },
+  artifacts: { may: ["generated", "errors", "load-shedding", "mapping", "telemetry"] },
+  auth: { may: ["errors", "orchestrator", "telemetry"] },
+  docs: { may: ["contract", "http"] },
+  events: {
+    may: ["auth", "errors", "generated", "grpc", "http", "load-shedding", "mapping", "orchestrator"],
   },
-  settings: { may: ["edge", "orchestrator"] },
-  middleware: {
+  validation: { may: ["contract", "errors"] },
+  "load-shedding": { may: ["errors", "http", "telemetry"] },
+  http: {
     may: [
       "auth",
       "contract",
       "errors",
-      "json-answer",
-      "locals",
-      "orchestrator",
-      "task-queue",
+      "load-shedding",
+      "mapping",
+      "middleware",
+      "operations",
       "telemetry",
       "validation",
     ],
+  },
+  middleware: {
+    may: ["auth", "contract", "errors", "grpc", "http", "orchestrator", "telemetry", "validation"],
     self: false,
   },
   handlers: {
     may: [
       "artifacts",
       "auth",
-      "conditional-answer",
-      "content-coding",
       "contract",
+      "docs",
       "errors",
-      "json-answer",
-      "locals",
+      "events",
+      "grpc",
+      "http",
+      "load-shedding",
       "mapping",
       "orchestrator",
-      "preconditions",
-      "reference",
-      "sse",
-      "task-queue",
       "telemetry",
-      "write-json",
     ],
     self: false,
   },
@@ -62,11 +61,11 @@ const layers = {
 
 const express = {
   group: ["express"],
-  message: "Express stays in app, middleware, handlers, sse and validation.",
+  message: "Express stays in http, middleware, handlers, events and validation.",
 };
 const transports = {
   group: ["@connectrpc/connect-node"],
-  message: "Only src/orchestrator makes transports.",
+  message: "Only src/grpc makes transports.",
 };
 
 const processModule = {
@@ -133,8 +132,10 @@ export default defineConfig(
     rules: importRule(
       may,
       self,
-      ...(["middleware", "handlers", "sse", "validation", "sandbox"].includes(layer) ? [] : [express]),
-      ...(["orchestrator", "sandbox"].includes(layer) ? [] : [transports]),
+      ...(["http", "middleware", "handlers", "events", "validation", "sandbox"].includes(layer)
+        ? []
+        : [express]),
+      ...(["grpc", "sandbox"].includes(layer) ? [] : [transports]),
     ),
   })),
   {

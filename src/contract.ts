@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Request, Response } from "express";
 import { parse, parseDocument, stringify } from "yaml";
 import type { components, operations } from "../generated/openapi/gateway.v1.ts";
-import type { Locals } from "./locals.ts";
+import type { Locals } from "./http/locals.ts";
 
 /** The JSON shapes of the contract, by schema name. */
 export type Schema = components["schemas"];

@@ -2,41 +2,41 @@ import type { RequestListener } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Registry } from "prom-client";
 import { createObjectStore } from "./artifacts/object-store.ts";
-import { createApp } from "./app.ts";
+import { createPipeline } from "./http/pipeline.ts";
 import { createAuthenticator } from "./auth/authenticator.ts";
-import { createKeyDirectory } from "./auth/key-directory.ts";
-import { createKeyLookup } from "./auth/key-lookup.ts";
+import { createApiKeyCache } from "./auth/api-key-cache.ts";
+import { createApiKeyLookup } from "./auth/api-key-lookup.ts";
 import { createQuota } from "./auth/quota.ts";
-import type { Config } from "./config.ts";
+import type { Settings } from "./settings/settings.ts";
 import { loadContract, withPaths } from "./contract.ts";
 import type { Contract, Path } from "./contract.ts";
-import { BufferedBytes } from "./edge/buffered-bytes.ts";
-import { ByteSemaphore } from "./edge/byte-semaphore.ts";
-import { allowCrossOrigin } from "./edge/cross-origin.ts";
-import { KeyShares } from "./edge/key-shares.ts";
-import { LargeBodies, maxLargeBodies } from "./edge/large-bodies.ts";
-import { createShedding } from "./edge/overload.ts";
-import { originForm } from "./middleware/origin-form.ts";
+import { BufferedBytes } from "./load-shedding/buffered-bytes.ts";
+import { ByteSemaphore } from "./load-shedding/byte-semaphore.ts";
+import { allowCrossOrigin } from "./http/cors.ts";
+import { KeyShares } from "./load-shedding/key-shares.ts";
+import { LargeBodies, maxLargeBodies } from "./load-shedding/large-bodies.ts";
+import { createLoadShedding } from "./load-shedding/load-shedding.ts";
+import { originForm } from "./http/origin-form.ts";
 import { trace } from "./middleware/trace.ts";
 import { createOperations } from "./operations.ts";
 import { createOrchestrator } from "./orchestrator/client.ts";
 import { measuredCalls } from "./orchestrator/measured-calls.ts";
 import { observedClient } from "./orchestrator/observed-client.ts";
 import { createReadinessProbe } from "./orchestrator/readiness.ts";
-import { watchTlsFiles } from "./orchestrator/tls-files.ts";
-import { createReference } from "./reference/reference.ts";
-import { startServer } from "./server.ts";
-import type { RunningServer, ServerLimits } from "./server.ts";
-import { defaultPatience } from "./sse/follow-workflow.ts";
-import type { Patience } from "./sse/follow-workflow.ts";
-import { defaultCare, OpenStreams } from "./sse/open-streams.ts";
-import type { StreamCare } from "./sse/open-streams.ts";
+import { watchTlsFiles } from "./settings/tls-files.ts";
+import { createDocs } from "./docs/docs.ts";
+import { startServer } from "./http/server.ts";
+import type { RunningServer, ServerLimits } from "./http/server.ts";
+import { defaultPatience } from "./events/follow-workflow.ts";
+import type { Patience } from "./events/follow-workflow.ts";
+import { defaultCare, StreamRegistry } from "./events/stream-registry.ts";
+import type { StreamCare } from "./events/stream-registry.ts";
 import type { SharedLimit } from "./telemetry/http-metrics.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import type { Logger } from "./telemetry/logger.ts";
-import { TaskQueue } from "./task-queue.ts";
-import { startTracing } from "./tracing/start-tracing.ts";
-import { createWriteJson } from "./write-json.ts";
+import { TaskQueue } from "./load-shedding/task-queue.ts";
+import { startTracing } from "./telemetry/start-tracing.ts";
+import { createWriteJson } from "./http/write-json.ts";
 
 /** A gateway that is serving. */
 export interface Gateway {
@@ -106,7 +106,7 @@ export interface GatewayOptions {
 
 /** Builds the whole gateway and starts to serve; rejects, leaving nothing behind, when it cannot. */
 export async function startGateway(
-  config: Config,
+  config: Settings,
   logger: Logger,
   options: GatewayOptions = {},
 ): Promise<Gateway> {
@@ -147,7 +147,7 @@ export async function startGateway(
       tracing?.observeDownload,
       storeTls?.secureContext,
     );
-  const streams = new OpenStreams(
+  const streams = new StreamRegistry(
     options.streamCare ?? defaultCare,
     maxEventStreams,
     sharesOf("event_streams", () => maxEventStreams),
@@ -157,7 +157,7 @@ export async function startGateway(
   const keys =
     apiKeys === undefined
       ? undefined
-      : createKeyDirectory(createKeyLookup(client, rpcTimeoutMs), {
+      : createApiKeyCache(createApiKeyLookup(client, rpcTimeoutMs), {
           ...apiKeys,
           logger,
           count: metrics.countKeyLookup,
@@ -167,7 +167,7 @@ export async function startGateway(
   const probeReadiness = createReadinessProbe(client, rpcTimeoutMs, logger, options.now);
   const templates = (which: (path: Path) => boolean) =>
     contract.paths.filter(which).map(({ template }) => template);
-  const shedding = createShedding({
+  const shedding = createLoadShedding({
     maxInFlight: config.maxRequestsInFlight,
     exempt: templates(({ operations }) => operations.every(({ tags }) => tags.includes("Health"))),
     streams: templates(({ isStream }) => isStream),
@@ -178,7 +178,7 @@ export async function startGateway(
   let isDraining = false;
   const operations = createOperations({
     version,
-    reference: createReference(contract),
+    reference: createDocs(contract),
     orchestrator: client,
     // Nor is it ready where it has begun to drain while it was asking.
     probeReadiness: async (trace) => !isDraining && (await probeReadiness(trace)) && !isDraining,
@@ -200,7 +200,7 @@ export async function startGateway(
   });
   const validateResponses = options.validateResponses ?? false;
   const appFor = (contract: Contract, answersPreflights: boolean) =>
-    createApp({
+    createPipeline({
       trace: tracing?.trace ?? trace,
       contract,
       operations,
@@ -227,7 +227,7 @@ export async function startGateway(
   async function serve(
     listener: RequestListener,
     setting: ListenError["setting"],
-    bind: Config["bind"],
+    bind: Settings["bind"],
     limits: ServerLimits,
   ): Promise<RunningServer> {
     try {

@@ -1,8 +1,8 @@
 import { close as closeInspector } from "node:inspector";
-import { ConfigError, parseConfig, prefix } from "./config.ts";
-import type { LogFormat } from "./config.ts";
+import { SettingsError, parseSettings, prefix } from "./settings/settings.ts";
+import type { LogFormat } from "./settings/settings.ts";
 import { loadContract } from "./contract.ts";
-import { warnOfDefaultToken } from "./default-token.ts";
+import { warnOfDefaultToken } from "./settings/default-token.ts";
 import { ListenError, startGateway } from "./gateway.ts";
 import type { Gateway } from "./gateway.ts";
 import { readText } from "./settings/read-text.ts";
@@ -25,7 +25,7 @@ interface AddressError extends NodeJS.ErrnoException {
 }
 
 function startFailure(error: unknown): string {
-  if (error instanceof ConfigError) return error.message;
+  if (error instanceof SettingsError) return error.message;
   if (error instanceof ListenError) {
     // What a server rejects with is Node's own error.
     const { code, hostname, address, port } = error.cause as AddressError;
@@ -70,7 +70,7 @@ async function main(): Promise<void> {
   process.on("SIGUSR1", () => undefined);
   // Not at once: Node may open it a turn of the event loop after the signal.
   setImmediate(closeInspectorOfSignal);
-  const { config, warnings } = parseConfig(process.env, readText);
+  const { config, warnings } = parseSettings(process.env, readText);
   const output = logOutput(config.logFormat);
   const logger = createLogger(output, config.logLevel);
   // Supervisors wait for how it starts and ends.

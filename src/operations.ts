@@ -8,7 +8,7 @@ import { downloadArtifact } from "./handlers/artifacts.ts";
 import { getBalance, listLedger } from "./handlers/billing.ts";
 import { streamWorkflowEvents } from "./handlers/events.ts";
 import { healthz, metrics, readyz } from "./handlers/health.ts";
-import { getDocs, getDocsFile, getOpenapiJson, getOpenapiYaml } from "./handlers/reference.ts";
+import { getDocs, getDocsFile, getOpenapiJson, getOpenapiYaml } from "./handlers/docs.ts";
 import {
   cancelWorkflow,
   getWorkflow,
@@ -18,27 +18,27 @@ import {
   submitWorkflow,
 } from "./handlers/workflows.ts";
 import type { OrchestratorClient } from "./orchestrator/client.ts";
-import type { MessageMemory } from "./orchestrator/message-memory.ts";
+import type { MessageMemory } from "./grpc/message-memory.ts";
 import type { ProbeReadiness } from "./orchestrator/readiness.ts";
-import type { Reference } from "./reference/reference.ts";
-import type { Patience } from "./sse/follow-workflow.ts";
-import type { OpenStreams } from "./sse/open-streams.ts";
-import type { TaskQueue } from "./task-queue.ts";
+import type { Docs } from "./docs/docs.ts";
+import type { Patience } from "./events/follow-workflow.ts";
+import type { StreamRegistry } from "./events/stream-registry.ts";
+import type { TaskQueue } from "./load-shedding/task-queue.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
-import type { WriteJson } from "./write-json.ts";
+import type { WriteJson } from "./http/write-json.ts";
 
 /** Everything the handlers call. */
 interface Services {
   readonly version: string;
-  readonly reference: Reference;
+  readonly reference: Docs;
   readonly orchestrator: OrchestratorClient;
   readonly probeReadiness: ProbeReadiness;
   readonly authenticator: Authenticator;
   readonly consumeQuota: ConsumeQuota;
   readonly bucket: string;
   readonly store: ObjectStore | undefined;
-  readonly streams: OpenStreams;
+  readonly streams: StreamRegistry;
   readonly searchMemory: MessageMemory;
   readonly patience: Patience;
   readonly tasks: TaskQueue;

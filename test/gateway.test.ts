@@ -10,7 +10,7 @@ import { hang } from "./support/hang.ts";
 import { scaled, scaledSeconds } from "./support/machine.ts";
 import { workflowEvent, workflowIn } from "./support/samples.ts";
 import { startUpstream } from "./support/upstream.ts";
-import { sockets, until } from "./orchestrator/transports.ts";
+import { sockets, until } from "./grpc/transports.ts";
 import { abortion, callsDuring, signal, startStack } from "./support/stack.ts";
 
 describe("startGateway", () => {

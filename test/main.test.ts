@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { prefix } from "../src/config.ts";
+import { prefix } from "../src/settings/settings.ts";
 import { runGateway } from "./support/gateway-process.ts";
 import { sendText } from "./support/raw-http.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";

@@ -3,14 +3,18 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
-import { parseConfig, prefix, settingNames } from "../src/config.ts";
+import { parseSettings, prefix, settingNames } from "../src/settings/settings.ts";
 import { readText } from "../src/settings/read-text.ts";
 import { loadContract } from "../src/contract.ts";
 import { codeMeaning } from "../src/errors/codes.ts";
-import { defaultKeepalive } from "../src/orchestrator/grpc-connection.ts";
-import { looksPerSilence } from "../src/orchestrator/grpc-liveness.ts";
-import { demoApiKeys, parseSettings, settingPrefix } from "../src/sandbox/settings.ts";
-import { parseTracing, tracingVariables } from "../src/tracing/tracing-settings.ts";
+import { defaultKeepalive } from "../src/grpc/session-pool.ts";
+import { looksPerSilence } from "../src/grpc/keepalive.ts";
+import {
+  demoApiKeys,
+  parseSettings as parseSandboxSettings,
+  settingPrefix,
+} from "../src/sandbox/settings.ts";
+import { parseTracing, tracingVariables } from "../src/settings/tracing-settings.ts";
 import { startTestGateway, suite } from "./support/gateway.ts";
 import { blocks, operatorsPage, readme, section } from "./support/readme.ts";
 
@@ -49,7 +53,7 @@ describe("README: the links", () => {
 describe("README: the figures", () => {
   it("tells how long it takes at most to leave an orchestrator that has frozen", () => {
     const { pingTimeoutMs, keepaliveMs } = defaultKeepalive;
-    assert.deepEqual(parseConfig({}, readText).config.keepalive, defaultKeepalive);
+    assert.deepEqual(parseSettings({}, readText).config.keepalive, defaultKeepalive);
     function longestSeconds(silenceMs: number): number {
       // The last byte came right after a look, which the next one still tells of.
       const afterLook = ((looksPerSilence + 1) * silenceMs) / looksPerSilence;
@@ -84,7 +88,7 @@ describe("README: the tables", () => {
     const env = Object.fromEntries(
       gateway.flatMap(([name, value]) => code(value).map((text) => [prefix + (code(name)[0] ?? ""), text])),
     );
-    assert.deepEqual(parseConfig(env, readText), parseConfig({}, readText));
+    assert.deepEqual(parseSettings(env, readText), parseSettings({}, readText));
     assert.equal(Object.keys(env).length, settingNames.length - 14, "fourteen settings are empty by default");
   });
 
@@ -108,7 +112,7 @@ describe("README: the tables", () => {
     const env = Object.fromEntries(
       documented.map(([name, value]) => [settingPrefix + code(name)[0]!, code(value)[0]]),
     );
-    assert.deepEqual(parseSettings(env), parseSettings({}));
+    assert.deepEqual(parseSandboxSettings(env), parseSandboxSettings({}));
     assert.equal(env[`${settingPrefix}API_KEYS`], demoApiKeys);
   });
 

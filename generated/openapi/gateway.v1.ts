@@ -848,12 +848,12 @@ export interface components {
             /** @description Whether the same request may succeed later. */
             retryable: boolean;
             /** @description Every fault of the request, up to 100. */
-            details?: components["schemas"]["Fault"][];
+            details?: components["schemas"]["Violation"][];
             /** @description Finds the request in the logs. */
             trace_id?: string;
         };
         /** @description One fault of a request. */
-        Fault: {
+        Violation: {
             /** @description JSON pointer to the fault, below `/body`, `/query`, `/headers` or `/params`. */
             path: string;
             /** @description What to change. */

@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { Refusal } from "../errors/refusal.ts";
+import { HttpError } from "../errors/http-error.ts";
 import { IntegrityError } from "./integrity.ts";
 
 /**
@@ -26,7 +26,7 @@ export type FailedOutcome =
 /** What the error of a download makes of it. Of its refusals, only those for the sake of the store have a cause. */
 export function outcomeOfFailure(error: unknown, { aborted }: AbortSignal): FailedOutcome {
   if (aborted) return "aborted";
-  if (!(error instanceof Refusal)) return "failed";
+  if (!(error instanceof HttpError)) return "failed";
   if (error.code === Code.NotFound) return "not_found";
   if (error.status === 412) return "precondition_failed";
   if (error.status === 416) return "range_not_satisfiable";

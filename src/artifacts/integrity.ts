@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { finished, Writable } from "node:stream";
-import { internalError } from "../errors/refusal.ts";
+import { internalError } from "../errors/http-error.ts";
 import { release } from "./release.ts";
 
 /**

@@ -6,8 +6,8 @@ import type { SecureContext } from "node:tls";
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { Code } from "@connectrpc/connect";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
-import type { KeyShares } from "../edge/key-shares.ts";
-import { internalError, Refusal } from "../errors/refusal.ts";
+import type { KeyShares } from "../load-shedding/key-shares.ts";
+import { internalError, HttpError } from "../errors/http-error.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import type { ByteRange } from "./conditions.ts";
 import { readErrorPage } from "./error-page.ts";
@@ -107,7 +107,7 @@ export function createObjectStore(
     underWay += 1;
     if (underWay <= maxDownloads) return;
     release(keyHash);
-    throw new Refusal(Code.Unavailable, "too many downloads are under way; try again later");
+    throw new HttpError(Code.Unavailable, "too many downloads are under way; try again later");
   }
 
   function release(keyHash: string | undefined): void {
@@ -153,7 +153,7 @@ export function createObjectStore(
   }
 
   function refuse(error: unknown): undefined {
-    if (error instanceof Refusal) throw error;
+    if (error instanceof HttpError) throw error;
     if (!isMissingObject(error)) throw refusalFromStore(error, accessKeyId);
   }
 

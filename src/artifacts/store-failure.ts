@@ -1,6 +1,6 @@
 import { S3ServiceException } from "@aws-sdk/client-s3";
-import { internalError, unavailable } from "../errors/refusal.ts";
-import type { Refusal } from "../errors/refusal.ts";
+import { internalError, unavailable } from "../errors/http-error.ts";
+import type { HttpError } from "../errors/http-error.ts";
 
 /** Whether the store says that it has no such object; any other 404 is not about the object. */
 export function isMissingObject(error: unknown): boolean {
@@ -12,7 +12,7 @@ export function isMissingObject(error: unknown): boolean {
  * reached, is throttling or is down, else Internal. Its cause is for the log, which may read the store's code and
  * message, but nothing that repeats `accessKeyId`.
  */
-export function refusalFromStore(error: unknown, accessKeyId: string): Refusal {
+export function refusalFromStore(error: unknown, accessKeyId: string): HttpError {
   const status = statusOf(error);
   if (status === undefined) return unavailable(error);
   const isTold = !String(error).includes(accessKeyId);

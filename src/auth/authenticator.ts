@@ -1,9 +1,9 @@
 import { hash, timingSafeEqual } from "node:crypto";
-import { unauthenticated, unavailable } from "../errors/refusal.ts";
+import { unauthenticated, unavailable } from "../errors/http-error.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import { bearerTokenFrom } from "./bearer-token.ts";
 import type { Caller, KeyHolder } from "./caller.ts";
-import type { KeyDirectory, KeyUse, Leaving } from "./key-directory.ts";
+import type { ApiKeyCache, KeyUse, Leaving } from "./api-key-cache.ts";
 
 /** Tells who makes a request. */
 export interface Authenticator {
@@ -29,7 +29,7 @@ export interface Authenticator {
  */
 export function createAuthenticator(
   apiTokens: readonly string[],
-  keys: KeyDirectory | undefined,
+  keys: ApiKeyCache | undefined,
 ): Authenticator {
   const adminDigests = apiTokens.map(sha256);
 

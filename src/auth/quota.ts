@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import type { CallOptions } from "@connectrpc/connect";
-import { Refusal, unauthenticated } from "../errors/refusal.ts";
+import { HttpError, unauthenticated } from "../errors/http-error.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Caller } from "./caller.ts";
@@ -25,7 +25,7 @@ export function createQuota(client: OrchestratorClient, authenticator: Authentic
     }
     const headers = rateLimitHeaders(limit, allowed ? used : limit);
     if (allowed) return headers;
-    throw new Refusal(Code.ResourceExhausted, `quota exhausted: ${limit} submissions per window`, {
+    throw new HttpError(Code.ResourceExhausted, `quota exhausted: ${limit} submissions per window`, {
       headers,
     });
   };

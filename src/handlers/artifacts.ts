@@ -10,9 +10,9 @@ import { findOutput } from "../artifacts/object-key.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import { keyHashOf } from "../auth/caller.ts";
 import type { Handler } from "../contract.ts";
-import { internalError, Refusal, unavailable } from "../errors/refusal.ts";
+import { internalError, HttpError, unavailable } from "../errors/http-error.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
-import { checkPreconditions, matches } from "../preconditions.ts";
+import { checkPreconditions, matches } from "../http/preconditions.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 /** What the artifact handler calls. */
@@ -27,7 +27,7 @@ interface ArtifactServices {
 type Download = Handler<"downloadArtifact">;
 
 /** One 404, whether the workflow, the output or the object is missing. */
-const missing = () => new Refusal(Code.NotFound, "artifact not found");
+const missing = () => new HttpError(Code.NotFound, "artifact not found");
 
 /** Serves `downloadArtifact`, and counts what becomes of it. */
 export function downloadArtifact(services: ArtifactServices): Download {
@@ -56,7 +56,7 @@ function createServe({
     // A download may take long, and the workflow may be large.
     workflow[Symbol.dispose]();
     if (artifact === undefined) throw missing();
-    if (store === undefined) throw new Refusal(Code.Unavailable, "no object store is configured");
+    if (store === undefined) throw new HttpError(Code.Unavailable, "no object store is configured");
 
     const digest = digestOf(artifact.sha256);
     const etag = etagOf(digest);
@@ -124,7 +124,7 @@ function refuseMissing(error: unknown): never {
 function rangeWithin(size: number, header: string): ByteRange | undefined {
   const selection = selectionFor(header, size);
   if (selection.kind !== "unsatisfiable") return selection.kind === "part" ? selection.range : undefined;
-  throw new Refusal(Code.OutOfRange, `the range lies beyond the file's ${size} bytes`, {
+  throw new HttpError(Code.OutOfRange, `the range lies beyond the file's ${size} bytes`, {
     status: 416,
     headers: { "Content-Range": `bytes */${size}` },
   });

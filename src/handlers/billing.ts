@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { principalOf } from "../auth/caller.ts";
 import type { Caller } from "../auth/caller.ts";
 import type { Handler } from "../contract.ts";
-import { Refusal } from "../errors/refusal.ts";
+import { HttpError } from "../errors/http-error.ts";
 import { balanceToJson, ledgerToJson } from "../mapping/billing.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 
@@ -33,5 +33,5 @@ export function listLedger({ orchestrator }: BillingServices): Handler<"listLedg
 function payerOf(caller: Caller): string {
   const principal = principalOf(caller);
   if (principal !== undefined) return principal;
-  throw new Refusal(Code.PermissionDenied, "the admin token has no credits; ask with an API key");
+  throw new HttpError(Code.PermissionDenied, "the admin token has no credits; ask with an API key");
 }

@@ -1,22 +1,22 @@
 import type { Socket } from "node:net";
 import type { Authenticator } from "../auth/authenticator.ts";
-import { standingOf } from "../auth/standing.ts";
+import { standingOf } from "../auth/revalidation.ts";
 import type { Handler } from "../contract.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
-import type { MessageMemory } from "../orchestrator/message-memory.ts";
-import { createEventUpstream } from "../sse/event-upstream.ts";
-import { followWorkflow } from "../sse/follow-workflow.ts";
-import type { EventClient, Patience } from "../sse/follow-workflow.ts";
-import type { OpenStreams } from "../sse/open-streams.ts";
-import { serveEvents } from "../sse/serve-events.ts";
-import type { WriteJson } from "../write-json.ts";
+import type { MessageMemory } from "../grpc/message-memory.ts";
+import { createEventUpstream } from "../events/event-source.ts";
+import { followWorkflow } from "../events/follow-workflow.ts";
+import type { EventClient, Patience } from "../events/follow-workflow.ts";
+import type { StreamRegistry } from "../events/stream-registry.ts";
+import { serveEvents } from "../events/serve-events.ts";
+import type { WriteJson } from "../http/write-json.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 /** What the event handler calls. */
 interface EventServices {
   readonly orchestrator: OrchestratorClient;
   readonly authenticator: Authenticator;
-  readonly streams: OpenStreams;
+  readonly streams: StreamRegistry;
   readonly patience: Patience;
   readonly searchMemory: MessageMemory;
   readonly writeJson: WriteJson;

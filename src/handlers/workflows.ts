@@ -5,12 +5,12 @@ import type { Response } from "express";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { keyHashOf } from "../auth/caller.ts";
 import type { ConsumeQuota } from "../auth/quota.ts";
-import { standingOf } from "../auth/standing.ts";
-import { strongETags } from "../conditional-answer.ts";
+import { standingOf } from "../auth/revalidation.ts";
+import { strongETags } from "../http/etag.ts";
 import type { Handler } from "../contract.ts";
-import { Refusal } from "../errors/refusal.ts";
-import { sendJsonBytes } from "../json-answer.ts";
-import type { Locals } from "../locals.ts";
+import { HttpError } from "../errors/http-error.ts";
+import { sendJsonBytes } from "../http/json-response.ts";
+import type { Locals } from "../http/locals.ts";
 import { isTerminal, jobStateFromJson } from "../mapping/job-state.ts";
 import { labelSelectorFromQuery } from "../mapping/label-selector.ts";
 import type { MessageJson } from "../mapping/message-json.ts";
@@ -20,25 +20,25 @@ import { workflowPlanFrom } from "../mapping/workflow-plan.ts";
 import { submissionFromJson } from "../mapping/workflow-spec.ts";
 import { readWorkflowId, workflowJson, workflowListJson } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
-import type { EncodedMessage } from "../orchestrator/encoded-message.ts";
+import type { EncodedMessage } from "../grpc/encoded-message.ts";
 import { listPage } from "../orchestrator/list-page.ts";
-import { checkPreconditions, hasPreconditions } from "../preconditions.ts";
-import { awaitEnd } from "../sse/await-end.ts";
-import type { Patience } from "../sse/follow-workflow.ts";
-import type { OpenStreams } from "../sse/open-streams.ts";
-import { waitPreference } from "../sse/wait-preference.ts";
-import { runAtOnce } from "../task-queue.ts";
-import type { TaskQueue } from "../task-queue.ts";
+import { checkPreconditions, hasPreconditions } from "../http/preconditions.ts";
+import { awaitEnd } from "../events/await-terminal.ts";
+import type { Patience } from "../events/follow-workflow.ts";
+import type { StreamRegistry } from "../events/stream-registry.ts";
+import { waitPreference } from "../http/prefer-wait.ts";
+import { runAtOnce } from "../load-shedding/task-queue.ts";
+import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
-import type { WriteJson, WrittenJson } from "../write-json.ts";
+import type { WriteJson, WrittenJson } from "../http/write-json.ts";
 
 /** What the workflow handlers call. */
 interface WorkflowServices {
   readonly orchestrator: OrchestratorClient;
   readonly authenticator: Authenticator;
   readonly consumeQuota: ConsumeQuota;
-  readonly streams: OpenStreams;
+  readonly streams: StreamRegistry;
   readonly patience: Patience;
   /** Lets a request that waits no longer count among those in flight, until what it returns is called. */
   readonly stepAside: (res: ServerResponse) => () => Promise<void>;
@@ -53,9 +53,9 @@ interface WorkflowServices {
 }
 
 /** 413 for what servers of gRPC would not take. */
-function tooLarge(bytes: number, maxBytes: number): Refusal {
+function tooLarge(bytes: number, maxBytes: number): HttpError {
   const message = `the workflow is ${bytes} bytes as a message to the orchestrator, and at most ${maxBytes} are allowed; numbers take 11 bytes each there: store large parameters as a string`;
-  return new Refusal(Code.InvalidArgument, message, { status: 413 });
+  return new HttpError(Code.InvalidArgument, message, { status: 413 });
 }
 
 /** Serves `submitWorkflow`: counts the submission, then makes it; or only tells its plan, where no more is asked for. */

@@ -1,6 +1,6 @@
 import { keyHashOf, principalOf } from "../auth/caller.ts";
-import type { Middleware } from "../locals.ts";
-import { readingContext } from "../orchestrator/grpc-transport.ts";
+import type { Middleware } from "../http/locals.ts";
+import { readingContext } from "../grpc/transport.ts";
 import { outgoingMetadata } from "../orchestrator/metadata.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import type { Request, RequestHandler } from "express";
-import { Refusal } from "../errors/refusal.ts";
-import { isHostAndPort } from "../validation/host-and-port.ts";
+import { HttpError } from "../errors/http-error.ts";
+import { isHostAndPort } from "../http/host-and-port.ts";
 
 /** Longest request target, and largest headers of a request, in bytes. */
 const maxTargetBytes = 8192;
@@ -45,7 +45,7 @@ export const framing: RequestHandler = function framing(req, res, next) {
 };
 
 /** Reads the headers as they were sent: of the same one twice, Node shows the first, or both as one. */
-function refusalOf({ rawHeaders, httpVersion, url }: Request): Refusal | undefined {
+function refusalOf({ rawHeaders, httpVersion, url }: Request): HttpError | undefined {
   const isCurrent = httpVersion === "1.1";
   if (!isCurrent && httpVersion !== "1.0") return refusal("the version must be HTTP/1.1");
   if (!url.startsWith("/")) {
@@ -78,8 +78,8 @@ function refusalOf({ rawHeaders, httpVersion, url }: Request): Refusal | undefin
 }
 
 /** The connection ends with it: what follows such a request may belong to it. */
-function refusal(message: string, status?: 414 | 431): Refusal {
-  return new Refusal(Code.InvalidArgument, message, {
+function refusal(message: string, status?: 414 | 431): HttpError {
+  return new HttpError(Code.InvalidArgument, message, {
     ...(status === undefined ? {} : { status }),
     headers: { Connection: "close" },
   });

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { keyHashOf } from "../auth/caller.ts";
-import type { Middleware } from "../locals.ts";
+import type { Middleware } from "../http/locals.ts";
 
 /**
  * Acquires one of the caller's share of the requests in flight, or answers 429. It follows authentication at once:

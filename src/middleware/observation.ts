@@ -1,7 +1,7 @@
 import onHeaders from "on-headers";
 import { principalOf } from "../auth/caller.ts";
-import { finalStatus } from "../errors/final-status.ts";
-import type { Locals, Middleware } from "../locals.ts";
+import { finalStatus } from "../http/final-status.ts";
+import type { Locals, Middleware } from "../http/locals.ts";
 import { unmatched } from "../telemetry/http-metrics.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";

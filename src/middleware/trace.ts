@@ -1,4 +1,4 @@
-import type { Middleware } from "../locals.ts";
+import type { Middleware } from "../http/locals.ts";
 import { traceContextFrom } from "../telemetry/trace-context.ts";
 
 /** Gives each request its trace. */

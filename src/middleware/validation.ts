@@ -1,11 +1,11 @@
 import type { RequestHandler } from "express";
 import type { Operation } from "../contract.ts";
-import { invalidRequest } from "../errors/refusal.ts";
-import type { Fault } from "../errors/refusal.ts";
+import { invalidRequest } from "../errors/http-error.ts";
+import type { Violation } from "../errors/http-error.ts";
 import { parseQuery } from "../validation/query.ts";
 import type { RequestCheck, RequestParts } from "../validation/request-checks.ts";
-import { ruleFaults } from "../validation/rules.ts";
-import { faultsFromSchema } from "../validation/schema-faults.ts";
+import { ruleViolations } from "../validation/rules.ts";
+import { violationsFromSchema } from "../validation/schema-violations.ts";
 
 /**
  * Refuses a request that the contract does not allow, with every fault at once: the schema's, those of the query
@@ -24,11 +24,11 @@ export function validation(
     joinWildcards(req.params);
     const parts: RequestParts = { query: values, headers: req.headers, params: req.params, body: req.body };
     const schema = check(parts);
-    const rules = ruleFaults(operation.id, parts);
+    const rules = ruleViolations(operation.id, parts);
     if (schema.length + spelling.length + rules.length > 0) {
       // What is wrong with a parameter's spelling makes the schema's word on it an echo.
-      const isEcho = ({ path }: Fault) => spelling.some((fault) => isWithin(path, fault.path));
-      const own = faultsFromSchema(schema, saysPattern).filter((fault) => !isEcho(fault));
+      const isEcho = ({ path }: Violation) => spelling.some((fault) => isWithin(path, fault.path));
+      const own = violationsFromSchema(schema, saysPattern).filter((fault) => !isEcho(fault));
       // Passed on and not thrown, which would cost more than the check.
       return next(invalidRequest([...own, ...spelling, ...rules]));
     }
@@ -38,7 +38,7 @@ export function validation(
   };
 }
 
-const fragment: Fault = { path: "/params", message: "must be in its plain form, without a fragment" };
+const fragment: Violation = { path: "/params", message: "must be in its plain form, without a fragment" };
 
 /** Express gives the parts of a parameter that spans slashes; for the contract it is one text. */
 function joinWildcards(params: Record<string, unknown>): void {

@@ -15,19 +15,19 @@ import type {
   WorkflowEvent,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Logger } from "../telemetry/logger.ts";
-import type { EncodedMessage } from "./encoded-message.ts";
-import type { MessageMemory } from "./message-memory.ts";
-import { watchAddresses } from "./address-watch.ts";
-import type { LookUp } from "./address-watch.ts";
-import { GrpcBalancer } from "./grpc-balancer.ts";
-import { defaultKeepalive } from "./grpc-connection.ts";
-import type { KeepaliveOptions } from "./grpc-connection.ts";
-import { serverStreamFunction } from "./grpc-stream-function.ts";
-import { hostOf, targetOf } from "./grpc-target.ts";
-import { watchTlsFiles } from "./tls-files.ts";
-import type { TlsPems } from "./tls-pems.ts";
-import { createGrpcTransport } from "./grpc-transport.ts";
-import type { GrpcTransportOptions } from "./grpc-transport.ts";
+import type { EncodedMessage } from "../grpc/encoded-message.ts";
+import type { MessageMemory } from "../grpc/message-memory.ts";
+import { watchAddresses } from "../grpc/resolver.ts";
+import type { LookUp } from "../grpc/resolver.ts";
+import { Channel } from "../grpc/channel.ts";
+import { defaultKeepalive } from "../grpc/session-pool.ts";
+import type { KeepaliveOptions } from "../grpc/session-pool.ts";
+import { serverStreamFunction } from "../grpc/stream-function.ts";
+import { hostOf, targetOf } from "../grpc/address.ts";
+import { watchTlsFiles } from "../settings/tls-files.ts";
+import type { TlsPems } from "../settings/tls-pems.ts";
+import { createGrpcTransport } from "../grpc/transport.ts";
+import type { GrpcTransportOptions } from "../grpc/transport.ts";
 
 /** The calls with the messages that the service says. */
 type PlainClient = Client<typeof OrchestratorService>;
@@ -112,7 +112,7 @@ export function createOrchestrator(endpoints: readonly string[], options: Orches
   const { keepalive = defaultKeepalive, logger, tls, lookUp, refreshMs } = options;
   const { onPingsRefused = () => undefined, memory, readMaxBytes = defaultReadMaxBytes } = options;
   const urls = endpoints.map((endpoint) => new URL(endpoint));
-  const balancer = new GrpcBalancer({
+  const balancer = new Channel({
     keepalive,
     logger,
     onPingsRefused,

@@ -5,9 +5,9 @@ import type {
   ListWorkflowsResponse,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { OrchestratorClient } from "./client.ts";
-import type { EncodedMessage } from "./encoded-message.ts";
-import { readingContext } from "./grpc-transport.ts";
-import { tooLargeBytes } from "./too-large.ts";
+import type { EncodedMessage } from "../grpc/encoded-message.ts";
+import { readingContext } from "../grpc/transport.ts";
+import { tooLargeBytes } from "../grpc/too-large.ts";
 
 /** How much of a page that is asked for again may be filled by workflows as large as those of the page before. */
 const fillShare = 0.8;

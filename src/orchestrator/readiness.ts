@@ -2,9 +2,9 @@ import type { Logger } from "../telemetry/logger.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import type { OrchestratorClient } from "./client.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
-import { readingContext } from "./grpc-transport.ts";
+import { readingContext } from "../grpc/transport.ts";
 import { outgoingMetadata } from "./metadata.ts";
-import { tooLargeBytes } from "./too-large.ts";
+import { tooLargeBytes } from "../grpc/too-large.ts";
 
 /** Whether the orchestrator and its database answer in time. Why they do not is only logged. */
 export type ProbeReadiness = (trace: TraceContext) => Promise<boolean>;

@@ -1,5 +1,5 @@
-import { pemFaults } from "../orchestrator/tls-pems.ts";
-import type { TlsPems } from "../orchestrator/tls-pems.ts";
+import { pemFaults } from "./tls-pems.ts";
+import type { TlsPems } from "./tls-pems.ts";
 import type { ReadFile } from "./secret-files.ts";
 import { readFault } from "./secret-files.ts";
 

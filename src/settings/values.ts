@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { AllowedOrigins } from "../edge/cross-origin.ts";
+import type { AllowedOrigins } from "../http/cors.ts";
 
 /** A number as people write it: `0x10` and `1e3` are slips rather than wishes. */
 const decimal = (message: string, number: z.ZodNumber) =>

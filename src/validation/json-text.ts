@@ -1,5 +1,5 @@
-import { maxFaults } from "../errors/refusal.ts";
-import type { Fault } from "../errors/refusal.ts";
+import { maxViolations } from "../errors/http-error.ts";
+import type { Violation } from "../errors/http-error.ts";
 import {
   tab,
   lineFeed,
@@ -30,14 +30,14 @@ const maxComparedLevel = 40;
 export const valuesPerStep = 4096;
 
 /** Most repeated keys that are looked for. More than an error lists, as several may have the same pointer. */
-const maxRepeated = 10 * maxFaults;
+const maxRepeated = 10 * maxViolations;
 
 /**
  * What keeps `text` from being one JSON value with one meaning: the first syntax error of RFC 8259 with its line and
  * column, or else every key that stands more than once in its object (§4). Accepts the syntax that `JSON.parse`
  * accepts. Takes linear time, in short steps, and memory for the keys of the levels above and one byte a level.
  */
-export function* jsonTextFaults(text: string): Generator<void, readonly Fault[]> {
+export function* jsonTextViolations(text: string): Generator<void, readonly Violation[]> {
   const { error, repeated } = yield* scan(text);
   if (error === undefined) return repeated.map((path) => ({ path, message: "must be given once" }));
   return [{ path: "/body", message: `must be JSON: ${messageOf(text, error)}` }];

@@ -1,5 +1,5 @@
 import type { Operation } from "../contract.ts";
-import type { Fault } from "../errors/refusal.ts";
+import type { Violation } from "../errors/http-error.ts";
 import { escapePointer } from "./json-pointer.ts";
 
 /** A query string by the parameters of an operation. */
@@ -7,7 +7,7 @@ interface ParsedQuery {
   /** A list for each parameter that is an array, else the first value; unknown parameters are left out. */
   readonly values: Readonly<Record<string, string | string[]>>;
   /** What is wrong with it before any schema is asked. */
-  readonly faults: readonly Fault[];
+  readonly faults: readonly Violation[];
 }
 
 const noQuery: ParsedQuery = { values: {}, faults: [] };
@@ -26,7 +26,7 @@ export function parseQuery({ parameters }: Operation, url: string): ParsedQuery 
     return { values: {}, faults: [{ path: "/query", message: "must be percent-encoded UTF-8" }] };
   const query = new URLSearchParams(url.slice(at + 1));
   const values: Record<string, string | string[]> = {};
-  const faults: Fault[] = [];
+  const faults: Violation[] = [];
 
   for (const name of new Set(query.keys())) {
     const refuse = (message: string) => faults.push({ path: `/query/${escapePointer(name)}`, message });

@@ -3,8 +3,8 @@ import { RequestValidator } from "express-openapi-validator/dist/middlewares/ope
 import { SchemaPreprocessor } from "express-openapi-validator/dist/middlewares/parsers/schema.preprocessor.js";
 import { ContentType } from "express-openapi-validator/dist/middlewares/util.js";
 import type { OpenApiDocument, Operation } from "../contract.ts";
-import { useBriefKeywords } from "./brief-keywords.ts";
-import type { KeywordHost } from "./brief-keywords.ts";
+import { useBoundedKeywords } from "./bounded-keywords.ts";
+import type { KeywordHost } from "./bounded-keywords.ts";
 import { validatorDocument } from "./validator-document.ts";
 
 /** The parts of a request that the contract speaks of. Parameters are coerced to their types in place. */
@@ -18,7 +18,7 @@ export interface RequestParts {
 }
 
 /** What a schema has against a request. */
-export interface SchemaFault {
+export interface SchemaError {
   readonly keyword: string;
   /** JSON pointer to the value. */
   readonly instancePath: string;
@@ -33,12 +33,12 @@ export interface SchemaFault {
 }
 
 /** All that the schemas of one operation have against a request; none when it fits them. */
-export type RequestCheck = (parts: RequestParts) => readonly SchemaFault[];
+export type RequestCheck = (parts: RequestParts) => readonly SchemaError[];
 
 /** A function that Ajv has compiled. */
 interface CompiledSchema {
   (parts: RequestParts): boolean;
-  readonly errors?: readonly SchemaFault[] | null;
+  readonly errors?: readonly SchemaError[] | null;
 }
 
 /** An instance of Ajv. */
@@ -76,7 +76,7 @@ export function createRequestChecks(document: OpenApiDocument): (operation: Oper
     { ...apiSpec, paths: {} },
     ajvOpts.request,
   ) as unknown as ValidatorInternals;
-  for (const ajv of [validator.ajv, validator.ajvBody]) useBriefKeywords(ajv);
+  for (const ajv of [validator.ajv, validator.ajvBody]) useBoundedKeywords(ajv);
 
   return function createRequestCheck({ id, template, method, hasBody }) {
     const type = ContentType.fromString(hasBody ? "application/json" : "");

@@ -1,15 +1,15 @@
 import type { OperationId } from "../contract.ts";
-import { maxFaults } from "../errors/refusal.ts";
-import type { Fault } from "../errors/refusal.ts";
+import { maxViolations } from "../errors/http-error.ts";
+import type { Violation } from "../errors/http-error.ts";
 import { isObject } from "./is-object.ts";
-import { graphFaults } from "./graph-faults.ts";
-import { contentFaults } from "./content-faults.ts";
+import { dagViolations } from "./dag-violations.ts";
+import { contentViolations } from "./content-violations.ts";
 import type { RequestParts } from "./request-checks.ts";
 
 /** What JSON schema cannot say about the requests of an operation. Called for requests of any shape. */
-const rules: Partial<Record<OperationId, (parts: RequestParts) => Fault[]>> = {
-  submitWorkflow: ({ body }) => [...graphFaults(body), ...contentFaults(body)],
-  rankDesigns: ({ body }) => [...boundsFaults(body), ...contentFaults(body)],
+const rules: Partial<Record<OperationId, (parts: RequestParts) => Violation[]>> = {
+  submitWorkflow: ({ body }) => [...dagViolations(body), ...contentViolations(body)],
+  rankDesigns: ({ body }) => [...boundsFaults(body), ...contentViolations(body)],
   listWorkflows: ({ query }) => labelFaults(query["label"]),
   streamWorkflowEvents: ({ headers, query }) => [
     ...eventIdFaults(headers["last-event-id"], "/headers/last-event-id"),
@@ -18,12 +18,12 @@ const rules: Partial<Record<OperationId, (parts: RequestParts) => Fault[]>> = {
 };
 
 /** The faults of a request beyond its schema. */
-export function ruleFaults(operationId: OperationId, parts: RequestParts): Fault[] {
+export function ruleViolations(operationId: OperationId, parts: RequestParts): Violation[] {
   return rules[operationId]?.(parts) ?? [];
 }
 
 /** Two values for one label select nothing, which nobody means to ask. */
-function labelFaults(labels: unknown): Fault[] {
+function labelFaults(labels: unknown): Violation[] {
   if (!Array.isArray(labels)) return [];
   const keys = labels.map((label) => String(label).split("=", 1)[0]);
   return keys.flatMap((key, index) =>
@@ -39,9 +39,9 @@ function labelFaults(labels: unknown): Fault[] {
 }
 
 /** Bounds that leave nothing between them, which nobody means to ask for. */
-function boundsFaults(body: unknown): Fault[] {
+function boundsFaults(body: unknown): Violation[] {
   const filters = isObject(body) && Array.isArray(body["filters"]) ? body["filters"] : [];
-  return filters.slice(0, maxFaults).flatMap((filter: unknown, index) => {
+  return filters.slice(0, maxViolations).flatMap((filter: unknown, index) => {
     const { min, max } = isObject(filter) ? filter : {};
     // What is no number is a fault of its own.
     if (!Number.isFinite(min) || !Number.isFinite(max) || Number(min) <= Number(max)) return [];
@@ -51,7 +51,7 @@ function boundsFaults(body: unknown): Fault[] {
 
 const maxEventId = 2n ** 64n - 1n;
 
-function eventIdFaults(lastEventId: unknown, path: string): Fault[] {
+function eventIdFaults(lastEventId: unknown, path: string): Violation[] {
   if (typeof lastEventId !== "string" || !/^[0-9]{1,20}$/.test(lastEventId)) return [];
   if (BigInt(lastEventId) <= maxEventId) return [];
   return [{ path, message: `must be at most ${maxEventId}` }];

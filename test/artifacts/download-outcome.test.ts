@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { outcomeOfFailure } from "../../src/artifacts/download-outcome.ts";
 import { digestOf, IntegrityError } from "../../src/artifacts/integrity.ts";
 import { refusalFromStore } from "../../src/artifacts/store-failure.ts";
-import { internalError, Refusal } from "../../src/errors/refusal.ts";
+import { internalError, HttpError } from "../../src/errors/http-error.ts";
 
 const { signal } = new AbortController();
 
@@ -17,14 +17,18 @@ function brokenPromise(): unknown {
 }
 
 const failures: [what: string, error: unknown, outcome: string][] = [
-  ["another range than there is", new Refusal(Code.OutOfRange, "", { status: 416 }), "range_not_satisfiable"],
+  [
+    "another range than there is",
+    new HttpError(Code.OutOfRange, "", { status: 416 }),
+    "range_not_satisfiable",
+  ],
   [
     "another file than If-Match names",
-    new Refusal(Code.FailedPrecondition, "", { status: 412 }),
+    new HttpError(Code.FailedPrecondition, "", { status: 412 }),
     "precondition_failed",
   ],
-  ["a missing file", new Refusal(Code.NotFound, ""), "not_found"],
-  ["a refusal for want of a place", new Refusal(Code.Unavailable, "too many"), "refused"],
+  ["a missing file", new HttpError(Code.NotFound, ""), "not_found"],
+  ["a refusal for want of a place", new HttpError(Code.Unavailable, "too many"), "refused"],
   ["bytes that are not the promised ones", internalError(new IntegrityError("other bytes")), "mismatch"],
   ["metadata without a SHA-256 where there should be one", brokenPromise(), "mismatch"],
   ["a store that is not reached", refusalFromStore(new Error("refused"), "id"), "store_failed"],

@@ -4,7 +4,7 @@ import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Code } from "@connectrpc/connect";
 import { createCheckedWriter, digestOf } from "../../src/artifacts/integrity.ts";
-import { Refusal } from "../../src/errors/refusal.ts";
+import { HttpError } from "../../src/errors/http-error.ts";
 
 const bytes = Buffer.from("0123456789abcdef".repeat(1000));
 const sha256 = createHash("sha256").update(bytes).digest("hex");
@@ -49,7 +49,7 @@ describe("digestOf", () => {
     });
 
   function isBrokenPromise(error: unknown): boolean {
-    return error instanceof Refusal && error.code === Code.Internal && error.cause instanceof Error;
+    return error instanceof HttpError && error.code === Code.Internal && error.cause instanceof Error;
   }
 });
 

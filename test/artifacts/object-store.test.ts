@@ -4,7 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { createObjectStore } from "../../src/artifacts/object-store.ts";
 import type { ObjectStore } from "../../src/artifacts/object-store.ts";
 import { Code } from "@connectrpc/connect";
-import { Refusal } from "../../src/errors/refusal.ts";
+import { HttpError } from "../../src/errors/http-error.ts";
 import type { S3Settings } from "../../src/sandbox/settings.ts";
 import { suite } from "../support/gateway.ts";
 import { wholeShares } from "../support/key-shares.ts";
@@ -33,7 +33,7 @@ async function refusal(store: Pick<ObjectStore, "open">): Promise<Code> {
   try {
     await store.open(key, undefined, never);
   } catch (error) {
-    assert.ok(error instanceof Refusal);
+    assert.ok(error instanceof HttpError);
     assert.equal(error.message, "internal server error");
     assert.ok(error.cause instanceof Error);
     return error.code;

@@ -3,21 +3,21 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { createHash } from "node:crypto";
 import { createAuthenticator } from "../../src/auth/authenticator.ts";
 import { principalOf } from "../../src/auth/caller.ts";
-import type { KeyDirectory, KeyUse, KeyVerdict } from "../../src/auth/key-directory.ts";
-import { errorAnswer } from "../../src/errors/error-answer.ts";
-import { unauthenticated } from "../../src/errors/refusal.ts";
+import type { ApiKeyCache, KeyUse, KeyVerdict } from "../../src/auth/api-key-cache.ts";
+import { errorResponse } from "../../src/errors/error-response.ts";
+import { unauthenticated } from "../../src/errors/http-error.ts";
 import { traceContextFrom } from "../../src/telemetry/trace-context.ts";
 
 const trace = traceContextFrom(undefined, undefined);
 const admin = { kind: "admin" } as const;
 const hashOf = (token: string) => createHash("sha256").update(token).digest("hex");
 const alice = { kind: "key", principal: "alice", keyHash: hashOf("alice-key") } as const;
-const the401 = errorAnswer(unauthenticated(), { safeToRepeat: true });
+const the401 = errorResponse(unauthenticated(), { safeToRepeat: true });
 
 /** A directory of which the test sees every argument. */
 function directory(answer: (keyHash: string) => KeyVerdict | Promise<KeyVerdict>) {
   const seen: unknown[][] = [];
-  const keys: KeyDirectory = {
+  const keys: ApiKeyCache = {
     async verdictOn(...args) {
       seen.push(args);
       return answer(args[0]);
@@ -33,12 +33,12 @@ const onlyAlice = (keyHash: string): KeyVerdict =>
 
 const { signal } = new AbortController();
 const stays = () => signal;
-const authenticate = (keys: KeyDirectory | undefined, header: string | undefined, use: KeyUse = "read") =>
+const authenticate = (keys: ApiKeyCache | undefined, header: string | undefined, use: KeyUse = "read") =>
   createAuthenticator(["secret"], keys).authenticate(header, trace, use, stays);
 
 async function assertRefused(caller: Promise<unknown>) {
   await assert.rejects(caller, (error) => {
-    assert.deepEqual(errorAnswer(error, { safeToRepeat: true }), the401);
+    assert.deepEqual(errorResponse(error, { safeToRepeat: true }), the401);
     return true;
   });
 }

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createAuthenticator } from "../../src/auth/authenticator.ts";
 import { createQuota } from "../../src/auth/quota.ts";
-import { errorAnswer } from "../../src/errors/error-answer.ts";
-import { unauthenticated } from "../../src/errors/refusal.ts";
+import { errorResponse } from "../../src/errors/error-response.ts";
+import { unauthenticated } from "../../src/errors/http-error.ts";
 import { suite } from "../support/gateway.ts";
 import { encodedClientSuite } from "../support/orchestrator.ts";
 import { startUpstream } from "../support/upstream.ts";
@@ -63,7 +63,7 @@ describe("consumeQuota", () => {
     it(`refuses with 429 when ${used} are used and no more are allowed`, async () => {
       const { forgotten, consumeQuota } = setUp({ allowed: false, limit: 3n, used });
       await assert.rejects(consumeQuota(alice, {}), (error) => {
-        assert.deepEqual(errorAnswer(error, safe), {
+        assert.deepEqual(errorResponse(error, safe), {
           status: 429,
           headers: { "Retry-After": "60", "X-RateLimit-Limit": "3", "X-RateLimit-Remaining": "0" },
           body: {
@@ -80,7 +80,7 @@ describe("consumeQuota", () => {
   it("refuses a revoked key with the one 401 and forgets it", async () => {
     const { forgotten, consumeQuota } = setUp({ allowed: false, limit: 0n, used: 0n });
     await assert.rejects(consumeQuota(alice, {}), (error) => {
-      assert.deepEqual(errorAnswer(error, safe), errorAnswer(unauthenticated(), safe));
+      assert.deepEqual(errorResponse(error, safe), errorResponse(unauthenticated(), safe));
       return true;
     });
     assert.deepEqual(forgotten, [alice.keyHash]);

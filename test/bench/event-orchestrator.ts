@@ -14,7 +14,7 @@ import {
   OrchestratorService,
   WorkflowEventSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
+import { frameOf } from "../../src/grpc/envelope.ts";
 import { workflow } from "./messages.ts";
 import { listen } from "./listen.ts";
 

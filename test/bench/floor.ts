@@ -17,7 +17,7 @@ import {
   SubmitWorkflowRequestSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
+import { frameOf } from "../../src/grpc/envelope.ts";
 import { submissionToMessage, workflowListToObject, workflowToObject } from "../support/reference-mapping.ts";
 import { listen } from "./listen.ts";
 

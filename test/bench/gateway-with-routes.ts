@@ -3,7 +3,7 @@
  * takes a parameter. Its settings come from the environment, as those of the gateway do.
  */
 import { readFileSync } from "node:fs";
-import { parseConfig } from "../../src/config.ts";
+import { parseSettings } from "../../src/settings/settings.ts";
 import { contractFrom, loadContract } from "../../src/contract.ts";
 import type { OpenApiDocument } from "../../src/contract.ts";
 import { startGateway } from "../../src/gateway.ts";
@@ -24,7 +24,7 @@ function documentWith(count: number): OpenApiDocument {
 }
 
 const logger = createLogger(new LogOutput(process.stdout));
-const { config } = parseConfig(process.env, (path) => readFileSync(path, "utf8"));
+const { config } = parseSettings(process.env, (path) => readFileSync(path, "utf8"));
 const contract = contractFrom(documentWith(Number(process.argv[2])));
 const { url } = await startGateway(config, logger, { contract });
 logger.info({ url }, "gateway.start");

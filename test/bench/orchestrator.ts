@@ -15,7 +15,7 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { page, workflow } from "./messages.ts";
-import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
+import { frameOf } from "../../src/grpc/envelope.ts";
 import { listen } from "./listen.ts";
 
 const answers = new Map<string, Uint8Array>();

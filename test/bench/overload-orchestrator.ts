@@ -6,7 +6,7 @@ import { createServer } from "node:http2";
 import type { ServerHttp2Stream } from "node:http2";
 import { toBinary } from "@bufbuild/protobuf";
 import { WorkflowSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
+import { frameOf } from "../../src/grpc/envelope.ts";
 import { listen } from "./listen.ts";
 import { workflow } from "./messages.ts";
 

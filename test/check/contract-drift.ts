@@ -41,7 +41,7 @@ const intended = {
     "Ready",
     "NotReady",
     "Error",
-    "Fault",
+    "Violation",
     "ServerSentEvent",
     "WorkflowPlan",
     /Params$/,

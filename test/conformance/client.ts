@@ -4,9 +4,9 @@ import type { DescMethod, DescMethodStreaming, DescMethodUnary, Message } from "
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import type { Transport } from "@connectrpc/connect";
-import { createGrpcConnection } from "../../src/orchestrator/grpc-connection.ts";
-import { targetOf } from "../../src/orchestrator/grpc-target.ts";
-import { createGrpcTransport } from "../../src/orchestrator/grpc-transport.ts";
+import { createGrpcConnection } from "../../src/grpc/session-pool.ts";
+import { targetOf } from "../../src/grpc/address.ts";
+import { createGrpcTransport } from "../../src/grpc/transport.ts";
 import { loadSuiteMessages, suiteService } from "./suite-messages.ts";
 import type { CallResult, CallToMake, SuiteHeader } from "./suite-messages.ts";
 

@@ -3,8 +3,8 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, posix } from "node:path";
 import { parse } from "yaml";
-import { parseConfig, prefix } from "../../src/config.ts";
-import { parseSettings } from "../../src/sandbox/settings.ts";
+import { parseSettings, prefix } from "../../src/settings/settings.ts";
+import { parseSettings as parseSandboxSettings } from "../../src/sandbox/settings.ts";
 import { composeFile, readCompose, settingsOf } from "./compose.ts";
 import type { Service } from "./compose.ts";
 import { readDockerfile } from "./dockerfile.ts";
@@ -32,7 +32,7 @@ describe("deploy/compose.yaml", () => {
 
   it("gives the gateway settings that it accepts, its secrets from files", () => {
     const env = { ...gateway.environment };
-    const { config, warnings } = parseConfig(env, (path) => {
+    const { config, warnings } = parseSettings(env, (path) => {
       assert.ok(gateway.secrets?.includes(path.replace("/run/secrets/", "")), path);
       return "secret";
     });
@@ -54,7 +54,7 @@ describe("deploy/compose.yaml", () => {
       sandbox.secrets,
     );
     const env = Object.fromEntries(fromFiles.map(([, name = ""]) => [name, "secret"]));
-    assert.deepEqual(parseSettings({ ...env, ...sandbox.environment }).unknownNames, []);
+    assert.deepEqual(parseSandboxSettings({ ...env, ...sandbox.environment }).unknownNames, []);
   });
 
   it("has gateway and sandbox agree on addresses and bucket", () => {
@@ -89,7 +89,7 @@ describe("deploy/compose.yaml", () => {
   });
 
   it("leaves the gateway its grace when it stops it", () => {
-    const { shutdownGraceMs } = parseConfig({}, () => "").config;
+    const { shutdownGraceMs } = parseSettings({}, () => "").config;
     assert.ok(Number(/^(\d+)s$/.exec(gateway.stop_grace_period ?? "")?.[1]) * 1000 > shutdownGraceMs);
   });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { parseConfig } from "../../src/config.ts";
+import { parseSettings } from "../../src/settings/settings.ts";
 import { readDockerfile } from "./dockerfile.ts";
 
 const image = readDockerfile();
@@ -55,7 +55,7 @@ describe("deploy/Dockerfile", () => {
   });
 
   it("exposes the port that the gateway binds to by default, and looks there", () => {
-    const { host, port } = parseConfig({}, () => "").config.bind;
+    const { host, port } = parseSettings({}, () => "").config.bind;
     assert.equal(image.port, port);
     assert.ok(image.healthcheck.at(-1)?.includes(`|| '${host}:${port}'`));
   });

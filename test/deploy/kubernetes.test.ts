@@ -7,7 +7,7 @@ import type { INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import type { IPodDisruptionBudget } from "kubernetes-models/policy/v1";
 import type { IService } from "kubernetes-models/v1";
 import type { IServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
-import { parseConfig, prefix } from "../../src/config.ts";
+import { parseSettings, prefix } from "../../src/settings/settings.ts";
 import { loadContract } from "../../src/contract.ts";
 import { readDockerfile } from "./dockerfile.ts";
 import { manifests, schemaFault, typeFaults } from "./manifests.ts";
@@ -36,7 +36,7 @@ const env = Object.fromEntries(
 /** The configuration of the gateways, with a word for each secret that is mounted. */
 function configOf() {
   const mounted = container.volumeMounts?.find(({ name }) => name === "secrets")?.mountPath;
-  return parseConfig(env, (path) => {
+  return parseSettings(env, (path) => {
     assert.ok(path.startsWith(`${mounted}/`), path);
     return "secret";
   });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { IDeployment } from "kubernetes-models/apps/v1";
 import type { INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import { parse, parseAllDocuments } from "yaml";
-import { parseConfig } from "../../src/config.ts";
+import { parseSettings } from "../../src/settings/settings.ts";
 import { blocks, operatorsPage, section } from "../support/readme.ts";
 import { manifests, schemaFault, typeFaults } from "./manifests.ts";
 import type { Manifest } from "./manifests.ts";
@@ -123,7 +123,7 @@ describe("deploy/README.md: the commands for Kubernetes", function () {
     const { image } = (ofKind(objects, "Deployment") as IDeployment).spec!.template.spec!.containers[0]!;
     assert.match(image ?? "", /^registry\.example\/foldforge-gateway:\d/);
     const given = (from: readonly Manifest[]) => ofKind(from, "ConfigMap")?.data ?? {};
-    const { config, warnings } = parseConfig(given(objects), () => "secret");
+    const { config, warnings } = parseSettings(given(objects), () => "secret");
     assert.deepEqual(warnings, []);
     assert.ok(config.objectStore);
     for (const name of Object.keys(given(plain))) assert.ok(name in given(objects), name);

@@ -12,7 +12,7 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
+import { frameOf } from "../../src/grpc/envelope.ts";
 import { workflowEvent, workflowIn } from "../support/samples.ts";
 import { signal } from "../support/stack.ts";
 

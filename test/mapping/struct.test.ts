@@ -6,7 +6,7 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 import { structFromJson } from "../../src/mapping/struct-from-json.ts";
 import { writeStruct, writeStructInSteps } from "../../src/mapping/struct.ts";
-import { runAtOnce } from "../../src/task-queue.ts";
+import { runAtOnce } from "../../src/load-shedding/task-queue.ts";
 import { struct } from "./arbitraries.ts";
 import { randomOf, scrambled } from "./scrambled.ts";
 import { stringOf, written, writtenInSteps } from "./written.ts";

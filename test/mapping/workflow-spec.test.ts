@@ -9,7 +9,7 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../../src/contract.ts";
 import { submissionFromJson } from "../../src/mapping/workflow-spec.ts";
-import { runAtOnce } from "../../src/task-queue.ts";
+import { runAtOnce } from "../../src/load-shedding/task-queue.ts";
 import { submissionToMessage } from "../support/reference-mapping.ts";
 import { struct, text } from "./arbitraries.ts";
 

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { Code } from "@connectrpc/connect";
 import express from "express";
-import { Refusal } from "../../src/errors/refusal.ts";
-import { errors } from "../../src/middleware/errors.ts";
+import { HttpError } from "../../src/errors/http-error.ts";
+import { errors } from "../../src/http/error-handler.ts";
 import { trace } from "../../src/middleware/trace.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
@@ -38,7 +38,9 @@ describe("an error whose body cannot be written", () => {
     app.use(trace);
     app.get("/", () => {
       // Nothing that type checks is beyond JSON; what is thrown need not type check.
-      throw new Refusal(Code.NotFound, "x", { faults: [{ path: 1n as unknown as string, message: "y" }] });
+      throw new HttpError(Code.NotFound, "x", {
+        violations: [{ path: 1n as unknown as string, message: "y" }],
+      });
     });
     app.use(errors(createLogger({ write: (line) => void lines.push(line) })));
     const { url, close } = await serve(app);

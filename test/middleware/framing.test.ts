@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Request, Response } from "express";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import { Refusal } from "../../src/errors/refusal.ts";
+import { HttpError } from "../../src/errors/http-error.ts";
 import { framing } from "../../src/middleware/framing.ts";
 import { adminToken, suite } from "../support/gateway.ts";
 import { scaled } from "../support/machine.ts";
@@ -165,7 +165,7 @@ describe("framing", () => {
     const req = { rawHeaders, headers: {}, httpVersion: "1.1", url: "/" } as unknown as Request;
     let refusal: unknown;
     void framing(req, {} as unknown as Response, (error?: unknown) => (refusal = error));
-    assert.ok(refusal instanceof Refusal);
+    assert.ok(refusal instanceof HttpError);
   });
 
   it("reads a list of 8,000 codings in no more than a moment", async () => {

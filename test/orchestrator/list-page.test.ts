@@ -3,12 +3,12 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { ListWorkflowsRequestSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { ListWorkflowsRequest } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
+import { frameOf } from "../../src/grpc/envelope.ts";
 import { listPage } from "../../src/orchestrator/list-page.ts";
-import { tooLargeBytes } from "../../src/orchestrator/too-large.ts";
+import { tooLargeBytes } from "../../src/grpc/too-large.ts";
 import { suite } from "../support/gateway.ts";
 import { connectTo } from "../support/orchestrator.ts";
-import { finish, respond, startHttp2Server } from "./http2-server.ts";
+import { finish, respond, startHttp2Server } from "../grpc/http2-server.ts";
 
 const readMaxBytes = 1024 * 1024;
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { prefix } from "../../src/config.ts";
+import { prefix } from "../../src/settings/settings.ts";
 import { readText, UnfitFile } from "../../src/settings/read-text.ts";
 import { runGateway } from "../support/gateway-process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { prefix } from "../../src/config.ts";
+import { prefix } from "../../src/settings/settings.ts";
 import { createAuthority } from "../support/certificates.ts";
 import { configOf, faultsOf } from "../support/environment.ts";
 import type { TestSettings } from "../support/gateway.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { prefix, settingNames } from "../../src/config.ts";
+import { prefix, settingNames } from "../../src/settings/settings.ts";
 import { configOf, faultsOf } from "../support/environment.ts";
 
 const credentialFault = "must be one line of UTF-8 without control characters and byte order mark";

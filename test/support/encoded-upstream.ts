@@ -9,7 +9,7 @@ import {
   AuthenticateApiKeyResponseSchema,
   ConsumeQuotaResponseSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
+import { frameOf } from "../../src/grpc/envelope.ts";
 
 /** What an RPC is answered with, by the bytes of its request: messages in bytes, which may come over time. */
 export type EncodedRpc = (

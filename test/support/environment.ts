@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ConfigError, parseConfig, prefix } from "../../src/config.ts";
-import type { Config } from "../../src/config.ts";
+import { SettingsError, parseSettings, prefix } from "../../src/settings/settings.ts";
+import type { Settings } from "../../src/settings/settings.ts";
 import { readText } from "../../src/settings/read-text.ts";
 import type { ReadFile } from "../../src/settings/secret-files.ts";
 import type { TestSettings } from "./gateway.ts";
@@ -16,8 +16,8 @@ export function environment(settings: TestSettings): Record<string, string> {
 }
 
 /** What the gateway makes of them. */
-export function configOf(settings: TestSettings, readFile: ReadFile = readText): Config {
-  return parseConfig(environment(settings), readFile).config;
+export function configOf(settings: TestSettings, readFile: ReadFile = readText): Settings {
+  return parseSettings(environment(settings), readFile).config;
 }
 
 /** The lines of the one error that these settings raise, without its first. */
@@ -25,7 +25,7 @@ export function faultsOf(settings: TestSettings, readFile: ReadFile = readText):
   try {
     configOf(settings, readFile);
   } catch (error) {
-    assert.ok(error instanceof ConfigError);
+    assert.ok(error instanceof SettingsError);
     const [title, ...faults] = error.message.split("\n");
     assert.equal(title, "the configuration is wrong:");
     return faults.map((fault) => fault.trim());

@@ -1,4 +1,4 @@
-import { KeyShares } from "../../src/edge/key-shares.ts";
+import { KeyShares } from "../../src/load-shedding/key-shares.ts";
 import type { SharedLimit } from "../../src/telemetry/http-metrics.ts";
 
 /** The shares of a limit of which each API key may have all. */

@@ -4,7 +4,7 @@ import type { CallOptions, Client } from "@connectrpc/connect";
 import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createOrchestrator } from "../../src/orchestrator/client.ts";
 import type { Orchestrator, OrchestratorClient, OrchestratorOptions } from "../../src/orchestrator/client.ts";
-import { EncodedMessage } from "../../src/orchestrator/encoded-message.ts";
+import { EncodedMessage } from "../../src/grpc/encoded-message.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { suite } from "./gateway.ts";
 import { closeAtEnd } from "./leftovers.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import type { Ending } from "../../src/sse/ending.ts";
-import type { StreamedEvent, TakeEvent } from "../../src/sse/event-stream.ts";
-import type { EventUpstream } from "../../src/sse/event-upstream.ts";
-import { followWorkflow } from "../../src/sse/follow-workflow.ts";
-import type { EventClient } from "../../src/sse/follow-workflow.ts";
+import type { Ending } from "../../src/events/terminal.ts";
+import type { StreamedEvent, TakeEvent } from "../../src/events/upstream-stream.ts";
+import type { EventUpstream } from "../../src/events/event-source.ts";
+import { followWorkflow } from "../../src/events/follow-workflow.ts";
+import type { EventClient } from "../../src/events/follow-workflow.ts";
 import { streamedEvent, textOf } from "./streamed-event.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { RequestListener } from "node:http";
-import { startServer } from "../../src/server.ts";
-import type { ServerLimits } from "../../src/server.ts";
+import { startServer } from "../../src/http/server.ts";
+import type { ServerLimits } from "../../src/http/server.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 

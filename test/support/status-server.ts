@@ -4,7 +4,7 @@ import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { AuthenticateApiKeyResponseSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { frameOf } from "../../src/orchestrator/grpc-frames.ts";
+import { frameOf } from "../../src/grpc/envelope.ts";
 
 /**
  * An upstream that answers every call with the same gRPC status, whether gRPC knows it or not; but every key it knows

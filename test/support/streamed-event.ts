@@ -1,15 +1,15 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { WorkflowEventSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { ByteSemaphore } from "../../src/edge/byte-semaphore.ts";
+import { ByteSemaphore } from "../../src/load-shedding/byte-semaphore.ts";
 import { readEventStatus } from "../../src/mapping/workflow-event.ts";
-import { EncodedMessage } from "../../src/orchestrator/encoded-message.ts";
-import type { StreamedEvent } from "../../src/sse/event-stream.ts";
-import { eventText } from "../../src/sse/event-text.ts";
-import type { EventText } from "../../src/sse/event-text.ts";
-import { TaskQueue } from "../../src/task-queue.ts";
+import { EncodedMessage } from "../../src/grpc/encoded-message.ts";
+import type { StreamedEvent } from "../../src/events/upstream-stream.ts";
+import { eventText } from "../../src/events/event-text.ts";
+import type { EventText } from "../../src/events/event-text.ts";
+import { TaskQueue } from "../../src/load-shedding/task-queue.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
-import { createWriteJson } from "../../src/write-json.ts";
+import { createWriteJson } from "../../src/http/write-json.ts";
 
 /** An event as a stream of the orchestrator brings it. */
 export function streamedEvent(event: WorkflowEvent): StreamedEvent {

@@ -9,7 +9,7 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { submissionFromJson } from "../../src/mapping/workflow-spec.ts";
 import { valuesOf } from "../../src/mapping/wire.ts";
-import { runAtOnce } from "../../src/task-queue.ts";
+import { runAtOnce } from "../../src/load-shedding/task-queue.ts";
 
 /** What a body of 1 MiB may be made of, so that it costs much to read, to keep or to write. */
 export const worstKinds = ["deep", "wide", "numbers", "objects", "escapes", "text"] as const;

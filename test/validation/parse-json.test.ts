@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { runAtOnce } from "../../src/task-queue.ts";
+import { runAtOnce } from "../../src/load-shedding/task-queue.ts";
 import { valuesPerStep } from "../../src/validation/json-text.ts";
 import { parseInSteps } from "../../src/validation/parse-json.ts";
 

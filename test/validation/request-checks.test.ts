@@ -6,7 +6,7 @@ import { contractFrom, loadContract } from "../../src/contract.ts";
 import type { OpenApiDocument, OperationId } from "../../src/contract.ts";
 import { parseQuery } from "../../src/validation/query.ts";
 import { createRequestChecks } from "../../src/validation/request-checks.ts";
-import type { SchemaFault } from "../../src/validation/request-checks.ts";
+import type { SchemaError } from "../../src/validation/request-checks.ts";
 import { validatorDocument } from "../../src/validation/validator-document.ts";
 import { suite } from "../support/gateway.ts";
 import { jsonPost, oneStep, threeSteps } from "../support/samples.ts";
@@ -52,7 +52,7 @@ function validatorApp(): Express {
 /** A parameter that spans slashes, as express-openapi-validator writes it. */
 const withSlashes = (path: string) => path.replace("{key}", "{key}*");
 
-function placeOf({ keyword, instancePath, params }: SchemaFault): string {
+function placeOf({ keyword, instancePath, params }: SchemaError): string {
   const property = params.missingProperty ?? params.additionalProperty;
   return `${instancePath}${property === undefined ? "" : `/${property}`} ${keyword}`;
 }

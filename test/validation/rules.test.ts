@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import type { OperationId } from "../../src/contract.ts";
-import { ruleFaults } from "../../src/validation/rules.ts";
+import { ruleViolations } from "../../src/validation/rules.ts";
 
 /** The faults of a request that has no more than what rules look at. */
 function told(operation: OperationId, { body, label, lastEventId }: Record<string, unknown>): string[] {
   const parts = { body, query: { label }, headers: { "last-event-id": lastEventId }, params: {} };
-  return [...ruleFaults(operation, parts)].map(({ path, message }) => `${path} ${message}`);
+  return [...ruleViolations(operation, parts)].map(({ path, message }) => `${path} ${message}`);
 }
 
 describe("ruleFaults", () => {

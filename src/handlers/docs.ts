@@ -1,0 +1,61 @@
+import { Code } from "@connectrpc/connect";
+import type { Response } from "express";
+import { answersNotModified } from "../http/etag.ts";
+import { codingFor } from "../http/content-coding.ts";
+import type { Handler } from "../contract.ts";
+import { HttpError } from "../errors/http-error.ts";
+import type { Docs } from "../docs/docs.ts";
+import type { StaticFile } from "../docs/static-file.ts";
+
+/** Serves `getOpenapiYaml`. */
+export function getOpenapiYaml({ yaml }: Docs): Handler<"getOpenapiYaml"> {
+  return function getOpenapiYaml(_req, res) {
+    return sendFile(res, yaml);
+  };
+}
+
+/** Serves `getOpenapiJson`. */
+export function getOpenapiJson({ json }: Docs): Handler<"getOpenapiJson"> {
+  return function getOpenapiJson(_req, res) {
+    return sendFile(res, json);
+  };
+}
+
+/** What the page may do: run its own files, and call this gateway. Swagger UI draws its icons from `data:` URLs. */
+const pagePolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/** Serves `getDocs`. */
+export function getDocs({ page }: Docs): Handler<"getDocs"> {
+  return function getDocs(_req, res) {
+    res.set({ "Content-Security-Policy": pagePolicy, "Cross-Origin-Opener-Policy": "same-origin" });
+    return sendFile(res, page);
+  };
+}
+
+/** Serves `getDocsFile`. */
+export function getDocsFile({ pageFiles }: Docs): Handler<"getDocsFile"> {
+  return function getDocsFile(req, res) {
+    const file = pageFiles.get(req.params.file);
+    if (file === undefined) throw new HttpError(Code.NotFound, "the page has no such file");
+    return sendFile(res, file);
+  };
+}
+
+async function sendFile(res: Response<never>, file: StaticFile): Promise<void> {
+  res.vary("Accept-Encoding");
+  if (answersNotModified(res, [file.etag], "public")) return;
+  const coding = codingFor(res.req);
+  const bytes = await file.bytes(coding);
+  if (coding !== undefined) res.set("Content-Encoding", coding);
+  res.set({ "Content-Type": file.type, "Content-Length": String(bytes.length) });
+  res.end(bytes);
+}

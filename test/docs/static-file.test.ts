@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { promisify } from "node:util";
+import { brotliDecompress, gunzip } from "node:zlib";
+import { createStaticFile } from "../../src/docs/static-file.ts";
+
+describe("createStaticFile", () => {
+  const text = "some text ".repeat(1000);
+
+  it("has the bytes that it was given, text or not", async () => {
+    for (const content of [text, Buffer.from(text)]) {
+      const file = createStaticFile("text/plain", content);
+      assert.equal(file.type, "text/plain");
+      assert.equal(Buffer.from(await file.bytes(undefined)).toString(), text);
+    }
+  });
+
+  for (const [coding, decode] of [
+    ["br", promisify(brotliDecompress)],
+    ["gzip", promisify(gunzip)],
+  ] as const)
+    it(`makes its bytes in ${coding} once, however many ask`, async () => {
+      const file = createStaticFile("text/plain", text);
+      const [first, second] = await Promise.all([file.bytes(coding), file.bytes(coding)]);
+      assert.equal(first, second);
+      assert.equal(await file.bytes(coding), first);
+      assert.equal((await decode(first)).toString(), text);
+    });
+
+  it("has one ETag for all codings of a content, and another for another content", () => {
+    assert.equal(createStaticFile("a/b", text).etag, createStaticFile("a/b", Buffer.from(text)).etag);
+    assert.notEqual(createStaticFile("a/b", text).etag, createStaticFile("a/b", `${text}.`).etag);
+  });
+});

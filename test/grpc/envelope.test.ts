@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { ByteSemaphore } from "../../src/load-shedding/byte-semaphore.ts";
+import { EnvelopeReader, frameOf } from "../../src/grpc/envelope.ts";
+import { unaskedBytes, unboundedMemory } from "../../src/grpc/message-memory.ts";
+import type { MessageMemory } from "../../src/grpc/message-memory.ts";
+import { tooLargeBytes } from "../../src/grpc/too-large.ts";
+
+const texts = ["", "a", "a longer message", "", "b"];
+const bytes = Buffer.concat(texts.map((text) => frameOf(Buffer.from(text))));
+
+/** A reader, and what it has told: "pause", "resume" and the words of errors. */
+function createReader({
+  maxBytes = 100,
+  memory = unboundedMemory,
+}: { maxBytes?: number; memory?: MessageMemory } = {}) {
+  const told: string[] = [];
+  const reader = new EnvelopeReader({
+    maxBytes,
+    memory,
+    owner: undefined,
+    pause: () => void told.push("pause"),
+    resume: () => void told.push("resume"),
+    fail: ({ code, rawMessage }) => void told.push(`${Code[code]} ${rawMessage}`),
+  });
+  return { reader, told };
+}
+
+/** A message that asks for memory. */
+const large = Buffer.alloc(unaskedBytes + 1, "x");
+
+/** Lets everything run that waits for nothing but its turn. */
+const turn = () => new Promise(setImmediate);
+
+describe("frameOf", () => {
+  it("puts the length before the message", () => {
+    assert.deepEqual([...frameOf(Buffer.from("ab"))], [0, 0, 0, 0, 2, 97, 98]);
+    assert.deepEqual([...frameOf(Buffer.alloc(0x010203)).subarray(0, 5)], [0, 0, 1, 2, 3]);
+  });
+});
+
+describe("FrameReader", () => {
+  for (let size = 1; size <= bytes.length; size++)
+    it(`gives every message once, in order, from chunks of ${size} bytes`, () => {
+      const { reader } = createReader();
+      const taken: string[] = [];
+      for (let start = 0; start < bytes.length; start += size) {
+        reader.push(bytes.subarray(start, start + size));
+        for (let message = reader.take(); message !== undefined; message = reader.take())
+          taken.push(Buffer.from(message.bytes).toString());
+      }
+      assert.deepEqual(taken, texts);
+      assert.equal(reader.hasRest, false);
+    });
+
+  it("takes messages that came in many chunks later", () => {
+    const { reader } = createReader();
+    for (const byte of bytes) reader.push(Buffer.of(byte));
+    assert.deepEqual(
+      texts.map(() => Buffer.from(reader.take()?.bytes ?? "none").toString()),
+      texts,
+    );
+  });
+
+  it("says what is left of a message", () => {
+    const { reader } = createReader();
+    reader.push(bytes.subarray(0, 6));
+    assert.equal(reader.take()?.bytes.length, 0);
+    assert.equal(reader.take(), undefined);
+    assert.equal(reader.hasRest, true);
+  });
+
+  it("takes a message of exactly the limit, and none over it, before its bytes are there", () => {
+    const { reader } = createReader({ maxBytes: 3 });
+    reader.push(Buffer.from(frameOf(Buffer.from("abc"))));
+    assert.equal(reader.take()?.bytes.length, 3);
+    reader.push(Buffer.from([0, 0, 0, 0, 4]));
+    assert.throws(
+      () => reader.take(),
+      (error) => {
+        assert.ok(error instanceof ConnectError);
+        assert.equal(error.code, Code.ResourceExhausted);
+        assert.match(error.rawMessage, /size 4 .* 3 bytes/);
+        return tooLargeBytes(error) === 4;
+      },
+    );
+  });
+
+  it("tells compressed messages from others, small and large", () => {
+    const { reader } = createReader({ maxBytes: 1e6 });
+    const compressed = Buffer.from(frameOf(Buffer.from("a")));
+    const largeCompressed = Buffer.from(frameOf(large));
+    compressed[0] = largeCompressed[0] = 1;
+    for (const frame of [compressed, frameOf(Buffer.from("a")), largeCompressed, frameOf(large)])
+      reader.push(Buffer.from(frame));
+    const flags = [1, 2, 3, 4].map(() => reader.take()?.isCompressed);
+    assert.deepEqual(flags, [true, false, true, false]);
+  });
+
+  it("acquires the memory of a message of more than 64 KiB, and of no smaller one", () => {
+    const memory = new ByteSemaphore(1e6);
+    const { reader, told } = createReader({ maxBytes: 1e6, memory });
+    const small = large.subarray(1);
+    reader.push(Buffer.concat([frameOf(small), frameOf(large)]));
+    const first = reader.take();
+    assert.deepEqual([first?.bytes.length, first?.lease, memory.used], [small.length, undefined, 0]);
+    const second = reader.take();
+    assert.deepEqual([second?.bytes.length, memory.used], [large.length, large.length]);
+    second?.lease?.resize(0);
+    assert.equal(memory.used, 0);
+    assert.deepEqual(told, []);
+  });
+
+  for (const size of [1, 2, 5, 7, 65_536, large.length + 4])
+    it(`acquires memory once the length is known, and fills the message from chunks of ${size} bytes`, () => {
+      const memory = new ByteSemaphore(1e6);
+      const { reader } = createReader({ maxBytes: 1e6, memory });
+      const all = Buffer.concat([frameOf(large), frameOf(Buffer.from("next"))]);
+      const taken: string[] = [];
+      for (let start = 0; start < all.length; start += size) {
+        reader.push(all.subarray(start, start + size));
+        for (let message = reader.take(); message !== undefined; message = reader.take())
+          taken.push(Buffer.from(message.bytes).toString());
+        if (start + size >= 5) assert.equal(memory.used, large.length);
+      }
+      assert.deepEqual(taken, [large.toString(), "next"]);
+      assert.equal(reader.hasRest, false);
+    });
+
+  it("pauses until there is memory, keeps what comes meanwhile, and holds up what is behind", async () => {
+    const memory = new ByteSemaphore(large.length);
+    const other = memory.tryAcquire(1);
+    const { reader, told } = createReader({ maxBytes: 1e6, memory });
+    const all = Buffer.concat([frameOf(large), frameOf(Buffer.from("next"))]);
+    reader.push(all.subarray(0, 10));
+    assert.equal(reader.take(), undefined);
+    assert.deepEqual(told, ["pause"]);
+    reader.push(all.subarray(10));
+    assert.equal(reader.take(), undefined);
+    assert.equal(reader.hasRest, true);
+    other?.resize(0);
+    await turn();
+    assert.deepEqual(told, ["pause", "resume"]);
+    assert.equal(memory.used, large.length);
+    assert.deepEqual(Buffer.from(reader.take()?.bytes ?? ""), large);
+    assert.equal(Buffer.from(reader.take()?.bytes ?? "").toString(), "next");
+  });
+
+  it("gives the memory back when it is closed within a message", () => {
+    const memory = new ByteSemaphore(1e6);
+    const { reader } = createReader({ maxBytes: 1e6, memory });
+    reader.push(Buffer.from(frameOf(large)).subarray(0, 100));
+    assert.equal(reader.take(), undefined);
+    assert.equal(memory.used, large.length);
+    reader.close();
+    assert.deepEqual([memory.used, reader.hasRest], [0, false]);
+  });
+
+  it("gives the memory back that comes after it was closed, without a word", async () => {
+    const memory = new ByteSemaphore(large.length);
+    const other = memory.tryAcquire(1);
+    const { reader, told } = createReader({ maxBytes: 1e6, memory });
+    reader.push(Buffer.from(frameOf(large)));
+    assert.equal(reader.take(), undefined);
+    reader.close();
+    other?.resize(0);
+    await turn();
+    assert.equal(memory.used, 0);
+    assert.deepEqual(told, ["pause"]);
+  });
+
+  it("fails with Unavailable when there will be no memory, unless it is closed by then", async () => {
+    const memory: MessageMemory = {
+      tryAcquire: () => undefined,
+      acquire: () => Promise.reject(new Error("too many wait")),
+    };
+    for (const closes of [false, true]) {
+      const { reader, told } = createReader({ maxBytes: 1e6, memory });
+      reader.push(Buffer.from(frameOf(large)));
+      assert.equal(reader.take(), undefined);
+      if (closes) reader.close();
+      await turn();
+      assert.deepEqual(told, closes ? ["pause"] : ["pause", "Unavailable too many wait"]);
+    }
+  });
+
+  it("fails with the error of the memory where that is a ConnectError", async () => {
+    const error = new ConnectError("later", Code.ResourceExhausted);
+    const memory: MessageMemory = { tryAcquire: () => undefined, acquire: () => Promise.reject(error) };
+    const { reader, told } = createReader({ maxBytes: 1e6, memory });
+    reader.push(Buffer.from(frameOf(large)));
+    reader.take();
+    await turn();
+    assert.deepEqual(told, ["pause", "ResourceExhausted later"]);
+  });
+});

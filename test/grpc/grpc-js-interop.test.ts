@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { create } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
+import * as grpc from "@grpc/grpc-js";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import {
+  AuthenticateApiKeyResponseSchema,
+  ConsumeQuotaResponseSchema,
+  ListWorkflowsResponseSchema,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { SubmitWorkflowRequest } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { readEvents } from "../support/event-reader.ts";
+import { startTestGateway, suite } from "../support/gateway.ts";
+import { startGrpcJsOrchestrator } from "../support/grpc-js-orchestrator.ts";
+import type { StreamingRpc, UnaryRpc } from "../support/grpc-js-orchestrator.ts";
+import { scaled, scaledSeconds } from "../support/machine.ts";
+import {
+  jsonPost,
+  runningJson,
+  stepEvent,
+  threeSteps,
+  workflowEvent,
+  workflowIn,
+} from "../support/samples.ts";
+import { signal } from "../support/stack.ts";
+
+/** An RPC that answers `message`. */
+const answers =
+  (message: Message): UnaryRpc =>
+  (_call, callback) =>
+    callback(null, message);
+
+/** An RPC that fails. */
+const fails =
+  (code: grpc.status, details: string): UnaryRpc =>
+  (_call, callback) =>
+    callback({ code, details });
+
+const running = workflowIn(JobState.RUNNING);
+
+describe("an orchestrator of another gRPC library", () => {
+  const timeout = scaledSeconds(0.5);
+  const upstream = suite(startGrpcJsOrchestrator);
+  const gateway = suite(() =>
+    startTestGateway(
+      {
+        ORCHESTRATOR_ENDPOINT: upstream().url,
+        ORCHESTRATOR_RPC_TIMEOUT_SECONDS: timeout,
+        API_KEYS_ENABLED: "true",
+      },
+      { patience: { tries: 3, backOffMs: () => 0, lingerMs: 30 } },
+    ),
+  );
+
+  it("is asked and answers", async () => {
+    upstream().rpcs["GetWorkflow"] = answers(running);
+    upstream().rpcs["ListWorkflows"] = answers(create(ListWorkflowsResponseSchema, { workflows: [running] }));
+    const got = await gateway().fetch("/v1/workflows/w1");
+    assert.deepEqual(await got.json(), runningJson);
+    const listed = await gateway().fetch("/v1/workflows");
+    assert.deepEqual(await listed.json(), { workflows: [runningJson], next_page_token: "" });
+    assert.equal((await gateway().fetch("/v1/readyz")).status, 200);
+  });
+
+  it("receives the whole submission, its metadata and its deadline", async () => {
+    let request: SubmitWorkflowRequest | undefined;
+    let metadata: Record<string, unknown> = {};
+    let deadline = new Date(0);
+    upstream().rpcs["AuthenticateApiKey"] = answers(
+      create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" }),
+    );
+    upstream().rpcs["ConsumeQuota"] = answers(
+      create(ConsumeQuotaResponseSchema, { allowed: true, limit: 9007199254740993n, used: 1n }),
+    );
+    upstream().rpcs["SubmitWorkflow"] = (call, callback) => {
+      // The service's definition says which message it is.
+      request = call.request as SubmitWorkflowRequest;
+      metadata = call.metadata.getMap();
+      deadline = new Date(call.getDeadline());
+      callback(null, running);
+    };
+    const before = Date.now();
+    const answer = await gateway().fetch("/v1/workflows", {
+      ...jsonPost(threeSteps, { "Idempotency-Key": "k", "ff-principal": "mallory" }),
+      token: "alices",
+    });
+    assert.equal(answer.status, 201);
+    assert.equal(answer.headers.get("x-ratelimit-limit"), "9007199254740993");
+    assert.equal(answer.headers.get("x-ratelimit-remaining"), "9007199254740992");
+    assert.equal(request?.idempotencyKey, "k");
+    assert.deepEqual(
+      request.spec?.steps.map(({ params }) => params),
+      threeSteps.steps.map(({ params }) => params),
+    );
+    assert.deepEqual(request.spec.labels, threeSteps.labels);
+    assert.equal(metadata["ff-principal"], "alice");
+    assert.match(String(metadata["traceparent"]), /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+    const left = deadline.getTime() - before;
+    assert.ok(left > 0 && left < Number(timeout) * 1000 + scaled(1500), `${left} ms`);
+  });
+
+  const errors = [
+    [grpc.status.INVALID_ARGUMENT, 400, "steps[0].params: Zahl zu groß — 100 %"],
+    [grpc.status.NOT_FOUND, 404, "workflow w1 not found"],
+    [grpc.status.FAILED_PRECONDITION, 400, "workflow w1 is RUNNING"],
+    [grpc.status.ALREADY_EXISTS, 409, "the key was used"],
+    [grpc.status.PERMISSION_DENIED, 403, "suspended"],
+  ] as const;
+  for (const [code, status, words] of errors) {
+    it(`reaches the client with its own words when it says ${grpc.status[code]}`, async () => {
+      upstream().rpcs["RetryWorkflow"] = fails(code, words);
+      const answer = await gateway().fetch("/v1/workflows/w1/retry", { method: "POST" });
+      const body = (await answer.json()) as { code: string; message: string };
+      assert.equal(answer.status, status);
+      assert.deepEqual([body.code, body.message], [grpc.status[code], words]);
+    });
+  }
+
+  for (const [code, status] of [
+    [grpc.status.UNKNOWN, 500],
+    [grpc.status.INTERNAL, 500],
+    [grpc.status.DATA_LOSS, 500],
+    [grpc.status.UNAVAILABLE, 503],
+  ] as const) {
+    it(`keeps its words to itself when it says ${grpc.status[code]}`, async () => {
+      upstream().rpcs["GetWorkflow"] = fails(code, "secret of the upstream");
+      const answer = await gateway().fetch("/v1/workflows/w1");
+      assert.equal(answer.status, status);
+      assert.equal(((await answer.json()) as { message: string }).message, "internal server error");
+    });
+  }
+
+  it("answers 501 for what it does not have", async () => {
+    delete upstream().rpcs["CancelWorkflow"];
+    assert.equal((await gateway().fetch("/v1/workflows/w1", { method: "DELETE" })).status, 501);
+  });
+
+  it("is cancelled at its deadline, and the client told 504", async () => {
+    const cancelled = signal();
+    const silent: UnaryRpc = (call) => void call.once("cancelled", () => cancelled.resolve());
+    upstream().rpcs["GetWorkflow"] = silent;
+    assert.equal((await gateway().fetch("/v1/workflows/w1")).status, 504);
+    await cancelled.promise;
+  });
+
+  it("streams events, and is resumed when it breaks off", async () => {
+    const asked: bigint[] = [];
+    const stream: StreamingRpc = (call) => {
+      const { fromEventId } = call.request as Message & { fromEventId: bigint };
+      asked.push(fromEventId);
+      if (fromEventId === 0n) {
+        call.write(workflowEvent(0n, JobState.RUNNING));
+        call.write(stepEvent(4n));
+        call.emit("error", { code: grpc.status.UNAVAILABLE, details: "restarting" });
+      } else {
+        call.write(workflowEvent(5n, JobState.SUCCEEDED));
+        call.end();
+      }
+    };
+    upstream().rpcs["StreamWorkflowEvents"] = stream;
+    const reader = readEvents(await gateway().fetch("/v1/workflows/w1/events"));
+    assert.equal(await reader.ending, "clean");
+    assert.deepEqual(
+      reader.events.map(({ id }) => id),
+      [undefined, "4", "5"],
+    );
+    assert.deepEqual(asked, [0n, 4n]);
+  });
+
+  it("is told when the client of a stream has gone", async () => {
+    const cancelled = signal();
+    const stream: StreamingRpc = (call) => {
+      call.once("cancelled", () => cancelled.resolve());
+      call.write(workflowEvent(0n, JobState.RUNNING));
+    };
+    upstream().rpcs["StreamWorkflowEvents"] = stream;
+    const leaving = new AbortController();
+    const reader = readEvents(await gateway().fetch("/v1/workflows/w1/events", { signal: leaving.signal }));
+    await reader.next();
+    leaving.abort();
+    await cancelled.promise;
+  });
+
+  it("may answer with a large message", async () => {
+    const large = workflowIn(JobState.RUNNING);
+    large.stepStatuses[0]!.sequences = Array.from({ length: 5000 }, (_, sampleIndex) => ({
+      $typeName: "foldforge.orchestrator.v1.DesignedSequence" as const,
+      fasta: `>s${sampleIndex}\n${"MKV".repeat(400)}`,
+      globalScore: 1,
+      seqRecovery: 0.5,
+      sampleIndex,
+    }));
+    upstream().rpcs["GetWorkflow"] = answers(large);
+    const answer = await gateway().fetch("/v1/workflows/w1");
+    assert.equal(answer.status, 200);
+    const { step_statuses } = (await answer.json()) as { step_statuses: { sequences: unknown[] }[] };
+    assert.equal(step_statuses[0]?.sequences.length, 5000);
+  });
+});

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { watchAddresses } from "../../src/grpc/resolver.ts";
+import type { LookUp } from "../../src/grpc/resolver.ts";
+import { createLogger } from "../../src/telemetry/logger.ts";
+import { until } from "./transports.ts";
+
+/** A watch over `hosts`, and all that it tells. */
+function watching(hosts: readonly string[], lookUp: LookUp | undefined, refreshMs = 3_600_000) {
+  const seen: Record<string, readonly string[]>[] = [];
+  const lines: string[] = [];
+  const watch = watchAddresses(hosts, {
+    lookUp,
+    refreshMs,
+    logger: createLogger({ write: (line) => void lines.push(line) }),
+    onLook: (addresses) => seen.push(Object.fromEntries(addresses)),
+  });
+  return { seen, lines, watch, [Symbol.dispose]: () => watch.close() };
+}
+
+describe("watchAddresses", () => {
+  it("tells hosts as they are at once, and what names stand for as soon as that is known", async () => {
+    const asked: string[] = [];
+    const lookUp: LookUp = (host) => {
+      asked.push(host);
+      return Promise.resolve(host === "many" ? ["10.0.0.2", "10.0.0.1", "10.0.0.2"] : ["10.0.0.9"]);
+    };
+    using watched = watching(["many", "10.1.1.1", "::1", "one"], lookUp);
+    const { seen } = watched;
+    const still = { "10.1.1.1": ["10.1.1.1"], "::1": ["::1"], one: ["one"] };
+    assert.deepEqual(seen, [{ many: ["many"], ...still }]);
+    await until(() => seen.length === 2);
+    assert.deepEqual(seen[1], { many: ["10.0.0.1", "10.0.0.2"], ...still });
+    assert.deepEqual(asked, ["many", "one"]);
+  });
+
+  it("takes one address of IPv4 and one of IPv6 for one server, which stands behind both", async () => {
+    const answers: Record<string, string[]> = {
+      localhost: ["::1", "127.0.0.1"],
+      nobody: [],
+      both: ["fd00::1", "10.0.0.1", "10.0.0.2"],
+    };
+    using watched = watching(Object.keys(answers), (host) => Promise.resolve(answers[host] ?? []));
+    const { seen } = watched;
+    await until(() => seen.length === 2);
+    assert.deepEqual(seen[1], {
+      localhost: ["localhost"],
+      nobody: ["nobody"],
+      both: ["10.0.0.1", "10.0.0.2", "fd00::1"],
+    });
+  });
+
+  it("looks again and again, and keeps what it knew of a name that cannot be looked up, which is told once", async () => {
+    const answers = [["a", "b"], undefined, undefined, ["b", "c"], undefined];
+    let looks = 0;
+    const lookUp: LookUp = () => {
+      const answer = answers[looks++ % answers.length];
+      return answer === undefined ? Promise.reject(new Error("no such name")) : Promise.resolve(answer);
+    };
+    using watched = watching(["name"], lookUp, 1);
+    const { seen, lines } = watched;
+    await until(() => seen.length > answers.length);
+    assert.deepEqual(
+      seen.slice(1, 6).map(({ name }) => name?.join("")),
+      ["ab", "ab", "ab", "bc", "bc"],
+    );
+    assert.equal(lines.filter((line) => line.includes('"orchestrator.unresolved"')).length, 2);
+  });
+
+  it("looks sooner when it is told to, and not more often than once a second", async () => {
+    const at: number[] = [];
+    const lookUp: LookUp = () => {
+      at.push(performance.now());
+      return Promise.resolve(["a", "b"]);
+    };
+    using watched = watching(["name"], lookUp);
+    const { seen, watch } = watched;
+    await until(() => seen.length === 2);
+    for (let i = 0; i < 5; i++) watch.refresh();
+    await until(() => seen.length === 3);
+    const [first = 0, second = 0] = at;
+    assert.equal(at.length, 2);
+    assert.ok(second - first > 990, `${second - first} ms`);
+  });
+
+  it("asks nobody about addresses, nor once it is closed", async () => {
+    const asked: string[] = [];
+    const lookUp: LookUp = (host) => {
+      asked.push(host);
+      return Promise.resolve([]);
+    };
+    using addresses = watching(["127.0.0.1"], lookUp, 1);
+    addresses.watch.refresh();
+    const { seen, watch } = watching(["closed"], lookUp, 1);
+    watch.close();
+    using another = watching(["open"], lookUp, 1);
+    await until(() => another.seen.length > 5);
+    assert.deepEqual([seen.length, addresses.seen.length], [1, 1]);
+    assert.equal(asked.filter((host) => host === "closed").length, 1);
+    assert.ok(!asked.includes("127.0.0.1"));
+  });
+
+  it("knows the names that the operating system knows", async () => {
+    using watched = watching(["localhost"], undefined);
+    await until(() => watched.seen.length === 2);
+    assert.ok(
+      watched.seen[1]?.["localhost"]?.every((host) => ["localhost", "127.0.0.1", "::1"].includes(host)),
+    );
+  });
+});

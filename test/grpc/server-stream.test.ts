@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { getEventListeners, once } from "node:events";
+import { createServer } from "node:http2";
+import type { ServerHttp2Stream } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { Code } from "@connectrpc/connect";
+import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { createGrpcConnection } from "../../src/grpc/session-pool.ts";
+import { targetOf } from "../../src/grpc/address.ts";
+import { serverStreamFunction } from "../../src/grpc/stream-function.ts";
+import { suite } from "../support/gateway.ts";
+import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
+import type { Peer } from "./frame-server.ts";
+import { readMaxBytes, transports } from "./transports.ts";
+
+const ok = { "grpc-status": "0" };
+
+/** The function under test, over a connection to `url`. */
+function streamsOf(url: string) {
+  const connection = createGrpcConnection(targetOf(new URL(url)));
+  const { streamWorkflowEvents } = OrchestratorService.method;
+  const follow = serverStreamFunction({ connection, pathPrefix: "", readMaxBytes }, streamWorkflowEvents);
+  return { follow, close: () => Promise.resolve(connection.close()) };
+}
+
+describe("serverStreamFunction", () => {
+  const server = suite(startFrameServer);
+  const streams = suite(() => Promise.resolve(streamsOf(server().url)));
+  const follow = (signal?: AbortSignal) => {
+    const events = streams().follow({ workflowId: "w" }, signal === undefined ? {} : { signal });
+    return events[Symbol.asyncIterator]();
+  };
+
+  const twoMessages = (peer: Peer) => {
+    peer.header(grpcHeader);
+    peer.data(grpcMessage("w1"));
+    peer.data(grpcMessage("w2"));
+  };
+
+  it("cancels the call, and lets go of its signal, when its messages are left early", async () => {
+    server().serve = twoMessages;
+    const { signal } = new AbortController();
+    const reset = server().next(frameType.reset);
+    for await (const { workflowId } of streams().follow({}, { signal })) {
+      assert.equal(workflowId, "w1");
+      assert.equal(getEventListeners(signal, "abort").length, 1);
+      break;
+    }
+    assert.equal((await reset).payload.readUInt32BE(), 8);
+    assert.equal(getEventListeners(signal, "abort").length, 0);
+  });
+
+  it("gives nothing more once it was left", async () => {
+    server().serve = twoMessages;
+    const events = follow();
+    const waiting = [events.next(), events.next(), events.next()];
+    await Promise.all(waiting.slice(0, 2));
+    assert.deepEqual(await events.return?.(), { done: true, value: undefined });
+    assert.deepEqual(await waiting[2], { done: true, value: undefined });
+    assert.deepEqual(await events.next(), { done: true, value: undefined });
+  });
+
+  it("serves those who wait at once in their order, and ends for all", async () => {
+    server().serve = (peer) => {
+      twoMessages(peer);
+      peer.header(ok, "ends");
+    };
+    const events = follow();
+    const results = await Promise.all([events.next(), events.next(), events.next(), events.next()]);
+    assert.deepEqual(
+      results.map(({ value }) => (value as { workflowId: string } | undefined)?.workflowId),
+      ["w1", "w2", undefined, undefined],
+    );
+  });
+
+  it("tells its error once, after the messages that came before it", async () => {
+    server().serve = (peer) => {
+      twoMessages(peer);
+      peer.header({ "grpc-status": "5" }, "ends");
+    };
+    const events = follow();
+    assert.equal((await events.next()).value?.workflowId, "w1");
+    assert.equal((await events.next()).value?.workflowId, "w2");
+    await assert.rejects(events.next(), { code: Code.NotFound });
+    assert.equal((await events.next()).done, true);
+  });
+
+  it("tells the server's error, though the connection is lost before all was taken", async () => {
+    const peers: Peer[] = [];
+    server().serve = (peer) => peers.push(peer);
+    const events = follow();
+    const first = events.next();
+    const other = follow().next();
+    while (peers.length < 2) await new Promise(setImmediate);
+    const [peer, otherPeer] = peers;
+    // Begun, and so not made again.
+    for (const each of [otherPeer, peer]) each?.header(grpcHeader);
+    peer?.data(grpcMessage("w1"));
+    await first;
+    peer?.data(grpcMessage("w2"));
+    // Not read when the connection goes, and gone with it.
+    peer?.data(grpcMessage("w3"));
+    peer?.header({ "grpc-status": "5" }, "ends");
+    peer?.goaway(peer.streamId, 2);
+    await assert.rejects(other, { code: Code.Unavailable });
+    assert.equal((await events.next()).value?.workflowId, "w2");
+    await assert.rejects(events.next(), { code: Code.NotFound });
+  });
+
+  it("stays at its end", async () => {
+    server().serve = (peer) => peer.header({ ...grpcHeader, ...ok }, "ends");
+    const events = follow();
+    assert.equal((await events.next()).done, true);
+    await follow().next();
+    assert.equal((await events.next()).done, true);
+  });
+
+  it("forgets what was not taken when its signal aborts", async () => {
+    server().serve = twoMessages;
+    const controller = new AbortController();
+    const events = follow(controller.signal);
+    await events.next();
+    controller.abort();
+    await assert.rejects(events.next(), { code: Code.Canceled });
+    assert.equal((await events.next()).done, true);
+  });
+
+  it("begins when it is iterated", async () => {
+    let requests = 0;
+    server().serve = (peer) => {
+      requests++;
+      peer.header({ ...grpcHeader, ...ok }, "ends");
+    };
+    streams().follow({});
+    await follow().next();
+    assert.equal(requests, 1);
+  });
+
+  it("keeps the server waiting while nobody takes its messages", async () => {
+    const total = 64;
+    const message = grpcMessage("x".repeat(100));
+    const bulk = Buffer.concat(Array.from({ length: 200 }, () => message));
+    const http2 = createServer().on("stream", serve);
+    let sending: ServerHttp2Stream | undefined;
+    function serve(stream: ServerHttp2Stream, headers: { ":path"?: string }) {
+      stream.resume();
+      stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+      stream.on("wantTrailers", () => stream.sendTrailers(ok));
+      if (headers[":path"]?.endsWith("GetWorkflow")) return stream.end(grpcMessage("w1"));
+      sending = stream;
+      for (let count = 0; count < total; count++) stream.write(bulk);
+      stream.end();
+    }
+    http2.listen(0, "127.0.0.1");
+    await once(http2, "listening");
+    const url = `http://127.0.0.1:${(http2.address() as AddressInfo).port}`;
+    const slow = streamsOf(url);
+    const calls = transports.ours(url);
+    const events = slow.follow({})[Symbol.asyncIterator]();
+    await events.next();
+    // More round trips than an unhindered stream would need to pass.
+    for (let count = 0; count < 200; count++) await calls.client.getWorkflow({});
+    assert.ok((sending?.writableLength ?? 0) > (total * bulk.length) / 2);
+    let taken = 1;
+    while ((await events.next()).done !== true) taken++;
+    assert.equal(taken, total * 200);
+    await Promise.all([slow.close(), calls.close()]);
+    await new Promise((resolve) => http2.close(resolve));
+  });
+});

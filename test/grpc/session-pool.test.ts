@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
+import type { ClientHttp2Session } from "node:http2";
+import { createClient, Code } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
+import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { createGrpcConnection } from "../../src/grpc/session-pool.ts";
+import { targetOf } from "../../src/grpc/address.ts";
+import { createGrpcTransport } from "../../src/grpc/transport.ts";
+import { suite } from "../support/gateway.ts";
+import { answerWith, frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
+import type { Peer } from "./frame-server.ts";
+import { callCases } from "./transport-cases.ts";
+import { readMaxBytes, transports } from "./transports.ts";
+
+const ok = { "grpc-status": "0" };
+
+const answer = answerWith("w1");
+
+/** A client over a connection whose sessions the test sees. */
+function watchedClient(url: string, options = {}) {
+  const sessions = new Set<ClientHttp2Session>();
+  const connection = createGrpcConnection(targetOf(new URL(url)), options);
+  const watched: typeof connection = {
+    ...connection,
+    open(...request) {
+      const stream = connection.open(...request);
+      if (stream.session !== undefined) sessions.add(stream.session as ClientHttp2Session);
+      return stream;
+    },
+  };
+  const transport = createGrpcTransport({ connection: watched, pathPrefix: "", readMaxBytes });
+  const close = () => Promise.resolve(connection.close());
+  return { client: createClient(OrchestratorService, transport), transport, sessions, close };
+}
+
+describe("createGrpcConnection", () => {
+  const server = suite(startFrameServer);
+  const watched = suite(() => Promise.resolve(watchedClient(server().url)));
+
+  it("serves calls that are made before it is connected, and after, by one session", async () => {
+    server().serve = answer;
+    const { client, sessions } = watched();
+    await Promise.all(Array.from({ length: 30 }, () => client.getWorkflow({})));
+    await client.getWorkflow({});
+    assert.equal(sessions.size, 1);
+  });
+
+  it("takes a new session once the server wants no more streams, and lets the old one finish", async () => {
+    const { client, sessions } = watched();
+    let first: Peer | undefined;
+    server().serve = (peer) => {
+      first = peer;
+      peer.header(grpcHeader);
+      peer.data(grpcMessage("w1"));
+      peer.goaway(peer.streamId, 0);
+    };
+    const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]();
+    const before = sessions.size;
+    await events.next();
+    const session = [...sessions].at(-1);
+    await new Promise((resolve) =>
+      session?.closed === true ? resolve(undefined) : session?.once("goaway", resolve),
+    );
+    server().serve = answer;
+    await client.getWorkflow({});
+    assert.ok(sessions.size > before);
+    first?.data(grpcMessage("w2"));
+    first?.header(ok, "ends");
+    assert.equal((await events.next()).value?.workflowId, "w2");
+    assert.equal((await events.next()).done, true);
+  });
+
+  it("takes a new session before the ids of its streams run out, and lets the old one finish", async () => {
+    const { client, sessions, close } = watchedClient(server().url, { streamsPerSession: 2 });
+    let first: Peer | undefined;
+    server().serve = (peer) => (first === undefined ? (first = peer) : answer(peer));
+    const early = client.getWorkflow({});
+    for (let count = 0; count < 4; count++) await client.getWorkflow({});
+    assert.equal(sessions.size, 3);
+    assert.ok(first);
+    answer(first);
+    assert.equal((await early).id, "w1");
+    await close();
+  });
+
+  it("makes no call once it is closed", async () => {
+    const { client, close } = watchedClient(server().url);
+    await close();
+    await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable });
+  });
+
+  it("wants no pushed streams", async () => {
+    const { client, close } = transports.ours(server().url);
+    server().serve = answer;
+    const settings = server().next(frameType.settings);
+    await client.getWorkflow({});
+    const enablePush = (await settings).payload.indexOf(Buffer.from([0, 2, 0, 0, 0, 0]));
+    assert.equal(enablePush % 6, 0);
+    await close();
+  });
+
+  it("bears a deadline of more than a timer's days", async () => {
+    const { client } = watched();
+    server().serve = answer;
+    let waiting: Peer | undefined;
+    server().serve = (peer) => (waiting === undefined ? (waiting = peer) : answer(peer));
+    const call = client.getWorkflow({}, { timeoutMs: 2 ** 40 });
+    for (let count = 0; count < 30; count++) await client.getWorkflow({});
+    assert.ok(waiting);
+    answer(waiting);
+    assert.equal((await call).id, "w1");
+  });
+
+  it("leaves no listener and no timer behind, however calls end", async () => {
+    const { client, sessions } = watched();
+    server().serve = answer;
+    await client.getWorkflow({});
+    const session = [...sessions].at(-1);
+    const listeners = () =>
+      session?.eventNames().reduce((sum, name) => sum + session.listenerCount(name), 0) ?? 0;
+    const timers = () => process.getActiveResourcesInfo().filter((what) => what === "Timeout").length;
+    const before = { listeners: listeners(), timers: timers(), sessions: sessions.size };
+
+    const controller = new AbortController();
+    const options = { signal: controller.signal, timeoutMs: 600_000 };
+    const kept = [callCases.messages, callCases["a status"], callCases["what is no gRPC"]].flat();
+    for (const { serve } of [...kept, { serve: (peer: Peer) => peer.reset(2) }]) {
+      server().serve = serve;
+      await client.getWorkflow({}, options).catch(() => undefined);
+      const events = client.streamWorkflowEvents({}, options)[Symbol.asyncIterator]();
+      for (let isOver = false; !isOver;) {
+        isOver = await events.next().then(
+          ({ done }) => done === true,
+          () => true,
+        );
+      }
+    }
+    server().serve = answer;
+    await client.getWorkflow({}, options);
+    assert.deepEqual({ listeners: listeners(), timers: timers(), sessions: sessions.size }, before);
+    assert.equal(getEventListeners(controller.signal, "abort").length, 0);
+  });
+
+  it("ends the calls that are open when it is closed", async () => {
+    const { client, close } = watchedClient(server().url);
+    server().serve = () => void close();
+    await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable });
+    server().serve = (peer) => peer.header(grpcHeader);
+    const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]().next();
+    server().serve = () => void close();
+    await assert.rejects(Promise.all([events, client.getWorkflow({})]), { code: Code.Unavailable });
+  });
+
+  for (const [what, url] of [
+    ["refuses connections", "http://127.0.0.1:1"],
+    ["has no address", "http://orchestrator.invalid"],
+  ] as const)
+    for (const [name, create] of Object.entries(transports))
+      it(`makes calls Unavailable, each anew, where the host ${what} (${name})`, async () => {
+        const { client, close } = create(url);
+        for (const n of [1, 2]) {
+          await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable }, `call ${n}`);
+          await assert.rejects(client.streamWorkflowEvents({})[Symbol.asyncIterator]().next(), {
+            code: Code.Unavailable,
+          });
+        }
+        await close();
+      });
+
+  it("says why a host cannot be reached", async () => {
+    const { client, close } = transports.ours("http://127.0.0.1:1");
+    await assert.rejects(client.getWorkflow({}), (error: ConnectError) => {
+      assert.match(error.rawMessage, /^connect ECONNREFUSED/);
+      assert.equal((error.cause as NodeJS.ErrnoException).code, "ECONNREFUSED");
+      return true;
+    });
+    await close();
+  });
+
+  for (const methodKind of ["client_streaming", "bidi_streaming"] as const)
+    it(`has no ${methodKind} calls`, async () => {
+      const method = { ...OrchestratorService.method.streamWorkflowEvents, methodKind };
+      async function* none() {
+        yield await Promise.resolve({});
+      }
+      const call = watched().transport.stream(method, undefined, undefined, undefined, none());
+      await assert.rejects(call, { code: Code.Unimplemented });
+    });
+});

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { frameOf } from "../../src/grpc/envelope.ts";
+import { suite } from "../support/gateway.ts";
+import { connectTo } from "../support/orchestrator.ts";
+import { finish, respond, startHttp2Server } from "./http2-server.ts";
+
+describe("a gRPC session", () => {
+  const server = suite(startHttp2Server);
+
+  it("lets the server send much more ahead of all responses than of one", async () => {
+    const { encodedClient, close } = connectTo([server().url]);
+    let window: number | undefined;
+    server().serve = (stream) => {
+      window = stream.session?.state.remoteWindowSize;
+      respond(stream, frameOf(Buffer.alloc(0)));
+      finish(stream);
+    };
+    using message = await encodedClient.getWorkflow({});
+    assert.equal(message.bytes.length, 0);
+    assert.equal(window, 8 * 1024 * 1024);
+    close();
+  });
+
+  it("takes responses while much more than 10 MB waits to be sent", async () => {
+    const { encodedClient, close } = connectTo([server().url]);
+    server().serve = (stream) => {
+      respond(stream, frameOf(Buffer.alloc(0)));
+      finish(stream);
+    };
+    const large = Buffer.alloc(4 * 1024 * 1024);
+    const calls = Array.from({ length: 8 }, () => [
+      encodedClient.submitWorkflow(large),
+      encodedClient.getWorkflow({}),
+    ]);
+    for (const message of await Promise.all(calls.flat())) message[Symbol.dispose]();
+    close();
+  });
+});

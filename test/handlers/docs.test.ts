@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import { contractFrom, loadContract } from "../../src/contract.ts";
+import { suite } from "../support/gateway.ts";
+import { sendPath } from "../support/raw-http.ts";
+import { callsDuring, startStack } from "../support/stack.ts";
+
+const read = (place: string) => readFileSync(new URL(place, import.meta.url), "utf8");
+const swaggerUi = (name: string) =>
+  readFileSync(new URL(import.meta.resolve(`swagger-ui-dist/${name}`)), "utf8");
+
+/** What is served, where it comes from, and as what. */
+const files: [path: string, type: string, content: string][] = [
+  ["/v1/openapi.yaml", "application/yaml", read("../../openapi/gateway.v1.yaml")],
+  ["/v1/openapi.json", "application/json; charset=utf-8", JSON.stringify(loadContract().document)],
+  ["/docs", "text/html; charset=utf-8", read("../../src/docs/page/index.html")],
+  ["/docs/page.js", "text/javascript; charset=utf-8", read("../../src/docs/page/page.js")],
+  ["/docs/page.css", "text/css; charset=utf-8", read("../../src/docs/page/page.css")],
+  ["/docs/swagger-ui.css", "text/css; charset=utf-8", swaggerUi("swagger-ui.css")],
+  ["/docs/swagger-ui-bundle.js", "text/javascript; charset=utf-8", swaggerUi("swagger-ui-bundle.js")],
+];
+
+describe("reference", () => {
+  const stack = suite(() => startStack());
+
+  for (const [path, type, content] of files)
+    describe(`GET ${path}`, () => {
+      it("answers with the file as it is, whoever asks, and calls nobody", async () => {
+        const calls = await callsDuring(stack().upstream, async () => {
+          for (const headers of [{}, { Authorization: "Bearer wrong" }]) {
+            const answer = await sendPath(stack().gateway.url, path, { headers });
+            assert.equal(answer.status, 200);
+            assert.equal(answer.body, content);
+            assert.equal(answer.headers["content-type"], type);
+            assert.equal(answer.headers["content-length"], String(Buffer.byteLength(content)));
+            assert.equal(answer.headers["content-encoding"], undefined);
+            assert.equal(answer.headers["cache-control"], "public, no-cache");
+            assert.equal(answer.headers["x-content-type-options"], "nosniff");
+            assert.equal(answer.headers.vary, "Accept-Encoding");
+          }
+        });
+        assert.deepEqual(calls, []);
+      });
+
+      for (const coding of ["br", "gzip"])
+        it(`is ${coding} where that is asked for, and means the same`, async () => {
+          const answer = await stack().gateway.fetch(path, { headers: { "Accept-Encoding": coding } });
+          assert.equal(answer.headers.get("content-encoding"), coding);
+          assert.equal(answer.headers.get("vary"), "Accept-Encoding");
+          assert.ok(Number(answer.headers.get("content-length")) < Buffer.byteLength(content));
+          assert.equal(await answer.text(), content);
+        });
+
+      it("answers 304 without a body to who has it, in any coding", async () => {
+        const tags = new Set<string | null>();
+        for (const coding of ["identity", "gzip", "br"]) {
+          const headers = { "Accept-Encoding": coding };
+          const first = await stack().gateway.fetch(path, { method: "HEAD", headers });
+          const etag = first.headers.get("etag");
+          tags.add(etag);
+          for (const method of ["GET", "HEAD"]) {
+            const again = await sendPath(stack().gateway.url, path, {
+              method,
+              headers: { ...headers, "If-None-Match": String(etag) },
+            });
+            assert.equal(again.status, 304);
+            assert.equal(again.body, "");
+            assert.equal(again.headers.etag, etag);
+            assert.equal(again.headers["cache-control"], "public, no-cache");
+            assert.equal(again.headers.vary, "Accept-Encoding");
+          }
+        }
+        assert.equal(tags.size, 1);
+        const other = await stack().gateway.fetch(path, { headers: { "If-None-Match": '"other"' } });
+        assert.equal(other.status, 200);
+        await other.text();
+      });
+
+      for (const coding of ["identity", "br"])
+        it(`answers HEAD with the headers of GET in ${coding}, and no body`, async () => {
+          const headersOf = async (method: string) => {
+            const { status, headers, body } = await sendPath(stack().gateway.url, path, {
+              method,
+              headers: { "Accept-Encoding": coding },
+            });
+            assert.equal(body === "", method === "HEAD");
+            return { status, ...headers, date: undefined };
+          };
+          assert.deepEqual(await headersOf("HEAD"), await headersOf("GET"));
+        });
+    });
+
+  it("lets the page, and nothing else, run its own files and call this gateway", async () => {
+    const policyOf = async (path: string) => {
+      const { headers } = await sendPath(stack().gateway.url, path);
+      return String(headers["content-security-policy"]).split(/; ?/);
+    };
+    assert.deepEqual(await policyOf("/docs"), [
+      "default-src 'none'",
+      "script-src 'self'",
+      "style-src 'self'",
+      "img-src data:",
+      "connect-src 'self'",
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+    ]);
+    for (const path of [...files.map(([path]) => path), "/docs/none.js", "/v1/healthz"])
+      if (path !== "/docs")
+        assert.deepEqual(await policyOf(path), ["default-src 'none'", "frame-ancestors 'none'"], path);
+  });
+
+  describe("GET /docs/{file}", () => {
+    for (const [name, status, code] of [
+      ["none.js", 404, "NOT_FOUND"],
+      ["index.html", 404, "NOT_FOUND"],
+      ["swagger-ui-bundle.js.map", 404, "NOT_FOUND"],
+      ["constructor", 404, "NOT_FOUND"],
+      ["__proto__", 400, "INVALID_ARGUMENT"],
+      ["..%2fpage.js", 400, "INVALID_ARGUMENT"],
+      ["%2e%2e%2f%2e%2e%2fpackage.json", 400, "INVALID_ARGUMENT"],
+      ["..%5cpage.js", 400, "INVALID_ARGUMENT"],
+      ["page.js%00", 400, "INVALID_ARGUMENT"],
+      ["%2fetc%2fpasswd", 400, "INVALID_ARGUMENT"],
+      ["PAGE.JS", 400, "INVALID_ARGUMENT"],
+      ["..", 400, "INVALID_ARGUMENT"],
+      ["../reference/page.js", 404, "NOT_FOUND"],
+      ["", 404, "NOT_FOUND"],
+    ] as const)
+      it(`answers ${status} for the name ${JSON.stringify(name)}`, async () => {
+        const answer = await sendPath(stack().gateway.url, `/docs/${name}`);
+        assert.equal(answer.status, status);
+        const error = JSON.parse(answer.body);
+        assert.equal(error.code, code);
+        assert.match(error.trace_id, /^[0-9a-f]{32}$/);
+        assert.equal(answer.headers.etag, undefined);
+      });
+  });
+
+  describe("with another contract in force", () => {
+    const { document } = loadContract();
+    document.info.title = "Another gateway";
+    const other = suite(() => startStack({}, {}, { contract: contractFrom(document) }));
+
+    it("serves that one", async () => {
+      const yaml = await other().gateway.fetch("/v1/openapi.yaml", { token: null });
+      assert.deepEqual(parse(await yaml.text()), document);
+      const json = await other().gateway.fetch("/v1/openapi.json", { token: null });
+      assert.deepEqual(await json.json(), document);
+    });
+
+    it("has another ETag for it, and the same for the page", async () => {
+      for (const [path, isSame] of [
+        ["/v1/openapi.yaml", false],
+        ["/v1/openapi.json", false],
+        ["/docs", true],
+      ] as const) {
+        const [mine, theirs] = await Promise.all(
+          [stack(), other()].map(({ gateway }) => gateway.fetch(path, { method: "HEAD" })),
+        );
+        assert.equal(mine!.headers.get("etag") === theirs!.headers.get("etag"), isSame, path);
+      }
+    });
+  });
+});

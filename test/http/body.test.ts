@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
+import express from "express";
+import type { NextFunction, Request, Response } from "express";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { jsonBody } from "../../src/http/body.ts";
+import { TaskQueue } from "../../src/load-shedding/task-queue.ts";
+import { suite } from "../support/gateway.ts";
+import { oneStep, workflowIn } from "../support/samples.ts";
+import { serve } from "../support/serve.ts";
+import { callsDuring, startStack } from "../support/stack.ts";
+
+const json = JSON.stringify(oneStep);
+/** A sound submission of exactly `bytes` bytes: JSON may end in any white space. */
+const jsonOf = (bytes: number) => json.padEnd(bytes, " ");
+
+describe("body", () => {
+  const queued = () => workflowIn(JobState.QUEUED);
+  const stack = suite(() => startStack({ submitWorkflow: queued, retryWorkflow: queued }));
+
+  describe("jsonBody", () => {
+    async function post(body: RequestInit["body"], headers: Record<string, string>) {
+      // A Blob without a type lets fetch send no Content-Type at all.
+      const answer = await stack().gateway.fetch("/v1/workflows", {
+        method: "POST",
+        body: body ?? null,
+        headers,
+      });
+      return { status: answer.status, body: (await answer.json()) as { code: string; details?: object[] } };
+    }
+
+    for (const type of [
+      "application/json",
+      "application/json; charset=utf-8",
+      "Application/JSON;charset=UTF-8",
+      'application/json; charset="utf-8"',
+      'application/json; charset="ut\\f-8"',
+      "application/json; profile=x",
+      'application/json ;profile="; charset=utf-16; charset=x";; Charset=UTF-8;',
+    ]) {
+      it(`reads ${type}`, async () => {
+        assert.equal((await post(json, { "Content-Type": type })).status, 201);
+      });
+    }
+
+    const notJson: [what: string, body: RequestInit["body"], headers: Record<string, string>][] = [
+      ["no type", new Blob([json]), {}],
+      ["text/plain", json, { "Content-Type": "text/plain" }],
+      ["a form", "a=b", { "Content-Type": "application/x-www-form-urlencoded" }],
+      ["application/jsonp", json, { "Content-Type": "application/jsonp" }],
+      ["another JSON type", json, { "Content-Type": "application/merge-patch+json" }],
+      ["charset latin1", json, { "Content-Type": "application/json; charset=latin1" }],
+      ["charset utf8, which is no name of it", json, { "Content-Type": "application/json; charset=utf8" }],
+      ["a charset in one quote", json, { "Content-Type": 'application/json; charset="utf-8' }],
+      ["an empty charset", json, { "Content-Type": "application/json; charset=" }],
+      ["two types", json, { "Content-Type": "application/json, application/json" }],
+      ["text behind the type", json, { "Content-Type": "application/json; charset=utf-8 x" }],
+      ["charset utf-16", json, { "Content-Type": "application/json; charset=utf-16" }],
+      ["gzip", gzipSync(json), { "Content-Type": "application/json", "Content-Encoding": "gzip" }],
+      ["bytes that are not UTF-8", Buffer.from([0x22, 0xff, 0x22]), { "Content-Type": "application/json" }],
+    ];
+    for (const [what, body, headers] of notJson) {
+      it(`answers 415 to ${what}, and calls nobody`, async () => {
+        const calls = await callsDuring(stack().upstream, async () => {
+          const answer = await post(body, headers);
+          assert.equal(answer.status, 415);
+          assert.equal(answer.body.code, "INVALID_ARGUMENT");
+        });
+        assert.deepEqual(calls, []);
+      });
+    }
+
+    it("reads a body of exactly 1 MiB", async () => {
+      assert.equal((await post(jsonOf(1024 * 1024), { "Content-Type": "application/json" })).status, 201);
+    });
+
+    it("answers 413 to one byte more", async () => {
+      const answer = await post(jsonOf(1024 * 1024 + 1), { "Content-Type": "application/json" });
+      assert.equal(answer.status, 413);
+      assert.equal(answer.body.code, "INVALID_ARGUMENT");
+    });
+
+    it("answers 413 to more than 1 MiB in chunks", async () => {
+      const answer = await stack().gateway.fetch("/v1/workflows", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: new Blob([jsonOf(1024 * 1024 + 1)]).stream(),
+        duplex: "half",
+      });
+      assert.equal(answer.status, 413);
+    });
+
+    it("tells by Accept-Encoding that a coding is what is wrong, and only then", async () => {
+      const answerTo = async (headers: Record<string, string>) =>
+        await stack().gateway.fetch("/v1/workflows", { method: "POST", body: json, headers });
+      const coded = await answerTo({ "Content-Type": "application/json", "Content-Encoding": "br" });
+      assert.deepEqual([coded.status, coded.headers.get("accept-encoding")], [415, "identity"]);
+      const typed = await answerTo({ "Content-Type": "text/plain" });
+      assert.deepEqual([typed.status, typed.headers.get("accept-encoding")], [415, null]);
+    });
+
+    for (const [type, parameter] of [
+      ["application/json; charset=utf-8; charset=utf-16", "charset"],
+      ["application/json; charset=utf-8; CHARSET=utf-8", "charset"],
+      ["application/json; a=b; a=b", "a"],
+    ] as const)
+      it(`answers 400 to ${type}`, async () => {
+        const answer = await post(json, { "Content-Type": type });
+        assert.equal(answer.status, 400);
+        assert.match(JSON.stringify(answer.body), new RegExp(`only one parameter ${parameter}"`));
+      });
+
+    for (const [text, message] of [
+      ["", "must be JSON: the body is empty"],
+      ["\ufeff", "must be JSON: the body is empty"],
+      ["{", "must be JSON: expected a key in double quotes instead of the end at line 1, column 2"],
+      ['{"name":}', "must be JSON: expected a value instead of '}' at line 1, column 9"],
+      ['{"name":"n"} x', "must be JSON: expected the end instead of 'x' at line 1, column 14"],
+      ["\ufeff\ufeff{}", "must be JSON: expected a value instead of U+FEFF at line 1, column 1"],
+    ] as const)
+      it(`answers 400 at /body to ${JSON.stringify(text)}`, async () => {
+        const answer = await post(text, { "Content-Type": "application/json" });
+        assert.equal(answer.status, 400);
+        assert.deepEqual(answer.body.details, [{ path: "/body", message }]);
+      });
+
+    it("passes over a byte order mark", async () => {
+      assert.equal((await post(`\ufeff${json}`, { "Content-Type": "application/json" })).status, 201);
+    });
+
+    it("answers 400 at each key that is repeated, and calls nobody", async () => {
+      const text =
+        '{"name":"a","steps":[{"id":"a","tool":"af2","params":{"x":{"é":1,"\\u00e9":2}},"i\\u0064":"b"}],"name":"a"}';
+      const calls = await callsDuring(stack().upstream, async () => {
+        const answer = await post(text, { "Content-Type": "application/json" });
+        assert.equal(answer.status, 400);
+        const message = "must be given once";
+        assert.deepEqual(answer.body.details, [
+          { path: "/body/steps/0/params/x/é", message },
+          { path: "/body/steps/0/id", message },
+          { path: "/body/name", message },
+        ]);
+      });
+      assert.deepEqual(calls, []);
+    });
+
+    it("lets the event loop turn while it reads a long body", async () => {
+      let turns = 0;
+      const app = express().use(
+        (req: Request, res: Response, next: NextFunction) => {
+          turns = 0;
+          function count() {
+            turns += 1;
+            if (!res.headersSent) setImmediate(count);
+          }
+          req.once("end", () => setImmediate(count));
+          next();
+        },
+        (_req: Request, res: Response, next: NextFunction) => {
+          res.locals.caller = { kind: "admin" };
+          next();
+        },
+        ...jsonBody({
+          largeBodies: { hold: () => Promise.resolve(), parse: () => Promise.resolve(() => undefined) },
+          tasks: new TaskQueue(),
+        }),
+        (_req: Request, res: Response) => res.end(String(turns)),
+      );
+      const { url, close } = await serve(app);
+      const turnsFor = async (bytes: number) => {
+        const headers = { "Content-Type": "application/json" };
+        return Number(await (await fetch(url, { method: "POST", body: jsonOf(bytes), headers })).text());
+      };
+      assert.equal(await turnsFor(2 * 1024), 0);
+      assert.ok((await turnsFor(2 * 1024 + 1)) >= 2);
+      await close(0);
+    });
+
+    it("never logs what the body held", async () => {
+      await post('{"name":"word-of-the-client"', { "Content-Type": "application/json" });
+      assert.ok(!stack().gateway.logText.includes("word-of-the-client"));
+    });
+  });
+
+  describe("an operation without a body", () => {
+    it("may be sent one", async () => {
+      const answer = await stack().gateway.fetch("/v1/workflows/w1/retry", {
+        method: "POST",
+        body: "not json",
+        headers: { "Content-Type": "text/plain" },
+      });
+      assert.equal(answer.status, 200);
+    });
+  });
+});

@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { loadContract } from "../../src/contract.ts";
+import { crossOriginHeaders } from "../../src/http/cors.ts";
+import { suite } from "../support/gateway.ts";
+import { sendPath } from "../support/raw-http.ts";
+import { hang } from "../support/hang.ts";
+import { workflowEvent, workflowIn } from "../support/samples.ts";
+import { callsDuring, startStack } from "../support/stack.ts";
+
+const page = "https://console.example";
+const path = "/v1/workflows/w1";
+const preflightOf = (origin: string) => ({
+  method: "OPTIONS",
+  headers: {
+    Origin: origin,
+    "Access-Control-Request-Method": "GET",
+    "Access-Control-Request-Headers": "authorization,last-event-id",
+  },
+});
+
+const listed = (value: string | undefined) => (value ?? "").split(",").map((part) => part.trim());
+
+describe("CORS, off", () => {
+  const stack = suite(() => startStack());
+
+  it("answers pages of other origins as anybody else, and their preflights with 405", async () => {
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
+    const answer = await stack().gateway.fetch(path, { headers: { Origin: page } });
+    assert.equal(answer.status, 200);
+    assert.deepEqual(
+      [...answer.headers.keys()].filter((name) => name.startsWith("access-control-")),
+      [],
+    );
+    assert.equal(answer.headers.get("vary"), null);
+    const preflight = await sendPath(stack().gateway.url, path, preflightOf(page));
+    assert.equal(preflight.status, 405);
+    assert.equal(preflight.headers["access-control-allow-origin"], undefined);
+  });
+});
+
+describe("CORS, for two origins", () => {
+  const stack = suite(() =>
+    startStack({}, { CORS_ALLOWED_ORIGINS: `${page}, http://localhost:3000`, MAX_REQUESTS_IN_FLIGHT: "1" }),
+  );
+
+  for (const origin of [page, "http://localhost:3000"])
+    it(`answers a preflight of ${origin} on every path, without a token and without a call`, async () => {
+      for (const { template } of loadContract().paths) {
+        const calls = await callsDuring(stack().upstream, async () => {
+          const url = template
+            .replace("{id}", "w1")
+            .replace("{key}", "a/b.pdb")
+            .replace("{file}", "page.css");
+          const { status, headers, body } = await sendPath(stack().gateway.url, url, preflightOf(origin));
+          assert.deepEqual([status, body], [204, ""], template);
+          assert.equal(headers["access-control-allow-origin"], origin);
+          assert.equal(headers["access-control-max-age"], "7200");
+          assert.deepEqual(listed(headers["access-control-allow-methods"]), [
+            "GET",
+            "HEAD",
+            "POST",
+            "DELETE",
+          ]);
+          assert.deepEqual(listed(headers["access-control-allow-headers"]), [...crossOriginHeaders.sent]);
+          assert.equal(headers["access-control-allow-credentials"], undefined);
+          assert.ok(listed(headers.vary).includes("Origin"));
+        });
+        assert.deepEqual(calls, []);
+      }
+    });
+
+  for (const origin of [
+    "https://evil.example",
+    "https://console.example.evil.example",
+    "http://console.example",
+    "https://console.example:8443",
+    "null",
+  ])
+    it(`lets no page of ${origin} in`, async () => {
+      const preflight = await sendPath(stack().gateway.url, path, preflightOf(origin));
+      assert.equal(preflight.headers["access-control-allow-origin"], undefined);
+      const answer = await stack().gateway.fetch("/v1/healthz", { headers: { Origin: origin } });
+      assert.equal(answer.headers.get("access-control-allow-origin"), null);
+      assert.equal(answer.headers.get("vary"), "Origin");
+    });
+
+  it("lets a page read every answer, errors included", async () => {
+    const { upstream, gateway } = stack();
+    const ask = (url: string, init: RequestInit & { token?: string | null } = {}) =>
+      gateway.fetch(url, { ...init, headers: { ...(init.headers as object), Origin: page } });
+    upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
+    upstream.rpcs.listWorkflows = () => {
+      throw new ConnectError("gone", Code.Internal);
+    };
+    upstream.rpcs.streamWorkflowEvents = async function* () {
+      await Promise.resolve();
+      yield workflowEvent(1n, JobState.SUCCEEDED);
+    };
+    const requests: [() => Promise<Response>, number][] = [
+      [() => ask(path), 200],
+      [() => ask(path, { token: null }), 401],
+      [() => ask("/v1/nope"), 404],
+      [() => ask(path, { method: "PUT" }), 405],
+      [() => ask("/v1/workflows?page_size=0"), 400],
+      [() => ask("/v1/workflows", { method: "POST", body: "x" }), 415],
+      [() => ask("/v1/workflows"), 500],
+      [() => ask(`${path}/events`), 200],
+      [() => ask("/v1/openapi.yaml"), 200],
+    ];
+    for (const [send, status] of requests) {
+      const answer = await send();
+      await answer.text();
+      assert.equal(answer.status, status);
+      assert.equal(answer.headers.get("access-control-allow-origin"), page, `${status}`);
+      assert.deepEqual(listed(answer.headers.get("access-control-expose-headers") ?? ""), [
+        ...crossOriginHeaders.read,
+      ]);
+    }
+  });
+
+  it("lets a page read that the gateway is full", async () => {
+    const { upstream, gateway } = stack();
+    const { begun } = hang(upstream, "getWorkflow");
+    const leaving = new AbortController();
+    const first = gateway.fetch(path, { signal: leaving.signal });
+    await begun;
+    const refused = await gateway.fetch(path, { headers: { Origin: page } });
+    assert.equal(refused.status, 503);
+    assert.equal(refused.headers.get("access-control-allow-origin"), page);
+    assert.equal(refused.headers.get("retry-after"), "2");
+    leaving.abort();
+    await assert.rejects(first);
+  });
+
+  it("takes an OPTIONS that is no preflight for any other method", async () => {
+    const { status, headers } = await sendPath(stack().gateway.url, path, {
+      method: "OPTIONS",
+      headers: { Origin: page },
+    });
+    assert.deepEqual([status, headers.allow], [405, "GET, DELETE, HEAD"]);
+  });
+
+  it("answers a preflight of a path that does not exist with 404", async () => {
+    assert.equal((await sendPath(stack().gateway.url, "/v1/nope", preflightOf(page))).status, 404);
+  });
+
+  it("counts a preflight under its path", async () => {
+    await sendPath(stack().gateway.url, path, preflightOf(page));
+    const text = await (await stack().gateway.fetch("/metrics")).text();
+    assert.match(text, /requests_total\{method="OPTIONS",path="\/v1\/workflows\/\{id\}",status="204"\} \d/);
+  });
+
+  it("still wants a token for the request itself", async () => {
+    assert.equal((await sendPath(stack().gateway.url, path, { headers: { Origin: page } })).status, 401);
+  });
+});
+
+describe("CORS, for everybody", () => {
+  const stack = suite(() => startStack({}, { CORS_ALLOWED_ORIGINS: "*" }));
+
+  it("lets pages of any origin in, without credentials of the browser's own", async () => {
+    for (const origin of [page, "https://evil.example", "null"]) {
+      const preflight = await sendPath(stack().gateway.url, path, preflightOf(origin));
+      assert.deepEqual([preflight.status, preflight.headers["access-control-allow-origin"]], [204, "*"]);
+      assert.equal(preflight.headers["access-control-allow-credentials"], undefined);
+    }
+    const answer = await stack().gateway.fetch("/v1/healthz", { headers: { Origin: page } });
+    assert.equal(answer.headers.get("access-control-allow-origin"), "*");
+  });
+});
+
+describe("crossOriginHeaders", () => {
+  /** The names of the headers that the contract speaks of, in a list of parameters or of headers. */
+  function names(kind: "sent" | "read"): Set<string> {
+    const found = new Set<string>();
+    const visit = (value: unknown): void => {
+      if (typeof value !== "object" || value === null) return;
+      const { name, in: where, headers } = value as { name?: string; in?: string; headers?: object };
+      if (kind === "sent" && where === "header" && name !== undefined) found.add(name);
+      if (kind === "read" && headers !== undefined) Object.keys(headers).forEach((own) => found.add(own));
+      Object.values(value).forEach(visit);
+    };
+    const { paths, components } = loadContract().document;
+    visit({ paths, responses: components["responses"], parameters: components.parameters });
+    return found;
+  }
+
+  it("lets a page send every header that the contract reads, and what authentication and tracing need", () => {
+    const wanted = [...names("sent"), "Authorization", "Content-Type", "traceparent", "tracestate"];
+    assert.deepEqual([...crossOriginHeaders.sent].sort(), wanted.sort());
+  });
+
+  it("lets a page read every header that the contract declares, but what is for caches and proxies", () => {
+    const forOthers = ["Cache-Control", "X-Accel-Buffering"];
+    const wanted = [...[...names("read")].filter((name) => !forOthers.includes(name)), "Allow"];
+    assert.deepEqual([...crossOriginHeaders.read].sort(), wanted.sort());
+  });
+});

@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import express from "express";
+import type { ErrorRequestHandler } from "express";
+import { sendJson } from "../../src/http/json-response.ts";
+import { suite } from "../support/gateway.ts";
+import { sendPath } from "../support/raw-http.ts";
+import { serve } from "../support/serve.ts";
+import { signal } from "../support/stack.ts";
+
+/** JSON of exactly so many bytes, which compress well. */
+const ofLength = (bytes: number) => "x".repeat(bytes - 2);
+
+describe("sendJson", () => {
+  let body: unknown;
+  let status = 201;
+  let isConditional = false;
+  const server = suite(async () => {
+    const app = express().use((_req, res) => {
+      res.locals["isConditional"] = isConditional;
+      sendJson.call(res.status(status), body);
+    });
+    const { url, close } = await serve(app);
+    return { url, close: () => close(0) };
+  });
+  beforeEach(() => {
+    status = 201;
+    isConditional = false;
+  });
+
+  const get = (headers: Record<string, string> = {}, method = "GET") =>
+    sendPath(server().url, "/", { method, headers });
+
+  for (const value of [{ a: 1 }, [], "ü🧬", null, { long: "x".repeat(100_000) }])
+    it(`answers ${JSON.stringify(value).slice(0, 20)} under the status that is set, with its length in bytes`, async () => {
+      body = value;
+      const answer = await get();
+      assert.equal(answer.status, 201);
+      assert.equal(answer.body, JSON.stringify(value));
+      assert.equal(answer.headers["content-length"], String(Buffer.byteLength(answer.body)));
+      assert.equal(answer.headers["content-type"], "application/json; charset=utf-8");
+    });
+
+  const decoders = { br: brotliDecompressSync, gzip: gunzipSync };
+  for (const coding of ["br", "gzip"] as const) {
+    it(`compresses more than 1 KiB with ${coding}, and says so`, async () => {
+      body = { text: "ü".repeat(600) };
+      const answer = await get({ "Accept-Encoding": coding });
+      assert.equal(answer.headers["content-encoding"], coding);
+      assert.equal(answer.headers.vary, "Accept-Encoding");
+      assert.equal(Number(answer.headers["content-length"]), answer.bytes.length);
+      assert.deepEqual(JSON.parse(decoders[coding](answer.bytes).toString()), body);
+    });
+
+    it(`answers HEAD with the length that GET has with ${coding}`, async () => {
+      body = ofLength(5000);
+      const [got, head] = [
+        await get({ "Accept-Encoding": coding }),
+        await get({ "Accept-Encoding": coding }, "HEAD"),
+      ];
+      assert.equal(head.bytes.length, 0);
+      for (const name of ["content-length", "content-encoding", "content-type", "vary"])
+        assert.equal(head.headers[name], got.headers[name], name);
+    });
+  }
+
+  it("leaves 1 KiB as it is, and says of more what it depends on though it is not compressed", async () => {
+    body = ofLength(1024);
+    const short = await get({ "Accept-Encoding": "br, gzip" });
+    assert.deepEqual([short.headers["content-encoding"], short.headers.vary], [undefined, undefined]);
+    body = ofLength(1025);
+    assert.equal((await get({ "Accept-Encoding": "br, gzip" })).headers["content-encoding"], "br");
+    const plain = await get();
+    assert.deepEqual([plain.headers["content-encoding"], plain.headers.vary], [undefined, "Accept-Encoding"]);
+    assert.equal(plain.bytes.length, 1025);
+  });
+
+  it("passes on what fails while it compresses", async () => {
+    const failed = signal<unknown>();
+    const app = express()
+      .use((_req, res) => {
+        sendJson.call(res, ofLength(5000));
+        res.end();
+      })
+      .use(((error, _req, _res, _next) => failed.resolve(error)) as ErrorRequestHandler);
+    const twice = await serve(app);
+    await sendPath(twice.url, "/", { headers: { "Accept-Encoding": "br" } });
+    const error = await failed.promise;
+    assert.ok(error instanceof Error && "code" in error);
+    assert.equal(error.code, "ERR_HTTP_HEADERS_SENT");
+    await twice.close(0);
+  });
+
+  it("answers HEAD with the headers of GET alone", async () => {
+    body = { a: 1 };
+    const answer = await get({}, "HEAD");
+    assert.equal(answer.headers["content-length"], "7");
+    assert.equal(answer.body, "");
+  });
+
+  describe("of a conditional operation", () => {
+    beforeEach(() => {
+      status = 200;
+      isConditional = true;
+    });
+
+    it("gives a strong tag for each content coding, and others for another body", async () => {
+      const tagsOf = async () =>
+        Promise.all(
+          ["identity", "br", "gzip"].map(async (coding) => {
+            const { headers } = await get({ "Accept-Encoding": coding });
+            assert.equal(headers["cache-control"], "private, no-cache");
+            assert.match(headers.etag ?? "", /^"[\w-]{43}(\.br|\.gzip)?"$/);
+            return headers.etag ?? "";
+          }),
+        );
+      body = ofLength(5000);
+      const tags = await tagsOf();
+      body = ofLength(5001);
+      assert.equal(new Set([...tags, ...(await tagsOf())]).size, 6);
+    });
+
+    it("answers 304 without a body to a client that has it, in whatever coding", async () => {
+      body = ofLength(5000);
+      const { etag = "" } = (await get()).headers;
+      const br = etag.replace(/"$/, '.br"');
+      for (const [tag, told] of [
+        [etag, etag],
+        [`W/${etag}`, etag],
+        [`"other", ${etag}`, etag],
+        [br, br],
+        [`${etag}, ${br}`, br],
+        ["*", br],
+      ] as const)
+        for (const method of ["GET", "HEAD"]) {
+          const answer = await get({ "If-None-Match": tag, "Accept-Encoding": "br" }, method);
+          assert.deepEqual([answer.status, answer.headers.etag, answer.body], [304, told, ""], tag);
+          assert.equal(answer.headers.vary, "Accept-Encoding");
+        }
+    });
+
+    it("answers in full where the client has something else", async () => {
+      body = ofLength(5000);
+      for (const tag of ['"other"', "nonsense", ""])
+        assert.equal((await get({ "If-None-Match": tag })).status, 200, tag);
+    });
+
+    it("gives no tag to anything but a 200", async () => {
+      status = 201;
+      const answer = await get({ "If-None-Match": "*" });
+      assert.deepEqual([answer.status, answer.headers.etag], [201, undefined]);
+    });
+  });
+});

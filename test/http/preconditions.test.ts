@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { HttpError } from "../../src/errors/http-error.ts";
+import { checkPreconditions, hasPreconditions } from "../../src/http/preconditions.ts";
+import { scaled } from "../support/machine.ts";
+
+const etag = '"abc"';
+const coded = '"abc.br"';
+const validators = { etags: [etag, coded], lastModified: Date.parse("2026-01-05T09:00:00Z") / 1000 };
+const earlier = "Mon, 05 Jan 2026 08:59:59 GMT";
+const same = "Mon, 05 Jan 2026 09:00:00 GMT";
+
+function passes(method: string, headers: Record<string, string>, compared = validators): boolean {
+  try {
+    checkPreconditions({ method, headers }, compared);
+    return true;
+  } catch (error) {
+    assert.ok(error instanceof HttpError);
+    assert.equal(error.status, 412);
+    return false;
+  }
+}
+
+describe("checkPreconditions", () => {
+  for (const [ifMatch, isTrue] of [
+    [etag, true],
+    [coded, true],
+    [`"x", ${coded}`, true],
+    [`, ,"x",${etag} ,`, true],
+    ['"x,y", "abc"', true],
+    ["*", true],
+    [" * ", true],
+    [`W/${etag}`, false],
+    ['"ABC"', false],
+    ['"x"', false],
+    ["abc", false],
+    [`abc, ${etag}`, false],
+    [`"x"${etag}`, false],
+    ['"abc', false],
+    ['"*"', false],
+    ["", false],
+  ] as const)
+    it(`finds If-Match ${JSON.stringify(ifMatch)} ${isTrue}, whatever the method`, () => {
+      for (const method of ["GET", "HEAD", "POST", "DELETE"])
+        assert.equal(passes(method, { "if-match": ifMatch }), isTrue);
+    });
+
+  it("finds only If-Match * true where nothing identifies what exists", () => {
+    assert.equal(passes("GET", { "if-match": "*" }, { ...validators, etags: [] }), true);
+    assert.equal(passes("GET", { "if-match": etag }, { ...validators, etags: [] }), false);
+  });
+
+  it("lets no weak tag be matched by If-Match", () => {
+    assert.equal(
+      passes("GET", { "if-match": `W/${etag}, ${etag}` }, { ...validators, etags: [`W/${etag}`] }),
+      false,
+    );
+  });
+
+  it("compares If-Unmodified-Since in whole seconds, where there is a date and no If-Match", () => {
+    const since = (date: string, more = {}) => passes("DELETE", { "if-unmodified-since": date, ...more });
+    assert.equal(since(same), true);
+    assert.equal(since(earlier), false);
+    assert.equal(since("Mon, 05 Jan 2026 08:59:59 UTC"), true);
+    assert.equal(since(earlier, { "if-match": etag }), true);
+    assert.equal(since(same, { "if-match": '"x"' }), false);
+    assert.equal(
+      passes("DELETE", { "if-unmodified-since": earlier }, { etags: [etag] } as typeof validators),
+      true,
+    );
+  });
+
+  it("looks at If-None-Match of methods that change something", () => {
+    for (const method of ["POST", "DELETE"]) {
+      for (const tags of ["*", etag, `W/${coded}`])
+        assert.equal(passes(method, { "if-none-match": tags }), false);
+      assert.equal(passes(method, { "if-none-match": '"x"' }), true);
+    }
+    for (const method of ["GET", "HEAD"]) assert.equal(passes(method, { "if-none-match": "*" }), true);
+  });
+
+  it("reads a list of 16 KiB in no more than a moment", () => {
+    const begin = performance.now();
+    for (const list of [",".repeat(16_000), '"'.repeat(16_000), " ".repeat(16_000), '"a",'.repeat(4000)])
+      assert.equal(passes("GET", { "if-match": list }), false);
+    assert.ok(performance.now() - begin < scaled(1000));
+  });
+});
+
+describe("hasPreconditions", () => {
+  it("tells whether there is one to check", () => {
+    const has = (method: string, headers: Record<string, string>) => hasPreconditions({ method, headers });
+    assert.equal(has("DELETE", {}), false);
+    for (const name of ["if-match", "if-unmodified-since", "if-none-match"])
+      assert.equal(has("POST", { [name]: "" }), true);
+    assert.equal(has("GET", { "if-none-match": etag }), false);
+  });
+});

@@ -1,0 +1,293 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { BufferedBytes } from "../../src/load-shedding/buffered-bytes.ts";
+import { suite } from "../support/gateway.ts";
+
+/** More than all the buffers between two sockets of one machine hold. */
+const backlog = Buffer.alloc(16 * 1024 * 1024);
+const stallTimeoutMs = 60_000;
+
+/** A connection: the server's end, on which bytes wait, and its client, which reads when it is told to. */
+interface Connection {
+  readonly socket: Socket;
+  readonly client: Socket;
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise(setImmediate);
+}
+
+/** How much of a write the kernel has not taken; Node's types do not know of it. */
+function left(socket: Socket): number {
+  return (socket as Socket & { _handle: { writeQueueSize: number } })._handle.writeQueueSize;
+}
+
+/** Resolves once the kernel takes no more of what waits. */
+async function settled({ socket }: Connection): Promise<void> {
+  for (let quiet = 0, before = left(socket); quiet < 100; quiet += 1) {
+    await new Promise(setImmediate);
+    if (left(socket) !== before) quiet = 0;
+    before = left(socket);
+  }
+}
+
+describe("BufferedBytes", () => {
+  const server = suite(async () => {
+    const listener = createServer().listen(0, "127.0.0.1");
+    await once(listener, "listening");
+    const sockets = new Set<Socket>();
+    const { port } = listener.address() as AddressInfo;
+    return {
+      async open(): Promise<Connection> {
+        const accepted = once(listener, "connection") as Promise<[Socket]>;
+        const client = connect(port, "127.0.0.1").pause();
+        const [socket] = await accepted;
+        for (const end of [socket, client]) sockets.add(end.on("error", () => undefined));
+        return { socket: socket.resume(), client };
+      },
+      async close() {
+        for (const socket of sockets) socket.destroy();
+        const closed = once(listener, "close");
+        listener.close();
+        await closed;
+      },
+    };
+  });
+
+  /** A connection whose client reads nothing, with a backlog that the kernel takes no more of. */
+  async function openWithBacklog(): Promise<Connection> {
+    const connection = await server().open();
+    connection.socket.write(backlog);
+    await settled(connection);
+    return connection;
+  }
+
+  /** Has the client read so many bytes, and the kernel take as many more. */
+  async function read(connection: Connection, bytes: number): Promise<void> {
+    let received = 0;
+    const take = (chunk: Buffer) => {
+      received += chunk.length;
+      if (received >= bytes) connection.client.pause();
+    };
+    connection.client.on("data", take).resume();
+    await until(() => received >= bytes);
+    connection.client.off("data", take);
+    await settled(connection);
+  }
+
+  /** One within `limit`, and the number of clients that it has cut. */
+  function start(limit: number) {
+    const cuts = { count: 0 };
+    const buffered = new BufferedBytes({ limit, stallTimeoutMs, onCut: () => (cuts.count += 1) });
+    return { buffered, cuts };
+  }
+
+  it("counts what waits on a connection until the client has it", async () => {
+    const { buffered, cuts } = start(Infinity);
+    const { socket, client } = await openWithBacklog();
+    buffered.note(socket);
+    buffered.note(socket);
+    assert.equal(buffered.memory.used, backlog.length);
+    client.resume();
+    await until(() => socket.writableLength === 0);
+    buffered.check([socket]);
+    assert.deepEqual([buffered.memory.used, cuts.count, socket.destroyed], [0, 0, false]);
+  });
+
+  it("counts nothing of a connection that is idle", async () => {
+    const { buffered } = start(Infinity);
+    const { socket } = await server().open();
+    buffered.note(socket);
+    buffered.check([socket]);
+    assert.equal(buffered.memory.used, 0);
+  });
+
+  it("has room again as soon as a connection is closed", async () => {
+    const { buffered, cuts } = start(backlog.length);
+    const { socket, client } = await openWithBacklog();
+    buffered.note(socket);
+    const waiting = buffered.memory.acquire(1);
+    client.destroy();
+    await waiting;
+    assert.equal(socket.destroyed, true);
+    assert.deepEqual([buffered.memory.used, cuts.count], [1, 0]);
+  });
+
+  it("leaves no listeners on connections whose clients have read all", async () => {
+    const { buffered } = start(Infinity);
+    const { socket, client } = await server().open();
+    client.resume();
+    const before = socket.listenerCount("close");
+    for (let round = 0; round < 3; round += 1) {
+      socket.write(backlog);
+      buffered.note(socket);
+      assert.equal(socket.listenerCount("close"), before + 1);
+      await until(() => socket.writableLength === 0);
+      buffered.check([socket]);
+    }
+    assert.equal(socket.listenerCount("close"), before);
+  });
+
+  it("counts backlogs and messages together", async () => {
+    const { buffered } = start(2 * backlog.length);
+    const { socket } = await openWithBacklog();
+    buffered.note(socket);
+    assert.equal(buffered.tryAcquire(backlog.length + 1), undefined);
+    const lease = buffered.tryAcquire(backlog.length);
+    assert.ok(lease);
+    assert.equal(buffered.memory.used, 2 * backlog.length);
+    lease.resize(0);
+    assert.equal(buffered.memory.used, backlog.length);
+  });
+
+  describe("note", () => {
+    it("cuts the slowest clients first where there is too much, and no more than it takes", async () => {
+      const { buffered, cuts } = start(3.25 * backlog.length);
+      const [slow, stalled, fast] = [
+        await openWithBacklog(),
+        await openWithBacklog(),
+        await openWithBacklog(),
+      ];
+      for (const { socket } of [slow, stalled, fast]) buffered.note(socket, 0);
+      await read(slow, 512 * 1024);
+      await read(fast, 2 * 1024 * 1024);
+      buffered.check([], 1000);
+      assert.deepEqual([buffered.memory.used, cuts.count], [3 * backlog.length, 0]);
+
+      // How fast a client reads that has just come is not known.
+      const newest = await openWithBacklog();
+      buffered.note(newest.socket, 1001);
+      assert.deepEqual(
+        [stalled, slow, fast, newest].map(({ socket }) => socket.destroyed),
+        [true, true, false, false],
+      );
+      // Seven eighths of the limit are less than three backlogs.
+      assert.deepEqual([buffered.memory.used, cuts.count], [2 * backlog.length, 2]);
+    });
+
+    it("cuts the one whose bytes take longer, of two that read nothing", async () => {
+      const { buffered, cuts } = start(2.25 * backlog.length);
+      const [small, large] = [await openWithBacklog(), await openWithBacklog()];
+      large.socket.write(Buffer.alloc(1024));
+      for (const { socket } of [small, large]) buffered.note(socket, 0);
+      buffered.check([], 1000);
+      small.socket.write(backlog.subarray(0, backlog.length / 2));
+      large.socket.write(backlog.subarray(0, backlog.length / 2));
+      buffered.note(small.socket, 1001);
+      assert.deepEqual([small.socket.destroyed, large.socket.destroyed, cuts.count], [false, true, 1]);
+    });
+
+    it("cuts a client that alone holds more than there may be", async () => {
+      const { buffered, cuts } = start(backlog.length - 1);
+      const { socket } = await openWithBacklog();
+      buffered.note(socket);
+      assert.deepEqual([socket.destroyed, buffered.memory.used, cuts.count], [true, 0, 1]);
+    });
+
+    it("cuts nobody for what has gone meanwhile", async () => {
+      const { buffered, cuts } = start(1.5 * backlog.length);
+      const [read, other] = [await openWithBacklog(), await openWithBacklog()];
+      buffered.note(read.socket);
+      read.client.resume();
+      await until(() => read.socket.writableLength === 0);
+      buffered.note(other.socket);
+      assert.deepEqual([buffered.memory.used, cuts.count], [backlog.length, 0]);
+    });
+  });
+
+  describe("check", () => {
+    it("cuts a client that sends and reads nothing, once it has been so for the timeout", async () => {
+      const { buffered, cuts } = start(Infinity);
+      const { socket, client } = await openWithBacklog();
+      buffered.note(socket, 0);
+      client.write("x");
+      await until(() => socket.bytesRead === 1);
+      buffered.check([socket], stallTimeoutMs - 1);
+      assert.equal(socket.destroyed, false);
+      buffered.check([socket], stallTimeoutMs);
+      assert.deepEqual([socket.destroyed, buffered.memory.used], [true, 0]);
+      // Nobody else is given room by it.
+      assert.equal(cuts.count, 0);
+    });
+
+    it("sees by itself what waits on a connection that nobody told it of", async () => {
+      const { buffered } = start(Infinity);
+      const { socket, client } = await openWithBacklog();
+      buffered.check([socket], 0);
+      assert.equal(buffered.memory.used, backlog.length);
+      client.write("x");
+      await until(() => socket.bytesRead === 1);
+      buffered.check([socket], stallTimeoutMs);
+      assert.equal(socket.destroyed, true);
+    });
+
+    it("leaves a client alone that sends nothing: Node's own timer is for that", async () => {
+      const { buffered } = start(Infinity);
+      const { socket } = await openWithBacklog();
+      buffered.note(socket, 0);
+      buffered.check([socket], 10 * stallTimeoutMs);
+      assert.equal(socket.destroyed, false);
+    });
+
+    it("leaves a client alone that sends and reads, however slowly", async () => {
+      const { buffered } = start(Infinity);
+      const connection = await openWithBacklog();
+      const { socket, client } = connection;
+      buffered.note(socket, 0);
+      for (let step = 1; step <= 3; step += 1) {
+        client.write("x");
+        await until(() => socket.bytesRead === step);
+        // Enough for the kernel to take more.
+        await read(connection, 2 * 1024 * 1024);
+        buffered.check([socket], step * (stallTimeoutMs - 1));
+      }
+      assert.equal(socket.destroyed, false);
+      assert.equal(socket.writableLength, backlog.length);
+    });
+  });
+
+  describe("acquire", () => {
+    it("has memory at once where there is room", async () => {
+      const { buffered, cuts } = start(2 * backlog.length);
+      const { socket } = await openWithBacklog();
+      buffered.note(socket);
+      await buffered.acquire(backlog.length);
+      assert.deepEqual([socket.destroyed, cuts.count], [false, 0]);
+    });
+
+    it("gets its room from a client that has read nothing for a second, and not from one that has", async () => {
+      const { buffered, cuts } = start(2 * backlog.length);
+      const [stalled, reading] = [await openWithBacklog(), await openWithBacklog()];
+      const now = performance.now();
+      buffered.note(stalled.socket, now - 5000);
+      // Of a client that has just come no pause is known.
+      buffered.note(reading.socket, now);
+      const lease = await buffered.acquire(backlog.length / 2);
+      assert.deepEqual([stalled.socket.destroyed, reading.socket.destroyed, cuts.count], [true, false, 1]);
+      assert.equal(buffered.memory.used, 1.5 * backlog.length);
+      lease.resize(0);
+    });
+
+    it("gets its room from the slowest client where it has waited for a second", async () => {
+      const { buffered, cuts } = start(backlog.length);
+      const connection = await openWithBacklog();
+      buffered.note(connection.socket);
+      const start0 = performance.now();
+      await buffered.acquire(1);
+      assert.ok(performance.now() - start0 >= 1000);
+      assert.deepEqual([connection.socket.destroyed, cuts.count, buffered.memory.used], [true, 1, 1]);
+    });
+
+    it("gets its room without a cut where a client reads what waits for it", async () => {
+      const { buffered, cuts } = start(backlog.length);
+      const { socket, client } = await openWithBacklog();
+      buffered.note(socket);
+      const waiting = buffered.acquire(backlog.length);
+      client.resume();
+      await waiting;
+      assert.deepEqual([socket.destroyed, cuts.count, buffered.memory.used], [false, 0, backlog.length]);
+    });
+  });
+});

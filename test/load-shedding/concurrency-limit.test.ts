@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { setImmediate as endOfTurn } from "node:timers/promises";
+import { createInFlightLimit } from "../../src/load-shedding/concurrency-limit.ts";
+
+describe("createInFlightLimit", () => {
+  let time = 0;
+  const limitOf = (max: number) => createInFlightLimit(max, () => time);
+
+  /** Lets a turn of the event loop that asks for the limit take so many milliseconds. */
+  async function turn(limit: () => number, ms: number): Promise<number> {
+    limit();
+    limit();
+    time += ms;
+    await endOfTurn();
+    return limit();
+  }
+
+  it("is the configured one at first, and as long as no turn is late", async () => {
+    const limit = limitOf(100);
+    assert.equal(limit(), 100);
+    for (const ms of [0, 25, 1]) assert.equal(await turn(limit, ms), 100);
+  });
+
+  it("loses a tenth with each late turn, down to 64", async () => {
+    const limit = limitOf(80);
+    for (const expected of [72, 64.8, 64, 64]) assert.equal(await turn(limit, 26), expected);
+  });
+
+  it("is raised by one in each other turn, up to the configured one", async () => {
+    const limit = limitOf(100);
+    assert.equal(await turn(limit, 26), 90);
+    assert.equal(await turn(limit, 25), 91);
+    for (let i = 0; i < 20; i++) await turn(limit, 1);
+    assert.equal(limit(), 100);
+  });
+
+  it("is raised by one for each ten milliseconds without requests", async () => {
+    const limit = limitOf(100);
+    for (let i = 0; i < 9; i++) await turn(limit, 26);
+    await endOfTurn();
+    time += 50;
+    // One for the turn that asked last.
+    assert.equal(limit(), 64 + 1 + 5);
+    await endOfTurn();
+    time += 1000;
+    assert.equal(limit(), 100);
+  });
+
+  it("stays below 64 where that is configured", async () => {
+    const limit = limitOf(2);
+    assert.equal(await turn(limit, 1000), 2);
+  });
+});

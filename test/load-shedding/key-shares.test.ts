@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { Code } from "@connectrpc/connect";
+import { KeyShares } from "../../src/load-shedding/key-shares.ts";
+import { errorResponse } from "../../src/errors/error-response.ts";
+import { sharedLimits } from "../../src/telemetry/http-metrics.ts";
+import type { SharedLimit } from "../../src/telemetry/http-metrics.ts";
+
+/** Shares of `limit()`, and the limits whose denials were counted. */
+function setUp(limit: () => number, share: number, of: SharedLimit = "downloads") {
+  const denied: SharedLimit[] = [];
+  const shares = new KeyShares({ of, limit, share, countOverShare: (of) => denied.push(of) });
+  return { shares, denied };
+}
+
+/** How many a key may acquire, of 10,000. */
+function mostOf(shares: KeyShares, keyHash: string): number {
+  for (let count = 0; count < 10_000; count += 1) {
+    try {
+      shares.acquire(keyHash);
+    } catch {
+      return count;
+    }
+  }
+  return 10_000;
+}
+
+describe("KeyShares", () => {
+  for (const [limit, share, most] of [
+    [10_000, 0.25, 2500],
+    [512, 0.25, 128],
+    [100, 0.29, 29],
+    [10, 0.25, 2],
+    [3, 0.5, 1],
+    [1, 0.25, 1],
+    [3, 0.001, 1],
+  ] as const)
+    it(`lets each key hold ${most} of ${limit} where its share is ${share}`, () => {
+      const { shares } = setUp(() => limit, share);
+      assert.deepEqual([mostOf(shares, "a"), mostOf(shares, "b")], [most, most]);
+    });
+
+  it("follows a limit that sinks and rises", () => {
+    let limit = 16;
+    const { shares } = setUp(() => limit, 0.25);
+    assert.equal(mostOf(shares, "a"), 4);
+    limit = 8;
+    for (const free of [0, 0, 0, 1]) {
+      assert.equal(mostOf(shares, "a"), free);
+      shares.release("a");
+    }
+    limit = 16;
+    assert.equal(mostOf(shares, "a"), 3);
+  });
+
+  it("bounds nobody where the share is all of it, whatever the limit is at the time", () => {
+    const { shares, denied } = setUp(() => 1, 1);
+    for (let i = 0; i < 1000; i++) shares.acquire("a");
+    assert.deepEqual(denied, []);
+  });
+
+  it("bounds no caller without a key, and keeps nothing of it", async () => {
+    const { shares, denied } = setUp(() => 1, 0.25);
+    for (let i = 0; i < 1000; i++) shares.acquire(undefined);
+    await shares.acquireInTurn(undefined);
+    shares.release(undefined);
+    assert.deepEqual([denied, shares.keys], [[], 0]);
+  });
+
+  for (const [of, what] of [
+    ["event_streams", "event streams and waiting reads"],
+    ["downloads", "downloads"],
+    ["requests_event_stream", "requests for event streams in flight"],
+    ["requests_with_body", "requests with a body in flight"],
+    ["requests_other", "requests without a body in flight"],
+  ] as const)
+    it(`denies one more of ${of} with 429, a time to wait and the number, and counts it`, () => {
+      const { shares, denied } = setUp(() => 8, 0.25, of);
+      assert.equal(mostOf(shares, "the-hash"), 2);
+      assert.throws(
+        () => shares.acquire("the-hash"),
+        (error) => {
+          assert.deepEqual(errorResponse(error, { safeToRepeat: false }), {
+            status: 429,
+            headers: { "Retry-After": "5" },
+            body: {
+              code: "RESOURCE_EXHAUSTED",
+              message: `too many ${what} of this API key: at most 2 at once; try again soon`,
+              retryable: true,
+            },
+          });
+          return true;
+        },
+      );
+      assert.deepEqual(denied, [of, of]);
+      assert.ok(sharedLimits.includes(of));
+    });
+
+  it("keeps nothing of a key whose last one is released, however much was denied", () => {
+    const { shares } = setUp(() => 8, 0.25);
+    for (let i = 0; i < 1000; i++) {
+      mostOf(shares, `${i}`);
+      shares.release(`${i}`);
+      assert.equal(shares.keys, 1);
+      shares.release(`${i}`);
+      assert.equal(shares.keys, 0);
+    }
+  });
+
+  it("serves the waiters of a key in the order of asking, before anything new of it, and no other key's", async () => {
+    const { shares } = setUp(() => 4, 0.25);
+    shares.acquire("a");
+    const came: string[] = [];
+    const waits = ["first", "second"].map((name) => shares.acquireInTurn("a").then(() => came.push(name)));
+    await shares.acquireInTurn("b");
+    assert.deepEqual(came, []);
+    shares.release("a");
+    assert.throws(() => shares.acquire("a"), { code: Code.ResourceExhausted });
+    await waits[0];
+    assert.deepEqual(came, ["first"]);
+    shares.release("a");
+    await waits[1];
+    shares.release("a");
+    shares.release("b");
+    assert.equal(shares.keys, 0);
+  });
+});

@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { TaskQueue } from "../../src/load-shedding/task-queue.ts";
+
+/** Keeps the event loop busy for so long. */
+function work(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
+
+/** Notes every turn of the event loop until `act` is done. */
+async function watchTurns(note: () => void, act: () => Promise<unknown>): Promise<void> {
+  let next: NodeJS.Immediate;
+  const turn = () => {
+    note();
+    next = setImmediate(turn);
+  };
+  next = setImmediate(turn);
+  await act();
+  clearImmediate(next);
+}
+
+describe("TaskQueue", () => {
+  it("lets others run between the steps of a task that takes long", async () => {
+    const tasks = new TaskQueue();
+    const order: string[] = [];
+    function* steps() {
+      for (let step = 0; step < 5; step += 1) {
+        work(10);
+        order.push("step");
+        yield;
+      }
+    }
+    await watchTurns(
+      () => order.push("turn"),
+      () => tasks.run(undefined, steps()),
+    );
+    assert.equal(order.filter((what) => what === "step").length, 5);
+    assert.ok(!order.join(" ").includes("step step"), order.join(" "));
+  });
+
+  it("does many short steps in one turn", async () => {
+    const tasks = new TaskQueue();
+    let turns = 0;
+    let steps = 0;
+    function* countSteps() {
+      for (; steps < 1000; steps += 1) yield;
+    }
+    await watchTurns(
+      () => (turns += 1),
+      () => tasks.run(undefined, countSteps()),
+    );
+    assert.equal(steps, 1000);
+    assert.ok(turns < 100, `${turns} turns`);
+  });
+
+  it("begins no task in the turn that asks for it", async () => {
+    const tasks = new TaskQueue();
+    const begun: string[] = [];
+    function* steps() {
+      begun.push("run");
+      yield;
+    }
+    const all = [tasks.run(undefined, steps()), tasks.runOnce(undefined, () => begun.push("runOnce"))];
+    await Promise.resolve();
+    assert.deepEqual(begun, []);
+    await Promise.all(all);
+    assert.deepEqual(begun, ["run", "runOnce"]);
+  });
+
+  it("runs one task at a time, in the order of asking, and has others run between them", async () => {
+    const tasks = new TaskQueue();
+    const order: string[] = [];
+    function* steps(name: string) {
+      for (let step = 0; step < 3; step += 1) {
+        order.push(name);
+        yield;
+      }
+    }
+    await watchTurns(
+      () => order.push("-"),
+      () =>
+        Promise.all([
+          tasks.run(undefined, steps("a")),
+          tasks.runOnce(undefined, () => order.push("b")),
+          tasks.run(undefined, steps("c")),
+          tasks.runOnce(undefined, () => order.push("d")),
+        ]),
+    );
+    assert.equal(order.filter((what) => what !== "-").join(""), "aaabcccd");
+    assert.match(order.join(""), /a-+b-+c.*c-+d/);
+  });
+
+  it("gives each owner its turns, one after another, and the tasks of one their order", async () => {
+    const tasks = new TaskQueue();
+    const turns: string[] = [];
+    /** Each step takes a turn of its own. */
+    function* steps(name: string, count: number) {
+      for (let step = 0; step < count; step += 1) {
+        turns.push(name);
+        const end = performance.now() + 10;
+        while (performance.now() < end);
+        yield;
+      }
+    }
+    const all = ["a1", "a2", "a3"].map((name) => tasks.run("a", steps(name, 3)));
+    const others = [tasks.run("b", steps("b", 2)), tasks.run(undefined, steps("-", 1))];
+    await Promise.all([...all, ...others]);
+    assert.equal(turns.filter((name) => name.startsWith("a")).join(), "a1,a1,a1,a2,a2,a2,a3,a3,a3");
+    assert.equal(turns.slice(0, 3).join(), "a1,b,-");
+    // Turns take about as long: b has its second one after at most two more of a's.
+    assert.ok(turns.lastIndexOf("b") <= 5, turns.join());
+  });
+
+  it("gives an owner its turns beside another one that comes again whenever it has had one", async () => {
+    const tasks = new TaskQueue();
+    const spin = (ms: number) => {
+      const end = performance.now() + ms;
+      while (performance.now() < end);
+    };
+    let isOver = false;
+    let shortTurns = 0;
+    async function comeAgain() {
+      while (!isOver && shortTurns < 10_000) {
+        await tasks.runOnce("short", () => spin(1));
+        shortTurns += 1;
+      }
+    }
+    function* steps() {
+      for (let turn = 0; turn < 10; turn += 1) {
+        spin(10);
+        yield;
+      }
+    }
+    const others = [comeAgain(), comeAgain()];
+    await tasks.run("long", steps());
+    isOver = true;
+    await Promise.all(others);
+    // As much time as the long one took, about 100 of them, and not all that there are.
+    assert.ok(shortTurns < 500, `${shortTurns} short turns`);
+  });
+
+  it("resolves to what the one step of a task returns", async () => {
+    assert.equal(await new TaskQueue().runOnce(undefined, () => 7), 7);
+  });
+
+  it("rejects with what a task throws, and goes on with the next", async () => {
+    const tasks = new TaskQueue();
+    const failure = new RangeError("no message");
+    const done: string[] = [];
+    function* failing() {
+      yield;
+      throw failure;
+    }
+    function* steps() {
+      done.push("run");
+      yield;
+    }
+    const failed = [
+      assert.rejects(tasks.run(undefined, failing()), failure),
+      assert.rejects(
+        tasks.runOnce(undefined, () => {
+          throw failure;
+        }),
+        failure,
+      ),
+    ];
+    const others = [tasks.run(undefined, steps()), tasks.runOnce(undefined, () => done.push("runOnce"))];
+    await Promise.all([...failed, ...others]);
+    assert.deepEqual(done, ["run", "runOnce"]);
+  });
+});

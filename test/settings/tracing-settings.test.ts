@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { SettingsError, parseSettings } from "../../src/settings/settings.ts";
+import { parseTracing } from "../../src/settings/tracing-settings.ts";
+import { readText } from "../../src/settings/read-text.ts";
+
+const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" };
+
+function settingsOf(env: Record<string, string>) {
+  const { tracing, faults } = parseTracing({ ...endpoint, ...env });
+  assert.deepEqual(faults, []);
+  assert.ok(tracing !== undefined);
+  return tracing;
+}
+
+describe("parseTracing", () => {
+  for (const [what, env] of [
+    [
+      "without an endpoint, whatever else is said",
+      { OTEL_TRACES_SAMPLER: "nonsense", OTEL_SERVICE_NAME: "x" },
+    ],
+    ["for an empty endpoint", { OTEL_EXPORTER_OTLP_ENDPOINT: " " }],
+    ["where the SDK is disabled", { ...endpoint, OTEL_SDK_DISABLED: "True" }],
+    [
+      "without an exporter",
+      { ...endpoint, OTEL_TRACES_EXPORTER: "None", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" },
+    ],
+  ] as const)
+    it(`is off ${what}`, () => {
+      assert.deepEqual(parseTracing(env), { tracing: undefined, faults: [] });
+    });
+
+  it("has the standard's defaults beside an endpoint, and a name for the service", () => {
+    assert.deepEqual(settingsOf({ OTEL_SDK_DISABLED: "false", OTEL_TRACES_EXPORTER: "otlp" }), {
+      url: "http://collector:4318/v1/traces",
+      headers: {},
+      timeoutMs: 10_000,
+      compression: "none",
+      delayMs: 5000,
+      resource: { "service.name": "foldforge-gateway" },
+      sampler: "parentbased_always_on",
+      ratio: 1,
+    });
+  });
+
+  for (const [base, url] of [
+    ["https://collector.example", "https://collector.example/v1/traces"],
+    ["https://collector.example/", "https://collector.example/v1/traces"],
+    ["https://collector.example/otlp", "https://collector.example/otlp/v1/traces"],
+  ] as const)
+    it(`appends the path of traces to ${base}`, () => {
+      assert.equal(settingsOf({ OTEL_EXPORTER_OTLP_ENDPOINT: base }).url, url);
+    });
+
+  it("takes what is said for traces before what is said for all signals, which need not be right then", () => {
+    const settings = settingsOf({
+      OTEL_EXPORTER_OTLP_ENDPOINT: "unix:///collector",
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://traces:1/in",
+      OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+      OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "http/protobuf",
+      OTEL_EXPORTER_OTLP_TIMEOUT: "soon",
+      OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: "250",
+      OTEL_EXPORTER_OTLP_COMPRESSION: "zstd",
+      OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: "gzip",
+    });
+    assert.equal(settings.url, "http://traces:1/in");
+    assert.equal(settings.timeoutMs, 250);
+    assert.equal(settings.compression, "gzip");
+  });
+
+  it("reads headers of both kinds, decoded, those for traces first", () => {
+    const { headers } = settingsOf({
+      OTEL_EXPORTER_OTLP_HEADERS: "authorization=Basic%20YWxs, x-tenant = a%2Cb ,",
+      OTEL_EXPORTER_OTLP_TRACES_HEADERS: "authorization=Bearer abc==",
+    });
+    assert.deepEqual(headers, { authorization: "Bearer abc==", "x-tenant": "a,b" });
+  });
+
+  it("reads the service's attributes, of which OTEL_SERVICE_NAME has the last word", () => {
+    const OTEL_RESOURCE_ATTRIBUTES = "service.name=by-attribute,deployment.environment.name=stag%3Ding";
+    const named = { "service.name": "by-attribute", "deployment.environment.name": "stag=ing" };
+    assert.deepEqual(settingsOf({ OTEL_RESOURCE_ATTRIBUTES }).resource, named);
+    assert.deepEqual(settingsOf({ OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME: "edge" }).resource, {
+      ...named,
+      "service.name": "edge",
+    });
+  });
+
+  it("reads how long spans wait for a batch", () => {
+    assert.equal(settingsOf({ OTEL_BSP_SCHEDULE_DELAY: "20" }).delayMs, 20);
+  });
+
+  it("reads the sampler and its argument", () => {
+    const { sampler, ratio } = settingsOf({
+      OTEL_TRACES_SAMPLER: "traceidratio",
+      OTEL_TRACES_SAMPLER_ARG: "0.25",
+    });
+    assert.deepEqual({ sampler, ratio }, { sampler: "traceidratio", ratio: 0.25 });
+  });
+
+  it("takes words in whatever case", () => {
+    const { sampler, compression } = settingsOf({
+      OTEL_TRACES_EXPORTER: "OTLP",
+      OTEL_EXPORTER_OTLP_PROTOCOL: "HTTP/protobuf",
+      OTEL_EXPORTER_OTLP_COMPRESSION: "GZIP",
+      OTEL_TRACES_SAMPLER: "Always_On",
+    });
+    assert.deepEqual({ sampler, compression }, { sampler: "always_on", compression: "gzip" });
+  });
+
+  const notPairs = "must be name=value pairs, separated by commas, with percent-encoded values";
+  const notHeaders = "must be name=value pairs of headers, separated by commas, with percent-encoded values";
+  for (const [name, value, fault] of [
+    ["OTEL_SDK_DISABLED", "yes", "must be true or false"],
+    ["OTEL_TRACES_EXPORTER", "zipkin", "must be otlp or none"],
+    [
+      "OTEL_EXPORTER_OTLP_ENDPOINT",
+      "collector:4318",
+      "must be an http:// or https:// URL without user, query and fragment",
+    ],
+    [
+      "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+      "http://me:secret@collector",
+      "must be an http:// or https:// URL without user, query and fragment",
+    ],
+    ["OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "must be http/protobuf: no other is spoken"],
+    ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "must be http/protobuf: no other is spoken"],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "authorization", notHeaders],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "two words=secret", notHeaders],
+    ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=secret%0D%0Ax: y", notHeaders],
+    ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=secret%zz", notHeaders],
+    ["OTEL_EXPORTER_OTLP_TIMEOUT", "0", "must be a number of milliseconds, from 1 to 999999"],
+    ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "1e3", "must be a number of milliseconds, from 1 to 999999"],
+    ["OTEL_EXPORTER_OTLP_COMPRESSION", "br", "must be none or gzip"],
+    ["OTEL_RESOURCE_ATTRIBUTES", "a=1,=2", notPairs],
+    [
+      "OTEL_TRACES_SAMPLER",
+      "sometimes",
+      "must be one of always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio",
+    ],
+    ["OTEL_TRACES_SAMPLER_ARG", "1.5", "must be a number from 0 to 1"],
+  ] as const)
+    it(`refuses ${name}=${value}, without repeating it`, () => {
+      assert.deepEqual(parseTracing({ ...endpoint, [name]: value }).faults, [`${name} ${fault}`]);
+    });
+
+  it("has its faults told together with those of the settings", () => {
+    const env = { ...endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: "grpc", FOLDFORGE_GATEWAY__BIND_ADDR: "8080" };
+    assert.throws(
+      () => parseSettings(env, readText),
+      (error) =>
+        error instanceof SettingsError &&
+        error.message.includes("FOLDFORGE_GATEWAY__BIND_ADDR must be") &&
+        error.message.includes("OTEL_EXPORTER_OTLP_PROTOCOL must be"),
+    );
+  });
+
+  it("is part of the frozen configuration", () => {
+    const { tracing } = parseSettings(endpoint, readText).config;
+    assert.equal(tracing?.url, "http://collector:4318/v1/traces");
+    assert.ok(Object.isFrozen(tracing));
+  });
+});

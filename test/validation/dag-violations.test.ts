@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { invalidRequest } from "../../src/errors/http-error.ts";
+import { dagViolations } from "../../src/validation/dag-violations.ts";
+
+/** A submission whose steps have these dependencies. */
+function spec(...steps: [id: string, ...dependsOn: string[]][]) {
+  return { steps: steps.map(([id, ...depends_on]) => ({ id, depends_on })) };
+}
+
+/** The faults as `pointer message`. */
+function told(body: unknown): string[] {
+  return [...dagViolations(body)].map(({ path, message }) => `${path} ${message}`);
+}
+
+/** A chain in which each step needs the one before; the first needs `first`. */
+function chain(length: number, first: string[] = []) {
+  return {
+    steps: Array.from({ length }, (_, i) => ({ id: `s${i}`, depends_on: i === 0 ? first : [`s${i - 1}`] })),
+  };
+}
+
+describe("graphFaults", () => {
+  for (const [what, body] of [
+    ["a single step", spec(["a"])],
+    ["a chain in the wrong order", spec(["c", "b"], ["b", "a"], ["a"])],
+    ["a diamond", spec(["a"], ["b", "a"], ["c", "a"], ["d", "b", "c"])],
+    ["two parts that do not touch", spec(["a"], ["b", "a"], ["x"], ["y", "x"])],
+    ["a dependency that is named twice", spec(["a"], ["b", "a", "a"])],
+    ["ids that objects have by themselves", spec(["__proto__"], ["constructor", "__proto__"], ["toString"])],
+    ["a chain of 256 steps", chain(256)],
+    ["the same chain backwards", { steps: chain(256).steps.reverse() }],
+  ] as const)
+    it(`accepts ${what}`, () => assert.deepEqual(told(body), []));
+
+  for (const [what, body, faults] of [
+    [
+      "an id that is taken",
+      spec(["a"], ["b"], ["a"]),
+      ["/body/steps/2/id is already the id of /body/steps/0"],
+    ],
+    [
+      "every further use of an id",
+      spec(["a"], ["a"], ["a"]),
+      [
+        "/body/steps/1/id is already the id of /body/steps/0",
+        "/body/steps/2/id is already the id of /body/steps/0",
+      ],
+    ],
+    [
+      "dependencies that do not exist",
+      spec(["a", "x"], ["b", "a", 'y"']),
+      [
+        '/body/steps/0/depends_on/0 no step has the id "x"',
+        '/body/steps/1/depends_on/1 no step has the id "y\\""',
+      ],
+    ],
+    [
+      "a dependency on something that objects have by themselves",
+      spec(["a", "constructor"]),
+      ['/body/steps/0/depends_on/0 no step has the id "constructor"'],
+    ],
+    [
+      "a step that needs itself",
+      spec(["a", "a"]),
+      ['/body/steps/0/depends_on/0 makes a cycle: "a" needs "a"'],
+    ],
+    [
+      "a cycle, where it closes, without the steps that only lead into it",
+      spec(["in", "a"], ["a", "b"], ["b", "ok", "c"], ["c", "a"], ["ok"]),
+      ['/body/steps/3/depends_on/0 makes a cycle: "a" needs "b" needs "c" needs "a"'],
+    ],
+    [
+      "each of several cycles",
+      spec(["a", "b"], ["b", "a"], ["c", "c"], ["d", "e"], ["e", "d", "a"]),
+      [
+        '/body/steps/1/depends_on/0 makes a cycle: "a" needs "b" needs "a"',
+        '/body/steps/2/depends_on/0 makes a cycle: "c" needs "c"',
+        '/body/steps/4/depends_on/0 makes a cycle: "d" needs "e" needs "d"',
+      ],
+    ],
+    [
+      "faults of all kinds at once",
+      spec(["a", "none"], ["a"], ["b", "b"]),
+      [
+        "/body/steps/1/id is already the id of /body/steps/0",
+        '/body/steps/0/depends_on/0 no step has the id "none"',
+        '/body/steps/2/depends_on/0 makes a cycle: "b" needs "b"',
+      ],
+    ],
+  ] as const)
+    it(`reports ${what}`, () => assert.deepEqual(told(body), faults));
+
+  it("finds a cycle of 256 steps", () => {
+    const [fault, ...others] = dagViolations(chain(256, ["s255"]));
+    assert.deepEqual(others, []);
+    assert.match(fault!.path, /^\/body\/steps\/\d+\/depends_on\/0$/);
+    assert.match(fault!.message, /^makes a cycle: /);
+  });
+
+  it("leaves a list of more than 256 steps to the schema", () => {
+    assert.deepEqual(
+      told({ steps: Array.from({ length: 257 }, () => ({ id: "a", depends_on: ["a"] })) }),
+      [],
+    );
+  });
+
+  for (const body of [
+    undefined,
+    null,
+    0,
+    "steps",
+    [],
+    {},
+    { steps: null },
+    { steps: "ab" },
+    { steps: { 0: { id: "a" }, length: 1 } },
+    { steps: [null, 1, "a", [], {}, { id: 1 }, { id: null, depends_on: ["a"] }] },
+    { steps: [{ id: "a", depends_on: "a" }] },
+    { steps: [{ id: "a", depends_on: { 0: "a" } }] },
+    { steps: [{ id: "a", depends_on: [null, 1, ["a"], { id: "a" }] }] },
+  ])
+    it(`passes over ${JSON.stringify(body)}`, () => assert.deepEqual(told(body), []));
+
+  it("tells no more than an answer lists", () => {
+    const missing = Array.from({ length: 256 }, (_, index) => `none-${index}`);
+    const twice = Array.from({ length: 256 }, (): [string, ...string[]] => ["a", ...missing]);
+    assert.equal(dagViolations(spec(...twice)).length, 100);
+    assert.equal(dagViolations(spec(["a", ...missing])).length, 100);
+  });
+
+  it("stays quick and brief where a long chain leads back ever so often", () => {
+    const long = chain(256, ["s255"]);
+    long.steps[1]!.depends_on = Array.from({ length: 200_000 }, () => "s0");
+    const { violations: faults } = invalidRequest(dagViolations(long));
+    assert.equal(faults.length, 100);
+    assert.ok(faults.every(({ message }) => message.length < 200));
+  });
+});
