@@ -7,7 +7,8 @@ import { parseSettings, prefix, settingNames } from "../src/settings/settings.ts
 import { readText } from "../src/settings/read-text.ts";
 import { loadContract } from "../src/contract.ts";
 import { codeMeaning } from "../src/errors/codes.ts";
-import { defaultKeepalive } from "../src/grpc/session-pool.ts";
+import { defaultKeepalive } from "../src/grpc/index.ts";
+import type { KeepaliveOptions } from "../src/grpc/index.ts";
 import { looksPerSilence } from "../src/grpc/keepalive.ts";
 import {
   demoApiKeys,
@@ -52,17 +53,17 @@ describe("README: the links", () => {
 
 describe("README: the figures", () => {
   it("tells how long it takes at most to leave an orchestrator that has frozen", () => {
-    const { pingTimeoutMs, keepaliveMs } = defaultKeepalive;
+    const { calls, streams } = defaultKeepalive;
     assert.deepEqual(parseSettings({}, readText).config.keepalive, defaultKeepalive);
-    function longestSeconds(silenceMs: number): number {
+    function longestSeconds({ timeMs, timeoutMs }: KeepaliveOptions["calls"]): number {
       // The last byte came right after a look, which the next one still tells of.
-      const afterLook = ((looksPerSilence + 1) * silenceMs) / looksPerSilence;
+      const afterLook = ((looksPerSilence + 1) * timeMs) / looksPerSilence;
       // The last byte came right after a ping, whose whole wait goes by before silence is counted anew.
-      const afterPing = pingTimeoutMs + silenceMs;
-      return Math.ceil((Math.max(afterLook, afterPing) + pingTimeoutMs) / 1000);
+      const afterPing = timeoutMs + timeMs;
+      return Math.ceil((Math.max(afterLook, afterPing) + timeoutMs) / 1000);
     }
     const figures = /frozen, .* left within (\d+) s, by event streams within (\d+) s/.exec(readme)?.slice(1);
-    assert.deepEqual(figures?.map(Number), [longestSeconds(pingTimeoutMs), longestSeconds(keepaliveMs)]);
+    assert.deepEqual(figures?.map(Number), [longestSeconds(calls), longestSeconds(streams)]);
   });
 });
 

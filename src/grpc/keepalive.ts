@@ -1,13 +1,30 @@
 import type { ClientHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 
-/** How long a peer may be silent, in milliseconds; read anew each time. */
-interface LivenessTimes {
-  readonly silenceMs: number;
-  readonly pingTimeoutMs: number;
+/** gRPC's keepalive for the connections of one kind (https://grpc.io/docs/guides/keepalive/), in milliseconds. */
+export interface KeepaliveTimes {
+  /** The time without received bytes after which a connection with calls under way is pinged. */
+  readonly timeMs: number;
+  /** The longest wait for the acknowledgement. */
+  readonly timeoutMs: number;
+}
+
+/** The keepalive of unary calls, and of server streams, which are silent by nature. */
+export interface KeepaliveOptions {
+  readonly calls: KeepaliveTimes;
+  readonly streams: KeepaliveTimes;
+}
+
+export const defaultKeepalive: KeepaliveOptions = {
+  calls: { timeMs: 2000, timeoutMs: 2000 },
+  streams: { timeMs: 30_000, timeoutMs: 2000 },
+};
+
+/** The times as they are now: `timeMs` changes with the number of servers. */
+interface CurrentTimes extends KeepaliveTimes {
   /** The wait for an answer after which the peer is suspected. */
   readonly suspicionMs: number;
-  readonly keepalive: { readonly arePingsRefused: boolean };
+  readonly pings: { readonly areRefused: boolean };
 }
 
 /** What is told to the owner of a session, and asked. */
@@ -42,7 +59,7 @@ const maxPings = 2;
 export class Keepalive {
   readonly #session: ClientHttp2Session;
   readonly #socket: Socket;
-  readonly #times: LivenessTimes;
+  readonly #times: CurrentTimes;
   readonly #owner: LivenessOwner;
   #timer: NodeJS.Timeout | undefined;
   #bytes = 0;
@@ -52,12 +69,12 @@ export class Keepalive {
   #pings = 0;
   #unacknowledgedPings = 0;
 
-  constructor(session: ClientHttp2Session, socket: Socket, times: LivenessTimes, owner: LivenessOwner) {
+  constructor(session: ClientHttp2Session, socket: Socket, times: CurrentTimes, owner: LivenessOwner) {
     this.#session = session;
     this.#socket = socket;
     this.#times = times;
     this.#owner = owner;
-    const settingsMs = 2 * times.pingTimeoutMs;
+    const settingsMs = 2 * times.timeoutMs;
     this.#after(settingsMs, () => owner.isDead(new Error(`no HTTP/2 settings came within ${settingsMs} ms`)));
     session.once("remoteSettings", () => this.#lookLater());
     session.once("goaway", () => this.watch());
@@ -91,9 +108,9 @@ export class Keepalive {
     if (this.#session.destroyed) return void this.#socket.destroy();
     const { bytesRead } = this.#socket;
     const isQuiet = bytesRead === this.#bytes;
-    const { pingTimeoutMs } = this.#times;
+    const { timeoutMs } = this.#times;
     if (isQuiet && this.#isAsked) {
-      return this.#owner.isDead(new Error(`the server did not answer a ping within ${pingTimeoutMs} ms`));
+      return this.#owner.isDead(new Error(`the server did not answer a ping within ${timeoutMs} ms`));
     }
     this.#bytes = bytesRead;
     this.#isAsked = false;
@@ -117,14 +134,14 @@ export class Keepalive {
       if (error === null) this.#lookLater();
     };
     this.#isAsked = true;
-    const mayPing = this.#pings < maxPings && !this.#times.keepalive.arePingsRefused;
+    const mayPing = this.#pings < maxPings && !this.#times.pings.areRefused;
     if (mayPing && !this.#session.closed) this.#ping(onAnswer);
     else this.#session.settings({}, onAnswer);
-    const { suspicionMs, pingTimeoutMs } = this.#times;
+    const { suspicionMs, timeoutMs } = this.#times;
     this.#after(suspicionMs, () => {
       const reason = new Error(`the server did not answer a ping within ${suspicionMs} ms`);
       if (this.#socket.bytesRead === this.#bytes) this.#owner.isSuspect(reason);
-      this.#after(pingTimeoutMs - suspicionMs, () => this.#look());
+      this.#after(timeoutMs - suspicionMs, () => this.#look());
     });
   }
 
@@ -139,7 +156,7 @@ export class Keepalive {
   }
 
   #lookLater(): void {
-    this.#after(this.#times.silenceMs / looksPerSilence, () => this.#look());
+    this.#after(this.#times.timeMs / looksPerSilence, () => this.#look());
   }
 
   #after(ms: number, act: () => void): void {

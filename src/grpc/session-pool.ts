@@ -1,8 +1,10 @@
 import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Session } from "./session.ts";
-import type { GrpcPeerWatch, GrpcPool, KeepaliveState, StreamOptions } from "./session.ts";
+import type { GrpcPeerWatch, GrpcPool, PingState, StreamOptions } from "./session.ts";
 import type { GrpcTarget } from "./address.ts";
+import { defaultKeepalive } from "./keepalive.ts";
+import type { KeepaliveTimes } from "./keepalive.ts";
 
 /** Where calls open their HTTP/2 streams. How many sessions there are, and to whom, is its own affair. */
 export interface GrpcConnection {
@@ -37,27 +39,13 @@ export interface GrpcPeerConnection extends GrpcConnection {
   close(): void;
 }
 
-/** How a peer that is connected and says nothing is found out, in milliseconds. */
-export interface KeepaliveOptions {
-  /** The silence after which a connection with calls under way is pinged, and the longest wait for the answer. */
-  readonly pingTimeoutMs: number;
-  /** The same silence where calls are silent by their nature: on connections of event streams. */
-  readonly keepaliveMs: number;
-}
-
-/** What suits most orchestrators. */
-export const defaultKeepalive: KeepaliveOptions = { pingTimeoutMs: 2000, keepaliveMs: 30_000 };
-
 /** What a connection may be told. */
 interface GrpcConnectionOptions {
-  /** The silence after which a session that carries streams is pinged, in milliseconds. */
-  readonly silenceMs?: number;
-  /** Longest wait for the answer to a ping, in milliseconds. */
-  readonly pingTimeoutMs?: number;
+  readonly keepalive?: KeepaliveTimes;
   /** How many bytes of each stream the server may send ahead (RFC 9113 §6.9.2). */
   readonly streamWindowBytes?: number;
   /** What is known of the server's pings, where other connections share it. */
-  readonly keepalive?: KeepaliveState;
+  readonly pings?: PingState;
   /** Hears how it goes. */
   readonly watch?: GrpcPeerWatch;
   /** A session has 2^30 stream ids (RFC 9113 §5.1.1); Node would refuse every stream after the last one. */
@@ -89,12 +77,11 @@ const usualLimit = 100;
 export function createGrpcConnection(
   target: GrpcTarget,
   {
-    pingTimeoutMs = defaultKeepalive.pingTimeoutMs,
-    silenceMs = pingTimeoutMs,
+    keepalive: { timeMs, timeoutMs } = defaultKeepalive.calls,
     streamsPerSession = 2 ** 29,
     streamWindowBytes = 64 * 1024,
     watch = unwatched,
-    keepalive = { arePingsRefused: false },
+    pings = { areRefused: false },
   }: GrpcConnectionOptions = {},
 ): GrpcPeerConnection {
   const pool: GrpcPool = {
@@ -104,12 +91,12 @@ export function createGrpcConnection(
     streamsPerSession,
     streamWindowBytes,
     assumedLimit: usualLimit,
-    get silenceMs() {
-      return silenceMs / (watch.hasOthers() ? hurry : 1);
+    get timeMs() {
+      return timeMs / (watch.hasOthers() ? hurry : 1);
     },
-    pingTimeoutMs,
-    suspicionMs: pingTimeoutMs / (2 * hurry),
-    keepalive,
+    timeoutMs,
+    suspicionMs: timeoutMs / (2 * hurry),
+    pings,
   };
   let isClosed = false;
 

@@ -36,19 +36,19 @@ export interface GrpcPool {
   readonly streamWindowBytes: number;
   /** How many streams at a time a session is trusted with until the server has told its settings. */
   assumedLimit: number;
-  /** The silence after which a session is pinged, in milliseconds. */
-  readonly silenceMs: number;
-  /** Longest wait for the answer to a ping, in milliseconds. */
-  readonly pingTimeoutMs: number;
+  /** The keepalive time, in milliseconds. */
+  readonly timeMs: number;
+  /** The keepalive timeout, in milliseconds. */
+  readonly timeoutMs: number;
   /** The wait for it after which calls go to another server, where there is one. */
   readonly suspicionMs: number;
   /** Whether the server has refused pings; shared by all connections with it. */
-  readonly keepalive: KeepaliveState;
+  readonly pings: PingState;
 }
 
 /** What is known of the pings to one server. */
-export interface KeepaliveState {
-  arePingsRefused: boolean;
+export interface PingState {
+  areRefused: boolean;
 }
 
 /** What a stream may be told. */
@@ -245,7 +245,7 @@ export class Session {
   /** Has the server send headers, where it takes another stream. */
   #requestHeaders(): void {
     if (this.#session.closed || this.#isFull || this.#healthCheck !== undefined) return;
-    const check = sendHealthCheck(this.#session, this.#pool.pingTimeoutMs, () => this.#receiveHeaders());
+    const check = sendHealthCheck(this.#session, this.#pool.timeoutMs, () => this.#receiveHeaders());
     check.on("close", () => (this.#healthCheck = undefined));
     this.#healthCheck = check;
   }
@@ -263,7 +263,7 @@ export class Session {
     if (code !== constants.NGHTTP2_ENHANCE_YOUR_CALM) return;
     if (Buffer.from(debugData ?? []).toString("latin1") !== tooManyPings) return;
     this.#isRefusedForPings = true;
-    this.#pool.keepalive.arePingsRefused = true;
+    this.#pool.pings.areRefused = true;
     this.#pool.watch.refusedPings();
   }
 

@@ -1,6 +1,7 @@
 import type { Logger } from "../telemetry/logger.ts";
 import { createGrpcConnection } from "./session-pool.ts";
-import type { GrpcPeerConnection, KeepaliveOptions } from "./session-pool.ts";
+import type { GrpcPeerConnection } from "./session-pool.ts";
+import type { KeepaliveOptions } from "./keepalive.ts";
 import { addressOf } from "./address.ts";
 import type { GrpcTarget } from "./address.ts";
 
@@ -50,7 +51,7 @@ export class Subchannel {
   #isGone = false;
 
   constructor(target: GrpcTarget, options: SubchannelOptions) {
-    const { pingTimeoutMs, keepaliveMs } = options.keepalive;
+    const { calls, streams } = options.keepalive;
     this.#address = addressOf(target);
     this.#options = options;
     const watch = {
@@ -75,9 +76,9 @@ export class Subchannel {
       hasOthers: () => this.#isGone || options.hasOthers(),
       hasStandIn: () => options.hasStandIn(this),
     };
-    const shared = { pingTimeoutMs, watch, keepalive: { arePingsRefused: false } };
-    this.calls = createGrpcConnection(target, { ...shared, silenceMs: pingTimeoutMs });
-    this.streams = createGrpcConnection(target, { ...shared, silenceMs: keepaliveMs, streamWindowBytes });
+    const shared = { watch, pings: { areRefused: false } };
+    this.calls = createGrpcConnection(target, { ...shared, keepalive: calls });
+    this.streams = createGrpcConnection(target, { ...shared, keepalive: streams, streamWindowBytes });
   }
 
   /** Whether it was there when it was heard of last. */

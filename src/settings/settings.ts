@@ -3,7 +3,7 @@ import { distance } from "fastest-levenshtein";
 import { z } from "zod";
 import type { ObjectStoreOptions } from "../artifacts/object-store.ts";
 import type { AllowedOrigins } from "../http/cors.ts";
-import type { KeepaliveOptions } from "../grpc/session-pool.ts";
+import type { KeepaliveOptions } from "../grpc/index.ts";
 import type { TlsPems } from "./tls-pems.ts";
 import type { ServerLimits } from "../http/server.ts";
 import { fileSetting, withSecretFiles } from "./secret-files.ts";
@@ -250,8 +250,14 @@ function settingsFrom(
     orchestratorTls,
     rpcTimeoutMs: values.ORCHESTRATOR_RPC_TIMEOUT_SECONDS,
     keepalive: {
-      pingTimeoutMs: values.ORCHESTRATOR_PING_TIMEOUT_SECONDS,
-      keepaliveMs: values.ORCHESTRATOR_KEEPALIVE_SECONDS,
+      calls: {
+        timeMs: values.ORCHESTRATOR_PING_TIMEOUT_SECONDS,
+        timeoutMs: values.ORCHESTRATOR_PING_TIMEOUT_SECONDS,
+      },
+      streams: {
+        timeMs: values.ORCHESTRATOR_KEEPALIVE_SECONDS,
+        timeoutMs: values.ORCHESTRATOR_PING_TIMEOUT_SECONDS,
+      },
     },
     apiTokens: [
       values.API_TOKEN,

@@ -5,13 +5,13 @@ import { scaled } from "../support/machine.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { signal } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
-import { answers, sorted } from "./responses.ts";
+import { answers, sorted, keepaliveOf } from "./responses.ts";
 import { answerWith, frameType, startFrameServer } from "./frame-server.ts";
 import type { FrameServer, Peer } from "./frame-server.ts";
 import { until } from "./transports.ts";
 
 /** Three servers that answer with their names, and a client of them; pings and their waits are short. */
-async function startThree(keepalive = { pingTimeoutMs: 400, keepaliveMs: 400 }) {
+async function startThree(keepalive = keepaliveOf(400)) {
   const servers = await Promise.all(["a", "b", "c"].map(async () => startFrameServer()));
   servers.forEach((server, i) => (server.serve = answerWith("abc".charAt(i))));
   const lines: Record<string, unknown>[] = [];
@@ -118,7 +118,7 @@ describe("several orchestrators", () => {
   });
 
   it("answer the reads that one keeps waiting which says nothing, and leave it its submissions", async () => {
-    await using three = await startThree({ pingTimeoutMs: 2000, keepaliveMs: 2000 });
+    await using three = await startThree(keepaliveOf(2000));
     const { a, b, c, client } = three;
     const held: Peer[] = [];
     a.serve = (peer) => held.push(peer);

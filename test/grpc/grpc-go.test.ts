@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { keepaliveOf } from "./responses.ts";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -14,7 +15,7 @@ import { createLogger } from "../../src/telemetry/logger.ts";
 const execute = promisify(execFile);
 
 /** Pings after so short a silence: by grpc-go's default settings, one in 5 minutes is allowed. */
-const keepalive = { pingTimeoutMs: 200, keepaliveMs: 200 };
+const keepalive = keepaliveOf(200);
 
 /** Builds the server, from modules that Go downloads where it has not yet; undefined where that fails. */
 async function build(folder: string): Promise<string | undefined> {

@@ -10,7 +10,7 @@ const calm = 11;
 const answer = answerWith("w1");
 
 /** A server that holds every call and answers no ping, and a client that finds that out. */
-async function startPair({ silenceMs = 40, pingTimeoutMs = 100 } = {}) {
+async function startPair({ timeMs = 40, timeoutMs = 100 } = {}) {
   const server = await startFrameServer();
   const held: Peer[] = [];
   let pings = 0;
@@ -19,7 +19,7 @@ async function startPair({ silenceMs = 40, pingTimeoutMs = 100 } = {}) {
   server.onFrame = ({ type, flags }) => {
     if (type === frameType.ping && flags === 0) pings += 1;
   };
-  const { client, close } = transports.ours(server.url, { silenceMs, pingTimeoutMs });
+  const { client, close } = transports.ours(server.url, { keepalive: { timeMs, timeoutMs } });
   return {
     server,
     held,
@@ -87,8 +87,8 @@ describe("GrpcLiveness", () => {
 
   it("sends no ping while there is no call, and none while the server talks", async () => {
     await using idle = await startPair();
-    await using busy = await startPair({ silenceMs: 80 });
-    await using clock = await startPair({ silenceMs: 80 });
+    await using busy = await startPair({ timeMs: 80 });
+    await using clock = await startPair({ timeMs: 80 });
     idle.server.serve = answer;
     await idle.submit();
     const waiting = busy.submit();
@@ -138,7 +138,7 @@ describe("GrpcLiveness", () => {
   });
 
   it("gives up a server that sends no settings", async () => {
-    await using pair = await startPair({ pingTimeoutMs: 20 });
+    await using pair = await startPair({ timeoutMs: 20 });
     const { server, submit } = pair;
     server.maxStreams = "no settings";
     await assert.rejects(submit(), {
@@ -152,7 +152,7 @@ describe("GrpcLiveness", () => {
   });
 
   it("does not take it for silence that this process itself is held up", async () => {
-    await using pair = await startPair({ pingTimeoutMs: 60 });
+    await using pair = await startPair({ timeoutMs: 60 });
     const { server, held, submit } = pair;
     server.answers = true;
     const delays: string[] = [];

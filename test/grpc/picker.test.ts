@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { keepaliveOf } from "./responses.ts";
 import { connect } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { createLogger } from "../../src/telemetry/logger.ts";
@@ -9,8 +10,8 @@ import type { FrameServer, Peer } from "./frame-server.ts";
 import { startRawServer } from "./raw-server.ts";
 import { until } from "./transports.ts";
 
-const keepalive = { pingTimeoutMs: 400, keepaliveMs: 400 };
-const patient = { pingTimeoutMs: 60_000, keepaliveMs: 60_000 };
+const keepalive = keepaliveOf(400);
+const patient = keepaliveOf(60_000);
 
 const answer = answerWith("w1");
 

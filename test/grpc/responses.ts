@@ -1,3 +1,4 @@
+import type { KeepaliveOptions } from "../../src/grpc/index.ts";
 import type { PlainClient } from "../support/orchestrator.ts";
 
 /** The names of those that answer so many reads, one after another; each answers with its own. */
@@ -10,4 +11,10 @@ export async function answers(client: PlainClient, count: number): Promise<strin
 /** Names in the order of the alphabet. */
 export function sorted(names: string): string {
   return names.split("").sort().join("");
+}
+
+/** A keepalive of the same time and timeout for calls and streams, in milliseconds. */
+export function keepaliveOf(ms: number): KeepaliveOptions {
+  const times = { timeMs: ms, timeoutMs: ms };
+  return { calls: times, streams: times };
 }

@@ -69,7 +69,7 @@ async function startBreakingProxy(target: string, direction: Direction, bytes: n
 }
 
 describe("a connection to the orchestrator that breaks anywhere", () => {
-  const pingTimeoutMs = scaled(150);
+  const timeoutMs = scaled(150);
   const upstream = suite(() =>
     startUpstream({
       getWorkflow: ({ workflowId }) => ({ id: workflowId }),
@@ -84,7 +84,7 @@ describe("a connection to the orchestrator that breaks anywhere", () => {
   /** Makes two reads, a submission and a stream; tells how they went, and how many bytes passed. */
   async function exchange(direction: Direction, bytes: number, way: string) {
     const proxy = await startBreakingProxy(upstream().url, direction, bytes, way);
-    const { client, close } = transports.gateway(proxy.url, { silenceMs: 20, pingTimeoutMs });
+    const { client, close } = transports.gateway(proxy.url, { keepalive: { timeMs: 20, timeoutMs } });
     const read = (id: string) => client.getWorkflow({ workflowId: id }, { timeoutMs: 60_000 });
     const written = client.submitWorkflow({}, { timeoutMs: 60_000 });
     const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]();

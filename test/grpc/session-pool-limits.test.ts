@@ -5,7 +5,7 @@ import type { FrameServer, Peer } from "./frame-server.ts";
 import { sockets, transports, until } from "./transports.ts";
 
 /** Looks every 5 ms whether a session is of use. */
-const quick = { silenceMs: 20, pingTimeoutMs: 1000 };
+const quick = { keepalive: { timeMs: 20, timeoutMs: 1000 } };
 
 function finish(peer: Peer): void {
   peer.data(grpcMessage("w1"));
@@ -152,7 +152,7 @@ describe("createGrpcConnection, where sessions are limited", () => {
 
   it("fails soon where the server takes no streams, and succeeds once it does", async () => {
     // No session is closed here for being idle.
-    await using pair = await startPair(0, { silenceMs: 60_000, pingTimeoutMs: 60_000 });
+    await using pair = await startPair(0, { keepalive: { timeMs: 60_000, timeoutMs: 60_000 } });
     const { server, call, calls, held } = pair;
     await assert.rejects(call(), { code: Code.Unavailable });
     assert.equal(server.connections.ever, 2);

@@ -14,12 +14,12 @@ const answer = answerWith("w1");
  * A server that holds what it is asked, and a client with so many reads under way, the first `limit` of them on
  * the first connection.
  */
-async function startReading(count: number, options = { silenceMs: 60_000, pingTimeoutMs: 60_000 }) {
+async function startReading(count: number, keepalive = { timeMs: 60_000, timeoutMs: 60_000 }) {
   const server = await startFrameServer();
   server.maxStreams = limit;
   const held: Peer[] = [];
   server.serve = (peer) => held.push(peer);
-  const { client, close } = transports.ours(server.url, options);
+  const { client, close } = transports.ours(server.url, { keepalive });
   const read = () => client.getWorkflow({});
   const reads: ReturnType<typeof read>[] = [];
   while (reads.length < count) {
@@ -47,7 +47,7 @@ async function startReading(count: number, options = { silenceMs: 60_000, pingTi
 
 describe("a peer that is lost on one of several connections", () => {
   it("is left on the others too where it is silent, and every read served by its second try", async () => {
-    await using reading = await startReading(13, { silenceMs: 40, pingTimeoutMs: 100 });
+    await using reading = await startReading(13, { timeMs: 40, timeoutMs: 100 });
     const { server, reads, client } = reading;
     server.answers = false;
     reading.doom(() => undefined);
@@ -108,7 +108,7 @@ describe("a peer that is lost on one of several connections", () => {
   });
 
   it("costs a connection at rest too", async () => {
-    await using reading = await startReading(11, { silenceMs: 20, pingTimeoutMs: 1000 });
+    await using reading = await startReading(11, { timeMs: 20, timeoutMs: 1000 });
     const { server, reads, on } = reading;
     on(2).forEach(answer);
     await reads[limit];

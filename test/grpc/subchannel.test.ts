@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { keepaliveOf } from "./responses.ts";
 import { Code, createClient } from "@connectrpc/connect";
 import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createGrpcTransport } from "../../src/grpc/transport.ts";
@@ -26,7 +27,7 @@ async function balance(...urls: string[]) {
   const lines: string[] = [];
   let refusedPings = 0;
   const balancer = new Channel({
-    keepalive: { pingTimeoutMs: 400, keepaliveMs: 400 },
+    keepalive: keepaliveOf(400),
     logger: createLogger({ write: (line: string) => lines.push(line) }),
     onLost: () => undefined,
     onPingsRefused: () => (refusedPings += 1),

@@ -1,0 +1,2 @@
+export { defaultKeepalive } from "./keepalive.ts";
+export type { KeepaliveOptions } from "./keepalive.ts";
