@@ -11,12 +11,12 @@ import { scaled, scaledSeconds } from "./support/machine.ts";
 import { workflowEvent, workflowIn } from "./support/samples.ts";
 import { startUpstream } from "./support/upstream.ts";
 import { sockets, until } from "./grpc/transports.ts";
-import { abortion, callsDuring, signal, startStack } from "./support/stack.ts";
+import { whenAborted, callsDuring, deferred, startStack } from "./support/stack.ts";
 
 describe("startGateway", () => {
   it("closes: requests in flight finish, event streams are cut, and nobody new is served", async () => {
-    const inFlight = signal();
-    const mayAnswer = signal();
+    const inFlight = deferred();
+    const mayAnswer = deferred();
     const { gateway, upstream } = await startStack(
       {
         async getWorkflow() {
@@ -26,7 +26,7 @@ describe("startGateway", () => {
         },
         async *streamWorkflowEvents(_request, { signal }) {
           yield workflowEvent(0n, JobState.RUNNING);
-          await abortion(signal);
+          await whenAborted(signal);
         },
       },
       { SHUTDOWN_GRACE_SECONDS: "60" },
@@ -37,7 +37,7 @@ describe("startGateway", () => {
     await inFlight.promise;
 
     const closed = gateway.close();
-    assert.equal(await reader.ending, "broken");
+    assert.equal(await reader.ended, "broken");
     await assert.rejects(gateway.fetch("/v1/healthz"));
     mayAnswer.resolve();
     assert.equal((await answer).status, 200);
@@ -49,7 +49,7 @@ describe("startGateway", () => {
     const { gateway, upstream } = await startStack({
       async *streamWorkflowEvents(_request, { signal }) {
         yield workflowEvent(0n, JobState.RUNNING);
-        await abortion(signal);
+        await whenAborted(signal);
       },
     });
     for (let i = 0; i < 5; i++) await readEvents(await gateway.fetch("/v1/workflows/w1/events")).next();
@@ -60,8 +60,8 @@ describe("startGateway", () => {
   });
 
   it("drains: unready at once it serves on for a while, and ends every connection; then it closes", async () => {
-    const inFlight = signal();
-    const mayAnswer = signal();
+    const inFlight = deferred();
+    const mayAnswer = deferred();
     const { gateway, upstream } = await startStack(
       {
         async getWorkflow({ workflowId }) {
@@ -74,7 +74,7 @@ describe("startGateway", () => {
         listWorkflows: () => ({}),
         async *streamWorkflowEvents(_request, { signal }) {
           yield workflowEvent(0n, JobState.RUNNING);
-          await abortion(signal);
+          await whenAborted(signal);
         },
       },
       { DRAIN_DELAY_SECONDS: scaledSeconds(1), SHUTDOWN_GRACE_SECONDS: "3600" },
@@ -94,7 +94,7 @@ describe("startGateway", () => {
     const answer = gateway.fetch("/v1/workflows/slow");
     await inFlight.promise;
 
-    assert.equal(await reader.ending, "broken");
+    assert.equal(await reader.ended, "broken");
     await assert.rejects(gateway.fetch("/v1/healthz"));
     mayAnswer.resolve();
     assert.equal((await answer).status, 200);
@@ -103,8 +103,8 @@ describe("startGateway", () => {
   });
 
   it("is unready for a probe too that was under way when it began to drain", async () => {
-    const asked = signal();
-    const mayAnswer = signal();
+    const asked = deferred();
+    const mayAnswer = deferred();
     const { gateway, upstream } = await startStack({
       async listWorkflows() {
         asked.resolve();
@@ -126,7 +126,7 @@ describe("startGateway", () => {
       {},
       { DRAIN_DELAY_SECONDS: "1.5", SHUTDOWN_GRACE_SECONDS: "5" },
     );
-    const { begun } = hang(upstream, "getWorkflow");
+    const { started: begun } = hang(upstream, "getWorkflow");
     const answer = gateway.fetch("/v1/workflows/w1");
     await begun;
     const begin = performance.now();

@@ -101,7 +101,7 @@ describe("README: the recipes", function () {
     assert.ok(workflow_update);
     const headers = { "Last-Event-ID": "1" };
     const reader = readEvents(await gateway().fetch(`/v1/workflows/${id}/events`, { headers }));
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     const all = reader.events.map(({ data }) => data);
     assert.ok(events.length > 2, printed);
     assert.deepEqual(events, all.slice(-events.length));

@@ -44,7 +44,7 @@ function describeWholeFlow(s3: S3Settings | undefined) {
     const headers = lastEventId === undefined ? {} : { "Last-Event-ID": lastEventId };
     const answer = await gateway().fetch(`/v1/workflows/${id}/events`, { headers, token });
     const reader = readEvents(answer);
-    return { status: answer.status, reader, ending: await reader.ending };
+    return { status: answer.status, reader, ending: await reader.ended };
   }
 
   it("submits three steps, follows them to the end and downloads every file", async () => {
@@ -191,7 +191,7 @@ describe("the whole flow, while steps take their time", () => {
       assert.equal(workflow.state, "CANCELLED");
       assert.ok(workflow.step_statuses.every(({ state }) => state === "CANCELLED"));
     }
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     const { workflow_update } = JSON.parse(reader.events.at(-1)!.data) as { workflow_update: Workflow };
     assert.equal(workflow_update.state, "CANCELLED");
   });
@@ -207,7 +207,7 @@ describe("the whole flow, while steps take their time", () => {
     let { status } = await cancel();
     while (status === 503) ({ status } = await cancel());
     assert.equal(status, 200);
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     const ids = reader.events.flatMap((event) => (event.id === undefined ? [] : [Number(event.id)]));
     assert.deepEqual(
       ids,

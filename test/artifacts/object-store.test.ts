@@ -103,18 +103,18 @@ describe("createObjectStore", () => {
       [503, "SlowDown", Code.Unavailable],
     ] as const)
       it(`rejects with ${Code[meaning]} on ${status} ${code}`, async () => {
-        faulty().answer = (_req, res) => sendS3Error(res, status, code);
+        faulty().respond = (_req, res) => sendS3Error(res, status, code);
         assert.equal(await refusal(store()), meaning);
       });
 
     it("resolves to undefined on NoSuchKey", async () => {
-      faulty().answer = (_req, res) => sendS3Error(res, 404, "NoSuchKey");
+      faulty().respond = (_req, res) => sendS3Error(res, 404, "NoSuchKey");
       assert.equal(await store().open(key, undefined, never), undefined);
     });
 
     it("tries a passing failure a second time", async () => {
       let isFirst = true;
-      faulty().answer = (_req, res) => {
+      faulty().respond = (_req, res) => {
         if (isFirst) sendS3Error(res, 503, "SlowDown");
         else res.end(bytes);
         isFirst = false;
@@ -126,9 +126,9 @@ describe("createObjectStore", () => {
     });
 
     it("rejects with Unavailable when no answer comes, and when the connection breaks", async () => {
-      faulty().answer = () => undefined;
+      faulty().respond = () => undefined;
       assert.equal(await refusal(store()), Code.Unavailable);
-      faulty().answer = (_req, res) => void res.destroy();
+      faulty().respond = (_req, res) => void res.destroy();
       assert.equal(await refusal(store()), Code.Unavailable);
     });
 
@@ -137,7 +137,7 @@ describe("createObjectStore", () => {
       ["breaks off", (res: { destroy(): void }) => res.destroy()],
     ] as const)
       it(`makes a transfer that ${what} a failed one`, async () => {
-        faulty().answer = (_req, res) => {
+        faulty().respond = (_req, res) => {
           res.writeHead(200, { "Content-Length": bytes.length });
           res.write(bytes.subarray(0, 8), () => interrupt(res));
         };
@@ -148,12 +148,12 @@ describe("createObjectStore", () => {
 
     it("stops asking when the client goes away, and ends a transfer that is under way", async () => {
       const gone = new AbortController();
-      faulty().answer = () => gone.abort();
+      faulty().respond = () => gone.abort();
       await assert.rejects(store().open(key, undefined, gone.signal));
 
       const leaving = new AbortController();
       const closed = Promise.withResolvers<undefined>();
-      faulty().answer = (_req, res) => {
+      faulty().respond = (_req, res) => {
         res.once("close", () => closed.resolve(undefined));
         res.writeHead(200, { "Content-Length": bytes.length });
         res.write(bytes.subarray(0, 8));
@@ -176,7 +176,7 @@ describe("createObjectStore", () => {
   it("signs what it asks for", async () => {
     const faulty = await startTestStore();
     const request = Promise.withResolvers<Record<string, unknown>>();
-    faulty.answer = (req, res) => {
+    faulty.respond = (req, res) => {
       request.resolve(req.headers);
       res.end(bytes);
     };

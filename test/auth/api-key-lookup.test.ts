@@ -63,7 +63,7 @@ describe("createKeyLookup", () => {
   });
 
   it("cancels the call when its signal aborts", async () => {
-    const { begun, cancelled } = hang(upstream(), "authenticateApiKey");
+    const { started: begun, cancelled } = hang(upstream(), "authenticateApiKey");
     const leaving = new AbortController();
     const lookup = lookUp(5000, leaving);
     await begun;

@@ -7,7 +7,7 @@ import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js
 import { serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
 import type { TestStore } from "../support/object-store.ts";
 import { sha256, stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
-import { abortion } from "../support/stack.ts";
+import { whenAborted } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 
 /** Workflows by what becomes of a request for them. */
@@ -36,7 +36,7 @@ const outputs = Object.values(keys).map((key) => ({
 }));
 
 /** Serves an object, or breaks off in its middle. */
-const serveObject: TestStore["answer"] = function serveObject(req, res) {
+const serveObject: TestStore["respond"] = function serveObject(req, res) {
   if (!req.url?.includes(keys.broken)) return serveBytes(bytes)(req, res);
   res.writeHead(200, { "Content-Length": bytes.length });
   res.write(bytes.subarray(0, bytes.length / 2), () => res.destroy());
@@ -45,19 +45,19 @@ const serveObject: TestStore["answer"] = function serveObject(req, res) {
 /** Starts both; `settings` are those of a gateway in front of them. */
 export async function startBackend() {
   const store = await startTestStore();
-  store.answer = serveObject;
+  store.respond = serveObject;
   const upstream = await startUpstream({
     authenticateApiKey: () => ({ allowed: true, principal: "alice" }),
     consumeQuota: () => ({ allowed: true, limit: 1_000_000n, used: 1n }),
     submitWorkflow: () => workflowIn(JobState.QUEUED),
     listWorkflows: () => ({ workflows: [workflowIn(JobState.RUNNING)] }),
     async getWorkflow({ workflowId }, { signal }) {
-      if (workflowId === ids.slow) await abortion(signal);
+      if (workflowId === ids.slow) await whenAborted(signal);
       return workflowIn(JobState.RUNNING, outputs);
     },
     async *streamWorkflowEvents({ workflowId, fromEventId }, { signal }) {
       yield stepEvent(fromEventId + 1n);
-      if (workflowId === ids.open) await abortion(signal);
+      if (workflowId === ids.open) await whenAborted(signal);
       if (workflowId === ids.failed) throw new ConnectError("no such workflow", Code.NotFound);
       if (workflowId === ids.lost && fromEventId === 0n) throw new ConnectError("lost", Code.Unavailable);
       yield workflowEvent(fromEventId + 2n, JobState.SUCCEEDED);

@@ -96,7 +96,7 @@ describe("a page of another origin", () => {
   }
 
   it("submits, and reads where the workflow is and how much of the quota is left", async () => {
-    const { page, complaints } = await openSite();
+    const { page, errors: complaints } = await openSite();
     const url = `${gateway().url}/v1/workflows`;
     const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
     const submit = (key: string) =>
@@ -127,7 +127,7 @@ describe("a page of another origin", () => {
   });
 
   it("follows a workflow to its end, resumes, and downloads what it has made", async () => {
-    const { page, complaints } = await openSite();
+    const { page, errors: complaints } = await openSite();
     const headers = bearer("alice-key");
     const submitted = await page.evaluate(send, {
       url: `${gateway().url}/v1/workflows`,
@@ -234,7 +234,7 @@ describe("a page of another origin", () => {
 
     it("submits, whoever served it", async () => {
       for (const { url: origin } of [site(), stranger()]) {
-        const { page, complaints } = await openSite({ ...site(), url: origin });
+        const { page, errors: complaints } = await openSite({ ...site(), url: origin });
         const answer = await page.evaluate(send, {
           url: `${open().url}/v1/workflows`,
           method: "POST",

@@ -2,7 +2,7 @@ import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js
 import { authorise, docsSuite, expand } from "../support/docs-page.ts";
 import { adminToken, suite } from "../support/gateway.ts";
 import { workflowEvent } from "../support/samples.ts";
-import { abortion, signal, startStack } from "../support/stack.ts";
+import { whenAborted, deferred, startStack } from "../support/stack.ts";
 
 describe("the page of GET /docs, with an event stream", () => {
   const openDocs = docsSuite();
@@ -19,13 +19,13 @@ describe("the page of GET /docs, with an event stream", () => {
   }
 
   it("shows events as they come, and leaves the stream when the answer is cleared", async () => {
-    const more = signal();
-    const left = signal();
+    const more = deferred();
+    const left = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal: gone }) {
       yield workflowEvent(0n, JobState.QUEUED);
       await more.promise;
       yield workflowEvent(3n, JobState.RUNNING);
-      await abortion(gone);
+      await whenAborted(gone);
       left.resolve();
     };
     const { body, answer, press } = await followEvents();
@@ -38,7 +38,7 @@ describe("the page of GET /docs, with an event stream", () => {
   });
 
   it("shows what came before a stream broke, and that it did", async () => {
-    const enough = signal();
+    const enough = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       yield workflowEvent(0n, JobState.QUEUED);
       await enough.promise;

@@ -26,7 +26,7 @@ describe("the page of GET /docs", () => {
   const openDocs = (options?: BrowserContextOptions) => open(gateway().url, options);
 
   it("submits the example workflow with an API key, complains of nothing and asks nobody else", async () => {
-    const { page, complaints, requested } = await openDocs();
+    const { page, errors: complaints, requested } = await openDocs();
     await authorise(page, "alice-key");
     const submit = await expand(page, "submitWorkflow");
     const sent = page.waitForRequest((request) => request.method() === "POST");

@@ -3,7 +3,7 @@ import { createGatewayClient } from "../../src/demo/client.ts";
 import { followWorkflow } from "../../src/demo/follow.ts";
 import { adminToken, suite } from "../support/gateway.ts";
 import { eventIds } from "../support/live-run.ts";
-import { signal } from "../support/stack.ts";
+import { deferred } from "../support/stack.ts";
 import { authorization, Inbox, liveThrough, startScene } from "./scene.ts";
 
 describe("eventsource-parser with fetch, as the demo has it", () => {
@@ -54,7 +54,7 @@ describe("eventsource-parser with fetch, as the demo has it", () => {
   it("tries again at 503", async () => {
     await scene().stopOrchestrator();
     const inbox = new Inbox();
-    const lost = signal<string>();
+    const lost = deferred<string>();
     const followed = follow(inbox, adminToken, lost.resolve);
     assert.match(await lost.promise, /answers 503 UNAVAILABLE/);
     await scene().restartOrchestrator();

@@ -3,7 +3,7 @@ import { fetchEventSource } from "@microsoft/fetch-event-source";
 import { after, before } from "mocha";
 import { suite } from "../support/gateway.ts";
 import { eventIds } from "../support/live-run.ts";
-import { signal } from "../support/stack.ts";
+import { deferred } from "../support/stack.ts";
 import { authorization, Inbox, liveThrough, startScene } from "./scene.ts";
 
 /** What a user has to throw to make it stop. */
@@ -111,7 +111,7 @@ describe("@microsoft/fetch-event-source", () => {
     await scene().stopOrchestrator();
     const inbox = new Inbox();
     const statuses: number[] = [];
-    const refused = signal();
+    const refused = deferred();
     const followed = follow(scene().url, inbox, {
       onStatus(status) {
         statuses.push(status);

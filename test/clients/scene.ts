@@ -4,7 +4,7 @@ import { adminToken, startTestGateway } from "../support/gateway.ts";
 import type { TestGateway } from "../support/gateway.ts";
 import { eventIds, LiveRun, rpcsOf } from "../support/live-run.ts";
 import { RunFollower } from "../support/run-follower.ts";
-import { signal } from "../support/stack.ts";
+import { deferred } from "../support/stack.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import type { TcpProxy } from "../support/tcp-proxy.ts";
 import { startUpstream } from "../support/upstream.ts";
@@ -77,7 +77,7 @@ export async function startScene(): Promise<Scene> {
 export class Inbox {
   readonly #follower = new RunFollower();
   readonly #surprises: unknown[] = [];
-  #news = signal();
+  #news = deferred();
 
   /** To be told of each connection. */
   connect(): void {
@@ -111,7 +111,7 @@ export class Inbox {
 
   #tell(): void {
     this.#news.resolve();
-    this.#news = signal();
+    this.#news = deferred();
   }
 }
 

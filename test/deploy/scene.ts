@@ -33,7 +33,7 @@ export async function startScene(): Promise<Scene> {
   const store = await startTestStore();
   cleanup.defer(() => store.close());
   const honest = passOnTo(sandbox.objectStoreUrl);
-  store.answer = honest;
+  store.respond = honest;
   const gateway = runGateway({
     ...settingsFor(sandbox),
     BIND_ADDR: "127.0.0.1:0",

@@ -53,13 +53,13 @@ export async function holdOpen({ url, store, honest }: Scene): Promise<() => voi
 
   const { path, size } = await runToEnd(send);
   const begun = Promise.withResolvers<undefined>();
-  store.answer = function stall(_req, res) {
+  store.respond = function stall(_req, res) {
     res.writeHead(200, { "Content-Length": size }).write("some of it");
     begun.resolve(undefined);
   };
   send(path, { signal }).catch(() => undefined);
   await begun.promise;
-  store.answer = honest;
+  store.respond = honest;
 
   const upload = connect(Number(new URL(url).port), "127.0.0.1");
   upload.write(
@@ -92,11 +92,11 @@ async function useAll({ url, store, honest }: Scene): Promise<void> {
   await download(304, { headers: { "If-None-Match": `"${sha256}"` } });
   await download(416, { headers: { Range: `bytes=${size}-` } });
   await expectStatus(404, send(`${path}x`));
-  store.answer = (_req, res) => res.end(Buffer.alloc(size - 1));
+  store.respond = (_req, res) => res.end(Buffer.alloc(size - 1));
   await download(500);
-  store.answer = (_req, res) => sendS3Error(res, 403, "AccessDenied");
+  store.respond = (_req, res) => sendS3Error(res, 403, "AccessDenied");
   await download(500);
-  store.answer = honest;
+  store.respond = honest;
 
   for (const token of ["junk", "junk", "other-junk"]) {
     await expectStatus(401, createSend(url, token)("/v1/workflows"));

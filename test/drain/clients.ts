@@ -97,7 +97,7 @@ export async function follow(send: Send, id: string): Promise<Followed> {
       const answer = await send(`/v1/workflows/${id}/events`, { headers });
       if (answer.status !== 200) throw new Error(`${answer.status} ${await answer.text()}`);
       const reader = readEvents(answer);
-      const ending = await reader.ending;
+      const ending = await reader.ended;
       ids.push(...reader.events.map((event) => Number(event.id)));
       last = reader.events.at(-1)?.data ?? last;
       if (ending === "clean") return { cuts, ids, last, failure: undefined };

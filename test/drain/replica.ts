@@ -1,5 +1,5 @@
 import { runGateway } from "../support/gateway-process.ts";
-import type { Ending } from "../support/gateway-process.ts";
+import type { ProcessExit } from "../support/gateway-process.ts";
 import type { TestSettings } from "../support/gateway.ts";
 
 /** One of several gateways, as a process that can be replaced by the next one on the same port. */
@@ -7,7 +7,7 @@ export interface Replica {
   readonly name: string;
   readonly url: string;
   /** Ends it as a supervisor does, and starts it again; resolves, with how it ended, once the next one serves. */
-  restart(): Promise<Ending & { readonly tookMs: number }>;
+  restart(): Promise<ProcessExit & { readonly tookMs: number }>;
   close(): Promise<void>;
 }
 

@@ -14,7 +14,7 @@ import {
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { frameOf } from "../../src/grpc/envelope.ts";
 import { workflowEvent, workflowIn } from "../support/samples.ts";
-import { signal } from "../support/stack.ts";
+import { deferred } from "../support/stack.ts";
 
 /** An orchestrator with one workflow that has more to tell than any buffer holds. */
 export interface Flood {
@@ -44,16 +44,16 @@ export async function startFlood(events: number): Promise<Flood> {
   const given: number[] = [];
   const sessions = new Set<ServerHttp2Session>();
   let open = 0;
-  let changed = signal();
+  let changed = deferred();
 
   function tell(): void {
     changed.resolve();
-    changed = signal();
+    changed = deferred();
   }
 
   async function feed(stream: ServerHttp2Stream): Promise<void> {
     const index = given.push(0) - 1;
-    let drained = signal();
+    let drained = deferred();
     stream.on("drain", () => drained.resolve());
     stream.on("close", () => {
       open -= 1;
@@ -63,7 +63,7 @@ export async function startFlood(events: number): Promise<Flood> {
     open += 1;
     for (const [count, frame] of frames.entries()) {
       if (stream.destroyed) return;
-      drained = signal();
+      drained = deferred();
       if (!stream.write(frame)) await drained.promise;
       given[index] = count + 1;
       tell();

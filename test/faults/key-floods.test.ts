@@ -4,7 +4,7 @@ import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js
 import { adminToken, suite } from "../support/gateway.ts";
 import { scaled } from "../support/machine.ts";
 import { jsonPost, oneStep, workflowIn } from "../support/samples.ts";
-import { abortion, signal, startStack } from "../support/stack.ts";
+import { whenAborted, deferred, startStack } from "../support/stack.ts";
 
 const places = 40;
 const share = places / 4;
@@ -32,13 +32,13 @@ describe(`a gateway for ${places} requests in flight, while one key asks for thr
 
   it("serves another key and the administrator as ever", async () => {
     const { upstream } = stack();
-    const release = signal();
+    const release = deferred();
     let slow = 0;
     let mostSlow = 0;
     upstream.rpcs.getWorkflow = async ({ workflowId }, { signal: aborted }) => {
       if (workflowId === "slow") {
         mostSlow = Math.max(mostSlow, (slow += 1));
-        await Promise.race([release.promise, abortion(aborted)]);
+        await Promise.race([release.promise, whenAborted(aborted)]);
         slow -= 1;
       }
       return workflowIn(JobState.RUNNING);
@@ -82,10 +82,10 @@ describe(`a gateway for ${places} requests in flight, while one key asks for thr
       "POST /v1/workflows HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer greedy\r\nConnection: close\r\n" +
       `Content-Type: application/json\r\nContent-Length: ${json.length}\r\n\r\n`;
     let closed = 0;
-    const turnedAway = signal();
+    const turnedAway = deferred();
     const uploads = Array.from({ length: 3 * share }, () => {
       const socket = connect(Number(port), hostname).setEncoding("latin1");
-      const over = signal();
+      const over = deferred();
       const upload = { socket, text: "", over: over.promise };
       socket.on("error", () => undefined).on("data", (chunk: string) => (upload.text += chunk));
       socket.once("close", () => {

@@ -8,10 +8,10 @@ import type { SharedLimit } from "../../src/telemetry/http-metrics.ts";
 import { readEvents } from "../support/event-reader.ts";
 import { adminToken, suite } from "../support/gateway.ts";
 import type { TestSettings } from "../support/gateway.ts";
-import { risesDuring, scrape } from "../support/metrics.ts";
+import { increasesDuring, scrape } from "../support/metrics.ts";
 import { sendS3Error, serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
 import { jsonPost, oneStep, sha256, stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
-import { abortion, callsDuring, signal, startStack } from "../support/stack.ts";
+import { whenAborted, callsDuring, deferred, startStack } from "../support/stack.ts";
 
 const bytes = Buffer.from("ATOM      1  N   GLY A   1\n".repeat(20_000));
 /** The store stops halfway in the first of them. */
@@ -79,19 +79,19 @@ function startScene(settings: TestSettings) {
     ),
   );
   const came = new EventEmitter();
-  let go = signal<"finish" | "fail">();
+  let go = deferred<"finish" | "fail">();
 
   /** Tells that `what` has come, and waits; throws where it is to fail. */
   async function waitAtUpstream(what: string, aborted: AbortSignal): Promise<void> {
     came.emit(what);
-    const how = await Promise.race([go.promise, abortion(aborted)]);
+    const how = await Promise.race([go.promise, whenAborted(aborted)]);
     if (how === "fail") throw new ConnectError("no", Code.Internal);
   }
 
   /** Lets what is begun from now on go on until it is told to end. */
   function goOn(): void {
     const { rpcs } = stack().upstream;
-    go = signal();
+    go = deferred();
     let state: JobState = JobState.RUNNING;
     void go.promise.then(() => (state = JobState.SUCCEEDED));
     rpcs.getWorkflow = async ({ workflowId }, { signal: aborted }) => {
@@ -104,7 +104,7 @@ function startScene(settings: TestSettings) {
       await waitAtUpstream("stream", aborted);
       yield workflowEvent(9n, JobState.SUCCEEDED);
     };
-    store().answer = (req, res) => {
+    store().respond = (req, res) => {
       if (req.url?.includes("whole")) return serveBytes(bytes)(req, res);
       res.writeHead(200, { "Content-Length": bytes.length }).write(bytes.subarray(0, 300_000));
       void go.promise.then((how) => (how === "fail" ? res.destroy() : res.end(bytes.subarray(300_000))));
@@ -125,7 +125,7 @@ function startScene(settings: TestSettings) {
     const over = answer
       .then(async (response) => {
         const ending = response.headers.get("content-type")?.startsWith("text/event-stream")
-          ? await readEvents(response).ending
+          ? await readEvents(response).ended
           : await response.arrayBuffer().then(() => "clean");
         return ending === "clean" ? response.status : "broken";
       })
@@ -329,7 +329,7 @@ describe("a gateway of which a key may have a quarter", () => {
     it(`turns away one more of a key's ${name}, and serves another key and the administrator`, async () => {
       const { gateway, upstream } = stack();
       const held = await holdAll(holding, "greedy", share);
-      const rises = await risesDuring(gateway.url, over, async () => {
+      const rises = await increasesDuring(gateway.url, over, async () => {
         const calls = await callsDuring(upstream, async () => {
           for (let i = 0; i < 3; i++) await assertOverShare(await ask("greedy"), noun);
         });
@@ -391,7 +391,7 @@ describe("a gateway of which a key may have a quarter", () => {
   ] satisfies [string, (res: ServerResponse) => unknown, number][])
     it(`takes nothing of a key's share of downloads for good where ${what}`, async () => {
       const { store, hold, goOn } = scene;
-      store().answer = (_req, res) => answer(res);
+      store().respond = (_req, res) => answer(res);
       const path = "/v1/workflows/stored/artifacts/half.pdb";
       for (let i = 0; i <= share; i++) {
         const refused = await stack().gateway.fetch(path, { token: "greedy" });

@@ -8,13 +8,13 @@ import { suite } from "../support/gateway.ts";
 import { hang } from "../support/hang.ts";
 import { sendPath } from "../support/raw-http.ts";
 import { sha256, workflowIn } from "../support/samples.ts";
-import { signal, startStack } from "../support/stack.ts";
+import { deferred, startStack } from "../support/stack.ts";
 
 const crowd = 1000;
 
 /** Resolves when `count` requests have reached the server at `url`, each on its way through the pipeline. */
 async function arrivals(url: string, count: number): Promise<void> {
-  const all = signal();
+  const all = deferred();
   let arrived = 0;
   function countArrival(message: unknown) {
     const { server } = message as { server: Server };
@@ -38,7 +38,7 @@ describe(`${crowd} requests at once, each on a connection of its own`, () => {
   /** Their statuses, when the lookups are answered only after every request has come, and how many there were. */
   async function askTogether(token: string, answer: () => { allowed: boolean; principal?: string }) {
     const { gateway, upstream } = stack();
-    const release = signal();
+    const release = deferred();
     const hashes: string[] = [];
     upstream.rpcs.authenticateApiKey = async ({ keyHash }) => {
       hashes.push(keyHash);
@@ -81,7 +81,7 @@ describe("junk keys whose clients leave, before a key store that says nothing", 
   it("hold no more lookups at the orchestrator than a hundred", async () => {
     const { gateway, upstream } = stack();
     let lookups = 0;
-    const allBegun = signal();
+    const allBegun = deferred();
     const { cancelled } = hang(upstream, "authenticateApiKey", () => {
       lookups += 1;
       if (lookups === 101) allBegun.resolve();

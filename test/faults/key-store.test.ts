@@ -157,7 +157,7 @@ describe("a key store that is down", () => {
     time += 1000;
     const lookup = hang(stack().upstream, "authenticateApiKey");
     const first = status("key-f");
-    await lookup.begun;
+    await lookup.started;
     time += 1000;
     const calls = await callsDuring(stack().upstream, async () => {
       assert.deepEqual(await Promise.all([status("key-f"), status("key-f")]), [200, 200]);

@@ -93,7 +93,7 @@ describe("object keys", () => {
     ),
   );
   before("a store that has everything", () => {
-    store().answer = serveBytes(bytes);
+    store().respond = serveBytes(bytes);
   });
 
   /** Asks for a target that nothing but the gateway reads, and tells what was asked of the store. */

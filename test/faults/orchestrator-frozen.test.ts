@@ -8,7 +8,7 @@ import { readEvents } from "../support/event-reader.ts";
 import { startTestGateway, suite } from "../support/gateway.ts";
 import { scaledSeconds } from "../support/machine.ts";
 import { jsonPost, oneStep, stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
-import { abortion, callsDuring } from "../support/stack.ts";
+import { whenAborted, callsDuring } from "../support/stack.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { startUpstream } from "../support/upstream.ts";
 
@@ -78,7 +78,7 @@ describe("an orchestrator that is connected and silent", () => {
       asked.push(fromEventId);
       if (fromEventId === 0n) {
         yield stepEvent(5n);
-        await abortion(signal);
+        await whenAborted(signal);
       }
       yield stepEvent(6n);
       yield workflowEvent(7n, JobState.SUCCEEDED);
@@ -86,7 +86,7 @@ describe("an orchestrator that is connected and silent", () => {
     const reader = readEvents(await gateway.fetch("/v1/workflows/w1/events"));
     await reader.next();
     proxy.freeze();
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     assert.deepEqual(
       reader.events.map(({ id }) => id),
       ["5", "6", "7"],
@@ -98,7 +98,7 @@ describe("an orchestrator that is connected and silent", () => {
     const { upstream, proxy, gateway, read, submit } = stack();
     upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
       yield stepEvent(5n);
-      await abortion(signal);
+      await whenAborted(signal);
     };
     // A moment later each time: some rounds of the event loop further into what the requests do.
     for (let moment = 0; moment < 24; moment += 1) {

@@ -127,7 +127,7 @@ describe("an orchestrator that restarts", () => {
       "getBalance",
       "listLedger",
     ] as const;
-    const hanging = inFlight.map((rpc) => hang(first, rpc).begun);
+    const hanging = inFlight.map((rpc) => hang(first, rpc).started);
     const sent = Promise.all(send());
     await Promise.all(hanging);
     await first.close();

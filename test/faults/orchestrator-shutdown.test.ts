@@ -102,7 +102,7 @@ describe("an orchestrator that shuts down gracefully", () => {
       if (requests[index]?.[3] === true) assert.equal(answer.status, 200);
       else await assertUnavailable(answer);
     }
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     assert.deepEqual(
       reader.events.map(({ event, id }) => [event, id]),
       [
@@ -119,6 +119,6 @@ describe("an orchestrator that shuts down gracefully", () => {
     first.leave();
     cancelAll();
     for (const answer of await answers) await assertUnavailable(answer);
-    assert.equal(await reader.ending, "broken");
+    assert.equal(await reader.ended, "broken");
   });
 });

@@ -10,7 +10,7 @@ import { OrchestratorService } from "../../generated/proto/foldforge/orchestrato
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
 import { stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
-import { abortion } from "../support/stack.ts";
+import { whenAborted } from "../support/stack.ts";
 
 const streams = 2000;
 const streamsPerConnection = 100;
@@ -31,11 +31,11 @@ async function startStrictOrchestrator() {
         async *streamWorkflowEvents({ fromEventId }, { signal }) {
           if (fromEventId === 0n) yield workflowEvent(0n, JobState.RUNNING);
           followers += 1;
-          await Promise.race([release.promise, abortion(signal)]);
+          await Promise.race([release.promise, whenAborted(signal)]);
           followers -= 1;
           if (signal.aborted) return;
           yield stepEvent(5n);
-          await abortion(signal);
+          await whenAborted(signal);
         },
       }),
   });

@@ -32,7 +32,7 @@ describe("a stream whose orchestrator breaks every connection", () => {
         taken += 1;
       },
       async end() {
-        assert.equal(await reader.ending, "clean");
+        assert.equal(await reader.ended, "clean");
         assert.equal(reader.events.length, taken);
         assert.equal(follower.known, eventIds.length);
         await run.hasFollowers(0);

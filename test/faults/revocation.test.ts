@@ -9,7 +9,7 @@ import type { TestGateway } from "../support/gateway.ts";
 import { hang } from "../support/hang.ts";
 import { jsonPost, oneStep, workflowEvent, workflowIn } from "../support/samples.ts";
 import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
-import { abortion, signal, startStack } from "../support/stack.ts";
+import { whenAborted, deferred, startStack } from "../support/stack.ts";
 
 const ttlMs = 30_000;
 const staleMs = 60_000;
@@ -61,7 +61,7 @@ describe("a revoked key", () => {
     await Promise.all(streams.map(({ reader }) => goesOn(reader)));
 
     time += ttlMs + 1000;
-    const endings = Promise.all(streams.map(({ reader }) => reader.ending));
+    const endings = Promise.all(streams.map(({ reader }) => reader.ended));
     assert.equal(await status("alice-key", alices), 401);
     assert.equal(await status("alice-key", alices, { method: "DELETE" }), 401);
     assert.deepEqual(await endings, ["broken", "broken"]);
@@ -82,7 +82,7 @@ describe("an open stream, while its key cannot be looked up", () => {
         getWorkflow: () => workflowIn(JobState.RUNNING),
         async *streamWorkflowEvents(_request, { signal }) {
           yield workflowEvent(0n, JobState.RUNNING);
-          await abortion(signal);
+          await whenAborted(signal);
         },
       },
       cacheSettings,
@@ -111,7 +111,7 @@ describe("an open stream, while its key cannot be looked up", () => {
       await goesOn(reader);
     }
     time += 1;
-    assert.equal(await reader.ending, "broken");
+    assert.equal(await reader.ended, "broken");
     assert.equal((await stack().gateway.fetch("/v1/workflows/w1/events", { token: "key-a" })).status, 503);
   });
 
@@ -121,17 +121,17 @@ describe("an open stream, while its key cannot be looked up", () => {
     let hangs = true;
     void lookup.cancelled.then(() => (hangs = false));
     time += ttlMs + 1;
-    await lookup.begun;
+    await lookup.started;
     time += staleMs - 1;
     await goesOn(reader);
     time += 1;
-    assert.equal(await reader.ending, "broken");
+    assert.equal(await reader.ended, "broken");
     assert.ok(hangs);
   });
 
   it("is cut, and new reads are refused, by a denial that takes long", async () => {
     const { reader } = await open("key-slow");
-    const [asked, denial] = [signal(), signal()];
+    const [asked, denial] = [deferred(), deferred()];
     stack().upstream.rpcs.authenticateApiKey = async () => {
       asked.resolve();
       await denial.promise;
@@ -146,7 +146,7 @@ describe("an open stream, while its key cannot be looked up", () => {
     await goesOn(reader);
     denial.resolve();
     assert.deepEqual(await Promise.all(reads), [401, 401]);
-    assert.equal(await reader.ending, "broken");
+    assert.equal(await reader.ended, "broken");
   });
 
   it("is cut as soon as the key turns out to be revoked", async () => {
@@ -156,7 +156,7 @@ describe("an open stream, while its key cannot be looked up", () => {
     await goesOn(reader);
     store(() => false);
     time += 1000;
-    assert.equal(await reader.ending, "broken");
+    assert.equal(await reader.ended, "broken");
   });
 
   it("goes on when the key can be looked up again and is good", async () => {

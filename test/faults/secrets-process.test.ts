@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { suite } from "../support/gateway.ts";
 import { runGateway } from "../support/gateway-process.ts";
-import type { Ending } from "../support/gateway-process.ts";
+import type { ProcessExit } from "../support/gateway-process.ts";
 import { hang } from "../support/hang.ts";
 import { sendText } from "../support/raw-http.ts";
 import { workflowIn } from "../support/samples.ts";
@@ -27,7 +27,7 @@ const admin = [`Authorization: Bearer ${secrets.adminToken}`];
 const preload = fileURLToPath(new URL("crash-on-signal.ts", import.meta.url));
 
 /** All that a process has said. */
-function outputOf({ lines, stderr }: Ending): string {
+function outputOf({ lines, stderr }: ProcessExit): string {
   return `${lines.map((line) => JSON.stringify(line)).join("\n")}\n${stderr}`;
 }
 
@@ -69,7 +69,7 @@ describe("secrets, in the output of the process", () => {
 
   for (const kind of ["exception", "rejection"])
     it(`are not there after something that nobody has caught, by ${kind}`, async () => {
-      const { begun } = hang(upstream(), "listWorkflows");
+      const { started: begun } = hang(upstream(), "listWorkflows");
       const { child, started, ended } = runGateway(settings(), {
         more: { CRASH: kind },
         execArgv: ["--import", preload],

@@ -140,7 +140,7 @@ describe("three orchestrators", () => {
     );
     assert.deepEqual([...sharesOf(whileFrozen).keys()], [third.url]);
     for (const stream of streams) {
-      assert.equal(await stream.ending, "clean");
+      assert.equal(await stream.ended, "clean");
       assert.deepEqual(
         stream.events.map(({ id }) => Number(id)),
         Array.from({ length: 300 }, (_, i) => i + 1),

@@ -41,7 +41,7 @@ function read(answer: IncomingMessage): EventReader {
 }
 
 async function assertWhole(reader: EventReader): Promise<void> {
-  assert.equal(await reader.ending, "clean");
+  assert.equal(await reader.ended, "clean");
   assert.deepEqual(
     reader.events.map(({ id }) => Number(id)),
     Array.from({ length: events + 1 }, (_, index) => index + 1),
@@ -117,7 +117,7 @@ describe("a gateway with patience for a second", () => {
     await flood().until((open) => open === 0);
     for (const answer of answers) {
       const reader = read(answer);
-      assert.equal(await reader.ending, "broken");
+      assert.equal(await reader.ended, "broken");
       assert.ok(reader.events.length < events);
     }
   });

@@ -4,7 +4,7 @@ import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js
 import { readEvents } from "../support/event-reader.ts";
 import { suite } from "../support/gateway.ts";
 import { stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
-import { abortion, callsDuring, signal, startStack } from "../support/stack.ts";
+import { whenAborted, callsDuring, deferred, startStack } from "../support/stack.ts";
 
 const path = "/v1/workflows/w1/events";
 const patience = { tries: 1, backOffMs: () => 0, lingerMs: 30 };
@@ -32,7 +32,7 @@ describe(`a gateway with room for ${places} event streams`, () => {
     };
   }
 
-  const staysOpen = (aborted: AbortSignal) => abortion(aborted);
+  const staysOpen = (aborted: AbortSignal) => whenAborted(aborted);
   const fetchEvents = (init: RequestInit & { token?: string } = {}) => stack().gateway.fetch(path, init);
 
   /** A stream that has brought its first event. */
@@ -49,9 +49,9 @@ describe(`a gateway with room for ${places} event streams`, () => {
   async function fill() {
     const gone: Promise<void>[] = [];
     streams("event", async (aborted) => {
-      const over = signal();
+      const over = deferred();
       gone.push(over.promise);
-      await abortion(aborted);
+      await whenAborted(aborted);
       over.resolve();
     });
     const all: Awaited<ReturnType<typeof open>>[] = [];
@@ -84,7 +84,7 @@ describe(`a gateway with room for ${places} event streams`, () => {
   });
 
   it("goes on to serve everything else, and the streams that are open", async () => {
-    const more = signal();
+    const more = deferred();
     streams("event", () => more.promise);
     const all: Awaited<ReturnType<typeof open>>[] = [];
     for (let i = 0; i < places; i++) all.push(await open());
@@ -94,7 +94,7 @@ describe(`a gateway with room for ${places} event streams`, () => {
       yield await Promise.resolve(workflowEvent(9n, JobState.SUCCEEDED));
     };
     more.resolve();
-    for (const { reader } of all) assert.equal(await reader.ending, "clean");
+    for (const { reader } of all) assert.equal(await reader.ended, "clean");
   });
 
   it("refuses the unauthenticated as such, and not for want of room", async () => {
@@ -109,8 +109,8 @@ describe(`a gateway with room for ${places} event streams`, () => {
     [
       "its client leaves",
       async () => {
-        const over = signal();
-        streams("event", (aborted) => abortion(aborted).then(over.resolve));
+        const over = deferred();
+        streams("event", (aborted) => whenAborted(aborted).then(over.resolve));
         (await open()).leave();
         await over.promise;
       },
@@ -118,10 +118,10 @@ describe(`a gateway with room for ${places} event streams`, () => {
     [
       "its client leaves before there is anything to send",
       async () => {
-        const [begun, over] = [signal(), signal()];
+        const [begun, over] = [deferred(), deferred()];
         streams("silence", (aborted) => {
           begun.resolve();
-          return abortion(aborted).then(over.resolve);
+          return whenAborted(aborted).then(over.resolve);
         });
         const leaving = new AbortController();
         const answer = fetchEvents({ signal: leaving.signal });
@@ -137,7 +137,7 @@ describe(`a gateway with room for ${places} event streams`, () => {
         stack().upstream.rpcs.streamWorkflowEvents = async function* () {
           yield await Promise.resolve(workflowEvent(9n, JobState.SUCCEEDED));
         };
-        assert.equal(await readEvents(await fetchEvents()).ending, "clean");
+        assert.equal(await readEvents(await fetchEvents()).ended, "clean");
       },
     ],
     [
@@ -164,7 +164,7 @@ describe(`a gateway with room for ${places} event streams`, () => {
         `the upstream fails with ${Code[code]} after an event`,
         async () => {
           streams("event", () => Promise.reject(new ConnectError("no", code)));
-          assert.equal(await readEvents(await fetchEvents()).ending, "broken");
+          assert.equal(await readEvents(await fetchEvents()).ended, "broken");
         },
       ],
     ),
@@ -175,7 +175,7 @@ describe(`a gateway with room for ${places} event streams`, () => {
         const { reader } = await open("a-key");
         allowed = false;
         time += 30_001;
-        assert.equal(await reader.ending, "broken");
+        assert.equal(await reader.ended, "broken");
         allowed = true;
         time += 30_001;
       },

@@ -7,7 +7,7 @@ import { adminToken, suite } from "../support/gateway.ts";
 import { runWorkflow } from "../support/running-workflow.ts";
 import type { RunningWorkflow } from "../support/running-workflow.ts";
 import { workflowIn } from "../support/samples.ts";
-import { signal, startStack } from "../support/stack.ts";
+import { deferred, startStack } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 import type { Upstream } from "../support/upstream.ts";
 import { startMeasuredGateway } from "./measured-gateway.ts";
@@ -74,15 +74,15 @@ for (const [what, token, settings] of [
 
     /** Holds every read of the workflow until they are let through, and knows how many are under way. */
     function holdReads({ rpcs }: Upstream) {
-      const through = signal();
+      const through = deferred();
       let reading = 0;
       let most = 0;
-      let came = signal();
+      let came = deferred();
       rpcs.getWorkflow = async () => {
         reading += 1;
         most = Math.max(most, reading);
         came.resolve();
-        came = signal();
+        came = deferred();
         await through.promise;
         reading -= 1;
         return workflowIn(JobState.SUCCEEDED);

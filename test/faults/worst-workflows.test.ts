@@ -158,7 +158,7 @@ function clientOf(url: string) {
     },
     async follow(id: string) {
       const reader = readEvents(await ask(`/v1/workflows/${id}/events`));
-      assert.equal(await reader.ending, "clean");
+      assert.equal(await reader.ended, "clean");
       const [{ id: eventId, data } = assert.fail("there was no event"), ...more] = reader.events;
       assert.deepEqual([eventId, more], ["1", []]);
       assertIs(id, (JSON.parse(data) as { workflow_update: WorkflowJson }).workflow_update);
@@ -382,7 +382,7 @@ describe("clients that read nothing of large updates", () => {
 
   async function assertFollows(): Promise<void> {
     const reader = readOn(await subscribe());
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     assert.deepEqual(idsOf(reader), allIds);
     for (const { data } of reader.events) assert.ok(data.length > updateBytes);
   }
@@ -405,10 +405,10 @@ describe("clients that read nothing of large updates", () => {
     // The first ones are cut for those who come later.
     for (const response of some.slice(0, 3)) {
       const first = readOn(response);
-      assert.equal(await first.ending, "broken");
+      assert.equal(await first.ended, "broken");
       const ids = idsOf(first);
       const second = readOn(await subscribe(ids.length === 0 ? {} : { "Last-Event-ID": String(ids.at(-1)) }));
-      assert.equal(await second.ending, "clean");
+      assert.equal(await second.ended, "clean");
       assert.deepEqual([...ids, ...idsOf(second)], allIds);
     }
     for (const response of [...some, ...more]) response.destroy();

@@ -21,7 +21,7 @@ describe("createFuzz", () => {
 
   it("makes a failure small, and tells the request, the answer, and how to send it again", async () => {
     const broken = fuzz();
-    server().answer = (_req, res) => res.writeHead(500).end("oh\n");
+    server().respond = (_req, res) => res.writeHead(500).end("oh\n");
     const told = (await broken.round(1)) ?? "";
     broken.close();
     assert.match(told, /^the status is 500 and not \d+/);
@@ -34,7 +34,7 @@ describe("createFuzz", () => {
 
   it("tells of a connection that ends without an answer", async () => {
     const broken = fuzz();
-    server().answer = (req) => req.socket.destroy();
+    server().respond = (req) => req.socket.destroy();
     const told = (await broken.round(1)) ?? "";
     broken.close();
     assert.match(told, /^the connection was closed without an answer/);

@@ -45,7 +45,7 @@ export async function startFuzzStack(): Promise<FuzzStack> {
     soundUpstream({ artifactKeys, bytes, apiKey, largeBodies }),
   );
   const store = await startTestStore();
-  store.answer = serveBytes(bytes);
+  store.respond = serveBytes(bytes);
   const gateway = await forkGateway({
     BIND_ADDR: "127.0.0.1:0",
     API_TOKEN: adminToken,

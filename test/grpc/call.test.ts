@@ -5,7 +5,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions } from "@connectrpc/connect";
 import { errorResponse } from "../../src/errors/error-response.ts";
 import { suite } from "../support/gateway.ts";
-import type { PlainClient } from "../support/orchestrator.ts";
+import type { DecodingClient } from "../support/orchestrator.ts";
 import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { richStatus } from "./transport-cases.ts";
@@ -15,7 +15,7 @@ import { transports } from "./transports.ts";
 const codes = { cancel: 8, internal: 2 };
 
 /** Each kind of call, as one promise of its first message. */
-const kinds: Record<string, (client: PlainClient, options: CallOptions) => Promise<unknown>> = {
+const kinds: Record<string, (client: DecodingClient, options: CallOptions) => Promise<unknown>> = {
   call: (client, options) => client.getWorkflow({}, options),
   stream: (client, options) => client.streamWorkflowEvents({}, options)[Symbol.asyncIterator]().next(),
 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { connectTo } from "../support/orchestrator.ts";
-import { abortion, signal } from "../support/stack.ts";
+import { whenAborted, deferred } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { answers, sorted } from "./responses.ts";
 import { sockets, until } from "./transports.ts";
@@ -10,7 +10,7 @@ describe("several orchestrators behind one name", () => {
   it("come and go with its addresses; streams stay where they are", async () => {
     const first = await startUpstream({ getWorkflow: () => ({ id: "1" }) });
     const port = Number(new URL(first.url).port);
-    const mayEnd = signal();
+    const mayEnd = deferred();
     const streamWorkflowEvents = async function* () {
       yield { eventId: 1n };
       await mayEnd.promise;
@@ -79,7 +79,7 @@ describe("several orchestrators behind one name", () => {
       getWorkflow: () => ({}),
       async *streamWorkflowEvents(_request, { signal }) {
         yield { eventId: 1n };
-        await abortion(signal);
+        await whenAborted(signal);
       },
     });
     const port = Number(new URL(first.url).port);

@@ -3,7 +3,7 @@ import { Code } from "@connectrpc/connect";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { scaled } from "../support/machine.ts";
 import { connectTo } from "../support/orchestrator.ts";
-import { signal } from "../support/stack.ts";
+import { deferred } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { answers, sorted, keepaliveOf } from "./responses.ts";
 import { answerWith, frameType, startFrameServer } from "./frame-server.ts";
@@ -161,7 +161,7 @@ describe("several orchestrators", () => {
   it("take the calls of one that says goodbye, which finishes what it has, and is called again at once", async () => {
     await using three = await startThree();
     const { a, client, events } = three;
-    const held = signal<Peer>();
+    const held = deferred<Peer>();
     a.serve = (peer) => held.resolve(peer);
     const reads = Promise.all(Array.from({ length: 3 }, () => client.getWorkflow({})));
     const peer = await held.promise;

@@ -22,7 +22,7 @@ import {
   workflowEvent,
   workflowIn,
 } from "../support/samples.ts";
-import { signal } from "../support/stack.ts";
+import { deferred } from "../support/stack.ts";
 
 /** An RPC that answers `message`. */
 const answers =
@@ -136,7 +136,7 @@ describe("an orchestrator of another gRPC library", () => {
   });
 
   it("is cancelled at its deadline, and the client told 504", async () => {
-    const cancelled = signal();
+    const cancelled = deferred();
     const silent: UnaryRpc = (call) => void call.once("cancelled", () => cancelled.resolve());
     upstream().rpcs["GetWorkflow"] = silent;
     assert.equal((await gateway().fetch("/v1/workflows/w1")).status, 504);
@@ -159,7 +159,7 @@ describe("an orchestrator of another gRPC library", () => {
     };
     upstream().rpcs["StreamWorkflowEvents"] = stream;
     const reader = readEvents(await gateway().fetch("/v1/workflows/w1/events"));
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     assert.deepEqual(
       reader.events.map(({ id }) => id),
       [undefined, "4", "5"],
@@ -168,7 +168,7 @@ describe("an orchestrator of another gRPC library", () => {
   });
 
   it("is told when the client of a stream has gone", async () => {
-    const cancelled = signal();
+    const cancelled = deferred();
     const stream: StreamingRpc = (call) => {
       call.once("cancelled", () => cancelled.resolve());
       call.write(workflowEvent(0n, JobState.RUNNING));

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { connectTo } from "../support/orchestrator.ts";
-import { signal } from "../support/stack.ts";
+import { deferred } from "../support/stack.ts";
 import { answerWith, frameType, startFrameServer } from "./frame-server.ts";
 import type { FrameServer, Peer } from "./frame-server.ts";
 import { startRawServer } from "./raw-server.ts";
@@ -64,7 +64,7 @@ describe("a call to several orchestrators", () => {
   it("waits for one that is being connected, where the others are gone", async () => {
     await using good = await startHolding();
     good.server.serve = answer;
-    const mayConnect = signal();
+    const mayConnect = deferred();
     using far = await startRawServer((socket) => {
       const behind = connect(portOf(good.server), "127.0.0.1");
       behind.on("error", () => undefined);

@@ -1,8 +1,8 @@
 import type { KeepaliveOptions } from "../../src/grpc/index.ts";
-import type { PlainClient } from "../support/orchestrator.ts";
+import type { DecodingClient } from "../support/orchestrator.ts";
 
 /** The names of those that answer so many reads, one after another; each answers with its own. */
-export async function answers(client: PlainClient, count: number): Promise<string> {
+export async function answers(client: DecodingClient, count: number): Promise<string> {
   let names = "";
   for (let i = 0; i < count; i++) names += (await client.getWorkflow({})).id;
   return names;

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { suite } from "../support/gateway.ts";
 import { scaled } from "../support/machine.ts";
-import type { PlainClient } from "../support/orchestrator.ts";
-import { abortion } from "../support/stack.ts";
+import type { DecodingClient } from "../support/orchestrator.ts";
+import { whenAborted } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { answerWith, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
@@ -35,7 +35,7 @@ const drops: typeof losses = {
 };
 
 /** Calls that change nothing, and calls that do. */
-const reads: Record<string, (client: PlainClient) => Promise<unknown>> = {
+const reads: Record<string, (client: DecodingClient) => Promise<unknown>> = {
   GetWorkflow: (client) => client.getWorkflow({}),
   ListWorkflows: (client) => client.listWorkflows({}),
   AuthenticateApiKey: (client) => client.authenticateApiKey({}),
@@ -191,7 +191,7 @@ describe("a gRPC call that is lost", () => {
     upstream.rpcs.getWorkflow = async (_request, { signal, timeoutMs }) => {
       left.push(timeoutMs() ?? Infinity);
       // Held until it is lost, a frozen server, or until the deadline.
-      await abortion(signal);
+      await whenAborted(signal);
       return {};
     };
     const { client, close } = transports.ours(upstream.url);

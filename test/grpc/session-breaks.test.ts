@@ -6,7 +6,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { suite } from "../support/gateway.ts";
 import { scaled } from "../support/machine.ts";
 import { stepEvent } from "../support/samples.ts";
-import { abortion } from "../support/stack.ts";
+import { whenAborted } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { transports } from "./transports.ts";
 
@@ -76,7 +76,7 @@ describe("a connection to the orchestrator that breaks anywhere", () => {
       submitWorkflow: () => ({ id: "w1" }),
       async *streamWorkflowEvents(_request, { signal }) {
         yield stepEvent(1n);
-        await abortion(signal);
+        await whenAborted(signal);
       },
     }),
   );

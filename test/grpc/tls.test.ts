@@ -9,7 +9,7 @@ import type { Identity } from "../support/certificates.ts";
 import { startTestGateway, suite } from "../support/gateway.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
-import { signal } from "../support/stack.ts";
+import { deferred } from "../support/stack.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { startTlsFront } from "../support/tls-front.ts";
 import { startUpstream } from "../support/upstream.ts";
@@ -100,7 +100,7 @@ describe("an orchestrator behind TLS", () => {
     const old = await authority.issue("old.test");
     files.show(old);
     await using strict = await front({ ...server, ca: authority.cert });
-    const mayEnd = signal();
+    const mayEnd = deferred();
     upstream().rpcs.streamWorkflowEvents = async function* () {
       yield stepEvent(1n);
       await mayEnd.promise;

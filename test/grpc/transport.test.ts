@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallOptions } from "@connectrpc/connect";
 import { suite } from "../support/gateway.ts";
-import type { PlainClient } from "../support/orchestrator.ts";
+import type { DecodingClient } from "../support/orchestrator.ts";
 import { startFrameServer } from "./frame-server.ts";
 import { callCases } from "./transport-cases.ts";
 import { transports } from "./transports.ts";
@@ -36,11 +36,11 @@ function assertTold(actual: string, expected: string): void {
   assert.equal(expected.includes(" | ") ? actual : actual.replace(/ \| .*/s, ""), expected);
 }
 
-async function callOnce(client: PlainClient, options: CallOptions): Promise<string> {
+async function callOnce(client: DecodingClient, options: CallOptions): Promise<string> {
   return told([], async (ids) => void ids.push((await client.getWorkflow({}, options)).id));
 }
 
-async function streamOnce(client: PlainClient, options: CallOptions): Promise<string> {
+async function streamOnce(client: DecodingClient, options: CallOptions): Promise<string> {
   return told([], async (ids) => {
     for await (const { workflowId } of client.streamWorkflowEvents({}, options)) ids.push(workflowId);
   });

@@ -5,11 +5,11 @@ import { orchestratorClient } from "../../src/orchestrator/client.ts";
 import { createGrpcConnection } from "../../src/grpc/session-pool.ts";
 import { targetOf } from "../../src/grpc/address.ts";
 import { createGrpcTransport } from "../../src/grpc/transport.ts";
-import type { PlainClient } from "../support/orchestrator.ts";
+import type { DecodingClient } from "../support/orchestrator.ts";
 
 /** A client over one of the transports. */
 export interface ClientUnderTest {
-  readonly client: PlainClient;
+  readonly client: DecodingClient;
   close(): Promise<void>;
 }
 

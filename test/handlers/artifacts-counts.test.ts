@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { suite } from "../support/gateway.ts";
-import { risesDuring, scrape } from "../support/metrics.ts";
+import { increasesDuring, scrape } from "../support/metrics.ts";
 import { sendS3Error, serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
 import { sha256, workflowIn } from "../support/samples.ts";
 import { startDisposableStack, startStack } from "../support/stack.ts";
@@ -24,15 +24,15 @@ describe("GET /v1/workflows/{id}/artifacts/{key}: what is counted", () => {
   const stack = suite(() => startStack({}, { ...storeSettings(store()), MAX_DOWNLOADS: "1" }));
   beforeEach("one artifact", () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
-    store().answer = serveBytes(bytes);
+    store().respond = serveBytes(bytes);
   });
 
   /** What is counted of one download, and how many bytes it has brought. */
   async function counted(init: RequestInit = {}, at = path) {
     const { gateway } = stack();
     let rises = {};
-    const sent = await risesDuring(gateway.url, sentBytes, async () => {
-      rises = await risesDuring(gateway.url, outcomes, async () => {
+    const sent = await increasesDuring(gateway.url, sentBytes, async () => {
+      rises = await increasesDuring(gateway.url, outcomes, async () => {
         await (await gateway.fetch(at, init)).arrayBuffer().catch(() => undefined);
       });
     });
@@ -54,23 +54,23 @@ describe("GET /v1/workflows/{id}/artifacts/{key}: what is counted", () => {
 
   it("is not_found for an output that there is not, and for one that the store has lost", async () => {
     assert.deepEqual(await counted({}, `${path}x`), { rises: { not_found: 1 }, sent: 0 });
-    store().answer = (_req, res) => sendS3Error(res, 404, "NoSuchKey");
+    store().respond = (_req, res) => sendS3Error(res, 404, "NoSuchKey");
     assert.deepEqual(await counted(), { rises: { not_found: 1 }, sent: 0 });
   });
 
   it("is mismatch for bytes that are not the promised ones, of which the last are not sent", async () => {
-    store().answer = serveBytes(Buffer.from(bytes).reverse());
+    store().respond = serveBytes(Buffer.from(bytes).reverse());
     const { rises, sent } = await counted();
     assert.deepEqual(rises, { mismatch: 1 });
     assert.ok(sent < bytes.length, `${sent} bytes`);
-    store().answer = serveBytes(bytes.subarray(1));
+    store().respond = serveBytes(bytes.subarray(1));
     assert.deepEqual(await counted(), { rises: { mismatch: 1 }, sent: 0 });
   });
 
   it("is store_failed for a store that refuses, and for a transfer that breaks", async () => {
-    store().answer = (_req, res) => sendS3Error(res, 403, "AccessDenied");
+    store().respond = (_req, res) => sendS3Error(res, 403, "AccessDenied");
     assert.deepEqual(await counted(), { rises: { store_failed: 1 }, sent: 0 });
-    store().answer = (_req, res) => {
+    store().respond = (_req, res) => {
       res.writeHead(200, { "Content-Length": bytes.length });
       res.write(bytes.subarray(0, 100_000), () => res.destroy());
     };
@@ -88,8 +88,8 @@ describe("GET /v1/workflows/{id}/artifacts/{key}: what is counted", () => {
     const { gateway } = stack();
     const open = async () => (await scrape(gateway.url)).get("foldforge_gateway_open_artifact_downloads");
     const leaving = new AbortController();
-    const rises = await risesDuring(gateway.url, outcomes, async () => {
-      store().answer = (_req, res) => {
+    const rises = await increasesDuring(gateway.url, outcomes, async () => {
+      store().respond = (_req, res) => {
         res.writeHead(200, { "Content-Length": bytes.length });
         res.write(bytes.subarray(0, 200_000));
       };
@@ -111,7 +111,7 @@ describe("GET /v1/workflows/{id}/artifacts/{key}: what is counted", () => {
     await using bare = await startDisposableStack({
       getWorkflow: () => workflowIn(JobState.SUCCEEDED, [artifact]),
     });
-    const rises = await risesDuring(bare.gateway.url, outcomes, async () => {
+    const rises = await increasesDuring(bare.gateway.url, outcomes, async () => {
       assert.equal((await bare.gateway.fetch(path)).status, 503);
       assert.equal((await bare.gateway.fetch(path, { token: null })).status, 401);
     });

@@ -4,7 +4,7 @@ import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js
 import { suite } from "../support/gateway.ts";
 import { serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
 import { sha256, workflowIn } from "../support/samples.ts";
-import { signal, startStack } from "../support/stack.ts";
+import { deferred, startStack } from "../support/stack.ts";
 
 const bytes = Buffer.from("ATOM      1  N   GLY A   1\n".repeat(20_000));
 const artifact = {
@@ -23,10 +23,10 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, when a transfer fails", () => 
   );
 
   it("lets go of the store's connection when the client goes away, and takes it for no error", async () => {
-    const gone = signal();
+    const gone = deferred();
     const { logs, logged } = stack().gateway;
     const before = logs.length;
-    store().answer = (_req, res) => {
+    store().respond = (_req, res) => {
       res.once("close", gone.resolve);
       res.writeHead(200, { "Content-Length": bytes.length });
       res.write(bytes.subarray(0, 200_000));
@@ -52,7 +52,7 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, when a transfer fails", () => 
   it("answers 500 to a small file of other bytes, and counts it as that", async () => {
     const small = { ...artifact, sizeBytes: 4n, sha256: sha256(Buffer.from("good")) };
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [small]);
-    store().answer = serveBytes(Buffer.from("evil"));
+    store().respond = serveBytes(Buffer.from("evil"));
     const answer = await stack().gateway.fetch(path);
     assert.equal(answer.status, 500);
     assert.equal(answer.headers.get("etag"), null);
@@ -69,7 +69,7 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, by what the metadata has for a
   /** Downloads the file, when its metadata has `text` for a SHA-256 and the store has `stored` for the file. */
   async function download(text: string, stored: Buffer, init: RequestInit = {}) {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [{ ...artifact, sha256: text }]);
-    store().answer = serveBytes(stored);
+    store().respond = serveBytes(stored);
     const answer = await stack().gateway.fetch(path, init);
     const { status, headers } = answer;
     const body = await answer.arrayBuffer().then(Buffer.from, () => undefined);

@@ -6,7 +6,7 @@ import { suite } from "../support/gateway.ts";
 import { forwardTo, startTestStore } from "../support/object-store.ts";
 import { describeWithRealS3, describeWithS3, s3Settings } from "../support/s3-servers.ts";
 import { sha256, workflowIn } from "../support/samples.ts";
-import { signal, startStack } from "../support/stack.ts";
+import { deferred, startStack } from "../support/stack.ts";
 import type { Stack } from "../support/stack.ts";
 
 const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 31 + (i >> 8)) & 0xff));
@@ -73,8 +73,8 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}, by a client that goes aw
     await server().put("left", large, "chemical/x-pdb");
     const artifact = { uri: `r2://${bucket}/left`, sizeBytes: BigInt(large.length) };
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
-    const gone = signal();
-    store().answer = (req, res) => {
+    const gone = deferred();
+    store().respond = (req, res) => {
       res.once("close", gone.resolve);
       forwardTo(endpoint)(req, res);
     };

@@ -32,7 +32,7 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}", (server) => {
   const store = suite(startTestStore);
   const stack = suite(() => startStack({}, s3Settings(server().access, store().url)));
   before("one object", async () => {
-    store().answer = forwardTo(server().access.endpoint);
+    store().respond = forwardTo(server().access.endpoint);
     await server().put(key, bytes, "application/octet-stream");
   });
   beforeEach("one artifact", () => (stack().upstream.rpcs.getWorkflow = () => workflowWith()));

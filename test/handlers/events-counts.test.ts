@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { readEvents } from "../support/event-reader.ts";
 import { suite } from "../support/gateway.ts";
-import { risesDuring, scrape } from "../support/metrics.ts";
+import { increasesDuring, scrape } from "../support/metrics.ts";
 import { runWorkflow } from "../support/running-workflow.ts";
 import { stepEvent, workflowEvent } from "../support/samples.ts";
 import { startStack } from "../support/stack.ts";
@@ -20,7 +20,7 @@ describe("GET /v1/workflows/{id}/events: what is counted", () => {
       yield* await Promise.resolve([workflowEvent(0n, JobState.RUNNING), stepEvent(1n), stepEvent(2n)]);
       yield workflowEvent(3n, JobState.SUCCEEDED);
     };
-    const rises = await risesDuring(gateway.url, events, async () => {
+    const rises = await increasesDuring(gateway.url, events, async () => {
       await (await gateway.fetch(path)).text();
     });
     assert.deepEqual(rises, { workflow_update: 2, step_update: 2 });
@@ -32,8 +32,8 @@ describe("GET /v1/workflows/{id}/events: what is counted", () => {
       yield await Promise.resolve(workflowEvent(0n, JobState.RUNNING));
       throw new ConnectError("broken", Code.DataLoss);
     };
-    const rises = await risesDuring(gateway.url, events, async () => {
-      assert.equal(await readEvents(await gateway.fetch(path)).ending, "broken");
+    const rises = await increasesDuring(gateway.url, events, async () => {
+      assert.equal(await readEvents(await gateway.fetch(path)).ended, "broken");
     });
     assert.deepEqual(rises, { workflow_update: 1, stream_error: 1 });
   });
@@ -51,7 +51,7 @@ describe("GET /v1/workflows/{id}/events: what is counted", () => {
     await followers(2);
     assert.deepEqual(await open(), [2, 7]);
     end();
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     await (await read).text();
     assert.deepEqual(await open(), [0, 7]);
   });

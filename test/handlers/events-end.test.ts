@@ -3,7 +3,7 @@ import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js
 import { readEvents } from "../support/event-reader.ts";
 import { suite } from "../support/gateway.ts";
 import { stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
-import { abortion, callsDuring, signal, startStack } from "../support/stack.ts";
+import { whenAborted, callsDuring, deferred, startStack } from "../support/stack.ts";
 
 const path = "/v1/workflows/w1/events";
 const log = [stepEvent(7n), stepEvent(8n), workflowEvent(9n, JobState.SUCCEEDED)];
@@ -14,7 +14,7 @@ describe("GET /v1/workflows/{id}/events, at its ends", () => {
 
   it("breaks the connection when it learns only after the headers that there is no more", async () => {
     const { upstream, gateway } = stack();
-    const told = signal();
+    const told = deferred();
     upstream.rpcs.getWorkflow = async () => {
       await told.promise;
       return workflowIn(JobState.SUCCEEDED);
@@ -26,7 +26,7 @@ describe("GET /v1/workflows/{id}/events, at its ends", () => {
     assert.equal(answer.status, 200);
     const reader = readEvents(answer);
     told.resolve();
-    assert.equal(await reader.ending, "broken");
+    assert.equal(await reader.ended, "broken");
     assert.deepEqual(reader.events, []);
     const again = await gateway.fetch(path, { headers: { "Last-Event-ID": "9" } });
     assert.equal(again.status, 204);
@@ -37,7 +37,7 @@ describe("GET /v1/workflows/{id}/events, at its ends", () => {
     upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED);
     upstream.rpcs.streamWorkflowEvents = async function* ({ fromEventId }, context) {
       yield* after(fromEventId);
-      await abortion(context.signal);
+      await whenAborted(context.signal);
     };
     const calls = await callsDuring(upstream, async () => {
       const answer = await gateway.fetch(path, { headers: { "Last-Event-ID": "9" } });
@@ -66,7 +66,7 @@ describe("GET /v1/workflows/{id}/events, at its ends", () => {
       const answer = await gateway.fetch(path, { headers: { "Last-Event-ID": "7" } });
       assert.equal(answer.status, 200);
       const reader = readEvents(answer);
-      assert.equal(await reader.ending, "clean");
+      assert.equal(await reader.ended, "clean");
       assert.deepEqual(
         reader.events.map(({ id }) => id),
         ["8", "9"],
@@ -75,10 +75,10 @@ describe("GET /v1/workflows/{id}/events, at its ends", () => {
 
   it("is cut at once by a gateway that closes, after its headers at the least", async () => {
     const { upstream, gateway, close } = await startStack({}, { SHUTDOWN_GRACE_SECONDS: "600" });
-    const asked = signal();
+    const asked = deferred();
     upstream.rpcs.streamWorkflowEvents = async function* (_request, context) {
       asked.resolve();
-      await abortion(context.signal);
+      await whenAborted(context.signal);
       yield* [];
     };
     const answer = gateway.fetch(path);
@@ -104,14 +104,14 @@ describe("GET /v1/workflows/{id}/events, of a finished workflow whose upstream i
         for (let i = 0; i < 3; i++) await gateway.fetch("/v1/workflows/w1");
         yield event;
       }
-      await abortion(context.signal);
+      await whenAborted(context.signal);
     };
     return gateway;
   }
 
   it("brings every event to a resume, and ends cleanly", async () => {
     const reader = readEvents(await slowLog().fetch(path, { headers: { "Last-Event-ID": "6" } }));
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     assert.deepEqual(
       reader.events.map(({ id }) => id),
       ["7", "8", "9"],
@@ -121,7 +121,7 @@ describe("GET /v1/workflows/{id}/events, of a finished workflow whose upstream i
   it("gives a fresh client the id of the end", async () => {
     const gateway = slowLog([workflowEvent(0n, JobState.SUCCEEDED)]);
     const reader = readEvents(await gateway.fetch(path));
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     assert.deepEqual(
       reader.events.map(({ id }) => id),
       ["9"],

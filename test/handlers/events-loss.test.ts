@@ -4,7 +4,7 @@ import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js
 import { readEvents } from "../support/event-reader.ts";
 import { suite } from "../support/gateway.ts";
 import { stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
-import { abortion, signal, startStack } from "../support/stack.ts";
+import { whenAborted, deferred, startStack } from "../support/stack.ts";
 
 const path = "/v1/workflows/w1/events";
 const snapshot = workflowEvent(0n, JobState.RUNNING);
@@ -23,7 +23,7 @@ describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
       if (fromEventId === 0n) {
         yield snapshot;
         yield stepEvent(5n);
-        await abortion(signal);
+        await whenAborted(signal);
       } else {
         yield stepEvent(6n);
         yield workflowEvent(7n, JobState.SUCCEEDED);
@@ -33,7 +33,7 @@ describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
     await reader.next();
     await reader.next();
     upstream.dropConnections();
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     assert.deepEqual(asked.slice(0, 2), [0n, 5n]);
     assert.deepEqual(
       reader.events.map(({ id }) => id),
@@ -50,7 +50,7 @@ describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
       else yield await Promise.resolve(workflowEvent(6n, JobState.SUCCEEDED));
     };
     const reader = readEvents(await stack().gateway.fetch(path, { headers: { "Last-Event-ID": "4" } }));
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     assert.deepEqual(
       reader.events.map(({ id }) => id),
       ["5", "6"],
@@ -67,7 +67,7 @@ describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
       if (opened > 1) yield workflowEvent(6n, JobState.SUCCEEDED);
     };
     const reader = readEvents(await stack().gateway.fetch(path));
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     assert.deepEqual(
       reader.events.map(({ id }) => id),
       [undefined, "5", "6"],
@@ -82,7 +82,7 @@ describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
       throw new ConnectError("down", Code.Unavailable);
     };
     const reader = readEvents(await stack().gateway.fetch(path));
-    assert.equal(await reader.ending, "broken");
+    assert.equal(await reader.ended, "broken");
     assert.deepEqual(
       reader.events.map(({ event }) => event),
       ["step_update"],
@@ -94,7 +94,7 @@ describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
 describe("GET /v1/workflows/{id}/events, over time", () => {
   let time = 1;
   let allowed = true;
-  let lookups = signal();
+  let lookups = deferred();
   const stack = suite(() =>
     startStack(
       {
@@ -104,7 +104,7 @@ describe("GET /v1/workflows/{id}/events, over time", () => {
         },
         async *streamWorkflowEvents(_request, { signal }) {
           yield snapshot;
-          await abortion(signal);
+          await whenAborted(signal);
         },
       },
       { API_KEYS_ENABLED: "true", AUTH_CACHE_TTL_SECONDS: "30" },
@@ -132,7 +132,7 @@ describe("GET /v1/workflows/{id}/events, over time", () => {
 
   it("asks for the key again when its time is over, and goes on while it is good", async () => {
     const { reader, leave } = await follow();
-    lookups = signal();
+    lookups = deferred();
     time += 30_001;
     await lookups.promise;
     const { length } = reader.text;
@@ -143,10 +143,10 @@ describe("GET /v1/workflows/{id}/events, over time", () => {
   it("destroys the connection once the key is revoked, at most a cache time later", async () => {
     const { reader } = await follow();
     allowed = false;
-    lookups = signal();
+    lookups = deferred();
     time += 30_001;
     await lookups.promise;
-    assert.equal(await reader.ending, "broken");
+    assert.equal(await reader.ended, "broken");
     assert.equal(reader.events.length, 1);
     allowed = true;
     time += 30_001;
@@ -155,7 +155,7 @@ describe("GET /v1/workflows/{id}/events, over time", () => {
   it("goes on while the key cannot be looked up", async () => {
     const { reader, leave } = await follow();
     const { authenticateApiKey } = stack().upstream.rpcs;
-    const failed = signal();
+    const failed = deferred();
     stack().upstream.rpcs.authenticateApiKey = () => {
       failed.resolve();
       throw new ConnectError("down", Code.Unavailable);

@@ -6,7 +6,7 @@ import { readEvents } from "../support/event-reader.ts";
 import { adminToken, suite } from "../support/gateway.ts";
 import { sendText } from "../support/raw-http.ts";
 import { runningJson, stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
-import { abortion, signal, startStack } from "../support/stack.ts";
+import { whenAborted, deferred, startStack } from "../support/stack.ts";
 
 const path = "/v1/workflows/w1/events";
 const snapshot = workflowEvent(0n, JobState.RUNNING);
@@ -80,17 +80,17 @@ describe("GET /v1/workflows/{id}/events", () => {
       stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
         yield snapshot;
         yield workflowEvent(9n, state);
-        await abortion(signal);
+        await whenAborted(signal);
       };
       const reader = readEvents(await follow());
-      assert.equal(await reader.ending, "clean");
+      assert.equal(await reader.ended, "clean");
       assert.equal(reader.events.at(-1)?.id, "9");
       assert.equal(reader.retries.length, 1);
     });
   }
 
   it("sends events as they come, each before the next is there", async () => {
-    const more = signal();
+    const more = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       yield snapshot;
       await more.promise;
@@ -116,7 +116,7 @@ describe("GET /v1/workflows/{id}/events", () => {
     const asked = streams(stepEvent(7n), stepEvent(8n), success);
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
     const reader = readEvents(await follow({ "Last-Event-ID": "7" }));
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     assert.equal(asked[0], 7n);
     assert.deepEqual(
       reader.events.map(({ id }) => id),
@@ -163,7 +163,7 @@ describe("GET /v1/workflows/{id}/events", () => {
       else if (fromEventId < 9n) yield await Promise.resolve(workflowEvent(9n, JobState.FAILED));
     };
     const reader = readEvents(await follow());
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
     assert.equal(reader.events.length, 1);
     const { id = "", data } = reader.events[0]!;
     assert.equal(JSON.parse(data).workflow_update.state, "FAILED");
@@ -191,7 +191,7 @@ describe("GET /v1/workflows/{id}/events", () => {
   }
 
   it("sends the headers after a second of silence, and the first event when it comes", async () => {
-    const first = signal();
+    const first = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       await first.promise;
       yield snapshot;
@@ -204,11 +204,11 @@ describe("GET /v1/workflows/{id}/events", () => {
     const reader = readEvents(answer);
     first.resolve();
     assert.equal((await reader.next()).event, "workflow_update");
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
   });
 
   it("tells a fatal error after the headers as stream_error, and destroys the connection", async () => {
-    const fail = signal();
+    const fail = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       yield snapshot;
       await fail.promise;
@@ -218,7 +218,7 @@ describe("GET /v1/workflows/{id}/events", () => {
     await reader.next();
     fail.resolve();
     const last = await reader.next();
-    assert.equal(await reader.ending, "broken");
+    assert.equal(await reader.ended, "broken");
     assert.equal(last.event, "stream_error");
     const { trace_id, ...body } = JSON.parse(last.data);
     assert.deepEqual(body, { code: "INTERNAL", message: "internal server error", retryable: false });
@@ -234,17 +234,17 @@ describe("GET /v1/workflows/{id}/events", () => {
       throw new ConnectError("gone meanwhile", Code.NotFound);
     };
     const reader = readEvents(await follow());
-    assert.equal(await reader.ending, "broken");
+    assert.equal(await reader.ended, "broken");
     const { event, data } = reader.events.at(-1)!;
     assert.equal(event, "stream_error");
     assert.equal(JSON.parse(data).message, "gone meanwhile");
   });
 
   it("cancels the upstream stream when the client goes away", async () => {
-    const over = signal();
+    const over = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
       yield snapshot;
-      await abortion(signal);
+      await whenAborted(signal);
       over.resolve();
     };
     const leaving = new AbortController();

@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { loadContract } from "../../src/contract.ts";
 import { suite } from "../support/gateway.ts";
 import { scaledSeconds } from "../support/machine.ts";
-import { abortion, callsDuring, startStack } from "../support/stack.ts";
+import { whenAborted, callsDuring, startStack } from "../support/stack.ts";
 
 describe("health", () => {
   let time = 0;
@@ -72,7 +72,7 @@ describe("health", () => {
 
     it("answers 503 when the read is met with silence", async () => {
       stack().upstream.rpcs.listWorkflows = async (_request, { signal }) => {
-        await abortion(signal);
+        await whenAborted(signal);
         return {};
       };
       assert.equal((await ready()).status, 503);

@@ -85,7 +85,7 @@ describe("values that this version does not know", () => {
     assert.equal(first["workflow_update"]?.["state"], "UNKNOWN");
     assert.equal(first["at"], undefined);
     assert.equal(JSON.parse((await reader.next()).data).workflow_update.state, "SUCCEEDED");
-    assert.equal(await reader.ending, "clean");
+    assert.equal(await reader.ended, "clean");
   });
 
   it("are logged once a minute, with the id of the workflow", async () => {
@@ -113,7 +113,7 @@ describe("values that this version does not know", () => {
         },
       });
       const reader = readEvents(await own.gateway.fetch("/v1/workflows/odd/events"));
-      assert.equal(await reader.ending, "clean");
+      assert.equal(await reader.ended, "clean");
       const lines = own.gateway.logs.filter(({ event }) => event === "response.corrected");
       assert.deepEqual(
         lines.map((line) => [line.field, line.workflow_id]),

@@ -7,7 +7,7 @@ import { hang } from "../support/hang.ts";
 import { runWorkflow } from "../support/running-workflow.ts";
 import { jsonPost, runningJson, threeSteps, workflowEvent, workflowIn } from "../support/samples.ts";
 import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
-import { abortion, callsDuring, startDisposableStack, startStack } from "../support/stack.ts";
+import { whenAborted, callsDuring, startDisposableStack, startStack } from "../support/stack.ts";
 
 const path = "/v1/workflows/w1";
 const { RUNNING, SUCCEEDED, FAILED, CANCELLED } = JobState;
@@ -56,7 +56,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     assert.ok(performance.now() - begin >= 1000);
     assert.deepEqual([answer.status, answer.headers.get("preference-applied")], [200, "wait=1"]);
     assert.deepEqual(await answer.json(), runningJson);
-    await abortion(await followed);
+    await whenAborted(await followed);
   });
 
   for (const prefer of ["wait=0", "wait=soon", "respond-async", ""])
@@ -152,7 +152,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     const stream = await followed;
     leaving.abort();
     await assert.rejects(answer, { name: "AbortError" });
-    await abortion(stream);
+    await whenAborted(stream);
   });
 
   it("counts as the gateway's own time what comes after the wait, and tells them apart in its log", async () => {

@@ -8,7 +8,7 @@ import { adminToken, suite } from "../support/gateway.ts";
 import { sendText } from "../support/raw-http.ts";
 import { workflowIn } from "../support/samples.ts";
 import { serve } from "../support/serve.ts";
-import { abortion, callsDuring, signal, startStack } from "../support/stack.ts";
+import { whenAborted, callsDuring, deferred, startStack } from "../support/stack.ts";
 
 const get = (path: string, more = "") => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
 
@@ -16,12 +16,12 @@ const get = (path: string, more = "") => `GET ${path} HTTP/1.1\r\nHost: x\r\n${m
 async function startNotedServer() {
   const begun: string[] = [];
   let unanswered: ServerResponse[] = [];
-  let wake = signal<undefined>();
+  let wake = deferred<undefined>();
   const { url, leave, close } = await serve((req, res) => {
     begun.push(req.url ?? "");
     unanswered.push(res);
     wake.resolve(undefined);
-    wake = signal();
+    wake = deferred();
   });
   return {
     url,
@@ -199,11 +199,11 @@ describe("the gateway's connections", () => {
   });
 
   it("cancel the call of a client that has gone, and make none for what it sent ahead", async () => {
-    const begun = signal();
-    const cancelled = signal();
+    const begun = deferred();
+    const cancelled = deferred();
     stack().upstream.rpcs.getWorkflow = async (_request, context) => {
       begun.resolve();
-      await abortion(context.signal);
+      await whenAborted(context.signal);
       cancelled.resolve();
       return workflowIn(JobState.RUNNING);
     };

@@ -122,7 +122,7 @@ describe("CORS, for two origins", () => {
 
   it("lets a page read that the gateway is full", async () => {
     const { upstream, gateway } = stack();
-    const { begun } = hang(upstream, "getWorkflow");
+    const { started: begun } = hang(upstream, "getWorkflow");
     const leaving = new AbortController();
     const first = gateway.fetch(path, { signal: leaving.signal });
     await begun;

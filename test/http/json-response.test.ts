@@ -6,7 +6,7 @@ import { sendJson } from "../../src/http/json-response.ts";
 import { suite } from "../support/gateway.ts";
 import { sendPath } from "../support/raw-http.ts";
 import { serve } from "../support/serve.ts";
-import { signal } from "../support/stack.ts";
+import { deferred } from "../support/stack.ts";
 
 /** JSON of exactly so many bytes, which compress well. */
 const ofLength = (bytes: number) => "x".repeat(bytes - 2);
@@ -76,7 +76,7 @@ describe("sendJson", () => {
   });
 
   it("passes on what fails while it compresses", async () => {
-    const failed = signal<unknown>();
+    const failed = deferred<unknown>();
     const app = express()
       .use((_req, res) => {
         sendJson.call(res, ofLength(5000));

@@ -12,7 +12,7 @@ import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
 import { serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
 import { sendText } from "../support/raw-http.ts";
 import { sha256, stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
-import { abortion, callsDuring, signal, startStack } from "../support/stack.ts";
+import { whenAborted, callsDuring, deferred, startStack } from "../support/stack.ts";
 
 const authorization = `Authorization: Bearer ${adminToken}\r\n`;
 const head = (line: string) => `${line}\r\nHost: x\r\n${authorization}`;
@@ -184,8 +184,8 @@ describe("bytes that are no request", () => {
   ];
   for (const [what, text, status] of behind)
     it(`are answered with ${status} behind the answers before, which come whole: ${what}`, async () => {
-      const begun = signal();
-      const mayAnswer = signal();
+      const begun = deferred();
+      const mayAnswer = deferred();
       stack().upstream.rpcs.getWorkflow = async () => {
         begun.resolve();
         await mayAnswer.promise;
@@ -217,7 +217,7 @@ describe("bytes that are no request", () => {
   });
 
   it("leave an event stream before them whole, to its end", async () => {
-    const mayEnd = signal();
+    const mayEnd = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       yield workflowEvent(1n, JobState.RUNNING);
       await mayEnd.promise;
@@ -237,7 +237,7 @@ describe("bytes that are no request", () => {
 
   it("leave an event stream before a CONNECT whole, although its client reads late", async () => {
     const events = 100;
-    const asked = signal();
+    const asked = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       for (let id = 1; id <= events; id += 1) {
         const event = stepEvent(BigInt(id));
@@ -259,10 +259,10 @@ describe("bytes that are no request", () => {
   });
 
   it("keep no event stream open whose client has gone", async () => {
-    const aborted = signal();
+    const aborted = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
       yield workflowEvent(1n, JobState.RUNNING);
-      await abortion(signal);
+      await whenAborted(signal);
       aborted.resolve();
     };
     const { socket, until } = open();
@@ -277,7 +277,7 @@ describe("bytes that are no request", () => {
   it("break an answer that has begun, although its request has not ended", async () => {
     stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
       yield workflowEvent(1n, JobState.RUNNING);
-      await abortion(signal);
+      await whenAborted(signal);
     };
     const { hostname, port } = new URL(stack().gateway.url);
     const socket = connect(Number(port), hostname).on("error", () => undefined);
@@ -320,7 +320,7 @@ describe("bytes that are no request, behind a download", () => {
     ["CONNECT", `${head("CONNECT example.org:443 HTTP/1.1")}\r\n`],
   ] as const)
     it(`leave it whole, although its client reads late: ${what}`, async () => {
-      store().answer = serveBytes(bytes);
+      store().respond = serveBytes(bytes);
       const { hostname, port } = new URL(stack().gateway.url);
       const socket = connect(Number(port), hostname).on("error", () => undefined);
       socket.write(`${head("GET /v1/workflows/w1/artifacts/a.pdb HTTP/1.1")}\r\n`);

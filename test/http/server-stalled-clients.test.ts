@@ -9,7 +9,7 @@ import type { LogLine, TestGateway } from "../support/gateway.ts";
 import { scaled } from "../support/machine.ts";
 import { serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
 import { sha256, workflowEvent, workflowIn } from "../support/samples.ts";
-import { abortion, startStack } from "../support/stack.ts";
+import { whenAborted, startStack } from "../support/stack.ts";
 
 /** More than all the buffers between two sockets of one machine hold. */
 const bytes = Buffer.alloc(32 * 1024 * 1024);
@@ -41,7 +41,7 @@ describe("a client that stops reading", () => {
 
   it("is cut in the middle of a download, which is no failure behind the gateway", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
-    store().answer = serveBytes(bytes);
+    store().respond = serveBytes(bytes);
     const from = stack().gateway.logs.length;
     const socket = ask("/v1/workflows/w1/artifacts/big");
     const line = await nextRequest(stack().gateway, from);
@@ -52,7 +52,7 @@ describe("a client that stops reading", () => {
 
   it("is cut although it goes on sending", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
-    store().answer = serveBytes(bytes);
+    store().respond = serveBytes(bytes);
     const from = stack().gateway.logs.length;
     const socket = ask("/v1/workflows/w1/artifacts/big");
     const dripping = setInterval(() => socket.write("\r\n"), 50);
@@ -101,7 +101,7 @@ describe("a client that stops reading", () => {
 
   it("is let alone while it reads, however slowly", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
-    store().answer = serveBytes(bytes);
+    store().respond = serveBytes(bytes);
     const from = stack().gateway.logs.length;
     const socket = ask("/v1/workflows/w1/artifacts/big");
     let received = 0;
@@ -123,7 +123,7 @@ describe("a client that stops reading", () => {
   it("is let alone while there is nothing to read, and between two requests", async () => {
     stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
       yield workflowEvent(1n, JobState.RUNNING);
-      await abortion(signal);
+      await whenAborted(signal);
     };
     const idle = ask("/v1/healthz").resume();
     await once(idle, "data");

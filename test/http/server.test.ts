@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { setInterval } from "node:timers/promises";
 import { scaled } from "../support/machine.ts";
 import { serve } from "../support/serve.ts";
-import { signal } from "../support/stack.ts";
+import { deferred } from "../support/stack.ts";
 
 /** Longer than any test: a close that waits for it has failed. */
 const longGraceMs = 60_000;
@@ -29,8 +29,8 @@ describe("startServer", () => {
   });
 
   it("lets a request in flight finish when it closes, and takes no new one", async () => {
-    const inFlight = signal();
-    const mayEnd = signal();
+    const inFlight = deferred();
+    const mayEnd = deferred();
     const server = await serve((_req, res) => {
       inFlight.resolve();
       void mayEnd.promise.then(() => res.end("finished"));
@@ -68,8 +68,8 @@ describe("startServer", () => {
   });
 
   it("closes a connection that idles after its last answer", async () => {
-    const begun = signal();
-    const mayEnd = signal();
+    const begun = deferred();
+    const mayEnd = deferred();
     const server = await serve((_req, res) => {
       begun.resolve();
       void mayEnd.promise.then(() => res.end("finished"));
@@ -90,7 +90,7 @@ describe("startServer", () => {
   });
 
   it("cuts what is left when the grace is over", async () => {
-    const inFlight = signal();
+    const inFlight = deferred();
     const server = await serve(() => inFlight.resolve());
     const answer = fetch(server.url);
     await inFlight.promise;

@@ -9,7 +9,7 @@ import { text } from "node:stream/consumers";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { adminToken, suite } from "../support/gateway.ts";
 import { oneStep, workflowIn } from "../support/samples.ts";
-import { callsDuring, signal, startStack } from "../support/stack.ts";
+import { callsDuring, deferred, startStack } from "../support/stack.ts";
 
 const mebibyte = 1024 * 1024;
 const json = JSON.stringify(oneStep);
@@ -94,8 +94,8 @@ describe("an upload", () => {
   }
 
   it("in small chunks is not read while its sender is being looked up", async () => {
-    const asked = signal();
-    const verdict = signal();
+    const asked = deferred();
+    const verdict = deferred();
     stack().upstream.rpcs.authenticateApiKey = async () => {
       asked.resolve();
       await verdict.promise;

@@ -9,7 +9,7 @@ import { KeyShares } from "../../src/load-shedding/key-shares.ts";
 import { LargeBodies, maxLargeBodies } from "../../src/load-shedding/large-bodies.ts";
 import { suite } from "../support/gateway.ts";
 import { oneStep, workflowIn } from "../support/samples.ts";
-import { signal, startStack } from "../support/stack.ts";
+import { deferred, startStack } from "../support/stack.ts";
 
 const share = 0.25;
 const most = share * maxLargeBodies;
@@ -92,8 +92,8 @@ describe("LargeBodies", () => {
 });
 
 describe("large uploads", () => {
-  const ranking = signal();
-  const ranked = signal();
+  const ranking = deferred();
+  const ranked = deferred();
   const stack = suite(() =>
     startStack(
       {
@@ -135,7 +135,7 @@ describe("large uploads", () => {
   it("of one key wait unread for its own, and those of another are served", async () => {
     const mine = Array.from({ length: most + 2 }, () => announce("mine"));
     const asked = new Set<ClientRequest>();
-    const { resolve, promise } = signal();
+    const { resolve, promise } = deferred();
     for (const each of mine) {
       each.once("continue", () => {
         asked.add(each);

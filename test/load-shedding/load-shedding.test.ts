@@ -12,11 +12,11 @@ import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { readEvents } from "../support/event-reader.ts";
 import { adminToken, suite } from "../support/gateway.ts";
 import { wholeShares } from "../support/key-shares.ts";
-import { risesDuring, scrape } from "../support/metrics.ts";
+import { increasesDuring, scrape } from "../support/metrics.ts";
 import { sendText } from "../support/raw-http.ts";
 import { jsonPost, oneStep, workflowEvent, workflowIn } from "../support/samples.ts";
 import { serve } from "../support/serve.ts";
-import { abortion, signal, startStack } from "../support/stack.ts";
+import { whenAborted, deferred, startStack } from "../support/stack.ts";
 
 const path = "/v1/workflows/w1";
 const post = `POST /v1/workflows HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${adminToken}\r\nContent-Type: application/json\r\n`;
@@ -27,7 +27,7 @@ describe("a gateway that may have two requests in flight", () => {
 
   /** Takes a place with a read that is answered when `release` resolves. */
   async function take(release: Promise<void>, leaving?: AbortSignal): Promise<{ answer: Promise<Response> }> {
-    const begun = signal();
+    const begun = deferred();
     stack().upstream.rpcs.getWorkflow = async () => {
       begun.resolve();
       await release;
@@ -58,7 +58,7 @@ describe("a gateway that may have two requests in flight", () => {
 
   /** Runs `act` while both places are taken, for those with a body and for those without. */
   async function whenFull(act: () => Promise<void>): Promise<void> {
-    const release = signal();
+    const release = deferred();
     const taken = [await take(release.promise), await take(release.promise)];
     const uploads = [await takeWithBody(), await takeWithBody()];
     await act().finally(release.resolve);
@@ -68,7 +68,7 @@ describe("a gateway that may have two requests in flight", () => {
 
   /** Fails unless exactly `count` places are free. */
   async function assertFree(count: number): Promise<void> {
-    const release = signal();
+    const release = deferred();
     const taken: Promise<Response>[] = [];
     for (let i = 0; i < count; i++) taken.push((await take(release.promise)).answer);
     assert.equal((await get()).status, 503);
@@ -93,8 +93,8 @@ describe("a gateway that may have two requests in flight", () => {
 
   it("still answers health and metrics, which do not take places either", async () => {
     const { gateway, upstream } = stack();
-    const answer = signal();
-    const probed = signal();
+    const answer = deferred();
+    const probed = deferred();
     upstream.rpcs.listWorkflows = async () => {
       probed.resolve();
       await answer.promise;
@@ -142,7 +142,7 @@ describe("a gateway that may have two requests in flight", () => {
       const of = (kind: string) => samples.get(`foldforge_gateway_http_requests_in_flight{kind="${kind}"}`);
       return [of("other"), of("with_body"), of("event_stream")];
     };
-    const shed = await risesDuring(url, "foldforge_gateway_http_requests_shed_total", () =>
+    const shed = await increasesDuring(url, "foldforge_gateway_http_requests_shed_total", () =>
       whenFull(async () => {
         assert.deepEqual(await inFlight(), [2, 2, 0]);
         await (await get()).text();
@@ -156,7 +156,7 @@ describe("a gateway that may have two requests in flight", () => {
 
   it("gives a place back when its client leaves", async () => {
     const leaving = new AbortController();
-    const release = signal();
+    const release = deferred();
     const { answer } = await take(release.promise, leaving.signal);
     await take(release.promise, leaving.signal);
     await noticed(2, async () => {
@@ -190,7 +190,7 @@ describe("a gateway that may have two requests in flight", () => {
   it("does not count an event stream that has begun", async () => {
     stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, context) {
       yield workflowEvent(0n, JobState.RUNNING);
-      await abortion(context.signal);
+      await whenAborted(context.signal);
     };
     const leaving = new AbortController();
     for (let i = 0; i < 3; i++) {
@@ -205,12 +205,12 @@ describe("a gateway that may have two requests in flight", () => {
 
   it("does not count a resume once it is known that the workflow goes on, however long it is quiet", async () => {
     const { gateway, upstream } = stack();
-    const begun = Array.from({ length: 6 }, () => signal());
+    const begun = Array.from({ length: 6 }, () => deferred());
     const asked = { streams: 0 };
     upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
     upstream.rpcs.streamWorkflowEvents = async function* (_request, context) {
       begun[asked.streams++]?.resolve();
-      await abortion(context.signal);
+      await whenAborted(context.signal);
       yield* [];
     };
     const leaving = new AbortController();
@@ -232,10 +232,10 @@ describe("a gateway that may have two requests in flight", () => {
     const leaving = new AbortController();
     const open = () => gateway.fetch(`${path}/events`, { signal: leaving.signal });
     await whenFull(async () => {
-      const begun = [signal(), signal()];
+      const begun = [deferred(), deferred()];
       upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
         begun[asked.streams++]?.resolve();
-        await abortion(signal);
+        await whenAborted(signal);
         yield workflowEvent(0n, JobState.RUNNING);
       };
       const opened = begun.map(() => open());
@@ -281,7 +281,7 @@ describe("createShedding", () => {
   /** A server of requests whose key is in a header, which go on until `release`, and the shares that it has. */
   async function serveKeys(acquireWhen: (res: ServerResponse) => Promise<unknown>) {
     const shares = new Map<string, KeyShares>();
-    const release = signal();
+    const release = deferred();
     const { shed, acquireShare } = createLoadShedding({
       maxInFlight: 8,
       exempt: ["/open"],
@@ -360,7 +360,7 @@ describe("createShedding", () => {
   });
 
   it("refuses sooner while requests keep the process from its event loop", async () => {
-    let begun = signal();
+    let begun = deferred();
     const limits: (() => number)[] = [];
     const { shed, limit } = createLoadShedding({
       maxInFlight: 80,
@@ -381,7 +381,7 @@ describe("createShedding", () => {
     let refusal: Response | undefined;
     let served = 0;
     for (; refusal === undefined && served < 80; served++) {
-      begun = signal();
+      begun = deferred();
       const answer = fetch(server.url);
       answer.catch(() => undefined);
       refusal = await Promise.race([answer, begun.promise.then(() => undefined)]);

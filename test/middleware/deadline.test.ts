@@ -22,7 +22,7 @@ describe("deadline", () => {
 
   for (const { id, path, init, rpc, safe } of bounded) {
     it(`answers 504 when ${id} is met with silence, retryable: ${safe}`, async () => {
-      const { begun } = hang(stack().upstream, rpc);
+      const { started: begun } = hang(stack().upstream, rpc);
       const answer = await stack().gateway.fetch(path, init);
       const body = (await answer.json()) as { code: string; message: string; retryable: boolean };
       assert.equal(answer.status, 504);
@@ -41,7 +41,7 @@ describe("a broken connection", () => {
   describe("a client that goes away", () => {
     for (const { id, path, init, rpc, safe } of bounded) {
       it(`cancels the upstream call of ${id}${safe ? "" : ", not safe to repeat"}`, async () => {
-        const { begun, cancelled } = hang(stack().upstream, rpc);
+        const { started: begun, cancelled } = hang(stack().upstream, rpc);
         const leaving = new AbortController();
         const answer = stack().gateway.fetch(path, { ...init, signal: leaving.signal });
         await begun;

@@ -5,7 +5,7 @@ import { readEvents } from "../support/event-reader.ts";
 import { suite } from "../support/gateway.ts";
 import { runWorkflow } from "../support/running-workflow.ts";
 import { jsonPost, oneStep, workflowIn } from "../support/samples.ts";
-import { abortion, startStack } from "../support/stack.ts";
+import { whenAborted, startStack } from "../support/stack.ts";
 
 describe("measuredCalls", () => {
   const stack = suite(() =>
@@ -35,8 +35,8 @@ describe("measuredCalls", () => {
     const reader = readEvents(await gateway.fetch("/v1/workflows/w1/events", { signal: client.signal }));
     const followed = await run.followed;
     client.abort();
-    await reader.ending;
-    await abortion(followed);
+    await reader.ended;
+    await whenAborted(followed);
 
     const text = await (await gateway.fetch("/metrics")).text();
     const counts = [

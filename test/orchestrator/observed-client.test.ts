@@ -75,7 +75,7 @@ describe("observedClient", () => {
   it("tells CANCELLED of a call and of a stream that this side gives up, one that never began included", async () => {
     const { client } = observation();
     const left = new AbortController();
-    void hang(upstream(), "getWorkflow").begun.then(() => left.abort());
+    void hang(upstream(), "getWorkflow").started.then(() => left.abort());
     const { signal } = left;
     const call = () => assert.rejects(client.getWorkflow({}, { signal }), { code: Code.Canceled });
     assert.deepEqual(await toldDuring(call), ["GetWorkflow", "CANCELLED"]);
@@ -120,7 +120,7 @@ describe("observedClient", () => {
     const told = await toldDuring(async () => {
       const events = observation().client.streamWorkflowEvents({})[Symbol.asyncIterator]();
       const next = events.next();
-      await hanging.begun;
+      await hanging.started;
       await events.return?.();
       assert.equal((await next).done, true);
     });

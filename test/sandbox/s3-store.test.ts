@@ -31,7 +31,7 @@ describe("openS3Store", () => {
 
   /** Answers HEAD and PUT so, and tells what was asked while `act` ran. */
   async function asked(answers: Record<"HEAD" | "PUT", RequestListener>, act: () => Promise<void>) {
-    server().answer = (req, res) => answers[req.method as "HEAD" | "PUT"](req, res);
+    server().respond = (req, res) => answers[req.method as "HEAD" | "PUT"](req, res);
     const before = server().requests.length;
     await act();
     return server().requests.slice(before);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { prefix } from "../../src/settings/settings.ts";
 import { readText } from "../../src/settings/read-text.ts";
-import { configOf, faultsOf } from "../support/environment.ts";
+import { configOf, settingErrors } from "../support/environment.ts";
 import type { TestSettings } from "../support/gateway.ts";
 
 const credentialFault = "must be one line of UTF-8 without control characters and byte order mark";
@@ -31,7 +31,7 @@ function readFile(path: string): string {
 }
 
 const config = (settings: TestSettings) => configOf(settings, readFile);
-const faults = (settings: TestSettings) => faultsOf(settings, readFile);
+const faults = (settings: TestSettings) => settingErrors(settings, readFile);
 
 describe("parseConfig: secrets in files", () => {
   it("reads secrets from files, without the line end at their end", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { parseSettings, prefix, settingNames } from "../../src/settings/settings.ts";
 import type { Settings } from "../../src/settings/settings.ts";
 import { readText } from "../../src/settings/read-text.ts";
-import { configOf, environment, faultsOf } from "../support/environment.ts";
+import { configOf, environment, settingErrors } from "../support/environment.ts";
 
 const store = { R2_ENDPOINT: "http://store:9000", R2_ACCESS_KEY_ID: "id", R2_SECRET_ACCESS_KEY: "secret" };
 
@@ -170,15 +170,18 @@ describe("parseConfig", () => {
   });
 
   it("wants credentials where there is an object store, and lists every fault in one message", () => {
-    assert.deepEqual(faultsOf({ BIND_ADDR: "x", API_TOKEN: "", R2_ENDPOINT: "ftp://x", R2_BUCKET: "/" }), [
-      `${prefix}BIND_ADDR must be host:port, such as 0.0.0.0:8080 or [::]:8080`,
-      `${prefix}API_TOKEN ${tokenFault}`,
-      `${prefix}R2_ENDPOINT must be an http:// or https:// URL without user, query and fragment`,
-      `${prefix}R2_BUCKET must be the name of a bucket: letters, digits and ._-`,
-      `${prefix}R2_ACCESS_KEY_ID must be set, since R2_ENDPOINT is`,
-      `${prefix}R2_SECRET_ACCESS_KEY must be set, since R2_ENDPOINT is`,
-    ]);
-    assert.deepEqual(faultsOf({ R2_ENDPOINT: "http://a", R2_ACCESS_KEY_ID_FILE: "/run/nothing" }), [
+    assert.deepEqual(
+      settingErrors({ BIND_ADDR: "x", API_TOKEN: "", R2_ENDPOINT: "ftp://x", R2_BUCKET: "/" }),
+      [
+        `${prefix}BIND_ADDR must be host:port, such as 0.0.0.0:8080 or [::]:8080`,
+        `${prefix}API_TOKEN ${tokenFault}`,
+        `${prefix}R2_ENDPOINT must be an http:// or https:// URL without user, query and fragment`,
+        `${prefix}R2_BUCKET must be the name of a bucket: letters, digits and ._-`,
+        `${prefix}R2_ACCESS_KEY_ID must be set, since R2_ENDPOINT is`,
+        `${prefix}R2_SECRET_ACCESS_KEY must be set, since R2_ENDPOINT is`,
+      ],
+    );
+    assert.deepEqual(settingErrors({ R2_ENDPOINT: "http://a", R2_ACCESS_KEY_ID_FILE: "/run/nothing" }), [
       `${prefix}R2_ACCESS_KEY_ID_FILE names a file that cannot be read: ENOENT`,
       `${prefix}R2_SECRET_ACCESS_KEY must be set, since R2_ENDPOINT is`,
     ]);
@@ -186,7 +189,7 @@ describe("parseConfig", () => {
   });
 
   it("wants another address for the metrics than for the rest, unless both are any free port", () => {
-    assert.deepEqual(faultsOf({ METRICS_ADDR: "0.0.0.0:8080" }), [
+    assert.deepEqual(settingErrors({ METRICS_ADDR: "0.0.0.0:8080" }), [
       `${prefix}METRICS_ADDR must be another address than BIND_ADDR`,
     ]);
     const { bind, metricsBind } = configOf({ BIND_ADDR: "[::1]:0", METRICS_ADDR: "[::1]:0" });
@@ -195,15 +198,15 @@ describe("parseConfig", () => {
 
   it("wants a drain delay that leaves some of the grace", () => {
     const message = `${prefix}DRAIN_DELAY_SECONDS must be less than SHUTDOWN_GRACE_SECONDS`;
-    assert.deepEqual(faultsOf({ DRAIN_DELAY_SECONDS: "20" }), [message]);
-    assert.deepEqual(faultsOf({ SHUTDOWN_GRACE_SECONDS: "5" }), [message]);
+    assert.deepEqual(settingErrors({ DRAIN_DELAY_SECONDS: "20" }), [message]);
+    assert.deepEqual(settingErrors({ SHUTDOWN_GRACE_SECONDS: "5" }), [message]);
     assert.equal(configOf({ DRAIN_DELAY_SECONDS: "2", SHUTDOWN_GRACE_SECONDS: "2.1" }).drainDelayMs, 2000);
   });
 
   it("repeats no value in a fault or a warning", () => {
     const secret = "hunter2 hunter2";
     const everything = Object.fromEntries([...settingNames, "API_TOKE"].map((name) => [name, secret]));
-    const told = faultsOf(everything).join("\n");
+    const told = settingErrors(everything).join("\n");
     assert.ok(told.includes("API_TOKEN"));
     assert.ok(!told.includes("hunter2"));
     const { warnings } = parseSettings(environment({ API_TOKE: secret }), readText);

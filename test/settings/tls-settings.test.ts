@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { prefix } from "../../src/settings/settings.ts";
 import { createAuthority } from "../support/certificates.ts";
-import { configOf, faultsOf } from "../support/environment.ts";
+import { configOf, settingErrors } from "../support/environment.ts";
 import type { TestSettings } from "../support/gateway.ts";
 
 const authority = await createAuthority("ours");
@@ -81,7 +81,7 @@ describe("parseConfig: TLS with orchestrators", () => {
   for (const [settings, ...expected] of faults)
     it(`refuses ${JSON.stringify(settings)}`, () =>
       assert.deepEqual(
-        faultsOf(over(settings), readFile),
+        settingErrors(over(settings), readFile),
         expected.map((fault) => prefix + fault),
       ));
 });
@@ -115,7 +115,7 @@ describe("parseConfig: TLS with the object store", () => {
   for (const [settings, ...expected] of faults)
     it(`refuses ${JSON.stringify(settings)}`, () =>
       assert.deepEqual(
-        faultsOf(overStore(settings), readFile),
+        settingErrors(overStore(settings), readFile),
         expected.map((fault) => prefix + fault),
       ));
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { prefix, settingNames } from "../../src/settings/settings.ts";
-import { configOf, faultsOf } from "../support/environment.ts";
+import { configOf, settingErrors } from "../support/environment.ts";
 
 const credentialFault = "must be one line of UTF-8 without control characters and byte order mark";
 const notEndpoints = "must be http:// or https:// URLs without user, query and fragment, separated by commas";
@@ -175,6 +175,6 @@ describe("parseConfig: values", () => {
   ];
   for (const [name, value, message] of faults)
     it(`refuses ${name}=${JSON.stringify(value)}`, () => {
-      assert.deepEqual(faultsOf({ ...needed[name], [name]: value }), [`${prefix}${name} ${message}`]);
+      assert.deepEqual(settingErrors({ ...needed[name], [name]: value }), [`${prefix}${name} ${message}`]);
     });
 });

@@ -61,7 +61,7 @@ export function chromiumSuite(): () => Browser {
 export interface WatchedPage {
   readonly page: Page;
   /** What the console says is wrong, and what the page's policy has refused. */
-  readonly complaints: readonly string[];
+  readonly errors: readonly string[];
   /** The url of each request, the page's own included. */
   readonly requested: readonly string[];
   close(): Promise<void>;
@@ -80,5 +80,5 @@ export async function openPage(browser: Browser, options: BrowserContextOptions 
   page.on("request", (request) => requested.push(request.url()));
   await page.addInitScript(`addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
     console.error("refused by", violatedDirective, blockedURI))`);
-  return { page, complaints, requested, close: () => context.close() };
+  return { page, errors: complaints, requested, close: () => context.close() };
 }

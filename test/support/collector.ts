@@ -14,7 +14,7 @@ export interface Collector {
   readonly spans: readonly ReceivedSpan[];
   readonly requests: readonly IncomingMessage[];
   /** How it answers once it has read a request; tests may replace it at any time. */
-  answer: RequestListener;
+  respond: RequestListener;
   /** The first span that is looked for; resolves when it has come. */
   find(isWanted: (span: ReceivedSpan) => boolean): Promise<ReceivedSpan>;
   /** The spans of one trace; resolves when there are so many. */
@@ -31,7 +31,7 @@ export async function startCollector(): Promise<Collector> {
     void buffer(req).then((body) => {
       requests.push(req);
       spans.push(...spansFrom(req.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body));
-      collector.answer(req, res);
+      collector.respond(req, res);
       received.emit("spans");
     });
   });
@@ -50,7 +50,7 @@ export async function startCollector(): Promise<Collector> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans,
     requests,
-    answer: (_req, res) => res.writeHead(200, { "Content-Type": "application/x-protobuf" }).end(),
+    respond: (_req, res) => res.writeHead(200, { "Content-Type": "application/x-protobuf" }).end(),
     find: (isWanted) => until(() => spans.find(isWanted)),
     trace: (traceId, count) =>
       until(() => {

@@ -35,17 +35,17 @@ export async function authorise(page: Page, token: string): Promise<void> {
 export async function expand(page: Page, operation: string) {
   const block = page.locator(`[id$="-${operation}"].opblock`);
   await block.locator(".opblock-summary-control").click();
-  const answer = block.locator(".live-responses-table");
+  const response = block.locator(".live-responses-table");
   return {
     block,
-    answer,
-    body: answer.locator(".response-col_description pre").first(),
+    answer: response,
+    body: response.locator(".response-col_description pre").first(),
     parameter: (name: string) => block.locator(`tr[data-param-name="${name}"]`).locator("input, select"),
     press: (name: string) => block.getByRole("button", { name, exact: true }).click(),
   };
 }
 
 /** The status that is shown, once there is one. */
-export async function statusIn(answer: Locator): Promise<number> {
-  return Number.parseInt(await answer.locator("tbody .response-col_status").first().innerText());
+export async function statusIn(response: Locator): Promise<number> {
+  return Number.parseInt(await response.locator("tbody .response-col_status").first().innerText());
 }

@@ -21,7 +21,7 @@ export function configOf(settings: TestSettings, readFile: ReadFile = readText):
 }
 
 /** The lines of the one error that these settings raise, without its first. */
-export function faultsOf(settings: TestSettings, readFile: ReadFile = readText): string[] {
+export function settingErrors(settings: TestSettings, readFile: ReadFile = readText): string[] {
   try {
     configOf(settings, readFile);
   } catch (error) {

@@ -14,7 +14,7 @@ export interface EventReader {
   /** Every `retry:` received so far. */
   readonly retries: readonly number[];
   /** How the response ended: `broken` when the connection was destroyed. */
-  readonly ending: Promise<"clean" | "broken">;
+  readonly ended: Promise<"clean" | "broken">;
 }
 
 /** Reads the events of `response` as they come. */
@@ -63,7 +63,7 @@ export function readEvents(response: Response): EventReader {
   }
 
   return {
-    ending: pump(),
+    ended: pump(),
     events,
     retries,
     get text() {

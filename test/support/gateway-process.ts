@@ -9,7 +9,7 @@ import type { LogLine, TestSettings } from "./gateway.ts";
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 /** How a gateway's process ended, and all that it said. */
-export interface Ending {
+export interface ProcessExit {
   readonly code: number | null;
   readonly signal: string | null;
   readonly stderr: string;
@@ -23,7 +23,7 @@ export interface GatewayProcess {
   readonly lines: readonly LogLine[];
   /** Its url, once it serves; rejects when it ends before. */
   readonly started: Promise<string>;
-  readonly ended: Promise<Ending>;
+  readonly ended: Promise<ProcessExit>;
 }
 
 interface RunOptions {
@@ -51,7 +51,7 @@ export function runGateway(
     lines.push(entry);
     if (entry.event === "gateway.start") started.resolve(String(entry["url"]));
   });
-  const ended = once(child, "close").then(([code, signal]): Ending => {
+  const ended = once(child, "close").then(([code, signal]): ProcessExit => {
     started.reject(new Error(`it ended before it had started: ${stderr}`));
     return { code: code as number | null, signal: signal as string | null, stderr, lines };
   });

@@ -1,12 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { HandlerContext } from "@connectrpc/connect";
-import { abortion, signal } from "./stack.ts";
+import { whenAborted, deferred } from "./stack.ts";
 import type { Upstream, UpstreamRpcs } from "./upstream.ts";
 
 /** An RPC that says nothing until it is cancelled. */
-export interface Hanging {
+export interface HangingRpc {
   /** The metadata of the first call, once it is there. */
-  readonly begun: Promise<Headers>;
+  readonly started: Promise<Headers>;
   /** Resolves once a call was cancelled, or its deadline has passed. */
   readonly cancelled: Promise<void>;
 }
@@ -16,14 +16,14 @@ export function hang(
   upstream: Upstream,
   rpc: keyof UpstreamRpcs,
   whenCalled: () => void = () => undefined,
-): Hanging {
-  const begun = signal<Headers>();
-  const cancelled = signal();
+): HangingRpc {
+  const begun = deferred<Headers>();
+  const cancelled = deferred();
 
   async function wait(_request: unknown, context: HandlerContext): Promise<never> {
     begun.resolve(context.requestHeader);
     whenCalled();
-    await abortion(context.signal);
+    await whenAborted(context.signal);
     cancelled.resolve();
     throw new ConnectError("cancelled", Code.Canceled);
   }
@@ -33,5 +33,5 @@ export function hang(
   }
 
   Object.assign(upstream.rpcs, { [rpc]: rpc === "streamWorkflowEvents" ? waitInStream : wait });
-  return { begun: begun.promise, cancelled: cancelled.promise };
+  return { started: begun.promise, cancelled: cancelled.promise };
 }

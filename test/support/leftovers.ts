@@ -29,7 +29,7 @@ export function closeAtEnd(close: () => unknown): () => void {
 }
 
 /** The place of what is opened next; see `closeSince`. */
-export function nextPlace(): number {
+export function nextIndex(): number {
   return places + 1;
 }
 
@@ -37,7 +37,7 @@ export function nextPlace(): number {
  * Closes what has been opened from `place` on and is open, the last first. Connections stay, since a pool may use them
  * again, unless `withConnections`.
  */
-export async function closeSince(place: number, { withConnections = false } = {}): Promise<void> {
+export async function closeFrom(place: number, { withConnections = false } = {}): Promise<void> {
   const left = [...open].filter(([, it]) => it.place >= place && (withConnections || !it.isConnection));
   for (const [resource] of left) open.delete(resource);
   // What fails to close was closed before.
@@ -45,7 +45,7 @@ export async function closeSince(place: number, { withConnections = false } = {}
 }
 
 /** Notes what this process opens from now on. */
-export function watchOpening(): void {
+export function trackResources(): void {
   subscribe("child_process", (message) => {
     const { process: child } = message as { process: ChildProcess };
     add(child, () => killTree(child));

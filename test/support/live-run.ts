@@ -9,7 +9,7 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import { abortion, signal } from "./stack.ts";
+import { whenAborted, deferred } from "./stack.ts";
 import type { UpstreamRpcs } from "./upstream.ts";
 
 const { QUEUED, RUNNING, SUCCEEDED } = JobState;
@@ -25,8 +25,8 @@ export class LiveRun {
   readonly #id: string;
   #stored = 0;
   #followers = 0;
-  #news = signal();
-  #followersChanged = signal();
+  #news = deferred();
+  #followersChanged = deferred();
 
   constructor(id: string) {
     this.#id = id;
@@ -41,7 +41,7 @@ export class LiveRun {
   advance(stored: number): void {
     this.#stored = Math.max(this.#stored, Math.min(stored, eventIds.length));
     this.#news.resolve();
-    this.#news = signal();
+    this.#news = deferred();
   }
 
   /** Resolves once there are just so many streams. */
@@ -57,7 +57,7 @@ export class LiveRun {
   /** As an orchestrator streams: a snapshot first where `fromEventId` is 0; every later event; then live. */
   async *follow(fromEventId: bigint, aborted: AbortSignal): AsyncGenerator<WorkflowEvent> {
     this.#count(1);
-    const gone = abortion(aborted);
+    const gone = whenAborted(aborted);
     try {
       let next = fromEventId === 0n ? this.#stored : eventIds.filter((id) => id <= fromEventId).length;
       if (fromEventId === 0n) yield this.#event(0n, { case: "workflowUpdate", value: this.workflow });
@@ -73,7 +73,7 @@ export class LiveRun {
   #count(change: number): void {
     this.#followers += change;
     this.#followersChanged.resolve();
-    this.#followersChanged = signal();
+    this.#followersChanged = deferred();
   }
 
   #workflowAfter(stored: number): Workflow {

@@ -15,7 +15,7 @@ export async function scrape(url: string): Promise<ReadonlyMap<string, number>> 
 }
 
 /** By how much counters of a gateway rise while `act` runs; those that stay as they are are left out. */
-export async function risesDuring(
+export async function increasesDuring(
   url: string,
   family: string,
   act: () => Promise<unknown>,

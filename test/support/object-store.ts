@@ -10,7 +10,7 @@ export interface TestStore {
   /** `GET /bucket/key` of every request so far. */
   readonly requests: readonly string[];
   /** How it answers; tests may replace it at any time. */
-  answer: RequestListener;
+  respond: RequestListener;
   close(): Promise<void>;
 }
 
@@ -19,14 +19,14 @@ export async function startTestStore(): Promise<TestStore> {
   const requests: string[] = [];
   const server = createServer((req, res) => {
     requests.push(`${req.method} ${new URL(req.url ?? "", "http://store").pathname}`);
-    store.answer(req, res);
+    store.respond(req, res);
   });
   const store: TestStore = {
     get url() {
       return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     },
     requests,
-    answer: (_req, res) => sendS3Error(res, 404, "NoSuchKey"),
+    respond: (_req, res) => sendS3Error(res, 404, "NoSuchKey"),
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
@@ -67,9 +67,9 @@ export function serveBytes(bytes: Buffer): RequestListener {
 export function forwardTo(url: string): RequestListener {
   const { hostname, port } = new URL(url);
   return function forward({ method, url: path, headers }, res) {
-    const onward = request({ host: hostname, port, method, path, headers, agent: false }, (answer) => {
-      res.writeHead(answer.statusCode ?? 500, answer.headers);
-      pipeline(answer, res, () => undefined);
+    const onward = request({ host: hostname, port, method, path, headers, agent: false }, (response) => {
+      res.writeHead(response.statusCode ?? 500, response.headers);
+      pipeline(response, res, () => undefined);
     });
     onward.on("error", () => res.destroy()).end();
     res.once("close", () => onward.destroy());

@@ -11,11 +11,11 @@ import { closeAtEnd } from "./leftovers.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** The calls of the service with its messages, none of them encoded. */
-export type PlainClient = Client<typeof OrchestratorService>;
+export type DecodingClient = Client<typeof OrchestratorService>;
 
 /** The gateway's connection to orchestrators: its client as the gateway has it, and one that decodes. */
 interface Connection extends Omit<Orchestrator, "client"> {
-  readonly client: PlainClient;
+  readonly client: DecodingClient;
   readonly encodedClient: OrchestratorClient;
 }
 
@@ -35,7 +35,7 @@ export function connectTo(urls: readonly string[], options: Partial<Orchestrator
 }
 
 /** For the body of a `describe`: a client of `upstream` that decodes, closed after its tests. */
-export function clientSuite(upstream: () => Upstream): () => PlainClient {
+export function clientSuite(upstream: () => Upstream): () => DecodingClient {
   const connection = connectionSuite(upstream);
   return () => connection().client;
 }
@@ -54,7 +54,7 @@ function connectionSuite(upstream: () => Upstream) {
 }
 
 /** A client that decodes what the gateway's own leaves encoded. */
-export function decodingClient(client: OrchestratorClient): PlainClient {
+export function decodingClient(client: OrchestratorClient): DecodingClient {
   const methods = OrchestratorService.methods.map(({ localName, input, output, methodKind }) => {
     const method = client[localName as keyof OrchestratorClient] as (
       request: unknown,
@@ -71,7 +71,7 @@ export function decodingClient(client: OrchestratorClient): PlainClient {
             decodedStream(output, method(request, options) as AsyncIterable<unknown>),
     ];
   });
-  return Object.fromEntries(methods) as PlainClient;
+  return Object.fromEntries(methods) as DecodingClient;
 }
 
 function decoded(output: DescMessage, message: unknown): unknown {

@@ -7,7 +7,7 @@ export function peakResidentBytes(pid: number): number | undefined {
 }
 
 /** Begins to count the peak of a process anew (proc(5), clear_refs). */
-export function forgetPeak(pid: number): void {
+export function resetPeak(pid: number): void {
   writeFileSync(`/proc/${pid}/clear_refs`, "5");
 }
 

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { connect } from "node:net";
 
 /** An answer as it came, complete or not. */
-export interface RawAnswer {
+export interface RawResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly bytes: Buffer;
@@ -16,7 +16,7 @@ export function sendPath(
   origin: string,
   path: string,
   { method = "GET", headers = {} }: { method?: string; headers?: Record<string, string> } = {},
-): Promise<RawAnswer> {
+): Promise<RawResponse> {
   const { hostname, port } = new URL(origin);
   return new Promise((resolve, reject) => {
     const outgoing = request({ hostname, port, path, method, headers, agent: false }, (answer) => {

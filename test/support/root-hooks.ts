@@ -1,7 +1,7 @@
 import type { Context, RootHookObject } from "mocha";
-import { closeSince, nextPlace, watchOpening } from "./leftovers.ts";
+import { closeFrom, nextIndex, trackResources } from "./leftovers.ts";
 
-watchOpening();
+trackResources();
 
 let testBegan = 0;
 
@@ -11,17 +11,17 @@ let testBegan = 0;
  */
 export const mochaHooks: RootHookObject = {
   beforeAll(this: Context) {
-    const loaded = nextPlace();
+    const loaded = nextIndex();
     // After the suite's own hooks.
     for (const suite of this.test!.parent!.suites) {
-      suite.afterAll("close what is left", () => closeSince(loaded));
+      suite.afterAll("close what is left", () => closeFrom(loaded));
     }
   },
   beforeEach() {
-    testBegan = nextPlace();
+    testBegan = nextIndex();
   },
   async afterEach(this: Context) {
     // A suite's next test may go on with what a test that has passed leaves, as with a server that it has restarted.
-    if (this.currentTest?.state !== "passed") await closeSince(testBegan, { withConnections: true });
+    if (this.currentTest?.state !== "passed") await closeFrom(testBegan, { withConnections: true });
   },
 };

@@ -2,7 +2,7 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import type { Workflow } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { stepEvent, workflowEvent, workflowIn } from "./samples.ts";
-import { abortion, signal } from "./stack.ts";
+import { whenAborted, deferred } from "./stack.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** A workflow that runs, to be read and followed. */
@@ -28,15 +28,15 @@ export function runWorkflow(
   { last = JobState.SUCCEEDED, running = workflowIn(JobState.RUNNING) }: RunOptions = {},
 ): RunningWorkflow {
   let state: JobState = JobState.RUNNING;
-  const followed = signal<AbortSignal>();
-  const ended = signal();
+  const followed = deferred<AbortSignal>();
+  const ended = deferred();
   let following = 0;
-  let changed = signal();
+  let changed = deferred();
 
   function count(change: number) {
     following += change;
     changed.resolve();
-    changed = signal();
+    changed = deferred();
   }
 
   rpcs.getWorkflow = () => (state === JobState.RUNNING ? running : workflowIn(state));
@@ -45,7 +45,7 @@ export function runWorkflow(
     yield stepEvent(1n);
     followed.resolve(left);
     count(1);
-    await Promise.race([ended.promise, abortion(left)]);
+    await Promise.race([ended.promise, whenAborted(left)]);
     count(-1);
     if (!left.aborted) yield workflowEvent(2n, state);
   };

@@ -48,12 +48,12 @@ export async function callsDuring(
 }
 
 /** A promise with its functions, for a test that waits until something has happened. */
-export function signal<T = void>() {
+export function deferred<T = void>() {
   return Promise.withResolvers<T>();
 }
 
 /** Resolves when `aborted` aborts. */
-export function abortion(aborted: AbortSignal): Promise<void> {
+export function whenAborted(aborted: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (aborted.aborted) resolve();
     else aborted.addEventListener("abort", () => resolve(), { once: true });

@@ -22,7 +22,7 @@ export async function startStatusServer(grpcStatus: number, message: string): Pr
   server.on("session", (session) => sessions.add(session));
   server.on("stream", (stream, { ":path": path = "" }) => {
     stream.resume();
-    if (path.endsWith("/AuthenticateApiKey")) return allow(stream);
+    if (path.endsWith("/AuthenticateApiKey")) return respondAllowed(stream);
     stream.respond(
       {
         ":status": 200,
@@ -45,7 +45,7 @@ export async function startStatusServer(grpcStatus: number, message: string): Pr
   };
 }
 
-function allow(stream: ServerHttp2Stream): void {
+function respondAllowed(stream: ServerHttp2Stream): void {
   const answer = create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" });
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
   stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));

@@ -5,7 +5,7 @@ import { afterEach, before } from "mocha";
 import { runVariable } from "../run/run-processes.ts";
 
 /** A program that runs at a terminal of its own. */
-export interface AtTerminal {
+export interface TerminalProgram {
   /** What the terminal has got so far. */
   readonly shown: string;
   /** Resolves once that matches `pattern`. */
@@ -15,7 +15,7 @@ export interface AtTerminal {
 }
 
 /** Runs `file` under Node at a terminal, with nothing in its environment but `env` and what Node needs. */
-export type RunAtTerminal = (file: string, env: Record<string, string>) => AtTerminal;
+export type RunAtTerminal = (file: string, env: Record<string, string>) => TerminalProgram;
 
 /** For the body of a `describe`, whose tests are skipped where `script` of util-linux is not installed. */
 export function terminalSuite(): RunAtTerminal {

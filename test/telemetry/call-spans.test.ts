@@ -94,7 +94,7 @@ describe("callSpans", () => {
     await run.followed;
     const endedLater = await markTime(stack());
     client.abort();
-    await reader.ending;
+    await reader.ended;
     const span = spanNamed(await collector.trace(traceId, 2), callName("StreamWorkflowEvents"));
     assert.ok(endedLater(span));
     assert.equal(span.attributes["rpc.status_code"], "CANCELLED");

@@ -35,7 +35,7 @@ describe("downloadSpans", () => {
   }
 
   it("tells of an object that is asked for, under the request's span", async () => {
-    store().answer = serveBytes(bytes);
+    store().respond = serveBytes(bytes);
     const span = await spanOf({}, (answer) => answer.arrayBuffer());
     assert.equal(span.kind, "client");
     assert.equal(span.isError, false);
@@ -51,14 +51,14 @@ describe("downloadSpans", () => {
   });
 
   it("tells the status of a part", async () => {
-    store().answer = serveBytes(bytes);
+    store().respond = serveBytes(bytes);
     const span = await spanOf({ Range: "bytes=0-9" }, (answer) => answer.arrayBuffer());
     assert.equal(span.attributes["http.response.status_code"], 206);
   });
 
   it("lasts until the last byte", async () => {
     let finish: () => void = () => assert.fail("the store was not asked");
-    store().answer = (_req, res) => {
+    store().respond = (_req, res) => {
       res.writeHead(200, { "Content-Length": bytes.length }).write(bytes.subarray(0, 200_000));
       finish = () => void res.end(bytes.subarray(200_000));
     };
@@ -77,7 +77,7 @@ describe("downloadSpans", () => {
     [503, "SlowDown"],
   ] as const)
     it(`is an error when the store says ${status}, without its words`, async () => {
-      store().answer = (_req, res) => sendS3Error(res, status, code);
+      store().respond = (_req, res) => sendS3Error(res, status, code);
       const span = await spanOf({}, (answer) => answer.text());
       assert.equal(span.attributes["http.response.status_code"], status);
       assert.equal(span.attributes["error.type"], String(status));
@@ -86,7 +86,7 @@ describe("downloadSpans", () => {
     });
 
   it("is an error when the store breaks off", async () => {
-    store().answer = (_req, res) => {
+    store().respond = (_req, res) => {
       res.writeHead(200, { "Content-Length": bytes.length });
       res.write(bytes.subarray(0, 200_000), () => res.destroy());
     };
@@ -97,7 +97,7 @@ describe("downloadSpans", () => {
   });
 
   it("is an error without a status when the store gives no answer", async () => {
-    store().answer = (_req, res) => res.destroy();
+    store().respond = (_req, res) => res.destroy();
     const span = await spanOf({}, (answer) => answer.text());
     assert.equal("http.response.status_code" in span.attributes, false);
     assert.equal(span.attributes["error.type"], "ECONNRESET");
@@ -105,7 +105,7 @@ describe("downloadSpans", () => {
   });
 
   it("is no error when the client leaves", async () => {
-    store().answer = (_req, res) => {
+    store().respond = (_req, res) => {
       res.writeHead(200, { "Content-Length": bytes.length }).write(bytes.subarray(0, 200_000));
     };
     const span = await spanOf({}, (answer) => answer.body!.cancel());

@@ -56,7 +56,7 @@ describe("createExporter", () => {
 
   it("warns of a collector that refuses, by its status and without its words", async () => {
     const { gateway, collector, close } = await startTracedStack();
-    collector.answer = (_req, res) => res.writeHead(401, `no ${token}`).end(token);
+    collector.respond = (_req, res) => res.writeHead(401, `no ${token}`).end(token);
     await (await gateway.fetch("/v1/healthz")).text();
     assert.equal((await warning(gateway))["reason"], "401");
     await close();
@@ -65,7 +65,7 @@ describe("createExporter", () => {
 
   it("takes an answer that makes no sense for one that does", async () => {
     const { gateway, collector, close } = await startTracedStack();
-    collector.answer = (_req, res) => res.end("nonsense");
+    collector.respond = (_req, res) => res.end("nonsense");
     for (let i = 0; i < 2; i++) {
       const { traceId, headers } = newTrace();
       assert.equal((await gateway.fetch("/v1/healthz", { headers })).status, 200);
@@ -80,7 +80,7 @@ describe("createExporter", () => {
       {},
       { OTEL_EXPORTER_OTLP_TIMEOUT: String(scaled(100)) },
     );
-    collector.answer = () => undefined;
+    collector.respond = () => undefined;
     await (await gateway.fetch("/v1/healthz")).text();
     assert.equal((await warning(gateway))["reason"], "Request timed out");
     await close();
@@ -92,7 +92,7 @@ describe("createExporter", () => {
       { OTEL_EXPORTER_OTLP_TIMEOUT: String(scaled(100)) },
     );
     const drops: NodeJS.Timeout[] = [];
-    collector.answer = (_req, res) => {
+    collector.respond = (_req, res) => {
       res.writeHead(500);
       drops.push(setInterval(() => res.write("x"), 20));
     };

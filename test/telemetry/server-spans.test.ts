@@ -122,7 +122,7 @@ describe("serverSpans", () => {
   });
 
   it("is an error without a status when the client leaves before its answer", async () => {
-    const { begun } = hang(stack().upstream, "getWorkflow");
+    const { started: begun } = hang(stack().upstream, "getWorkflow");
     const client = new AbortController();
     const span = await spanOf(async (headers) => {
       const answer = stack().gateway.fetch("/v1/workflows/w1", { headers, signal: client.signal });
@@ -157,7 +157,7 @@ describe("serverSpans", () => {
     });
 
     it("is an error when the client leaves in its midst", async () => {
-      store().answer = (_req, res) => res.writeHead(200, { "Content-Length": 400_000 }).write(half);
+      store().respond = (_req, res) => res.writeHead(200, { "Content-Length": 400_000 }).write(half);
       const client = new AbortController();
       const span = await spanOf(async (headers) => {
         const { signal } = client;
@@ -171,7 +171,7 @@ describe("serverSpans", () => {
     });
 
     it("is an error when the gateway breaks it off", async () => {
-      store().answer = (_req, res) => {
+      store().respond = (_req, res) => {
         res.writeHead(200, { "Content-Length": 400_000 });
         res.write(half, () => res.destroy());
       };
@@ -197,7 +197,7 @@ describe("serverSpans", () => {
         await run.followed;
         endedLater = await markTime(stack());
         run.end();
-        await reader.ending;
+        await reader.ended;
       });
       assert.ok(endedLater(span));
       assert.equal(span.isError, false);
@@ -211,7 +211,7 @@ describe("serverSpans", () => {
         const reader = readEvents(await follow(headers, client.signal));
         await run.followed;
         client.abort();
-        await reader.ending;
+        await reader.ended;
       });
       assert.equal(span.isError, false);
       assert.equal("error.type" in span.attributes, false);
@@ -222,7 +222,7 @@ describe("serverSpans", () => {
         yield await Promise.resolve({ eventId: 1n, event: { case: "stepUpdate", value: { stepId: "a" } } });
         throw new ConnectError("gone", Code.NotFound);
       };
-      const span = await spanOf(async (headers) => readEvents(await follow(headers)).ending);
+      const span = await spanOf(async (headers) => readEvents(await follow(headers)).ended);
       assert.equal(span.attributes["error.type"], "broken_off");
       assert.equal(span.isError, true);
     });

@@ -3,20 +3,20 @@ import { InMemorySpanExporter, TracerProvider } from "@opentelemetry/sdk-trace";
 import type { SpanExporter } from "@opentelemetry/sdk-trace";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createSpanQueue } from "../../src/telemetry/span-queue.ts";
-import { signal } from "../support/stack.ts";
+import { deferred } from "../support/stack.ts";
 
 /** A batch and 2048 spans that wait behind it. */
 const room = 512 + 2048;
 
 describe("createSpanQueue", () => {
   it("drops what it has no place for, tells how much that was, and exports the rest", async () => {
-    const taken = signal();
+    const taken = deferred();
     const memory = new InMemorySpanExporter();
     const exporter: SpanExporter = {
       export: (spans, done) => void taken.promise.then(() => memory.export(spans, done)),
       shutdown: () => memory.shutdown(),
     };
-    const told = signal<string>();
+    const told = deferred<string>();
     const queue = createSpanQueue(
       exporter,
       { delayMs: 60_000, timeoutMs: 60_000 },

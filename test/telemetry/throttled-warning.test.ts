@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createThrottledWarning } from "../../src/telemetry/throttled-warning.ts";
-import { signal } from "../support/stack.ts";
+import { deferred } from "../support/stack.ts";
 
 describe("createThrottledWarning", () => {
   it("warns once of what comes within a second, with its number, and begins anew", async () => {
     const lines: Record<string, unknown>[] = [];
-    let told = signal();
+    let told = deferred();
     const logger = createLogger({
       write(line) {
         lines.push(JSON.parse(line) as Record<string, unknown>);
@@ -17,7 +17,7 @@ describe("createThrottledWarning", () => {
     for (const times of [3, 1]) {
       for (let i = 0; i < times; i++) warn();
       await told.promise;
-      told = signal();
+      told = deferred();
     }
     assert.deepEqual(
       lines.map(({ time: _time, ...line }) => line),

@@ -13,7 +13,7 @@ describe("createTracer", () => {
       { OTEL_BSP_SCHEDULE_DELAY: "60000" },
     );
     const { traceId, headers } = newTrace();
-    const { begun } = hang(upstream, "getWorkflow");
+    const { started: begun } = hang(upstream, "getWorkflow");
     const cut = assert.rejects(gateway.fetch("/v1/workflows/w1", { headers }));
     await begun;
     await (await gateway.fetch("/v1/healthz", { headers })).text();
@@ -31,7 +31,7 @@ describe("createTracer", () => {
       {},
       { OTEL_BSP_SCHEDULE_DELAY: "60000", SHUTDOWN_GRACE_SECONDS: "0.2" },
     );
-    collector.answer = () => undefined;
+    collector.respond = () => undefined;
     await (await gateway.fetch("/v1/healthz")).text();
     const start = performance.now();
     await gateway.close();

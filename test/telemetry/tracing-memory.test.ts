@@ -20,7 +20,7 @@ function send(url: string, agent: Agent, number: number): Promise<void> {
 describe("spans that wait for a collector", () => {
   it("hold no more of a request than they tell", async () => {
     const collector = await startCollector();
-    collector.answer = () => undefined;
+    collector.respond = () => undefined;
     const gateway = await startMeasuredGateway({}, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     await send(gateway.url, agent, 0);
