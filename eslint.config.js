@@ -20,12 +20,13 @@ const layers = {
     may: ["auth", "errors", "generated", "grpc", "http", "load-shedding", "mapping", "orchestrator"],
   },
   validation: { may: ["contract", "errors"] },
-  "load-shedding": { may: ["errors", "http", "telemetry"] },
+  "load-shedding": { may: ["errors", "grpc", "http", "telemetry"] },
   http: {
     may: [
       "auth",
       "contract",
       "errors",
+      "grpc",
       "load-shedding",
       "mapping",
       "middleware",

@@ -120,7 +120,7 @@ export async function startGateway(
   const buffered = new BufferedBytes({
     limit: maxBufferedBytes,
     stallTimeoutMs: config.server.stallTimeoutMs,
-    onCut: metrics.countSlowClientCut,
+    onSlowClientDisconnected: metrics.countSlowClientCut,
   });
   // Before the connections to orchestrators: it throws where the file has gone.
   const storeTls =
@@ -191,10 +191,10 @@ export async function startGateway(
     patience: options.patience ?? defaultPatience,
     tasks,
     writeJson: createWriteJson(tasks, new ByteSemaphore(textShare * maxBufferedBytes), logger),
-    noteBuffered: (socket) => buffered.note(socket),
+    noteBuffered: (socket) => buffered.track(socket),
     maxRequestBytes: config.maxRequestBytes,
     maxPageBytes: Math.min(maxPageBytes, pageShare * maxBufferedBytes),
-    stepAside: shedding.stepAside,
+    suspend: shedding.suspend,
     logger,
     metrics,
   });
@@ -258,9 +258,9 @@ export async function startGateway(
     requestsInFlightLimit: shedding.limit,
     eventStreams: () => streams.count,
     eventStreamsLimit: maxEventStreams,
-    downloads: () => store?.underWay ?? 0,
+    downloads: () => store?.downloadCount ?? 0,
     downloadsLimit: objectStore?.maxDownloads ?? 0,
-    cachedVerdicts: () => keys?.kept() ?? { good: 0, denied: 0 },
+    cachedVerdicts: () => keys?.size() ?? { good: 0, denied: 0 },
     bufferedBytes: () => buffered.memory.used,
     bufferedBytesLimit: maxBufferedBytes,
     orchestrators: () => orchestrator.count().all,

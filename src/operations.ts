@@ -46,7 +46,7 @@ interface Services {
   readonly noteBuffered: (socket: Socket) => void;
   readonly maxRequestBytes: number;
   readonly maxPageBytes: number;
-  readonly stepAside: (res: ServerResponse) => () => Promise<void>;
+  readonly suspend: (res: ServerResponse) => () => Promise<void>;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }

@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 const maxPageBytes = 65_536;
 
 /** All of what the object store says of an error. Rejects, and destroys `body`, when that is more than 64 KiB. */
-export async function readErrorPage(body: Readable): Promise<Uint8Array> {
+export async function readErrorBody(body: Readable): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {

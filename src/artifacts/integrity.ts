@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { finished, Writable } from "node:stream";
 import { internalError } from "../errors/http-error.ts";
-import { release } from "./release.ts";
+import { freeChunk } from "./chunk-memory.ts";
 
 /**
  * The SHA-256 in an artifact's metadata, in lower case; undefined where it is empty, and nothing vouches for the file.
  * Throws Internal for what is no SHA-256: a check that was meant must not be left out.
  */
-export function digestOf(sha256: string): string | undefined {
+export function parseSha256(sha256: string): string | undefined {
   if (sha256 === "") return undefined;
   if (/^[0-9a-f]{64}$/i.test(sha256)) return sha256.toLowerCase();
   throw internalError(
@@ -19,7 +19,7 @@ export function digestOf(sha256: string): string | undefined {
  * The size in an artifact's metadata, in bytes; undefined where it is not set, which proto3 cannot tell from 0, and
  * where it is beyond what a `Content-Length` is computed with.
  */
-export function sizeOf(sizeBytes: bigint): number | undefined {
+export function knownSize(sizeBytes: bigint): number | undefined {
   const size = Number(sizeBytes);
   return size > 0 && Number.isSafeInteger(size) ? size : undefined;
 }
@@ -73,7 +73,7 @@ export function createCheckedWriter(
       // What cannot be written to is closed, and its closing says so better than this error.
       if (error) return;
       sent(chunk.length);
-      release(chunk);
+      freeChunk(chunk);
       done();
     });
   }

@@ -9,11 +9,11 @@ import { NodeHttpHandler } from "@smithy/node-http-handler";
 import type { KeyShares } from "../load-shedding/key-shares.ts";
 import { internalError, HttpError } from "../errors/http-error.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
-import type { ByteRange } from "./conditions.ts";
-import { readErrorPage } from "./error-page.ts";
-import { releasingReads } from "./releasing-agent.ts";
-import { answerWithin, failOnSilence } from "./silence.ts";
-import { isMissingObject, refusalFromStore, statusOf } from "./store-failure.ts";
+import type { ByteRange } from "./range.ts";
+import { readErrorBody } from "./error-page.ts";
+import { freeChunksAfterRead } from "./releasing-agent.ts";
+import { withTimeout, withIdleTimeout } from "./timeouts.ts";
+import { isNoSuchKey, httpErrorFromS3, s3StatusOf } from "./s3-errors.ts";
 
 /** Where the object store is and how to reach it. */
 export interface ObjectStoreOptions {
@@ -59,7 +59,7 @@ export interface ObjectStore {
   /** The length of a whole object, in bytes; resolves to undefined and rejects as `open` does. */
   size(key: string, signal: AbortSignal, trace?: TraceContext, keyHash?: string): Promise<number | undefined>;
   /** How many objects are on their way. */
-  readonly underWay: number;
+  readonly downloadCount: number;
   /** Ends every connection. */
   close(): void;
 }
@@ -90,20 +90,20 @@ export function createObjectStore(
     // R2 sends no checksums of S3's kinds; the artifact's own SHA-256 is checked instead.
     responseChecksumValidation: "WHEN_REQUIRED",
     // Of a download, the SDK collects nothing but errors, and would whatever their length.
-    streamCollector: readErrorPage,
+    streamCollector: readErrorBody,
     requestHandler: new NodeHttpHandler({
       connectionTimeout: options.connectTimeoutMs,
       // The SDK's own timeouts would count the time for which a slow client keeps us from reading.
       requestTimeout: 0,
       socketTimeout: 0,
-      httpAgent: releasingReads(new HttpAgent({ keepAlive: true })),
-      httpsAgent: releasingReads(httpsAgent(secureContext)),
+      httpAgent: freeChunksAfterRead(new HttpAgent({ keepAlive: true })),
+      httpsAgent: freeChunksAfterRead(httpsAgent(secureContext)),
     }),
   });
   let underWay = 0;
 
   function acquire(keyHash: string | undefined): void {
-    shares.acquire(keyHash);
+    shares.acquireOrThrow(keyHash);
     underWay += 1;
     if (underWay <= maxDownloads) return;
     release(keyHash);
@@ -131,7 +131,7 @@ export function createObjectStore(
       ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` }),
     });
     try {
-      const { Body, ContentLength, ContentRange, $metadata } = await answerWithin(
+      const { Body, ContentLength, ContentRange, $metadata } = await withTimeout(
         readTimeoutMs,
         signal,
         (abortSignal) => client.send(command, { abortSignal }),
@@ -139,7 +139,7 @@ export function createObjectStore(
       if (Body === undefined) throw new Error("the object store answered without a body");
       // On Node the SDK's body is always a Readable; its type also covers browsers.
       const body = Body as Readable;
-      failOnSilence(body, readTimeoutMs);
+      withIdleTimeout(body, readTimeoutMs);
       body.once("close", function end() {
         release(keyHash);
         over($metadata.httpStatusCode, signal.aborted ? null : body.errored);
@@ -147,14 +147,14 @@ export function createObjectStore(
       return { body, length: ContentLength, contentRange: ContentRange };
     } catch (error) {
       release(keyHash);
-      over(statusOf(error), signal.aborted ? null : error);
+      over(s3StatusOf(error), signal.aborted ? null : error);
       throw error;
     }
   }
 
   function refuse(error: unknown): undefined {
     if (error instanceof HttpError) throw error;
-    if (!isMissingObject(error)) throw refusalFromStore(error, accessKeyId);
+    if (!isNoSuchKey(error)) throw httpErrorFromS3(error, accessKeyId);
   }
 
   return {
@@ -175,10 +175,10 @@ export function createObjectStore(
           throw internalError(new Error("the object store tells no length of an object"));
         return size;
       } catch (error) {
-        return statusOf(error) === 416 ? 0 : refuse(error);
+        return s3StatusOf(error) === 416 ? 0 : refuse(error);
       }
     },
-    get underWay() {
+    get downloadCount() {
       return underWay;
     },
     close() {

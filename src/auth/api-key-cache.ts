@@ -6,7 +6,7 @@ import { traceFields } from "../telemetry/trace-context.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 
 /** What the orchestrator says of a key: whose it is, or that it may not be used. */
-export type KeyVerdict = GoodVerdict | { readonly allowed: false };
+export type ApiKeyStatus = GoodVerdict | { readonly allowed: false };
 
 interface GoodVerdict {
   readonly allowed: true;
@@ -14,7 +14,11 @@ interface GoodVerdict {
 }
 
 /** Asks the orchestrator about a key, until `signal` aborts; rejects when it cannot be asked. */
-export type LookUpKey = (keyHash: string, trace: TraceContext, signal: AbortSignal) => Promise<KeyVerdict>;
+export type LookUpApiKey = (
+  keyHash: string,
+  trace: TraceContext,
+  signal: AbortSignal,
+) => Promise<ApiKeyStatus>;
 
 /** Who waits for a lookup says with this signal that it does so no longer. Most need no lookup, and so no signal. */
 export type Leaving = () => AbortSignal;
@@ -23,7 +27,7 @@ export type Leaving = () => AbortSignal;
  * What a key is used for: a write wants a fresh verdict, a read may have a stale one when there is no other, and
  * so may a stream that is open already, which does not wait for one either.
  */
-export type KeyUse = "write" | "read" | "follow";
+export type KeyUse = "write" | "read" | "revalidation";
 
 /** Knows which API keys are good. */
 export interface ApiKeyCache {
@@ -32,11 +36,11 @@ export interface ApiKeyCache {
    * `staleMs` older. Rejects when a lookup is needed and fails, and with the reason of the signal that `leaving` is
    * then asked for when that aborts before the end of the lookup: nobody waits for the verdict any more.
    */
-  verdictOn(keyHash: string, trace: TraceContext, use: KeyUse, leaving?: Leaving): Promise<KeyVerdict>;
+  getStatus(keyHash: string, trace: TraceContext, use: KeyUse, leaving?: Leaving): Promise<ApiKeyStatus>;
   /** Forgets a key, so that the next question goes to the orchestrator. */
-  forget(keyHash: string): void;
+  invalidate(keyHash: string): void;
   /** How many verdicts are kept, outdated ones among them. */
-  kept(): Readonly<Record<VerdictKind, number>>;
+  size(): Readonly<Record<VerdictKind, number>>;
 }
 
 interface ApiKeyCacheOptions {
@@ -61,7 +65,7 @@ interface GoodKey {
 interface Lookup {
   readonly keyHash: string;
   readonly askedAt: number;
-  readonly answer: Promise<KeyVerdict>;
+  readonly answer: Promise<ApiKeyStatus>;
   readonly cancelling: AbortController;
   waiting: number;
 }
@@ -91,7 +95,7 @@ const maxAbandoned = 100;
  * key has failed, by its deadline at the latest. Before that reads wait, and a denial that takes long is obeyed as
  * one that comes at once. Only streams that are open already go on while a lookup says nothing.
  */
-export function createApiKeyCache(lookUp: LookUpKey, options: ApiKeyCacheOptions): ApiKeyCache {
+export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOptions): ApiKeyCache {
   const { ttlMs, staleMs, maxEntries: max, logger, count, now = () => performance.now() } = options;
   const good = new LRUCache<string, GoodKey>({ max });
   /** When each was asked for. */
@@ -120,7 +124,7 @@ export function createApiKeyCache(lookUp: LookUpKey, options: ApiKeyCacheOptions
     return underWay.get(lookup.keyHash) === lookup && underWay.delete(lookup.keyHash);
   }
 
-  function waitFor(lookup: Lookup, signal: AbortSignal | undefined): Promise<KeyVerdict> {
+  function waitFor(lookup: Lookup, signal: AbortSignal | undefined): Promise<ApiKeyStatus> {
     lookup.waiting += 1;
     abandoned.delete(lookup);
     if (signal === undefined) return lookup.answer;
@@ -143,7 +147,7 @@ export function createApiKeyCache(lookUp: LookUpKey, options: ApiKeyCacheOptions
     first.cancelling.abort();
   }
 
-  function keep(keyHash: string, verdict: KeyVerdict, askedAt: number): void {
+  function keep(keyHash: string, verdict: ApiKeyStatus, askedAt: number): void {
     if (verdict.allowed) {
       good.set(keyHash, { verdict, askedAt });
     } else {
@@ -157,25 +161,28 @@ export function createApiKeyCache(lookUp: LookUpKey, options: ApiKeyCacheOptions
     if (known === undefined) return;
     if (known.failedAt === undefined) {
       const { principal } = known.verdict;
-      logger.warn({ event: "key.unconfirmed", ...traceFields(trace), principal, err }, "key.unconfirmed");
+      logger.warn(
+        { event: "revalidation.failed", ...traceFields(trace), principal, err },
+        "revalidation.failed",
+      );
     }
     known.failedAt = now();
   }
 
   /** The verdict that serves while there is no answer. */
-  function staleVerdict(keyHash: string, use: KeyUse): KeyVerdict | undefined {
+  function staleVerdict(keyHash: string, use: KeyUse): ApiKeyStatus | undefined {
     const known = good.peek(keyHash);
     if (known === undefined || use === "write" || now() - known.askedAt > ttlMs + staleMs) return undefined;
     return known.verdict;
   }
 
-  function counted(result: KeyLookupResult, verdict: KeyVerdict): KeyVerdict {
+  function counted(result: KeyLookupResult, verdict: ApiKeyStatus): ApiKeyStatus {
     count(result);
     return verdict;
   }
 
   return {
-    async verdictOn(keyHash, trace, use, leaving) {
+    async getStatus(keyHash, trace, use, leaving) {
       const time = now();
       const known = good.get(keyHash);
       if (known !== undefined && time - known.askedAt <= ttlMs) return counted("hit", known.verdict);
@@ -186,11 +193,11 @@ export function createApiKeyCache(lookUp: LookUpKey, options: ApiKeyCacheOptions
       const isSilent = lookup !== undefined && time - lookup.askedAt >= retryMs;
       const failedAt = known?.failedAt;
       const hasJustFailed = failedAt !== undefined && time - failedAt < retryMs;
-      if (hasJustFailed || (isSilent && (failedAt !== undefined || use === "follow"))) {
+      if (hasJustFailed || (isSilent && (failedAt !== undefined || use === "revalidation"))) {
         const stale = staleVerdict(keyHash, use);
         if (stale !== undefined) return counted("stale", stale);
       }
-      if (isSilent && use === "follow") {
+      if (isSilent && use === "revalidation") {
         count("failed");
         throw new Error("the lookup of the key says nothing");
       }
@@ -206,11 +213,11 @@ export function createApiKeyCache(lookUp: LookUpKey, options: ApiKeyCacheOptions
         throw error;
       }
     },
-    forget(keyHash) {
+    invalidate(keyHash) {
       good.delete(keyHash);
       denied.delete(keyHash);
       underWay.delete(keyHash);
     },
-    kept: () => ({ good: good.size, denied: denied.size }),
+    size: () => ({ good: good.size, denied: denied.size }),
   };
 }

@@ -5,6 +5,16 @@ import { bearerTokenFrom } from "./bearer-token.ts";
 import type { Caller, KeyHolder } from "./caller.ts";
 import type { ApiKeyCache, KeyUse, Leaving } from "./api-key-cache.ts";
 
+/** Repeats the authentication of a request that is still being served, such as an event stream. */
+export interface Revalidation {
+  /** Equal for all requests of one key and one principal, so that one lookup serves all of them. */
+  readonly id: string;
+  /** SHA-256 of the key, lower-case hex. */
+  readonly keyHash: string;
+  /** Whether the caller may continue; rejects when the key can be neither looked up nor served from the cache. */
+  isStillValid(): Promise<boolean>;
+}
+
 /** Tells who makes a request. */
 export interface Authenticator {
   /**
@@ -17,10 +27,10 @@ export interface Authenticator {
     use: KeyUse,
     leaving: Leaving,
   ): Promise<Caller>;
-  /** Whether a caller that was authenticated before may go on reading; rejects when nobody vouches for it any more. */
-  isStillValid(caller: Caller, trace: TraceContext): Promise<boolean>;
+  /** How the authentication of a caller is repeated later; undefined for the admin, who cannot lose access. */
+  revalidationOf(caller: Caller, trace: TraceContext): Revalidation | undefined;
   /** Drops what is remembered of a key that the orchestrator has just denied. */
-  forget(caller: KeyHolder): void;
+  invalidate(caller: KeyHolder): void;
 }
 
 /**
@@ -44,19 +54,26 @@ export function createAuthenticator(
       if (keys === undefined) throw unauthenticated();
       const keyHash = digest.toString("hex");
       // Whatever the failure says is between gateway and orchestrator: nobody knows yet who is asking.
-      const verdict = await keys.verdictOn(keyHash, trace, use, leaving).catch((error: unknown) => {
+      const verdict = await keys.getStatus(keyHash, trace, use, leaving).catch((error: unknown) => {
         throw unavailable(error);
       });
       if (!verdict.allowed) throw unauthenticated();
       return { kind: "key", principal: verdict.principal, keyHash };
     },
-    async isStillValid(caller, trace) {
-      if (caller.kind === "admin" || keys === undefined) return true;
-      const verdict = await keys.verdictOn(caller.keyHash, trace, "follow");
-      return verdict.allowed && verdict.principal === caller.principal;
+    revalidationOf(caller, trace) {
+      if (caller.kind === "admin" || keys === undefined) return undefined;
+      const { keyHash, principal } = caller;
+      return {
+        id: `${keyHash} ${principal}`,
+        keyHash,
+        async isStillValid() {
+          const status = await keys.getStatus(keyHash, trace, "revalidation");
+          return status.allowed && status.principal === principal;
+        },
+      };
     },
-    forget(caller) {
-      keys?.forget(caller.keyHash);
+    invalidate(caller) {
+      keys?.invalidate(caller.keyHash);
     },
   };
 }

@@ -20,7 +20,7 @@ export function createQuota(client: OrchestratorClient, authenticator: Authentic
     if (caller.kind === "admin") return {};
     const { allowed, limit, used } = await client.consumeQuota({ keyHash: caller.keyHash }, call);
     if (!allowed && limit <= 0n) {
-      authenticator.forget(caller);
+      authenticator.invalidate(caller);
       throw unauthenticated();
     }
     const headers = rateLimitHeaders(limit, allowed ? used : limit);

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Standing } from "../auth/revalidation.ts";
+import type { Revalidation } from "../auth/authenticator.ts";
 import { unauthenticated, unavailable } from "../errors/http-error.ts";
 import type { Call } from "../http/locals.ts";
 import { isTerminal } from "../mapping/job-state.ts";
@@ -16,7 +16,7 @@ interface AwaitOptions {
   readonly streams: StreamRegistry;
   readonly patience: Patience;
   /** The caller's right to go on, which is checked again; undefined where it cannot be lost. */
-  readonly standing: Standing | undefined;
+  readonly revalidation: Revalidation | undefined;
   /** Longest wait, in milliseconds. */
   readonly maxMs: number;
 }
@@ -29,12 +29,12 @@ interface AwaitOptions {
 export async function awaitEnd(
   workflowId: string,
   call: Call,
-  { orchestrator, streams, patience, standing, maxMs }: AwaitOptions,
+  { orchestrator, streams, patience, revalidation, maxMs }: AwaitOptions,
 ): Promise<void> {
   const cut = new AbortController();
   const enough = AbortSignal.any([cut.signal, AbortSignal.timeout(maxMs)]);
   const signal = AbortSignal.any([call.signal, enough]);
-  const forget = streams.add({ beat: () => undefined, cut: () => cut.abort() }, standing);
+  const forget = streams.add({ beat: () => undefined, cut: () => cut.abort() }, revalidation);
   try {
     await followToEnd(createEventStreams(orchestrator, workflowId, { ...call, signal }), patience, signal);
   } catch (error) {
@@ -43,10 +43,10 @@ export async function awaitEnd(
     forget();
   }
   // A revoked key may be why the wait is over, and has come to its end in any case.
-  const isStillAllowed = await standing?.isStillAllowed().catch((error: unknown) => {
+  const isStillValid = await revalidation?.isStillValid().catch((error: unknown) => {
     throw unavailable(error);
   });
-  if (isStillAllowed === false) throw unauthenticated();
+  if (isStillValid === false) throw unauthenticated();
 }
 
 /** Resolves when a stream has shown a terminal state. Each one begins with a snapshot, so that none needs the last. */

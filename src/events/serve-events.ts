@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Response } from "express";
-import type { Standing } from "../auth/revalidation.ts";
+import type { Revalidation } from "../auth/authenticator.ts";
 import { errorResponse } from "../errors/error-response.ts";
 import type { Locals } from "../http/locals.ts";
 import { isTerminal } from "../mapping/job-state.ts";
@@ -19,7 +19,7 @@ interface ServeOptions {
   /** How long the headers wait for the first event or error, in milliseconds. */
   readonly headStartMs: number;
   /** Whose right to follow is checked again; undefined where it cannot be lost. */
-  readonly standing: Standing | undefined;
+  readonly revalidation: Revalidation | undefined;
   readonly writeJson: WriteJson;
   /** Hears that something was sent on a connection. */
   readonly noteBuffered: (socket: Socket) => void;
@@ -35,10 +35,10 @@ interface ServeOptions {
 export async function serveEvents(
   follow: (client: EventClient) => Promise<void>,
   res: Response<unknown, Locals>,
-  { streams, headStartMs, standing, writeJson, noteBuffered, sent }: ServeOptions,
+  { streams, headStartMs, revalidation, writeJson, noteBuffered, sent }: ServeOptions,
 ): Promise<void> {
   const response = new SseWriter(res, sent);
-  const forget = streams.add(response, standing);
+  const forget = streams.add(response, revalidation);
   const headStart = setTimeout(() => response.start(), headStartMs);
   let isOver = false;
 
@@ -64,7 +64,7 @@ export async function serveEvents(
     get isEstablished() {
       return response.hasStarted;
     },
-    textOf: ({ message }) => eventText(message.bytes, standing?.keyHash, writeJson),
+    textOf: ({ message }) => eventText(message.bytes, revalidation?.keyHash, writeJson),
     establish,
     send,
   };

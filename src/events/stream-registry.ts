@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import type { Standing } from "../auth/revalidation.ts";
+import type { Revalidation } from "../auth/authenticator.ts";
 import type { KeyShares } from "../load-shedding/key-shares.ts";
 import { HttpError } from "../errors/http-error.ts";
 
@@ -23,7 +23,7 @@ export const defaultCare: StreamCare = { tickMs: 1000, heartbeatMs: 15_000 };
 
 /**
  * The open streams of the process, at most `maxStreams`, and of each API key at most its share; looked after by one
- * timer. A tick touches the streams that are due for a heartbeat and asks once for each standing; what else is open
+ * timer. A tick touches the streams that are due for a heartbeat and asks once for each revalidation; what else is open
  * costs nothing.
  */
 export class StreamRegistry {
@@ -32,7 +32,7 @@ export class StreamRegistry {
   readonly #shares: KeyShares;
   /** When something was last sent on each stream; the one that has been silent for longest comes first. */
   readonly #sentAt = new Map<OpenStream, number>();
-  readonly #followed = new Map<string, Map<OpenStream, Standing>>();
+  readonly #followed = new Map<string, Map<OpenStream, Revalidation>>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -50,20 +50,20 @@ export class StreamRegistry {
    * Looks after `stream` until the function that is returned is called, which gives its place free. Throws the
    * 429 of a key that holds its share, and the 503 of a gateway that has no place left.
    */
-  add(stream: OpenStream, standing?: Standing): () => void {
+  add(stream: OpenStream, revalidation?: Revalidation): () => void {
     if (this.#isClosed) {
       stream.cut();
       return () => undefined;
     }
-    this.#shares.acquire(standing?.keyHash);
+    this.#shares.acquireOrThrow(revalidation?.keyHash);
     if (this.#sentAt.size >= this.#maxStreams) {
-      this.#shares.release(standing?.keyHash);
+      this.#shares.release(revalidation?.keyHash);
       throw tooManyStreams();
     }
     this.#sentAt.set(stream, performance.now());
-    if (standing !== undefined) this.#follow(stream, standing);
+    if (revalidation !== undefined) this.#follow(stream, revalidation);
     this.#timer ??= setInterval(() => this.#tick(), this.#care.tickMs).unref();
-    return () => this.#remove(stream, standing);
+    return () => this.#remove(stream, revalidation);
   }
 
   /** Notes that something is being sent on `stream`. */
@@ -77,21 +77,21 @@ export class StreamRegistry {
     for (const stream of this.#sentAt.keys()) stream.cut();
   }
 
-  #follow(stream: OpenStream, standing: Standing): void {
-    const streams = this.#followed.get(standing.id) ?? new Map<OpenStream, Standing>();
-    this.#followed.set(standing.id, streams.set(stream, standing));
+  #follow(stream: OpenStream, revalidation: Revalidation): void {
+    const streams = this.#followed.get(revalidation.id) ?? new Map<OpenStream, Revalidation>();
+    this.#followed.set(revalidation.id, streams.set(stream, revalidation));
   }
 
-  #unfollow(stream: OpenStream, { id }: Standing): void {
+  #unfollow(stream: OpenStream, { id }: Revalidation): void {
     const streams = this.#followed.get(id);
     streams?.delete(stream);
     if (streams?.size === 0) this.#followed.delete(id);
   }
 
-  #remove(stream: OpenStream, standing: Standing | undefined): void {
+  #remove(stream: OpenStream, revalidation: Revalidation | undefined): void {
     if (!this.#sentAt.delete(stream)) return;
-    this.#shares.release(standing?.keyHash);
-    if (standing !== undefined) this.#unfollow(stream, standing);
+    this.#shares.release(revalidation?.keyHash);
+    if (revalidation !== undefined) this.#unfollow(stream, revalidation);
     if (this.#sentAt.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -112,9 +112,9 @@ function tooManyStreams(): HttpError {
   return new HttpError(Code.Unavailable, "too many event streams are open; try again later");
 }
 
-/** Cuts the streams of one standing when it may not follow any more, or nobody can tell. */
-function recheck(streams: ReadonlyMap<OpenStream, Standing>): void {
-  const [standing] = streams.values();
+/** Cuts the streams of one revalidation when it may not follow any more, or nobody can tell. */
+function recheck(streams: ReadonlyMap<OpenStream, Revalidation>): void {
+  const [revalidation] = streams.values();
   const cut = () => streams.forEach((_, stream) => stream.cut());
-  standing?.isStillAllowed().then((isAllowed) => isAllowed || cut(), cut);
+  revalidation?.isStillValid().then((isValid) => isValid || cut(), cut);
 }

@@ -1,12 +1,12 @@
 import { pipeline } from "node:stream/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Response } from "express";
-import { appliesRange, etagOf, selectionFor } from "../artifacts/conditions.ts";
-import type { ByteRange } from "../artifacts/conditions.ts";
+import { ifRangeMatches, etagOf, selectRange } from "../artifacts/range.ts";
+import type { ByteRange } from "../artifacts/range.ts";
 import { outcomeOfFailure } from "../artifacts/download-outcome.ts";
 import type { ServedOutcome } from "../artifacts/download-outcome.ts";
-import { createCheckedWriter, digestOf, IntegrityError, sizeOf } from "../artifacts/integrity.ts";
-import { findOutput } from "../artifacts/object-key.ts";
+import { createCheckedWriter, parseSha256, IntegrityError, knownSize } from "../artifacts/integrity.ts";
+import { findArtifact } from "../artifacts/find-artifact.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
 import { keyHashOf } from "../auth/caller.ts";
 import type { Handler } from "../contract.ts";
@@ -52,13 +52,13 @@ function createServe({
     const { id, key } = req.params;
     const { call, caller, trace } = res.locals;
     using workflow = await orchestrator.getWorkflow({ workflowId: id }, call).catch(refuseMissing);
-    const artifact = findOutput(workflow.bytes, bucket, key);
+    const artifact = findArtifact(workflow.bytes, bucket, key);
     // A download may take long, and the workflow may be large.
     workflow[Symbol.dispose]();
     if (artifact === undefined) throw missing();
     if (store === undefined) throw new HttpError(Code.Unavailable, "no object store is configured");
 
-    const digest = digestOf(artifact.sha256);
+    const digest = parseSha256(artifact.sha256);
     const etag = etagOf(digest);
     const etags = etag === undefined ? [] : [etag];
     const ifNoneMatch = req.get("If-None-Match");
@@ -69,7 +69,7 @@ function createServe({
       return "not_modified";
     }
 
-    const declared = sizeOf(artifact.sizeBytes);
+    const declared = knownSize(artifact.sizeBytes);
     async function sizeInStore(store: ObjectStore): Promise<number> {
       const size = await store.size(key, call.signal, trace, keyHashOf(caller));
       if (size === undefined) throw missing();
@@ -82,7 +82,7 @@ function createServe({
       return "head";
     }
     // Range means something for GET only (RFC 9110 §14.2).
-    const wanted = appliesRange(req.get("If-Range"), etag) ? req.get("Range") : undefined;
+    const wanted = ifRangeMatches(req.get("If-Range"), etag) ? req.get("Range") : undefined;
     // A response with the whole file takes its length from the object itself.
     const size = declared ?? (wanted === undefined ? undefined : await sizeInStore(store));
     const range = wanted === undefined || size === undefined ? undefined : rangeWithin(size, wanted);
@@ -122,7 +122,7 @@ function refuseMissing(error: unknown): never {
 
 /** The part of `size` bytes that a `Range` asks for, undefined for the whole; throws 416 for one beyond the end. */
 function rangeWithin(size: number, header: string): ByteRange | undefined {
-  const selection = selectionFor(header, size);
+  const selection = selectRange(header, size);
   if (selection.kind !== "unsatisfiable") return selection.kind === "part" ? selection.range : undefined;
   throw new HttpError(Code.OutOfRange, `the range lies beyond the file's ${size} bytes`, {
     status: 416,

@@ -1,6 +1,5 @@
 import type { Socket } from "node:net";
 import type { Authenticator } from "../auth/authenticator.ts";
-import { standingOf } from "../auth/revalidation.ts";
 import type { Handler } from "../contract.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import type { MessageMemory } from "../grpc/message-memory.ts";
@@ -37,11 +36,11 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
     const lastEventId = BigInt(req.get("Last-Event-ID") ?? req.query.lastEventId ?? 0);
     const upstream = createEventUpstream(orchestrator, req.params.id, call, { lingerMs, searchMemory });
     const follow = (client: EventClient) => followWorkflow(upstream, lastEventId, client, patience);
-    const standing = standingOf(authenticator, caller, trace);
+    const revalidation = authenticator.revalidationOf(caller, trace);
     return serveEvents(follow, res, {
       streams,
       headStartMs,
-      standing,
+      revalidation,
       writeJson,
       noteBuffered,
       sent: metrics.countEvent,

@@ -5,7 +5,6 @@ import type { Response } from "express";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { keyHashOf } from "../auth/caller.ts";
 import type { ConsumeQuota } from "../auth/quota.ts";
-import { standingOf } from "../auth/revalidation.ts";
 import { strongETags } from "../http/etag.ts";
 import type { Handler } from "../contract.ts";
 import { HttpError } from "../errors/http-error.ts";
@@ -27,7 +26,7 @@ import { awaitEnd } from "../events/await-terminal.ts";
 import type { Patience } from "../events/follow-workflow.ts";
 import type { StreamRegistry } from "../events/stream-registry.ts";
 import { waitPreference } from "../http/prefer-wait.ts";
-import { runAtOnce } from "../load-shedding/task-queue.ts";
+import { runSync } from "../load-shedding/task-queue.ts";
 import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
@@ -41,7 +40,7 @@ interface WorkflowServices {
   readonly streams: StreamRegistry;
   readonly patience: Patience;
   /** Lets a request that waits no longer count among those in flight, until what it returns is called. */
-  readonly stepAside: (res: ServerResponse) => () => Promise<void>;
+  readonly suspend: (res: ServerResponse) => () => Promise<void>;
   readonly tasks: TaskQueue;
   readonly writeJson: WriteJson;
   /** Hears that something was sent on a connection. */
@@ -68,7 +67,7 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
     // A large body has turns of the event loop of its own.
     const isLarge = res.locals.dropBody !== undefined;
     const { call, caller, trace } = res.locals;
-    const request = isLarge ? await tasks.run(keyHashOf(caller), encode()) : runAtOnce(encode());
+    const request = isLarge ? await tasks.run(keyHashOf(caller), encode()) : runSync(encode());
     if (request.length > maxRequestBytes) throw tooLarge(request.length, maxRequestBytes);
     if (req.query.validate_only === true) {
       res.json(workflowPlanFrom(req.body));
@@ -134,7 +133,7 @@ export function listWorkflows(services: WorkflowServices): Handler<"listWorkflow
 
 /** Serves `getWorkflow`; where it is preferred, waits for the workflow's end before it reads again. */
 export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> {
-  const { orchestrator, authenticator, streams, patience, stepAside } = services;
+  const { orchestrator, authenticator, streams, patience, suspend } = services;
   return async function getWorkflow(req, res) {
     const { call, caller, trace } = res.locals;
     const workflowId = req.params.id;
@@ -146,13 +145,13 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
     if (maxMs > 0 && !isTerminal(readWorkflowStatus(first.bytes).state)) {
       // It may be large, and there are thousands of places to wait at.
       first[Symbol.dispose]();
-      const comeBack = stepAside(res);
+      const resume = suspend(res);
       const start = performance.now();
       res.locals.wait = { start };
-      const standing = standingOf(authenticator, caller, trace);
-      await awaitEnd(workflowId, call, { orchestrator, streams, patience, standing, maxMs });
+      const revalidation = authenticator.revalidationOf(caller, trace);
+      await awaitEnd(workflowId, call, { orchestrator, streams, patience, revalidation, maxMs });
       res.locals.wait = { start, end: performance.now() };
-      await comeBack();
+      await resume();
       last = await read();
     }
     using workflow = last;

@@ -5,7 +5,7 @@ import type { Response } from "express";
 import { keyHashOf } from "../auth/caller.ts";
 import { invalidRequest, HttpError } from "../errors/http-error.ts";
 import type { Middleware } from "./locals.ts";
-import { runAtOnce } from "../load-shedding/task-queue.ts";
+import { runSync } from "../load-shedding/task-queue.ts";
 import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import { jsonTextViolations } from "../validation/json-text.ts";
 import { parseInSteps } from "../validation/parse-json.ts";
@@ -80,8 +80,8 @@ const readBytes = 64 * 1024;
 /** Where large bodies, and work that takes long, wait for their turn. */
 export interface BodyQueues {
   readonly largeBodies: {
-    hold(res: Response, keyHash: string | undefined): Promise<void>;
-    parse(res: Response): Promise<() => void>;
+    acquire(res: Response, keyHash: string | undefined): Promise<void>;
+    acquireParser(res: Response): Promise<() => void>;
   };
   readonly tasks: TaskQueue;
 }
@@ -91,17 +91,17 @@ function readJson({ largeBodies, tasks }: BodyQueues): Middleware {
   return async function readJson(req, res, next) {
     const keyHash = keyHashOf(res.locals.caller);
     let held: Promise<void> | undefined;
-    const hold = () => (held ??= largeBodies.hold(res, keyHash));
+    const hold = () => (held ??= largeBodies.acquire(res, keyHash));
     if (Number(req.get("content-length") ?? 0) > readBytes) await hold();
     // The client waits to be asked (RFC 9110 §10.1.1).
     if (req.get("expect") !== undefined && req.httpVersion === "1.1") res.writeContinue();
     const bytes = await bytesOf(req, hold);
     if (bytes.length <= atOnceBytes) {
-      req.body = runAtOnce(jsonOf(bytes));
+      req.body = runSync(jsonOf(bytes));
       return next();
     }
     await hold();
-    const endParsed = await largeBodies.parse(res);
+    const endParsed = await largeBodies.acquireParser(res);
     res.locals.dropBody = () => {
       delete req.body;
       endParsed();

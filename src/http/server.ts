@@ -95,7 +95,7 @@ export async function startServer(
     if (!waitsForUs) socket.destroy();
   }
 
-  const watch = setInterval(() => buffered.check(connections.sockets), slowCheckMs).unref();
+  const watch = setInterval(() => buffered.disconnectStalled(connections.sockets), slowCheckMs).unref();
   server.once("close", () => clearInterval(watch));
 
   await new Promise<void>((resolve, reject) => {

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { MemoryLease, MessageMemory } from "../grpc/message-memory.ts";
 import { JsonText } from "../mapping/json-text.ts";
 import type { MessageJson } from "../mapping/message-json.ts";
 import { WireReader } from "../mapping/wire.ts";
@@ -15,9 +16,9 @@ interface Context {
 /** JSON text whose memory counts until it is disposed of. */
 export class WrittenJson implements Disposable {
   #text: JsonText | undefined;
-  readonly #lease: Lease | undefined;
+  readonly #lease: MemoryLease | undefined;
 
-  constructor(text: JsonText, lease?: Lease) {
+  constructor(text: JsonText, lease?: MemoryLease) {
     this.#text = text;
     this.#lease = lease;
   }
@@ -44,16 +45,6 @@ export type WriteJson = (
   context?: Context,
 ) => Promise<WrittenJson>;
 
-/** Memory for texts that have not been sent. */
-interface TextMemory {
-  /** Acquires so many bytes, in the owner's turn; rejects when too many wait. */
-  acquire(bytes: number, options: { readonly owner: string | undefined }): Promise<Lease>;
-}
-
-interface Lease {
-  resize(bytes: number): void;
-}
-
 /** A larger message is written in steps, in bytes. */
 const atOnceBytes = 16 * 1024;
 
@@ -65,10 +56,10 @@ const maxGrowth = 6;
  * text is held while it is compressed; where too many wait, it rejects with Unavailable. Values that JSON cannot tell as
  * they came are warned of once a minute, with the id of their workflow.
  */
-export function createWriteJson(tasks: TaskQueue, memory: TextMemory, logger: Logger): WriteJson {
+export function createWriteJson(tasks: TaskQueue, memory: MessageMemory, logger: Logger): WriteJson {
   const warn = createSampledWarning(logger, "response.corrected");
 
-  async function acquire(bytes: number, owner: string | undefined): Promise<Lease> {
+  async function acquire(bytes: number, owner: string | undefined): Promise<MemoryLease> {
     try {
       return await memory.acquire(bytes, { owner });
     } catch (error) {

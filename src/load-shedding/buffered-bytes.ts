@@ -25,7 +25,7 @@ interface BufferedBytesOptions {
   /** How long a client that sends may read nothing of what waits for it, in milliseconds. */
   readonly stallTimeoutMs: number;
   /** Hears of each client that is cut to make room. */
-  readonly onCut?: () => void;
+  readonly onSlowClientDisconnected?: () => void;
 }
 
 /** How long a rate is measured, and how long a client may read nothing, or a message wait, before clients are cut. */
@@ -50,7 +50,11 @@ export class BufferedBytes {
   readonly #backlogs = new Map<Socket, Backlog>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ limit, stallTimeoutMs, onCut = () => undefined }: BufferedBytesOptions) {
+  constructor({
+    limit,
+    stallTimeoutMs,
+    onSlowClientDisconnected: onCut = () => undefined,
+  }: BufferedBytesOptions) {
     this.memory = new ByteSemaphore(limit);
     this.#stallTimeoutMs = stallTimeoutMs;
     this.#onCut = onCut;
@@ -68,7 +72,7 @@ export class BufferedBytes {
   }
 
   /** Notes what waits on a connection, after something was sent on it. */
-  note(socket: Socket, now = performance.now()): void {
+  track(socket: Socket, now = performance.now()): void {
     this.#look(socket, now);
     if (this.memory.used <= this.memory.limit) return;
     this.#lookAtAll(now);
@@ -79,7 +83,7 @@ export class BufferedBytes {
    * Looks at all connections, once a second. Cuts those whose clients send, but read nothing of what waits for them:
    * Node's own timer starts anew with every byte that comes, and so never ends for them.
    */
-  check(sockets: Iterable<Socket>, now = performance.now()): void {
+  disconnectStalled(sockets: Iterable<Socket>, now = performance.now()): void {
     this.#lookAtAll(now);
     for (const socket of sockets) {
       const backlog = this.#backlogs.get(socket) ?? this.#look(socket, now);

@@ -1,31 +1,23 @@
+import type { MemoryLease, MessageMemory } from "../grpc/message-memory.ts";
 import { FairQueue } from "./fair-queue.ts";
 
-/** Bytes that were acquired. */
-interface Lease {
-  /** Says how many they have become; releases them where that is 0. */
-  resize(bytes: number): void;
-}
-
-/** One who waits. */
+/** A call of `acquire` that waits. */
 interface Waiter {
   readonly bytes: number;
   readonly since: number;
   grant(): void;
 }
 
-/** For whom bytes are acquired. */
-interface AcquireOptions {
-  /** Aborts when nobody wants them any more. */
-  readonly signal?: AbortSignal | undefined;
-  /** Those of one owner are served in the order of asking, and first the owner that has been given least meanwhile. */
-  readonly owner?: string | undefined;
-}
+type AcquireOptions = Parameters<MessageMemory["acquire"]>[1];
 
-/** Most of one owner who wait; each holds what has come of a message already. */
+/** Most waiters of one owner; each holds the part of a message that was received already. */
 const maxWaiting = 1024;
 
-/** Memory that many use at the same time, within one bound. */
-export class ByteSemaphore {
+/**
+ * A semaphore over bytes of memory. The waiters of one owner are served in the order of their calls; of all owners, the
+ * one that was granted least while it waited is served first.
+ */
+export class ByteSemaphore implements MessageMemory {
   readonly limit: number;
   readonly #waiters = new FairQueue<Waiter>();
   #used = 0;
@@ -34,54 +26,54 @@ export class ByteSemaphore {
     this.limit = limit;
   }
 
-  /** Bytes in use; more than the limit where `use` has said so. */
+  /** Bytes in use; may exceed the limit, since `use` adds bytes without waiting. */
   get used(): number {
     return this.#used;
   }
 
-  /** The one who is served next, with the time of its asking on the clock of `performance`. */
+  /** The waiter that is served next; `since` is the time of its call by `performance.now()`. */
   get firstWaiter(): Pick<Waiter, "bytes" | "since"> | undefined {
     return this.#waiters.first?.item;
   }
 
-  /** Acquires so many bytes, if they are there now and nobody waits. */
-  tryAcquire(bytes: number): Lease | undefined {
+  /** Acquires the bytes at once; undefined when they are not free or others wait. */
+  tryAcquire(bytes: number): MemoryLease | undefined {
     return this.#waiters.length === 0 && this.#fits(bytes) ? this.#lease(bytes) : undefined;
   }
 
-  /** Acquires so many bytes, in its turn; rejects when too many of its owner wait, and when `signal` aborts. */
-  acquire(bytes: number, { signal, owner }: AcquireOptions = {}): Promise<Lease> {
+  /** Waits for the bytes; rejects when the owner has too many waiters and when `signal` aborts. */
+  acquire(bytes: number, { signal, owner }: AcquireOptions = {}): Promise<MemoryLease> {
     if (this.#waiters.lengthOf(owner) >= maxWaiting)
       return Promise.reject(new Error("too many messages wait for memory"));
     return new Promise((resolve, reject) => {
       const grant = () => {
-        signal?.removeEventListener("abort", leave);
+        signal?.removeEventListener("abort", cancel);
         resolve(this.#lease(bytes));
       };
       const waiter = { bytes, since: performance.now(), grant };
-      const leave = () => {
+      const cancel = () => {
         this.#waiters.remove(owner, waiter);
         reject(new Error("nobody waits for the message any more"));
         this.#grantAll();
       };
-      signal?.addEventListener("abort", leave, { once: true });
+      signal?.addEventListener("abort", cancel, { once: true });
       this.#waiters.push(owner, waiter);
       this.#grantAll();
     });
   }
 
-  /** Says that so many more bytes are in use, whether they are there or not; fewer, where `bytes` is below 0. */
+  /** Adds bytes to those in use without waiting, beyond the limit too; a negative number releases bytes. */
   use(bytes: number): void {
     this.#used += bytes;
     if (bytes < 0) this.#grantAll();
   }
 
-  /** One that is larger than all there may be is alone. */
+  /** A message larger than the limit is granted when nothing else is in use. */
   #fits(bytes: number): boolean {
     return this.#used + bytes <= this.limit || this.#used <= 0;
   }
 
-  #lease(bytes: number): Lease {
+  #lease(bytes: number): MemoryLease {
     let held = bytes;
     this.#used += bytes;
     return {

@@ -13,7 +13,7 @@ const least = 64;
  * of the event loop takes a tenth off the limit, each other one raises it by one, and so do ten milliseconds in which
  * nobody asks for it: a burst is served, and a load that stays is held where turns are just not late.
  */
-export function createInFlightLimit(max: number, now = () => performance.now()): () => number {
+export function createConcurrencyLimit(max: number, now = () => performance.now()): () => number {
   let limit = max;
   let isMeasuring = false;
   let end = now();

@@ -40,12 +40,12 @@ export class KeyShares {
   }
 
   /** How many keys hold something. */
-  get keys(): number {
+  get size(): number {
     return this.#semaphores.size;
   }
 
   /** Acquires one; throws the 429 of a key that holds its share. */
-  acquire(keyHash: string | undefined): void {
+  acquireOrThrow(keyHash: string | undefined): void {
     if (keyHash === undefined || this.#semaphoreOf(keyHash).tryAcquire()) return;
     const { of, countOverShare } = this.#options;
     countOverShare(of);
@@ -57,7 +57,7 @@ export class KeyShares {
   }
 
   /** Resolves once one is acquired; those of one key that wait are served in the order of asking. */
-  async acquireInTurn(keyHash: string | undefined): Promise<void> {
+  async acquire(keyHash: string | undefined): Promise<void> {
     if (keyHash !== undefined) await this.#semaphoreOf(keyHash).acquire();
   }
 

@@ -20,15 +20,15 @@ export class LargeBodies {
   }
 
   /** Resolves when the body of a request of this key may be read. */
-  async hold(res: ServerResponse, keyHash: string | undefined): Promise<void> {
-    await this.#shares.acquireInTurn(keyHash);
+  async acquire(res: ServerResponse, keyHash: string | undefined): Promise<void> {
+    await this.#shares.acquire(keyHash);
     atEnd(res, () => this.#shares.release(keyHash));
     await this.#held.acquire();
     atEnd(res, () => this.#held.release());
   }
 
   /** Resolves when it may be parsed, to what ends that. */
-  async parse(res: ServerResponse): Promise<() => void> {
+  async acquireParser(res: ServerResponse): Promise<() => void> {
     await this.#parsed.acquire();
     let isParsed = true;
     const end = () => {

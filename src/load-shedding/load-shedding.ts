@@ -9,7 +9,7 @@ import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createThrottledWarning } from "../telemetry/throttled-warning.ts";
 import { hasBody } from "../http/has-body.ts";
-import { createInFlightLimit } from "./concurrency-limit.ts";
+import { createConcurrencyLimit } from "./concurrency-limit.ts";
 import type { KeyShares } from "./key-shares.ts";
 import { Semaphore } from "./semaphore.ts";
 
@@ -47,7 +47,7 @@ export interface LoadShedding {
    * Gives the place of a request free, which is about to wait because its client wants that; what it returns takes one
    * again, as soon as there is one.
    */
-  stepAside(res: ServerResponse): () => Promise<void>;
+  suspend(res: ServerResponse): () => Promise<void>;
   /** How many of each kind are in flight. */
   inFlight(): Readonly<Record<RequestKind, number>>;
   /** How many of one kind may be, at present. */
@@ -69,7 +69,7 @@ export function createLoadShedding({
   logger,
   metrics,
 }: OverloadOptions): LoadShedding {
-  const limit = createInFlightLimit(maxInFlight);
+  const limit = createConcurrencyLimit(maxInFlight);
   const wholeLimit = () => Math.ceil(limit());
   const refuse = createRefusal(logger, metrics);
   const kindOf = createKindOf(exempt, streams);
@@ -118,17 +118,17 @@ export function createLoadShedding({
       const holder = holders.get(res);
       // A client that has left meanwhile will not release it.
       if (holder?.isHeld !== true) return;
-      shares[holder.kind].acquire(keyHash);
+      shares[holder.kind].acquireOrThrow(keyHash);
       holder.keyHash = keyHash;
     },
-    stepAside(res) {
+    suspend(res) {
       const holder = holders.get(res);
       holder?.leave();
-      return async function comeBack() {
+      return async function resume() {
         if (holder === undefined) return;
         const { kind, keyHash } = holder;
         // Its key's share first, so that at most a share of those who wait for a place are of one key.
-        await shares[kind].acquireInTurn(keyHash);
+        await shares[kind].acquire(keyHash);
         await places[kind].acquire();
         const back = holdUntilAnswered(res, kind, keyHash);
         // A client that has left meanwhile will not give it free.

@@ -60,7 +60,7 @@ export class TaskQueue {
 }
 
 /** Does all steps at once; returns what they return. */
-export function runAtOnce<T>(steps: Iterator<void, T>): T {
+export function runSync<T>(steps: Iterator<void, T>): T {
   for (;;) {
     const result = steps.next();
     if (result.done === true) return result.value;

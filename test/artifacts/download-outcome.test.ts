@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { outcomeOfFailure } from "../../src/artifacts/download-outcome.ts";
-import { digestOf, IntegrityError } from "../../src/artifacts/integrity.ts";
-import { refusalFromStore } from "../../src/artifacts/store-failure.ts";
+import { parseSha256, IntegrityError } from "../../src/artifacts/integrity.ts";
+import { httpErrorFromS3 } from "../../src/artifacts/s3-errors.ts";
 import { internalError, HttpError } from "../../src/errors/http-error.ts";
 
 const { signal } = new AbortController();
@@ -10,7 +10,7 @@ const { signal } = new AbortController();
 /** What `digestOf` throws. */
 function brokenPromise(): unknown {
   try {
-    return digestOf("no digest");
+    return parseSha256("no digest");
   } catch (error) {
     return error;
   }
@@ -31,10 +31,10 @@ const failures: [what: string, error: unknown, outcome: string][] = [
   ["a refusal for want of a place", new HttpError(Code.Unavailable, "too many"), "refused"],
   ["bytes that are not the promised ones", internalError(new IntegrityError("other bytes")), "mismatch"],
   ["metadata without a SHA-256 where there should be one", brokenPromise(), "mismatch"],
-  ["a store that is not reached", refusalFromStore(new Error("refused"), "id"), "store_failed"],
+  ["a store that is not reached", httpErrorFromS3(new Error("refused"), "id"), "store_failed"],
   [
     "a store that answers an error",
-    refusalFromStore(Object.assign(new Error(), { $metadata: { httpStatusCode: 403 } }), "id"),
+    httpErrorFromS3(Object.assign(new Error(), { $metadata: { httpStatusCode: 403 } }), "id"),
     "store_failed",
   ],
   ["an orchestrator that fails", new ConnectError("down", Code.Unavailable), "failed"],

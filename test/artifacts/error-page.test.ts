@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
-import { readErrorPage } from "../../src/artifacts/error-page.ts";
+import { readErrorBody } from "../../src/artifacts/error-page.ts";
 
 const limit = 65_536;
 
@@ -9,7 +9,7 @@ describe("readErrorPage", () => {
     it(`reads a page of ${length} bytes`, async () => {
       const page = Buffer.alloc(length, "page");
       const source = Readable.from(length === 0 ? [] : [page.subarray(0, 1), page.subarray(1)]);
-      assert.ok(Buffer.from(await readErrorPage(source)).equals(page));
+      assert.ok(Buffer.from(await readErrorBody(source)).equals(page));
     });
 
   it("lets go of one that is longer, and reads no more of it", async () => {
@@ -20,7 +20,7 @@ describe("readErrorPage", () => {
         this.push(Buffer.alloc(1024));
       },
     });
-    await assert.rejects(readErrorPage(source), /more than 65536 bytes/);
+    await assert.rejects(readErrorBody(source), /more than 65536 bytes/);
     assert.ok(source.destroyed);
     assert.ok(given <= limit + 1024 + source.readableHighWaterMark, String(given));
   });
@@ -30,6 +30,6 @@ describe("readErrorPage", () => {
     const source = Readable.from([Buffer.from("<Error>")]);
     source.once("end", () => assert.fail("it came to its end"));
     source.destroy(cause);
-    await assert.rejects(readErrorPage(source), cause);
+    await assert.rejects(readErrorBody(source), cause);
   });
 });

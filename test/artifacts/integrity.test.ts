@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Code } from "@connectrpc/connect";
-import { createCheckedWriter, digestOf } from "../../src/artifacts/integrity.ts";
+import { createCheckedWriter, parseSha256 } from "../../src/artifacts/integrity.ts";
 import { HttpError } from "../../src/errors/http-error.ts";
 
 const bytes = Buffer.from("0123456789abcdef".repeat(1000));
@@ -39,13 +39,13 @@ async function pass(chunks: Buffer[], expectation: Expectation) {
 }
 
 describe("digestOf", () => {
-  it("is a SHA-256 as it stands", () => assert.equal(digestOf(sha256), sha256));
-  it("is in lower case", () => assert.equal(digestOf(sha256.toUpperCase()), sha256));
-  it("is none where the metadata has none", () => assert.equal(digestOf(""), undefined));
+  it("is a SHA-256 as it stands", () => assert.equal(parseSha256(sha256), sha256));
+  it("is in lower case", () => assert.equal(parseSha256(sha256.toUpperCase()), sha256));
+  it("is none where the metadata has none", () => assert.equal(parseSha256(""), undefined));
 
   for (const text of [sha256.slice(1), `${sha256}0`, `${sha256}\n`, ` ${sha256}`, "x".repeat(64), "0"])
     it(`takes ${JSON.stringify(text)} for a broken promise`, () => {
-      assert.throws(() => digestOf(text), isBrokenPromise);
+      assert.throws(() => parseSha256(text), isBrokenPromise);
     });
 
   function isBrokenPromise(error: unknown): boolean {

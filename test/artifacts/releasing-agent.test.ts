@@ -4,7 +4,7 @@ import { Agent as HttpAgent, createServer, get } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, createServer as createTlsServer, get as tlsGet } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { releasingReads } from "../../src/artifacts/releasing-agent.ts";
+import { freeChunksAfterRead } from "../../src/artifacts/releasing-agent.ts";
 import { suite } from "../support/gateway.ts";
 
 const bytes = Buffer.from("0123456789abcdef".repeat(20_000));
@@ -36,7 +36,7 @@ for (const [scheme, connect] of [
       server.listen(0, "127.0.0.1");
       await once(server, "listening");
       const { port } = server.address() as AddressInfo;
-      const agent = releasingReads(connect.agent());
+      const agent = freeChunksAfterRead(connect.agent());
       return {
         url: `${scheme}://127.0.0.1:${port}`,
         agent,

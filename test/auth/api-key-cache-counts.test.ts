@@ -30,7 +30,7 @@ describe("createKeyDirectory: what it counts", () => {
     const { verdictOn, counts, clock } = setUpDirectory(() => promise);
     void verdictOn("k");
     clock.ms += 1000;
-    await assert.rejects(verdictOn("k", "follow"));
+    await assert.rejects(verdictOn("k", "revalidation"));
     assert.deepEqual(counts, ["failed"]);
   });
 

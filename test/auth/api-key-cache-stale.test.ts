@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { KeyVerdict } from "../../src/auth/api-key-cache.ts";
+import type { ApiKeyStatus } from "../../src/auth/api-key-cache.ts";
 import { denied, holder, setUpDirectory, staleMs, ttlMs } from "./test-cache.ts";
 
 const down = new Error("the key store is down");
@@ -7,7 +7,7 @@ const retryMs = 1000;
 
 /** A directory that knows one good key, `k`, whose time is over just now; what is asked next is the test's to set. */
 async function setUpStale(options: { staleMs?: number } = {}) {
-  const store: { answer: () => KeyVerdict | Promise<KeyVerdict> } = { answer: () => holder("alice") };
+  const store: { answer: () => ApiKeyStatus | Promise<ApiKeyStatus> } = { answer: () => holder("alice") };
   const directory = setUpDirectory(() => store.answer(), options);
   await directory.verdictOn("k");
   directory.asked.length = 0;
@@ -17,7 +17,7 @@ async function setUpStale(options: { staleMs?: number } = {}) {
 }
 
 describe("createKeyDirectory, while keys cannot be looked up", () => {
-  for (const use of ["read", "follow"] as const) {
+  for (const use of ["read", "revalidation"] as const) {
     it(`lets a good key ${use} for the stale time after its TTL, and not a millisecond longer`, async () => {
       const { clock, verdictOn } = await setUpStale();
       assert.deepEqual(await verdictOn("k", use), holder("alice"));
@@ -41,7 +41,7 @@ describe("createKeyDirectory, while keys cannot be looked up", () => {
 
   it("measures that time at the answer, not at the question", async () => {
     const { clock, store, verdictOn } = await setUpStale();
-    const answer = Promise.withResolvers<KeyVerdict>();
+    const answer = Promise.withResolvers<ApiKeyStatus>();
     store.answer = () => answer.promise;
     const slow = verdictOn("k");
     clock.ms += staleMs;
@@ -83,12 +83,12 @@ describe("createKeyDirectory, while keys cannot be looked up", () => {
     await verdictOn("k");
     asked.length = 0;
     clock.ms += retryMs;
-    const answer = Promise.withResolvers<KeyVerdict>();
+    const answer = Promise.withResolvers<ApiKeyStatus>();
     store.answer = () => answer.promise;
     const early = verdictOn("k");
     clock.ms += retryMs;
     assert.deepEqual(await verdictOn("k", "read"), holder("alice"));
-    assert.deepEqual(await verdictOn("k", "follow"), holder("alice"));
+    assert.deepEqual(await verdictOn("k", "revalidation"), holder("alice"));
     const write = verdictOn("k", "write");
     answer.resolve(holder("bob"));
     assert.deepEqual(await Promise.all([early, write]), [holder("bob"), holder("bob")]);
@@ -97,23 +97,23 @@ describe("createKeyDirectory, while keys cannot be looked up", () => {
 
   it("makes reads wait for a lookup that is only slow, and takes its denial", async () => {
     const { asked, clock, store, verdictOn } = await setUpStale();
-    const answer = Promise.withResolvers<KeyVerdict>();
+    const answer = Promise.withResolvers<ApiKeyStatus>();
     store.answer = () => answer.promise;
     const waiting = [verdictOn("k")];
     for (let i = 0; i < 10; i++) {
       clock.ms += retryMs;
       waiting.push(verdictOn("k"));
     }
-    assert.deepEqual(await verdictOn("k", "follow"), holder("alice"));
+    assert.deepEqual(await verdictOn("k", "revalidation"), holder("alice"));
     answer.resolve(denied);
     assert.deepEqual(await Promise.all(waiting), Array(11).fill(denied));
-    assert.deepEqual(await verdictOn("k", "follow"), denied);
+    assert.deepEqual(await verdictOn("k", "revalidation"), denied);
     assert.equal(asked.length, 1);
   });
 
   it("serves the reads that wait for a slow lookup as soon as it fails", async () => {
     const { clock, store, verdictOn } = await setUpStale();
-    const answer = Promise.withResolvers<KeyVerdict>();
+    const answer = Promise.withResolvers<ApiKeyStatus>();
     store.answer = () => answer.promise;
     const waiting = [verdictOn("k")];
     clock.ms += 10 * retryMs;
@@ -126,22 +126,22 @@ describe("createKeyDirectory, while keys cannot be looked up", () => {
     const { clock, store, verdictOn } = await setUpStale();
     await verdictOn("k");
     clock.ms += retryMs;
-    const answer = Promise.withResolvers<KeyVerdict>();
+    const answer = Promise.withResolvers<ApiKeyStatus>();
     store.answer = () => answer.promise;
     const waiting = [verdictOn("k")];
     clock.ms += retryMs - 1;
-    waiting.push(verdictOn("k"), verdictOn("k", "follow"));
+    waiting.push(verdictOn("k"), verdictOn("k", "revalidation"));
     answer.resolve(denied);
     assert.deepEqual(await Promise.all(waiting), [denied, denied, denied]);
   });
 
   it("lets nobody follow beyond the stale time while a lookup says nothing; a new read waits for it", async () => {
     const { clock, store, verdictOn } = await setUpStale();
-    const answer = Promise.withResolvers<KeyVerdict>();
+    const answer = Promise.withResolvers<ApiKeyStatus>();
     store.answer = () => answer.promise;
-    const early = verdictOn("k", "follow");
+    const early = verdictOn("k", "revalidation");
     clock.ms += staleMs;
-    await assert.rejects(verdictOn("k", "follow"), /says nothing/);
+    await assert.rejects(verdictOn("k", "revalidation"), /says nothing/);
     const read = verdictOn("k", "read");
     answer.resolve(holder("alice"));
     assert.deepEqual(await Promise.all([early, read]), [holder("alice"), holder("alice")]);
@@ -152,7 +152,7 @@ describe("createKeyDirectory, while keys cannot be looked up", () => {
     async function leaveAll(msBefore: number) {
       const directory = await setUpStale();
       const { clock, store, verdictOn } = directory;
-      const answer = Promise.withResolvers<KeyVerdict>();
+      const answer = Promise.withResolvers<ApiKeyStatus>();
       store.answer = () => answer.promise;
       clock.ms += msBefore;
       for (const key of ["k", ...Array.from({ length: 100 }, (_, i) => `other${i}`)]) {
@@ -196,7 +196,7 @@ describe("createKeyDirectory, while keys cannot be looked up", () => {
     clock.ms += retryMs;
     store.answer = () => denied;
     assert.deepEqual(await verdictOn("k"), denied);
-    assert.deepEqual(await verdictOn("k", "follow"), denied);
+    assert.deepEqual(await verdictOn("k", "revalidation"), denied);
     store.answer = () => Promise.reject(down);
     clock.ms += ttlMs + 1;
     await assert.rejects(verdictOn("k"), down);
@@ -229,7 +229,7 @@ describe("createKeyDirectory, while keys cannot be looked up", () => {
 
   it("does not vouch for a key that was forgotten, before or during the lookup", async () => {
     const { store, verdictOn, forget } = await setUpStale();
-    const answer = Promise.withResolvers<KeyVerdict>();
+    const answer = Promise.withResolvers<ApiKeyStatus>();
     store.answer = () => answer.promise;
     const early = verdictOn("k");
     forget("k");
@@ -240,7 +240,7 @@ describe("createKeyDirectory, while keys cannot be looked up", () => {
 
   it("takes no failure for its own that was asked for before the key was forgotten", async () => {
     const { asked, clock, store, verdictOn, forget } = await setUpStale();
-    const old = Promise.withResolvers<KeyVerdict>();
+    const old = Promise.withResolvers<ApiKeyStatus>();
     store.answer = () => old.promise;
     const early = verdictOn("k");
     forget("k");
@@ -273,7 +273,7 @@ describe("createKeyDirectory, while keys cannot be looked up", () => {
     for (let i = 0; i < 5; i++, clock.ms += retryMs) await verdictOn("k");
     assert.deepEqual(
       logs.map(({ level, event, principal, err }) => [level, event, principal, (err as Error).message]),
-      [["warn", "key.unconfirmed", "alice", down.message]],
+      [["warn", "revalidation.failed", "alice", down.message]],
     );
     store.answer = () => holder("alice");
     await verdictOn("k");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
-import type { KeyUse, KeyVerdict } from "../../src/auth/api-key-cache.ts";
+import type { KeyUse, ApiKeyStatus } from "../../src/auth/api-key-cache.ts";
 import { denied, holder, setUpDirectory as setUp, ttlMs } from "./test-cache.ts";
 
 describe("createKeyDirectory", () => {
@@ -31,7 +31,7 @@ describe("createKeyDirectory", () => {
     });
 
     it(`counts the age of ${what} from the question, not from the answer`, async () => {
-      const answer = Promise.withResolvers<KeyVerdict>();
+      const answer = Promise.withResolvers<ApiKeyStatus>();
       const { asked, clock, verdictOn } = setUp(() => answer.promise);
       const slow = verdictOn("k");
       clock.ms += ttlMs;
@@ -56,7 +56,7 @@ describe("createKeyDirectory", () => {
   }
 
   it("does not remember the answer to a question that was asked before the key was forgotten", async () => {
-    const answer = Promise.withResolvers<KeyVerdict>();
+    const answer = Promise.withResolvers<ApiKeyStatus>();
     const { asked, verdictOn, forget } = setUp(() => answer.promise);
     const early = verdictOn("k");
     forget("k");
@@ -67,7 +67,7 @@ describe("createKeyDirectory", () => {
   });
 
   it("believes the orchestrator's new verdict once the old one has run out", async () => {
-    let verdict: KeyVerdict = holder("alice");
+    let verdict: ApiKeyStatus = holder("alice");
     const { clock, verdictOn } = setUp(() => verdict);
     const later = () => (clock.ms += ttlMs + 1);
     assert.deepEqual(await verdictOn("k"), holder("alice"));
@@ -82,7 +82,7 @@ describe("createKeyDirectory", () => {
   });
 
   it("asks once for a thousand requests that wait for the same key", async () => {
-    const answer = Promise.withResolvers<KeyVerdict>();
+    const answer = Promise.withResolvers<ApiKeyStatus>();
     const { asked, verdictOn } = setUp(() => answer.promise);
     const waiting = Array.from({ length: 1000 }, () => verdictOn("k"));
     answer.resolve(holder("alice"));
@@ -91,7 +91,7 @@ describe("createKeyDirectory", () => {
   });
 
   it("asks for different keys at the same time", async () => {
-    const answer = Promise.withResolvers<KeyVerdict>();
+    const answer = Promise.withResolvers<ApiKeyStatus>();
     const { asked, verdictOn } = setUp((keyHash) => (keyHash === "slow" ? answer.promise : denied));
     const slow = verdictOn("slow");
     assert.deepEqual(await verdictOn("quick"), denied);
@@ -142,7 +142,7 @@ describe("createKeyDirectory, when those who wait leave", () => {
 
   /** A directory whose lookups say nothing until `answer` does. */
   function setUpSilent() {
-    const answer = Promise.withResolvers<KeyVerdict>();
+    const answer = Promise.withResolvers<ApiKeyStatus>();
     const directory = setUp(() => answer.promise, { maxEntries: 1000 });
 
     /** Waits for the verdict on `key`, until it leaves. */
@@ -189,7 +189,7 @@ describe("createKeyDirectory, when those who wait leave", () => {
   it("does not touch those who stay, with a signal or without", async () => {
     const { asked, answer, cancelled, verdictOn, wait, abandonOthers } = setUpSilent();
     const leaving = [wait("k"), wait("l")];
-    const staying = [wait("k").verdict, verdictOn("l", "follow")];
+    const staying = [wait("k").verdict, verdictOn("l", "revalidation")];
     for (const { leave } of leaving) await leave();
     await abandonOthers();
     assert.deepEqual(cancelled, []);

@@ -3,7 +3,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { createHash } from "node:crypto";
 import { createAuthenticator } from "../../src/auth/authenticator.ts";
 import { principalOf } from "../../src/auth/caller.ts";
-import type { ApiKeyCache, KeyUse, KeyVerdict } from "../../src/auth/api-key-cache.ts";
+import type { Caller } from "../../src/auth/caller.ts";
+import type { ApiKeyCache, KeyUse, ApiKeyStatus } from "../../src/auth/api-key-cache.ts";
 import { errorResponse } from "../../src/errors/error-response.ts";
 import { unauthenticated } from "../../src/errors/http-error.ts";
 import { traceContextFrom } from "../../src/telemetry/trace-context.ts";
@@ -14,27 +15,27 @@ const hashOf = (token: string) => createHash("sha256").update(token).digest("hex
 const alice = { kind: "key", principal: "alice", keyHash: hashOf("alice-key") } as const;
 const the401 = errorResponse(unauthenticated(), { safeToRepeat: true });
 
-/** A directory of which the test sees every argument. */
-function directory(answer: (keyHash: string) => KeyVerdict | Promise<KeyVerdict>) {
-  const seen: unknown[][] = [];
-  const keys: ApiKeyCache = {
-    async verdictOn(...args) {
-      seen.push(args);
-      return answer(args[0]);
+/** A cache that records the arguments of every call. */
+function cacheOf(statusOf: (keyHash: string) => ApiKeyStatus | Promise<ApiKeyStatus>) {
+  const calls: unknown[][] = [];
+  const cache: ApiKeyCache = {
+    async getStatus(...args) {
+      calls.push(args);
+      return statusOf(args[0]);
     },
-    forget: (...args) => void seen.push(args),
-    kept: () => ({ good: 0, denied: 0 }),
+    invalidate: (...args) => void calls.push(args),
+    size: () => ({ good: 0, denied: 0 }),
   };
-  return { keys, seen };
+  return { cache, calls };
 }
 
-const onlyAlice = (keyHash: string): KeyVerdict =>
+const onlyAlice = (keyHash: string): ApiKeyStatus =>
   keyHash === alice.keyHash ? { allowed: true, principal: "alice" } : { allowed: false };
 
 const { signal } = new AbortController();
 const stays = () => signal;
-const authenticate = (keys: ApiKeyCache | undefined, header: string | undefined, use: KeyUse = "read") =>
-  createAuthenticator(["secret"], keys).authenticate(header, trace, use, stays);
+const authenticate = (cache: ApiKeyCache | undefined, header: string | undefined, use: KeyUse = "read") =>
+  createAuthenticator(["secret"], cache).authenticate(header, trace, use, stays);
 
 async function assertRefused(caller: Promise<unknown>) {
   await assert.rejects(caller, (error) => {
@@ -44,11 +45,11 @@ async function assertRefused(caller: Promise<unknown>) {
 }
 
 describe("authenticate", () => {
-  it("knows the admin by the static token, with API keys or without, and asks nobody", async () => {
-    const { keys, seen } = directory(onlyAlice);
-    assert.deepEqual(await authenticate(keys, "Bearer secret"), admin);
+  it("knows the admin by the static token, with API cache or without, and asks nobody", async () => {
+    const { cache, calls } = cacheOf(onlyAlice);
+    assert.deepEqual(await authenticate(cache, "Bearer secret"), admin);
     assert.deepEqual(await authenticate(undefined, "bearer secret"), admin);
-    assert.deepEqual(seen, []);
+    assert.deepEqual(calls, []);
   });
 
   it("knows the admin by either of two tokens", async () => {
@@ -60,22 +61,22 @@ describe("authenticate", () => {
   });
 
   it("knows the holder of an API key", async () => {
-    const { keys } = directory(onlyAlice);
-    assert.deepEqual(await authenticate(keys, "Bearer alice-key"), alice);
+    const { cache } = cacheOf(onlyAlice);
+    assert.deepEqual(await authenticate(cache, "Bearer alice-key"), alice);
   });
 
   it("looks up the SHA-256 of a token and never the token", async () => {
-    const { keys, seen } = directory(onlyAlice);
-    await assertRefused(authenticate(keys, "Bearer raw-token"));
-    assert.deepEqual(seen, [[hashOf("raw-token"), trace, "read", stays]]);
-    assert.ok(!JSON.stringify(seen).includes("raw-token"));
+    const { cache, calls } = cacheOf(onlyAlice);
+    await assertRefused(authenticate(cache, "Bearer raw-token"));
+    assert.deepEqual(calls, [[hashOf("raw-token"), trace, "read", stays]]);
+    assert.ok(!JSON.stringify(calls).includes("raw-token"));
   });
 
   for (const use of ["read", "write"] as const)
     it(`asks for a verdict that is good enough to ${use}`, async () => {
-      const { keys, seen } = directory(onlyAlice);
-      await authenticate(keys, "Bearer alice-key", use);
-      assert.deepEqual(seen, [[alice.keyHash, trace, use, stays]]);
+      const { cache, calls } = cacheOf(onlyAlice);
+      await authenticate(cache, "Bearer alice-key", use);
+      assert.deepEqual(calls, [[alice.keyHash, trace, use, stays]]);
     });
 
   for (const header of [
@@ -92,15 +93,15 @@ describe("authenticate", () => {
     "Bearer sécret",
   ])
     it(`answers ${JSON.stringify(header)} with the one 401 and looks nothing up`, async () => {
-      const { keys, seen } = directory(onlyAlice);
-      await assertRefused(authenticate(keys, header));
-      assert.deepEqual(seen, []);
+      const { cache, calls } = cacheOf(onlyAlice);
+      await assertRefused(authenticate(cache, header));
+      assert.deepEqual(calls, []);
     });
 
   for (const token of ["Secret", "secre", "secrets", hashOf("secret"), hashOf("alice-key"), "unknown"])
-    it(`answers the token ${token} with the one 401, with API keys or without`, async () => {
-      const { keys } = directory(onlyAlice);
-      await assertRefused(authenticate(keys, `Bearer ${token}`));
+    it(`answers the token ${token} with the one 401, with API cache or without`, async () => {
+      const { cache } = cacheOf(onlyAlice);
+      await assertRefused(authenticate(cache, `Bearer ${token}`));
       await assertRefused(authenticate(undefined, `Bearer ${token}`));
     });
 
@@ -113,8 +114,8 @@ describe("authenticate", () => {
   ])
     it(`answers 503 to a lookup that fails with ${Code[code]}, and keeps its words`, async () => {
       const failure = new ConnectError("words of the lookup", code);
-      const { keys } = directory(() => Promise.reject(failure));
-      await assert.rejects(authenticate(keys, "Bearer x"), {
+      const { cache } = cacheOf(() => Promise.reject(failure));
+      await assert.rejects(authenticate(cache, "Bearer x"), {
         code: Code.Unavailable,
         message: "internal server error",
         cause: failure,
@@ -122,40 +123,48 @@ describe("authenticate", () => {
     });
 });
 
-describe("isStillValid", () => {
-  const isStillValid = (verdict: KeyVerdict) =>
-    createAuthenticator(["secret"], directory(() => verdict).keys).isStillValid(alice, trace);
+describe("revalidationOf", () => {
+  const revalidationOf = (cache: ApiKeyCache, caller: Caller) =>
+    createAuthenticator(["secret"], cache).revalidationOf(caller, trace);
+  const isStillValid = (status: ApiKeyStatus) =>
+    revalidationOf(cacheOf(() => status).cache, alice)?.isStillValid();
 
-  it("always holds for the admin, without a lookup", async () => {
-    const { keys, seen } = directory(() => ({ allowed: false }));
-    assert.equal(await createAuthenticator(["secret"], keys).isStillValid(admin, trace), true);
-    assert.deepEqual(seen, []);
+  it("returns undefined for the admin", () => {
+    assert.equal(revalidationOf(cacheOf(onlyAlice).cache, admin), undefined);
   });
 
-  it("holds for a key as long as it is allowed and belongs to the same principal", async () => {
+  it("has one id for each pair of a key and a principal", () => {
+    const { cache } = cacheOf(onlyAlice);
+    const idOf = (caller: Caller) => revalidationOf(cache, caller)?.id;
+    assert.equal(idOf(alice), idOf({ ...alice }));
+    assert.notEqual(idOf(alice), idOf({ ...alice, principal: "bob" }));
+    assert.notEqual(idOf(alice), idOf({ ...alice, keyHash: hashOf("other-key") }));
+  });
+
+  it("is valid as long as the key is allowed and belongs to the same principal", async () => {
     assert.equal(await isStillValid({ allowed: true, principal: "alice" }), true);
     assert.equal(await isStillValid({ allowed: true, principal: "bob" }), false);
     assert.equal(await isStillValid({ allowed: false }), false);
   });
 
-  it("asks for a verdict that is good enough to go on", async () => {
-    const { keys, seen } = directory(onlyAlice);
-    await createAuthenticator(["secret"], keys).isStillValid(alice, trace);
-    assert.deepEqual(seen, [[alice.keyHash, trace, "follow"]]);
+  it("looks the key up for a revalidation", async () => {
+    const { cache, calls } = cacheOf(onlyAlice);
+    await revalidationOf(cache, alice)?.isStillValid();
+    assert.deepEqual(calls, [[alice.keyHash, trace, "revalidation"]]);
   });
 
-  it("rejects when nobody vouches for the key", async () => {
-    const { keys } = directory(() => Promise.reject(new Error("unreachable")));
-    await assert.rejects(createAuthenticator(["secret"], keys).isStillValid(alice, trace), /unreachable/);
+  it("rejects when the key cannot be looked up", async () => {
+    const { cache } = cacheOf(() => Promise.reject(new Error("unreachable")));
+    await assert.rejects(async () => revalidationOf(cache, alice)?.isStillValid(), /unreachable/);
   });
 });
 
-describe("forget", () => {
-  it("drops the key from the directory", () => {
-    const { keys, seen } = directory(onlyAlice);
-    createAuthenticator(["secret"], keys).forget(alice);
-    assert.deepEqual(seen, [[alice.keyHash]]);
-    createAuthenticator(["secret"], undefined).forget(alice);
+describe("invalidate", () => {
+  it("drops the key from the cache", () => {
+    const { cache, calls } = cacheOf(onlyAlice);
+    createAuthenticator(["secret"], cache).invalidate(alice);
+    assert.deepEqual(calls, [[alice.keyHash]]);
+    createAuthenticator(["secret"], undefined).invalidate(alice);
   });
 });
 

@@ -25,9 +25,9 @@ describe("consumeQuota", () => {
       return answer;
     };
     const authenticator = createAuthenticator(["secret"], {
-      verdictOn: () => Promise.reject(new Error("nobody should ask")),
-      forget: (keyHash) => void forgotten.push(keyHash),
-      kept: () => ({ good: 0, denied: 0 }),
+      getStatus: () => Promise.reject(new Error("nobody should ask")),
+      invalidate: (keyHash) => void forgotten.push(keyHash),
+      size: () => ({ good: 0, denied: 0 }),
     });
     return { counted, forgotten, consumeQuota: createQuota(client(), authenticator) };
   }

@@ -1,5 +1,5 @@
 import { createApiKeyCache } from "../../src/auth/api-key-cache.ts";
-import type { KeyUse, KeyVerdict } from "../../src/auth/api-key-cache.ts";
+import type { KeyUse, ApiKeyStatus } from "../../src/auth/api-key-cache.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { traceContextFrom } from "../../src/telemetry/trace-context.ts";
 import type { LogLine } from "../support/gateway.ts";
@@ -11,7 +11,7 @@ export const holder = (principal: string) => ({ allowed: true, principal }) as c
 
 /** A directory before a lookup that the test answers, at a time that the test sets. */
 export function setUpDirectory(
-  answer: (keyHash: string) => KeyVerdict | Promise<KeyVerdict>,
+  answer: (keyHash: string) => ApiKeyStatus | Promise<ApiKeyStatus>,
   { maxEntries = 100, staleMs: stale = staleMs } = {},
 ) {
   const asked: string[] = [];
@@ -42,10 +42,10 @@ export function setUpDirectory(
     logs,
     /** How each question was answered, in order. */
     counts,
-    kept: keys.kept,
+    kept: keys.size,
     clock,
     verdictOn: (keyHash: string, use: KeyUse = "read", signal?: AbortSignal) =>
-      keys.verdictOn(keyHash, trace, use, signal && (() => signal)),
-    forget: keys.forget,
+      keys.getStatus(keyHash, trace, use, signal && (() => signal)),
+    forget: keys.invalidate,
   };
 }

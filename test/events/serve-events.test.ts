@@ -66,7 +66,7 @@ describe("serveEvents", () => {
       {
         streams,
         headStartMs: 1000,
-        standing: undefined,
+        revalidation: undefined,
         writeJson,
         noteBuffered: (socket) => noted.push(socket),
         sent: () => undefined,

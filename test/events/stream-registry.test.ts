@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { defaultCare, StreamRegistry } from "../../src/events/stream-registry.ts";
-import type { Standing } from "../../src/auth/revalidation.ts";
+import type { Revalidation } from "../../src/auth/authenticator.ts";
 import { KeyShares } from "../../src/load-shedding/key-shares.ts";
 import type { OpenStream } from "../../src/events/stream-registry.ts";
 import { wholeShares } from "../support/key-shares.ts";
@@ -52,10 +52,10 @@ function createFollower(id: string, answer: () => Promise<boolean> = () => Promi
   let asked = 0;
   let wanted = Infinity;
   let wake = Promise.withResolvers<undefined>();
-  const follower: Standing = {
+  const follower: Revalidation = {
     id,
     keyHash: id,
-    isStillAllowed() {
+    isStillValid() {
       asked += 1;
       if (asked >= wanted) wake.resolve(undefined);
       return answer();
@@ -230,7 +230,7 @@ describe("OpenStreams", () => {
     const streams = new StreamRegistry(never, 8, shares);
     const { follower: greedy } = createFollower("greedy");
     const { follower: modest } = createFollower("modest");
-    const add = (follower?: Standing) => streams.add(createStream().stream, follower);
+    const add = (follower?: Revalidation) => streams.add(createStream().stream, follower);
     const removals = [add(greedy), add(greedy)];
     for (let i = 0; i < 3; i++) assert.throws(() => add(greedy), { code: Code.ResourceExhausted });
     removals.push(add(modest), add(), add(), add());
@@ -239,7 +239,7 @@ describe("OpenStreams", () => {
     removals.push(add(greedy));
     assert.throws(() => add(greedy), { code: Code.ResourceExhausted });
     removals.forEach((remove) => remove());
-    assert.deepEqual([streams.count, shares.keys], [0, 0]);
+    assert.deepEqual([streams.count, shares.size], [0, 0]);
   });
 
   it("takes nothing of a key's share where there is no room for anybody", () => {
@@ -250,7 +250,7 @@ describe("OpenStreams", () => {
     for (let i = 0; i < 3; i++) {
       assert.throws(() => streams.add(createStream().stream, follower), { code: Code.Unavailable });
     }
-    assert.equal(shares.keys, 0);
+    assert.equal(shares.size, 0);
     remove();
   });
 
@@ -262,9 +262,9 @@ describe("OpenStreams", () => {
     const remove = streams.add(createStream().stream, follower);
     streams.close();
     streams.add(late.stream, follower)();
-    assert.deepEqual([late.done.cuts, streams.count, shares.keys], [1, 1, 1]);
+    assert.deepEqual([late.done.cuts, streams.count, shares.size], [1, 1, 1]);
     remove();
-    assert.deepEqual([streams.count, shares.keys], [0, 0]);
+    assert.deepEqual([streams.count, shares.size], [0, 0]);
   });
 
   it("cuts every stream, and those that come later", () => {

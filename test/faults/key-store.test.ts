@@ -119,7 +119,7 @@ describe("a key store that is down", () => {
     for (let i = 0; i < 5; i++, time += 1000) assert.equal(await status("key-c"), 200);
     const notes = stack()
       .gateway.logs.slice(before)
-      .filter(({ event }) => event === "key.unconfirmed");
+      .filter(({ event }) => event === "revalidation.failed");
     assert.equal(notes.length, 1);
     assert.match(JSON.stringify(notes), /words of the key store/);
     assert.ok(!stack().gateway.logText.includes("key-c"));

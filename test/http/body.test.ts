@@ -161,7 +161,10 @@ describe("body", () => {
           next();
         },
         ...jsonBody({
-          largeBodies: { hold: () => Promise.resolve(), parse: () => Promise.resolve(() => undefined) },
+          largeBodies: {
+            acquire: () => Promise.resolve(),
+            acquireParser: () => Promise.resolve(() => undefined),
+          },
           tasks: new TaskQueue(),
         }),
         (_req: Request, res: Response) => res.end(String(turns)),

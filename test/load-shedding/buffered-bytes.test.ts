@@ -80,34 +80,38 @@ describe("BufferedBytes", () => {
   /** One within `limit`, and the number of clients that it has cut. */
   function start(limit: number) {
     const cuts = { count: 0 };
-    const buffered = new BufferedBytes({ limit, stallTimeoutMs, onCut: () => (cuts.count += 1) });
+    const buffered = new BufferedBytes({
+      limit,
+      stallTimeoutMs,
+      onSlowClientDisconnected: () => (cuts.count += 1),
+    });
     return { buffered, cuts };
   }
 
   it("counts what waits on a connection until the client has it", async () => {
     const { buffered, cuts } = start(Infinity);
     const { socket, client } = await openWithBacklog();
-    buffered.note(socket);
-    buffered.note(socket);
+    buffered.track(socket);
+    buffered.track(socket);
     assert.equal(buffered.memory.used, backlog.length);
     client.resume();
     await until(() => socket.writableLength === 0);
-    buffered.check([socket]);
+    buffered.disconnectStalled([socket]);
     assert.deepEqual([buffered.memory.used, cuts.count, socket.destroyed], [0, 0, false]);
   });
 
   it("counts nothing of a connection that is idle", async () => {
     const { buffered } = start(Infinity);
     const { socket } = await server().open();
-    buffered.note(socket);
-    buffered.check([socket]);
+    buffered.track(socket);
+    buffered.disconnectStalled([socket]);
     assert.equal(buffered.memory.used, 0);
   });
 
   it("has room again as soon as a connection is closed", async () => {
     const { buffered, cuts } = start(backlog.length);
     const { socket, client } = await openWithBacklog();
-    buffered.note(socket);
+    buffered.track(socket);
     const waiting = buffered.memory.acquire(1);
     client.destroy();
     await waiting;
@@ -122,10 +126,10 @@ describe("BufferedBytes", () => {
     const before = socket.listenerCount("close");
     for (let round = 0; round < 3; round += 1) {
       socket.write(backlog);
-      buffered.note(socket);
+      buffered.track(socket);
       assert.equal(socket.listenerCount("close"), before + 1);
       await until(() => socket.writableLength === 0);
-      buffered.check([socket]);
+      buffered.disconnectStalled([socket]);
     }
     assert.equal(socket.listenerCount("close"), before);
   });
@@ -133,7 +137,7 @@ describe("BufferedBytes", () => {
   it("counts backlogs and messages together", async () => {
     const { buffered } = start(2 * backlog.length);
     const { socket } = await openWithBacklog();
-    buffered.note(socket);
+    buffered.track(socket);
     assert.equal(buffered.tryAcquire(backlog.length + 1), undefined);
     const lease = buffered.tryAcquire(backlog.length);
     assert.ok(lease);
@@ -150,15 +154,15 @@ describe("BufferedBytes", () => {
         await openWithBacklog(),
         await openWithBacklog(),
       ];
-      for (const { socket } of [slow, stalled, fast]) buffered.note(socket, 0);
+      for (const { socket } of [slow, stalled, fast]) buffered.track(socket, 0);
       await read(slow, 512 * 1024);
       await read(fast, 2 * 1024 * 1024);
-      buffered.check([], 1000);
+      buffered.disconnectStalled([], 1000);
       assert.deepEqual([buffered.memory.used, cuts.count], [3 * backlog.length, 0]);
 
       // How fast a client reads that has just come is not known.
       const newest = await openWithBacklog();
-      buffered.note(newest.socket, 1001);
+      buffered.track(newest.socket, 1001);
       assert.deepEqual(
         [stalled, slow, fast, newest].map(({ socket }) => socket.destroyed),
         [true, true, false, false],
@@ -171,28 +175,28 @@ describe("BufferedBytes", () => {
       const { buffered, cuts } = start(2.25 * backlog.length);
       const [small, large] = [await openWithBacklog(), await openWithBacklog()];
       large.socket.write(Buffer.alloc(1024));
-      for (const { socket } of [small, large]) buffered.note(socket, 0);
-      buffered.check([], 1000);
+      for (const { socket } of [small, large]) buffered.track(socket, 0);
+      buffered.disconnectStalled([], 1000);
       small.socket.write(backlog.subarray(0, backlog.length / 2));
       large.socket.write(backlog.subarray(0, backlog.length / 2));
-      buffered.note(small.socket, 1001);
+      buffered.track(small.socket, 1001);
       assert.deepEqual([small.socket.destroyed, large.socket.destroyed, cuts.count], [false, true, 1]);
     });
 
     it("cuts a client that alone holds more than there may be", async () => {
       const { buffered, cuts } = start(backlog.length - 1);
       const { socket } = await openWithBacklog();
-      buffered.note(socket);
+      buffered.track(socket);
       assert.deepEqual([socket.destroyed, buffered.memory.used, cuts.count], [true, 0, 1]);
     });
 
     it("cuts nobody for what has gone meanwhile", async () => {
       const { buffered, cuts } = start(1.5 * backlog.length);
       const [read, other] = [await openWithBacklog(), await openWithBacklog()];
-      buffered.note(read.socket);
+      buffered.track(read.socket);
       read.client.resume();
       await until(() => read.socket.writableLength === 0);
-      buffered.note(other.socket);
+      buffered.track(other.socket);
       assert.deepEqual([buffered.memory.used, cuts.count], [backlog.length, 0]);
     });
   });
@@ -201,12 +205,12 @@ describe("BufferedBytes", () => {
     it("cuts a client that sends and reads nothing, once it has been so for the timeout", async () => {
       const { buffered, cuts } = start(Infinity);
       const { socket, client } = await openWithBacklog();
-      buffered.note(socket, 0);
+      buffered.track(socket, 0);
       client.write("x");
       await until(() => socket.bytesRead === 1);
-      buffered.check([socket], stallTimeoutMs - 1);
+      buffered.disconnectStalled([socket], stallTimeoutMs - 1);
       assert.equal(socket.destroyed, false);
-      buffered.check([socket], stallTimeoutMs);
+      buffered.disconnectStalled([socket], stallTimeoutMs);
       assert.deepEqual([socket.destroyed, buffered.memory.used], [true, 0]);
       // Nobody else is given room by it.
       assert.equal(cuts.count, 0);
@@ -215,19 +219,19 @@ describe("BufferedBytes", () => {
     it("sees by itself what waits on a connection that nobody told it of", async () => {
       const { buffered } = start(Infinity);
       const { socket, client } = await openWithBacklog();
-      buffered.check([socket], 0);
+      buffered.disconnectStalled([socket], 0);
       assert.equal(buffered.memory.used, backlog.length);
       client.write("x");
       await until(() => socket.bytesRead === 1);
-      buffered.check([socket], stallTimeoutMs);
+      buffered.disconnectStalled([socket], stallTimeoutMs);
       assert.equal(socket.destroyed, true);
     });
 
     it("leaves a client alone that sends nothing: Node's own timer is for that", async () => {
       const { buffered } = start(Infinity);
       const { socket } = await openWithBacklog();
-      buffered.note(socket, 0);
-      buffered.check([socket], 10 * stallTimeoutMs);
+      buffered.track(socket, 0);
+      buffered.disconnectStalled([socket], 10 * stallTimeoutMs);
       assert.equal(socket.destroyed, false);
     });
 
@@ -235,13 +239,13 @@ describe("BufferedBytes", () => {
       const { buffered } = start(Infinity);
       const connection = await openWithBacklog();
       const { socket, client } = connection;
-      buffered.note(socket, 0);
+      buffered.track(socket, 0);
       for (let step = 1; step <= 3; step += 1) {
         client.write("x");
         await until(() => socket.bytesRead === step);
         // Enough for the kernel to take more.
         await read(connection, 2 * 1024 * 1024);
-        buffered.check([socket], step * (stallTimeoutMs - 1));
+        buffered.disconnectStalled([socket], step * (stallTimeoutMs - 1));
       }
       assert.equal(socket.destroyed, false);
       assert.equal(socket.writableLength, backlog.length);
@@ -252,7 +256,7 @@ describe("BufferedBytes", () => {
     it("has memory at once where there is room", async () => {
       const { buffered, cuts } = start(2 * backlog.length);
       const { socket } = await openWithBacklog();
-      buffered.note(socket);
+      buffered.track(socket);
       await buffered.acquire(backlog.length);
       assert.deepEqual([socket.destroyed, cuts.count], [false, 0]);
     });
@@ -261,9 +265,9 @@ describe("BufferedBytes", () => {
       const { buffered, cuts } = start(2 * backlog.length);
       const [stalled, reading] = [await openWithBacklog(), await openWithBacklog()];
       const now = performance.now();
-      buffered.note(stalled.socket, now - 5000);
+      buffered.track(stalled.socket, now - 5000);
       // Of a client that has just come no pause is known.
-      buffered.note(reading.socket, now);
+      buffered.track(reading.socket, now);
       const lease = await buffered.acquire(backlog.length / 2);
       assert.deepEqual([stalled.socket.destroyed, reading.socket.destroyed, cuts.count], [true, false, 1]);
       assert.equal(buffered.memory.used, 1.5 * backlog.length);
@@ -273,7 +277,7 @@ describe("BufferedBytes", () => {
     it("gets its room from the slowest client where it has waited for a second", async () => {
       const { buffered, cuts } = start(backlog.length);
       const connection = await openWithBacklog();
-      buffered.note(connection.socket);
+      buffered.track(connection.socket);
       const start0 = performance.now();
       await buffered.acquire(1);
       assert.ok(performance.now() - start0 >= 1000);
@@ -283,7 +287,7 @@ describe("BufferedBytes", () => {
     it("gets its room without a cut where a client reads what waits for it", async () => {
       const { buffered, cuts } = start(backlog.length);
       const { socket, client } = await openWithBacklog();
-      buffered.note(socket);
+      buffered.track(socket);
       const waiting = buffered.acquire(backlog.length);
       client.resume();
       await waiting;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { setImmediate as endOfTurn } from "node:timers/promises";
-import { createInFlightLimit } from "../../src/load-shedding/concurrency-limit.ts";
+import { createConcurrencyLimit } from "../../src/load-shedding/concurrency-limit.ts";
 
 describe("createInFlightLimit", () => {
   let time = 0;
-  const limitOf = (max: number) => createInFlightLimit(max, () => time);
+  const limitOf = (max: number) => createConcurrencyLimit(max, () => time);
 
   /** Lets a turn of the event loop that asks for the limit take so many milliseconds. */
   async function turn(limit: () => number, ms: number): Promise<number> {

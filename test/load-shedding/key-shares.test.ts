@@ -16,7 +16,7 @@ function setUp(limit: () => number, share: number, of: SharedLimit = "downloads"
 function mostOf(shares: KeyShares, keyHash: string): number {
   for (let count = 0; count < 10_000; count += 1) {
     try {
-      shares.acquire(keyHash);
+      shares.acquireOrThrow(keyHash);
     } catch {
       return count;
     }
@@ -54,16 +54,16 @@ describe("KeyShares", () => {
 
   it("bounds nobody where the share is all of it, whatever the limit is at the time", () => {
     const { shares, denied } = setUp(() => 1, 1);
-    for (let i = 0; i < 1000; i++) shares.acquire("a");
+    for (let i = 0; i < 1000; i++) shares.acquireOrThrow("a");
     assert.deepEqual(denied, []);
   });
 
   it("bounds no caller without a key, and keeps nothing of it", async () => {
     const { shares, denied } = setUp(() => 1, 0.25);
-    for (let i = 0; i < 1000; i++) shares.acquire(undefined);
-    await shares.acquireInTurn(undefined);
+    for (let i = 0; i < 1000; i++) shares.acquireOrThrow(undefined);
+    await shares.acquire(undefined);
     shares.release(undefined);
-    assert.deepEqual([denied, shares.keys], [[], 0]);
+    assert.deepEqual([denied, shares.size], [[], 0]);
   });
 
   for (const [of, what] of [
@@ -77,7 +77,7 @@ describe("KeyShares", () => {
       const { shares, denied } = setUp(() => 8, 0.25, of);
       assert.equal(mostOf(shares, "the-hash"), 2);
       assert.throws(
-        () => shares.acquire("the-hash"),
+        () => shares.acquireOrThrow("the-hash"),
         (error) => {
           assert.deepEqual(errorResponse(error, { safeToRepeat: false }), {
             status: 429,
@@ -100,27 +100,27 @@ describe("KeyShares", () => {
     for (let i = 0; i < 1000; i++) {
       mostOf(shares, `${i}`);
       shares.release(`${i}`);
-      assert.equal(shares.keys, 1);
+      assert.equal(shares.size, 1);
       shares.release(`${i}`);
-      assert.equal(shares.keys, 0);
+      assert.equal(shares.size, 0);
     }
   });
 
   it("serves the waiters of a key in the order of asking, before anything new of it, and no other key's", async () => {
     const { shares } = setUp(() => 4, 0.25);
-    shares.acquire("a");
+    shares.acquireOrThrow("a");
     const came: string[] = [];
-    const waits = ["first", "second"].map((name) => shares.acquireInTurn("a").then(() => came.push(name)));
-    await shares.acquireInTurn("b");
+    const waits = ["first", "second"].map((name) => shares.acquire("a").then(() => came.push(name)));
+    await shares.acquire("b");
     assert.deepEqual(came, []);
     shares.release("a");
-    assert.throws(() => shares.acquire("a"), { code: Code.ResourceExhausted });
+    assert.throws(() => shares.acquireOrThrow("a"), { code: Code.ResourceExhausted });
     await waits[0];
     assert.deepEqual(came, ["first"]);
     shares.release("a");
     await waits[1];
     shares.release("a");
     shares.release("b");
-    assert.equal(shares.keys, 0);
+    assert.equal(shares.size, 0);
   });
 });

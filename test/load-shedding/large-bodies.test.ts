@@ -25,7 +25,7 @@ describe("LargeBodies", () => {
     /** Asks for a body of a key to be held, and resolves to its response once everybody has had a turn. */
     async function ask(key: string) {
       const res = responseOf();
-      void bodies.hold(res, key).then(() => held.push(key));
+      void bodies.acquire(res, key).then(() => held.push(key));
       await nextTurn();
       return res;
     }
@@ -65,7 +65,7 @@ describe("LargeBodies", () => {
     await end(all[0] ?? assert.fail());
     assert.equal(held.length, most + 2);
     for (const res of [...all, next]) await end(res);
-    assert.equal(shares.keys, 0);
+    assert.equal(shares.size, 0);
   });
 
   it("lets one be parsed at a time, until that is over or its response ends", async () => {
@@ -75,7 +75,7 @@ describe("LargeBodies", () => {
     const responses = [0, 1, 2, 3].map(responseOf);
     responses.forEach(
       (res, i) =>
-        void bodies.parse(res).then((endParsed) => {
+        void bodies.acquireParser(res).then((endParsed) => {
           came.push(i);
           ends.push(endParsed);
         }),

@@ -328,7 +328,7 @@ describe("createShedding", () => {
       }
       for (const key of ["greedy", "modest"]) assert.equal((await ask(key)).status, 429);
       assert.deepEqual(
-        [...shares].map(([name, { keys }]) => [name, keys]),
+        [...shares].map(([name, { size: keys }]) => [name, keys]),
         ["requests_event_stream", "requests_with_body", "requests_other"].map((name) => [
           name,
           name === of ? 2 : 0,
@@ -339,7 +339,7 @@ describe("createShedding", () => {
       assert.equal((await ask("greedy", "/open")).status, 200);
       for (const answer of held) assert.equal((await answer).status, 200);
       assert.deepEqual(
-        [...shares.values()].map(({ keys }) => keys),
+        [...shares.values()].map(({ size: keys }) => keys),
         [0, 0, 0],
       );
       await close();
@@ -355,7 +355,7 @@ describe("createShedding", () => {
     leaving.abort();
     await assert.rejects(answer, { name: "AbortError" });
     await hasBegun;
-    assert.equal(shares.get("requests_other")?.keys, 0);
+    assert.equal(shares.get("requests_other")?.size, 0);
     await close();
   });
 

@@ -9,7 +9,7 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../../src/contract.ts";
 import { submissionFromJson } from "../../src/mapping/workflow-spec.ts";
-import { runAtOnce } from "../../src/load-shedding/task-queue.ts";
+import { runSync } from "../../src/load-shedding/task-queue.ts";
 import { submissionToMessage } from "../support/reference-mapping.ts";
 import { struct, text } from "./arbitraries.ts";
 
@@ -67,7 +67,7 @@ const submission = fc.record(
 
 /** What arrives at the orchestrator. */
 function arrived(spec: Schema["WorkflowSpec"], idempotencyKey = "") {
-  return fromBinary(SubmitWorkflowRequestSchema, runAtOnce(submissionFromJson(spec, idempotencyKey)));
+  return fromBinary(SubmitWorkflowRequestSchema, runSync(submissionFromJson(spec, idempotencyKey)));
 }
 
 describe("submissionFromJson", () => {

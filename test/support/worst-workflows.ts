@@ -9,7 +9,7 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { submissionFromJson } from "../../src/mapping/workflow-spec.ts";
 import { valuesOf } from "../../src/mapping/wire.ts";
-import { runAtOnce } from "../../src/load-shedding/task-queue.ts";
+import { runSync } from "../../src/load-shedding/task-queue.ts";
 
 /** What a body of 1 MiB may be made of, so that it costs much to read, to keep or to write. */
 export const worstKinds = ["deep", "wide", "numbers", "objects", "escapes", "text"] as const;
@@ -52,7 +52,7 @@ export function worstBody(kind: WorstKind, share = 1): string {
 
 /** The bytes of the WorkflowSpec that a submission is for the orchestrator. */
 export function encodedSpec(body: string): Uint8Array {
-  return specIn(runAtOnce(submissionFromJson(JSON.parse(body), "")));
+  return specIn(runSync(submissionFromJson(JSON.parse(body), "")));
 }
 
 /** The bytes of the WorkflowSpec in those of a SubmitWorkflowRequest. */

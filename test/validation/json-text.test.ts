@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { runAtOnce } from "../../src/load-shedding/task-queue.ts";
+import { runSync } from "../../src/load-shedding/task-queue.ts";
 import { jsonTextViolations } from "../../src/validation/json-text.ts";
 
 /** Whether `JSON.parse` accepts a text. */
@@ -14,7 +14,7 @@ function isJson(text: string): boolean {
 }
 
 const syntaxErrorIn = (text: string) =>
-  runAtOnce(jsonTextViolations(text)).find(({ message }) => message.startsWith("must be JSON: "))?.message;
+  runSync(jsonTextViolations(text)).find(({ message }) => message.startsWith("must be JSON: "))?.message;
 
 /** Pieces of JSON, and what is nearly that. */
 const pieces = fc.oneof(
@@ -97,7 +97,7 @@ describe("jsonTextFaults", () => {
     ["{} {}", "expected the end instead of '{' at line 1, column 4"],
   ] as const)
     it(`says of ${JSON.stringify(text)}: ${message}`, () => {
-      assert.deepEqual(runAtOnce(jsonTextViolations(text)), [
+      assert.deepEqual(runSync(jsonTextViolations(text)), [
         { path: "/body", message: `must be JSON: ${message}` },
       ]);
     });
@@ -119,7 +119,7 @@ describe("jsonTextFaults", () => {
   ] as const)
     it(`finds ${JSON.stringify(paths)} repeated in ${text}`, () => {
       assert.deepEqual(
-        runAtOnce(jsonTextViolations(text)),
+        runSync(jsonTextViolations(text)),
         paths.map((path) => ({ path, message: "must be given once" })),
       );
     });
@@ -133,9 +133,9 @@ describe("jsonTextFaults", () => {
           const keys = Object.keys(object);
           const key = keys[draw % keys.length] ?? "";
           const text = JSON.stringify(object);
-          assert.deepEqual(runAtOnce(jsonTextViolations(text)), []);
+          assert.deepEqual(runSync(jsonTextViolations(text)), []);
           assert.equal(
-            runAtOnce(jsonTextViolations(`${text.slice(0, -1)},${JSON.stringify(key)}:0}`)).length,
+            runSync(jsonTextViolations(`${text.slice(0, -1)},${JSON.stringify(key)}:0}`)).length,
             1,
           );
         },
@@ -145,7 +145,7 @@ describe("jsonTextFaults", () => {
 
   it("stops looking for repeated keys when there are many, but not for syntax errors", () => {
     const many = `{${'"a":0,'.repeat(100_000)}`;
-    assert.ok(runAtOnce(jsonTextViolations(`${many}"b":0}`)).length <= 1000);
+    assert.ok(runSync(jsonTextViolations(`${many}"b":0}`)).length <= 1000);
     assert.match(syntaxErrorIn(`${many}}`) ?? "", /line 1, column 600002$/);
   });
 
@@ -160,5 +160,5 @@ describe("jsonTextFaults", () => {
       true,
     ],
   ] as const)
-    it(`reads ${what}`, () => assert.equal(runAtOnce(jsonTextViolations(text)).length === 0, isSound));
+    it(`reads ${what}`, () => assert.equal(runSync(jsonTextViolations(text)).length === 0, isSound));
 });

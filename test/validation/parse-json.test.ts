@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { runAtOnce } from "../../src/load-shedding/task-queue.ts";
+import { runSync } from "../../src/load-shedding/task-queue.ts";
 import { valuesPerStep } from "../../src/validation/json-text.ts";
 import { parseInSteps } from "../../src/validation/parse-json.ts";
 
 describe("parseInSteps", () => {
-  const parse = (text: string) => runAtOnce(parseInSteps(text));
+  const parse = (text: string) => runSync(parseInSteps(text));
 
   it("gives what JSON.parse gives", () => {
     fc.assert(

@@ -5,7 +5,7 @@ export interface ByteRange {
 }
 
 /** What of a file a download asks for. */
-export type Selection =
+export type RangeSelection =
   | { readonly kind: "whole" }
   | { readonly kind: "part"; readonly range: ByteRange }
   | { readonly kind: "unsatisfiable" };
@@ -16,7 +16,7 @@ export function etagOf(digest: string | undefined): string | undefined {
 }
 
 /** Whether a `Range` counts: only while its `If-Range` names the file (RFC 9110 §13.1.5), which has no date. */
-export function appliesRange(ifRange: string | undefined, etag: string | undefined): boolean {
+export function ifRangeMatches(ifRange: string | undefined, etag: string | undefined): boolean {
   return ifRange === undefined || ifRange === etag;
 }
 
@@ -24,7 +24,7 @@ export function appliesRange(ifRange: string | undefined, etag: string | undefin
 const rangePattern = /^bytes=[ \t]*(?:(\d+)-(\d*)|-(\d+))[ \t]*$/i;
 
 /** What a `Range` selects of `size` bytes. Several ranges, and one that cannot be read, select all (§14.2). */
-export function selectionFor(header: string, size: number): Selection {
+export function selectRange(header: string, size: number): RangeSelection {
   const [match, first, last, suffix] = rangePattern.exec(header) ?? [];
   if (match === undefined) return { kind: "whole" };
   const start = first === undefined ? Math.max(0, size - Number(suffix)) : Number(first);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { release } from "../../src/artifacts/release.ts";
+import { freeChunk } from "../../src/artifacts/chunk-memory.ts";
 
 describe("release", () => {
   it("takes the memory of a chunk that has it for itself", () => {
     const chunk = Buffer.alloc(100_000, 1);
-    release(chunk);
+    freeChunk(chunk);
     assert.deepEqual([chunk.length, chunk.buffer.byteLength], [0, 0]);
   });
 
@@ -17,14 +17,14 @@ describe("release", () => {
   ] as const)
     it(`leaves ${what} alone`, () => {
       const copy = Buffer.from(chunk);
-      release(chunk);
+      freeChunk(chunk);
       assert.ok(chunk.equals(copy));
     });
 
   it("does nothing to a chunk without bytes, such as one released before", () => {
     for (const chunk of [Buffer.alloc(0), Buffer.alloc(10)]) {
-      release(chunk);
-      release(chunk);
+      freeChunk(chunk);
+      freeChunk(chunk);
       assert.equal(chunk.length, 0);
     }
   });

@@ -3,7 +3,7 @@ import { internalError, unavailable } from "../errors/http-error.ts";
 import type { HttpError } from "../errors/http-error.ts";
 
 /** Whether the store says that it has no such object; any other 404 is not about the object. */
-export function isMissingObject(error: unknown): boolean {
+export function isNoSuchKey(error: unknown): boolean {
   return error instanceof S3ServiceException && error.name === "NoSuchKey";
 }
 
@@ -12,8 +12,8 @@ export function isMissingObject(error: unknown): boolean {
  * reached, is throttling or is down, else Internal. Its cause is for the log, which may read the store's code and
  * message, but nothing that repeats `accessKeyId`.
  */
-export function refusalFromStore(error: unknown, accessKeyId: string): HttpError {
-  const status = statusOf(error);
+export function httpErrorFromS3(error: unknown, accessKeyId: string): HttpError {
+  const status = s3StatusOf(error);
   if (status === undefined) return unavailable(error);
   const isTold = !String(error).includes(accessKeyId);
   const cause = new Error(`the object store answered ${status}`, isTold ? { cause: error } : {});
@@ -30,7 +30,7 @@ function isPassing(error: unknown, status: number): boolean {
 }
 
 /** The status of the answer that made the SDK fail, one of S3 or one that it could not read; undefined without any. */
-export function statusOf(error: unknown): number | undefined {
+export function s3StatusOf(error: unknown): number | undefined {
   if (!(error instanceof Error && "$metadata" in error)) return undefined;
   // The SDK hangs the metadata of its own errors on those of its parser, whose type does not say so.
   return (error as Pick<S3ServiceException, "$metadata">).$metadata.httpStatusCode;

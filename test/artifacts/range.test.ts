@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { appliesRange, etagOf, selectionFor } from "../../src/artifacts/conditions.ts";
-import type { Selection } from "../../src/artifacts/conditions.ts";
+import { ifRangeMatches, etagOf, selectRange } from "../../src/artifacts/range.ts";
+import type { RangeSelection } from "../../src/artifacts/range.ts";
 
 const sha256 = "0123456789abcdef".repeat(4);
 const etag = `"${sha256}"`;
 const size = 10;
-const whole: Selection = { kind: "whole" };
-const unsatisfiable: Selection = { kind: "unsatisfiable" };
-const part = (start: number, end: number): Selection => ({ kind: "part", range: { start, end } });
+const whole: RangeSelection = { kind: "whole" };
+const unsatisfiable: RangeSelection = { kind: "unsatisfiable" };
+const part = (start: number, end: number): RangeSelection => ({ kind: "part", range: { start, end } });
 
 describe("etagOf", () => {
   it("quotes a SHA-256", () => assert.equal(etagOf(sha256), etag));
@@ -43,11 +43,11 @@ describe("selectionFor", () => {
     ["", whole],
   ] as const)
     it(`selects ${JSON.stringify(selection)} for the Range ${JSON.stringify(range)}`, () => {
-      assert.deepEqual(selectionFor(range, size), selection);
+      assert.deepEqual(selectRange(range, size), selection);
     });
 
   it("finds no range in an empty file", () => {
-    assert.deepEqual(selectionFor("bytes=0-", 0), unsatisfiable);
+    assert.deepEqual(selectRange("bytes=0-", 0), unsatisfiable);
   });
 });
 
@@ -62,10 +62,10 @@ describe("appliesRange", () => {
     ["", false],
   ] as const)
     it(`says ${applies} for If-Range ${JSON.stringify(ifRange)}`, () => {
-      assert.equal(appliesRange(ifRange, etag), applies);
+      assert.equal(ifRangeMatches(ifRange, etag), applies);
     });
 
   it("lets If-Range match nothing where there is no ETag", () => {
-    assert.equal(appliesRange(etag, undefined), false);
+    assert.equal(ifRangeMatches(etag, undefined), false);
   });
 });

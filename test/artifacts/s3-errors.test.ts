@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { S3ServiceException } from "@aws-sdk/client-s3";
 import { Code } from "@connectrpc/connect";
-import { isMissingObject, refusalFromStore } from "../../src/artifacts/store-failure.ts";
+import { isNoSuchKey, httpErrorFromS3 } from "../../src/artifacts/s3-errors.ts";
 
 const accessKeyId = "AKIDEXAMPLE";
 
@@ -16,7 +16,7 @@ function unreadable(httpStatusCode: number) {
 }
 
 describe("isMissingObject", () => {
-  it("is true of NoSuchKey", () => assert.ok(isMissingObject(s3Error(404, "NoSuchKey"))));
+  it("is true of NoSuchKey", () => assert.ok(isNoSuchKey(s3Error(404, "NoSuchKey"))));
 
   for (const error of [
     s3Error(404, "NoSuchBucket"),
@@ -24,7 +24,7 @@ describe("isMissingObject", () => {
     unreadable(404),
     Object.assign(new Error("no"), { name: "NoSuchKey" }),
   ])
-    it(`is false of ${error.name}, ${error.message}`, () => assert.ok(!isMissingObject(error)));
+    it(`is false of ${error.name}, ${error.message}`, () => assert.ok(!isNoSuchKey(error)));
 });
 
 describe("refusalFromStore", () => {
@@ -50,7 +50,7 @@ describe("refusalFromStore", () => {
     const status = error.$metadata.httpStatusCode;
 
     it(`is ${Code[code]} for ${status} ${error.name}, and says both in its cause`, () => {
-      const refusal = refusalFromStore(error, accessKeyId);
+      const refusal = httpErrorFromS3(error, accessKeyId);
       assert.equal(refusal.code, code);
       assert.equal(refusal.message, "internal server error");
       assert.ok(refusal.cause instanceof Error);
@@ -65,7 +65,7 @@ describe("refusalFromStore", () => {
     "text",
   ])
     it(`is Unavailable for ${String(error)}, where no answer came`, () => {
-      const refusal = refusalFromStore(error, accessKeyId);
+      const refusal = httpErrorFromS3(error, accessKeyId);
       assert.deepEqual([refusal.code, refusal.cause], [Code.Unavailable, error]);
     });
 
@@ -74,7 +74,7 @@ describe("refusalFromStore", () => {
     s3Error(403, accessKeyId),
   ])
     it(`leaves out what the store says when it repeats the access key, as in ${String(error)}`, () => {
-      const { cause } = refusalFromStore(error, accessKeyId);
+      const { cause } = httpErrorFromS3(error, accessKeyId);
       assert.ok(cause instanceof Error);
       assert.equal(cause.message, "the object store answered 403");
       assert.equal(cause.cause, undefined);

@@ -17,7 +17,7 @@ const uri = ArtifactSchema.field.uri.number;
  * none. This match is what grants access, so it compares whole uris and never parses one. Only the output that is found
  * is decoded: a workflow may have hundreds of thousands, and as many values in its parameters.
  */
-export function findOutput(workflow: Uint8Array, bucket: string, key: string): Artifact | undefined {
+export function findArtifact(workflow: Uint8Array, bucket: string, key: string): Artifact | undefined {
   const wanted = Buffer.from(`r2://${bucket}/${key}`);
   for (const status of valuesOf(workflow, stepStatuses)) {
     for (const output of valuesOf(status, outputs)) {

@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
  * What `ask` resolves to. It is aborted when `signal` aborts, when it has taken `ms`, and when it fails, since it may
  * have left something open; once it has resolved, nothing aborts it any more.
  */
-export async function answerWithin<T>(
+export async function withTimeout<T>(
   ms: number,
   signal: AbortSignal,
   ask: (signal: AbortSignal) => Promise<T>,
@@ -29,7 +29,7 @@ export async function answerWithin<T>(
 }
 
 /** Makes `source` fail once it has brought nothing for `ms`, not counted the time for which its reader pauses it. */
-export function failOnSilence(source: Readable, ms: number): void {
+export function withIdleTimeout(source: Readable, ms: number): void {
   let isPaused = false;
   const timer = setTimeout(function silent() {
     // A timer that has run out starts anew when the reader goes on.

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { WorkflowSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { findOutput } from "../../src/artifacts/object-key.ts";
+import { findArtifact } from "../../src/artifacts/find-artifact.ts";
 
 const workflow = encoded({
   id: "w1",
@@ -32,7 +32,7 @@ describe("findOutput", () => {
     ["a b+%2F&é.pdb", 2n],
   ] as const)
     it(`finds ${key} among the outputs of all steps`, () => {
-      assert.equal(findOutput(workflow, "foldforge", key)?.sizeBytes, sizeBytes);
+      assert.equal(findArtifact(workflow, "foldforge", key)?.sizeBytes, sizeBytes);
     });
 
   for (const key of [
@@ -50,12 +50,12 @@ describe("findOutput", () => {
     "c",
   ])
     it(`does not find ${JSON.stringify(key)}`, () => {
-      assert.equal(findOutput(workflow, "foldforge", key), undefined);
+      assert.equal(findArtifact(workflow, "foldforge", key), undefined);
     });
 
   it("does not find an output of another bucket, or of a workflow without any", () => {
-    assert.equal(findOutput(workflow, "bucket", "artifacts/a.pdb"), undefined);
-    assert.equal(findOutput(workflow, "foldforge/artifacts", "b.pdb"), undefined);
-    assert.equal(findOutput(encoded({}), "foldforge", "artifacts/a.pdb"), undefined);
+    assert.equal(findArtifact(workflow, "bucket", "artifacts/a.pdb"), undefined);
+    assert.equal(findArtifact(workflow, "foldforge/artifacts", "b.pdb"), undefined);
+    assert.equal(findArtifact(encoded({}), "foldforge", "artifacts/a.pdb"), undefined);
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { Readable } from "node:stream";
-import { answerWithin, failOnSilence } from "../../src/artifacts/silence.ts";
+import { withTimeout, withIdleTimeout } from "../../src/artifacts/timeouts.ts";
 
 const ms = 20;
 const never = new AbortController().signal;
@@ -9,7 +9,7 @@ const never = new AbortController().signal;
 /** A source that brings what is pushed to it, and why it has failed. */
 function listenedTo() {
   const source = new Readable({ read: () => undefined });
-  failOnSilence(source, ms);
+  withIdleTimeout(source, ms);
   const failure = once(source, "error").then(([error]) => (error as Error).message);
   return { source, failure };
 }
@@ -83,7 +83,7 @@ describe("answerWithin", () => {
   /** Asks, and never gets an answer. */
   function unanswered(signal: AbortSignal) {
     const asked = Promise.withResolvers<AbortSignal>();
-    const answer = answerWithin(ms, signal, (inner) => {
+    const answer = withTimeout(ms, signal, (inner) => {
       asked.resolve(inner);
       return new Promise((_, reject) => inner.addEventListener("abort", () => reject(new Error("aborted"))));
     });
@@ -93,7 +93,7 @@ describe("answerWithin", () => {
   it("resolves to the answer, and aborts nothing after that", async () => {
     const leaving = new AbortController();
     let given: AbortSignal | undefined;
-    const answer = await answerWithin(ms, leaving.signal, (signal) => {
+    const answer = await withTimeout(ms, leaving.signal, (signal) => {
       given = signal;
       return Promise.resolve("yes");
     });
@@ -121,7 +121,7 @@ describe("answerWithin", () => {
   it("aborts what fails, which may have left something open", async () => {
     let given: AbortSignal | undefined;
     const failure = new Error("failed");
-    const answer = answerWithin(ms, never, (signal) => {
+    const answer = withTimeout(ms, never, (signal) => {
       given = signal;
       return Promise.reject(failure);
     });
@@ -130,7 +130,7 @@ describe("answerWithin", () => {
   });
 
   it("asks nothing for a caller that has gone", async () => {
-    const asked = answerWithin(ms, AbortSignal.abort(), () => assert.fail("it was asked"));
+    const asked = withTimeout(ms, AbortSignal.abort(), () => assert.fail("it was asked"));
     await assert.rejects(asked, { name: "AbortError" });
   });
 });
