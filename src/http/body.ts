@@ -8,7 +8,7 @@ import type { Middleware } from "./locals.ts";
 import { runSync } from "../load-shedding/task-queue.ts";
 import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import { jsonTextViolations } from "../validation/json-text.ts";
-import { parseInSteps } from "../validation/parse-json.ts";
+import { parseJson } from "../validation/parse-json.ts";
 
 /** Largest body of a request, in bytes. */
 const maxBytes = 1024 * 1024;
@@ -119,7 +119,7 @@ function* jsonOf(bytes: Buffer): Generator<void, unknown> {
   const text = bytes.toString("utf8").replace(/^\ufeff/, "");
   const faults = yield* jsonTextViolations(text);
   if (faults.length > 0) throw invalidRequest(faults);
-  return yield* parseInSteps(text);
+  return yield* parseJson(text);
 }
 
 /**

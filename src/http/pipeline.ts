@@ -25,8 +25,7 @@ import { validation } from "../middleware/validation.ts";
 import type { Operations } from "../operations.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { patternMessages } from "../validation/pattern-messages.ts";
-import { createRequestChecks } from "../validation/request-checks.ts";
+import { createRequestValidators } from "../validation/request-validator.ts";
 
 /** What the pipeline is made of. */
 interface AppParts extends BodyQueues {
@@ -48,8 +47,7 @@ interface AppParts extends BodyQueues {
 /** The order in which a request passes through the gateway; throws when the contract does not compile. */
 export function createPipeline(parts: AppParts): Express {
   const { document, paths } = parts.contract;
-  const requestCheckOf = createRequestChecks(document);
-  const saysPattern = patternMessages(document);
+  const requestValidatorOf = createRequestValidators(document);
   const checkResponses = parts.validateResponses ? responseValidation(document) : [];
   const answerErrors = errors(parts.logger);
   const readBody = jsonBody(parts);
@@ -73,7 +71,7 @@ export function createPipeline(parts: AppParts): Express {
           : [],
         operation.hasBody ? readBody : [],
         checkResponses,
-        validation(operation, requestCheckOf(operation), saysPattern),
+        validation(operation, requestValidatorOf(operation)),
         parts.operations[operation.id],
       ];
       // Express's types want one type of request for all of them; the validation is what makes it the handler's.

@@ -1,158 +1,179 @@
 import { maxViolations } from "../errors/http-error.ts";
+import { keysOf } from "./json-object.ts";
 import { escapePointer } from "./json-pointer.ts";
-import { keysOf } from "./keys-of.ts";
-import type { SchemaError } from "./request-checks.ts";
 
-/** Where a value stands, as Ajv tells it. */
-interface Place {
+/** A validation error as Ajv reports it. */
+export interface SchemaError {
+  readonly keyword: string;
+  /** JSON pointer to the value. */
+  readonly instancePath: string;
+  readonly message?: string;
+  readonly params: {
+    readonly missingProperty?: string;
+    readonly additionalProperty?: string;
+    readonly unevaluatedProperty?: string;
+    readonly allowedValues?: readonly unknown[];
+    readonly [other: string]: unknown;
+  };
+}
+
+/** The position of a value in the validated data, as Ajv passes it. */
+interface DataContext {
   readonly instancePath: string;
   readonly parentData?: unknown;
   readonly parentDataProperty?: string | number;
   readonly rootData?: unknown;
 }
 
-/** A function that says whether a value is valid, and keeps the faults of its last call. */
-interface Check {
-  (value: unknown, place: Place): boolean;
+/** A compiled schema: returns whether a value is valid, and keeps the errors of its last call. */
+interface ValidateFunction {
+  (value: unknown, context: DataContext): boolean;
   errors?: readonly SchemaError[] | null;
 }
 
-/** What is used of Ajv to define keywords. */
-export interface KeywordHost {
-  compile(schema: unknown): Check;
+/** The part of Ajv that defines keywords. */
+export interface KeywordRegistry {
+  compile(schema: unknown): ValidateFunction;
   removeKeyword(keyword: string): unknown;
   addKeyword(definition: {
     keyword: string;
     type: "array" | "object";
-    compile: (schema: unknown, parent: Record<string, unknown>) => Check;
+    compile: (schema: unknown, parentSchema: Record<string, unknown>) => ValidateFunction;
   }): unknown;
 }
 
-/** All that a keyword has against a value, found as it is asked for. */
-type Find<Value> = (value: Value, place: Place) => Iterable<SchemaError>;
+/** The errors of a keyword for a value, produced one by one on demand. */
+type FindErrors<Value> = (value: Value, context: DataContext) => Iterable<SchemaError>;
 
-/** What a keyword finds, by its schema and the schema it stands in. */
-type Define<Value> = (schema: unknown, parent: Record<string, unknown>, host: KeywordHost) => Find<Value>;
-
-/**
- * Most faults that one keyword tells of one value. More than an answer lists, as several may say the same, or
- * only that another is there.
- */
-const enough = 10 * maxViolations;
+/** Compiles a keyword from its schema and the schema that contains it. */
+type CompileKeyword<Value> = (
+  schema: unknown,
+  parentSchema: Record<string, unknown>,
+  ajv: KeywordRegistry,
+) => FindErrors<Value>;
 
 /**
- * Replaces the keywords that look at every item or property. Ajv's own go through all that a client sent before
- * the first fault is told, so that a rejected body of 1 MiB takes most of a second. These stop where there are
- * enough faults, and look at nothing that is refused for its size. `patternProperties` and `unevaluated…` would
- * not know of them.
+ * Most errors that one keyword reports for one value. Higher than the number of violations in a response, because
+ * several errors may become one violation or none.
  */
-export function useBoundedKeywords(host: KeywordHost): void {
-  const lists = { items, uniqueItems };
-  const objects = { maxProperties, additionalProperties, propertyNames };
-  for (const [keyword, define] of Object.entries(lists)) replace(host, keyword, "array", define);
-  for (const [keyword, define] of Object.entries(objects)) replace(host, keyword, "object", define);
+const maxErrors = 10 * maxViolations;
+
+/**
+ * Replaces the keywords that visit every item or property. Ajv's own visit all of the data before they report the first
+ * error, which takes most of a second for an invalid body of 1 MiB. These stop after `maxErrors`, and skip the content
+ * of lists and objects that exceed `maxItems` or `maxProperties`. The keywords `patternProperties` and `unevaluated…`
+ * are not supported beside them.
+ */
+export function useBoundedKeywords(ajv: KeywordRegistry): void {
+  const arrayKeywords = { items, uniqueItems };
+  const objectKeywords = { maxProperties, additionalProperties, propertyNames };
+  for (const [keyword, compile] of Object.entries(arrayKeywords)) replace(ajv, keyword, "array", compile);
+  for (const [keyword, compile] of Object.entries(objectKeywords)) replace(ajv, keyword, "object", compile);
 }
 
 function replace<Value>(
-  host: KeywordHost,
+  ajv: KeywordRegistry,
   keyword: string,
   type: "array" | "object",
-  define: Define<Value>,
+  compileKeyword: CompileKeyword<Value>,
 ): void {
-  host.removeKeyword(keyword);
-  host.addKeyword({
+  ajv.removeKeyword(keyword);
+  ajv.addKeyword({
     keyword,
     type,
-    compile(schema, parent) {
-      const find = define(schema, parent, host);
-      const check: Check = (value, place) => {
+    compile(schema, parentSchema) {
+      const findErrors = compileKeyword(schema, parentSchema, ajv);
+      const validate: ValidateFunction = (value, context) => {
         const errors: SchemaError[] = [];
-        for (const fault of find(value as Value, place)) if (errors.push(fault) >= enough) break;
-        check.errors = errors;
+        for (const error of findErrors(value as Value, context)) if (errors.push(error) >= maxErrors) break;
+        validate.errors = errors;
         return errors.length === 0;
       };
-      return check;
+      return validate;
     },
   });
 }
 
-const items: Define<unknown[]> = (schema, { maxItems = Infinity }, host) => {
-  const check = host.compile(schema);
-  return function* (list, place) {
+const items: CompileKeyword<unknown[]> = (schema, { maxItems = Infinity }, ajv) => {
+  const validate = ajv.compile(schema);
+  return function* (list, context) {
     if (list.length > Number(maxItems)) return;
     for (const [index, item] of list.entries()) {
-      const faults = faultsBelow(check, list, index, item, place);
-      if (faults.length > 0) yield* faults;
+      const errors = errorsOfChild(validate, list, index, item, context);
+      if (errors.length > 0) yield* errors;
     }
   };
 };
 
-/** Knows texts and other single values only: to compare lists and objects takes each with each. */
-const uniqueItems: Define<unknown[]> = (schema, { maxItems = Infinity }) =>
+/** Compares strings and other primitives only. Comparing lists and objects takes quadratic time. */
+const uniqueItems: CompileKeyword<unknown[]> = (schema, { maxItems = Infinity }) =>
   function* (list, { instancePath }) {
     if (schema !== true || list.length > Number(maxItems)) return;
-    const first = new Map<unknown, number>();
+    const firstIndexes = new Map<unknown, number>();
     for (const [index, item] of list.entries()) {
-      const other = first.get(item);
-      if (other === undefined) {
-        first.set(item, index);
+      const first = firstIndexes.get(item);
+      if (first === undefined) {
+        firstIndexes.set(item, index);
         continue;
       }
-      const message = `must NOT have duplicate items (items ## ${other} and ${index} are identical)`;
-      yield { keyword: "uniqueItems", instancePath, message, params: { i: index, j: other } };
+      const message = `must NOT have duplicate items (items ## ${first} and ${index} are identical)`;
+      yield { keyword: "uniqueItems", instancePath, message, params: { i: index, j: first } };
       return;
     }
   };
 
-const maxProperties: Define<object> = (schema) =>
+const maxProperties: CompileKeyword<object> = (schema) =>
   function* (object, { instancePath }) {
     if (!isLarger(object, schema)) return;
     const message = `must NOT have more than ${String(schema)} properties`;
     yield { keyword: "maxProperties", instancePath, message, params: { limit: schema } };
   };
 
-const additionalProperties: Define<Record<string, unknown>> = (schema, parent, host) => {
+const additionalProperties: CompileKeyword<Record<string, unknown>> = (schema, parentSchema, ajv) => {
   if (schema === true) return () => [];
-  const known = new Set(Object.keys(parent["properties"] ?? {}));
-  const check = schema === false ? undefined : host.compile(schema);
-  return function* (object, place) {
-    if (isLarger(object, parent["maxProperties"])) return;
+  const known = new Set(Object.keys(parentSchema["properties"] ?? {}));
+  const validate = schema === false ? undefined : ajv.compile(schema);
+  return function* (object, context) {
+    if (isLarger(object, parentSchema["maxProperties"])) return;
     for (const key of keysOf(object)) {
       if (known.has(key)) continue;
-      if (check === undefined) yield unknownProperty(key, place);
-      else yield* faultsBelow(check, object, key, object[key], place);
+      if (validate === undefined) yield unknownProperty(key, context);
+      else yield* errorsOfChild(validate, object, key, object[key], context);
     }
   };
 };
 
-function unknownProperty(key: string, { instancePath }: Place): SchemaError {
+function unknownProperty(key: string, { instancePath }: DataContext): SchemaError {
   const message = "must NOT have additional properties";
   return { keyword: "additionalProperties", instancePath, message, params: { additionalProperty: key } };
 }
 
-const propertyNames: Define<object> = (schema, parent, host) => {
-  const check = host.compile(schema);
+const propertyNames: CompileKeyword<object> = (schema, parentSchema, ajv) => {
+  const validate = ajv.compile(schema);
   return function* (object, { instancePath }) {
-    if (isLarger(object, parent["maxProperties"])) return;
-    for (const key of keysOf(object)) if (!check(key, { instancePath })) yield* check.errors ?? [];
+    if (isLarger(object, parentSchema["maxProperties"])) return;
+    for (const key of keysOf(object)) if (!validate(key, { instancePath })) yield* validate.errors ?? [];
   };
 };
 
-function isLarger(object: object, maxProperties: unknown): boolean {
-  return maxProperties !== undefined && keysOf(object).length > Number(maxProperties);
+function isLarger(object: object, limit: unknown): boolean {
+  return limit !== undefined && keysOf(object).length > Number(limit);
 }
 
-/** What `check` has against an item or a property. Its path is written for faults only: most values have none. */
-function faultsBelow(
-  check: Check,
+/** The errors of an item or a property. Builds the path only when there are errors, as most values have none. */
+function errorsOfChild(
+  validate: ValidateFunction,
   parentData: object,
   parentDataProperty: string | number,
   value: unknown,
-  { instancePath, rootData }: Place,
+  { instancePath, rootData }: DataContext,
 ): readonly SchemaError[] {
-  if (check(value, { instancePath: "", parentData, parentDataProperty, rootData })) return none;
+  if (validate(value, { instancePath: "", parentData, parentDataProperty, rootData })) return noErrors;
   const path = `${instancePath}/${escapePointer(String(parentDataProperty))}`;
-  return (check.errors ?? none).map((fault) => ({ ...fault, instancePath: path + fault.instancePath }));
+  return (validate.errors ?? noErrors).map((error) => ({
+    ...error,
+    instancePath: path + error.instancePath,
+  }));
 }
 
-const none: readonly SchemaError[] = [];
+const noErrors: readonly SchemaError[] = [];

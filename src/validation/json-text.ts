@@ -1,41 +1,43 @@
 import { maxViolations } from "../errors/http-error.ts";
 import type { Violation } from "../errors/http-error.ts";
-import {
-  tab,
-  lineFeed,
-  carriageReturn,
-  space,
-  quote,
-  plus,
-  comma,
-  minus,
-  dot,
-  zero,
-  nine,
-  colon,
-  openBracket,
-  backslash,
-  closeBracket,
-  letterE,
-  letterU,
-  openBrace,
-  closeBrace,
-} from "./json-codes.ts";
 import { escapePointer } from "./json-pointer.ts";
 
-/** Deepest level whose keys are compared; what is nested deeper is not valid anyway. */
+// This file is long because the scanner and its error messages share the same grammar.
+
+// The characters of JSON (RFC 8259 §2).
+const tab = 0x09;
+const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
+export const space = 0x20;
+export const quote = 0x22;
+const plus = 0x2b;
+export const comma = 0x2c;
+const minus = 0x2d;
+const dot = 0x2e;
+const zero = 0x30;
+export const nine = 0x39;
+export const colon = 0x3a;
+export const openBracket = 0x5b;
+const backslash = 0x5c;
+export const closeBracket = 0x5d;
+const letterE = 0x65;
+const letterU = 0x75;
+export const openBrace = 0x7b;
+export const closeBrace = 0x7d;
+
+/** Deepest level whose keys are compared. The rules reject what is nested deeper. */
 const maxComparedLevel = 40;
 
-/** How many values are read in one step: a few milliseconds at most, as one long string takes too. */
+/** Values that are read in one step, which takes at most a few milliseconds, as one long string does. */
 export const valuesPerStep = 4096;
 
-/** Most repeated keys that are looked for. More than an error lists, as several may have the same pointer. */
+/** Most repeated keys that are reported. Higher than the number of violations in a response: pointers may be equal. */
 const maxRepeated = 10 * maxViolations;
 
 /**
- * What keeps `text` from being one JSON value with one meaning: the first syntax error of RFC 8259 with its line and
- * column, or else every key that stands more than once in its object (§4). Accepts the syntax that `JSON.parse`
- * accepts. Takes linear time, in short steps, and memory for the keys of the levels above and one byte a level.
+ * Why `text` is not a JSON text with one meaning: the first syntax error (RFC 8259) with its line and column, or else
+ * every key that occurs more than once in its object (§4). Accepts the syntax that `JSON.parse` accepts. Takes linear
+ * time, in short steps, and memory for the keys of the open levels and one byte for each level.
  */
 export function* jsonTextViolations(text: string): Generator<void, readonly Violation[]> {
   const { error, repeated } = yield* scan(text);
@@ -43,25 +45,25 @@ export function* jsonTextViolations(text: string): Generator<void, readonly Viol
   return [{ path: "/body", message: `must be JSON: ${messageOf(text, error)}` }];
 }
 
-/** The index of the first character that cannot stand there, and what could. */
-interface TextError {
+/** The index of the first character that is not allowed, and what is expected there. */
+interface SyntaxViolation {
   readonly at: number;
   readonly expected: string;
 }
 
-interface Scan {
-  readonly error?: TextError;
-  /** JSON pointers. */
+interface ScanResult {
+  readonly error?: SyntaxViolation;
+  /** JSON pointers of repeated keys. */
   readonly repeated: readonly string[];
 }
 
-/** Reads the whole text in one loop, since a function that calls itself would end on the depth that a client sends. */
-function* scan(text: string): Generator<void, Scan> {
+/** Scans the text in one loop: recursion would overflow the stack at a depth that the client chooses. */
+function* scan(text: string): Generator<void, ScanResult> {
   const repeated: string[] = [];
   /** The closing character of each open level. */
   let closers = new Uint8Array(64);
   let depth = 0;
-  /** Of each compared level: its keys so far, the key whose value is being read, in a list none, and the index. */
+  // For each compared level: its keys so far, the current key (undefined in a list), and the current index.
   const keys: Set<string>[] = [];
   const current: (string | undefined)[] = [];
   const indexes = new Uint32Array(maxComparedLevel);
@@ -93,7 +95,7 @@ function* scan(text: string): Generator<void, Scan> {
       at = end;
     }
 
-    // Behind a value, or before the first key of an object.
+    // After a value, or before the first key of an object.
     while (!readsKey) {
       at = skipSpace(text, at);
       const next = codeAt(text, at);
@@ -139,7 +141,7 @@ function grown(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return larger;
 }
 
-/** The UTF-16 code unit at an index; -1 at the end, where `charCodeAt` makes V8 compute with NaN, and slowly. */
+/** The UTF-16 code unit at an index; -1 at the end, where `charCodeAt` would return NaN, which V8 handles slowly. */
 function codeAt(text: string, at: number): number {
   return at < text.length ? text.charCodeAt(at) : -1;
 }
@@ -153,19 +155,22 @@ function skipSpace(text: string, start: number): number {
   }
 }
 
-/** The index behind the string, number or name that starts at `at` with `first`; else the inverse of where it fails. */
+/**
+ * The index after the string, number or literal that starts at `at` with `first`; for a syntax error, the bitwise
+ * complement of its index.
+ */
 export function endOfScalar(text: string, at: number, first: number): number {
   if (first === quote) return endOfString(text, at);
   if (first === minus || isDigit(first)) return endOfNumber(text, at);
-  const name = names.find((it) => it.charCodeAt(0) === first);
-  if (name === undefined) return ~at;
-  if (text.startsWith(name, at)) return at + name.length;
+  const literal = literals.find((it) => it.charCodeAt(0) === first);
+  if (literal === undefined) return ~at;
+  if (text.startsWith(literal, at)) return at + literal.length;
   let wrong = at + 1;
-  while (codeAt(text, wrong) === codeAt(name, wrong - at)) wrong += 1;
+  while (codeAt(text, wrong) === codeAt(literal, wrong - at)) wrong += 1;
   return ~wrong;
 }
 
-const names = ["true", "false", "null"] as const;
+const literals = ["true", "false", "null"] as const;
 
 function endOfString(text: string, start: number): number {
   let at = start + 1;
@@ -210,7 +215,7 @@ function endOfNumber(text: string, start: number): number {
   return endOfDigits(text, sign === plus || sign === minus ? at + 2 : at + 1);
 }
 
-/** The index behind at least one digit. */
+/** The index after one or more digits. */
 function endOfDigits(text: string, start: number): number {
   let at = start;
   while (isDigit(codeAt(text, at))) at += 1;
@@ -226,18 +231,18 @@ function isHexDigit(code: number): boolean {
   return isDigit(code) || (letter >= 0x61 && letter <= 0x66);
 }
 
-/** The key that stands, in quotes, between two indexes. */
+/** The key whose quoted text lies between two indexes. */
 function keyFrom(text: string, start: number, end: number): string {
   const key = text.slice(start + 1, end - 1);
   return key.includes("\\") ? String(JSON.parse(text.slice(start, end))) : key;
 }
 
-/** The JSON pointer of a place; a level without a key is a list. */
+/** The JSON pointer from the current keys; a level without a key is a list. */
 function pointerTo(keys: readonly (string | undefined)[], indexes: Uint32Array): string {
   return ["/body", ...keys.map((key, level) => escapePointer(key ?? String(indexes[level])))].join("/");
 }
 
-/** What was expected at `wrong` within the string, number or name that starts at `start`. */
+/** What is expected at `wrong` within the string, number or literal that starts at `start`. */
 function expectedInScalar(text: string, start: number, wrong: number): string {
   const first = codeAt(text, start);
   if (first === minus || isDigit(first)) return "a digit";
@@ -247,8 +252,8 @@ function expectedInScalar(text: string, start: number, wrong: number): string {
   return codeAt(text, wrong) < space ? "an escape sequence" : "a hexadecimal digit";
 }
 
-/** Line and column count from 1, the column in characters. */
-function messageOf(text: string, { at, expected }: TextError): string {
+/** The column counts code points, and line and column start at 1. */
+function messageOf(text: string, { at, expected }: SyntaxViolation): string {
   if (text === "") return "the body is empty";
   let line = 1;
   let column = 1;
@@ -261,12 +266,12 @@ function messageOf(text: string, { at, expected }: TextError): string {
   return `expected ${expected} instead of ${shownAt(text, at)} at line ${line}, column ${column}`;
 }
 
-/** The second half of a character beyond U+FFFF. */
+/** Whether it is the second half of a code point above U+FFFF. */
 function isLowSurrogate(code: number): boolean {
   return code >= 0xdc00 && code <= 0xdfff;
 }
 
-/** The character at an index: visible ASCII as it is, everything else by its code point, since it may show as nothing. */
+/** The character at an index: visible ASCII as it is, any other by its code point, as it may be invisible. */
 function shownAt(text: string, at: number): string {
   const code = text.codePointAt(at);
   if (code === undefined) return "the end";

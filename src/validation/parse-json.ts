@@ -8,20 +8,21 @@ import {
   closeBracket,
   openBrace,
   closeBrace,
-} from "./json-codes.ts";
-import { endOfScalar, valuesPerStep } from "./json-text.ts";
+  endOfScalar,
+  valuesPerStep,
+} from "./json-text.ts";
 
 /**
- * What `text` says, which is known to be JSON, in short steps. `JSON.parse` may say something else where a key has an
- * escape: V8 13.6 takes it for a key of an object that it has parsed before, of whatever request. After `{"a":1,"\\":2}` it
- * reads `{"a":1,"\u03b2":2}` as the same.
+ * Parses `text`, which must be valid JSON, in short steps. `JSON.parse` may return wrong keys: V8 13.6 can take a key with
+ * an escape for a key of an object that it parsed earlier, even for another request. After `{"a":1,"\\":2}` it reads
+ * `{"a":1,"\u03b2":2}` as the same object.
  */
-export function* parseInSteps(text: string): Generator<void, unknown> {
+export function* parseJson(text: string): Generator<void, unknown> {
   const builder = new Builder();
   let values = 0;
   for (let at = 0; at < text.length;) {
     const first = text.charCodeAt(at);
-    // Where the text is known to be JSON, these only separate values.
+    // In valid JSON, these only separate values.
     if (first <= space || first === comma || first === colon) {
       at += 1;
       continue;
@@ -41,7 +42,7 @@ export function* parseInSteps(text: string): Generator<void, unknown> {
   return builder.value;
 }
 
-/** A list that is not at its end: where its items begin among those of all such lists, and the key that it is for. */
+/** A list whose end is not reached: the index of its first item in `Builder.#items`, and the key that the list is for. */
 class OpenList {
   readonly start: number;
   readonly key: string | undefined;
@@ -52,16 +53,16 @@ class OpenList {
   }
 }
 
-/** Puts a value together from what its text has one after another. */
+/** Builds a value from the tokens of its text. */
 class Builder {
   #value: unknown;
   readonly #open: (Record<string, unknown> | OpenList)[] = [];
-  /** Those of all open lists. A list is made at its end: one that grows takes many times the memory of its items. */
+  /** The items of all open lists. A list is created at its end: growing it takes many times the memory of its items. */
   readonly #items: unknown[] = [];
-  /** In an object, the key of the value that comes next. */
+  /** In an object, the key of the next value. */
   #key: string | undefined;
 
-  /** The whole, at the end. */
+  /** The complete value, after the last token. */
   get value(): unknown {
     return this.#value;
   }
@@ -77,7 +78,7 @@ class Builder {
     this.#key = undefined;
   }
 
-  /** Ends the object or list that has begun last. */
+  /** Ends the innermost open object or list. */
   end(): void {
     const ended = this.#open.pop();
     if (!(ended instanceof OpenList)) return;
@@ -87,7 +88,7 @@ class Builder {
     this.add(list);
   }
 
-  /** Adds a value to what is open, or a key. */
+  /** Adds a value, or the next key of an object, to the innermost open object or list. */
   add(value: unknown): void {
     const parent = this.#open.at(-1);
     if (parent === undefined) this.#value = value;
@@ -100,16 +101,16 @@ class Builder {
   }
 }
 
-/** The string, number or name that a text is, which begins with `first`. */
+/** The value of a string, number or literal whose text begins with `first`. */
 function scalar(text: string, first: number): string | number | boolean | null {
   if (first === quote && !text.includes("\\")) return text.slice(1, -1);
-  // A number begins with a minus or a digit, a name with a letter.
+  // A number begins with a minus or a digit, a literal with a letter.
   if (first > quote && first <= nine) return Number(text);
   return JSON.parse(text) as string | boolean | null;
 }
 
 function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
   if (key !== "__proto__") object[key] = value;
-  // An assignment would set the prototype.
+  // An assignment to `__proto__` would set the prototype.
   else Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true });
 }

@@ -2,51 +2,51 @@ import type { Operation } from "../contract.ts";
 import type { Violation } from "../errors/http-error.ts";
 import { escapePointer } from "./json-pointer.ts";
 
-/** A query string by the parameters of an operation. */
+/** A query string, parsed by the parameters of an operation. */
 interface ParsedQuery {
-  /** A list for each parameter that is an array, else the first value; unknown parameters are left out. */
+  /** A list for each parameter that is an array, else the first value. Unknown parameters are left out. */
   readonly values: Readonly<Record<string, string | string[]>>;
-  /** What is wrong with it before any schema is asked. */
-  readonly faults: readonly Violation[];
+  /** The violations that are found before any schema is applied. */
+  readonly violations: readonly Violation[];
 }
 
-const noQuery: ParsedQuery = { values: {}, faults: [] };
+const noQuery: ParsedQuery = { values: {}, violations: [] };
 
-/** An integer as JSON spells it; `Number` would also read `0x10`, `1e2` and ` 5`. */
+/** An integer as JSON spells it; `Number` would also accept `0x10`, `1e2` and ` 5`. */
 const integerPattern = /^(?:0|-?[1-9][0-9]*)$/;
 
 /**
- * Reads the query string of `url`. Its faults are parameters that the operation does not have, repeated, empty
- * without `allowEmptyValue`, or not spelled as their type.
+ * Parses the query string of `url`. Reports parameters that the operation does not have, that are repeated, that are
+ * empty without `allowEmptyValue`, or that are not spelled as their type requires.
  */
 export function parseQuery({ parameters }: Operation, url: string): ParsedQuery {
   const at = url.indexOf("?");
   if (at === -1 || at === url.length - 1) return noQuery;
   if (!isPercentEncodedUtf8(url.slice(at + 1)))
-    return { values: {}, faults: [{ path: "/query", message: "must be percent-encoded UTF-8" }] };
+    return { values: {}, violations: [{ path: "/query", message: "must be percent-encoded UTF-8" }] };
   const query = new URLSearchParams(url.slice(at + 1));
   const values: Record<string, string | string[]> = {};
-  const faults: Violation[] = [];
+  const violations: Violation[] = [];
 
   for (const name of new Set(query.keys())) {
-    const refuse = (message: string) => faults.push({ path: `/query/${escapePointer(name)}`, message });
+    const report = (message: string) => violations.push({ path: `/query/${escapePointer(name)}`, message });
     const parameter = parameters.find((known) => known.in === "query" && known.name === name);
     if (parameter === undefined) {
-      refuse("is not a parameter of this operation");
+      report("is not a parameter of this operation");
       continue;
     }
     const { type } = parameter.schema;
     const given = query.getAll(name);
     values[name] = type === "array" ? given : (given[0] ?? "");
-    if (given.length > 1 && type !== "array") refuse("must be given once");
-    else if (given.includes("") && parameter.allowEmptyValue !== true) refuse("must not be empty");
+    if (given.length > 1 && type !== "array") report("must be given once");
+    else if (given.includes("") && parameter.allowEmptyValue !== true) report("must not be empty");
     else if (type === "integer" && !given.every((value) => integerPattern.test(value)))
-      refuse("must be an integer in decimal digits");
+      report("must be an integer in decimal digits");
   }
-  return { values, faults };
+  return { values, violations };
 }
 
-/** Parsers of query strings put U+FFFD for what they cannot decode, which nobody sent. */
+/** URLSearchParams replaces what it cannot decode with U+FFFD, which the client has not sent. */
 function isPercentEncodedUtf8(text: string): boolean {
   try {
     if (text.includes("%")) decodeURIComponent(text);

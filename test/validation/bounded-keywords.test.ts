@@ -1,20 +1,18 @@
 import assert from "node:assert/strict";
 import { loadContract } from "../../src/contract.ts";
 import { invalidRequest } from "../../src/errors/http-error.ts";
-import { isObject } from "../../src/validation/is-object.ts";
-import { createRequestChecks } from "../../src/validation/request-checks.ts";
-import { violationsFromSchema } from "../../src/validation/schema-violations.ts";
+import { isObject } from "../../src/validation/json-object.ts";
+import { createRequestValidators } from "../../src/validation/request-validator.ts";
 import { oneStep } from "../support/samples.ts";
 
 const { document, paths } = loadContract();
 const submit = paths.flatMap((path) => path.operations).find(({ id }) => id === "submitWorkflow")!;
-const check = createRequestChecks(document)(submit);
-const faultsOf = (body: unknown) => check({ query: {}, headers: {}, params: {}, body });
+const validate = createRequestValidators(document)(submit);
+const violationsOf = (body: unknown) => validate({ query: {}, headers: {}, params: {}, body });
 
-/** What an answer tells of a body. */
-function told(body: unknown): string[] {
-  const { violations: faults } = invalidRequest(violationsFromSchema(faultsOf(body), new Map()));
-  return faults.map(({ path, message }) => `${path} ${message}`);
+/** The violations of a body that a response lists, each as `path message`. */
+function listed(body: unknown): string[] {
+  return invalidRequest(violationsOf(body)).violations.map(({ path, message }) => `${path} ${message}`);
 }
 
 const keys = (length: number, value: unknown = 1, before = "k") =>
@@ -29,7 +27,7 @@ const submission = (length: number, parts: object) => ({
 
 const many = 100_000;
 
-describe("useBriefKeywords", () => {
+describe("useBoundedKeywords", () => {
   for (const [what, body] of [
     ["unknown properties of the body", { ...oneStep, ...keys(many) }],
     ["unknown properties of a step", submission(1, keys(many))],
@@ -41,12 +39,12 @@ describe("useBriefKeywords", () => {
       submission(256, { tool: "proteinmpnn", params: { fixed_positions: list(2000, {}) } }),
     ],
   ] as const)
-    it(`stops at some of 100,000 ${what}, of which an answer is full`, () => {
-      assert.ok(faultsOf(body).length < 5000);
-      assert.equal(told(body).length, 100);
+    it(`stops early at 100,000 ${what}, with as many violations as a response lists`, () => {
+      assert.ok(violationsOf(body).length < 5000);
+      assert.equal(listed(body).length, 100);
     });
 
-  for (const [what, body, ...faults] of [
+  for (const [what, body, ...violations] of [
     ["labels", { ...oneStep, labels: keys(many) }, "/body/labels must NOT have more than 64 properties"],
     [
       "labels with wrong keys",
@@ -65,15 +63,15 @@ describe("useBriefKeywords", () => {
       "/body/steps/0/depends_on must NOT have more than 256 items",
     ],
   ] as const)
-    it(`looks at none of 100,000 ${what}, which are refused for their number`, () => {
-      assert.ok(faultsOf(body).length < 10);
-      assert.deepEqual(told(body), faults);
+    it(`visits none of 100,000 ${what}, whose number is rejected`, () => {
+      assert.ok(violationsOf(body).length < 10);
+      assert.deepEqual(listed(body), violations);
     });
 
-  it("tells every fault of a request that has as many as an answer lists", () => {
+  it("reports every violation of a request that has as many as a response lists", () => {
     const body = submission(25, { tool: "af3", a: 1, b: 1, params: { a: 1 }, depends_on: ["a", 2] });
     assert.deepEqual(
-      told(body).sort(),
+      listed(body).sort(),
       body.steps
         .flatMap((_, index) => [
           `/body/steps/${index}/a is not a property of this object`,
@@ -85,25 +83,25 @@ describe("useBriefKeywords", () => {
     );
   });
 
-  it("leaves params that the contract does not name to the tool, whatever they hold", () => {
+  it("accepts any value in params that the contract does not name", () => {
     const params = { deep: keys(many), long: list(many, {}), "": null, __proto: [[], "", 1.5] };
-    assert.deepEqual(faultsOf(submission(1, { params })), []);
+    assert.deepEqual(violationsOf(submission(1, { params })), []);
   });
 
   it("accepts as many labels, params, steps and dependencies as the contract allows", () => {
     const depends_on = Array.from({ length: 256 }, (_, index) => `s${index}`);
     const body = { ...submission(256, { depends_on, params: keys(256) }), labels: keys(64, "v") };
-    assert.deepEqual(faultsOf(body), []);
+    assert.deepEqual(violationsOf(body), []);
   });
 
   for (const id of ["a", "__proto__", "constructor"])
-    it(`finds the dependency ${id} a second time`, () => {
-      assert.deepEqual(told(submission(1, { depends_on: ["b", id, "c", id] })), [
+    it(`reports the dependency ${id} that is listed twice`, () => {
+      assert.deepEqual(listed(submission(1, { depends_on: ["b", id, "c", id] })), [
         "/body/steps/0/depends_on must NOT have duplicate items (items ## 1 and 3 are identical)",
       ]);
     });
 
-  it("knows all that the contract uses", () => {
+  it("covers all keywords of this kind that the contract uses", () => {
     (function visit(value: unknown): void {
       if (Array.isArray(value)) return value.forEach(visit);
       if (!isObject(value)) return;

@@ -7,37 +7,36 @@ function spec(...steps: [id: string, ...dependsOn: string[]][]) {
   return { steps: steps.map(([id, ...depends_on]) => ({ id, depends_on })) };
 }
 
-/** The faults as `pointer message`. */
-function told(body: unknown): string[] {
-  return [...dagViolations(body)].map(({ path, message }) => `${path} ${message}`);
+/** The violations, each as `path message`. */
+function violationsOf(body: unknown): string[] {
+  return dagViolations(body).map(({ path, message }) => `${path} ${message}`);
 }
 
-/** A chain in which each step needs the one before; the first needs `first`. */
+/** A chain in which each step depends on the one before, and the first on `first`. */
 function chain(length: number, first: string[] = []) {
   return {
     steps: Array.from({ length }, (_, i) => ({ id: `s${i}`, depends_on: i === 0 ? first : [`s${i - 1}`] })),
   };
 }
 
-describe("graphFaults", () => {
+describe("dagViolations", () => {
   for (const [what, body] of [
     ["a single step", spec(["a"])],
     ["a chain in the wrong order", spec(["c", "b"], ["b", "a"], ["a"])],
     ["a diamond", spec(["a"], ["b", "a"], ["c", "a"], ["d", "b", "c"])],
-    ["two parts that do not touch", spec(["a"], ["b", "a"], ["x"], ["y", "x"])],
-    ["a dependency that is named twice", spec(["a"], ["b", "a", "a"])],
-    ["ids that objects have by themselves", spec(["__proto__"], ["constructor", "__proto__"], ["toString"])],
-    ["a chain of 256 steps", chain(256)],
-    ["the same chain backwards", { steps: chain(256).steps.reverse() }],
-  ] as const)
-    it(`accepts ${what}`, () => assert.deepEqual(told(body), []));
-
-  for (const [what, body, faults] of [
+    ["two disconnected parts", spec(["a"], ["b", "a"], ["x"], ["y", "x"])],
+    ["a dependency that is listed twice", spec(["a"], ["b", "a", "a"])],
     [
-      "an id that is taken",
-      spec(["a"], ["b"], ["a"]),
-      ["/body/steps/2/id is already the id of /body/steps/0"],
+      "ids that are names of Object.prototype",
+      spec(["__proto__"], ["constructor", "__proto__"], ["toString"]),
     ],
+    ["a chain of 256 steps", chain(256)],
+    ["the same chain in reverse order", { steps: chain(256).steps.reverse() }],
+  ] as const)
+    it(`accepts ${what}`, () => assert.deepEqual(violationsOf(body), []));
+
+  for (const [what, body, violations] of [
+    ["a duplicate id", spec(["a"], ["b"], ["a"]), ["/body/steps/2/id is already the id of /body/steps/0"]],
     [
       "every further use of an id",
       spec(["a"], ["a"], ["a"]),
@@ -55,17 +54,17 @@ describe("graphFaults", () => {
       ],
     ],
     [
-      "a dependency on something that objects have by themselves",
+      "a dependency on a name of Object.prototype",
       spec(["a", "constructor"]),
       ['/body/steps/0/depends_on/0 no step has the id "constructor"'],
     ],
     [
-      "a step that needs itself",
+      "a step that depends on itself",
       spec(["a", "a"]),
       ['/body/steps/0/depends_on/0 makes a cycle: "a" needs "a"'],
     ],
     [
-      "a cycle, where it closes, without the steps that only lead into it",
+      "a cycle at the dependency that closes it, without the steps that only lead to it",
       spec(["in", "a"], ["a", "b"], ["b", "ok", "c"], ["c", "a"], ["ok"]),
       ['/body/steps/3/depends_on/0 makes a cycle: "a" needs "b" needs "c" needs "a"'],
     ],
@@ -79,7 +78,7 @@ describe("graphFaults", () => {
       ],
     ],
     [
-      "faults of all kinds at once",
+      "violations of all kinds at once",
       spec(["a", "none"], ["a"], ["b", "b"]),
       [
         "/body/steps/1/id is already the id of /body/steps/0",
@@ -88,18 +87,18 @@ describe("graphFaults", () => {
       ],
     ],
   ] as const)
-    it(`reports ${what}`, () => assert.deepEqual(told(body), faults));
+    it(`reports ${what}`, () => assert.deepEqual(violationsOf(body), violations));
 
   it("finds a cycle of 256 steps", () => {
-    const [fault, ...others] = dagViolations(chain(256, ["s255"]));
+    const [violation, ...others] = dagViolations(chain(256, ["s255"]));
     assert.deepEqual(others, []);
-    assert.match(fault!.path, /^\/body\/steps\/\d+\/depends_on\/0$/);
-    assert.match(fault!.message, /^makes a cycle: /);
+    assert.match(violation!.path, /^\/body\/steps\/\d+\/depends_on\/0$/);
+    assert.match(violation!.message, /^makes a cycle: /);
   });
 
   it("leaves a list of more than 256 steps to the schema", () => {
     assert.deepEqual(
-      told({ steps: Array.from({ length: 257 }, () => ({ id: "a", depends_on: ["a"] })) }),
+      violationsOf({ steps: Array.from({ length: 257 }, () => ({ id: "a", depends_on: ["a"] })) }),
       [],
     );
   });
@@ -119,20 +118,20 @@ describe("graphFaults", () => {
     { steps: [{ id: "a", depends_on: { 0: "a" } }] },
     { steps: [{ id: "a", depends_on: [null, 1, ["a"], { id: "a" }] }] },
   ])
-    it(`passes over ${JSON.stringify(body)}`, () => assert.deepEqual(told(body), []));
+    it(`skips ${JSON.stringify(body)}`, () => assert.deepEqual(violationsOf(body), []));
 
-  it("tells no more than an answer lists", () => {
+  it("reports no more than a response lists", () => {
     const missing = Array.from({ length: 256 }, (_, index) => `none-${index}`);
     const twice = Array.from({ length: 256 }, (): [string, ...string[]] => ["a", ...missing]);
     assert.equal(dagViolations(spec(...twice)).length, 100);
     assert.equal(dagViolations(spec(["a", ...missing])).length, 100);
   });
 
-  it("stays quick and brief where a long chain leads back ever so often", () => {
+  it("reports few and short violations for 200,000 dependencies that close a long cycle", () => {
     const long = chain(256, ["s255"]);
     long.steps[1]!.depends_on = Array.from({ length: 200_000 }, () => "s0");
-    const { violations: faults } = invalidRequest(dagViolations(long));
-    assert.equal(faults.length, 100);
-    assert.ok(faults.every(({ message }) => message.length < 200));
+    const { violations } = invalidRequest(dagViolations(long));
+    assert.equal(violations.length, 100);
+    assert.ok(violations.every(({ message }) => message.length < 200));
   });
 });

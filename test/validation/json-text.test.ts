@@ -16,7 +16,7 @@ function isJson(text: string): boolean {
 const syntaxErrorIn = (text: string) =>
   runSync(jsonTextViolations(text)).find(({ message }) => message.startsWith("must be JSON: "))?.message;
 
-/** Pieces of JSON, and what is nearly that. */
+/** Pieces of JSON, and pieces that resemble JSON. */
 const pieces = fc.oneof(
   fc.constantFrom(
     ...Array.from("{}[]:,\"'\\/bfnrtu0123456789abcdefABCDEF+-.eE \t\n\r\0\v\u00a0\u2028\ufeff"),
@@ -25,7 +25,7 @@ const pieces = fc.oneof(
   fc.constantFrom("\ud800", "\udfff", "🧬", "Infinity"),
 );
 
-/** A text with some of it replaced. */
+/** A JSON text in which some pieces are replaced. */
 const mutated = fc
   .tuple(fc.json(), fc.array(fc.tuple(fc.nat(), fc.nat({ max: 2 }), pieces), { minLength: 1, maxLength: 3 }))
   .map(([text, changes]) =>
@@ -35,7 +35,7 @@ const mutated = fc
     }, text),
   );
 
-describe("jsonTextFaults", () => {
+describe("jsonTextViolations", () => {
   const runs = { numRuns: 5000 };
 
   for (const [what, texts] of [
@@ -46,14 +46,14 @@ describe("jsonTextFaults", () => {
     ["numbers", fc.string({ unit: fc.constantFrom(...Array.from("0123-+.eE")), minLength: 1, maxLength: 8 })],
     ["any text", fc.string({ unit: "binary" })],
   ] as const)
-    it(`finds a syntax error exactly where JSON.parse does: ${what}`, () => {
+    it(`finds a syntax error exactly when JSON.parse does: ${what}`, () => {
       fc.assert(
         fc.property(texts, (text) => (syntaxErrorIn(text) === undefined) === isJson(text)),
         runs,
       );
     });
 
-  it("finds the error at the first character that cannot follow what is before it", () => {
+  it("reports the first character that cannot follow the text before it", () => {
     fc.assert(
       fc.property(
         mutated.filter((text) => text.isWellFormed()),
@@ -96,7 +96,7 @@ describe("jsonTextFaults", () => {
     ["nul", "expected true, false or null instead of the end at line 1, column 4"],
     ["{} {}", "expected the end instead of '{' at line 1, column 4"],
   ] as const)
-    it(`says of ${JSON.stringify(text)}: ${message}`, () => {
+    it(`reports for ${JSON.stringify(text)}: ${message}`, () => {
       assert.deepEqual(runSync(jsonTextViolations(text)), [
         { path: "/body", message: `must be JSON: ${message}` },
       ]);
@@ -117,14 +117,14 @@ describe("jsonTextFaults", () => {
     ],
     ['{"\\ud800":1,"\\uD800":2}', "/body/\ud800"],
   ] as const)
-    it(`finds ${JSON.stringify(paths)} repeated in ${text}`, () => {
+    it(`reports the repeated keys ${JSON.stringify(paths)} of ${text}`, () => {
       assert.deepEqual(
         runSync(jsonTextViolations(text)),
         paths.map((path) => ({ path, message: "must be given once" })),
       );
     });
 
-  it("finds a repeated key wherever another one is put into an object", () => {
+  it("finds a key that is appended to an object a second time", () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue(), { minKeys: 1, maxKeys: 9 }),
@@ -143,14 +143,14 @@ describe("jsonTextFaults", () => {
     );
   });
 
-  it("stops looking for repeated keys when there are many, but not for syntax errors", () => {
+  it("reports at most 1,000 repeated keys, and still finds a later syntax error", () => {
     const many = `{${'"a":0,'.repeat(100_000)}`;
     assert.ok(runSync(jsonTextViolations(`${many}"b":0}`)).length <= 1000);
     assert.match(syntaxErrorIn(`${many}}`) ?? "", /line 1, column 600002$/);
   });
 
   const mebibyte = 1024 * 1024;
-  for (const [what, text, isSound] of [
+  for (const [what, text, isValid] of [
     ["1 MiB of [", "[".repeat(mebibyte), false],
     ['1 MiB of {"a":', '{"a":'.repeat(mebibyte / 5), false],
     ["a list half a million levels deep", "[".repeat(mebibyte / 2) + "]".repeat(mebibyte / 2), true],
@@ -160,5 +160,6 @@ describe("jsonTextFaults", () => {
       true,
     ],
   ] as const)
-    it(`reads ${what}`, () => assert.equal(runSync(jsonTextViolations(text)).length === 0, isSound));
+    it(`${isValid ? "accepts" : "rejects"} ${what}`, () =>
+      assert.equal(runSync(jsonTextViolations(text)).length === 0, isValid));
 });

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { runSync } from "../../src/load-shedding/task-queue.ts";
 import { valuesPerStep } from "../../src/validation/json-text.ts";
-import { parseInSteps } from "../../src/validation/parse-json.ts";
+import { parseJson } from "../../src/validation/parse-json.ts";
 
-describe("parseInSteps", () => {
-  const parse = (text: string) => runSync(parseInSteps(text));
+describe("parseJson", () => {
+  const parse = (text: string) => runSync(parseJson(text));
 
-  it("gives what JSON.parse gives", () => {
+  it("returns the same value as JSON.parse", () => {
     fc.assert(
       fc.property(fc.json(), fc.constantFrom(undefined, 1, "\t"), (json, space) => {
         const text = JSON.stringify(JSON.parse(json), undefined, space);
@@ -37,19 +37,19 @@ describe("parseInSteps", () => {
     '{"2":0,"b":1,"1":2,"constructor":3}',
     '{"a":1,"a":2}',
   ])
-    it(`gives what JSON.parse gives for ${text}`, () => {
+    it(`returns the same value as JSON.parse for ${text}`, () => {
       assert.deepEqual(parse(text), JSON.parse(text));
       assert.equal(JSON.stringify(parse(text)), JSON.stringify(JSON.parse(text)));
     });
 
-  it("gives an object a key __proto__ of its own, and no other prototype", () => {
+  it("adds __proto__ as an own property and leaves the prototype", () => {
     const value = parse('{"__proto__":{"isAdmin":true},"b":1}') as object;
     assert.equal(Object.getPrototypeOf(value), Object.prototype);
     assert.deepEqual(Object.keys(value), ["__proto__", "b"]);
     assert.equal("isAdmin" in value, false);
   });
 
-  it("takes no key for one of an object that was parsed before, as JSON.parse of V8 13.6 does", () => {
+  it("does not confuse keys with those of earlier objects, as JSON.parse of V8 13.6 does", () => {
     for (const before of ['{"zq":1,"\\\\":2}', '{"zq":1,"\\\\u0":2}'])
       for (const key of ["\\u03b2", "\\n", "\\u00e9t\\u00e9"]) {
         for (let round = 0; round < 3; round += 1) parse(before);
@@ -57,7 +57,7 @@ describe("parseInSteps", () => {
       }
   });
 
-  it("takes no more of the stack for what is nested deep", () => {
+  it("parses 200,000 nested lists without a stack overflow", () => {
     const depth = 200_000;
     let value = parse("[".repeat(depth) + "]".repeat(depth));
     let levels = 0;
@@ -65,9 +65,9 @@ describe("parseInSteps", () => {
     assert.equal(levels, depth);
   });
 
-  it("takes a step for every few thousand values", () => {
+  it("yields once for every `valuesPerStep` values", () => {
     const count = 10 * valuesPerStep;
-    const steps = parseInSteps(JSON.stringify(Array.from({ length: count }, (_, index) => index)));
+    const steps = parseJson(JSON.stringify(Array.from({ length: count }, (_, index) => index)));
     let yields = 0;
     let result = steps.next();
     for (; result.done !== true; result = steps.next()) yields += 1;

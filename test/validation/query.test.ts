@@ -6,8 +6,8 @@ const operations = loadContract().paths.flatMap((path) => path.operations);
 const list = operations.find(({ id }) => id === "listWorkflows")!;
 const get = operations.find(({ id }) => id === "getWorkflow")!;
 
-function told(query: string, operation = list): string[] {
-  return parseQuery(operation, `/v1/workflows${query}`).faults.map(
+function violationsOf(query: string, operation = list): string[] {
+  return parseQuery(operation, `/v1/workflows${query}`).violations.map(
     ({ path, message }) => `${path} ${message}`,
   );
 }
@@ -28,9 +28,9 @@ describe("parseQuery", () => {
     "?page_token",
     "?state=+x+",
   ])
-    it(`has nothing against ${query || "no query"}`, () => assert.deepEqual(told(query), []));
+    it(`accepts ${query || "no query"}`, () => assert.deepEqual(violationsOf(query), []));
 
-  for (const [query, ...faults] of [
+  for (const [query, ...violations] of [
     ["?x=1", "/query/x is not a parameter of this operation"],
     ["?Page_Size=1", "/query/Page_Size is not a parameter of this operation"],
     ["?=1", "/query/ is not a parameter of this operation"],
@@ -51,7 +51,7 @@ describe("parseQuery", () => {
     ["?state=%ff", "/query must be percent-encoded UTF-8"],
     ["?state=%", "/query must be percent-encoded UTF-8"],
   ] as const)
-    it(`refuses ${query}`, () => assert.deepEqual(told(query), faults));
+    it(`rejects ${query}`, () => assert.deepEqual(violationsOf(query), violations));
 
   for (const value of [
     "1e2",
@@ -68,15 +68,18 @@ describe("parseQuery", () => {
     "-",
     "٣",
   ])
-    it(`refuses the integer ${value}`, () => {
-      assert.deepEqual(told(`?page_size=${encodeURI(decodeURIComponent(value)).replace("+", "%2B")}`), [
-        "/query/page_size must be an integer in decimal digits",
-      ]);
+    it(`rejects the integer ${value}`, () => {
+      assert.deepEqual(
+        violationsOf(`?page_size=${encodeURI(decodeURIComponent(value)).replace("+", "%2B")}`),
+        ["/query/page_size must be an integer in decimal digits"],
+      );
     });
 
-  it("knows an operation's own parameters only", () => {
-    assert.deepEqual(told("?page_size=1", get), ["/query/page_size is not a parameter of this operation"]);
-    assert.deepEqual(told("?id=1", get), ["/query/id is not a parameter of this operation"]);
-    assert.deepEqual(told("", get), []);
+  it("accepts only the parameters of the operation", () => {
+    assert.deepEqual(violationsOf("?page_size=1", get), [
+      "/query/page_size is not a parameter of this operation",
+    ]);
+    assert.deepEqual(violationsOf("?id=1", get), ["/query/id is not a parameter of this operation"]);
+    assert.deepEqual(violationsOf("", get), []);
   });
 });

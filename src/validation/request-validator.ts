@@ -1,0 +1,170 @@
+import { OpenApiValidator } from "express-openapi-validator/dist/openapi.validator.js";
+import { RequestValidator as LibraryValidator } from "express-openapi-validator/dist/middlewares/openapi.request.validator.js";
+import { SchemaPreprocessor } from "express-openapi-validator/dist/middlewares/parsers/schema.preprocessor.js";
+import { ContentType } from "express-openapi-validator/dist/middlewares/util.js";
+import type { OpenApiDocument, Operation } from "../contract.ts";
+import type { Violation } from "../errors/http-error.ts";
+import { useBoundedKeywords } from "./bounded-keywords.ts";
+import type { KeywordRegistry, SchemaError } from "./bounded-keywords.ts";
+import { isObject } from "./json-object.ts";
+import { escapePointer } from "./json-pointer.ts";
+
+/** The parts of a request that the contract describes. */
+export interface RequestParts {
+  /** By the names of the operation's query parameters; a list where the parameter is an array. */
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, unknown>>;
+  /** Decoded path parameters. */
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly body: unknown;
+}
+
+/**
+ * Returns the violations of the schemas of one operation; none for a valid request. Coerces the parameters to the types
+ * of the contract, in place.
+ */
+export type RequestValidator = (parts: RequestParts) => Violation[];
+
+/** A schema that Ajv has compiled for a whole request. */
+interface CompiledSchema {
+  (parts: RequestParts): boolean;
+  readonly errors?: readonly SchemaError[] | null;
+}
+
+interface Ajv extends KeywordRegistry {
+  getSchema(key: string): CompiledSchema | undefined;
+}
+
+/** The private members of express-openapi-validator's RequestValidator that are used here. */
+interface ValidatorInternals {
+  readonly ajv: Ajv;
+  readonly ajvBody: Ajv;
+  buildMiddleware(path: string, operation: unknown, type: ContentType, key: string): unknown;
+}
+
+/** OpenAPI's formats that only name a range, which the schemas state themselves. */
+const formats = { uint32: true, uint64: true } as const;
+
+/**
+ * Compiles the schemas of the contract with express-openapi-validator. The function that it returns builds the validator
+ * of an operation, and throws when a schema does not compile.
+ *
+ * The library's own middleware would match the path and parse the parameters of every request a second time, at many
+ * times the cost of the validation. No other file knows the library.
+ */
+export function createRequestValidators(
+  document: OpenApiDocument,
+): (operation: Operation) => RequestValidator {
+  const apiSpec = validatorDocument(document) as unknown as ConstructorParameters<typeof LibraryValidator>[0];
+  const { ajvOpts } = new OpenApiValidator({
+    apiSpec,
+    validateRequests: { allErrors: true, allowUnknownQueryParameters: true },
+    formats,
+  });
+  // Responses are not validated here. The type of the constructor requires their options nevertheless.
+  new SchemaPreprocessor(apiSpec, ajvOpts.preprocessor, undefined as never).preProcess();
+  // Ajv would compile the paths together with every schema, and no reference points to them.
+  const library = new LibraryValidator(
+    { ...apiSpec, paths: {} },
+    ajvOpts.request,
+  ) as unknown as ValidatorInternals;
+  for (const ajv of [library.ajv, library.ajvBody]) useBoundedKeywords(ajv);
+  const messages = patternMessages(document);
+
+  return function createRequestValidator({ id, template, method, hasBody }) {
+    const type = ContentType.fromString(hasBody ? "application/json" : "");
+    library.buildMiddleware(template, apiSpec.paths?.[template]?.[method], type, id);
+    const compiled = [library.ajv, ...(hasBody ? [library.ajvBody] : [])].map((ajv) => ajv.getSchema(id));
+    const schemas = compiled.filter((schema) => schema !== undefined);
+    if (schemas.length < compiled.length) throw new Error(`the validator has compiled no schema of ${id}`);
+    return function validate(parts) {
+      const errors = schemas.flatMap((schema) => (schema(parts) ? [] : (schema.errors ?? [])));
+      return violationsFromSchemaErrors(errors, messages);
+    };
+  };
+}
+
+/**
+ * A copy of the contract in the dialect of express-openapi-validator, which evaluates a nested discriminator against the
+ * body instead of the object that contains it.
+ */
+export function validatorDocument(document: OpenApiDocument): OpenApiDocument {
+  const copy = structuredClone(document);
+  for (const schema of Object.values(copy.components["schemas"] ?? {})) {
+    if (isObject(schema)) replaceDiscriminator(schema);
+  }
+  return copy;
+}
+
+/**
+ * Replaces a discriminator and its `oneOf` with one condition for each of its values. The meaning is the same, and the
+ * errors are those of the selected schema only.
+ */
+function replaceDiscriminator(schema: Record<string, unknown>): void {
+  const { discriminator } = schema;
+  if (!isObject(discriminator) || !isObject(discriminator["mapping"])) return;
+  const property = String(discriminator["propertyName"]);
+  schema["allOf"] = Object.entries(discriminator["mapping"]).map(([value, $ref]) => ({
+    if: { required: [property], properties: { [property]: { const: value } } },
+    then: { $ref },
+  }));
+  delete schema["discriminator"];
+  delete schema["oneOf"];
+}
+
+/** The contract's `x-pattern-message` for each message of Ajv that recites a pattern. */
+export function patternMessages(document: unknown): ReadonlyMap<string, string> {
+  const messages = new Map<string, string>();
+
+  function visit(value: unknown): void {
+    if (Array.isArray(value)) return value.forEach(visit);
+    if (!isObject(value)) return;
+    const { pattern, "x-pattern-message": message } = value;
+    if (typeof pattern === "string" && typeof message === "string")
+      messages.set(`must match pattern "${pattern}"`, message);
+    Object.values(value).forEach(visit);
+  }
+
+  visit(document);
+  return messages;
+}
+
+/** The violations for Ajv's errors, in words for a client. */
+export function violationsFromSchemaErrors(
+  errors: readonly SchemaError[],
+  messages: ReadonlyMap<string, string>,
+): Violation[] {
+  return (
+    errors
+      // An error of `if` only states that `then` has failed, whose own errors are listed too.
+      .filter(({ keyword }) => keyword !== "if")
+      .map((error) => ({
+        path: pathOf(error),
+        message: messages.get(messageOf(error)) ?? inPlainWords(error),
+      }))
+  );
+}
+
+/** A missing or unknown property has a path of its own, not that of the object around it. */
+function pathOf({ instancePath, params }: SchemaError): string {
+  const property = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty;
+  return property === undefined ? instancePath : `${instancePath}/${escapePointer(property)}`;
+}
+
+function messageOf({ message = "is not allowed" }: SchemaError): string {
+  return message;
+}
+
+/** Ajv's message, reworded where it assumes knowledge of JSON schema. */
+function inPlainWords(error: SchemaError): string {
+  const message = messageOf(error);
+  const { allowedValues } = error.params;
+  if (allowedValues !== undefined) return `${message}: ${allowedValues.join(", ")}`;
+  if (message === "must NOT have additional properties") return "is not a property of this object";
+  if (/^must NOT have fewer than 1 /.test(message)) return "must not be empty";
+  if (message === "must be boolean") return "must be true or false";
+  return message.replace(
+    /^must be (\w+(?:,\w+)+)$/,
+    (_, types: string) => `must be ${types.split(",").join(" or ")}`,
+  );
+}

@@ -1,0 +1,296 @@
+import assert from "node:assert/strict";
+import express from "express";
+import type { ErrorRequestHandler, Express } from "express";
+import * as OpenApiValidator from "express-openapi-validator";
+import { contractFrom, loadContract } from "../../src/contract.ts";
+import type { OpenApiDocument, OperationId } from "../../src/contract.ts";
+import type { SchemaError } from "../../src/validation/bounded-keywords.ts";
+import { isObject } from "../../src/validation/json-object.ts";
+import { parseQuery } from "../../src/validation/query.ts";
+import {
+  createRequestValidators,
+  patternMessages,
+  validatorDocument,
+  violationsFromSchemaErrors,
+} from "../../src/validation/request-validator.ts";
+import { suite } from "../support/gateway.ts";
+import { jsonPost, oneStep, threeSteps } from "../support/samples.ts";
+import { serve } from "../support/serve.ts";
+
+const { document, paths } = loadContract();
+const operations = paths.flatMap((path) => path.operations);
+const operation = (id: OperationId) => operations.find((known) => known.id === id)!;
+const requestValidatorOf = createRequestValidators(document);
+const validators = new Map(operations.map((each) => [each.id, requestValidatorOf(each)]));
+const messages = patternMessages(document);
+
+/** An app with express-openapi-validator's own middleware, which responds with the violations that it finds. */
+function libraryApp(): Express {
+  const own = validatorDocument(document);
+  const apiSpec: unknown = {
+    ...own,
+    paths: Object.fromEntries(Object.entries(own.paths).map(([path, item]) => [withSlashes(path), item])),
+  };
+  const sendViolations: ErrorRequestHandler = (error: unknown, _req, res, next) => {
+    if (!(error instanceof OpenApiValidator.error.BadRequest)) return next(error);
+    const errors = error.errors.map(({ path, message, errorCode = "" }): SchemaError => {
+      const keyword = errorCode.replace(".openapi.validation", "");
+      return { keyword, instancePath: path, message, params: {} };
+    });
+    // An error of `propertyNames` only states that a key has another error. The bounded keyword leaves it out.
+    const own = errors.filter(({ keyword }) => keyword !== "propertyNames");
+    res.json(violationsFromSchemaErrors(own, messages));
+  };
+  const app = express();
+  app.enable("strict routing").enable("case sensitive routing").set("query parser", "simple");
+  app.use(express.json({ strict: false }));
+  app.use(
+    OpenApiValidator.middleware({
+      apiSpec: apiSpec as Parameters<typeof OpenApiValidator.middleware>[0]["apiSpec"] & object,
+      validateApiSpec: false,
+      validateSecurity: false,
+      fileUploader: false,
+      validateRequests: { allErrors: true, allowUnknownQueryParameters: true },
+      formats: { uint32: true, uint64: true },
+    }),
+  );
+  app.use((_req, res) => void res.json([]));
+  app.use(sendViolations);
+  return app;
+}
+
+/** A path parameter that may contain slashes, in the syntax of express-openapi-validator. */
+const withSlashes = (path: string) => path.replace("{key}", "{key}*");
+
+const steps = (step: object) => ({ name: "n", steps: [{ id: "a", tool: "af2", ...step }] });
+
+/** Requests by operation and path parameters. */
+const requests: [id: OperationId, path: string, params: Record<string, string>, init?: RequestInit][] = [
+  ["submitWorkflow", "/v1/workflows", {}, jsonPost(threeSteps)],
+  ["submitWorkflow", "/v1/workflows", {}, jsonPost(oneStep, { "Idempotency-Key": "k" })],
+  ["submitWorkflow", "/v1/workflows", {}, jsonPost(oneStep, { "Idempotency-Key": "k".repeat(256) })],
+  ...[
+    null,
+    [],
+    1,
+    {},
+    { ...oneStep, extra: 1 },
+    { name: 1, steps: [] },
+    steps({ tool: "af3" }),
+    steps({ depends_on: ["a", 1] }),
+    steps({ resources: { gpu_count: -1, bogus: 1 } }),
+    steps({ depends_on: ["b", "a", "c", "a"] }),
+    steps({ x: 1, y: 2, params: [] }),
+    steps({ tool: "rfdiffusion", params: { num_designs: "3" } }),
+    steps({
+      tool: "rfdiffusion",
+      params: { num_designs: 3, other: [{ a: [] }], hotspot_res: ["A1", 2, {}] },
+    }),
+    steps({ tool: "proteinmpnn", params: { fixed_positions: ["A1", 2, -1, 0.5, "x".repeat(33), null] } }),
+    { ...oneStep, labels: { a: 1, ["k".repeat(300)]: "v" } },
+    { ...oneStep, labels: { "a/b~c": 1, "=": "v", "": "v".repeat(300), ok: "v" } },
+    { ...oneStep, labels: Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`k${index}`, "v"])) },
+  ].map((body): [OperationId, string, Record<string, string>, RequestInit] => [
+    "submitWorkflow",
+    "/v1/workflows",
+    {},
+    jsonPost(body),
+  ]),
+  [
+    "submitWorkflow",
+    "/v1/workflows",
+    {},
+    { method: "POST", headers: { "Content-Type": "application/json" } },
+  ],
+  ["listWorkflows", "/v1/workflows", {}],
+  ["listWorkflows", "/v1/workflows?page_size=7&state=FAILED&label=a=b&label=c=d", {}],
+  ["listWorkflows", "/v1/workflows?page_size=1000&state=x&label=a", {}],
+  ["listWorkflows", "/v1/workflows?page_size=ten", {}],
+  ["getWorkflow", "/v1/workflows/w1", { id: "w1" }],
+  ["getWorkflow", "/v1/workflows/a%20b", { id: "a b" }],
+  ["cancelWorkflow", "/v1/workflows/a;b", { id: "a;b" }, { method: "DELETE" }],
+  ["retryWorkflow", "/v1/workflows/w1/retry", { id: "w1" }, { method: "POST" }],
+  ["streamWorkflowEvents", "/v1/workflows/w1/events", { id: "w1" }, { headers: { "Last-Event-ID": "7" } }],
+  ["streamWorkflowEvents", "/v1/workflows/w1/events", { id: "w1" }, { headers: { "Last-Event-ID": "x" } }],
+  ["downloadArtifact", "/v1/workflows/w1/artifacts/a/b.pdb", { id: "w1", key: "a/b.pdb" }],
+  ["downloadArtifact", "/v1/workflows/w1/artifacts/a%5Cb", { id: "w1", key: "a\\b" }],
+  ["healthz", "/v1/healthz", {}],
+];
+
+const inOneLine = ({ path, message }: { path: string; message: string }) => `${path} ${message}`;
+
+describe("createRequestValidators", () => {
+  const server = suite(async () => {
+    const { url, close } = await serve(libraryApp());
+    return { url, close: () => close(0) };
+  });
+
+  for (const [id, path, params, init = {}] of requests) {
+    it(`returns the violations that express-openapi-validator finds in ${init.method ?? "GET"} ${path} ${JSON.stringify(init.body)}`, async () => {
+      const response = await fetch(server().url + path, init);
+      assert.equal(response.status, 200);
+      const found = validators.get(id)!({
+        query: { ...parseQuery(operation(id), path).values },
+        headers: Object.fromEntries(new Headers(init.headers)),
+        params,
+        // The parser's result for an absent body.
+        body: typeof init.body === "string" ? JSON.parse(init.body) : {},
+      });
+      const expected = (await response.json()) as typeof found;
+      assert.deepEqual(found.map(inOneLine).sort(), expected.map(inOneLine).sort());
+    });
+  }
+
+  it("coerces parameters to the types of the contract", () => {
+    const query: Record<string, unknown> = { page_size: "7", label: ["a=b"] };
+    assert.deepEqual(
+      validators.get("listWorkflows")!({ query, headers: {}, params: {}, body: undefined }),
+      [],
+    );
+    assert.deepEqual(query, { page_size: 7, label: ["a=b"] });
+  });
+
+  it("validates the body only where the operation has one", () => {
+    const parts = { query: {}, headers: {}, params: { id: "w1" }, body: { bogus: 1 } };
+    assert.deepEqual(validators.get("getWorkflow")!(parts), []);
+    assert.notDeepEqual(validators.get("submitWorkflow")!(parts), []);
+  });
+
+  it("throws on a schema that does not compile", () => {
+    const broken: OpenApiDocument = structuredClone(document);
+    Object.assign(broken.components["schemas"]!["WorkflowName"] as object, { pattern: "[" });
+    const [first] = contractFrom(broken).paths.flatMap((path) => path.operations);
+    assert.throws(() => createRequestValidators(broken)(first!), /regular expression/i);
+  });
+});
+
+describe("validatorDocument", () => {
+  const schemas = validatorDocument(document).components["schemas"] as Record<
+    string,
+    Record<string, unknown>
+  >;
+
+  it("replaces the discriminator with one condition for each tool", () => {
+    const step = schemas["Step"]!;
+    assert.equal("discriminator" in step || "oneOf" in step, false);
+    assert.deepEqual(
+      step["allOf"],
+      (
+        [
+          ["rfdiffusion", "RfdiffusionStep"],
+          ["proteinmpnn", "ProteinmpnnStep"],
+          ["boltz", "BoltzStep"],
+          ["af2", "Af2Step"],
+        ] as const
+      ).map(([tool, schema]) => ({
+        if: { required: ["tool"], properties: { tool: { const: tool } } },
+        then: { $ref: `#/components/schemas/${schema}` },
+      })),
+    );
+  });
+
+  it("does not modify the contract", () => {
+    assert.deepEqual(document, loadContract().document);
+  });
+});
+
+describe("patternMessages", () => {
+  it("maps Ajv's message for a pattern to the contract's own, at any depth", () => {
+    const schemas = {
+      a: [{ pattern: "^x$", "x-pattern-message": "must be x" }],
+      b: { pattern: "^y$" },
+      c: null,
+    };
+    assert.deepEqual([...patternMessages(schemas)], [['must match pattern "^x$"', "must be x"]]);
+  });
+
+  it("finds exactly one message for every pattern of the contract", () => {
+    const found = new Map<string, Set<unknown>>();
+    (function visit(value: unknown): void {
+      if (Array.isArray(value)) return value.forEach(visit);
+      if (!isObject(value)) return;
+      if (typeof value.pattern === "string")
+        found.set(value.pattern, (found.get(value.pattern) ?? new Set()).add(value["x-pattern-message"]));
+      Object.values(value).forEach(visit);
+    })(document);
+    assert.ok(found.size > 0);
+    for (const [pattern, own] of found) {
+      assert.equal(own.size, 1, pattern);
+      assert.equal(typeof [...own][0], "string", pattern);
+    }
+    assert.equal(messages.size, found.size);
+  });
+
+  for (const value of [undefined, null, 1, "pattern", []])
+    it(`finds nothing in ${JSON.stringify(value)}`, () => assert.equal(patternMessages(value).size, 0));
+});
+
+describe("violationsFromSchemaErrors", () => {
+  const cases = [
+    ["required", "/body", "must have required property 'name'", { missingProperty: "name" }, "/body/name"],
+    [
+      "additionalProperties",
+      "/body",
+      "must NOT have additional properties",
+      { additionalProperty: "x" },
+      "/body/x",
+      "is not a property of this object",
+    ],
+    [
+      "unevaluatedProperties",
+      "/body",
+      "must NOT have unevaluated properties",
+      { unevaluatedProperty: "x" },
+      "/body/x",
+    ],
+    [
+      "enum",
+      "/query/state",
+      "must be equal to one of the allowed values",
+      { allowedValues: ["A", "B"] },
+      "/query/state",
+      "must be equal to one of the allowed values: A, B",
+    ],
+    [
+      "type",
+      "/body/x",
+      "must be string,null",
+      { type: ["string", "null"] },
+      "/body/x",
+      "must be string or null",
+    ],
+    [
+      "minLength",
+      "/body/name",
+      "must NOT have fewer than 1 characters",
+      {},
+      "/body/name",
+      "must not be empty",
+    ],
+    ["minItems", "/body/steps", "must NOT have fewer than 1 items", {}, "/body/steps", "must not be empty"],
+    ["type", "/query/x", "must be boolean", { type: "boolean" }, "/query/x", "must be true or false"],
+    ["pattern", "/params/id", 'must match pattern "^x$"', { pattern: "^x$" }, "/params/id", "must be an x"],
+    [
+      "additionalProperties",
+      "/body",
+      "must NOT have additional properties",
+      { additionalProperty: "a/b~c" },
+      "/body/a~1b~0c",
+      "is not a property of this object",
+    ],
+    ["maximum", "/query/n", "must be <= 1", { limit: 1 }, "/query/n"],
+    ["false schema", "/body/x", undefined, {}, "/body/x", "is not allowed"],
+  ] as const;
+  const ownMessages = new Map([['must match pattern "^x$"', "must be an x"]]);
+
+  for (const [keyword, instancePath, message, params, path, expected = message] of cases)
+    it(`words an error of ${keyword} for a client: ${expected}`, () => {
+      const error = { keyword, instancePath, params, ...(message === undefined ? {} : { message }) };
+      assert.deepEqual(violationsFromSchemaErrors([error], ownMessages), [{ path, message: expected }]);
+    });
+
+  it("leaves out the error of `if`, which only states that `then` has failed", () => {
+    const error = { keyword: "if", instancePath: "", message: "x", params: {} };
+    assert.deepEqual(violationsFromSchemaErrors([error], ownMessages), []);
+  });
+});
