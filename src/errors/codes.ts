@@ -1,20 +1,20 @@
 import { Code } from "@connectrpc/connect";
 import type { components } from "../../generated/openapi/gateway.v1.ts";
 
-/** What HTTP says for a gRPC code. `retryable: "when-safe"`: yes where repeating the request is safe. */
+/** The HTTP response for a gRPC code. `retryable: "when-safe"` means true only if repeating the request is safe. */
 interface CodeMeaning {
   readonly name: components["schemas"]["ErrorCode"];
   readonly status: number;
   readonly retryable: boolean | "when-safe";
-  /** Seconds for `Retry-After`; absent where waiting does not help. */
+  /** Seconds for `Retry-After`; absent if waiting does not help. */
   readonly retryAfterSeconds?: number;
 }
 
 const internal = { name: "INTERNAL", status: 500, retryable: false } as const;
 
 /**
- * The one table from gRPC code to HTTP answer. Cancelled, Unknown and DataLoss have no meaning of their own
- * for a client and answer as Internal does.
+ * The one table from gRPC code to HTTP response. Canceled, Unknown and DataLoss mean nothing specific to a client and
+ * get the response of Internal.
  */
 const meanings = {
   [Code.InvalidArgument]: { name: "INVALID_ARGUMENT", status: 400, retryable: false },
@@ -40,7 +40,7 @@ const meanings = {
   [Code.DataLoss]: internal,
 } satisfies Record<Code, CodeMeaning>;
 
-/** The HTTP meaning of a gRPC code; a code that gRPC does not define means Internal. */
+/** The HTTP meaning of a gRPC code. A code that gRPC does not define means Internal. */
 export function codeMeaning(code: Code): CodeMeaning {
   const known: Partial<Record<number, CodeMeaning>> = meanings;
   return known[code] ?? internal;

@@ -3,40 +3,40 @@ import type { components } from "../../generated/openapi/gateway.v1.ts";
 import { codeMeaning } from "./codes.ts";
 import { internalMessage, HttpError, unauthenticatedHeaders, unauthenticatedMessage } from "./http-error.ts";
 
-/** An error as HTTP sends it. */
+/** The HTTP response for an error. */
 interface ErrorResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: components["schemas"]["Error"];
 }
 
-/** What an answer depends on beside the error. */
+/** What the response depends on besides the error. */
 interface ErrorContext {
-  /** Whether the request may be repeated without doing its work twice. */
+  /** Whether the client can repeat the request without the work being done twice. */
   readonly safeToRepeat: boolean;
   readonly traceId?: string;
 }
 
 /**
- * The one way from anything thrown to an error answer. The orchestrator's 4xx messages pass verbatim; of
- * its 5xx, and of anything not foreseen, the client learns nothing but the status.
+ * The one function from any thrown value to an error response. The orchestrator's messages for 4xx pass verbatim. For
+ * its 5xx and for unexpected errors, the client gets only the status and a fixed message.
  */
 export function errorResponse(error: unknown, { safeToRepeat, traceId }: ErrorContext): ErrorResponse {
-  const refusal = httpErrorFrom(error);
-  const meaning = codeMeaning(refusal.code);
+  const httpError = httpErrorFrom(error);
+  const meaning = codeMeaning(httpError.code);
   return {
-    status: refusal.status ?? meaning.status,
+    status: httpError.status ?? meaning.status,
     headers: {
       ...(meaning.retryAfterSeconds === undefined
         ? {}
         : { "Retry-After": String(meaning.retryAfterSeconds) }),
-      ...refusal.headers,
+      ...httpError.headers,
     },
     body: {
       code: meaning.name,
-      message: refusal.message,
+      message: httpError.message,
       retryable: meaning.retryable === "when-safe" ? safeToRepeat : meaning.retryable,
-      ...(refusal.violations.length > 0 ? { details: [...refusal.violations] } : {}),
+      ...(httpError.violations.length > 0 ? { details: [...httpError.violations] } : {}),
       ...(traceId === undefined ? {} : { trace_id: traceId }),
     },
   };
@@ -49,14 +49,14 @@ function httpErrorFrom(error: unknown): HttpError {
 }
 
 function httpErrorFromUpstream(error: ConnectError): HttpError {
-  // The size of one's own data is no failure of the platform.
+  // The caller's own data is too large. The platform has not failed.
   if (isTooLargeToReceive(error)) {
     return new HttpError(Code.OutOfRange, `the response would be too large: ${error.rawMessage}`, {
       cause: error,
     });
   }
   if (isMessageTooLarge(error)) return new HttpError(Code.Internal, internalMessage, { cause: error });
-  // Which call was refused says nothing to a client; every 401 has one body.
+  // Every 401 has the same body, whichever call was rejected.
   if (error.code === Code.Unauthenticated) {
     return new HttpError(error.code, unauthenticatedMessage, { headers: unauthenticatedHeaders });
   }
@@ -64,12 +64,12 @@ function httpErrorFromUpstream(error: ConnectError): HttpError {
   return new HttpError(error.code, message, { cause: error });
 }
 
-/** Whether a message was not received, since its length is more than the gateway accepts. */
+/** Whether the gateway rejected the message because its length exceeds its own limit. */
 function isTooLargeToReceive({ cause }: ConnectError): boolean {
   return cause instanceof Error && cause.name === "MessageTooLarge";
 }
 
-/** How connect, grpc-js, grpc-go, grpc-java, C++ and tonic say that a message is over their limit. */
+/** How connect, grpc-js, grpc-go, grpc-java, C++ and tonic report a message above their limit. */
 const tooLargeTexts = [
   /message (?:size|length)/i,
   /message (?:is )?(?:larger|exceeds|too large)/i,
@@ -79,8 +79,8 @@ const tooLargeTexts = [
 ];
 
 /**
- * gRPC libraries report a message over their limit as RESOURCE_EXHAUSTED (tonic: OUT_OF_RANGE), which would
- * read as an exhausted quota. Only the text tells them apart.
+ * gRPC libraries report a message above their limit as RESOURCE_EXHAUSTED (tonic: OUT_OF_RANGE), which a client would
+ * take for an exhausted quota. Only the text distinguishes the two.
  */
 function isMessageTooLarge({ code, rawMessage }: ConnectError): boolean {
   if (code !== Code.ResourceExhausted && code !== Code.OutOfRange) return false;

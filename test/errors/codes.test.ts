@@ -24,7 +24,7 @@ const table = [
 
 describe("codeMeaning", () => {
   for (const [code, name, status, retryable] of table)
-    it(`gives ${Code[code]} the status ${status}`, () => {
+    it(`maps ${Code[code]} to ${status} ${name}`, () => {
       const meaning = codeMeaning(code);
       assert.deepEqual([meaning.name, meaning.status, meaning.retryable], [name, status, retryable]);
       assert.equal(meaning.retryAfterSeconds !== undefined, status === 429 || status === 503);
@@ -40,7 +40,7 @@ describe("codeMeaning", () => {
 
   const unknown: Code[] = JSON.parse("[0, 17, 99, -1]");
   for (const code of unknown)
-    it(`gives the code ${code}, which gRPC does not define, the meaning of Internal`, () => {
+    it(`maps the undefined code ${code} to the meaning of Internal`, () => {
       assert.deepEqual(codeMeaning(code), codeMeaning(Code.Internal));
     });
 });

@@ -13,14 +13,14 @@ import {
 const safe = { safeToRepeat: true };
 const secret = "db-7.internal: SELECT * FROM keys";
 
-describe("errorAnswer", () => {
+describe("errorResponse", () => {
   const unknown: Code = JSON.parse("99");
   const codes = [...Object.values(Code).filter((code) => typeof code === "number"), unknown];
   for (const code of codes) {
     const { name, status } = codeMeaning(code);
-    it(`answers ${status} ${name} to the upstream's code ${code}`, () => {
-      const { body, headers, ...answer } = errorResponse(new ConnectError(secret, code), safe);
-      assert.equal(answer.status, status);
+    it(`returns ${status} ${name} for the orchestrator's code ${code}`, () => {
+      const { body, headers, ...response } = errorResponse(new ConnectError(secret, code), safe);
+      assert.equal(response.status, status);
       assert.equal(body.code, name);
       const verbatim = status < 500 && status !== 401;
       if (verbatim) assert.equal(body.message, secret);
@@ -34,24 +34,24 @@ describe("errorAnswer", () => {
   }
 
   for (const safeToRepeat of [true, false])
-    it(`calls DEADLINE_EXCEEDED ${safeToRepeat ? "" : "not "}retryable where repeating is ${safeToRepeat ? "" : "not "}safe`, () => {
+    it(`marks DEADLINE_EXCEEDED ${safeToRepeat ? "" : "not "}retryable if repeating is ${safeToRepeat ? "" : "not "}safe`, () => {
       const { body } = errorResponse(new ConnectError("late", Code.DeadlineExceeded), { safeToRepeat });
       assert.equal(body.retryable, safeToRepeat);
     });
 
-  it("does not let the safety of a repetition change any other code", () => {
+  it("ignores safeToRepeat for every other code", () => {
     for (const code of codes.filter((code) => code !== Code.DeadlineExceeded)) {
       const error = new ConnectError("x", code);
       assert.deepEqual(errorResponse(error, { safeToRepeat: false }), errorResponse(error, safe));
     }
   });
 
-  it("passes an upstream message of any script on as it is", () => {
+  it("passes on an upstream message unchanged, in any script", () => {
     const message = 'no workflow "ä\n🧬" [not_found]';
     assert.equal(errorResponse(new ConnectError(message, Code.NotFound), safe).body.message, message);
   });
 
-  it("gives the upstream's UNAUTHENTICATED the gateway's own 401", () => {
+  it("returns the gateway's own 401 for the orchestrator's UNAUTHENTICATED", () => {
     const upstream = errorResponse(new ConnectError("key hash is unknown", Code.Unauthenticated), safe);
     assert.deepEqual(upstream, errorResponse(unauthenticated(), safe));
     assert.deepEqual(upstream, {
@@ -95,7 +95,7 @@ describe("errorAnswer", () => {
       "Error, encoded message length too large: found 7 bytes, the limit is: 4 bytes",
     ],
   ] as const)
-    it(`answers 500 to ${library}'s “${message}”`, () => {
+    it(`returns 500 for ${library}'s “${message}”`, () => {
       const { status, headers, body } = errorResponse(new ConnectError(message, code), safe);
       assert.equal(status, 500);
       assert.deepEqual(headers, {});
@@ -108,9 +108,9 @@ describe("errorAnswer", () => {
     [400, Code.OutOfRange, "page_token lies beyond the last page"],
     [400, Code.InvalidArgument, "message size must be positive"],
   ] as const)
-    it(`answers ${status} to “${message}”`, () => {
-      const answer = errorResponse(new ConnectError(message, code), safe);
-      assert.deepEqual([answer.status, answer.body.message], [status, message]);
+    it(`returns ${status} for “${message}”`, () => {
+      const response = errorResponse(new ConnectError(message, code), safe);
+      assert.deepEqual([response.status, response.body.message], [status, message]);
     });
 
   for (const thrown of [
@@ -120,7 +120,7 @@ describe("errorAnswer", () => {
     null,
     { code: Code.NotFound, message: secret },
   ])
-    it(`tells nothing of a thrown ${Object.prototype.toString.call(thrown)}`, () => {
+    it(`reveals nothing of a thrown ${Object.prototype.toString.call(thrown)}`, () => {
       assert.deepEqual(errorResponse(thrown, safe), {
         status: 500,
         headers: {},
@@ -132,47 +132,56 @@ describe("errorAnswer", () => {
     assert.equal(errorResponse(unauthenticated(), { ...safe, traceId: "abc" }).body.trace_id, "abc");
   });
 
-  it("lets a refusal replace the status and add headers", () => {
-    const refusal = new HttpError(Code.InvalidArgument, "no", { status: 405, headers: { Allow: "GET" } });
-    const { status, headers, body } = errorResponse(refusal, safe);
+  it("uses the status and the headers of an HttpError", () => {
+    const httpError = new HttpError(Code.InvalidArgument, "no", { status: 405, headers: { Allow: "GET" } });
+    const { status, headers, body } = errorResponse(httpError, safe);
     assert.deepEqual([status, headers, body.code], [405, { Allow: "GET" }, "INVALID_ARGUMENT"]);
   });
 
-  it("never sends the cause of a refusal", () => {
+  it("never sends the cause of an HttpError", () => {
     const cause = new Error(secret);
-    for (const [refusal, status] of [
+    for (const [httpError, status] of [
       [internalError(cause), 500],
       [unavailable(cause), 503],
       [new HttpError(Code.NotFound, "gone", { cause }), 404],
     ] as const) {
-      const answer = errorResponse(refusal, safe);
-      assert.equal(answer.status, status);
-      assert.ok(!JSON.stringify(answer).includes("db-7"));
-      assert.equal(refusal.cause, cause);
+      const response = errorResponse(httpError, safe);
+      assert.equal(response.status, status);
+      assert.ok(!JSON.stringify(response).includes("db-7"));
+      assert.equal(httpError.cause, cause);
     }
   });
 });
 
 describe("invalidRequest", () => {
-  const fault = (index: number) => ({ path: `/body/${index}`, message: "is wrong" });
+  const violation = (index: number) => ({ path: `/body/${index}`, message: "is wrong" });
 
-  it("lists each fault once, in order", () => {
-    const faults = [fault(2), fault(1), fault(2), { ...fault(2), message: "is wrong too" }];
-    const { status, body } = errorResponse(invalidRequest(faults), safe);
+  it("lists each violation once, in order", () => {
+    const violations = [
+      violation(2),
+      violation(1),
+      violation(2),
+      { ...violation(2), message: "is wrong too" },
+    ];
+    const { status, body } = errorResponse(invalidRequest(violations), safe);
     assert.equal(status, 400);
-    assert.deepEqual(body.details, [fault(2), fault(1), { ...fault(2), message: "is wrong too" }]);
+    assert.deepEqual(body.details, [
+      violation(2),
+      violation(1),
+      { ...violation(2), message: "is wrong too" },
+    ]);
   });
 
-  it("lists a hundred faults at most, counted without repetitions", () => {
-    const faults = Array.from({ length: 300 }, (_, index) => fault(Math.floor(index / 2)));
-    const { body } = errorResponse(invalidRequest(faults), safe);
+  it("lists at most 100 distinct violations", () => {
+    const violations = Array.from({ length: 300 }, (_, index) => violation(Math.floor(index / 2)));
+    const { body } = errorResponse(invalidRequest(violations), safe);
     assert.deepEqual(
       body.details,
-      Array.from({ length: 100 }, (_, index) => fault(index)),
+      Array.from({ length: 100 }, (_, index) => violation(index)),
     );
   });
 
-  it("cuts a path and a message to the length that the contract allows", () => {
+  it("truncates a path and a message to the contract's limit", () => {
     const { body } = errorResponse(
       invalidRequest([{ path: "/".repeat(5000), message: "m".repeat(5000) }]),
       safe,
