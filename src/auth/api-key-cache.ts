@@ -5,219 +5,231 @@ import type { KeyLookupResult } from "../telemetry/metrics.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 
-/** What the orchestrator says of a key: whose it is, or that it may not be used. */
-export type ApiKeyStatus = GoodVerdict | { readonly allowed: false };
+/** What the orchestrator says about an API key. */
+export type ApiKeyStatus = AllowedStatus | { readonly allowed: false };
 
-interface GoodVerdict {
+interface AllowedStatus {
   readonly allowed: true;
   readonly principal: string;
 }
 
-/** Asks the orchestrator about a key, until `signal` aborts; rejects when it cannot be asked. */
+/** Looks a key up in the orchestrator; rejects when the lookup fails or `signal` aborts. */
 export type LookUpApiKey = (
   keyHash: string,
   trace: TraceContext,
   signal: AbortSignal,
 ) => Promise<ApiKeyStatus>;
 
-/** Who waits for a lookup says with this signal that it does so no longer. Most need no lookup, and so no signal. */
-export type Leaving = () => AbortSignal;
-
 /**
- * What a key is used for: a write wants a fresh verdict, a read may have a stale one when there is no other, and
- * so may a stream that is open already, which does not wait for one either.
+ * What a status is needed for. A write needs a fresh one. A read may have a stale one after a lookup has failed. A
+ * revalidation of a request that is being served may, in addition, have a stale one while a lookup is slow.
  */
 export type KeyUse = "write" | "read" | "revalidation";
 
-/** Knows which API keys are good. */
+/** Remembers the status of API keys. */
 export interface ApiKeyCache {
   /**
-   * The verdict on a key, at most `ttlMs` old; from a good key that cannot be looked up, but for writes, at most
-   * `staleMs` older. Rejects when a lookup is needed and fails, and with the reason of the signal that `leaving` is
-   * then asked for when that aborts before the end of the lookup: nobody waits for the verdict any more.
+   * The status of a key, at most `ttlMs` old, from the cache or by a lookup. When the lookup of an allowed key fails,
+   * its status is served for `staleMs` more (stale-if-error, RFC 5861 §4), except for a write. Rejects when a lookup is
+   * needed and fails. `getSignal` is called only when a lookup is needed; when its signal aborts before the end of the
+   * lookup, the promise rejects with the signal's reason.
    */
-  getStatus(keyHash: string, trace: TraceContext, use: KeyUse, leaving?: Leaving): Promise<ApiKeyStatus>;
-  /** Forgets a key, so that the next question goes to the orchestrator. */
+  getStatus(
+    keyHash: string,
+    trace: TraceContext,
+    use: KeyUse,
+    getSignal?: () => AbortSignal,
+  ): Promise<ApiKeyStatus>;
+  /** Removes a key, so that its next use looks it up. */
   invalidate(keyHash: string): void;
-  /** How many verdicts are kept, outdated ones among them. */
+  /** How many entries there are, expired ones included. */
   size(): Readonly<Record<VerdictKind, number>>;
 }
 
 interface ApiKeyCacheOptions {
   readonly ttlMs: number;
   readonly staleMs: number;
+  /** Most allowed keys, and most denied keys. */
   readonly maxEntries: number;
-  /** Told once of each good key that could not be looked up again. */
+  /** Receives one warning for each allowed key whose lookups begin to fail. */
   readonly logger: Logger;
-  /** Told of each question how it was answered, unless nobody waits for that any more. */
+  /** Called with the result of each `getStatus`, unless its signal has aborted. */
   readonly count: (result: KeyLookupResult) => void;
-  /** Milliseconds on a clock that never goes back. */
+  /** A monotonic clock, in milliseconds. */
   readonly now?: () => number;
 }
 
-interface GoodKey {
-  readonly verdict: GoodVerdict;
-  readonly askedAt: number;
-  /** When a lookup after that failed for the last time. */
-  failedAt?: number;
+/** An allowed key in the cache. */
+interface AllowedEntry {
+  readonly status: AllowedStatus;
+  readonly lookedUpAt: number;
+  /** When the latest lookup failed; undefined when it succeeded. */
+  failedAt: number | undefined;
 }
 
+/** A lookup in progress, which all requests with the key share (single-flight). */
 interface Lookup {
   readonly keyHash: string;
-  readonly askedAt: number;
-  readonly answer: Promise<ApiKeyStatus>;
-  readonly cancelling: AbortController;
-  waiting: number;
+  readonly startedAt: number;
+  readonly result: Promise<ApiKeyStatus>;
+  readonly controller: AbortController;
+  waiters: number;
 }
 
 /**
- * How long a lookup that failed is not repeated for a read, and how long the ones after it are waited for by it;
- * how long any lookup is waited for by a stream that is open.
+ * How long reads use a stale status without another lookup after one has failed, in milliseconds; and from when on a
+ * lookup is slow.
  */
 const retryMs = 1000;
 
 /**
- * How many lookups go on though nobody waits for them. Servers close a connection, which everybody's calls share,
- * on which too many streams are reset: whoever sends junk and leaves is not to bring that about while lookups are
- * answered quickly.
+ * How many lookups without a waiter may continue. Cancelling a lookup resets its HTTP/2 stream, and servers close a
+ * session with too many resets, which would affect the calls of all clients. A client that sends unknown keys and
+ * disconnects must not cause that while lookups are fast.
  */
 const maxAbandoned = 100;
 
 /**
- * A cache before `lookUp`. Good keys and denials are kept apart, so that junk cannot push
- * good keys out. A refusal for want of an answer is not kept. One lookup runs at a time per key, whoever waits.
+ * Builds a cache in front of `lookUp`. Allowed and denied keys have a cache each, so that unknown keys cannot evict
+ * allowed ones. A failed lookup is not cached.
  *
- * Of the lookups that nobody waits for any more, no more than `maxAbandoned` go on: clients that leave hold
- * nothing at the orchestrator. A key that may still be used stale does not count, and its lookup goes on: whether it
- * is denied, or cannot be looked up, is not to depend on how long its clients stay.
+ * A lookup whose waiters have all left is abandoned. At most `maxAbandoned` of these continue, so that disconnected
+ * clients do not occupy the orchestrator. The lookup of a key with a usable stale status always continues: the state of
+ * that key must not depend on how long its clients wait.
  *
- * A stale verdict is for a store that is down, not for one that is slow: a read has it only once a lookup of the
- * key has failed, by its deadline at the latest. Before that reads wait, and a denial that takes long is obeyed as
- * one that comes at once. Only streams that are open already go on while a lookup says nothing.
+ * Stale statuses are for a key store that is down, not for a slow one. Reads wait for a slow lookup until its deadline,
+ * and a late denial counts like an early one.
  */
 export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOptions): ApiKeyCache {
   const { ttlMs, staleMs, maxEntries: max, logger, count, now = () => performance.now() } = options;
-  const good = new LRUCache<string, GoodKey>({ max });
-  /** When each was asked for. */
+  const allowed = new LRUCache<string, AllowedEntry>({ max });
+  /** When the lookup of each denied key started. */
   const denied = new LRUCache<string, number>({ max });
-  const underWay = new Map<string, Lookup>();
-  /** The one that was left first comes first. */
+  const lookups = new Map<string, Lookup>();
+  /** In the order of abandonment. */
   const abandoned = new Set<Lookup>();
 
-  function begin(keyHash: string, trace: TraceContext): Lookup {
-    const cancelling = new AbortController();
-    // The answer may be as old as the question: its time starts when it was asked.
-    const askedAt = now();
-    const answer = lookUp(keyHash, trace, cancelling.signal);
-    const lookup: Lookup = { keyHash, askedAt, answer, cancelling, waiting: 0 };
-    underWay.set(keyHash, lookup);
-    answer.then(
-      (verdict) => settles(lookup) && keep(keyHash, verdict, askedAt),
-      (error: unknown) => settles(lookup) && noteFailure(keyHash, trace, error),
+  function freshStatus(keyHash: string): ApiKeyStatus | undefined {
+    const isFresh = (lookedUpAt: number) => now() - lookedUpAt <= ttlMs;
+    const entry = allowed.get(keyHash);
+    if (entry !== undefined && isFresh(entry.lookedUpAt)) return entry.status;
+    const deniedAt = denied.get(keyHash);
+    return deniedAt !== undefined && isFresh(deniedAt) ? { allowed: false } : undefined;
+  }
+
+  /** A status to use when a lookup has failed. */
+  function staleStatus(keyHash: string, use: KeyUse): ApiKeyStatus | undefined {
+    const entry = allowed.peek(keyHash);
+    if (entry === undefined || use === "write") return undefined;
+    return now() - entry.lookedUpAt <= ttlMs + staleMs ? entry.status : undefined;
+  }
+
+  function startLookup(keyHash: string, trace: TraceContext): Lookup {
+    const controller = new AbortController();
+    // The result may be as old as the start of the lookup.
+    const startedAt = now();
+    const result = lookUp(keyHash, trace, controller.signal);
+    const lookup: Lookup = { keyHash, startedAt, result, controller, waiters: 0 };
+    lookups.set(keyHash, lookup);
+    result.then(
+      (status) => endLookup(lookup) && store(keyHash, status, startedAt),
+      (error: unknown) => endLookup(lookup) && storeFailure(keyHash, trace, error),
     );
     return lookup;
   }
 
-  /** Whether what comes of a lookup counts: forgotten meanwhile, the answer is older than what made it so. */
-  function settles(lookup: Lookup): boolean {
+  /** Returns whether the result counts: that of a lookup from before an invalidation does not. */
+  function endLookup(lookup: Lookup): boolean {
     abandoned.delete(lookup);
-    return underWay.get(lookup.keyHash) === lookup && underWay.delete(lookup.keyHash);
+    return lookups.get(lookup.keyHash) === lookup && lookups.delete(lookup.keyHash);
   }
 
-  function waitFor(lookup: Lookup, signal: AbortSignal | undefined): Promise<ApiKeyStatus> {
-    lookup.waiting += 1;
-    abandoned.delete(lookup);
-    if (signal === undefined) return lookup.answer;
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        reject(signal.reason as Error);
-        lookup.waiting -= 1;
-        if (lookup.waiting === 0 && staleVerdict(lookup.keyHash, "read") === undefined) abandon(lookup);
-      };
-      signal.addEventListener("abort", leave);
-      void lookup.answer.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
-    });
-  }
-
-  function abandon(lookup: Lookup): void {
-    abandoned.add(lookup);
-    if (abandoned.size <= maxAbandoned) return;
-    const [first = lookup] = abandoned;
-    settles(first);
-    first.cancelling.abort();
-  }
-
-  function keep(keyHash: string, verdict: ApiKeyStatus, askedAt: number): void {
-    if (verdict.allowed) {
-      good.set(keyHash, { verdict, askedAt });
+  function store(keyHash: string, status: ApiKeyStatus, lookedUpAt: number): void {
+    if (status.allowed) {
+      allowed.set(keyHash, { status, lookedUpAt, failedAt: undefined });
     } else {
-      good.delete(keyHash);
-      denied.set(keyHash, askedAt);
+      allowed.delete(keyHash);
+      denied.set(keyHash, lookedUpAt);
     }
   }
 
-  function noteFailure(keyHash: string, trace: TraceContext, err: unknown): void {
-    const known = good.peek(keyHash);
-    if (known === undefined) return;
-    if (known.failedAt === undefined) {
-      const { principal } = known.verdict;
+  function storeFailure(keyHash: string, trace: TraceContext, err: unknown): void {
+    const entry = allowed.peek(keyHash);
+    if (entry === undefined) return;
+    if (entry.failedAt === undefined) {
+      const { principal } = entry.status;
       logger.warn(
         { event: "revalidation.failed", ...traceFields(trace), principal, err },
         "revalidation.failed",
       );
     }
-    known.failedAt = now();
+    entry.failedAt = now();
   }
 
-  /** The verdict that serves while there is no answer. */
-  function staleVerdict(keyHash: string, use: KeyUse): ApiKeyStatus | undefined {
-    const known = good.peek(keyHash);
-    if (known === undefined || use === "write" || now() - known.askedAt > ttlMs + staleMs) return undefined;
-    return known.verdict;
+  function waitFor(lookup: Lookup, signal: AbortSignal | undefined): Promise<ApiKeyStatus> {
+    lookup.waiters += 1;
+    abandoned.delete(lookup);
+    if (signal === undefined) return lookup.result;
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        reject(signal.reason as Error);
+        lookup.waiters -= 1;
+        if (lookup.waiters === 0 && staleStatus(lookup.keyHash, "read") === undefined) abandon(lookup);
+      };
+      signal.addEventListener("abort", leave);
+      void lookup.result.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+    });
   }
 
-  function counted(result: KeyLookupResult, verdict: ApiKeyStatus): ApiKeyStatus {
+  /** Cancels the lookup that was abandoned first when there are too many. */
+  function abandon(lookup: Lookup): void {
+    abandoned.add(lookup);
+    if (abandoned.size <= maxAbandoned) return;
+    const [first = lookup] = abandoned;
+    endLookup(first);
+    first.controller.abort();
+  }
+
+  function counted(result: KeyLookupResult, status: ApiKeyStatus): ApiKeyStatus {
     count(result);
-    return verdict;
+    return status;
   }
 
   return {
-    async getStatus(keyHash, trace, use, leaving) {
-      const time = now();
-      const known = good.get(keyHash);
-      if (known !== undefined && time - known.askedAt <= ttlMs) return counted("hit", known.verdict);
-      const deniedAt = denied.get(keyHash);
-      if (deniedAt !== undefined && time - deniedAt <= ttlMs) return counted("denied", { allowed: false });
+    async getStatus(keyHash, trace, use, getSignal) {
+      const fresh = freshStatus(keyHash);
+      if (fresh !== undefined) return counted(fresh.allowed ? "hit" : "denied", fresh);
 
-      const lookup = underWay.get(keyHash);
-      const isSilent = lookup !== undefined && time - lookup.askedAt >= retryMs;
-      const failedAt = known?.failedAt;
-      const hasJustFailed = failedAt !== undefined && time - failedAt < retryMs;
-      if (hasJustFailed || (isSilent && (failedAt !== undefined || use === "revalidation"))) {
-        const stale = staleVerdict(keyHash, use);
+      const lookup = lookups.get(keyHash);
+      const isSlow = lookup !== undefined && now() - lookup.startedAt >= retryMs;
+      const failedAt = allowed.peek(keyHash)?.failedAt;
+      const hasJustFailed = failedAt !== undefined && now() - failedAt < retryMs;
+      if (hasJustFailed || (isSlow && (failedAt !== undefined || use === "revalidation"))) {
+        const stale = staleStatus(keyHash, use);
         if (stale !== undefined) return counted("stale", stale);
       }
-      if (isSilent && use === "revalidation") {
+      if (isSlow && use === "revalidation") {
         count("failed");
-        throw new Error("the lookup of the key says nothing");
+        throw new Error("the lookup of the API key is slow, and its cached status is too old");
       }
-      const signal = leaving?.();
+
+      const signal = getSignal?.();
       signal?.throwIfAborted();
       try {
-        return counted("miss", await waitFor(lookup ?? begin(keyHash, trace), signal));
+        return counted("miss", await waitFor(lookup ?? startLookup(keyHash, trace), signal));
       } catch (error) {
         signal?.throwIfAborted();
-        const stale = staleVerdict(keyHash, use);
+        const stale = staleStatus(keyHash, use);
         if (stale !== undefined) return counted("stale", stale);
         count("failed");
         throw error;
       }
     },
     invalidate(keyHash) {
-      good.delete(keyHash);
+      allowed.delete(keyHash);
       denied.delete(keyHash);
-      underWay.delete(keyHash);
+      lookups.delete(keyHash);
     },
-    size: () => ({ good: good.size, denied: denied.size }),
+    size: () => ({ good: allowed.size, denied: denied.size }),
   };
 }

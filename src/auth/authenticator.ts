@@ -1,81 +1,86 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import { unauthenticated, unavailable } from "../errors/http-error.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
-import { bearerTokenFrom } from "./bearer-token.ts";
 import type { Caller, KeyHolder } from "./caller.ts";
-import type { ApiKeyCache, KeyUse, Leaving } from "./api-key-cache.ts";
+import type { ApiKeyCache, KeyUse } from "./api-key-cache.ts";
 
-/** Repeats the authentication of a request that is still being served, such as an event stream. */
-export interface Revalidation {
-  /** Equal for all requests of one key and one principal, so that one lookup serves all of them. */
-  readonly id: string;
-  /** SHA-256 of the key, lower-case hex. */
-  readonly keyHash: string;
-  /** Whether the caller may continue; rejects when the key can be neither looked up nor served from the cache. */
-  isStillValid(): Promise<boolean>;
-}
-
-/** Tells who makes a request. */
+/** Identifies the caller of a request. */
 export interface Authenticator {
   /**
-   * The caller behind an `Authorization` header; rejects with the one 401, or with 503 when nobody vouches for
-   * the key for this `use` and it cannot be looked up. It waits no longer once `leaving` aborts.
+   * The caller with an `Authorization` header; rejects with the one 401, or with 503 when the API key cannot be looked
+   * up and no cached status is good enough for `use`. `getSignal` is called only when a lookup is needed; when its signal
+   * aborts, the promise rejects.
    */
   authenticate(
     authorization: string | undefined,
     trace: TraceContext,
     use: KeyUse,
-    leaving: Leaving,
+    getSignal: () => AbortSignal,
   ): Promise<Caller>;
-  /** How the authentication of a caller is repeated later; undefined for the admin, who cannot lose access. */
+  /** How to check later that a caller is still allowed; undefined for the admin, whose access does not end. */
   revalidationOf(caller: Caller, trace: TraceContext): Revalidation | undefined;
-  /** Drops what is remembered of a key that the orchestrator has just denied. */
+  /** Removes a key from the cache after the orchestrator has denied it. */
   invalidate(caller: KeyHolder): void;
 }
 
-/**
- * Authenticates the static `apiTokens` and, with a `keys` directory, API keys. A raw token goes no further
- * than this function: the directory knows hashes only.
- */
+/** Checks again whether the caller of a long request, such as an event stream, is allowed. */
+export interface Revalidation {
+  /** Equal for all requests with the same key and principal, so that one check serves all of them. */
+  readonly id: string;
+  /** SHA-256 of the key, lower-case hex. */
+  readonly keyHash: string;
+  /** Whether the caller is still allowed; rejects when neither a lookup nor the cache can say. */
+  isStillValid(): Promise<boolean>;
+}
+
+/** Authenticates the static `apiTokens` and, with a `cache`, API keys. Only hashes of tokens leave this file. */
 export function createAuthenticator(
   apiTokens: readonly string[],
-  keys: ApiKeyCache | undefined,
+  cache: ApiKeyCache | undefined,
 ): Authenticator {
   const adminDigests = apiTokens.map(sha256);
 
   return {
-    async authenticate(authorization, trace, use, leaving) {
+    async authenticate(authorization, trace, use, getSignal) {
       const token = bearerTokenFrom(authorization);
       if (token === undefined) throw unauthenticated();
       const digest = sha256(token);
-      // Each is compared, so that the time does not tell which of them it is.
+      // Compares all of them, so that the time does not depend on which one matches.
       const matches = adminDigests.map((adminDigest) => timingSafeEqual(digest, adminDigest));
       if (matches.includes(true)) return { kind: "admin" };
-      if (keys === undefined) throw unauthenticated();
+      if (cache === undefined) throw unauthenticated();
       const keyHash = digest.toString("hex");
-      // Whatever the failure says is between gateway and orchestrator: nobody knows yet who is asking.
-      const verdict = await keys.getStatus(keyHash, trace, use, leaving).catch((error: unknown) => {
+      // The caller is not known yet, so the failure of the lookup is only logged.
+      const status = await cache.getStatus(keyHash, trace, use, getSignal).catch((error: unknown) => {
         throw unavailable(error);
       });
-      if (!verdict.allowed) throw unauthenticated();
-      return { kind: "key", principal: verdict.principal, keyHash };
+      if (!status.allowed) throw unauthenticated();
+      return { kind: "key", principal: status.principal, keyHash };
     },
     revalidationOf(caller, trace) {
-      if (caller.kind === "admin" || keys === undefined) return undefined;
+      if (caller.kind === "admin" || cache === undefined) return undefined;
       const { keyHash, principal } = caller;
       return {
         id: `${keyHash} ${principal}`,
         keyHash,
         async isStillValid() {
-          const status = await keys.getStatus(keyHash, trace, "revalidation");
+          const status = await cache.getStatus(keyHash, trace, "revalidation");
           return status.allowed && status.principal === principal;
         },
       };
     },
     invalidate(caller) {
-      keys?.invalidate(caller.keyHash);
+      cache?.invalidate(caller.keyHash);
     },
   };
+}
+
+/** RFC 6750 §2.1: the scheme in any case, and one token. Tokens in use may have more characters than its b64token. */
+const bearerPattern = /^bearer +([!-~]+)$/i;
+
+/** The token of an `Authorization` header; undefined when it is missing or not one bearer token. */
+function bearerTokenFrom(header: string | undefined): string | undefined {
+  return bearerPattern.exec(header ?? "")?.[1];
 }
 
 function sha256(token: string): Buffer {

@@ -1,12 +1,12 @@
-/** Who makes a request. */
+/** Who sends a request. */
 export type Caller = Admin | KeyHolder;
 
-/** The holder of the static token: every workflow, no quota. */
+/** The holder of the static token: sees every workflow and has no quota. */
 export interface Admin {
   readonly kind: "admin";
 }
 
-/** The holder of an API key: the principal's workflows, and the key's quota. */
+/** The holder of an API key: sees the principal's workflows and has the key's quota. */
 export interface KeyHolder {
   readonly kind: "key";
   readonly principal: string;
@@ -14,12 +14,12 @@ export interface KeyHolder {
   readonly keyHash: string;
 }
 
-/** The principal that scopes a caller's calls; undefined for the admin, who is not scoped. */
+/** The principal that scopes a caller's calls; undefined for the admin, whose calls are unscoped. */
 export function principalOf(caller: Caller): string | undefined {
   return caller.kind === "key" ? caller.principal : undefined;
 }
 
-/** The hash of the key whose share bounds what a caller holds; undefined for the admin, who has no share. */
+/** The key hash that per-key limits count by; undefined for the admin, to whom they do not apply. */
 export function keyHashOf(caller: Caller): string | undefined {
   return caller.kind === "key" ? caller.keyHash : undefined;
 }

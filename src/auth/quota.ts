@@ -5,16 +5,16 @@ import type { OrchestratorClient } from "../orchestrator/client.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Caller } from "./caller.ts";
 
-/** `X-RateLimit-*`; empty when nothing limits the caller. */
+/** `X-RateLimit-*`; empty when the caller has no quota. */
 type RateLimitHeaders = Readonly<Record<string, string>>;
 
 /**
- * Counts one submission against the caller's quota. Resolves to the headers that tell where it stands;
- * rejects with 429 when the quota is used up and with the one 401 when the key was revoked meanwhile.
+ * Counts one submission against the caller's quota. Resolves to the headers of the response; rejects with 429 when the
+ * quota is exhausted, and with the one 401 when the key was revoked in the meantime.
  */
 export type ConsumeQuota = (caller: Caller, call: CallOptions) => Promise<RateLimitHeaders>;
 
-/** Counts in the orchestrator, which does so atomically. The admin has no quota. */
+/** Counts in the orchestrator, atomically. The admin has no quota. */
 export function createQuota(client: OrchestratorClient, authenticator: Authenticator): ConsumeQuota {
   return async function consumeQuota(caller, call) {
     if (caller.kind === "admin") return {};

@@ -1,285 +1,285 @@
 import assert from "node:assert/strict";
 import type { ApiKeyStatus } from "../../src/auth/api-key-cache.ts";
-import { denied, holder, setUpDirectory, staleMs, ttlMs } from "./test-cache.ts";
+import { allowedAs, denied, setUpCache, staleMs, ttlMs } from "./test-cache.ts";
 
 const down = new Error("the key store is down");
 const retryMs = 1000;
 
-/** A directory that knows one good key, `k`, whose time is over just now; what is asked next is the test's to set. */
+/** A cache with one allowed key, "k", that has just expired. The test sets the results of further lookups. */
 async function setUpStale(options: { staleMs?: number } = {}) {
-  const store: { answer: () => ApiKeyStatus | Promise<ApiKeyStatus> } = { answer: () => holder("alice") };
-  const directory = setUpDirectory(() => store.answer(), options);
-  await directory.verdictOn("k");
-  directory.asked.length = 0;
-  directory.clock.ms += ttlMs + 1;
-  store.answer = () => Promise.reject(down);
-  return { ...directory, store };
+  const store: { result: () => ApiKeyStatus | Promise<ApiKeyStatus> } = { result: () => allowedAs("alice") };
+  const cache = setUpCache(() => store.result(), options);
+  await cache.getStatus("k");
+  cache.lookups.length = 0;
+  cache.clock.ms += ttlMs + 1;
+  store.result = () => Promise.reject(down);
+  return { ...cache, store };
 }
 
-describe("createKeyDirectory, while keys cannot be looked up", () => {
+describe("createApiKeyCache, while lookups fail", () => {
   for (const use of ["read", "revalidation"] as const) {
-    it(`lets a good key ${use} for the stale time after its TTL, and not a millisecond longer`, async () => {
-      const { clock, verdictOn } = await setUpStale();
-      assert.deepEqual(await verdictOn("k", use), holder("alice"));
+    it(`serves a stale status to a ${use} until the end of the stale time`, async () => {
+      const { clock, getStatus } = await setUpStale();
+      assert.deepEqual(await getStatus("k", use), allowedAs("alice"));
       clock.ms += staleMs - 1;
-      assert.deepEqual(await verdictOn("k", use), holder("alice"));
+      assert.deepEqual(await getStatus("k", use), allowedAs("alice"));
       clock.ms += 1;
-      await assert.rejects(verdictOn("k", use), down);
+      await assert.rejects(getStatus("k", use), down);
     });
 
-    it(`lets no key ${use} beyond its TTL where no stale time is configured`, async () => {
-      const { verdictOn } = await setUpStale({ staleMs: 0 });
-      await assert.rejects(verdictOn("k", use), down);
+    it(`serves no stale status to a ${use} without a stale time`, async () => {
+      const { getStatus } = await setUpStale({ staleMs: 0 });
+      await assert.rejects(getStatus("k", use), down);
     });
   }
 
-  it("does not prolong that time by using it", async () => {
-    const { clock, verdictOn } = await setUpStale();
-    for (const end = clock.ms + staleMs; clock.ms < end; clock.ms += 500) await verdictOn("k");
-    await assert.rejects(verdictOn("k"), down);
+  it("does not extend the stale time by use", async () => {
+    const { clock, getStatus } = await setUpStale();
+    for (const end = clock.ms + staleMs; clock.ms < end; clock.ms += 500) await getStatus("k");
+    await assert.rejects(getStatus("k"), down);
   });
 
-  it("measures that time at the answer, not at the question", async () => {
-    const { clock, store, verdictOn } = await setUpStale();
-    const answer = Promise.withResolvers<ApiKeyStatus>();
-    store.answer = () => answer.promise;
-    const slow = verdictOn("k");
+  it("measures the stale time at the end of the lookup", async () => {
+    const { clock, store, getStatus } = await setUpStale();
+    const result = Promise.withResolvers<ApiKeyStatus>();
+    store.result = () => result.promise;
+    const slow = getStatus("k");
     clock.ms += staleMs;
-    answer.reject(down);
+    result.reject(down);
     await assert.rejects(slow, down);
   });
 
-  it("lets no key write on a stale verdict, and asks for each write", async () => {
-    const { asked, verdictOn } = await setUpStale();
-    await verdictOn("k", "read");
-    await assert.rejects(verdictOn("k", "write"), down);
-    await assert.rejects(verdictOn("k", "write"), down);
-    assert.equal(asked.length, 3);
+  it("serves no stale status to a write, and starts a lookup for each", async () => {
+    const { lookups, getStatus } = await setUpStale();
+    await getStatus("k", "read");
+    await assert.rejects(getStatus("k", "write"), down);
+    await assert.rejects(getStatus("k", "write"), down);
+    assert.equal(lookups.length, 3);
   });
 
-  it("vouches for no key that it does not know as a good one", async () => {
-    const { clock, store, verdictOn } = await setUpStale();
-    await assert.rejects(verdictOn("unknown"), down);
-    store.answer = () => denied;
-    assert.deepEqual(await verdictOn("junk"), denied);
-    store.answer = () => Promise.reject(down);
+  it("serves no stale status of an unknown or denied key", async () => {
+    const { clock, store, getStatus } = await setUpStale();
+    await assert.rejects(getStatus("unknown"), down);
+    store.result = () => denied;
+    assert.deepEqual(await getStatus("unknown2"), denied);
+    store.result = () => Promise.reject(down);
     clock.ms += ttlMs + 1;
-    await assert.rejects(verdictOn("junk"), down);
+    await assert.rejects(getStatus("unknown2"), down);
   });
 
-  it("asks for a good key's reads at most once a second, and again after that", async () => {
-    const { asked, clock, verdictOn } = await setUpStale();
-    for (let i = 0; i < 100; i++) await verdictOn("k");
+  it("repeats a failed lookup for reads once a second", async () => {
+    const { lookups, clock, getStatus } = await setUpStale();
+    for (let i = 0; i < 100; i++) await getStatus("k");
     clock.ms += retryMs - 1;
-    await verdictOn("k");
-    assert.equal(asked.length, 1);
+    await getStatus("k");
+    assert.equal(lookups.length, 1);
     clock.ms += 1;
-    await verdictOn("k");
-    assert.equal(asked.length, 2);
+    await getStatus("k");
+    assert.equal(lookups.length, 2);
   });
 
-  it("answers reads at once, and lets writes wait, while a lookup after one that failed is silent for a second", async () => {
-    const { asked, clock, store, verdictOn } = await setUpStale();
-    await verdictOn("k");
-    asked.length = 0;
+  it("serves reads a stale status, but not writes, when the lookup after a failed one is slow", async () => {
+    const { lookups, clock, store, getStatus } = await setUpStale();
+    await getStatus("k");
+    lookups.length = 0;
     clock.ms += retryMs;
-    const answer = Promise.withResolvers<ApiKeyStatus>();
-    store.answer = () => answer.promise;
-    const early = verdictOn("k");
+    const result = Promise.withResolvers<ApiKeyStatus>();
+    store.result = () => result.promise;
+    const early = getStatus("k");
     clock.ms += retryMs;
-    assert.deepEqual(await verdictOn("k", "read"), holder("alice"));
-    assert.deepEqual(await verdictOn("k", "revalidation"), holder("alice"));
-    const write = verdictOn("k", "write");
-    answer.resolve(holder("bob"));
-    assert.deepEqual(await Promise.all([early, write]), [holder("bob"), holder("bob")]);
-    assert.equal(asked.length, 1);
+    assert.deepEqual(await getStatus("k", "read"), allowedAs("alice"));
+    assert.deepEqual(await getStatus("k", "revalidation"), allowedAs("alice"));
+    const write = getStatus("k", "write");
+    result.resolve(allowedAs("bob"));
+    assert.deepEqual(await Promise.all([early, write]), [allowedAs("bob"), allowedAs("bob")]);
+    assert.equal(lookups.length, 1);
   });
 
-  it("makes reads wait for a lookup that is only slow, and takes its denial", async () => {
-    const { asked, clock, store, verdictOn } = await setUpStale();
-    const answer = Promise.withResolvers<ApiKeyStatus>();
-    store.answer = () => answer.promise;
-    const waiting = [verdictOn("k")];
+  it("makes reads wait for a first lookup that is slow, and returns its denial", async () => {
+    const { lookups, clock, store, getStatus } = await setUpStale();
+    const result = Promise.withResolvers<ApiKeyStatus>();
+    store.result = () => result.promise;
+    const waiting = [getStatus("k")];
     for (let i = 0; i < 10; i++) {
       clock.ms += retryMs;
-      waiting.push(verdictOn("k"));
+      waiting.push(getStatus("k"));
     }
-    assert.deepEqual(await verdictOn("k", "revalidation"), holder("alice"));
-    answer.resolve(denied);
+    assert.deepEqual(await getStatus("k", "revalidation"), allowedAs("alice"));
+    result.resolve(denied);
     assert.deepEqual(await Promise.all(waiting), Array(11).fill(denied));
-    assert.deepEqual(await verdictOn("k", "revalidation"), denied);
-    assert.equal(asked.length, 1);
+    assert.deepEqual(await getStatus("k", "revalidation"), denied);
+    assert.equal(lookups.length, 1);
   });
 
-  it("serves the reads that wait for a slow lookup as soon as it fails", async () => {
-    const { clock, store, verdictOn } = await setUpStale();
-    const answer = Promise.withResolvers<ApiKeyStatus>();
-    store.answer = () => answer.promise;
-    const waiting = [verdictOn("k")];
+  it("serves waiting reads a stale status as soon as the slow lookup fails", async () => {
+    const { clock, store, getStatus } = await setUpStale();
+    const result = Promise.withResolvers<ApiKeyStatus>();
+    store.result = () => result.promise;
+    const waiting = [getStatus("k")];
     clock.ms += 10 * retryMs;
-    waiting.push(verdictOn("k"));
-    answer.reject(down);
-    assert.deepEqual(await Promise.all(waiting), [holder("alice"), holder("alice")]);
+    waiting.push(getStatus("k"));
+    result.reject(down);
+    assert.deepEqual(await Promise.all(waiting), [allowedAs("alice"), allowedAs("alice")]);
   });
 
-  it("believes a lookup that is no longer than a second under way, also beside a stale verdict", async () => {
-    const { clock, store, verdictOn } = await setUpStale();
-    await verdictOn("k");
+  it("waits up to a second for the lookup after a failed one", async () => {
+    const { clock, store, getStatus } = await setUpStale();
+    await getStatus("k");
     clock.ms += retryMs;
-    const answer = Promise.withResolvers<ApiKeyStatus>();
-    store.answer = () => answer.promise;
-    const waiting = [verdictOn("k")];
+    const result = Promise.withResolvers<ApiKeyStatus>();
+    store.result = () => result.promise;
+    const waiting = [getStatus("k")];
     clock.ms += retryMs - 1;
-    waiting.push(verdictOn("k"), verdictOn("k", "revalidation"));
-    answer.resolve(denied);
+    waiting.push(getStatus("k"), getStatus("k", "revalidation"));
+    result.resolve(denied);
     assert.deepEqual(await Promise.all(waiting), [denied, denied, denied]);
   });
 
-  it("lets nobody follow beyond the stale time while a lookup says nothing; a new read waits for it", async () => {
-    const { clock, store, verdictOn } = await setUpStale();
-    const answer = Promise.withResolvers<ApiKeyStatus>();
-    store.answer = () => answer.promise;
-    const early = verdictOn("k", "revalidation");
+  it("rejects a revalidation after the stale time while a lookup is slow, and lets a new read wait", async () => {
+    const { clock, store, getStatus } = await setUpStale();
+    const result = Promise.withResolvers<ApiKeyStatus>();
+    store.result = () => result.promise;
+    const early = getStatus("k", "revalidation");
     clock.ms += staleMs;
-    await assert.rejects(verdictOn("k", "revalidation"), /says nothing/);
-    const read = verdictOn("k", "read");
-    answer.resolve(holder("alice"));
-    assert.deepEqual(await Promise.all([early, read]), [holder("alice"), holder("alice")]);
+    await assert.rejects(getStatus("k", "revalidation"), /is slow/);
+    const read = getStatus("k", "read");
+    result.resolve(allowedAs("alice"));
+    assert.deepEqual(await Promise.all([early, read]), [allowedAs("alice"), allowedAs("alice")]);
   });
 
-  describe("left by everybody", () => {
-    /** Leaves the lookup of `k`, `msBefore` later, and after it as many others as may go on for nobody. */
+  describe("with an abandoned lookup", () => {
+    /** Abandons the lookup of "k" after `msBefore`, then as many others as may continue. */
     async function leaveAll(msBefore: number) {
-      const directory = await setUpStale();
-      const { clock, store, verdictOn } = directory;
-      const answer = Promise.withResolvers<ApiKeyStatus>();
-      store.answer = () => answer.promise;
+      const cache = await setUpStale();
+      const { clock, store, getStatus } = cache;
+      const result = Promise.withResolvers<ApiKeyStatus>();
+      store.result = () => result.promise;
       clock.ms += msBefore;
       for (const key of ["k", ...Array.from({ length: 100 }, (_, i) => `other${i}`)]) {
-        const leaving = new AbortController();
-        const verdict = verdictOn(key, "read", leaving.signal);
-        leaving.abort();
-        await assert.rejects(verdict, { name: "AbortError" });
+        const controller = new AbortController();
+        const status = getStatus(key, "read", controller.signal);
+        controller.abort();
+        await assert.rejects(status, { name: "AbortError" });
       }
-      return { ...directory, answer };
+      return { ...cache, result };
     }
 
-    it("learns that a good key was denied", async () => {
-      const { answer, asked, cancelled, store, verdictOn } = await leaveAll(0);
+    it("stores a later denial of an allowed key", async () => {
+      const { result, lookups, cancelled, store, getStatus } = await leaveAll(0);
       assert.deepEqual(cancelled, []);
-      answer.resolve(denied);
-      await answer.promise;
-      store.answer = () => Promise.reject(down);
-      asked.length = 0;
-      assert.deepEqual(await verdictOn("k"), denied);
-      assert.deepEqual(asked, []);
+      result.resolve(denied);
+      await result.promise;
+      store.result = () => Promise.reject(down);
+      lookups.length = 0;
+      assert.deepEqual(await getStatus("k"), denied);
+      assert.deepEqual(lookups, []);
     });
 
-    it("learns that a good key cannot be looked up", async () => {
-      const { answer, asked, verdictOn } = await leaveAll(0);
-      answer.reject(down);
-      await assert.rejects(answer.promise);
-      asked.length = 0;
-      assert.deepEqual(await verdictOn("k"), holder("alice"));
-      assert.deepEqual(asked, []);
+    it("stores a later failure of an allowed key", async () => {
+      const { result, lookups, getStatus } = await leaveAll(0);
+      result.reject(down);
+      await assert.rejects(result.promise);
+      lookups.length = 0;
+      assert.deepEqual(await getStatus("k"), allowedAs("alice"));
+      assert.deepEqual(lookups, []);
     });
 
-    it("cancels the lookup of a key whose stale time is over", async () => {
+    it("cancels the lookup of a key after its stale time", async () => {
       const { cancelled } = await leaveAll(staleMs);
       assert.deepEqual(cancelled, ["k"]);
     });
   });
 
-  it("takes a denial at once, and does not let the key read when the store is down once more", async () => {
-    const { clock, store, verdictOn } = await setUpStale();
-    await verdictOn("k");
+  it("prefers a denial to the stale status, also when the store fails again", async () => {
+    const { clock, store, getStatus } = await setUpStale();
+    await getStatus("k");
     clock.ms += retryMs;
-    store.answer = () => denied;
-    assert.deepEqual(await verdictOn("k"), denied);
-    assert.deepEqual(await verdictOn("k", "revalidation"), denied);
-    store.answer = () => Promise.reject(down);
+    store.result = () => denied;
+    assert.deepEqual(await getStatus("k"), denied);
+    assert.deepEqual(await getStatus("k", "revalidation"), denied);
+    store.result = () => Promise.reject(down);
     clock.ms += ttlMs + 1;
-    await assert.rejects(verdictOn("k"), down);
+    await assert.rejects(getStatus("k"), down);
   });
 
-  it("takes the denial that a write brings home also for reads", async () => {
-    const { store, verdictOn } = await setUpStale();
-    await verdictOn("k");
-    store.answer = () => denied;
-    assert.deepEqual(await verdictOn("k", "write"), denied);
-    assert.deepEqual(await verdictOn("k", "read"), denied);
+  it("uses the denial found by a write for reads", async () => {
+    const { store, getStatus } = await setUpStale();
+    await getStatus("k");
+    store.result = () => denied;
+    assert.deepEqual(await getStatus("k", "write"), denied);
+    assert.deepEqual(await getStatus("k", "read"), denied);
   });
 
-  it("gives a good key its whole time again once it is confirmed", async () => {
-    const { asked, clock, store, verdictOn } = await setUpStale();
-    await verdictOn("k");
+  it("gives an allowed key a new TTL and stale time after a successful lookup", async () => {
+    const { lookups, clock, store, getStatus } = await setUpStale();
+    await getStatus("k");
     clock.ms += retryMs;
-    store.answer = () => holder("alice");
-    await verdictOn("k", "write");
-    store.answer = () => Promise.reject(down);
-    asked.length = 0;
+    store.result = () => allowedAs("alice");
+    await getStatus("k", "write");
+    store.result = () => Promise.reject(down);
+    lookups.length = 0;
     clock.ms += ttlMs;
-    await verdictOn("k", "write");
-    assert.equal(asked.length, 0);
+    await getStatus("k", "write");
+    assert.equal(lookups.length, 0);
     clock.ms += staleMs;
-    assert.deepEqual(await verdictOn("k"), holder("alice"));
+    assert.deepEqual(await getStatus("k"), allowedAs("alice"));
     clock.ms += 1;
-    await assert.rejects(verdictOn("k"), down);
+    await assert.rejects(getStatus("k"), down);
   });
 
-  it("does not vouch for a key that was forgotten, before or during the lookup", async () => {
-    const { store, verdictOn, forget } = await setUpStale();
-    const answer = Promise.withResolvers<ApiKeyStatus>();
-    store.answer = () => answer.promise;
-    const early = verdictOn("k");
-    forget("k");
-    answer.reject(down);
+  it("serves no stale status of a key that was invalidated before or during the lookup", async () => {
+    const { store, getStatus, invalidate } = await setUpStale();
+    const result = Promise.withResolvers<ApiKeyStatus>();
+    store.result = () => result.promise;
+    const early = getStatus("k");
+    invalidate("k");
+    result.reject(down);
     await assert.rejects(early, down);
-    await assert.rejects(verdictOn("k"), down);
+    await assert.rejects(getStatus("k"), down);
   });
 
-  it("takes no failure for its own that was asked for before the key was forgotten", async () => {
-    const { asked, clock, store, verdictOn, forget } = await setUpStale();
+  it("ignores the failure of a lookup that started before the key was invalidated", async () => {
+    const { lookups, clock, store, getStatus, invalidate } = await setUpStale();
     const old = Promise.withResolvers<ApiKeyStatus>();
-    store.answer = () => old.promise;
-    const early = verdictOn("k");
-    forget("k");
-    store.answer = () => holder("alice");
-    await verdictOn("k");
+    store.result = () => old.promise;
+    const early = getStatus("k");
+    invalidate("k");
+    store.result = () => allowedAs("alice");
+    await getStatus("k");
     clock.ms += ttlMs + 1;
     old.reject(down);
     await early;
-    asked.length = 0;
-    store.answer = () => denied;
-    assert.deepEqual(await verdictOn("k"), denied);
-    assert.deepEqual(asked, ["k"]);
+    lookups.length = 0;
+    store.result = () => denied;
+    assert.deepEqual(await getStatus("k"), denied);
+    assert.deepEqual(lookups, ["k"]);
   });
 
-  it("vouches for no more keys than it has room for", async () => {
+  it("serves stale statuses of at most as many keys as the cache holds", async () => {
     let fails = false;
-    const { clock, verdictOn } = setUpDirectory((key) => (fails ? Promise.reject(down) : holder(key)), {
+    const { clock, getStatus } = setUpCache((key) => (fails ? Promise.reject(down) : allowedAs(key)), {
       maxEntries: 2,
     });
-    for (const key of ["a", "b", "c"]) await verdictOn(key);
+    for (const key of ["a", "b", "c"]) await getStatus(key);
     fails = true;
     clock.ms += ttlMs + 1;
-    await assert.rejects(verdictOn("a"), down);
-    assert.deepEqual(await verdictOn("b"), holder("b"));
-    assert.deepEqual(await verdictOn("c"), holder("c"));
+    await assert.rejects(getStatus("a"), down);
+    assert.deepEqual(await getStatus("b"), allowedAs("b"));
+    assert.deepEqual(await getStatus("c"), allowedAs("c"));
   });
 
-  it("logs once that a good key could not be confirmed, however long that lasts, and whose it is", async () => {
-    const { clock, logs, store, verdictOn } = await setUpStale();
-    for (let i = 0; i < 5; i++, clock.ms += retryMs) await verdictOn("k");
+  it("logs one warning with the principal when the lookups of a key begin to fail", async () => {
+    const { clock, logs, store, getStatus } = await setUpStale();
+    for (let i = 0; i < 5; i++, clock.ms += retryMs) await getStatus("k");
     assert.deepEqual(
       logs.map(({ level, event, principal, err }) => [level, event, principal, (err as Error).message]),
       [["warn", "revalidation.failed", "alice", down.message]],
     );
-    store.answer = () => holder("alice");
-    await verdictOn("k");
-    store.answer = () => Promise.reject(down);
+    store.result = () => allowedAs("alice");
+    await getStatus("k");
+    store.result = () => Promise.reject(down);
     clock.ms += ttlMs + 1;
-    await verdictOn("k");
+    await getStatus("k");
     assert.equal(logs.length, 2);
   });
 });

@@ -1,240 +1,300 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import type { KeyUse, ApiKeyStatus } from "../../src/auth/api-key-cache.ts";
-import { denied, holder, setUpDirectory as setUp, ttlMs } from "./test-cache.ts";
+import { allowedAs, denied, setUpCache, staleMs, ttlMs } from "./test-cache.ts";
 
-describe("createKeyDirectory", () => {
-  for (const [what, verdict] of [
-    ["a good key", holder("alice")],
-    ["a denial", denied],
+describe("createApiKeyCache", () => {
+  for (const [what, status] of [
+    ["an allowed key", allowedAs("alice")],
+    ["a denied key", denied],
   ] as const) {
-    it(`remembers ${what} for the whole TTL and not a millisecond longer`, async () => {
-      const { asked, clock, verdictOn } = setUp(() => verdict);
-      assert.deepEqual(await verdictOn("k"), verdict);
+    it(`caches ${what} for exactly the TTL`, async () => {
+      const { lookups, clock, getStatus } = setUpCache(() => status);
+      assert.deepEqual(await getStatus("k"), status);
       clock.ms += ttlMs;
-      assert.deepEqual(await verdictOn("k"), verdict);
-      assert.equal(asked.length, 1);
+      assert.deepEqual(await getStatus("k"), status);
+      assert.equal(lookups.length, 1);
       clock.ms += 1;
-      assert.deepEqual(await verdictOn("k"), verdict);
-      assert.equal(asked.length, 2);
+      assert.deepEqual(await getStatus("k"), status);
+      assert.equal(lookups.length, 2);
     });
 
-    it(`does not prolong the life of ${what} by using it`, async () => {
-      const { asked, clock, verdictOn } = setUp(() => verdict);
+    it(`does not extend the TTL of ${what} by use`, async () => {
+      const { lookups, clock, getStatus } = setUpCache(() => status);
       for (let second = 0; second <= ttlMs / 1000; second++) {
-        await verdictOn("k");
+        await getStatus("k");
         clock.ms += 1000;
       }
-      assert.equal(asked.length, 1);
-      await verdictOn("k");
-      assert.equal(asked.length, 2);
+      assert.equal(lookups.length, 1);
+      await getStatus("k");
+      assert.equal(lookups.length, 2);
     });
 
-    it(`counts the age of ${what} from the question, not from the answer`, async () => {
-      const answer = Promise.withResolvers<ApiKeyStatus>();
-      const { asked, clock, verdictOn } = setUp(() => answer.promise);
-      const slow = verdictOn("k");
+    it(`measures the age of ${what} from the start of the lookup`, async () => {
+      const result = Promise.withResolvers<ApiKeyStatus>();
+      const { lookups, clock, getStatus } = setUpCache(() => result.promise);
+      const slow = getStatus("k");
       clock.ms += ttlMs;
-      answer.resolve(verdict);
+      result.resolve(status);
       await slow;
-      await verdictOn("k");
-      assert.equal(asked.length, 1);
+      await getStatus("k");
+      assert.equal(lookups.length, 1);
       clock.ms += 1;
-      await verdictOn("k");
-      assert.equal(asked.length, 2);
+      await getStatus("k");
+      assert.equal(lookups.length, 2);
     });
 
-    it(`forgets ${what} on demand`, async () => {
-      const { asked, verdictOn, forget } = setUp(() => verdict);
-      await verdictOn("k");
-      await verdictOn("other");
-      forget("k");
-      await verdictOn("other");
-      await verdictOn("k");
-      assert.deepEqual(asked, ["k", "other", "k"]);
+    it(`looks ${what} up again after its invalidation`, async () => {
+      const { lookups, getStatus, invalidate } = setUpCache(() => status);
+      await getStatus("k");
+      await getStatus("other");
+      invalidate("k");
+      await getStatus("other");
+      await getStatus("k");
+      assert.deepEqual(lookups, ["k", "other", "k"]);
     });
   }
 
-  it("does not remember the answer to a question that was asked before the key was forgotten", async () => {
-    const answer = Promise.withResolvers<ApiKeyStatus>();
-    const { asked, verdictOn, forget } = setUp(() => answer.promise);
-    const early = verdictOn("k");
-    forget("k");
-    answer.resolve(holder("alice"));
-    assert.deepEqual(await early, holder("alice"));
-    await verdictOn("k");
-    assert.deepEqual(asked, ["k", "k"]);
+  it("does not cache the result of a lookup that started before the key was invalidated", async () => {
+    const result = Promise.withResolvers<ApiKeyStatus>();
+    const { lookups, getStatus, invalidate } = setUpCache(() => result.promise);
+    const early = getStatus("k");
+    invalidate("k");
+    result.resolve(allowedAs("alice"));
+    assert.deepEqual(await early, allowedAs("alice"));
+    await getStatus("k");
+    assert.deepEqual(lookups, ["k", "k"]);
   });
 
-  it("believes the orchestrator's new verdict once the old one has run out", async () => {
-    let verdict: ApiKeyStatus = holder("alice");
-    const { clock, verdictOn } = setUp(() => verdict);
+  it("returns a changed status after the TTL", async () => {
+    let status: ApiKeyStatus = allowedAs("alice");
+    const { clock, getStatus } = setUpCache(() => status);
     const later = () => (clock.ms += ttlMs + 1);
-    assert.deepEqual(await verdictOn("k"), holder("alice"));
-    verdict = denied;
+    assert.deepEqual(await getStatus("k"), allowedAs("alice"));
+    status = denied;
     later();
-    assert.deepEqual(await verdictOn("k"), denied);
-    verdict = holder("bob");
-    assert.deepEqual(await verdictOn("k"), denied);
+    assert.deepEqual(await getStatus("k"), denied);
+    status = allowedAs("bob");
+    assert.deepEqual(await getStatus("k"), denied);
     later();
-    assert.deepEqual(await verdictOn("k"), holder("bob"));
-    assert.deepEqual(await verdictOn("k"), holder("bob"));
+    assert.deepEqual(await getStatus("k"), allowedAs("bob"));
+    assert.deepEqual(await getStatus("k"), allowedAs("bob"));
   });
 
-  it("asks once for a thousand requests that wait for the same key", async () => {
-    const answer = Promise.withResolvers<ApiKeyStatus>();
-    const { asked, verdictOn } = setUp(() => answer.promise);
-    const waiting = Array.from({ length: 1000 }, () => verdictOn("k"));
-    answer.resolve(holder("alice"));
+  it("makes one lookup for a thousand concurrent requests with one key", async () => {
+    const result = Promise.withResolvers<ApiKeyStatus>();
+    const { lookups, getStatus } = setUpCache(() => result.promise);
+    const waiting = Array.from({ length: 1000 }, () => getStatus("k"));
+    result.resolve(allowedAs("alice"));
     assert.equal(new Set(await Promise.all(waiting)).size, 1);
-    assert.deepEqual(asked, ["k"]);
+    assert.deepEqual(lookups, ["k"]);
   });
 
-  it("asks for different keys at the same time", async () => {
-    const answer = Promise.withResolvers<ApiKeyStatus>();
-    const { asked, verdictOn } = setUp((keyHash) => (keyHash === "slow" ? answer.promise : denied));
-    const slow = verdictOn("slow");
-    assert.deepEqual(await verdictOn("quick"), denied);
-    answer.resolve(holder("alice"));
-    assert.deepEqual(await slow, holder("alice"));
-    assert.deepEqual(asked, ["slow", "quick"]);
+  it("looks different keys up concurrently", async () => {
+    const result = Promise.withResolvers<ApiKeyStatus>();
+    const { lookups, getStatus } = setUpCache((keyHash) => (keyHash === "slow" ? result.promise : denied));
+    const slow = getStatus("slow");
+    assert.deepEqual(await getStatus("quick"), denied);
+    result.resolve(allowedAs("alice"));
+    assert.deepEqual(await slow, allowedAs("alice"));
+    assert.deepEqual(lookups, ["slow", "quick"]);
   });
 
-  it("fails everybody who waits for a failed lookup, and keeps nothing of it", async () => {
+  it("rejects for every waiter of a failed lookup, and caches nothing", async () => {
     const failure = new Error("unreachable");
     let fails = true;
-    const { asked, logs, verdictOn } = setUp(() => (fails ? Promise.reject(failure) : holder("alice")));
-    const outcomes = await Promise.allSettled(Array.from({ length: 3 }, () => verdictOn("k")));
+    const { lookups, logs, getStatus } = setUpCache(() =>
+      fails ? Promise.reject(failure) : allowedAs("alice"),
+    );
+    const outcomes = await Promise.allSettled(Array.from({ length: 3 }, () => getStatus("k")));
     assert.deepEqual(outcomes, Array(3).fill({ status: "rejected", reason: failure }));
-    assert.equal(asked.length, 1);
+    assert.equal(lookups.length, 1);
     fails = false;
-    assert.deepEqual(await verdictOn("k"), holder("alice"));
-    assert.deepEqual([asked.length, logs], [2, []]);
+    assert.deepEqual(await getStatus("k"), allowedAs("alice"));
+    assert.deepEqual([lookups.length, logs], [2, []]);
   });
 
-  it("keeps good keys however much junk is tried, and no more junk than its bound", async () => {
-    const { asked, verdictOn } = setUp((keyHash) => (keyHash.startsWith("good") ? holder(keyHash) : denied), {
-      maxEntries: 10,
-    });
-    for (let i = 0; i < 10; i++) await verdictOn(`good${i}`);
-    for (let i = 0; i < 1000; i++) await verdictOn(`junk${i}`);
-    asked.length = 0;
-    for (let i = 0; i < 10; i++) await verdictOn(`good${i}`);
-    for (let i = 990; i < 1000; i++) await verdictOn(`junk${i}`);
-    assert.deepEqual(asked, []);
-    await verdictOn("junk989");
-    assert.deepEqual(asked, ["junk989"]);
+  it("keeps allowed keys however many unknown ones are tried, within the bound of each cache", async () => {
+    const { lookups, getStatus } = setUpCache(
+      (keyHash) => (keyHash.startsWith("allowed") ? allowedAs(keyHash) : denied),
+      {
+        maxEntries: 10,
+      },
+    );
+    for (let i = 0; i < 10; i++) await getStatus(`allowed${i}`);
+    for (let i = 0; i < 1000; i++) await getStatus(`unknown${i}`);
+    lookups.length = 0;
+    for (let i = 0; i < 10; i++) await getStatus(`allowed${i}`);
+    for (let i = 990; i < 1000; i++) await getStatus(`unknown${i}`);
+    assert.deepEqual(lookups, []);
+    await getStatus("unknown989");
+    assert.deepEqual(lookups, ["unknown989"]);
   });
 
-  it("drops the good key that was not used for longest when there are too many", async () => {
-    const { asked, verdictOn } = setUp(holder, { maxEntries: 2 });
-    for (const key of ["a", "b", "a", "c"]) await verdictOn(key);
-    assert.deepEqual(asked, ["a", "b", "c"]);
-    await verdictOn("a");
-    assert.equal(asked.length, 3);
-    await verdictOn("b");
-    assert.equal(asked.length, 4);
+  it("evicts the allowed key that was used least recently", async () => {
+    const { lookups, getStatus } = setUpCache(allowedAs, { maxEntries: 2 });
+    for (const key of ["a", "b", "a", "c"]) await getStatus(key);
+    assert.deepEqual(lookups, ["a", "b", "c"]);
+    await getStatus("a");
+    assert.equal(lookups.length, 3);
+    await getStatus("b");
+    assert.equal(lookups.length, 4);
   });
 });
 
-describe("createKeyDirectory, when those who wait leave", () => {
+describe("createApiKeyCache, when waiters leave", () => {
   const maxAbandoned = 100;
 
-  /** A directory whose lookups say nothing until `answer` does. */
-  function setUpSilent() {
-    const answer = Promise.withResolvers<ApiKeyStatus>();
-    const directory = setUp(() => answer.promise, { maxEntries: 1000 });
+  /** A cache whose lookups stay pending until the test resolves `result`. */
+  function setUpPending() {
+    const result = Promise.withResolvers<ApiKeyStatus>();
+    const cache = setUpCache(() => result.promise, { maxEntries: 1000 });
 
-    /** Waits for the verdict on `key`, until it leaves. */
+    /** Waits for the status of `key` until `leave` is called. */
     function wait(key: string, use: KeyUse = "read") {
-      const leaving = new AbortController();
-      const verdict = directory.verdictOn(key, use, leaving.signal);
+      const controller = new AbortController();
+      const status = cache.getStatus(key, use, controller.signal);
       async function leave() {
-        leaving.abort();
-        await assert.rejects(verdict, { name: "AbortError" });
+        controller.abort();
+        await assert.rejects(status, { name: "AbortError" });
       }
-      return { verdict, leave, signal: leaving.signal };
+      return { status, leave, signal: controller.signal };
     }
 
-    /** As many lookups as may go on for nobody. */
+    /** Abandons as many lookups as may continue. */
     async function abandonOthers() {
       for (let i = 0; i < maxAbandoned; i++) await wait(`other${i}`).leave();
     }
 
-    return { ...directory, answer, wait, abandonOthers };
+    return { ...cache, result, wait, abandonOthers };
   }
 
-  it("cancels the lookup that was left first once too many go on for nobody, and asks again after that", async () => {
-    const { asked, cancelled, wait, abandonOthers } = setUpSilent();
+  it("cancels the lookup abandoned first when there are too many, and starts a new one on the next use", async () => {
+    const { lookups, cancelled, wait, abandonOthers } = setUpPending();
     await wait("k").leave();
     await wait("l", "write").leave();
     assert.deepEqual(cancelled, []);
     await abandonOthers();
     assert.deepEqual(cancelled, ["k", "l"]);
-    asked.length = 0;
+    lookups.length = 0;
     void wait("k");
-    assert.deepEqual(asked, ["k"]);
+    assert.deepEqual(lookups, ["k"]);
   });
 
-  it("keeps nothing of a lookup that it cancelled, whatever comes of it", async () => {
-    const { asked, answer, wait, abandonOthers } = setUpSilent();
+  it("does not cache the result of a cancelled lookup", async () => {
+    const { lookups, result, wait, abandonOthers } = setUpPending();
     await wait("k").leave();
     await abandonOthers();
-    answer.resolve(holder("alice"));
-    asked.length = 0;
-    assert.deepEqual(await wait("k").verdict, holder("alice"));
-    assert.deepEqual(asked, ["k"]);
+    result.resolve(allowedAs("alice"));
+    lookups.length = 0;
+    assert.deepEqual(await wait("k").status, allowedAs("alice"));
+    assert.deepEqual(lookups, ["k"]);
   });
 
-  it("does not touch those who stay, with a signal or without", async () => {
-    const { asked, answer, cancelled, verdictOn, wait, abandonOthers } = setUpSilent();
+  it("does not cancel a lookup that others still wait for, with a signal or without", async () => {
+    const { lookups, result, cancelled, getStatus, wait, abandonOthers } = setUpPending();
     const leaving = [wait("k"), wait("l")];
-    const staying = [wait("k").verdict, verdictOn("l", "revalidation")];
+    const staying = [wait("k").status, getStatus("l", "revalidation")];
     for (const { leave } of leaving) await leave();
     await abandonOthers();
     assert.deepEqual(cancelled, []);
-    answer.resolve(holder("alice"));
-    assert.deepEqual(await Promise.all(staying), [holder("alice"), holder("alice")]);
-    assert.equal(asked.length, 2 + maxAbandoned);
+    result.resolve(allowedAs("alice"));
+    assert.deepEqual(await Promise.all(staying), [allowedAs("alice"), allowedAs("alice")]);
+    assert.equal(lookups.length, 2 + maxAbandoned);
   });
 
-  it("gives a lookup that was left to whoever comes next", async () => {
-    const { asked, answer, cancelled, wait, abandonOthers } = setUpSilent();
+  it("shares an abandoned lookup with the next request", async () => {
+    const { lookups, result, cancelled, wait, abandonOthers } = setUpPending();
     await wait("k").leave();
     const next = wait("k");
     await abandonOthers();
     assert.deepEqual(cancelled, []);
-    answer.resolve(holder("alice"));
-    assert.deepEqual(await next.verdict, holder("alice"));
-    assert.equal(asked.length, 1 + maxAbandoned);
+    result.resolve(allowedAs("alice"));
+    assert.deepEqual(await next.status, allowedAs("alice"));
+    assert.equal(lookups.length, 1 + maxAbandoned);
   });
 
-  it("remembers the answer for which nobody has waited, and has room for others then", async () => {
-    const { asked, answer, cancelled, wait, abandonOthers } = setUpSilent();
+  it("caches the result of an abandoned lookup, which then no longer counts as one", async () => {
+    const { lookups, result, cancelled, wait, abandonOthers } = setUpPending();
     await wait("k").leave();
-    answer.resolve(denied);
-    assert.deepEqual(await wait("l").verdict, denied);
-    assert.deepEqual(await wait("k").verdict, denied);
-    assert.deepEqual(asked, ["k", "l"]);
+    result.resolve(denied);
+    assert.deepEqual(await wait("l").status, denied);
+    assert.deepEqual(await wait("k").status, denied);
+    assert.deepEqual(lookups, ["k", "l"]);
     await abandonOthers();
     assert.deepEqual(cancelled, []);
   });
 
-  it("asks nobody for one who has left already", async () => {
-    const { asked, verdictOn } = setUpSilent();
-    await assert.rejects(verdictOn("k", "read", AbortSignal.abort()), { name: "AbortError" });
-    assert.deepEqual(asked, []);
+  it("makes no lookup when the signal is aborted already", async () => {
+    const { lookups, getStatus } = setUpPending();
+    await assert.rejects(getStatus("k", "read", AbortSignal.abort()), { name: "AbortError" });
+    assert.deepEqual(lookups, []);
   });
 
-  for (const outcome of ["answered", "failed"] as const)
-    it(`listens to nobody any more once the lookup has ${outcome}`, async () => {
-      const { answer, wait } = setUpSilent();
-      const { verdict, signal } = wait("k");
+  for (const outcome of ["succeeded", "failed"] as const)
+    it(`removes its abort listener once the lookup has ${outcome}`, async () => {
+      const { result, wait } = setUpPending();
+      const { status, signal } = wait("k");
       assert.equal(getEventListeners(signal, "abort").length, 1);
-      if (outcome === "answered") answer.resolve(denied);
-      else answer.reject(new Error("unreachable"));
-      await Promise.allSettled([verdict]);
-      await wait("next").verdict.catch(() => undefined);
+      if (outcome === "succeeded") result.resolve(denied);
+      else result.reject(new Error("unreachable"));
+      await Promise.allSettled([status]);
+      await wait("next").status.catch(() => undefined);
       assert.equal(getEventListeners(signal, "abort").length, 0);
     });
+});
+
+describe("createApiKeyCache, count and size", () => {
+  it("counts each result of getStatus", async () => {
+    let isUp = true;
+    const { getStatus, counts, clock } = setUpCache((keyHash) => {
+      if (!isUp) throw new Error("unreachable");
+      return keyHash === "allowed" ? allowedAs("alice") : denied;
+    });
+    for (const keyHash of ["allowed", "allowed", "bad", "bad"]) await getStatus(keyHash);
+    assert.deepEqual(counts.splice(0), ["miss", "hit", "miss", "denied"]);
+
+    isUp = false;
+    clock.ms += ttlMs + 1;
+    await getStatus("allowed");
+    // A lookup has just failed, so there is no new one.
+    await getStatus("allowed");
+    await assert.rejects(getStatus("allowed", "write"));
+    await assert.rejects(getStatus("bad"));
+    assert.deepEqual(counts.splice(0), ["stale", "stale", "failed", "failed"]);
+
+    clock.ms += staleMs;
+    await assert.rejects(getStatus("allowed"));
+    assert.deepEqual(counts, ["failed"]);
+  });
+
+  it("counts a revalidation that no status is available for as failed", async () => {
+    const { promise } = Promise.withResolvers<never>();
+    const { getStatus, counts, clock } = setUpCache(() => promise);
+    void getStatus("k");
+    clock.ms += 1000;
+    await assert.rejects(getStatus("k", "revalidation"));
+    assert.deepEqual(counts, ["failed"]);
+  });
+
+  it("counts nothing for a request whose signal aborts", async () => {
+    const { promise } = Promise.withResolvers<never>();
+    const { getStatus, counts } = setUpCache(() => promise);
+    const controller = new AbortController();
+    const status = getStatus("k", "read", controller.signal);
+    controller.abort();
+    await assert.rejects(status);
+    assert.deepEqual(counts, []);
+  });
+
+  it("returns the number of cached statuses", async () => {
+    const { getStatus, size, invalidate } = setUpCache(
+      (keyHash) => (keyHash.startsWith("allowed") ? allowedAs("alice") : denied),
+      { maxEntries: 2 },
+    );
+    for (const keyHash of ["allowed", "bad1", "bad2", "bad3"]) await getStatus(keyHash);
+    assert.deepEqual(size(), { good: 1, denied: 2 });
+    invalidate("allowed");
+    assert.deepEqual(size(), { good: 0, denied: 2 });
+  });
 });

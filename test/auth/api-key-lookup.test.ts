@@ -10,13 +10,13 @@ import { startUpstream } from "../support/upstream.ts";
 
 const trace = traceContextFrom(undefined, undefined);
 
-describe("createKeyLookup", () => {
+describe("createApiKeyLookup", () => {
   const upstream = suite(startUpstream);
   const client = encodedClientSuite(upstream);
   const lookUp = (timeoutMs = 5000, { signal } = new AbortController()) =>
     createApiKeyLookup(client(), timeoutMs)("ab", trace, signal);
 
-  for (const [answer, verdict] of [
+  for (const [response, status] of [
     [
       { allowed: true, principal: "alice" },
       { allowed: true, principal: "alice" },
@@ -24,18 +24,18 @@ describe("createKeyLookup", () => {
     [{ allowed: false, principal: "alice", denyReason: "revoked" }, { allowed: false }],
     [{}, { allowed: false }],
   ] as const)
-    it(`takes ${JSON.stringify(answer)} for ${JSON.stringify(verdict)}`, async () => {
+    it(`returns ${JSON.stringify(status)} for ${JSON.stringify(response)}`, async () => {
       upstream().rpcs.authenticateApiKey = ({ keyHash }) => {
         assert.equal(keyHash, "ab");
-        return answer;
+        return response;
       };
-      assert.deepEqual(await lookUp(), verdict);
+      assert.deepEqual(await lookUp(), status);
     });
 
   for (const principal of ["", " ", "alice ", " alice", "al\tice", "alice\r\nff-principal: bob", "ž"])
-    it(`rejects the principal ${JSON.stringify(principal)}, which metadata would change`, async () => {
+    it(`rejects the principal ${JSON.stringify(principal)}, which cannot be sent as metadata`, async () => {
       upstream().rpcs.authenticateApiKey = () => ({ allowed: true, principal });
-      await assert.rejects(lookUp(), /unusable principal/);
+      await assert.rejects(lookUp(), /cannot be sent as metadata/);
     });
 
   it("sends the trace and no principal", async () => {
@@ -54,7 +54,7 @@ describe("createKeyLookup", () => {
     await assert.rejects(lookUp(), { code: Code.Unavailable });
   });
 
-  it("rejects when the answer does not come in time", async () => {
+  it("rejects when there is no response within the timeout", async () => {
     upstream().rpcs.authenticateApiKey = async (_request, { signal }) => {
       await once(signal, "abort");
       return {};
@@ -63,11 +63,11 @@ describe("createKeyLookup", () => {
   });
 
   it("cancels the call when its signal aborts", async () => {
-    const { started: begun, cancelled } = hang(upstream(), "authenticateApiKey");
-    const leaving = new AbortController();
-    const lookup = lookUp(5000, leaving);
-    await begun;
-    leaving.abort();
+    const { started, cancelled } = hang(upstream(), "authenticateApiKey");
+    const controller = new AbortController();
+    const lookup = lookUp(5000, controller);
+    await started;
+    controller.abort();
     await assert.rejects(lookup, { code: Code.Canceled });
     await cancelled;
   });

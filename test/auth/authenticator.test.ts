@@ -33,11 +33,11 @@ const onlyAlice = (keyHash: string): ApiKeyStatus =>
   keyHash === alice.keyHash ? { allowed: true, principal: "alice" } : { allowed: false };
 
 const { signal } = new AbortController();
-const stays = () => signal;
+const getSignal = () => signal;
 const authenticate = (cache: ApiKeyCache | undefined, header: string | undefined, use: KeyUse = "read") =>
-  createAuthenticator(["secret"], cache).authenticate(header, trace, use, stays);
+  createAuthenticator(["secret"], cache).authenticate(header, trace, use, getSignal);
 
-async function assertRefused(caller: Promise<unknown>) {
+async function assertUnauthenticated(caller: Promise<unknown>) {
   await assert.rejects(caller, (error) => {
     assert.deepEqual(errorResponse(error, { safeToRepeat: true }), the401);
     return true;
@@ -45,38 +45,51 @@ async function assertRefused(caller: Promise<unknown>) {
 }
 
 describe("authenticate", () => {
-  it("knows the admin by the static token, with API cache or without, and asks nobody", async () => {
+  it("identifies the admin by the static token without a lookup, with API keys and without", async () => {
     const { cache, calls } = cacheOf(onlyAlice);
     assert.deepEqual(await authenticate(cache, "Bearer secret"), admin);
     assert.deepEqual(await authenticate(undefined, "bearer secret"), admin);
     assert.deepEqual(calls, []);
   });
 
-  it("knows the admin by either of two tokens", async () => {
+  for (const [header, token] of [
+    ["Bearer abc", "abc"],
+    ["bearer abc", "abc"],
+    ["BEARER   abc", "abc"],
+    ["Bearer !~:/+=,;'\"", "!~:/+=,;'\""],
+    ["Bearer Bearer", "Bearer"],
+  ] as const)
+    it(`reads the token of the header ${header}`, async () => {
+      const { cache, calls } = cacheOf(() => ({ allowed: true, principal: "alice" }));
+      await authenticate(cache, header);
+      assert.equal(calls[0]?.[0], hashOf(token));
+    });
+
+  it("identifies the admin by either of two tokens", async () => {
     const authenticator = createAuthenticator(["new-token", "old-token"], undefined);
     for (const token of ["new-token", "old-token"])
-      assert.deepEqual(await authenticator.authenticate(`Bearer ${token}`, trace, "read", stays), admin);
+      assert.deepEqual(await authenticator.authenticate(`Bearer ${token}`, trace, "read", getSignal), admin);
     for (const token of ["new-token,old-token", "new-tokenold-token", "other-token"])
-      await assertRefused(authenticator.authenticate(`Bearer ${token}`, trace, "read", stays));
+      await assertUnauthenticated(authenticator.authenticate(`Bearer ${token}`, trace, "read", getSignal));
   });
 
-  it("knows the holder of an API key", async () => {
+  it("identifies the holder of an API key", async () => {
     const { cache } = cacheOf(onlyAlice);
     assert.deepEqual(await authenticate(cache, "Bearer alice-key"), alice);
   });
 
-  it("looks up the SHA-256 of a token and never the token", async () => {
+  it("passes the SHA-256 of a token to the cache, never the token", async () => {
     const { cache, calls } = cacheOf(onlyAlice);
-    await assertRefused(authenticate(cache, "Bearer raw-token"));
-    assert.deepEqual(calls, [[hashOf("raw-token"), trace, "read", stays]]);
+    await assertUnauthenticated(authenticate(cache, "Bearer raw-token"));
+    assert.deepEqual(calls, [[hashOf("raw-token"), trace, "read", getSignal]]);
     assert.ok(!JSON.stringify(calls).includes("raw-token"));
   });
 
   for (const use of ["read", "write"] as const)
-    it(`asks for a verdict that is good enough to ${use}`, async () => {
+    it(`passes the use ${use} to the cache`, async () => {
       const { cache, calls } = cacheOf(onlyAlice);
       await authenticate(cache, "Bearer alice-key", use);
-      assert.deepEqual(calls, [[alice.keyHash, trace, use, stays]]);
+      assert.deepEqual(calls, [[alice.keyHash, trace, use, getSignal]]);
     });
 
   for (const header of [
@@ -91,18 +104,23 @@ describe("authenticate", () => {
     "Bearer secret, Bearer secret",
     "Bearer sec ret",
     "Bearer sécret",
+    " Bearer secret",
+    "Bearer\tsecret",
+    "Bearer secret\n",
+    "Bearer secret\u0000",
+    "Token: Bearer secret",
   ])
-    it(`answers ${JSON.stringify(header)} with the one 401 and looks nothing up`, async () => {
+    it(`rejects the header ${JSON.stringify(header)} with the one 401, without a lookup`, async () => {
       const { cache, calls } = cacheOf(onlyAlice);
-      await assertRefused(authenticate(cache, header));
+      await assertUnauthenticated(authenticate(cache, header));
       assert.deepEqual(calls, []);
     });
 
   for (const token of ["Secret", "secre", "secrets", hashOf("secret"), hashOf("alice-key"), "unknown"])
-    it(`answers the token ${token} with the one 401, with API cache or without`, async () => {
+    it(`rejects the token ${token} with the one 401, with API keys and without`, async () => {
       const { cache } = cacheOf(onlyAlice);
-      await assertRefused(authenticate(cache, `Bearer ${token}`));
-      await assertRefused(authenticate(undefined, `Bearer ${token}`));
+      await assertUnauthenticated(authenticate(cache, `Bearer ${token}`));
+      await assertUnauthenticated(authenticate(undefined, `Bearer ${token}`));
     });
 
   for (const code of [
@@ -112,8 +130,8 @@ describe("authenticate", () => {
     Code.PermissionDenied,
     Code.NotFound,
   ])
-    it(`answers 503 to a lookup that fails with ${Code[code]}, and keeps its words`, async () => {
-      const failure = new ConnectError("words of the lookup", code);
+    it(`rejects with 503 and hides the cause when a lookup fails with ${Code[code]}`, async () => {
+      const failure = new ConnectError("message of the lookup", code);
       const { cache } = cacheOf(() => Promise.reject(failure));
       await assert.rejects(authenticate(cache, "Bearer x"), {
         code: Code.Unavailable,

@@ -11,31 +11,31 @@ import { startUpstream } from "../support/upstream.ts";
 const alice = { kind: "key", principal: "alice", keyHash: "ab".repeat(32) } as const;
 const safe = { safeToRepeat: true };
 
-describe("consumeQuota", () => {
+describe("createQuota", () => {
   const upstream = suite(startUpstream);
   const client = encodedClientSuite(upstream);
 
-  /** A quota before an orchestrator that always gives this answer. */
-  function setUp(answer: { allowed: boolean; limit: bigint; used: bigint } | ConnectError) {
-    const counted: { keyHash: string; principal: string | null }[] = [];
-    const forgotten: string[] = [];
+  /** A quota with an orchestrator that always returns this response or error. */
+  function setUp(response: { allowed: boolean; limit: bigint; used: bigint } | ConnectError) {
+    const calls: { keyHash: string; principal: string | null }[] = [];
+    const invalidated: string[] = [];
     upstream().rpcs.consumeQuota = ({ keyHash }, { requestHeader }) => {
-      counted.push({ keyHash, principal: requestHeader.get("ff-principal") });
-      if (answer instanceof ConnectError) throw answer;
-      return answer;
+      calls.push({ keyHash, principal: requestHeader.get("ff-principal") });
+      if (response instanceof ConnectError) throw response;
+      return response;
     };
     const authenticator = createAuthenticator(["secret"], {
-      getStatus: () => Promise.reject(new Error("nobody should ask")),
-      invalidate: (keyHash) => void forgotten.push(keyHash),
+      getStatus: () => Promise.reject(new Error("unexpected lookup")),
+      invalidate: (keyHash) => void invalidated.push(keyHash),
       size: () => ({ good: 0, denied: 0 }),
     });
-    return { counted, forgotten, consumeQuota: createQuota(client(), authenticator) };
+    return { calls, invalidated, consumeQuota: createQuota(client(), authenticator) };
   }
 
-  it("counts nothing for the admin", async () => {
-    const { counted, consumeQuota } = setUp({ allowed: true, limit: 1n, used: 1n });
+  it("makes no call for the admin", async () => {
+    const { calls, consumeQuota } = setUp({ allowed: true, limit: 1n, used: 1n });
     assert.deepEqual(await consumeQuota({ kind: "admin" }, {}), {});
-    assert.deepEqual(counted, []);
+    assert.deepEqual(calls, []);
   });
 
   for (const [limit, used, remaining] of [
@@ -44,24 +44,24 @@ describe("consumeQuota", () => {
     [3n, 5n, "0"],
     [9_223_372_036_854_775_807n, 1n, "9223372036854775806"],
   ] as const)
-    it(`tells where ${used} of ${limit} stand`, async () => {
-      const { counted, forgotten, consumeQuota } = setUp({ allowed: true, limit, used });
+    it(`returns the headers for ${used} of ${limit} submissions`, async () => {
+      const { calls, invalidated, consumeQuota } = setUp({ allowed: true, limit, used });
       assert.deepEqual(await consumeQuota(alice, { headers: { "ff-principal": "alice" } }), {
         "X-RateLimit-Limit": String(limit),
         "X-RateLimit-Remaining": remaining,
       });
-      assert.deepEqual(counted, [{ keyHash: alice.keyHash, principal: "alice" }]);
-      assert.deepEqual(forgotten, []);
+      assert.deepEqual(calls, [{ keyHash: alice.keyHash, principal: "alice" }]);
+      assert.deepEqual(invalidated, []);
     });
 
-  it("tells nothing where nothing is limited", async () => {
+  it("returns no headers without a limit", async () => {
     const { consumeQuota } = setUp({ allowed: true, limit: 0n, used: 7n });
     assert.deepEqual(await consumeQuota(alice, {}), {});
   });
 
   for (const used of [3n, 4n, 0n])
-    it(`refuses with 429 when ${used} are used and no more are allowed`, async () => {
-      const { forgotten, consumeQuota } = setUp({ allowed: false, limit: 3n, used });
+    it(`rejects with 429 when ${used} are used and the submission is not allowed`, async () => {
+      const { invalidated, consumeQuota } = setUp({ allowed: false, limit: 3n, used });
       await assert.rejects(consumeQuota(alice, {}), (error) => {
         assert.deepEqual(errorResponse(error, safe), {
           status: 429,
@@ -74,21 +74,21 @@ describe("consumeQuota", () => {
         });
         return true;
       });
-      assert.deepEqual(forgotten, []);
+      assert.deepEqual(invalidated, []);
     });
 
-  it("refuses a revoked key with the one 401 and forgets it", async () => {
-    const { forgotten, consumeQuota } = setUp({ allowed: false, limit: 0n, used: 0n });
+  it("rejects a revoked key with the one 401 and removes it from the cache", async () => {
+    const { invalidated, consumeQuota } = setUp({ allowed: false, limit: 0n, used: 0n });
     await assert.rejects(consumeQuota(alice, {}), (error) => {
       assert.deepEqual(errorResponse(error, safe), errorResponse(unauthenticated(), safe));
       return true;
     });
-    assert.deepEqual(forgotten, [alice.keyHash]);
+    assert.deepEqual(invalidated, [alice.keyHash]);
   });
 
-  it("passes a failed call on as it is", async () => {
-    const { forgotten, consumeQuota } = setUp(new ConnectError("down", Code.Unavailable));
+  it("rejects with the error of a failed call", async () => {
+    const { invalidated, consumeQuota } = setUp(new ConnectError("down", Code.Unavailable));
     await assert.rejects(consumeQuota(alice, {}), { code: Code.Unavailable });
-    assert.deepEqual(forgotten, []);
+    assert.deepEqual(invalidated, []);
   });
 });

@@ -7,24 +7,24 @@ import type { LogLine } from "../support/gateway.ts";
 export const ttlMs = 30_000;
 export const staleMs = 60_000;
 export const denied = { allowed: false } as const;
-export const holder = (principal: string) => ({ allowed: true, principal }) as const;
+export const allowedAs = (principal: string) => ({ allowed: true, principal }) as const;
 
-/** A directory before a lookup that the test answers, at a time that the test sets. */
-export function setUpDirectory(
-  answer: (keyHash: string) => ApiKeyStatus | Promise<ApiKeyStatus>,
+/** A cache whose lookups return what the test's `lookUp` does, with a clock that the test sets. */
+export function setUpCache(
+  lookUp: (keyHash: string) => ApiKeyStatus | Promise<ApiKeyStatus>,
   { maxEntries = 100, staleMs: stale = staleMs } = {},
 ) {
-  const asked: string[] = [];
+  const lookups: string[] = [];
   const cancelled: string[] = [];
   const logs: LogLine[] = [];
   const counts: string[] = [];
   const clock = { ms: 1_000_000 };
   const trace = traceContextFrom(undefined, undefined);
-  const keys = createApiKeyCache(
+  const cache = createApiKeyCache(
     async (keyHash, _trace, signal) => {
-      asked.push(keyHash);
+      lookups.push(keyHash);
       signal.addEventListener("abort", () => cancelled.push(keyHash));
-      return answer(keyHash);
+      return lookUp(keyHash);
     },
     {
       ttlMs,
@@ -36,16 +36,16 @@ export function setUpDirectory(
     },
   );
   return {
-    asked,
-    /** The keys whose lookups nobody waited for any more. */
+    lookups,
+    /** The keys whose lookups were cancelled. */
     cancelled,
     logs,
-    /** How each question was answered, in order. */
+    /** The results that were counted, in order. */
     counts,
-    kept: keys.size,
+    size: cache.size,
     clock,
-    verdictOn: (keyHash: string, use: KeyUse = "read", signal?: AbortSignal) =>
-      keys.getStatus(keyHash, trace, use, signal && (() => signal)),
-    forget: keys.invalidate,
+    getStatus: (keyHash: string, use: KeyUse = "read", signal?: AbortSignal) =>
+      cache.getStatus(keyHash, trace, use, signal && (() => signal)),
+    invalidate: cache.invalidate,
   };
 }
