@@ -23,7 +23,7 @@ import { createOrchestrator } from "./orchestrator/client.ts";
 import { measuredCalls } from "./orchestrator/measured-calls.ts";
 import { observedClient } from "./orchestrator/observed-client.ts";
 import { createReadinessProbe } from "./orchestrator/readiness.ts";
-import { watchTlsFiles } from "./settings/tls-files.ts";
+import { watchCertificates } from "./settings/certificates.ts";
 import { createDocs } from "./docs/docs.ts";
 import { startServer } from "./http/server.ts";
 import type { RunningServer, ServerLimits } from "./http/server.ts";
@@ -106,36 +106,37 @@ export interface GatewayOptions {
 
 /** Builds the whole gateway and starts to serve; rejects, leaving nothing behind, when it cannot. */
 export async function startGateway(
-  config: Settings,
+  settings: Settings,
   logger: Logger,
   options: GatewayOptions = {},
 ): Promise<Gateway> {
-  const { rpcTimeoutMs, apiKeys } = config;
+  const { rpcTimeoutMs, apiKeys } = settings;
   const whole = options.contract ?? loadContract();
-  const contract = config.metricsBind === undefined ? whole : withPaths(whole, (path) => !isMetrics(path));
+  const contract = settings.metricsBind === undefined ? whole : withPaths(whole, (path) => !isMetrics(path));
   const { version } = contract.document.info;
-  const tracing = config.tracing && (await startTracing(config.tracing, { ...config, version, logger }));
+  const tracing =
+    settings.tracing && (await startTracing(settings.tracing, { ...settings, version, logger }));
   const metrics = createMetrics(options.registry);
-  const { maxBufferedBytes } = config;
+  const { maxBufferedBytes } = settings;
   const buffered = new BufferedBytes({
     limit: maxBufferedBytes,
-    stallTimeoutMs: config.server.stallTimeoutMs,
+    stallTimeoutMs: settings.server.stallTimeoutMs,
     onSlowClientDisconnected: metrics.countSlowClientCut,
   });
   // Before the connections to orchestrators: it throws where the file has gone.
   const storeTls =
-    config.objectStoreTls && watchTlsFiles(config.objectStoreTls, { server: "object_store", logger });
-  const orchestrator = createOrchestrator(config.orchestratorEndpoints, {
+    settings.objectStoreTls && watchCertificates(settings.objectStoreTls, { server: "object_store", logger });
+  const orchestrator = createOrchestrator(settings.orchestratorEndpoints, {
     memory: buffered,
     readMaxBytes: Math.min(maxMessageBytes, messageShare * maxBufferedBytes),
-    keepalive: config.keepalive,
-    tls: config.orchestratorTls,
+    keepalive: settings.keepalive,
+    tls: settings.orchestratorTls,
     logger,
     onPingsRefused: metrics.countRefusedPings,
   });
   const measured = observedClient(orchestrator.client, measuredCalls(metrics));
   const client = tracing === undefined ? measured : observedClient(measured, tracing.observeCall);
-  const { maxSharePerKey: share, maxEventStreams, objectStore } = config;
+  const { maxSharePerKey: share, maxEventStreams, objectStore } = settings;
   const { countOverShare } = metrics;
   const sharesOf = (of: SharedLimit, limit: () => number) =>
     new KeyShares({ of, limit, share, countOverShare });
@@ -163,12 +164,12 @@ export async function startGateway(
           count: metrics.countKeyLookup,
           ...(options.now === undefined ? {} : { now: options.now }),
         });
-  const authenticator = createAuthenticator(config.apiTokens, keys);
+  const authenticator = createAuthenticator(settings.apiTokens, keys);
   const probeReadiness = createReadinessProbe(client, rpcTimeoutMs, logger, options.now);
   const templates = (which: (path: Path) => boolean) =>
     contract.paths.filter(which).map(({ template }) => template);
   const shedding = createLoadShedding({
-    maxInFlight: config.maxRequestsInFlight,
+    maxInFlight: settings.maxRequestsInFlight,
     exempt: templates(({ operations }) => operations.every(({ tags }) => tags.includes("Health"))),
     streams: templates(({ isStream }) => isStream),
     sharesOf,
@@ -184,7 +185,7 @@ export async function startGateway(
     probeReadiness: async (trace) => !isDraining && (await probeReadiness(trace)) && !isDraining,
     authenticator,
     consumeQuota: createQuota(client, authenticator),
-    bucket: config.bucket,
+    bucket: settings.bucket,
     store,
     streams,
     searchMemory: new ByteSemaphore(searchShare * maxBufferedBytes),
@@ -192,7 +193,7 @@ export async function startGateway(
     tasks,
     writeJson: createWriteJson(tasks, new ByteSemaphore(textShare * maxBufferedBytes), logger),
     noteBuffered: (socket) => buffered.track(socket),
-    maxRequestBytes: config.maxRequestBytes,
+    maxRequestBytes: settings.maxRequestBytes,
     maxPageBytes: Math.min(maxPageBytes, pageShare * maxBufferedBytes),
     suspend: shedding.suspend,
     logger,
@@ -214,8 +215,9 @@ export async function startGateway(
       answersPreflights,
       validateResponses,
     });
-  const shed = shedding.shed(appFor(contract, config.allowedOrigins !== undefined));
-  const listener = config.allowedOrigins === undefined ? shed : allowCrossOrigin(shed, config.allowedOrigins);
+  const shed = shedding.shed(appFor(contract, settings.allowedOrigins !== undefined));
+  const listener =
+    settings.allowedOrigins === undefined ? shed : allowCrossOrigin(shed, settings.allowedOrigins);
 
   async function letGo(withinMs: number): Promise<void> {
     orchestrator.close();
@@ -240,20 +242,20 @@ export async function startGateway(
   }
 
   let metricsServer: RunningServer | undefined;
-  if (config.metricsBind !== undefined) {
-    const limits = { ...config.server, maxConnections: maxMetricsConnections };
+  if (settings.metricsBind !== undefined) {
+    const limits = { ...settings.server, maxConnections: maxMetricsConnections };
     metricsServer = await serve(
       appFor(withPaths(whole, isMetrics), false),
       "METRICS_ADDR",
-      config.metricsBind,
+      settings.metricsBind,
       limits,
     );
   }
-  const server = await serve(listener, "BIND_ADDR", config.bind, config.server);
+  const server = await serve(listener, "BIND_ADDR", settings.bind, settings.server);
   const servers = metricsServer === undefined ? [server] : [server, metricsServer];
   metrics.watch({
     connections: () => server.connections,
-    connectionsLimit: config.server.maxConnections,
+    connectionsLimit: settings.server.maxConnections,
     requestsInFlight: shedding.inFlight,
     requestsInFlightLimit: shedding.limit,
     eventStreams: () => streams.count,
@@ -267,7 +269,7 @@ export async function startGateway(
     orchestratorsReached: () => orchestrator.count().reached,
   });
 
-  async function close(graceMs = config.shutdownGraceMs, reserveMs = reserveOf(graceMs)): Promise<void> {
+  async function close(graceMs = settings.shutdownGraceMs, reserveMs = reserveOf(graceMs)): Promise<void> {
     const end = performance.now() + graceMs - reserveMs / 2;
     const withinMs = Math.max(0, graceMs - reserveMs);
     const closed = servers.map((each) => each.close(withinMs));
@@ -282,8 +284,8 @@ export async function startGateway(
     async drain() {
       isDraining = true;
       server.leave();
-      await delay(config.drainDelayMs);
-      await close(config.shutdownGraceMs - config.drainDelayMs, reserveOf(config.shutdownGraceMs));
+      await delay(settings.drainDelayMs);
+      await close(settings.shutdownGraceMs - settings.drainDelayMs, reserveOf(settings.shutdownGraceMs));
     },
     close: (graceMs) => close(graceMs),
   };

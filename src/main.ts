@@ -1,11 +1,12 @@
 import { close as closeInspector } from "node:inspector";
-import { SettingsError, parseSettings, prefix } from "./settings/settings.ts";
-import type { LogFormat } from "./settings/settings.ts";
+import { prefix } from "./settings/schema.ts";
+import { SettingsError, parseSettings } from "./settings/settings.ts";
+import type { Settings } from "./settings/settings.ts";
 import { loadContract } from "./contract.ts";
 import { warnOfDefaultToken } from "./settings/default-token.ts";
 import { ListenError, startGateway } from "./gateway.ts";
 import type { Gateway } from "./gateway.ts";
-import { readText } from "./settings/read-text.ts";
+import { readText } from "./settings/secret-files.ts";
 import { LogOutput } from "./telemetry/log-output.ts";
 import { createLogger, regardlessOfLevel } from "./telemetry/logger.ts";
 import { createProcessRegistry } from "./telemetry/process-metrics.ts";
@@ -41,7 +42,7 @@ function startFailure(error: unknown): string {
 }
 
 /** Where the log goes, in colours where it is a terminal that has them and the environment does not say NO_COLOR. */
-function logOutput(format: LogFormat): LogOutput {
+function logOutput(format: Settings["logFormat"]): LogOutput {
   const { stdout } = process;
   const isReadable = format === "auto" ? stdout.isTTY : format === "pretty";
   return isReadable
@@ -70,9 +71,9 @@ async function main(): Promise<void> {
   process.on("SIGUSR1", () => undefined);
   // Not at once: Node may open it a turn of the event loop after the signal.
   setImmediate(closeInspectorOfSignal);
-  const { config, warnings } = parseSettings(process.env, readText);
-  const output = logOutput(config.logFormat);
-  const logger = createLogger(output, config.logLevel);
+  const { settings, warnings } = parseSettings(process.env, readText);
+  const output = logOutput(settings.logFormat);
+  const logger = createLogger(output, settings.logLevel);
   // Supervisors wait for how it starts and ends.
   const always = regardlessOfLevel(logger);
   let gateway: Gateway | undefined = undefined;
@@ -100,10 +101,10 @@ async function main(): Promise<void> {
 
   process.on("uncaughtException", crash).on("unhandledRejection", crash);
   process.on("exit", () => output.flush());
-  for (const warning of warnings) logger.warn({ event: "config.unknown" }, warning);
+  for (const { event, message } of warnings) logger.warn({ event }, message);
   const contract = loadContract();
   const registry = createProcessRegistry(contract.document.info.version, process.versions.node);
-  const started = await startGateway(config, logger, { contract, registry });
+  const started = await startGateway(settings, logger, { contract, registry });
   gateway = started;
 
   let stopping = false;
@@ -111,7 +112,7 @@ async function main(): Promise<void> {
     if (stopping) process.exit(1);
     if (isExiting) return;
     stopping = true;
-    end = performance.now() + config.shutdownGraceMs - exitMs;
+    end = performance.now() + settings.shutdownGraceMs - exitMs;
     always.info({ event: "gateway.stop", signal }, "gateway.stop");
     output.flush();
     // Somebody at a keyboard has no load balancer to wait for.
@@ -122,9 +123,9 @@ async function main(): Promise<void> {
     });
   }
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", stop);
-  if (config.apiTokens.length > 1)
+  if (settings.apiTokens.length > 1)
     always.warn({ event: "previous_token.accepted" }, "previous_token.accepted");
-  warnOfDefaultToken(config, { logger: always, print: (text) => process.stderr.write(text) });
+  warnOfDefaultToken(settings, { logger: always, print: (text) => process.stderr.write(text) });
   // Whoever reads this may send a signal.
   const { url, metricsUrl } = started;
   always.info({ event: "gateway.start", url, metrics_url: metricsUrl }, "gateway.start");

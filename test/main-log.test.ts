@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { prefix } from "../src/settings/settings.ts";
+import { prefix } from "../src/settings/schema.ts";
 import { suite } from "./support/gateway.ts";
 import { terminalSuite } from "./support/terminal.ts";
 import { startUpstream } from "./support/upstream.ts";

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { prefix } from "../src/settings/settings.ts";
+import { prefix } from "../src/settings/schema.ts";
 import { runGateway } from "./support/gateway-process.ts";
 import { sendText } from "./support/raw-http.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
@@ -100,7 +100,7 @@ describe("main", () => {
     assert.equal((await fetch(`${url}/v1/healthz`)).status, 200);
     child.kill("SIGINT");
     const { lines } = await ended;
-    const warning = lines.find(({ event }) => event === "config.unknown");
+    const warning = lines.find(({ event }) => event === "setting.ignored");
     assert.equal(warning?.["level"], "warn");
     assert.match(
       String(warning["msg"]),
@@ -148,7 +148,7 @@ describe("main", () => {
     assert.deepEqual(
       lines.map(({ level, event }) => [level, event]),
       [
-        ["error", "config.default_token"],
+        ["error", "default_token.accepted"],
         ["info", "gateway.start"],
         ["info", "gateway.stop"],
         ["info", "gateway.stopped"],

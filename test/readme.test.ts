@@ -3,8 +3,9 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
-import { parseSettings, prefix, settingNames } from "../src/settings/settings.ts";
-import { readText } from "../src/settings/read-text.ts";
+import { prefix, settingNames } from "../src/settings/schema.ts";
+import { readText } from "../src/settings/secret-files.ts";
+import { parseSettings } from "../src/settings/settings.ts";
 import { loadContract } from "../src/contract.ts";
 import { codeMeaning } from "../src/errors/codes.ts";
 import { defaultKeepalive } from "../src/grpc/index.ts";
@@ -54,7 +55,7 @@ describe("README: the links", () => {
 describe("README: the figures", () => {
   it("tells how long it takes at most to leave an orchestrator that has frozen", () => {
     const { calls, streams } = defaultKeepalive;
-    assert.deepEqual(parseSettings({}, readText).config.keepalive, defaultKeepalive);
+    assert.deepEqual(parseSettings({}, readText).settings.keepalive, defaultKeepalive);
     function longestSeconds({ timeMs, timeoutMs }: KeepaliveOptions["calls"]): number {
       // The last byte came right after a look, which the next one still tells of.
       const afterLook = ((looksPerSilence + 1) * timeMs) / looksPerSilence;

@@ -24,8 +24,8 @@ import { defaultKeepalive } from "../grpc/index.ts";
 import type { KeepaliveOptions } from "../grpc/index.ts";
 import { serverStreamFunction } from "../grpc/stream-function.ts";
 import { hostOf, targetOf } from "../grpc/address.ts";
-import { watchTlsFiles } from "../settings/tls-files.ts";
-import type { TlsPems } from "../settings/tls-pems.ts";
+import { watchCertificates } from "../settings/certificates.ts";
+import type { TlsFiles } from "../settings/certificates.ts";
 import { createGrpcTransport } from "../grpc/transport.ts";
 import type { GrpcTransportOptions } from "../grpc/transport.ts";
 
@@ -89,7 +89,7 @@ export interface OrchestratorOptions {
   /** Hears that an orchestrator ends a session because of its pings. */
   readonly onPingsRefused?: () => void;
   /** The files for TLS; where it is undefined, Node's own authorities are trusted. */
-  readonly tls?: TlsPems | undefined;
+  readonly tls?: TlsFiles | undefined;
   /** Bounds the memory of messages that are received; without it nothing does. */
   readonly memory?: MessageMemory | undefined;
   /** Largest message that is accepted, in bytes. */
@@ -121,7 +121,7 @@ export function createOrchestrator(endpoints: readonly string[], options: Orches
   const certificates =
     tls === undefined
       ? undefined
-      : watchTlsFiles(tls, { server: "orchestrator", logger, refreshMs, onChange: () => balancer.renew() });
+      : watchCertificates(tls, { server: "orchestrator", logger, refreshMs, onChange: () => balancer.renew() });
   const watch = watchAddresses([...new Set(urls.map(hostOf))], {
     lookUp,
     refreshMs,

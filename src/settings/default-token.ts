@@ -1,11 +1,11 @@
 import { BlockList, isIP } from "node:net";
-import { defaultToken, prefix } from "./settings.ts";
-import type { Settings } from "./settings.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { defaultToken, prefix } from "./schema.ts";
+import type { Settings } from "./settings.ts";
 
 const hourMs = 3_600_000;
 
-/** Whether a host is this machine as only itself can reach it. */
+/** Whether `host` is a loopback address or the name of one. */
 function isLoopback(host: string): boolean {
   const loopback = new BlockList();
   loopback.addSubnet("127.0.0.0", 8);
@@ -14,34 +14,34 @@ function isLoopback(host: string): boolean {
   return family === 0 ? host.toLowerCase() === "localhost" : loopback.check(host, `ipv${family as 4 | 6}`);
 }
 
-/** Where a warning goes: to the log again and again, to people once. */
-export interface WarningOptions {
+interface WarningOptions {
   readonly logger: Logger;
+  /** Called once, with a text for people. */
   readonly print: (text: string) => void;
-  readonly everyMs?: number;
+  readonly intervalMs?: number;
 }
 
 /**
- * Warns, now and every hour, of the default token where others than this machine can use it. Returns a function
- * that ends it.
+ * Logs an error, now and every hour, if the default administrator token is accepted on an address that is not
+ * loopback. Returns a function that stops it.
  */
 export function warnOfDefaultToken(
   { bind, apiTokens }: Pick<Settings, "bind" | "apiTokens">,
-  { logger, print, everyMs = hourMs }: WarningOptions,
+  { logger, print, intervalMs = hourMs }: WarningOptions,
 ): () => void {
   if (!apiTokens.includes(defaultToken) || isLoopback(bind.host)) return () => undefined;
   const setting = apiTokens[0] === defaultToken ? "API_TOKEN" : "API_TOKEN_PREVIOUS";
   const lines = [
-    `WARNING: a token of the administrator is the default one, ${defaultToken}.`,
-    `Whoever can connect to ${bind.host} may do everything.`,
-    `Set ${prefix}${setting} to a secret one.`,
+    `WARNING: the default administrator token, ${defaultToken}, is accepted.`,
+    `Anybody who can connect to ${bind.host} may do everything.`,
+    `Set ${prefix}${setting} to a secret token.`,
   ];
   const width = Math.max(...lines.map((line) => line.length));
-  const edge = `+${"-".repeat(width + 2)}+`;
-  print([edge, ...lines.map((line) => `| ${line.padEnd(width)} |`), edge, ""].join("\n"));
-  const event = "config.default_token";
+  const border = `+${"-".repeat(width + 2)}+`;
+  print([border, ...lines.map((line) => `| ${line.padEnd(width)} |`), border, ""].join("\n"));
+  const event = "default_token.accepted";
   const log = () => logger.error({ event, host: bind.host }, event);
   log();
-  const timer = setInterval(log, everyMs).unref();
+  const timer = setInterval(log, intervalMs).unref();
   return () => clearInterval(timer);
 }

@@ -1,21 +1,21 @@
+import { validateHeaderName, validateHeaderValue } from "node:http";
 import { z } from "zod";
 import { httpUrl } from "./values.ts";
-import { attributePairs, headerPairs } from "./pairs.ts";
 
-/** Where spans go, which ones, and in whose name. */
+/** Where spans are exported to, which of them, and the attributes of the service. */
 export interface TracingSettings {
-  /** Takes OTLP over HTTP, in protobuf. */
+  /** Accepts OTLP over HTTP, in protobuf. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Longest time for one batch of spans, tries included. */
+  /** Longest time for one batch of spans, retries included. */
   readonly timeoutMs: number;
   readonly compression: "none" | "gzip";
-  /** How long spans wait for one another to make up a batch. */
+  /** Longest wait of a span until its batch is sent. */
   readonly delayMs: number;
-  /** The attributes of the service, `service.name` among them. */
+  /** The attributes of the service, with `service.name`. */
   readonly resource: Readonly<Record<string, string>>;
   readonly sampler: (typeof samplers)[number];
-  /** The share of traces that a sampler by ratio takes, 0 to 1. */
+  /** The ratio of traces that the `traceidratio` samplers take, 0 to 1. */
   readonly ratio: number;
 }
 
@@ -33,14 +33,41 @@ const milliseconds = z
   .regex(/^[1-9]\d{0,5}$/, "must be a number of milliseconds, from 1 to 999999")
   .transform(Number);
 
-/** One of these words, in whatever case (https://opentelemetry.io/docs/specs/otel/configuration/common/#enum). */
+/** One of these words, in any case (https://opentelemetry.io/docs/specs/otel/configuration/common/#enum). */
 const oneOf = <T extends string>(words: readonly [T, ...T[]], message: string) =>
   z.string().toLowerCase().pipe(z.enum(words, message));
 
-const protocol = oneOf(["http/protobuf"], "must be http/protobuf: no other is spoken");
+function readPair(text: string): [name: string, value: string] {
+  const [, name = "", value = ""] = /^([^=]+)=(.*)$/.exec(text) ?? [];
+  return [decodeURIComponent(name.trim()), decodeURIComponent(value.trim())];
+}
+
+/** Pairs as OpenTelemetry's variables hold them: `name=value`, separated by commas, percent-encoded. */
+const pairs = (check: (name: string, value: string) => void, message: string) =>
+  z.string().transform((text, context) => {
+    try {
+      const read = text.split(",").flatMap((pair) => (pair.trim() === "" ? [] : [readPair(pair)]));
+      for (const pair of read) check(...pair);
+      return Object.fromEntries(read);
+    } catch {
+      context.addIssue({ code: "custom", message });
+      return z.NEVER;
+    }
+  });
+
+const headerPairs = pairs((name, value) => {
+  validateHeaderName(name);
+  validateHeaderValue(name, value);
+}, "must be name=value pairs of headers, separated by commas, with percent-encoded values");
+
+const attributePairs = pairs((name) => {
+  if (name === "") throw new Error("an attribute without a name");
+}, "must be name=value pairs, separated by commas, with percent-encoded values");
+
+const protocol = oneOf(["http/protobuf"], "must be http/protobuf, the only one that is supported");
 const compression = oneOf(["none", "gzip"], "must be none or gzip");
 
-/** What is asked of OpenTelemetry's own variables, for all signals and for traces. */
+/** OpenTelemetry's own variables, for all signals and for traces. */
 const variables = z.object({
   OTEL_SDK_DISABLED: oneOf(["true", "false"], "must be true or false").optional(),
   OTEL_TRACES_EXPORTER: oneOf(["otlp", "none"], "must be otlp or none").optional(),
@@ -67,16 +94,15 @@ const variables = z.object({
     .optional(),
 });
 
-/** The names of the variables that are read. */
 export const tracingVariables: readonly string[] = Object.keys(variables.shape);
 
 /**
- * Reads the standard variables of OpenTelemetry; an empty one means none. Without an endpoint, or switched off,
- * there is no tracing, and no fault. No fault repeats a value, since some are secrets.
+ * Reads the standard variables of OpenTelemetry; an empty variable counts as not set. Without an endpoint, or if
+ * switched off, there is no tracing and no violation. A violation repeats no value, since some are secrets.
  */
 export function parseTracing(env: Readonly<Record<string, string | undefined>>): {
   tracing: TracingSettings | undefined;
-  faults: readonly string[];
+  violations: readonly string[];
 } {
   const given = new Map(
     tracingVariables.flatMap((name) => {
@@ -84,18 +110,18 @@ export function parseTracing(env: Readonly<Record<string, string | undefined>>):
       return value ? [[name, value]] : [];
     }),
   );
-  if (isOff(given)) return { tracing: undefined, faults: [] };
-  // What does not count for traces need not be right for them.
-  const counting = [...given].filter(([name]) => !isOverruled(name, given));
-  const { data, error } = variables.safeParse(Object.fromEntries(counting));
-  const faults = error?.issues.map(({ path, message }) => `${path.join(".")} ${message}`) ?? [];
-  return { tracing: data && settingsFrom(data), faults };
+  if (isOff(given)) return { tracing: undefined, violations: [] };
+  // A variable that is not used for traces may hold a value that is only valid for other signals.
+  const used = [...given].filter(([name]) => !isOverridden(name, given));
+  const { data, error } = variables.safeParse(Object.fromEntries(used));
+  const violations = error?.issues.map(({ path, message }) => `${path.join(".")} ${message}`) ?? [];
+  return { tracing: data && settingsFrom(data), violations };
 }
 
-/** Whether the same is said for traces alone. Headers are added to one another. */
-function isOverruled(name: string, given: ReadonlyMap<string, string>): boolean {
-  const [, what] = /^OTEL_EXPORTER_OTLP_(?!TRACES_|HEADERS$)(.*)$/.exec(name) ?? [];
-  return what !== undefined && given.has(`OTEL_EXPORTER_OTLP_TRACES_${what}`);
+/** Whether the variable for traces is set instead. Headers of both variables are merged. */
+function isOverridden(name: string, given: ReadonlyMap<string, string>): boolean {
+  const [, option] = /^OTEL_EXPORTER_OTLP_(?!TRACES_|HEADERS$)(.*)$/.exec(name) ?? [];
+  return option !== undefined && given.has(`OTEL_EXPORTER_OTLP_TRACES_${option}`);
 }
 
 function isOff(given: ReadonlyMap<string, string>): boolean {

@@ -1,7 +1,6 @@
 import { z } from "zod";
-import type { AllowedOrigins } from "../http/cors.ts";
 
-/** A number as people write it: `0x10` and `1e3` are slips rather than wishes. */
+/** A number in decimal notation: `0x10` and `1e3` are probably mistakes. */
 const decimal = (message: string, number: z.ZodNumber) =>
   z
     .string()
@@ -9,17 +8,17 @@ const decimal = (message: string, number: z.ZodNumber) =>
     .transform(Number)
     .pipe(number);
 
-/** Seconds in the environment, whole milliseconds here. */
-export const secondsFrom = (least: number) =>
+/** A time in seconds, of at least `minimum`. The result is in whole milliseconds. */
+export const secondsFrom = (minimum: number) =>
   decimal(
     "must be a number of seconds",
-    z.number().min(least, `must be at least ${least}`).max(86_400, "must be at most 86400"),
+    z.number().min(minimum, `must be at least ${minimum}`).max(86_400, "must be at most 86400"),
   ).transform((value) => Math.round(value * 1000));
 
-/** Some time, but none too short to mean. */
+/** A time of at least a millisecond. */
 export const seconds = secondsFrom(0.001);
 
-/** How many there may be. */
+/** A maximum number of things. */
 export const count = decimal(
   "must be a number",
   z
@@ -29,7 +28,7 @@ export const count = decimal(
     .max(1_000_000, "must be at most 1000000"),
 );
 
-/** An amount of memory that means something: from 64 KiB to 64 GiB. */
+/** An amount of memory, from 64 KiB to 64 GiB. */
 export const bytes = decimal(
   "must be a number of bytes",
   z
@@ -39,7 +38,7 @@ export const bytes = decimal(
     .max(2 ** 36, `must be at most ${2 ** 36}`),
 );
 
-/** A part of a whole: some of it, at most all of it. */
+/** A share, above 0 and at most 1. */
 export const fraction = decimal(
   "must be a number",
   z.number().gt(0, "must be above 0").max(1, "must be at most 1"),
@@ -51,12 +50,11 @@ function isHttpUrl(text: string): boolean {
   return /^https?:$/.test(protocol) && [username, password, search, hash].every((part) => part === "");
 }
 
-/** Where something is. */
 export const httpUrl = z
   .string()
   .refine(isHttpUrl, "must be an http:// or https:// URL without user, query and fragment");
 
-/** Calls go to any of them, and name one path. */
+/** URLs that are separated by commas. Calls use any of them and the same path, so that they differ only in host and port. */
 export const endpointList = z.string().transform((text, context) => {
   const endpoints = text.split(",").map((endpoint) => endpoint.trim());
   const kinds = new Set(
@@ -71,7 +69,7 @@ export const endpointList = z.string().transform((text, context) => {
   return endpoints;
 });
 
-/** An address to listen at. */
+/** An address to listen on. */
 export const bindAddress = z.string().transform((text, context) => {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/i.exec(text);
   const port = Number(match?.[3]);
@@ -82,13 +80,13 @@ export const bindAddress = z.string().transform((text, context) => {
   return { host: match[1] ?? match[2] ?? "", port };
 });
 
-/** Exactly as browsers send it: without a path, in lower case, and without the port that is the scheme's own. */
+/** An origin exactly as browsers send it: lower case, without a path and without the default port of the scheme. */
 function isOrigin(text: string): boolean {
   return /^https?:[^*]+$/.test(text) && URL.parse(text)?.origin === text;
 }
 
-/** Whose pages may call. */
-export const originList = z.string().transform((text, context): AllowedOrigins => {
+/** `*` or origins, separated by commas. */
+export const originList = z.string().transform((text, context): readonly string[] | "*" => {
   const origins = text.split(",").map((origin) => origin.trim());
   if (origins.length === 1 && origins[0] === "*") return "*";
   if (!origins.every(isOrigin)) {
@@ -100,13 +98,16 @@ export const originList = z.string().transform((text, context): AllowedOrigins =
 });
 
 /**
- * One token as a client sends it. No token has a comma (RFC 6750 §2.1), and whoever writes one means a list. `orElse`
- * tells what to do then.
+ * One bearer token. Tokens have no comma (RFC 6750 §2.1): a comma means that a list was intended. `advice` is the end
+ * of the message for that case.
  */
-export const bearerToken = (orElse = "") =>
-  z.string().regex(/^[!-+\--~]+$/, `must be one token: printable ASCII without spaces and commas${orElse}`);
+export const bearerToken = (advice = "") =>
+  z.string().regex(/^[!-+\--~]+$/, `must be one token: printable ASCII without spaces and commas${advice}`);
 
-/** Half of what the object store wants to see; of a file that is no UTF-8 or begins with a mark, it never would. */
+/**
+ * A credential of the object store. U+FFFD is what a file that is not UTF-8 is decoded to; a byte order mark comes from
+ * an editor.
+ */
 export const credential = z
   .string()
   .regex(
@@ -118,7 +119,7 @@ export const credential = z
 export const oneOf = <T extends string>(...words: readonly [T, ...T[]]) =>
   z.enum(words, { error: `must be one of ${words.join(", ")}` });
 
-/** The name of a bucket, as it stands in addresses. */
+/** The name of a bucket, as used in URLs. */
 export const bucketName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be the name of a bucket: letters, digits and ._-");

@@ -5,7 +5,7 @@ import { buffer } from "node:stream/consumers";
 import { Code } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { createObjectStore } from "../../src/artifacts/object-store.ts";
-import { watchTlsFiles } from "../../src/settings/tls-files.ts";
+import { watchCertificates } from "../../src/settings/certificates.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { until } from "../grpc/transports.ts";
 import { createAuthority } from "../support/certificates.ts";
@@ -84,7 +84,7 @@ describeWithS3("an object store behind TLS", (server) => {
           lines.filter((line) => line.includes(`"event":"${event}","server":"object_store"`)).length ===
           times,
       );
-    const files = watchTlsFiles({ ca: file.path }, { server: "object_store", logger, refreshMs: 5 });
+    const files = watchCertificates({ ca: file.path }, { server: "object_store", logger, refreshMs: 5 });
     const { open, close } = createObjectStore(
       {
         ...server().access,
@@ -101,16 +101,16 @@ describeWithS3("an object store behind TLS", (server) => {
     await assert.rejects(read(), { code: Code.Unavailable });
 
     file.hold(authority.cert);
-    await heard("certificates.renewed", 1);
+    await heard("certificates.reloaded", 1);
     assert.deepEqual(await read(), bytes);
     file.hold("nonsense");
-    await heard("certificates.unusable", 1);
+    await heard("certificates.rejected", 1);
     store.dropConnections();
     assert.deepEqual(await read(), bytes);
 
     // The session of the connection before would be resumed, if it had been kept.
     file.hold(stranger.cert);
-    await heard("certificates.renewed", 2);
+    await heard("certificates.reloaded", 2);
     store.dropConnections();
     await assert.rejects(read(), { code: Code.Unavailable });
     close();

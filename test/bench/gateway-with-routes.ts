@@ -24,7 +24,7 @@ function documentWith(count: number): OpenApiDocument {
 }
 
 const logger = createLogger(new LogOutput(process.stdout));
-const { config } = parseSettings(process.env, (path) => readFileSync(path, "utf8"));
+const { settings } = parseSettings(process.env, (path) => readFileSync(path, "utf8"));
 const contract = contractFrom(documentWith(Number(process.argv[2])));
-const { url } = await startGateway(config, logger, { contract });
+const { url } = await startGateway(settings, logger, { contract });
 logger.info({ url }, "gateway.start");

@@ -20,7 +20,8 @@ export async function microsPerRefusal(): Promise<number> {
   const gateway = await startGateway({
     ORCHESTRATOR_ENDPOINT: `http://127.0.0.1:${port}`,
     ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "3600",
-    ORCHESTRATOR_PING_TIMEOUT_SECONDS: "3600",
+    ORCHESTRATOR_KEEPALIVE_TIME_SECONDS: "3600",
+    ORCHESTRATOR_KEEPALIVE_TIMEOUT_SECONDS: "3600",
     MAX_REQUESTS_IN_FLIGHT: "1",
   });
   // What is never answered takes the only place: of two, one is refused.

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { prefix } from "../../src/settings/settings.ts";
+import { prefix } from "../../src/settings/schema.ts";
 
 /** What a process has used since it began, as it reads it itself. */
 export interface Usage {

@@ -3,7 +3,8 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, posix } from "node:path";
 import { parse } from "yaml";
-import { parseSettings, prefix } from "../../src/settings/settings.ts";
+import { prefix } from "../../src/settings/schema.ts";
+import { parseSettings } from "../../src/settings/settings.ts";
 import { parseSettings as parseSandboxSettings } from "../../src/sandbox/settings.ts";
 import { composeFile, readCompose, settingsOf } from "./compose.ts";
 import type { Service } from "./compose.ts";
@@ -32,12 +33,12 @@ describe("deploy/compose.yaml", () => {
 
   it("gives the gateway settings that it accepts, its secrets from files", () => {
     const env = { ...gateway.environment };
-    const { config, warnings } = parseSettings(env, (path) => {
+    const { settings, warnings } = parseSettings(env, (path) => {
       assert.ok(gateway.secrets?.includes(path.replace("/run/secrets/", "")), path);
       return "secret";
     });
     assert.deepEqual(warnings, []);
-    assert.deepEqual(config.apiTokens, ["secret"]);
+    assert.deepEqual(settings.apiTokens, ["secret"]);
     for (const name of ["API_TOKEN", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"]) {
       assert.ok(!(prefix + name in env));
       assert.ok(`${prefix}${name}_FILE` in env);
@@ -89,7 +90,7 @@ describe("deploy/compose.yaml", () => {
   });
 
   it("leaves the gateway its grace when it stops it", () => {
-    const { shutdownGraceMs } = parseSettings({}, () => "").config;
+    const { shutdownGraceMs } = parseSettings({}, () => "").settings;
     assert.ok(Number(/^(\d+)s$/.exec(gateway.stop_grace_period ?? "")?.[1]) * 1000 > shutdownGraceMs);
   });
 

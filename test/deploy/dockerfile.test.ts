@@ -55,7 +55,7 @@ describe("deploy/Dockerfile", () => {
   });
 
   it("exposes the port that the gateway binds to by default, and looks there", () => {
-    const { host, port } = parseSettings({}, () => "").config.bind;
+    const { host, port } = parseSettings({}, () => "").settings.bind;
     assert.equal(image.port, port);
     assert.ok(image.healthcheck.at(-1)?.includes(`|| '${host}:${port}'`));
   });

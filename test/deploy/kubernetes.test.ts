@@ -7,7 +7,8 @@ import type { INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import type { IPodDisruptionBudget } from "kubernetes-models/policy/v1";
 import type { IService } from "kubernetes-models/v1";
 import type { IServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
-import { parseSettings, prefix } from "../../src/settings/settings.ts";
+import { prefix } from "../../src/settings/schema.ts";
+import { parseSettings } from "../../src/settings/settings.ts";
 import { loadContract } from "../../src/contract.ts";
 import { readDockerfile } from "./dockerfile.ts";
 import { manifests, schemaFault, typeFaults } from "./manifests.ts";
@@ -34,7 +35,7 @@ const env = Object.fromEntries(
 ) as Record<string, string>;
 
 /** The configuration of the gateways, with a word for each secret that is mounted. */
-function configOf() {
+function parsed() {
   const mounted = container.volumeMounts?.find(({ name }) => name === "secrets")?.mountPath;
   return parseSettings(env, (path) => {
     assert.ok(path.startsWith(`${mounted}/`), path);
@@ -60,9 +61,9 @@ describe("deploy/kubernetes", () => {
   });
 
   it("gives the gateways settings that they accept, and secrets from files alone", () => {
-    const { config, warnings } = configOf();
+    const { settings, warnings } = parsed();
     assert.deepEqual(warnings, []);
-    assert.deepEqual(config.apiTokens, ["secret"]);
+    assert.deepEqual(settings.apiTokens, ["secret"]);
     for (const name of ["API_TOKEN", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"]) {
       assert.ok(!(prefix + name in env));
       assert.ok(`${prefix}${name}_FILE` in env);
@@ -77,7 +78,7 @@ describe("deploy/kubernetes", () => {
   });
 
   it("reaches the gateway at its port by one name", () => {
-    const { port } = configOf().config.bind;
+    const { port } = parsed().settings.bind;
     assert.deepEqual(container.ports?.[0], { name: "http", containerPort: port });
     assert.equal(service.ports?.[0]?.targetPort, "http");
     assert.equal(networkPolicy.ingress?.[0]?.ports?.[0]?.port, "http");
@@ -85,7 +86,7 @@ describe("deploy/kubernetes", () => {
   });
 
   it("serves the metrics at a port that pods of the cluster reach, and no Service", () => {
-    const { metricsBind } = configOf().config;
+    const { metricsBind } = parsed().settings;
     assert.deepEqual(container.ports?.slice(1), [{ name: "metrics", containerPort: metricsBind?.port }]);
     assert.equal(service.ports?.length, 1);
     assert.deepEqual(monitor.endpoints, [{ targetPort: "metrics", path: "/metrics", interval: "15s" }]);
@@ -109,7 +110,7 @@ describe("deploy/kubernetes", () => {
   });
 
   it("looks away from a gateway before it is stopped, and leaves it its grace", () => {
-    const { shutdownGraceMs, drainDelayMs } = configOf().config;
+    const { shutdownGraceMs, drainDelayMs } = parsed().settings;
     const [program, seconds] = container.lifecycle?.preStop?.exec?.command ?? [];
     assert.equal(program, "sleep");
     assert.ok(Number(seconds) > 0);
@@ -153,7 +154,7 @@ describe("deploy/kubernetes", () => {
 
   it("lets the gateways out to names, the orchestrator and an object store over TLS", () => {
     const out = networkPolicy.egress?.flatMap(({ ports = [] }) => ports.map(({ port }) => port));
-    const ports = configOf().config.orchestratorEndpoints.map((endpoint) => Number(new URL(endpoint).port));
+    const ports = parsed().settings.orchestratorEndpoints.map((endpoint) => Number(new URL(endpoint).port));
     assert.deepEqual(out, [53, 53, ...ports, 443]);
   });
 });

@@ -123,9 +123,9 @@ describe("deploy/README.md: the commands for Kubernetes", function () {
     const { image } = (ofKind(objects, "Deployment") as IDeployment).spec!.template.spec!.containers[0]!;
     assert.match(image ?? "", /^registry\.example\/foldforge-gateway:\d/);
     const given = (from: readonly Manifest[]) => ofKind(from, "ConfigMap")?.data ?? {};
-    const { config, warnings } = parseSettings(given(objects), () => "secret");
+    const { settings, warnings } = parseSettings(given(objects), () => "secret");
     assert.deepEqual(warnings, []);
-    assert.ok(config.objectStore);
+    assert.ok(settings.objectStore);
     for (const name of Object.keys(given(plain))) assert.ok(name in given(objects), name);
   });
 

@@ -36,7 +36,7 @@ describe("a key store that is down", () => {
           yield await Promise.resolve(workflowEvent(9n, JobState.FAILED));
         },
       },
-      { API_KEYS_ENABLED: "true", AUTH_CACHE_TTL_SECONDS: "30", STALE_AUTH_SECONDS: "60" },
+      { API_KEYS_ENABLED: "true", AUTH_CACHE_TTL_SECONDS: "30", AUTH_CACHE_STALE_IF_ERROR_SECONDS: "60" },
       { now: () => time },
     ),
   );

@@ -14,7 +14,12 @@ import { startUpstream } from "../support/upstream.ts";
 
 const running = workflowIn(JobState.RUNNING);
 const seconds = scaledSeconds(0.2);
-const settings = { ORCHESTRATOR_PING_TIMEOUT_SECONDS: seconds, ORCHESTRATOR_KEEPALIVE_SECONDS: seconds };
+const settings = {
+  ORCHESTRATOR_KEEPALIVE_TIME_SECONDS: seconds,
+  ORCHESTRATOR_KEEPALIVE_TIMEOUT_SECONDS: seconds,
+  ORCHESTRATOR_STREAM_KEEPALIVE_TIME_SECONDS: seconds,
+  ORCHESTRATOR_STREAM_KEEPALIVE_TIMEOUT_SECONDS: seconds,
+};
 
 /** A gateway whose way to the orchestrator can be frozen and cut. */
 async function startFreezable() {

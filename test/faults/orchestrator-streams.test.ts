@@ -97,8 +97,10 @@ describe(`${streams} event streams, of which the orchestrator allows ${streamsPe
     startTestGateway({
       ORCHESTRATOR_ENDPOINT: orchestrator().url,
       // Connections that are of no use are looked for that often.
-      ORCHESTRATOR_KEEPALIVE_SECONDS: "0.2",
-      ORCHESTRATOR_PING_TIMEOUT_SECONDS: "20",
+      ORCHESTRATOR_KEEPALIVE_TIME_SECONDS: "20",
+      ORCHESTRATOR_KEEPALIVE_TIMEOUT_SECONDS: "20",
+      ORCHESTRATOR_STREAM_KEEPALIVE_TIME_SECONDS: "0.2",
+      ORCHESTRATOR_STREAM_KEEPALIVE_TIMEOUT_SECONDS: "20",
     }),
   );
 

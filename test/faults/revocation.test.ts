@@ -16,7 +16,7 @@ const staleMs = 60_000;
 const cacheSettings = {
   API_KEYS_ENABLED: "true",
   AUTH_CACHE_TTL_SECONDS: "30",
-  STALE_AUTH_SECONDS: "60",
+  AUTH_CACHE_STALE_IF_ERROR_SECONDS: "60",
 };
 const streamCare = { tickMs: 5, heartbeatMs: 20 };
 

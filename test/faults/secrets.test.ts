@@ -6,7 +6,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { startGateway } from "../../src/gateway.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
-import { configOf } from "../support/environment.ts";
+import { settingsOf } from "../support/environment.ts";
 import { suite } from "../support/gateway.ts";
 import { sendText } from "../support/raw-http.ts";
 import { workflowEvent, workflowIn } from "../support/samples.ts";
@@ -77,7 +77,7 @@ describe("secrets", () => {
       R2_ACCESS_KEY_ID: secrets.accessKeyId,
       R2_SECRET_ACCESS_KEY: secrets.secretAccessKey,
     };
-    return startGateway(configOf(settings), logger, {
+    return startGateway(settingsOf(settings), logger, {
       patience: { tries: 1, backOffMs: () => 0, lingerMs: 1 },
     });
   });

@@ -24,7 +24,9 @@ const headers = { Authorization: `Bearer ${adminToken}` };
 /** Settings that never take the flood for frozen: it has more to do than to respond to pings. */
 const orchestratorAt = ({ url }: Flood) => ({
   ORCHESTRATOR_ENDPOINT: url,
-  ORCHESTRATOR_PING_TIMEOUT_SECONDS: "600",
+  ORCHESTRATOR_KEEPALIVE_TIME_SECONDS: "600",
+  ORCHESTRATOR_KEEPALIVE_TIMEOUT_SECONDS: "600",
+  ORCHESTRATOR_STREAM_KEEPALIVE_TIMEOUT_SECONDS: "600",
 });
 
 /** Subscribes, and reads nothing but the head of the answer. */

@@ -117,19 +117,19 @@ describe("an orchestrator behind TLS", () => {
 
     const fresh = await authority.issue("new.test");
     files.show({ ...old, cert: "" });
-    await heard("certificates.unusable", 1);
+    await heard("certificates.rejected", 1);
     files.show(old);
-    await heard("certificates.renewed", 1);
+    await heard("certificates.reloaded", 1);
     // As they are written one after the other.
     writeFileSync(files.paths.cert, fresh.cert);
-    await heard("certificates.unusable", 2);
+    await heard("certificates.rejected", 2);
     await client.getWorkflow({});
     assert.deepEqual(
       strict.clients.map(({ name }) => name),
       ["old.test", "old.test"],
     );
     writeFileSync(files.paths.key, fresh.key);
-    await heard("certificates.renewed", 2);
+    await heard("certificates.reloaded", 2);
     await client.getWorkflow({});
     assert.deepEqual(
       strict.clients.map(({ name }) => name),

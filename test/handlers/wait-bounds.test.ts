@@ -62,7 +62,7 @@ describe("a read that waits", () => {
             return verdict;
           },
         },
-        { API_KEYS_ENABLED: "true", STALE_AUTH_SECONDS: "0" },
+        { API_KEYS_ENABLED: "true", AUTH_CACHE_STALE_IF_ERROR_SECONDS: "0" },
         { now: () => time, streamCare: { tickMs: 5, heartbeatMs: 1000 } },
       );
       const { followed } = runWorkflow(stack.upstream);

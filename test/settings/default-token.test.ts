@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
-import { prefix } from "../../src/settings/settings.ts";
+import { prefix } from "../../src/settings/schema.ts";
 import { warnOfDefaultToken } from "../../src/settings/default-token.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
-import { configOf } from "../support/environment.ts";
+import { settingsOf } from "../support/environment.ts";
 import type { LogLine, TestSettings } from "../support/gateway.ts";
 
-/** What is told of these settings at once; `logged` emits each line, and `end` ends it. */
-function warn(settings: TestSettings, everyMs?: number) {
+/** Warns for these settings. `logged` emits `line` for each log line; `end` stops the warnings. */
+function warn(settings: TestSettings, intervalMs?: number) {
   const printed: string[] = [];
   const lines: LogLine[] = [];
   const logged = new EventEmitter();
@@ -17,10 +17,10 @@ function warn(settings: TestSettings, everyMs?: number) {
       logged.emit("line");
     },
   });
-  const end = warnOfDefaultToken(configOf(settings), {
+  const end = warnOfDefaultToken(settingsOf(settings), {
     logger,
     print: (text) => printed.push(text),
-    ...(everyMs === undefined ? {} : { everyMs }),
+    ...(intervalMs === undefined ? {} : { intervalMs }),
   });
   return { printed, lines, logged, end };
 }
@@ -36,19 +36,19 @@ describe("warnOfDefaultToken", () => {
     { BIND_ADDR: "[::2]:8080" },
     { BIND_ADDR: "localhost.example:8080" },
   ] satisfies TestSettings[])
-    it(`warns once in the log and once in a box of ${JSON.stringify(settings)}`, () => {
+    it(`logs an error and prints a box for ${JSON.stringify(settings)}`, () => {
       const { printed, lines, end } = warn(settings);
       end();
       assert.deepEqual(
         lines.map(({ level, event }) => [level, event]),
-        [["error", "config.default_token"]],
+        [["error", "default_token.accepted"]],
       );
       assert.match(
         printed.join(""),
-        /^\+-+\+\n(\| .* \|\n)*\| WARNING: .*dev-token\. +\|\n(\| .* \|\n)+\+-+\+\n$/,
+        /^\+-+\+\n(\| .* \|\n)*\| WARNING: .*dev-token, .* \|\n(\| .* \|\n)+\+-+\+\n$/,
       );
       const setting = settings["API_TOKEN_PREVIOUS"] === undefined ? "API_TOKEN" : "API_TOKEN_PREVIOUS";
-      assert.ok(printed.join("").includes(`Set ${prefix}${setting} to a secret one.`));
+      assert.ok(printed.join("").includes(`Set ${prefix}${setting} to a secret token.`));
       const widths = printed
         .join("")
         .trimEnd()
@@ -64,16 +64,16 @@ describe("warnOfDefaultToken", () => {
       BIND_ADDR: `${host}:8080`,
     })),
   ] satisfies TestSettings[])
-    it(`has nothing to say of ${JSON.stringify(settings)}`, () => {
+    it(`does not warn for ${JSON.stringify(settings)}`, () => {
       const { printed, lines } = warn(settings);
       assert.deepEqual([printed, lines], [[], []]);
     });
 
-  it("goes on to warn in the log until it is ended", async () => {
+  it("logs the error again at each interval until it is stopped", async () => {
     const { printed, lines, logged, end } = warn({}, 1);
     while (lines.length < 3) await once(logged, "line");
     end();
     assert.equal(printed.length, 1);
-    assert.ok(lines.every(({ event }) => event === "config.default_token"));
+    assert.ok(lines.every(({ event }) => event === "default_token.accepted"));
   });
 });

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { parseSettings, prefix, settingNames } from "../../src/settings/settings.ts";
+import { prefix, settingNames } from "../../src/settings/schema.ts";
+import { parseSettings } from "../../src/settings/settings.ts";
 import type { Settings } from "../../src/settings/settings.ts";
-import { readText } from "../../src/settings/read-text.ts";
-import { configOf, environment, settingErrors } from "../support/environment.ts";
+import { readText } from "../../src/settings/secret-files.ts";
+import { environment, settingsOf, settingErrors } from "../support/environment.ts";
 
 const store = { R2_ENDPOINT: "http://store:9000", R2_ACCESS_KEY_ID: "id", R2_SECRET_ACCESS_KEY: "secret" };
 
-/** Each setting, its default as text, and where the code finds it. */
-const defaults: [name: string, text: string, read: (config: Settings) => unknown, value: unknown][] = [
+/** Each setting, its default as text, and its place and value in the parsed settings. */
+const defaults: [name: string, text: string, read: (settings: Settings) => unknown, value: unknown][] = [
   ["BIND_ADDR", "0.0.0.0:8080", ({ bind }) => bind, { host: "0.0.0.0", port: 8080 }],
   ["METRICS_ADDR", "", ({ metricsBind }) => metricsBind, undefined],
   ["HEADERS_TIMEOUT_SECONDS", "10", ({ server }) => server.headersTimeoutMs, 10_000],
@@ -36,12 +37,19 @@ const defaults: [name: string, text: string, read: (config: Settings) => unknown
   ["ORCHESTRATOR_CLIENT_KEY_FILE", "", ({ orchestratorTls }) => orchestratorTls, undefined],
   ["ORCHESTRATOR_RPC_TIMEOUT_SECONDS", "10", ({ rpcTimeoutMs }) => rpcTimeoutMs, 10_000],
   ["ORCHESTRATOR_MAX_REQUEST_BYTES", "4194304", ({ maxRequestBytes }) => maxRequestBytes, 4_194_304],
-  ["ORCHESTRATOR_PING_TIMEOUT_SECONDS", "2", ({ keepalive }) => keepalive.calls.timeoutMs, 2000],
-  ["ORCHESTRATOR_KEEPALIVE_SECONDS", "30", ({ keepalive }) => keepalive.streams.timeMs, 30_000],
+  ["ORCHESTRATOR_KEEPALIVE_TIME_SECONDS", "2", ({ keepalive }) => keepalive.calls.timeMs, 2000],
+  ["ORCHESTRATOR_KEEPALIVE_TIMEOUT_SECONDS", "2", ({ keepalive }) => keepalive.calls.timeoutMs, 2000],
+  ["ORCHESTRATOR_STREAM_KEEPALIVE_TIME_SECONDS", "30", ({ keepalive }) => keepalive.streams.timeMs, 30_000],
+  [
+    "ORCHESTRATOR_STREAM_KEEPALIVE_TIMEOUT_SECONDS",
+    "2",
+    ({ keepalive }) => keepalive.streams.timeoutMs,
+    2000,
+  ],
   ["API_KEYS_ENABLED", "false", ({ apiKeys }) => apiKeys !== undefined, false],
   ["AUTH_CACHE_TTL_SECONDS", "30", ({ apiKeys }) => apiKeys?.ttlMs, 30_000],
   ["AUTH_CACHE_MAX_ENTRIES", "10000", ({ apiKeys }) => apiKeys?.maxEntries, 10_000],
-  ["STALE_AUTH_SECONDS", "60", ({ apiKeys }) => apiKeys?.staleMs, 60_000],
+  ["AUTH_CACHE_STALE_IF_ERROR_SECONDS", "60", ({ apiKeys }) => apiKeys?.staleMs, 60_000],
   ["OBJECT_STORE_CONNECT_TIMEOUT_SECONDS", "5", (c) => c.objectStore?.connectTimeoutMs, 5000],
   ["OBJECT_STORE_READ_TIMEOUT_SECONDS", "30", (c) => c.objectStore?.readTimeoutMs, 30_000],
   ["R2_ENDPOINT", "", ({ objectStore }) => objectStore, undefined],
@@ -58,35 +66,39 @@ const defaults: [name: string, text: string, read: (config: Settings) => unknown
   ["SHUTDOWN_GRACE_SECONDS", "20", ({ shutdownGraceMs }) => shutdownGraceMs, 20_000],
 ];
 
-const tokenFault = `must be one token: printable ASCII without spaces and commas; a second one belongs in ${prefix}API_TOKEN_PREVIOUS`;
+const tokenViolation = `must be one token: printable ASCII without spaces and commas; a second one belongs in ${prefix}API_TOKEN_PREVIOUS`;
 
-/** What has to be on for a default to be seen at all. */
-function around(name: string): Record<string, string> {
-  if (name.startsWith("AUTH_CACHE_") || name === "STALE_AUTH_SECONDS") return { API_KEYS_ENABLED: "true" };
+/** The settings that a setting needs to have an effect. */
+function requiredFor(name: string): Record<string, string> {
+  if (name.startsWith("AUTH_CACHE_")) return { API_KEYS_ENABLED: "true" };
   return /^(OBJECT_STORE_|R2_REGION$|MAX_DOWNLOADS$)/.test(name) ? store : {};
 }
 
-describe("parseConfig", () => {
-  it("knows these settings and no other", () => {
+describe("parseSettings", () => {
+  it("has these settings and no others", () => {
     assert.deepEqual([...settingNames].sort(), defaults.map(([name]) => name).sort());
   });
 
   for (const [name, text, read, value] of defaults) {
     it(`has the default ${JSON.stringify(text)} for ${name}`, () => {
-      assert.deepEqual(read(configOf(around(name))), value);
-      if (text !== "") assert.deepEqual(configOf({ ...around(name), [name]: text }), configOf(around(name)));
+      assert.deepEqual(read(settingsOf(requiredFor(name))), value);
+      if (text !== "")
+        assert.deepEqual(settingsOf({ ...requiredFor(name), [name]: text }), settingsOf(requiredFor(name)));
     });
 
     if (!["API_TOKEN", "API_TOKEN_FILE"].includes(name))
-      it(`takes an empty ${name} for an absent one`, () => {
-        assert.deepEqual(configOf({ ...around(name), ...(around(name)[name] ? {} : { [name]: "" }) }), {
-          ...configOf(around(name)),
-        });
+      it(`treats an empty ${name} as not set`, () => {
+        assert.deepEqual(
+          settingsOf({ ...requiredFor(name), ...(requiredFor(name)[name] ? {} : { [name]: "" }) }),
+          {
+            ...settingsOf(requiredFor(name)),
+          },
+        );
       });
   }
 
   it("reads every setting", () => {
-    const { config, warnings } = parseSettings(
+    const { settings, warnings } = parseSettings(
       environment({
         BIND_ADDR: "127.0.0.1:0",
         METRICS_ADDR: "[::1]:9464",
@@ -102,8 +114,10 @@ describe("parseConfig", () => {
         MAX_DOWNLOADS: "15",
         MAX_SHARE_PER_KEY: "0.5",
         ORCHESTRATOR_ENDPOINT: "https://orchestrator.internal:443",
-        ORCHESTRATOR_PING_TIMEOUT_SECONDS: "1.5",
-        ORCHESTRATOR_KEEPALIVE_SECONDS: "14",
+        ORCHESTRATOR_KEEPALIVE_TIME_SECONDS: "1.5",
+        ORCHESTRATOR_KEEPALIVE_TIMEOUT_SECONDS: "1.25",
+        ORCHESTRATOR_STREAM_KEEPALIVE_TIME_SECONDS: "14",
+        ORCHESTRATOR_STREAM_KEEPALIVE_TIMEOUT_SECONDS: "3",
         API_TOKEN: "s3cret!",
         API_TOKEN_PREVIOUS: "0ld!",
         ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "2.5",
@@ -111,7 +125,7 @@ describe("parseConfig", () => {
         API_KEYS_ENABLED: "true",
         AUTH_CACHE_TTL_SECONDS: "5",
         AUTH_CACHE_MAX_ENTRIES: "7",
-        STALE_AUTH_SECONDS: "0",
+        AUTH_CACHE_STALE_IF_ERROR_SECONDS: "0",
         OBJECT_STORE_CONNECT_TIMEOUT_SECONDS: "1",
         OBJECT_STORE_READ_TIMEOUT_SECONDS: "2",
         R2_ENDPOINT: "https://r2.example",
@@ -127,7 +141,7 @@ describe("parseConfig", () => {
       readText,
     );
     assert.deepEqual(warnings, []);
-    assert.deepEqual(config, {
+    assert.deepEqual(settings, {
       bind: { host: "127.0.0.1", port: 0 },
       metricsBind: { host: "::1", port: 9464 },
       server: {
@@ -148,7 +162,7 @@ describe("parseConfig", () => {
       rpcTimeoutMs: 2500,
       apiTokens: ["s3cret!", "0ld!"],
       maxRequestBytes: 70_000,
-      keepalive: { calls: { timeMs: 1500, timeoutMs: 1500 }, streams: { timeMs: 14_000, timeoutMs: 1500 } },
+      keepalive: { calls: { timeMs: 1500, timeoutMs: 1250 }, streams: { timeMs: 14_000, timeoutMs: 3000 } },
       apiKeys: { ttlMs: 5000, staleMs: 0, maxEntries: 7 },
       bucket: "designs",
       objectStore: {
@@ -169,12 +183,12 @@ describe("parseConfig", () => {
     });
   });
 
-  it("wants credentials where there is an object store, and lists every fault in one message", () => {
+  it("requires credentials for an object store, and lists every violation in one message", () => {
     assert.deepEqual(
       settingErrors({ BIND_ADDR: "x", API_TOKEN: "", R2_ENDPOINT: "ftp://x", R2_BUCKET: "/" }),
       [
         `${prefix}BIND_ADDR must be host:port, such as 0.0.0.0:8080 or [::]:8080`,
-        `${prefix}API_TOKEN ${tokenFault}`,
+        `${prefix}API_TOKEN ${tokenViolation}`,
         `${prefix}R2_ENDPOINT must be an http:// or https:// URL without user, query and fragment`,
         `${prefix}R2_BUCKET must be the name of a bucket: letters, digits and ._-`,
         `${prefix}R2_ACCESS_KEY_ID must be set, since R2_ENDPOINT is`,
@@ -185,61 +199,141 @@ describe("parseConfig", () => {
       `${prefix}R2_ACCESS_KEY_ID_FILE names a file that cannot be read: ENOENT`,
       `${prefix}R2_SECRET_ACCESS_KEY must be set, since R2_ENDPOINT is`,
     ]);
-    assert.equal(configOf({ R2_ACCESS_KEY_ID: "a" }).objectStore, undefined);
+    assert.equal(settingsOf({ R2_ACCESS_KEY_ID: "a" }).objectStore, undefined);
   });
 
-  it("wants another address for the metrics than for the rest, unless both are any free port", () => {
+  it("rejects one address for metrics and routes, unless its port is 0", () => {
     assert.deepEqual(settingErrors({ METRICS_ADDR: "0.0.0.0:8080" }), [
       `${prefix}METRICS_ADDR must be another address than BIND_ADDR`,
     ]);
-    const { bind, metricsBind } = configOf({ BIND_ADDR: "[::1]:0", METRICS_ADDR: "[::1]:0" });
+    const { bind, metricsBind } = settingsOf({ BIND_ADDR: "[::1]:0", METRICS_ADDR: "[::1]:0" });
     assert.deepEqual(metricsBind, bind);
   });
 
-  it("wants a drain delay that leaves some of the grace", () => {
+  it("rejects a drain delay that is not shorter than the grace", () => {
     const message = `${prefix}DRAIN_DELAY_SECONDS must be less than SHUTDOWN_GRACE_SECONDS`;
     assert.deepEqual(settingErrors({ DRAIN_DELAY_SECONDS: "20" }), [message]);
     assert.deepEqual(settingErrors({ SHUTDOWN_GRACE_SECONDS: "5" }), [message]);
-    assert.equal(configOf({ DRAIN_DELAY_SECONDS: "2", SHUTDOWN_GRACE_SECONDS: "2.1" }).drainDelayMs, 2000);
+    assert.equal(settingsOf({ DRAIN_DELAY_SECONDS: "2", SHUTDOWN_GRACE_SECONDS: "2.1" }).drainDelayMs, 2000);
   });
 
-  it("repeats no value in a fault or a warning", () => {
+  it("repeats no value in a violation or a warning", () => {
     const secret = "hunter2 hunter2";
     const everything = Object.fromEntries([...settingNames, "API_TOKE"].map((name) => [name, secret]));
-    const told = settingErrors(everything).join("\n");
-    assert.ok(told.includes("API_TOKEN"));
-    assert.ok(!told.includes("hunter2"));
+    const message = settingErrors(everything).join("\n");
+    assert.ok(message.includes("API_TOKEN"));
+    assert.ok(!message.includes("hunter2"));
     const { warnings } = parseSettings(environment({ API_TOKE: secret }), readText);
-    assert.ok(!warnings.join("\n").includes("hunter2"));
+    assert.ok(!JSON.stringify(warnings).includes("hunter2"));
   });
 
-  it("warns of an unknown name with the nearest known one, and passes over what has no prefix", () => {
+  it("warns of an unknown name with the nearest setting, and ignores names without the prefix", () => {
     const env = {
       ...environment({ ORCHESTRATOR_ENDPONT: "x", R2_BUCKET_NAME: "y" }),
       PATH: "/bin",
       BIND_ADDR: "x",
     };
     assert.deepEqual(parseSettings(env, readText).warnings, [
-      `${prefix}ORCHESTRATOR_ENDPONT is not a setting; did you mean ${prefix}ORCHESTRATOR_ENDPOINT?`,
-      `${prefix}R2_BUCKET_NAME is not a setting; did you mean ${prefix}R2_BUCKET?`,
+      {
+        event: "setting.ignored",
+        message: `${prefix}ORCHESTRATOR_ENDPONT is not a setting; did you mean ${prefix}ORCHESTRATOR_ENDPOINT?`,
+      },
+      {
+        event: "setting.ignored",
+        message: `${prefix}R2_BUCKET_NAME is not a setting; did you mean ${prefix}R2_BUCKET?`,
+      },
     ]);
     assert.deepEqual(
-      parseSettings({ ...env, [`${prefix}BIND_ADDR`]: undefined }, readText).config,
-      configOf({}),
+      parseSettings({ ...env, [`${prefix}BIND_ADDR`]: undefined }, readText).settings,
+      settingsOf({}),
     );
   });
 
-  it("returns a frozen configuration", () => {
-    assert.ok(Object.isFrozen(configOf({})));
-    const config = configOf({
+  it("returns frozen settings", () => {
+    assert.ok(Object.isFrozen(settingsOf({})));
+    const settings = settingsOf({
       CORS_ALLOWED_ORIGINS: "https://app.example",
       API_KEYS_ENABLED: "true",
       R2_ENDPOINT: "http://127.0.0.1:1",
       R2_ACCESS_KEY_ID: "a",
       R2_SECRET_ACCESS_KEY: "b",
     });
-    const { bind, server, allowedOrigins, keepalive, apiTokens, apiKeys, objectStore } = config;
-    for (const part of [bind, server, allowedOrigins, keepalive, apiTokens, apiKeys, objectStore])
+    const { bind, server, allowedOrigins, keepalive, apiTokens, apiKeys, objectStore } = settings;
+    for (const part of [
+      bind,
+      server,
+      allowedOrigins,
+      keepalive,
+      keepalive.calls,
+      apiTokens,
+      apiKeys,
+      objectStore,
+    ])
       assert.ok(Object.isFrozen(part));
+  });
+});
+
+describe("parseSettings: deprecated names", () => {
+  const pingReplacements = [
+    "ORCHESTRATOR_KEEPALIVE_TIME_SECONDS",
+    "ORCHESTRATOR_KEEPALIVE_TIMEOUT_SECONDS",
+    "ORCHESTRATOR_STREAM_KEEPALIVE_TIMEOUT_SECONDS",
+  ].map((name) => prefix + name);
+  const pingWarning = `${prefix}ORCHESTRATOR_PING_TIMEOUT_SECONDS is deprecated; set ${pingReplacements.join(", ")} instead`;
+  const streamTime = "ORCHESTRATOR_STREAM_KEEPALIVE_TIME_SECONDS";
+  const streamTimeWarning = `${prefix}ORCHESTRATOR_KEEPALIVE_SECONDS is deprecated; set ${prefix}${streamTime} instead`;
+
+  function parse(settings: Record<string, string>) {
+    const parsed = parseSettings(environment({ API_KEYS_ENABLED: "true", ...settings }), readText);
+    const { keepalive, apiKeys } = parsed.settings;
+    assert.ok(parsed.warnings.every(({ event }) => event === "setting.deprecated"));
+    return { keepalive, staleMs: apiKeys?.staleMs, messages: parsed.warnings.map(({ message }) => message) };
+  }
+
+  it("set every setting that replaces them, with a warning", () => {
+    assert.deepEqual(
+      parse({
+        ORCHESTRATOR_PING_TIMEOUT_SECONDS: "1.5",
+        ORCHESTRATOR_KEEPALIVE_SECONDS: "14",
+        STALE_AUTH_SECONDS: "0",
+      }),
+      {
+        keepalive: { calls: { timeMs: 1500, timeoutMs: 1500 }, streams: { timeMs: 14_000, timeoutMs: 1500 } },
+        staleMs: 0,
+        messages: [
+          pingWarning,
+          streamTimeWarning,
+          `${prefix}STALE_AUTH_SECONDS is deprecated; set ${prefix}AUTH_CACHE_STALE_IF_ERROR_SECONDS instead`,
+        ],
+      },
+    );
+  });
+
+  it("lose against a setting that replaces them, and the warning says so if the values differ", () => {
+    const { keepalive, messages } = parse({
+      ORCHESTRATOR_PING_TIMEOUT_SECONDS: "1.5",
+      ORCHESTRATOR_KEEPALIVE_TIMEOUT_SECONDS: "4",
+      ORCHESTRATOR_KEEPALIVE_SECONDS: "14",
+      [streamTime]: "14",
+    });
+    assert.deepEqual(keepalive, {
+      calls: { timeMs: 1500, timeoutMs: 4000 },
+      streams: { timeMs: 14_000, timeoutMs: 1500 },
+    });
+    assert.deepEqual(messages, [
+      `${pingWarning}; it is ignored for ${prefix}ORCHESTRATOR_KEEPALIVE_TIMEOUT_SECONDS, set already`,
+      streamTimeWarning,
+    ]);
+  });
+
+  it("count as not set if they are empty", () => {
+    assert.deepEqual(parse({ ORCHESTRATOR_PING_TIMEOUT_SECONDS: "" }), parse({}));
+  });
+
+  it("are named in a violation, once", () => {
+    assert.deepEqual(settingErrors({ ORCHESTRATOR_PING_TIMEOUT_SECONDS: "soon", [streamTime]: "0" }), [
+      `${prefix}ORCHESTRATOR_PING_TIMEOUT_SECONDS must be a number of seconds`,
+      `${prefix}${streamTime} must be at least 0.001`,
+    ]);
   });
 });

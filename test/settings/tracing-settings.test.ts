@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { SettingsError, parseSettings } from "../../src/settings/settings.ts";
 import { parseTracing } from "../../src/settings/tracing-settings.ts";
-import { readText } from "../../src/settings/read-text.ts";
+import { readText } from "../../src/settings/secret-files.ts";
 
 const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" };
 
 function settingsOf(env: Record<string, string>) {
-  const { tracing, faults } = parseTracing({ ...endpoint, ...env });
-  assert.deepEqual(faults, []);
+  const { tracing, violations } = parseTracing({ ...endpoint, ...env });
+  assert.deepEqual(violations, []);
   assert.ok(tracing !== undefined);
   return tracing;
 }
@@ -15,21 +15,21 @@ function settingsOf(env: Record<string, string>) {
 describe("parseTracing", () => {
   for (const [what, env] of [
     [
-      "without an endpoint, whatever else is said",
+      "without an endpoint, whatever else is set",
       { OTEL_TRACES_SAMPLER: "nonsense", OTEL_SERVICE_NAME: "x" },
     ],
     ["for an empty endpoint", { OTEL_EXPORTER_OTLP_ENDPOINT: " " }],
-    ["where the SDK is disabled", { ...endpoint, OTEL_SDK_DISABLED: "True" }],
+    ["if the SDK is disabled", { ...endpoint, OTEL_SDK_DISABLED: "True" }],
     [
       "without an exporter",
       { ...endpoint, OTEL_TRACES_EXPORTER: "None", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" },
     ],
   ] as const)
     it(`is off ${what}`, () => {
-      assert.deepEqual(parseTracing(env), { tracing: undefined, faults: [] });
+      assert.deepEqual(parseTracing(env), { tracing: undefined, violations: [] });
     });
 
-  it("has the standard's defaults beside an endpoint, and a name for the service", () => {
+  it("uses the defaults of the specification, and a default service name", () => {
     assert.deepEqual(settingsOf({ OTEL_SDK_DISABLED: "false", OTEL_TRACES_EXPORTER: "otlp" }), {
       url: "http://collector:4318/v1/traces",
       headers: {},
@@ -47,11 +47,11 @@ describe("parseTracing", () => {
     ["https://collector.example/", "https://collector.example/v1/traces"],
     ["https://collector.example/otlp", "https://collector.example/otlp/v1/traces"],
   ] as const)
-    it(`appends the path of traces to ${base}`, () => {
+    it(`appends the path for traces to ${base}`, () => {
       assert.equal(settingsOf({ OTEL_EXPORTER_OTLP_ENDPOINT: base }).url, url);
     });
 
-  it("takes what is said for traces before what is said for all signals, which need not be right then", () => {
+  it("prefers the variables for traces, and ignores invalid ones for all signals", () => {
     const settings = settingsOf({
       OTEL_EXPORTER_OTLP_ENDPOINT: "unix:///collector",
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://traces:1/in",
@@ -67,7 +67,7 @@ describe("parseTracing", () => {
     assert.equal(settings.compression, "gzip");
   });
 
-  it("reads headers of both kinds, decoded, those for traces first", () => {
+  it("merges decoded headers of both variables; those for traces win", () => {
     const { headers } = settingsOf({
       OTEL_EXPORTER_OTLP_HEADERS: "authorization=Basic%20YWxs, x-tenant = a%2Cb ,",
       OTEL_EXPORTER_OTLP_TRACES_HEADERS: "authorization=Bearer abc==",
@@ -75,7 +75,7 @@ describe("parseTracing", () => {
     assert.deepEqual(headers, { authorization: "Bearer abc==", "x-tenant": "a,b" });
   });
 
-  it("reads the service's attributes, of which OTEL_SERVICE_NAME has the last word", () => {
+  it("reads the service's attributes; OTEL_SERVICE_NAME wins over service.name", () => {
     const OTEL_RESOURCE_ATTRIBUTES = "service.name=by-attribute,deployment.environment.name=stag%3Ding";
     const named = { "service.name": "by-attribute", "deployment.environment.name": "stag=ing" };
     assert.deepEqual(settingsOf({ OTEL_RESOURCE_ATTRIBUTES }).resource, named);
@@ -85,7 +85,7 @@ describe("parseTracing", () => {
     });
   });
 
-  it("reads how long spans wait for a batch", () => {
+  it("reads the delay of batches", () => {
     assert.equal(settingsOf({ OTEL_BSP_SCHEDULE_DELAY: "20" }).delayMs, 20);
   });
 
@@ -97,7 +97,7 @@ describe("parseTracing", () => {
     assert.deepEqual({ sampler, ratio }, { sampler: "traceidratio", ratio: 0.25 });
   });
 
-  it("takes words in whatever case", () => {
+  it("accepts words in any case", () => {
     const { sampler, compression } = settingsOf({
       OTEL_TRACES_EXPORTER: "OTLP",
       OTEL_EXPORTER_OTLP_PROTOCOL: "HTTP/protobuf",
@@ -109,7 +109,7 @@ describe("parseTracing", () => {
 
   const notPairs = "must be name=value pairs, separated by commas, with percent-encoded values";
   const notHeaders = "must be name=value pairs of headers, separated by commas, with percent-encoded values";
-  for (const [name, value, fault] of [
+  for (const [name, value, violation] of [
     ["OTEL_SDK_DISABLED", "yes", "must be true or false"],
     ["OTEL_TRACES_EXPORTER", "zipkin", "must be otlp or none"],
     [
@@ -122,8 +122,12 @@ describe("parseTracing", () => {
       "http://me:secret@collector",
       "must be an http:// or https:// URL without user, query and fragment",
     ],
-    ["OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "must be http/protobuf: no other is spoken"],
-    ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "must be http/protobuf: no other is spoken"],
+    ["OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "must be http/protobuf, the only one that is supported"],
+    [
+      "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+      "http/json",
+      "must be http/protobuf, the only one that is supported",
+    ],
     ["OTEL_EXPORTER_OTLP_HEADERS", "authorization", notHeaders],
     ["OTEL_EXPORTER_OTLP_HEADERS", "two words=secret", notHeaders],
     ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=secret%0D%0Ax: y", notHeaders],
@@ -139,11 +143,11 @@ describe("parseTracing", () => {
     ],
     ["OTEL_TRACES_SAMPLER_ARG", "1.5", "must be a number from 0 to 1"],
   ] as const)
-    it(`refuses ${name}=${value}, without repeating it`, () => {
-      assert.deepEqual(parseTracing({ ...endpoint, [name]: value }).faults, [`${name} ${fault}`]);
+    it(`rejects ${name}=${value}, and does not repeat it`, () => {
+      assert.deepEqual(parseTracing({ ...endpoint, [name]: value }).violations, [`${name} ${violation}`]);
     });
 
-  it("has its faults told together with those of the settings", () => {
+  it("reports its violations together with those of the settings", () => {
     const env = { ...endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: "grpc", FOLDFORGE_GATEWAY__BIND_ADDR: "8080" };
     assert.throws(
       () => parseSettings(env, readText),
@@ -154,8 +158,8 @@ describe("parseTracing", () => {
     );
   });
 
-  it("is part of the frozen configuration", () => {
-    const { tracing } = parseSettings(endpoint, readText).config;
+  it("is part of the frozen settings", () => {
+    const { tracing } = parseSettings(endpoint, readText).settings;
     assert.equal(tracing?.url, "http://collector:4318/v1/traces");
     assert.ok(Object.isFrozen(tracing));
   });

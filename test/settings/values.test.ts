@@ -1,73 +1,73 @@
 import assert from "node:assert/strict";
-import { prefix, settingNames } from "../../src/settings/settings.ts";
-import { configOf, settingErrors } from "../support/environment.ts";
+import { prefix, settingNames } from "../../src/settings/schema.ts";
+import { settingsOf, settingErrors } from "../support/environment.ts";
 
-const credentialFault = "must be one line of UTF-8 without control characters and byte order mark";
+const credentialViolation = "must be one line of UTF-8 without control characters and byte order mark";
 const notEndpoints = "must be http:// or https:// URLs without user, query and fragment, separated by commas";
-const tokenFault = "must be one token: printable ASCII without spaces and commas";
+const tokenViolation = "must be one token: printable ASCII without spaces and commas";
 
-/** What must be set where a setting is. */
+/** The settings that another one requires. */
 const needed: Readonly<Record<string, Record<string, string>>> = {
   R2_ENDPOINT: { R2_ACCESS_KEY_ID: "a", R2_SECRET_ACCESS_KEY: "b" },
   API_TOKEN_PREVIOUS: { API_TOKEN: "new" },
 };
 
-/** Times that may be none at all. */
-const mayBeZero = ["STALE_AUTH_SECONDS", "DRAIN_DELAY_SECONDS"];
+/** Times that may be 0. */
+const mayBeZero = ["AUTH_CACHE_STALE_IF_ERROR_SECONDS", "DRAIN_DELAY_SECONDS"];
 
-describe("parseConfig: values", () => {
+describe("parseSettings: values", () => {
   for (const [text, host, port] of [
     ["[::]:8080", "::", 8080],
     ["[::1]:65535", "::1", 65_535],
     ["[::ffff:127.0.0.1]:1", "::ffff:127.0.0.1", 1],
     ["localhost:80", "localhost", 80],
   ] as const)
-    it(`binds to ${text}`, () => assert.deepEqual(configOf({ BIND_ADDR: text }).bind, { host, port }));
+    it(`binds to ${text}`, () => assert.deepEqual(settingsOf({ BIND_ADDR: text }).bind, { host, port }));
 
-  it("lets every origin in for a star", () => {
-    assert.equal(configOf({ CORS_ALLOWED_ORIGINS: "*" }).allowedOrigins, "*");
+  it("accepts * as all origins", () => {
+    assert.equal(settingsOf({ CORS_ALLOWED_ORIGINS: "*" }).allowedOrigins, "*");
   });
 
   for (const token of ["any~printable!", "+-.;:", "x"])
-    it(`takes ${JSON.stringify(token)} for a token of the administrator`, () => {
-      assert.deepEqual(configOf({ API_TOKEN: token }).apiTokens, [token]);
+    it(`accepts ${JSON.stringify(token)} as an administrator token`, () => {
+      assert.deepEqual(settingsOf({ API_TOKEN: token }).apiTokens, [token]);
       const tokens = { API_TOKEN: "new", API_TOKEN_PREVIOUS: token };
-      assert.deepEqual(configOf(tokens).apiTokens, ["new", token]);
+      assert.deepEqual(settingsOf(tokens).apiTokens, ["new", token]);
     });
 
-  it("takes several orchestrators, with spaces between them or without", () => {
+  it("accepts several orchestrators, with or without spaces between them", () => {
     assert.deepEqual(
-      configOf({ ORCHESTRATOR_ENDPOINT: "http://a:1, http://b:2,http://[::1]:3" }).orchestratorEndpoints,
+      settingsOf({ ORCHESTRATOR_ENDPOINT: "http://a:1, http://b:2,http://[::1]:3" }).orchestratorEndpoints,
       ["http://a:1", "http://b:2", "http://[::1]:3"],
     );
   });
 
   for (const text of ["0.001", "1", "1.0"])
-    it(`takes ${text} for a key's share`, () =>
-      assert.equal(configOf({ MAX_SHARE_PER_KEY: text }).maxSharePerKey, Number(text)));
+    it(`accepts the share ${text}`, () =>
+      assert.equal(settingsOf({ MAX_SHARE_PER_KEY: text }).maxSharePerKey, Number(text)));
 
-  it("keeps fractions of a second as whole milliseconds", () => {
-    const config = configOf({
+  it("rounds seconds to whole milliseconds", () => {
+    const settings = settingsOf({
       ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "1.001",
       DRAIN_DELAY_SECONDS: "0",
       SHUTDOWN_GRACE_SECONDS: "0.0014",
     });
-    assert.equal(config.rpcTimeoutMs, 1001);
-    assert.equal(config.shutdownGraceMs, 1);
+    assert.equal(settings.rpcTimeoutMs, 1001);
+    assert.equal(settings.shutdownGraceMs, 1);
   });
 
-  const secondsFaults = (least: string): [string, string][] => [
+  const secondsViolations = (minimum: string): [string, string][] => [
     ["soon", "must be a number of seconds"],
     ["10s", "must be a number of seconds"],
     ["NaN", "must be a number of seconds"],
     ["Infinity", "must be a number of seconds"],
     ["0x10", "must be a number of seconds"],
     ["1e3", "must be a number of seconds"],
-    ...(least === "0" ? [] : [["0", `must be at least ${least}`] satisfies [string, string]]),
-    ["-1", `must be at least ${least}`],
+    ...(minimum === "0" ? [] : [["0", `must be at least ${minimum}`] satisfies [string, string]]),
+    ["-1", `must be at least ${minimum}`],
     ["86401", "must be at most 86400"],
   ];
-  const faults: [name: string, value: string, message: string][] = [
+  const violations: [name: string, value: string, message: string][] = [
     ...["8080", ":8080", "host", "0.0.0.0:", "0.0.0.0:65536", "::1:80", "[::1]", "a b:80", "http://a:80"].map(
       (value): [string, string, string] => [
         "BIND_ADDR",
@@ -97,7 +97,7 @@ describe("parseConfig: values", () => {
         "must be URLs of one scheme and one path",
       ],
     ),
-    ["API_TOKEN", "", `${tokenFault}; a second one belongs in ${prefix}API_TOKEN_PREVIOUS`],
+    ["API_TOKEN", "", `${tokenViolation}; a second one belongs in ${prefix}API_TOKEN_PREVIOUS`],
     ...[
       "two words",
       "schlüssel",
@@ -112,13 +112,13 @@ describe("parseConfig: values", () => {
       "a ",
       "a\n",
     ].flatMap((value): [string, string, string][] => [
-      ["API_TOKEN", value, `${tokenFault}; a second one belongs in ${prefix}API_TOKEN_PREVIOUS`],
-      ["API_TOKEN_PREVIOUS", value, tokenFault],
+      ["API_TOKEN", value, `${tokenViolation}; a second one belongs in ${prefix}API_TOKEN_PREVIOUS`],
+      ["API_TOKEN_PREVIOUS", value, tokenViolation],
     ]),
-    ["R2_ACCESS_KEY_ID", "two\nlines", credentialFault],
-    ["R2_SECRET_ACCESS_KEY", "two\nlines", credentialFault],
-    ["R2_ACCESS_KEY_ID", "\uFEFFid", credentialFault],
-    ["R2_SECRET_ACCESS_KEY", Buffer.from([0x6b, 0xe9]).toString(), credentialFault],
+    ["R2_ACCESS_KEY_ID", "two\nlines", credentialViolation],
+    ["R2_SECRET_ACCESS_KEY", "two\nlines", credentialViolation],
+    ["R2_ACCESS_KEY_ID", "\uFEFFid", credentialViolation],
+    ["R2_SECRET_ACCESS_KEY", Buffer.from([0x6b, 0xe9]).toString(), credentialViolation],
     ["API_KEYS_ENABLED", "maybe", "must be true or false"],
     ["AUTH_CACHE_MAX_ENTRIES", "many", "must be a number"],
     ["AUTH_CACHE_MAX_ENTRIES", "1.5", "must be a whole number"],
@@ -168,13 +168,13 @@ describe("parseConfig: values", () => {
     ...settingNames
       .filter((name) => name.endsWith("_SECONDS"))
       .flatMap((name) =>
-        secondsFaults(mayBeZero.includes(name) ? "0" : "0.001").map(
+        secondsViolations(mayBeZero.includes(name) ? "0" : "0.001").map(
           ([value, text]): [string, string, string] => [name, value, text],
         ),
       ),
   ];
-  for (const [name, value, message] of faults)
-    it(`refuses ${name}=${JSON.stringify(value)}`, () => {
+  for (const [name, value, message] of violations)
+    it(`rejects ${name}=${JSON.stringify(value)}`, () => {
       assert.deepEqual(settingErrors({ ...needed[name], [name]: value }), [`${prefix}${name} ${message}`]);
     });
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { SettingsError, parseSettings, prefix } from "../../src/settings/settings.ts";
+import { prefix } from "../../src/settings/schema.ts";
+import { SettingsError, parseSettings } from "../../src/settings/settings.ts";
 import type { Settings } from "../../src/settings/settings.ts";
-import { readText } from "../../src/settings/read-text.ts";
+import { readText } from "../../src/settings/secret-files.ts";
 import type { ReadFile } from "../../src/settings/secret-files.ts";
 import type { TestSettings } from "./gateway.ts";
 
@@ -15,20 +16,20 @@ export function environment(settings: TestSettings): Record<string, string> {
   );
 }
 
-/** What the gateway makes of them. */
-export function configOf(settings: TestSettings, readFile: ReadFile = readText): Settings {
-  return parseSettings(environment(settings), readFile).config;
+/** What the gateway parses them to. */
+export function settingsOf(settings: TestSettings, readFile: ReadFile = readText): Settings {
+  return parseSettings(environment(settings), readFile).settings;
 }
 
-/** The lines of the one error that these settings raise, without its first. */
+/** The violations that the error of these settings lists. */
 export function settingErrors(settings: TestSettings, readFile: ReadFile = readText): string[] {
   try {
-    configOf(settings, readFile);
+    settingsOf(settings, readFile);
   } catch (error) {
     assert.ok(error instanceof SettingsError);
-    const [title, ...faults] = error.message.split("\n");
-    assert.equal(title, "the configuration is wrong:");
-    return faults.map((fault) => fault.trim());
+    const [title, ...violations] = error.message.split("\n");
+    assert.equal(title, "invalid settings:");
+    return violations.map((violation) => violation.trim());
   }
   return assert.fail("the settings were accepted");
 }

@@ -3,7 +3,7 @@ import { after, before } from "mocha";
 import { startGateway } from "../../src/gateway.ts";
 import type { Gateway, GatewayOptions } from "../../src/gateway.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
-import { configOf } from "./environment.ts";
+import { settingsOf } from "./environment.ts";
 import { closeAtEnd } from "./leftovers.ts";
 
 /** The admin token of every gateway under test. */
@@ -52,7 +52,7 @@ export async function startTestGateway(
       logged.emit("line");
     },
   });
-  const gateway: Gateway = await startGateway(configOf(all), logger, {
+  const gateway: Gateway = await startGateway(settingsOf(all), logger, {
     validateResponses: true,
     ...options,
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { prefix } from "../../src/settings/settings.ts";
+import { prefix } from "../../src/settings/schema.ts";
 import { createAuthority } from "../support/certificates.ts";
-import { configOf, settingErrors } from "../support/environment.ts";
+import { settingsOf, settingErrors } from "../support/environment.ts";
 import type { TestSettings } from "../support/gateway.ts";
 
 const authority = await createAuthority("ours");
@@ -40,16 +40,17 @@ const ca = { ORCHESTRATOR_CA_FILE: "/run/ca.pem" };
 const cert = { ORCHESTRATOR_CLIENT_CERT_FILE: "/run/cert.pem" };
 const key = { ORCHESTRATOR_CLIENT_KEY_FILE: "/run/key.pem" };
 
-describe("parseConfig: TLS with orchestrators", () => {
+describe("parseSettings: TLS with orchestrators", () => {
   for (const [what, settings, paths] of [
     ["nothing", {}, undefined],
     ["an authority alone", ca, { ca: "/run/ca.pem" }],
     ["a pair alone", { ...cert, ...key }, { cert: "/run/cert.pem", key: "/run/key.pem" }],
     ["all", { ...ca, ...cert, ...key }, { ca: "/run/ca.pem", cert: "/run/cert.pem", key: "/run/key.pem" }],
   ] as const)
-    it(`takes ${what}`, () => assert.deepEqual(configOf(over(settings), readFile).orchestratorTls, paths));
+    it(`accepts ${what}`, () =>
+      assert.deepEqual(settingsOf(over(settings), readFile).orchestratorTls, paths));
 
-  const faults: [settings: Record<string, string>, ...faults: string[]][] = [
+  const violations: [settings: Record<string, string>, ...violations: string[]][] = [
     [
       { ORCHESTRATOR_CA_FILE: "/run/nothing" },
       "ORCHESTRATOR_CA_FILE names a file that cannot be read: ENOENT",
@@ -75,28 +76,31 @@ describe("parseConfig: TLS with orchestrators", () => {
     [key, "ORCHESTRATOR_CLIENT_CERT_FILE must be set, since ORCHESTRATOR_CLIENT_KEY_FILE is"],
     [
       { ...ca, ORCHESTRATOR_ENDPOINT: "http://a" },
-      "ORCHESTRATOR_ENDPOINT must be https:// where there are files for TLS",
+      "ORCHESTRATOR_ENDPOINT must be https://, since files for TLS are set",
     ],
   ];
-  for (const [settings, ...expected] of faults)
-    it(`refuses ${JSON.stringify(settings)}`, () =>
+  for (const [settings, ...expected] of violations)
+    it(`rejects ${JSON.stringify(settings)}`, () =>
       assert.deepEqual(
         settingErrors(over(settings), readFile),
-        expected.map((fault) => prefix + fault),
+        expected.map((violation) => prefix + violation),
       ));
 });
 
-describe("parseConfig: TLS with the object store", () => {
-  it("takes an authority, and keeps Node's own where none is given", () => {
-    const { objectStoreTls, orchestratorTls } = configOf(overStore({ R2_CA_FILE: "/run/ca.pem" }), readFile);
+describe("parseSettings: TLS with the object store", () => {
+  it("accepts an authority, and none", () => {
+    const { objectStoreTls, orchestratorTls } = settingsOf(
+      overStore({ R2_CA_FILE: "/run/ca.pem" }),
+      readFile,
+    );
     assert.deepEqual([objectStoreTls, orchestratorTls], [{ ca: "/run/ca.pem" }, undefined]);
-    assert.equal(configOf(overStore({}), readFile).objectStoreTls, undefined);
+    assert.equal(settingsOf(overStore({}), readFile).objectStoreTls, undefined);
     const upperCase = overStore({ R2_CA_FILE: "/run/ca.pem", R2_ENDPOINT: "HTTPS://a" });
-    assert.deepEqual(configOf(upperCase, readFile).objectStoreTls, { ca: "/run/ca.pem" });
+    assert.deepEqual(settingsOf(upperCase, readFile).objectStoreTls, { ca: "/run/ca.pem" });
   });
 
   const needsTls = "R2_ENDPOINT must be https://, since R2_CA_FILE is set";
-  const faults: [settings: Record<string, string>, ...faults: string[]][] = [
+  const violations: [settings: Record<string, string>, ...violations: string[]][] = [
     [{ R2_CA_FILE: "/run/nothing" }, "R2_CA_FILE names a file that cannot be read: ENOENT"],
     [{ R2_CA_FILE: "/run/key.pem" }, "R2_CA_FILE names a file that holds no certificate in PEM form"],
     [{ R2_CA_FILE: "/run/hunter2.pem" }, "R2_CA_FILE names a file that holds no certificate in PEM form"],
@@ -112,10 +116,10 @@ describe("parseConfig: TLS with the object store", () => {
       "R2_CA_FILE names a file that cannot be read: ENOENT",
     ],
   ];
-  for (const [settings, ...expected] of faults)
-    it(`refuses ${JSON.stringify(settings)}`, () =>
+  for (const [settings, ...expected] of violations)
+    it(`rejects ${JSON.stringify(settings)}`, () =>
       assert.deepEqual(
         settingErrors(overStore(settings), readFile),
-        expected.map((fault) => prefix + fault),
+        expected.map((violation) => prefix + violation),
       ));
 });
