@@ -8,7 +8,7 @@ import tseslint from "typescript-eslint";
  */
 const layers = {
   errors: { may: ["generated"] },
-  settings: { may: ["artifacts", "grpc", "http", "telemetry"] },
+  settings: { may: ["telemetry"] },
   telemetry: { may: ["artifacts", "errors", "generated", "grpc", "http", "orchestrator", "settings"] },
   mapping: { may: ["generated", "contract"] },
   grpc: { may: ["telemetry"] },
