@@ -121,7 +121,12 @@ export function createOrchestrator(endpoints: readonly string[], options: Orches
   const certificates =
     tls === undefined
       ? undefined
-      : watchCertificates(tls, { server: "orchestrator", logger, refreshMs, onChange: () => balancer.renew() });
+      : watchCertificates(tls, {
+          server: "orchestrator",
+          logger,
+          refreshMs,
+          onChange: () => balancer.renew(),
+        });
   const watch = watchAddresses([...new Set(urls.map(hostOf))], {
     lookUp,
     refreshMs,
