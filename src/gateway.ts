@@ -27,10 +27,10 @@ import { watchCertificates } from "./settings/certificates.ts";
 import { createDocs } from "./docs/docs.ts";
 import { startServer } from "./http/server.ts";
 import type { RunningServer, ServerLimits } from "./http/server.ts";
-import { defaultPatience } from "./events/follow-workflow.ts";
-import type { Patience } from "./events/follow-workflow.ts";
-import { defaultCare, StreamRegistry } from "./events/stream-registry.ts";
-import type { StreamCare } from "./events/stream-registry.ts";
+import { defaultRetryPolicy } from "./events/retry-policy.ts";
+import type { RetryPolicy } from "./events/retry-policy.ts";
+import { defaultStreamIntervals, StreamRegistry } from "./events/stream-registry.ts";
+import type { StreamIntervals } from "./events/stream-registry.ts";
 import type { SharedLimit } from "./telemetry/http-metrics.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import type { Logger } from "./telemetry/logger.ts";
@@ -100,8 +100,8 @@ export interface GatewayOptions {
   readonly contract?: Contract;
   /** Milliseconds on a clock that never goes back, for what is kept of keys and of readiness. */
   readonly now?: () => number;
-  readonly streamCare?: StreamCare;
-  readonly patience?: Patience;
+  readonly streamIntervals?: StreamIntervals;
+  readonly retryPolicy?: RetryPolicy;
 }
 
 /** Builds the whole gateway and starts to serve; rejects, leaving nothing behind, when it cannot. */
@@ -149,7 +149,7 @@ export async function startGateway(
       storeTls?.secureContext,
     );
   const streams = new StreamRegistry(
-    options.streamCare ?? defaultCare,
+    options.streamIntervals ?? defaultStreamIntervals,
     maxEventStreams,
     sharesOf("event_streams", () => maxEventStreams),
   );
@@ -189,7 +189,7 @@ export async function startGateway(
     store,
     streams,
     searchMemory: new ByteSemaphore(searchShare * maxBufferedBytes),
-    patience: options.patience ?? defaultPatience,
+    retryPolicy: options.retryPolicy ?? defaultRetryPolicy,
     tasks,
     writeJson: createWriteJson(tasks, new ByteSemaphore(textShare * maxBufferedBytes), logger),
     noteBuffered: (socket) => buffered.track(socket),

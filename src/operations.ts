@@ -21,7 +21,7 @@ import type { OrchestratorClient } from "./orchestrator/client.ts";
 import type { MessageMemory } from "./grpc/message-memory.ts";
 import type { ProbeReadiness } from "./orchestrator/readiness.ts";
 import type { Docs } from "./docs/docs.ts";
-import type { Patience } from "./events/follow-workflow.ts";
+import type { RetryPolicy } from "./events/retry-policy.ts";
 import type { StreamRegistry } from "./events/stream-registry.ts";
 import type { TaskQueue } from "./load-shedding/task-queue.ts";
 import type { Logger } from "./telemetry/logger.ts";
@@ -40,7 +40,7 @@ interface Services {
   readonly store: ObjectStore | undefined;
   readonly streams: StreamRegistry;
   readonly searchMemory: MessageMemory;
-  readonly patience: Patience;
+  readonly retryPolicy: RetryPolicy;
   readonly tasks: TaskQueue;
   readonly writeJson: WriteJson;
   readonly noteBuffered: (socket: Socket) => void;

@@ -91,8 +91,8 @@ describe("README: the recipes", function () {
   const { apiKeys } = parseSettings({}).settings;
   const sandbox = suite(() => startSandbox({ ...sandboxSettings, apiKeys, stepSeconds: 1 }));
   // Silence is broken every few milliseconds, so that every client meets that.
-  const streamCare = { tickMs: 10, heartbeatMs: 20 };
-  const gateway = suite(() => startTestGateway(settingsFor(sandbox()), { streamCare }));
+  const streamIntervals = { checkMs: 10, heartbeatMs: 20 };
+  const gateway = suite(() => startTestGateway(settingsFor(sandbox()), { streamIntervals: streamIntervals }));
 
   /** Asserts that what was printed is a snapshot of a workflow, and every later event once. */
   async function assertFollowed(printed: string): Promise<void> {

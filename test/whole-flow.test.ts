@@ -27,7 +27,7 @@ function describeWholeFlow(s3: S3Settings | undefined) {
   const sandbox = suite(() => startSandbox({ ...sandboxSettings, s3 }));
   const gateway = suite(() =>
     startTestGateway(settingsFor(sandbox(), s3), {
-      patience: { tries: 3, backOffMs: () => 0, lingerMs: 50 },
+      retryPolicy: { maxRetries: 3, backoffMs: () => 0, idleTimeoutMs: 50 },
     }),
   );
   const token = "alice-key";
@@ -176,7 +176,9 @@ describeWithRealS3("the whole flow", describeWholeFlow);
 describe("the whole flow, while steps take their time", () => {
   const sandbox = suite(() => startSandbox({ ...sandboxSettings, stepSeconds: 600 }));
   const gateway = suite(() =>
-    startTestGateway(settingsFor(sandbox()), { patience: { tries: 3, backOffMs: () => 0, lingerMs: 50 } }),
+    startTestGateway(settingsFor(sandbox()), {
+      retryPolicy: { maxRetries: 3, backoffMs: () => 0, idleTimeoutMs: 50 },
+    }),
   );
 
   it("cancels a running workflow, ends its stream, and may be asked again", async () => {

@@ -6,15 +6,15 @@ import { isTerminal } from "../mapping/job-state.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { createEventStreams } from "./upstream-stream.ts";
 import type { RunStream } from "./upstream-stream.ts";
-import { isLost } from "./follow-workflow.ts";
-import type { Patience } from "./follow-workflow.ts";
+import { isRetryable } from "./retry-policy.ts";
+import type { RetryPolicy } from "./retry-policy.ts";
 import type { StreamRegistry } from "./stream-registry.ts";
 
 /** How the end of a workflow is waited for. */
 interface AwaitOptions {
   readonly orchestrator: OrchestratorClient;
   readonly streams: StreamRegistry;
-  readonly patience: Patience;
+  readonly retryPolicy: RetryPolicy;
   /** The caller's right to go on, which is checked again; undefined where it cannot be lost. */
   readonly revalidation: Revalidation | undefined;
   /** Longest wait, in milliseconds. */
@@ -26,17 +26,17 @@ interface AwaitOptions {
  * streams, of which this is one. Events that are lost are asked for again, as long as there is time. Rejects when
  * they are refused; with the one 401 when the caller may not go on, and with 503 when nobody can tell.
  */
-export async function awaitEnd(
+export async function awaitTerminal(
   workflowId: string,
   call: Call,
-  { orchestrator, streams, patience, revalidation, maxMs }: AwaitOptions,
+  { orchestrator, streams, retryPolicy, revalidation, maxMs }: AwaitOptions,
 ): Promise<void> {
   const cut = new AbortController();
   const enough = AbortSignal.any([cut.signal, AbortSignal.timeout(maxMs)]);
   const signal = AbortSignal.any([call.signal, enough]);
-  const forget = streams.add({ beat: () => undefined, cut: () => cut.abort() }, revalidation);
+  const forget = streams.add({ heartbeat: () => undefined, abort: () => cut.abort() }, revalidation);
   try {
-    await followToEnd(createEventStreams(orchestrator, workflowId, { ...call, signal }), patience, signal);
+    await followToEnd(createEventStreams(orchestrator, workflowId, { ...call, signal }), retryPolicy, signal);
   } catch (error) {
     if (call.signal.aborted || !enough.aborted) throw error;
   } finally {
@@ -50,14 +50,14 @@ export async function awaitEnd(
 }
 
 /** Resolves when a stream has shown a terminal state. Each one begins with a snapshot, so that none needs the last. */
-async function followToEnd(run: RunStream, { backOffMs }: Patience, signal: AbortSignal): Promise<void> {
+async function followToEnd(run: RunStream, { backoffMs }: RetryPolicy, signal: AbortSignal): Promise<void> {
   for (let failures = 0; ; failures += 1) {
     const isOver = await showsEnd(run, () => (failures = 0)).catch((error: unknown) => {
-      if (isLost(error)) return false;
+      if (isRetryable(error)) return false;
       throw error;
     });
     if (isOver) return;
-    await delay(backOffMs(failures), undefined, { signal });
+    await delay(backoffMs(failures), undefined, { signal });
   }
 }
 

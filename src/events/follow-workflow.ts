@@ -6,6 +6,8 @@ import { canBeRetried } from "./terminal.ts";
 import type { EventUpstream } from "./event-source.ts";
 import type { StreamedEvent } from "./upstream-stream.ts";
 import type { EventText } from "./event-text.ts";
+import { isRetryable } from "./retry-policy.ts";
+import type { RetryPolicy } from "./retry-policy.ts";
 
 /** An event for the client. */
 export interface FollowedEvent {
@@ -15,23 +17,6 @@ export interface FollowedEvent {
   /** Where a client that got this event resumes; undefined where it keeps its resume point. */
   readonly id: bigint | undefined;
 }
-
-/** How patiently a lost stream is taken up again. */
-export interface Patience {
-  /** Tries in a row that bring nothing, before it gives up. */
-  readonly tries: number;
-  /** Wait before try `n`, counted from 0, in milliseconds. */
-  readonly backOffMs: (n: number) => number;
-  /** Longest wait for more events where there may be no more, in milliseconds. */
-  readonly lingerMs: number;
-}
-
-/** Waits 0.1 s, doubling to 5 s: gives up after about 20 s. */
-export const defaultPatience: Patience = {
-  tries: 9,
-  backOffMs: (n) => Math.min(5000, 100 * 2 ** n) * (0.5 + Math.random() / 2),
-  lingerMs: 500,
-};
 
 /** The client of a stream, and how far its answer is. */
 export interface EventClient {
@@ -49,13 +34,13 @@ export interface EventClient {
  * Sends every event of a workflow after `fromEventId` (0: a snapshot first), each once, until the workflow is
  * finished and nothing more will come. A stream that is lost, or that ends early, is taken up again at the
  * last event, once the client is established; before that, the first failure is the caller's to answer. Rejects
- * with the upstream's error when it is fatal, or when patience runs out.
+ * with the upstream's error when it is fatal, or after the last retry.
  */
 export async function followWorkflow(
   upstream: EventUpstream,
   fromEventId: bigint,
   client: EventClient,
-  patience: Patience,
+  retryPolicy: RetryPolicy,
 ): Promise<void> {
   let lastId = fromEventId;
   let lastSnapshot: string | undefined;
@@ -100,24 +85,16 @@ export async function followWorkflow(
       if (ending !== undefined && (await upstream.isEnd(lastId, ending))) return;
       // What is stored of a retry is still to come.
       endState = undefined;
-      if (failures >= patience.tries) {
+      if (failures >= retryPolicy.maxRetries) {
         throw new ConnectError(
           "the orchestrator keeps ending the stream before the workflow's end",
           Code.Unavailable,
         );
       }
     } catch (error) {
-      if (!isLost(error) || !client.isEstablished || failures >= patience.tries) throw error;
+      if (!isRetryable(error) || !client.isEstablished || failures >= retryPolicy.maxRetries) throw error;
     }
-    await delay(patience.backOffMs(failures), undefined, { signal: upstream.signal });
+    await delay(retryPolicy.backoffMs(failures), undefined, { signal: upstream.signal });
     failures += 1;
   }
-}
-
-/** Whether an error says that the connection was lost, rather than that the request was refused. */
-export function isLost(error: unknown): boolean {
-  return (
-    error instanceof ConnectError &&
-    (error.code === Code.Unavailable || error.code === Code.Aborted || error.code === Code.DeadlineExceeded)
-  );
 }

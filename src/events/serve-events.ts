@@ -9,7 +9,7 @@ import type { WriteJson } from "../http/write-json.ts";
 import { SseWriter } from "./sse-writer.ts";
 import type { EventName } from "./sse-writer.ts";
 import { eventText } from "./event-text.ts";
-import { isLost } from "./follow-workflow.ts";
+import { isRetryable } from "./retry-policy.ts";
 import type { EventClient, FollowedEvent } from "./follow-workflow.ts";
 import type { StreamRegistry } from "./stream-registry.ts";
 
@@ -73,7 +73,7 @@ export async function serveEvents(
     endEvents(response, isOver);
   } catch (error) {
     const { trace } = res.locals;
-    if (response.hasStarted && !isLost(error)) {
+    if (response.hasStarted && !isRetryable(error)) {
       // Following changes nothing.
       await response.fail(errorResponse(error, { safeToRepeat: true, traceId: trace.traceId }).body);
     }

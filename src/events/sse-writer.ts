@@ -59,7 +59,7 @@ export class SseWriter {
   }
 
   /** Keeps an idle connection alive. A client that has not read what was sent before gets nothing more. */
-  beat(): void {
+  heartbeat(): void {
     const { headersSent, destroyed, writableNeedDrain } = this.#res;
     if (headersSent && !destroyed && !writableNeedDrain) this.#res.write(heartbeatFrame);
   }
@@ -78,7 +78,7 @@ export class SseWriter {
    * Destroys the connection: the client did not get everything, and resumes. The headers go out before, since a proxy
    * would answer for a connection that broke without any, and an EventSource does not come back after a 502.
    */
-  cut(): void {
+  abort(): void {
     if (!this.#res.destroyed) this.start();
     abortResponse(this.#res);
   }

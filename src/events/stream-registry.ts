@@ -6,20 +6,20 @@ import { HttpError } from "../errors/http-error.ts";
 /** A stream that is followed for a client. */
 export interface OpenStream {
   /** Keeps the client's connection alive. */
-  beat(): void;
+  heartbeat(): void;
   /** Ends it before its end, so that the client asks again, elsewhere. */
-  cut(): void;
+  abort(): void;
 }
 
 /** How often open streams are looked after, in milliseconds. */
-export interface StreamCare {
-  readonly tickMs: number;
+export interface StreamIntervals {
+  readonly checkMs: number;
   /** The silence on the wire that the next tick ends, in milliseconds. */
   readonly heartbeatMs: number;
 }
 
 /** Heartbeats come well within the idle timeouts of proxies; a revoked key is noticed within a second of its cache entry's end. */
-export const defaultCare: StreamCare = { tickMs: 1000, heartbeatMs: 15_000 };
+export const defaultStreamIntervals: StreamIntervals = { checkMs: 1000, heartbeatMs: 15_000 };
 
 /**
  * The open streams of the process, at most `maxStreams`, and of each API key at most its share; looked after by one
@@ -27,7 +27,7 @@ export const defaultCare: StreamCare = { tickMs: 1000, heartbeatMs: 15_000 };
  * costs nothing.
  */
 export class StreamRegistry {
-  readonly #care: StreamCare;
+  readonly #care: StreamIntervals;
   readonly #maxStreams: number;
   readonly #shares: KeyShares;
   /** When something was last sent on each stream; the one that has been silent for longest comes first. */
@@ -36,7 +36,7 @@ export class StreamRegistry {
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(care: StreamCare, maxStreams: number, shares: KeyShares) {
+  constructor(care: StreamIntervals, maxStreams: number, shares: KeyShares) {
     this.#care = care;
     this.#maxStreams = maxStreams;
     this.#shares = shares;
@@ -52,7 +52,7 @@ export class StreamRegistry {
    */
   add(stream: OpenStream, revalidation?: Revalidation): () => void {
     if (this.#isClosed) {
-      stream.cut();
+      stream.abort();
       return () => undefined;
     }
     this.#shares.acquireOrThrow(revalidation?.keyHash);
@@ -62,7 +62,7 @@ export class StreamRegistry {
     }
     this.#sentAt.set(stream, performance.now());
     if (revalidation !== undefined) this.#follow(stream, revalidation);
-    this.#timer ??= setInterval(() => this.#tick(), this.#care.tickMs).unref();
+    this.#timer ??= setInterval(() => this.#tick(), this.#care.checkMs).unref();
     return () => this.#remove(stream, revalidation);
   }
 
@@ -74,7 +74,7 @@ export class StreamRegistry {
   /** Cuts every stream, and every one that is added from now on. */
   close(): void {
     this.#isClosed = true;
-    for (const stream of this.#sentAt.keys()) stream.cut();
+    for (const stream of this.#sentAt.keys()) stream.abort();
   }
 
   #follow(stream: OpenStream, revalidation: Revalidation): void {
@@ -101,7 +101,7 @@ export class StreamRegistry {
     const silentSince = performance.now() - this.#care.heartbeatMs;
     for (const [stream, sentAt] of this.#sentAt) {
       if (sentAt > silentSince) break;
-      stream.beat();
+      stream.heartbeat();
       this.touch(stream);
     }
     for (const streams of this.#followed.values()) recheck(streams);
@@ -115,6 +115,6 @@ function tooManyStreams(): HttpError {
 /** Cuts the streams of one revalidation when it may not follow any more, or nobody can tell. */
 function recheck(streams: ReadonlyMap<OpenStream, Revalidation>): void {
   const [revalidation] = streams.values();
-  const cut = () => streams.forEach((_, stream) => stream.cut());
+  const cut = () => streams.forEach((_, stream) => stream.abort());
   revalidation?.isStillValid().then((isValid) => isValid || cut(), cut);
 }

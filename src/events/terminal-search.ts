@@ -2,39 +2,39 @@ import type { JobState } from "../../generated/proto/foldforge/common/v1/common_
 import { isTerminal } from "../mapping/job-state.ts";
 import type { WorkflowStatus } from "../mapping/workflow-event.ts";
 import { bringsAbout } from "./terminal.ts";
-import type { Ending } from "./terminal.ts";
+import type { TerminalStatus } from "./terminal.ts";
 import type { RunStream, TakeEvent, Wait } from "./upstream-stream.ts";
-import { orSilence } from "./with-timeout.ts";
+import { withTimeout } from "./with-timeout.ts";
 
 /** Looks for the end of a finished workflow among its stored events. */
 export interface EndSearch {
   /** Whether the event `id` is the one that brought the ending about. */
-  isEndEvent(id: bigint, ending: Ending): Promise<boolean>;
+  isEndEvent(id: bigint, ending: TerminalStatus): Promise<boolean>;
   /**
    * Whether a client that has the event `id` has seen this ending, and nothing is stored behind it. That a stream ends
    * does not tell: an orchestrator that stops may end its streams too.
    */
-  isEnd(id: bigint, ending: Ending): Promise<boolean>;
+  isEnd(id: bigint, ending: TerminalStatus): Promise<boolean>;
   /** Where a client that has seen this snapshot of a terminal workflow resumes: at the event that ended it. */
   resumePointAfter(snapshot: WorkflowStatus): Promise<bigint>;
 }
 
-/** How long each event is waited for, in milliseconds: `lingerMs` where there may be no more, else `timeoutMs`. */
+/** How long each event is waited for, in milliseconds: `idleTimeoutMs` where there may be no more, else `timeoutMs`. */
 interface Patience {
-  readonly lingerMs: number;
+  readonly idleTimeoutMs: number;
   readonly timeoutMs: number;
 }
 
 /** Builds it: each search is a stream of its own, which ends as soon as it has told enough. */
-export function createEndSearch(run: RunStream, { lingerMs, timeoutMs }: Patience): EndSearch {
-  const orDeadline: Wait = (next) => orSilence(next, timeoutMs);
+export function createEndSearch(run: RunStream, { idleTimeoutMs, timeoutMs }: Patience): EndSearch {
+  const orDeadline: Wait = (next) => withTimeout(next, timeoutMs);
 
   /** What is not stored may come on any stream, and says nothing of the log. */
   function runStored(fromEventId: bigint, wait: Wait, take: TakeEvent): Promise<void> {
     return run(fromEventId, wait, (event) => (event.eventId === 0n ? Promise.resolve(true) : take(event)));
   }
 
-  async function isEndEvent(id: bigint, ending: Ending): Promise<boolean> {
+  async function isEndEvent(id: bigint, ending: TerminalStatus): Promise<boolean> {
     // Before the first event there is no place to read it from: 0 asks for a snapshot.
     if (id < 2n) return false;
     let isIt = false;
@@ -46,7 +46,11 @@ export function createEndSearch(run: RunStream, { lingerMs, timeoutMs }: Patienc
   }
 
   /** What `isEnd` promises, as far as the events after `fromEventId` tell. */
-  async function search(fromEventId: bigint, id: bigint, ending: Ending): Promise<boolean | undefined> {
+  async function search(
+    fromEventId: bigint,
+    id: bigint,
+    ending: TerminalStatus,
+  ): Promise<boolean | undefined> {
     const seen: { id?: bigint; state?: JobState; answer?: boolean } = {};
     await runStored(fromEventId, orDeadline, (event) => {
       seen.id = event.eventId;
@@ -89,7 +93,7 @@ export function createEndSearch(run: RunStream, { lingerMs, timeoutMs }: Patienc
       let mayBeOver = false;
       await runStored(
         1n,
-        (next) => orSilence(next, mayBeOver ? lingerMs : timeoutMs),
+        (next) => withTimeout(next, mayBeOver ? idleTimeoutMs : timeoutMs),
         (event) => {
           const update = event.event.case === "workflowUpdate" ? event.event.value : undefined;
           if (update !== undefined) mayBeOver = update.state === snapshot.state;

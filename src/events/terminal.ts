@@ -5,10 +5,10 @@ import { isTerminal } from "../mapping/job-state.ts";
 import type { EventStatus, WorkflowStatus } from "../mapping/workflow-event.ts";
 
 /** How a workflow ended, and when. */
-export type Ending = WorkflowStatus;
+export type TerminalStatus = WorkflowStatus;
 
 /** How a workflow ended; undefined while it has not. */
-export function endingOf(status: WorkflowStatus): Ending | undefined {
+export function terminalStatusOf(status: WorkflowStatus): TerminalStatus | undefined {
   return isTerminal(status.state) ? status : undefined;
 }
 
@@ -18,7 +18,7 @@ export function canBeRetried(state: JobState): boolean {
 }
 
 /** Whether it was this stored event that brought a workflow to its ending. One that fails again has another time. */
-export function bringsAbout({ event }: EventStatus, { state, updatedAt }: Ending): boolean {
+export function bringsAbout({ event }: EventStatus, { state, updatedAt }: TerminalStatus): boolean {
   if (event.case !== "workflowUpdate" || event.value.state !== state) return false;
   if (!canBeRetried(state)) return true;
   const time = event.value.updatedAt;

@@ -1,5 +1,5 @@
 /** What `promise` brings, or undefined when it brings nothing for `silenceMs`. */
-export function orSilence<T>(promise: Promise<T>, silenceMs: number | undefined): Promise<T | undefined> {
+export function withTimeout<T>(promise: Promise<T>, silenceMs: number | undefined): Promise<T | undefined> {
   if (silenceMs === undefined) return promise;
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, silenceMs, undefined);

@@ -22,8 +22,8 @@ import type { OrchestratorClient } from "../orchestrator/client.ts";
 import type { EncodedMessage } from "../grpc/encoded-message.ts";
 import { listPage } from "../orchestrator/list-page.ts";
 import { checkPreconditions, hasPreconditions } from "../http/preconditions.ts";
-import { awaitEnd } from "../events/await-terminal.ts";
-import type { Patience } from "../events/follow-workflow.ts";
+import { awaitTerminal } from "../events/await-terminal.ts";
+import type { RetryPolicy } from "../events/retry-policy.ts";
 import type { StreamRegistry } from "../events/stream-registry.ts";
 import { waitPreference } from "../http/prefer-wait.ts";
 import { runSync } from "../load-shedding/task-queue.ts";
@@ -38,7 +38,7 @@ interface WorkflowServices {
   readonly authenticator: Authenticator;
   readonly consumeQuota: ConsumeQuota;
   readonly streams: StreamRegistry;
-  readonly patience: Patience;
+  readonly retryPolicy: RetryPolicy;
   /** Lets a request that waits no longer count among those in flight, until what it returns is called. */
   readonly suspend: (res: ServerResponse) => () => Promise<void>;
   readonly tasks: TaskQueue;
@@ -133,7 +133,7 @@ export function listWorkflows(services: WorkflowServices): Handler<"listWorkflow
 
 /** Serves `getWorkflow`; where it is preferred, waits for the workflow's end before it reads again. */
 export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> {
-  const { orchestrator, authenticator, streams, patience, suspend } = services;
+  const { orchestrator, authenticator, streams, retryPolicy, suspend } = services;
   return async function getWorkflow(req, res) {
     const { call, caller, trace } = res.locals;
     const workflowId = req.params.id;
@@ -149,7 +149,7 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
       const start = performance.now();
       res.locals.wait = { start };
       const revalidation = authenticator.revalidationOf(caller, trace);
-      await awaitEnd(workflowId, call, { orchestrator, streams, patience, revalidation, maxMs });
+      await awaitTerminal(workflowId, call, { orchestrator, streams, retryPolicy, revalidation, maxMs });
       res.locals.wait = { start, end: performance.now() };
       await resume();
       last = await read();

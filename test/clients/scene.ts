@@ -37,7 +37,7 @@ export async function startScene(): Promise<Scene> {
   const rpcs = rpcsOf((id) => (id === "w1" ? run : silent));
   let upstream = await startUpstream(rpcs);
   const settings = { ORCHESTRATOR_ENDPOINT: upstream.url };
-  const options = { streamCare: { tickMs: 10, heartbeatMs: 20 } };
+  const options = { streamIntervals: { checkMs: 10, heartbeatMs: 20 } };
   const gateways: TestGateway[] = [];
   for (let i = 0; i < 2; i += 1) gateways.push(await startTestGateway(settings, options));
   const proxy = await startTcpProxy(gateways[0]!.url);

@@ -10,11 +10,11 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { unboundedMemory } from "../../src/grpc/message-memory.ts";
-import type { Ending } from "../../src/events/terminal.ts";
+import type { TerminalStatus } from "../../src/events/terminal.ts";
 import type { StreamedEvent } from "../../src/events/upstream-stream.ts";
 import { createEventUpstream } from "../../src/events/event-source.ts";
 import type { EventUpstream } from "../../src/events/event-source.ts";
-import { orSilence } from "../../src/events/with-timeout.ts";
+import { withTimeout } from "../../src/events/with-timeout.ts";
 import { suite } from "../support/gateway.ts";
 import { encodedClientSuite } from "../support/orchestrator.ts";
 import { startUpstream } from "../support/upstream.ts";
@@ -26,10 +26,10 @@ function stored(eventId: bigint, state: JobState, second?: number) {
   return create(WorkflowEventSchema, { workflowId: "w1", eventId, event: { case: "workflowUpdate", value } });
 }
 
-const lingerMs = 20;
+const idleTimeoutMs = 20;
 
 /** How the workflow of these tests has ended, at the time of event 9. */
-const ending: Ending = { state: JobState.SUCCEEDED, updatedAt: timestampAt(9) };
+const ending: TerminalStatus = { state: JobState.SUCCEEDED, updatedAt: timestampAt(9) };
 
 function timestampAt(second: number) {
   return create(TimestampSchema, { seconds: BigInt(second) });
@@ -43,7 +43,7 @@ async function idsFrom(
     ending,
     mayBeOver = false,
     most = Infinity,
-  }: { ending?: Ending; mayBeOver?: boolean; most?: number } = {},
+  }: { ending?: TerminalStatus; mayBeOver?: boolean; most?: number } = {},
 ): Promise<(bigint | "at the end")[]> {
   const ids: bigint[] = [];
   const isAtEnd = await events.read(
@@ -59,9 +59,9 @@ describe("createEventUpstream", () => {
   const upstream = suite(startUpstream);
   const client = encodedClientSuite(upstream);
 
-  function events({ signal = new AbortController().signal, timeoutMs = 5000, linger = lingerMs } = {}) {
+  function events({ signal = new AbortController().signal, timeoutMs = 5000, linger = idleTimeoutMs } = {}) {
     const headers = { "ff-principal": "alice" };
-    const options = { lingerMs: linger, searchMemory: unboundedMemory };
+    const options = { idleTimeoutMs: linger, searchMemory: unboundedMemory };
     return createEventUpstream(
       client(),
       "w1",
@@ -294,18 +294,18 @@ describe("orSilence", () => {
   const never = new Promise<string>(() => false);
 
   it("brings what comes in time, and undefined for what does not", async () => {
-    assert.equal(await orSilence(Promise.resolve("x"), 1000), "x");
-    assert.equal(await orSilence(never, 1), undefined);
+    assert.equal(await withTimeout(Promise.resolve("x"), 1000), "x");
+    assert.equal(await withTimeout(never, 1), undefined);
   });
 
   it("waits for as long as it takes without a limit", async () => {
-    assert.equal(await orSilence(Promise.resolve("x"), undefined), "x");
+    assert.equal(await withTimeout(Promise.resolve("x"), undefined), "x");
   });
 
   it("rejects with what fails in time, and swallows what fails too late", async () => {
-    await assert.rejects(orSilence(Promise.reject(new Error("no")), 1000), /no/);
+    await assert.rejects(withTimeout(Promise.reject(new Error("no")), 1000), /no/);
     const late = Promise.withResolvers<string>();
-    assert.equal(await orSilence(late.promise, 1), undefined);
+    assert.equal(await withTimeout(late.promise, 1), undefined);
     late.reject(new Error("nobody hears this"));
   });
 });

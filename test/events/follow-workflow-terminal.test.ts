@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import { defaultPatience, followWorkflow, isLost } from "../../src/events/follow-workflow.ts";
+import { followWorkflow } from "../../src/events/follow-workflow.ts";
+import { defaultRetryPolicy, isRetryable } from "../../src/events/retry-policy.ts";
 import { stepEvent, workflowEvent } from "../support/samples.ts";
 import { createScriptedUpstream, follow, tries } from "../support/scripted-upstream.ts";
 import { textOf } from "../support/streamed-event.ts";
@@ -36,7 +37,7 @@ describe("followWorkflow, at the end", () => {
     const streams = Array(tries + 2).fill({ events: [workflowEvent(0n, RUNNING)], then: lost });
     const { came, error, waits } = await follow(createScriptedUpstream(streams));
     assert.equal(came.length, 1);
-    assert.ok(isLost(error));
+    assert.ok(isRetryable(error));
     assert.equal(waits.length, tries);
   });
 
@@ -44,7 +45,7 @@ describe("followWorkflow, at the end", () => {
     const streams = Array(tries + 1).fill({ then: "end" });
     const { came, error, waits } = await follow(createScriptedUpstream(streams, { finished: [false] }));
     assert.deepEqual(came, []);
-    assert.ok(isLost(error));
+    assert.ok(isRetryable(error));
     assert.deepEqual(waits, [0, 1, 2]);
   });
 
@@ -104,7 +105,7 @@ describe("followWorkflow, at the end", () => {
     const upstream = createScriptedUpstream(streams, { finished: [SUCCEEDED], end: [false] });
     const { came, error, waits } = await follow(upstream, { from: 9n, isEstablished: false });
     assert.deepEqual(came, []);
-    assert.ok(isLost(error));
+    assert.ok(isRetryable(error));
     assert.deepEqual(waits, [0, 1, 2]);
   });
 
@@ -211,9 +212,9 @@ describe("followWorkflow, at the end", () => {
   it("stops waiting when the client goes away", async () => {
     const client = new AbortController();
     const upstream = createScriptedUpstream([{ then: lost }], { signal: client.signal });
-    const patience = {
-      ...defaultPatience,
-      backOffMs() {
+    const retryPolicy = {
+      ...defaultRetryPolicy,
+      backoffMs() {
         client.abort();
         return 3_600_000;
       },
@@ -224,7 +225,7 @@ describe("followWorkflow, at the end", () => {
       textOf,
       send: () => Promise.resolve(),
     };
-    const followed = followWorkflow(upstream, 0n, reader, patience);
+    const followed = followWorkflow(upstream, 0n, reader, retryPolicy);
     await assert.rejects(followed, { name: "AbortError" });
   });
 });

@@ -3,7 +3,6 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { WorkflowEventSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { defaultPatience, isLost } from "../../src/events/follow-workflow.ts";
 import { stepEvent, workflowEvent } from "../support/samples.ts";
 import { createScriptedUpstream, follow, tries } from "../support/scripted-upstream.ts";
 
@@ -161,33 +160,5 @@ describe("followWorkflow", () => {
     );
     assert.deepEqual((await follow(upstream, { from: 1n })).came, ["2: unknown", "3: SUCCEEDED"]);
     assert.deepEqual(upstream.openedFrom, [1n, 2n]);
-  });
-});
-
-describe("defaultPatience", () => {
-  it("waits from 0.1 s to 5 s, the more the longer nothing comes, and never all clients at once", () => {
-    for (const [n, longest] of [
-      [0, 100],
-      [1, 200],
-      [5, 3200],
-      [6, 5000],
-      [50, 5000],
-    ] as const) {
-      const waits = Array.from({ length: 50 }, () => defaultPatience.backOffMs(n));
-      assert.ok(waits.every((ms) => ms >= longest / 2 && ms <= longest));
-      assert.ok(new Set(waits).size > 1);
-    }
-  });
-});
-
-describe("isLost", () => {
-  for (const code of Object.values(Code).filter((code) => typeof code === "number")) {
-    const expected = [Code.Unavailable, Code.Aborted, Code.DeadlineExceeded].includes(code);
-    it(`says ${expected} for ${Code[code]}`, () =>
-      assert.equal(isLost(new ConnectError("x", code)), expected));
-  }
-  it("says false for what is no gRPC error", () => {
-    assert.equal(isLost(new Error("unavailable")), false);
-    assert.equal(isLost(undefined), false);
   });
 });

@@ -53,7 +53,7 @@ describe("serveEvents", () => {
     const [, res] = await server().request();
     const { socket } = res;
     const noted: unknown[] = [];
-    const streams = new NotedStreams({ tickMs: 1000, heartbeatMs: 1000 }, 1, wholeShares("event_streams"));
+    const streams = new NotedStreams({ checkMs: 1000, heartbeatMs: 1000 }, 1, wholeShares("event_streams"));
     await serveEvents(
       async (client) => {
         for (const event of [stepEvent(1n), workflowEvent(2n, JobState.SUCCEEDED)]) {

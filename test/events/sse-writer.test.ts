@@ -64,7 +64,7 @@ describe("EventResponse", () => {
 
   it("sends the headers before it cuts, so that no proxy answers in its place", async () => {
     const { response, answer } = await open();
-    response.cut();
+    response.abort();
     const received = await answer();
     assert.equal(received.statusCode, 200);
     await assert.rejects(text(received), { code: "ECONNRESET" });
@@ -73,10 +73,10 @@ describe("EventResponse", () => {
   it("sends events with the wait before a reconnect in the first one only", async () => {
     const { response, answer } = await open();
     response.start();
-    response.beat();
+    response.heartbeat();
     await response.send("workflow_update", json({ a: 1 }));
     await response.send("step_update", json({ b: 2 }), 7n);
-    response.beat();
+    response.heartbeat();
     response.end();
     assert.equal(
       masked(await text(await answer())),
@@ -123,7 +123,7 @@ describe("EventResponse", () => {
     let settled = false;
     const sent = response.send("step_update", json(big)).then(() => (settled = true));
     assert.ok(res.writableNeedDrain);
-    response.beat();
+    response.heartbeat();
     await once(message, "readable");
     assert.equal(settled, false);
     const received = text(message);
@@ -145,7 +145,7 @@ describe("EventResponse", () => {
     assert.ok(res.destroyed);
     await response.send("step_update", json(1));
     await response.fail({ code: "INTERNAL" });
-    response.beat();
+    response.heartbeat();
     assert.deepEqual(told, ["step_update", "stream_error"]);
   });
 
@@ -165,7 +165,7 @@ describe("EventResponse", () => {
 
   it("sends the headers with the first event, where they were not sent before", async () => {
     const { response, answer } = await open();
-    response.beat();
+    response.heartbeat();
     assert.equal(response.hasStarted, false);
     await response.send("step_update", json(1), 2n);
     assert.equal(response.hasStarted, true);
@@ -180,7 +180,7 @@ describe("EventResponse", () => {
     const { response, answer } = await open();
     response.start();
     const message = await answer();
-    response.cut();
+    response.abort();
     await assert.rejects(text(message), { code: "ECONNRESET" });
   });
 });

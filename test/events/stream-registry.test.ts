@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
-import { defaultCare, StreamRegistry } from "../../src/events/stream-registry.ts";
+import { defaultStreamIntervals, StreamRegistry } from "../../src/events/stream-registry.ts";
 import type { Revalidation } from "../../src/auth/authenticator.ts";
 import { KeyShares } from "../../src/load-shedding/key-shares.ts";
 import type { OpenStream } from "../../src/events/stream-registry.ts";
 import { wholeShares } from "../support/key-shares.ts";
 
-const always = { tickMs: 1, heartbeatMs: 3 };
-const never = { tickMs: 1, heartbeatMs: 3_600_000 };
+const always = { checkMs: 1, heartbeatMs: 3 };
+const never = { checkMs: 1, heartbeatMs: 3_600_000 };
 const many = 100;
 const shares = wholeShares("event_streams");
 
@@ -26,11 +26,11 @@ function createStream() {
   const done = { beats: 0, cuts: 0 };
   let look: () => void = () => undefined;
   const stream: OpenStream = {
-    beat() {
+    heartbeat() {
       done.beats += 1;
       look();
     },
-    cut() {
+    abort() {
       done.cuts += 1;
       look();
     },
@@ -80,7 +80,7 @@ describe("OpenStreams", () => {
   });
 
   it("leaves streams alone on which something is sent, whoever was opened first", async () => {
-    const streams = new StreamRegistry({ tickMs: 1, heartbeatMs: 1000 }, many, shares);
+    const streams = new StreamRegistry({ checkMs: 1, heartbeatMs: 1000 }, many, shares);
     let now = 0;
     const clock = performance.now.bind(performance);
     performance.now = () => now;
@@ -285,7 +285,7 @@ describe("OpenStreams", () => {
   it("lets a stream be removed while all are being cut", () => {
     const streams = new StreamRegistry(never, many, shares);
     const last = createStream();
-    const remove = streams.add({ ...createStream().stream, cut: () => remove() });
+    const remove = streams.add({ ...createStream().stream, abort: () => remove() });
     const removeLast = streams.add(last.stream);
     streams.close();
     removeLast();
@@ -293,8 +293,8 @@ describe("OpenStreams", () => {
   });
 });
 
-describe("defaultCare", () => {
+describe("defaultStreamIntervals", () => {
   it("notices within a second that a key's time is over, and lets 15 s of silence pass", () => {
-    assert.deepEqual(defaultCare, { tickMs: 1000, heartbeatMs: 15_000 });
+    assert.deepEqual(defaultStreamIntervals, { checkMs: 1000, heartbeatMs: 15_000 });
   });
 });

@@ -10,7 +10,7 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createEndSearch } from "../../src/events/terminal-search.ts";
-import type { Ending } from "../../src/events/terminal.ts";
+import type { TerminalStatus } from "../../src/events/terminal.ts";
 import { createEventStreams } from "../../src/events/upstream-stream.ts";
 import { suite } from "../support/gateway.ts";
 import { encodedClientSuite } from "../support/orchestrator.ts";
@@ -44,14 +44,14 @@ describe("createEndSearch", () => {
   const upstream = suite(startUpstream);
   const client = encodedClientSuite(upstream);
 
-  function search({ timeoutMs = 5000, lingerMs = 20 } = {}) {
+  function search({ timeoutMs = 5000, idleTimeoutMs = 20 } = {}) {
     const call = {
       signal: new AbortController().signal,
       timeoutMs,
       headers: {},
       contextValues: createContextValues(),
     };
-    return createEndSearch(createEventStreams(client(), "w1", call), { timeoutMs, lingerMs });
+    return createEndSearch(createEventStreams(client(), "w1", call), { timeoutMs, idleTimeoutMs });
   }
 
   /** The orchestrator's streams: a snapshot, what `log` holds, and the end, or not. */
@@ -90,7 +90,7 @@ describe("createEndSearch", () => {
           yield event;
         }
       };
-      assert.equal(await search({ lingerMs: 0 }).resumePointAfter(workflow(SUCCEEDED, 9)), 9n);
+      assert.equal(await search({ idleTimeoutMs: 0 }).resumePointAfter(workflow(SUCCEEDED, 9)), 9n);
     });
   });
 
@@ -99,7 +99,13 @@ describe("createEndSearch", () => {
     const failed = { state: FAILED, updatedAt: workflow(FAILED, 9).updatedAt };
     const trailing = [...retried(SUCCEEDED), stepEvent(10n), stepEvent(11n)];
 
-    const cases: [what: string, log: WorkflowEvent[], id: bigint, ending: Ending, expected: boolean][] = [
+    const cases: [
+      what: string,
+      log: WorkflowEvent[],
+      id: bigint,
+      ending: TerminalStatus,
+      expected: boolean,
+    ][] = [
       ["the event that ended it", retried(SUCCEEDED), 9n, succeeded, true],
       ["the event of its second failure", retried(FAILED), 9n, failed, true],
       ["the event of its first failure", retried(FAILED), 5n, failed, false],

@@ -73,8 +73,8 @@ function startScene(settings: TestSettings) {
       { ...caps, ...storeSettings(store()), ...settings },
       {
         now: () => time,
-        streamCare: { tickMs: 5, heartbeatMs: 3_600_000 },
-        patience: { tries: 1, backOffMs: () => 0, lingerMs: 30 },
+        streamIntervals: { checkMs: 5, heartbeatMs: 3_600_000 },
+        retryPolicy: { maxRetries: 1, backoffMs: () => 0, idleTimeoutMs: 30 },
       },
     ),
   );

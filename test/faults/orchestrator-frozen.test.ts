@@ -29,10 +29,10 @@ async function startFreezable() {
     listWorkflows: () => ({}),
   });
   const proxy = await startTcpProxy(upstream.url);
-  const patience = { tries: 3, backOffMs: () => 0, lingerMs: 30 };
+  const retryPolicy = { maxRetries: 3, backoffMs: () => 0, idleTimeoutMs: 30 };
   const gateway = await startTestGateway(
     { ...settings, ORCHESTRATOR_ENDPOINT: proxy.url },
-    { patience, streamCare: { tickMs: 20, heartbeatMs: 3_600_000 } },
+    { retryPolicy, streamIntervals: { checkMs: 20, heartbeatMs: 3_600_000 } },
   );
   return {
     upstream,

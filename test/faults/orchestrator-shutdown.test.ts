@@ -63,7 +63,7 @@ describe("an orchestrator that shuts down gracefully", () => {
     const { begun, cancelAll } = hangAll(first, requests.length + 1);
     const gateway = await startTestGateway(
       { ORCHESTRATOR_ENDPOINT: first.url },
-      { patience: { tries: 3, backOffMs: () => 0, lingerMs: 30 } },
+      { retryPolicy: { maxRetries: 3, backoffMs: () => 0, idleTimeoutMs: 30 } },
     );
     const answers = Promise.all(requests.map(([, path, init]) => gateway.fetch(path, init)));
     const reader = readEvents(await gateway.fetch("/v1/workflows/w1/events"));

@@ -14,7 +14,7 @@ describe("a stream whose orchestrator breaks every connection", () => {
     startStack(
       rpcsOf(() => run),
       {},
-      { patience: { tries: 3, backOffMs: () => 0, lingerMs: 30 } },
+      { retryPolicy: { maxRetries: 3, backoffMs: () => 0, idleTimeoutMs: 30 } },
     ),
   );
 

@@ -18,7 +18,7 @@ const cacheSettings = {
   AUTH_CACHE_TTL_SECONDS: "30",
   AUTH_CACHE_STALE_IF_ERROR_SECONDS: "60",
 };
-const streamCare = { tickMs: 5, heartbeatMs: 20 };
+const streamIntervals = { checkMs: 5, heartbeatMs: 20 };
 
 /** Follows a workflow up to its first event; `leave` ends that. */
 async function follow(gateway: TestGateway, token: string, id: string) {
@@ -37,7 +37,10 @@ describe("a revoked key", () => {
   let time = 1;
   const sandbox = suite(() => startSandbox({ ...sandboxSettings, stepSeconds: 3600 }));
   const gateway = suite(() =>
-    startTestGateway({ ...settingsFor(sandbox()), ...cacheSettings }, { now: () => time, streamCare }),
+    startTestGateway(
+      { ...settingsFor(sandbox()), ...cacheSettings },
+      { now: () => time, streamIntervals: streamIntervals },
+    ),
   );
 
   async function submit(token: string) {
@@ -86,7 +89,7 @@ describe("an open stream, while its key cannot be looked up", () => {
         },
       },
       cacheSettings,
-      { now: () => time, streamCare },
+      { now: () => time, streamIntervals: streamIntervals },
     ),
   );
 

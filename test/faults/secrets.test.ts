@@ -78,7 +78,7 @@ describe("secrets", () => {
       R2_SECRET_ACCESS_KEY: secrets.secretAccessKey,
     };
     return startGateway(settingsOf(settings), logger, {
-      patience: { tries: 1, backOffMs: () => 0, lingerMs: 1 },
+      retryPolicy: { maxRetries: 1, backoffMs: () => 0, idleTimeoutMs: 1 },
     });
   });
   beforeEach("an orchestrator that works", () => {

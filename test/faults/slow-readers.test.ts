@@ -109,7 +109,7 @@ describe("a gateway with patience for a second", () => {
   const gateway = suite(() =>
     startTestGateway(
       { ...orchestratorAt(flood()), STALL_TIMEOUT_SECONDS: scaledSeconds(1) },
-      { streamCare: { tickMs: 20, heartbeatMs: 50 } },
+      { streamIntervals: { checkMs: 20, heartbeatMs: 50 } },
     ),
   );
 

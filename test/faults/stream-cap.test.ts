@@ -7,7 +7,7 @@ import { stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
 import { whenAborted, callsDuring, deferred, startStack } from "../support/stack.ts";
 
 const path = "/v1/workflows/w1/events";
-const patience = { tries: 1, backOffMs: () => 0, lingerMs: 30 };
+const retryPolicy = { maxRetries: 1, backoffMs: () => 0, idleTimeoutMs: 30 };
 const places = 3;
 
 describe(`a gateway with room for ${places} event streams`, () => {
@@ -17,7 +17,7 @@ describe(`a gateway with room for ${places} event streams`, () => {
     startStack(
       { authenticateApiKey: () => ({ allowed, principal: "alice" }) },
       { MAX_EVENT_STREAMS: String(places), API_KEYS_ENABLED: "true", AUTH_CACHE_TTL_SECONDS: "30" },
-      { now: () => time, streamCare: { tickMs: 5, heartbeatMs: 3_600_000 }, patience },
+      { now: () => time, streamIntervals: { checkMs: 5, heartbeatMs: 3_600_000 }, retryPolicy },
     ),
   );
 

@@ -48,7 +48,7 @@ describe("an orchestrator of another gRPC library", () => {
         ORCHESTRATOR_RPC_TIMEOUT_SECONDS: timeout,
         API_KEYS_ENABLED: "true",
       },
-      { patience: { tries: 3, backOffMs: () => 0, lingerMs: 30 } },
+      { retryPolicy: { maxRetries: 3, backoffMs: () => 0, idleTimeoutMs: 30 } },
     ),
   );
 

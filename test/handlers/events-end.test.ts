@@ -91,8 +91,8 @@ describe("GET /v1/workflows/{id}/events, at its ends", () => {
 });
 
 describe("GET /v1/workflows/{id}/events, of a finished workflow whose upstream is slow", () => {
-  const patience = { tries: 0, backOffMs: () => 0, lingerMs: 0 };
-  const stack = suite(() => startStack({}, {}, { patience }));
+  const retryPolicy = { maxRetries: 0, backoffMs: () => 0, idleTimeoutMs: 0 };
+  const stack = suite(() => startStack({}, {}, { retryPolicy }));
 
   /** The upstream finds each event only after some round trips, which are longer than the little silence. */
   function slowLog(snapshot?: typeof log) {

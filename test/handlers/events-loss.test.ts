@@ -8,11 +8,11 @@ import { whenAborted, deferred, startStack } from "../support/stack.ts";
 
 const path = "/v1/workflows/w1/events";
 const snapshot = workflowEvent(0n, JobState.RUNNING);
-const patience = { tries: 3, backOffMs: () => 0, lingerMs: 30 };
+const retryPolicy = { maxRetries: 3, backoffMs: () => 0, idleTimeoutMs: 30 };
 
 describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
   const stack = suite(() =>
-    startStack({ getWorkflow: () => workflowIn(JobState.RUNNING) }, {}, { patience }),
+    startStack({ getWorkflow: () => workflowIn(JobState.RUNNING) }, {}, { retryPolicy }),
   );
 
   it("resumes from the last id, unseen by the client", async () => {
@@ -87,7 +87,7 @@ describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
       reader.events.map(({ event }) => event),
       ["step_update"],
     );
-    assert.ok(opened > patience.tries);
+    assert.ok(opened > retryPolicy.maxRetries);
   });
 });
 
@@ -108,7 +108,7 @@ describe("GET /v1/workflows/{id}/events, over time", () => {
         },
       },
       { API_KEYS_ENABLED: "true", AUTH_CACHE_TTL_SECONDS: "30" },
-      { now: () => time, streamCare: { tickMs: 5, heartbeatMs: 20 }, patience },
+      { now: () => time, streamIntervals: { checkMs: 5, heartbeatMs: 20 }, retryPolicy },
     ),
   );
 

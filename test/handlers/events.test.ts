@@ -13,7 +13,9 @@ const snapshot = workflowEvent(0n, JobState.RUNNING);
 const success = workflowEvent(9n, JobState.SUCCEEDED);
 
 describe("GET /v1/workflows/{id}/events", () => {
-  const stack = suite(() => startStack({}, {}, { patience: { tries: 2, backOffMs: () => 0, lingerMs: 30 } }));
+  const stack = suite(() =>
+    startStack({}, {}, { retryPolicy: { maxRetries: 2, backoffMs: () => 0, idleTimeoutMs: 30 } }),
+  );
 
   /** The upstream's stream: these events, then its end. What was asked for is noted. */
   function streams(...events: WorkflowEvent[]): bigint[] {

@@ -63,7 +63,7 @@ describe("a read that waits", () => {
           },
         },
         { API_KEYS_ENABLED: "true", AUTH_CACHE_STALE_IF_ERROR_SECONDS: "0" },
-        { now: () => time, streamCare: { tickMs: 5, heartbeatMs: 1000 } },
+        { now: () => time, streamIntervals: { checkMs: 5, heartbeatMs: 1000 } },
       );
       const { followed } = runWorkflow(stack.upstream);
       const answer = stack.gateway.fetch(path, { ...waiting, token: "key" });

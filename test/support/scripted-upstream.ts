@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import type { Ending } from "../../src/events/terminal.ts";
+import type { TerminalStatus } from "../../src/events/terminal.ts";
 import type { StreamedEvent, TakeEvent } from "../../src/events/upstream-stream.ts";
 import type { EventUpstream } from "../../src/events/event-source.ts";
 import { followWorkflow } from "../../src/events/follow-workflow.ts";
@@ -50,7 +50,7 @@ export function createScriptedUpstream(
 
   async function read(
     fromEventId: bigint,
-    ending: Ending | undefined,
+    ending: TerminalStatus | undefined,
     mayBeOver: () => boolean,
     take: TakeEvent,
   ): Promise<boolean> {
@@ -101,13 +101,13 @@ export async function follow(
 ) {
   const came: string[] = [];
   const waits: number[] = [];
-  const backOffMs = (n: number) => {
+  const backoffMs = (n: number) => {
     waits.push(n);
     return 0;
   };
   let error: unknown;
   try {
-    const patience = { tries, backOffMs, lingerMs: 1 };
+    const retryPolicy = { maxRetries: tries, backoffMs, idleTimeoutMs: 1 };
     let hasBegun = isEstablished;
     const client: EventClient = {
       get isEstablished() {
@@ -123,7 +123,7 @@ export async function follow(
         event.message[Symbol.dispose]();
       },
     };
-    await followWorkflow(upstream, from, client, patience);
+    await followWorkflow(upstream, from, client, retryPolicy);
   } catch (thrown) {
     error = thrown;
   }
