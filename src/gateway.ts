@@ -138,23 +138,23 @@ export async function startGateway(
   const client = tracing === undefined ? measured : observedClient(measured, tracing.observeCall);
   const { maxSharePerKey: share, maxEventStreams, objectStore } = settings;
   const { countOverShare } = metrics;
-  const sharesOf = (of: SharedLimit, limit: () => number) =>
+  const createKeyShares = (of: SharedLimit, limit: () => number) =>
     new KeyShares({ of, limit, share, countOverShare });
   const store =
     objectStore &&
     createObjectStore(
       objectStore,
-      sharesOf("downloads", () => objectStore.maxDownloads),
+      createKeyShares("downloads", () => objectStore.maxDownloads),
       tracing?.observeDownload,
       storeTls?.secureContext,
     );
   const streams = new StreamRegistry(
     options.streamIntervals ?? defaultStreamIntervals,
     maxEventStreams,
-    sharesOf("event_streams", () => maxEventStreams),
+    createKeyShares("event_streams", () => maxEventStreams),
   );
   const tasks = new TaskQueue();
-  const largeBodies = new LargeBodies(sharesOf("requests_with_body", () => maxLargeBodies));
+  const largeBodies = new LargeBodies(createKeyShares("requests_with_body", () => maxLargeBodies));
   const keys =
     apiKeys === undefined
       ? undefined
@@ -172,7 +172,7 @@ export async function startGateway(
     maxInFlight: settings.maxRequestsInFlight,
     exempt: templates(({ operations }) => operations.every(({ tags }) => tags.includes("Health"))),
     streams: templates(({ isStream }) => isStream),
-    sharesOf,
+    createKeyShares,
     logger,
     metrics,
   });

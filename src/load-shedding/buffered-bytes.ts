@@ -1,125 +1,126 @@
 import type { Socket } from "node:net";
+import type { MemoryLease, MessageMemory } from "../grpc/message-memory.ts";
 import { ByteSemaphore } from "./byte-semaphore.ts";
 
-/** A connection on which bytes wait for their client. */
+/** What a connection has in its write buffer, and how fast its client reads. */
 interface Backlog {
-  /** How many wait. */
+  /** Bytes in the write buffer. */
   bytes: number;
-  /** How fast they went until the last look, in bytes per millisecond; undefined before the first one. */
+  /** Bytes per millisecond in the last period; undefined during the first. */
   rate: number | undefined;
-  /** How many have gone since then, and when it was. */
-  gone: number;
+  /** Bytes that have left the buffer since `measuredAt`. */
+  drained: number;
   measuredAt: number;
-  /** How much had been sent, left and received when something went last, and when that was. */
+  /** The socket's counters at `progressAt`, when bytes last left the buffer. */
   sent: number;
-  left: number;
+  unsentOfWrite: number;
   received: number;
-  movedAt: number;
-  /** Forgets the connection once it is closed, with all that it holds. */
+  progressAt: number;
+  /** Removes the backlog when the connection closes. */
   readonly onClose: () => void;
 }
 
 interface BufferedBytesOptions {
   /** Most bytes at the same time. */
   readonly limit: number;
-  /** How long a client that sends may read nothing of what waits for it, in milliseconds. */
+  /** How long a client that sends bytes may read none of its backlog, in milliseconds. */
   readonly stallTimeoutMs: number;
-  /** Hears of each client that is cut to make room. */
+  /** Called for each client that is disconnected to make room. */
   readonly onSlowClientDisconnected?: () => void;
 }
 
-/** How long a rate is measured, and how long a client may read nothing, or a message wait, before clients are cut. */
+/**
+ * How long a rate is measured; and how long a client reads nothing, or a message waits, before clients are disconnected,
+ * in milliseconds.
+ */
 const periodMs = 1000;
 
-/** How often it is seen whether there is room while a message waits, in milliseconds. */
-const waitingMs = 100;
+/** How often a waiting message checks for room, in milliseconds. */
+const checkMs = 100;
 
-/** What clients are cut down to where they hold more than the limit: not each byte more is to be a search. */
-const cutShare = 7 / 8;
+/** Backlogs above the limit are reduced to this part of it, so that not every further byte leads to a search. */
+const targetShare = 7 / 8;
 
 /**
- * All bytes that wait for clients, within one bound: the messages for them that are being received or written as JSON,
- * and what they have not read yet. Where that is too much, a message waits until there is room, and the slowest clients
- * are cut: those whose bytes would take longest at the rate at which they read.
+ * One limit for all bytes that are buffered for clients: messages that are being received or written as JSON, and write
+ * buffers that clients have not read yet. Above it, messages wait, and the slowest clients are disconnected: those whose
+ * backlog would take longest at the rate at which they read.
  */
-export class BufferedBytes {
-  /** Memory for messages. */
+export class BufferedBytes implements MessageMemory {
   readonly memory: ByteSemaphore;
   readonly #stallTimeoutMs: number;
-  readonly #onCut: () => void;
+  readonly #onSlowClientDisconnected: () => void;
   readonly #backlogs = new Map<Socket, Backlog>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({
-    limit,
-    stallTimeoutMs,
-    onSlowClientDisconnected: onCut = () => undefined,
-  }: BufferedBytesOptions) {
+  constructor({ limit, stallTimeoutMs, onSlowClientDisconnected = () => undefined }: BufferedBytesOptions) {
     this.memory = new ByteSemaphore(limit);
     this.#stallTimeoutMs = stallTimeoutMs;
-    this.#onCut = onCut;
+    this.#onSlowClientDisconnected = onSlowClientDisconnected;
   }
 
-  /** Acquires memory for a message, if it is there now. */
-  tryAcquire(bytes: number): ReturnType<ByteSemaphore["tryAcquire"]> {
+  tryAcquire(bytes: number): MemoryLease | undefined {
     return this.memory.tryAcquire(bytes);
   }
 
-  /** Acquires memory for a message, as `ByteSemaphore.acquire` does. */
-  acquire(...args: Parameters<ByteSemaphore["acquire"]>): ReturnType<ByteSemaphore["acquire"]> {
-    this.#timer ??= setInterval(() => this.#relieve(performance.now()), waitingMs).unref();
+  /** Acquires memory for a message; makes room for it while it waits. */
+  acquire(...args: Parameters<MessageMemory["acquire"]>): Promise<MemoryLease> {
+    this.#timer ??= setInterval(() => this.#makeRoom(performance.now()), checkMs).unref();
     return this.memory.acquire(...args);
   }
 
-  /** Notes what waits on a connection, after something was sent on it. */
+  /** Counts the write buffer of a connection; to be called after a write. */
   track(socket: Socket, now = performance.now()): void {
-    this.#look(socket, now);
+    this.#measure(socket, now);
     if (this.memory.used <= this.memory.limit) return;
-    this.#lookAtAll(now);
-    if (this.memory.used > this.memory.limit) this.#cutTo(cutShare * this.memory.limit, now, 0);
+    this.#measureAll(now);
+    if (this.memory.used > this.memory.limit) this.#reduceTo(targetShare * this.memory.limit, now, 0);
   }
 
   /**
-   * Looks at all connections, once a second. Cuts those whose clients send, but read nothing of what waits for them:
-   * Node's own timer starts anew with every byte that comes, and so never ends for them.
+   * Measures all connections; to be called once a second. Disconnects clients that send bytes but read none of their
+   * backlog: each byte received restarts Node's own socket timeout, which therefore never fires for them.
    */
   disconnectStalled(sockets: Iterable<Socket>, now = performance.now()): void {
-    this.#lookAtAll(now);
+    this.#measureAll(now);
     for (const socket of sockets) {
-      const backlog = this.#backlogs.get(socket) ?? this.#look(socket, now);
-      if (backlog === undefined || now - backlog.movedAt < this.#stallTimeoutMs) continue;
-      if (socket.bytesRead > backlog.received) this.#destroy(socket);
+      const backlog = this.#backlogs.get(socket) ?? this.#measure(socket, now);
+      if (backlog === undefined || now - backlog.progressAt < this.#stallTimeoutMs) continue;
+      if (socket.bytesRead > backlog.received) this.#disconnect(socket);
     }
   }
 
-  /** Makes room for the message whose turn it is. */
-  #relieve(now: number): void {
-    this.#lookAtAll(now);
+  /** Makes room for the first message that waits. */
+  #makeRoom(now: number): void {
+    this.#measureAll(now);
     const { firstWaiter: first, limit } = this.memory;
     if (first === undefined) {
       clearInterval(this.#timer);
       this.#timer = undefined;
-    } else this.#cutTo(limit - first.bytes, now, now - first.since < periodMs ? periodMs : 0);
+    } else this.#reduceTo(limit - first.bytes, now, now - first.since < periodMs ? periodMs : 0);
   }
 
-  /** Cuts the slowest of the clients that have read nothing for `stalledMs`, until no more than `bytes` are in use. */
-  #cutTo(bytes: number, now: number, stalledMs: number): void {
+  /**
+   * Disconnects clients, slowest first, until at most `bytes` are in use; only clients that have read nothing for
+   * `stalledMs`.
+   */
+  #reduceTo(bytes: number, now: number, stalledMs: number): void {
     const slowestFirst = [...this.#backlogs]
-      .filter(([, { movedAt }]) => now - movedAt >= stalledMs)
-      .sort(([, a], [, b]) => timeLeft(b) - timeLeft(a) || b.bytes - a.bytes);
+      .filter(([, { progressAt }]) => now - progressAt >= stalledMs)
+      .sort(([, a], [, b]) => drainTime(b) - drainTime(a) || b.bytes - a.bytes);
     for (const [socket] of slowestFirst) {
       if (this.memory.used <= bytes) return;
-      this.#destroy(socket);
-      this.#onCut();
+      this.#disconnect(socket);
+      this.#onSlowClientDisconnected();
     }
   }
 
-  #destroy(socket: Socket): void {
+  #disconnect(socket: Socket): void {
     socket.destroy();
-    this.#forget(socket);
+    this.#remove(socket);
   }
 
-  #forget(socket: Socket): void {
+  #remove(socket: Socket): void {
     const backlog = this.#backlogs.get(socket);
     if (backlog === undefined) return;
     this.#backlogs.delete(socket);
@@ -127,45 +128,45 @@ export class BufferedBytes {
     this.memory.use(-backlog.bytes);
   }
 
-  #lookAtAll(now: number): void {
-    for (const socket of [...this.#backlogs.keys()]) this.#look(socket, now);
+  #measureAll(now: number): void {
+    for (const socket of [...this.#backlogs.keys()]) this.#measure(socket, now);
   }
 
-  /** Measures what waits on a connection; undefined where nothing does. */
-  #look(socket: Socket, now: number): Backlog | undefined {
+  /** Updates the backlog of a connection; undefined when its write buffer is empty. */
+  #measure(socket: Socket, now: number): Backlog | undefined {
     const bytes = socket.destroyed ? 0 : socket.writableLength;
     if (bytes === 0) {
-      this.#forget(socket);
+      this.#remove(socket);
       return undefined;
     }
     const sent = socket.bytesWritten - bytes;
-    const left = leftOfWrite(socket);
+    const unsentOfWrite = unsentOfCurrentWrite(socket);
+    const received = socket.bytesRead;
     const known = this.#backlogs.get(socket);
     if (known === undefined) {
-      const received = socket.bytesRead;
       const backlog = {
         bytes,
         rate: undefined,
-        gone: 0,
+        drained: 0,
         measuredAt: now,
         sent,
-        left,
+        unsentOfWrite,
         received,
-        movedAt: now,
-        onClose: () => this.#forget(socket),
+        progressAt: now,
+        onClose: () => this.#remove(socket),
       };
       this.#backlogs.set(socket, backlog);
       socket.once("close", backlog.onClose);
       this.memory.use(bytes);
       return backlog;
     }
-    if (known.sent !== sent || known.left !== left) {
-      known.gone += Math.max(0, sent - known.sent, known.left - left);
-      Object.assign(known, { sent, left, received: socket.bytesRead, movedAt: now });
+    if (known.sent !== sent || known.unsentOfWrite !== unsentOfWrite) {
+      known.drained += Math.max(0, sent - known.sent, known.unsentOfWrite - unsentOfWrite);
+      Object.assign(known, { sent, unsentOfWrite, received, progressAt: now });
     }
     if (now - known.measuredAt >= periodMs) {
-      known.rate = known.gone / (now - known.measuredAt);
-      Object.assign(known, { gone: 0, measuredAt: now });
+      known.rate = known.drained / (now - known.measuredAt);
+      Object.assign(known, { drained: 0, measuredAt: now });
     }
     this.memory.use(bytes - known.bytes);
     known.bytes = bytes;
@@ -173,16 +174,16 @@ export class BufferedBytes {
   }
 }
 
-/** How long a client would take to read what waits for it, in milliseconds. One that is not measured yet is fast. */
-function timeLeft({ bytes, rate }: Backlog): number {
+/** How long a client would take to read its backlog, in milliseconds; 0 while its rate is unknown. */
+function drainTime({ bytes, rate }: Backlog): number {
   return rate === undefined ? 0 : bytes / Math.max(rate, 1e-9);
 }
 
 /**
- * How much of the write under way the kernel has not taken yet. Node counts a write only when all of it is done, and
- * looks at this itself where it waits for one; its types do not know of it.
+ * How many bytes of the current write the kernel has not accepted yet. Node counts a write only when all of it is done,
+ * and reads this field itself while it waits; its types do not declare it.
  */
-function leftOfWrite(socket: Socket): number {
+function unsentOfCurrentWrite(socket: Socket): number {
   const { _handle: handle } = socket as Socket & { readonly _handle?: { readonly writeQueueSize?: number } };
   return handle?.writeQueueSize ?? 0;
 }

@@ -53,7 +53,7 @@ export class ByteSemaphore implements MessageMemory {
       const waiter = { bytes, since: performance.now(), grant };
       const cancel = () => {
         this.#waiters.remove(owner, waiter);
-        reject(new Error("nobody waits for the message any more"));
+        reject(new Error("the wait for memory was cancelled"));
         this.#grantAll();
       };
       signal?.addEventListener("abort", cancel, { once: true });

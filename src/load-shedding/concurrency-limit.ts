@@ -1,39 +1,39 @@
-/** A turn of the event loop that takes longer, in milliseconds, is late. */
+/** A turn of the event loop that takes longer is late, in milliseconds. */
 const lateMs = 25;
 
-/** As long a rest, in milliseconds, raises the limit by one. */
-const restMs = 10;
+/** Each such period without requests raises the limit by one, in milliseconds. */
+const idleMs = 10;
 
-/** What the limit does not fall below, however late the turns are. */
-const least = 64;
+/** The lowest limit. */
+const minLimit = 64;
 
 /**
- * How many requests may be in flight: `max`, and fewer while this process is what they wait for. More at once would
- * only wait longer for each other then, and cost more, since more is alive when memory is collected. Each late turn
- * of the event loop takes a tenth off the limit, each other one raises it by one, and so do ten milliseconds in which
- * nobody asks for it: a burst is served, and a load that stays is held where turns are just not late.
+ * An adaptive limit of the requests in flight: `max`, and less while the event loop is what requests wait for. More
+ * concurrent requests would then only wait for each other, and cost more, since more objects are alive at each garbage
+ * collection. A late turn of the event loop lowers the limit by a tenth; any other turn raises it by one, and so does
+ * each idle period. So a burst is served, and a continuous load is held where turns are just not late.
  */
 export function createConcurrencyLimit(max: number, now = () => performance.now()): () => number {
   let limit = max;
   let isMeasuring = false;
-  let end = now();
+  let turnEnd = now();
 
-  function measure() {
+  function startMeasuring() {
     isMeasuring = true;
-    const begin = now();
-    limit = Math.min(limit + (begin - end) / restMs, max);
-    setImmediate(adapt, begin);
+    const turnStart = now();
+    limit = Math.min(limit + (turnStart - turnEnd) / idleMs, max);
+    setImmediate(adapt, turnStart);
   }
 
-  function adapt(begin: number) {
+  function adapt(turnStart: number) {
     isMeasuring = false;
-    end = now();
-    const isLate = end - begin > lateMs;
-    limit = isLate ? Math.max(limit * 0.9, Math.min(max, least)) : Math.min(limit + 1, max);
+    turnEnd = now();
+    const isLate = turnEnd - turnStart > lateMs;
+    limit = isLate ? Math.max(limit * 0.9, Math.min(max, minLimit)) : Math.min(limit + 1, max);
   }
 
-  return function inFlightLimit() {
-    if (!isMeasuring) measure();
+  return function concurrencyLimit() {
+    if (!isMeasuring) startMeasuring();
     return limit;
   };
 }

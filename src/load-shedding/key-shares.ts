@@ -3,10 +3,10 @@ import { HttpError } from "../errors/http-error.ts";
 import type { SharedLimit } from "../telemetry/http-metrics.ts";
 import { Semaphore } from "./semaphore.ts";
 
-/** Seconds until a key that holds its share tries again: requests end all the time, a quota's window does not. */
+/** The `Retry-After` of a key at its share, in seconds: shorter than that of a quota, since requests end all the time. */
 const retryAfterSeconds = 5;
 
-/** What each limit is a limit of, in the words of its 429. */
+/** What each limit counts, for the message of its 429. */
 const nouns = {
   event_streams: "event streams and waiting reads",
   downloads: "downloads",
@@ -18,18 +18,18 @@ const nouns = {
 interface KeySharesOptions {
   /** The concurrency limit. */
   readonly of: SharedLimit;
-  /** How many all callers together may hold at the time. */
+  /** How many all callers together may hold at present. */
   readonly limit: () => number;
   /** The part of the limit that one key may hold: above 0, at most 1. */
   readonly share: number;
-  /** Counts a request that was turned away. */
+  /** Counts a request that is rejected. */
   readonly countOverShare: (of: SharedLimit) => void;
 }
 
 /**
- * A semaphore for each API key: a key holds at most its share of one concurrency limit, rounded down, but at least
- * one. A share of 1 bounds nothing that the limit itself does not bound. A caller without a key (`keyHash` is
- * undefined) has no share and is never turned away here. Memory grows with the keys that hold something only.
+ * A semaphore for each API key: a key holds at most its share of one concurrency limit, rounded down, but at least one.
+ * With a share of 1 only the limit itself applies. A caller without a key (`keyHash` is undefined) has no share and
+ * never waits. Memory grows only with the keys that hold a permit.
  */
 export class KeyShares {
   readonly #options: KeySharesOptions;
@@ -39,29 +39,28 @@ export class KeyShares {
     this.#options = options;
   }
 
-  /** How many keys hold something. */
+  /** How many keys hold a permit. */
   get size(): number {
     return this.#semaphores.size;
   }
 
-  /** Acquires one; throws the 429 of a key that holds its share. */
+  /** Acquires a permit at once; throws 429 when the key holds its share. */
   acquireOrThrow(keyHash: string | undefined): void {
     if (keyHash === undefined || this.#semaphoreOf(keyHash).tryAcquire()) return;
     const { of, countOverShare } = this.#options;
     countOverShare(of);
     throw new HttpError(
       Code.ResourceExhausted,
-      `too many ${nouns[of]} of this API key: at most ${this.#most()} at once; try again soon`,
+      `too many ${nouns[of]} of this API key: at most ${this.#maxPerKey()} at once; try again soon`,
       { headers: { "Retry-After": String(retryAfterSeconds) } },
     );
   }
 
-  /** Resolves once one is acquired; those of one key that wait are served in the order of asking. */
+  /** Resolves when a permit is acquired; the waiters of one key are served in the order of their calls. */
   async acquire(keyHash: string | undefined): Promise<void> {
     if (keyHash !== undefined) await this.#semaphoreOf(keyHash).acquire();
   }
 
-  /** Releases one that was acquired. */
   release(keyHash: string | undefined): void {
     if (keyHash === undefined) return;
     const semaphore = this.#semaphores.get(keyHash);
@@ -72,16 +71,16 @@ export class KeyShares {
   #semaphoreOf(keyHash: string): Semaphore {
     let semaphore = this.#semaphores.get(keyHash);
     if (semaphore === undefined) {
-      semaphore = new Semaphore(() => this.#most());
+      semaphore = new Semaphore(() => this.#maxPerKey());
       this.#semaphores.set(keyHash, semaphore);
     }
     return semaphore;
   }
 
-  #most(): number {
+  #maxPerKey(): number {
     const { limit, share } = this.#options;
     if (share === 1) return Infinity;
-    // In binary 100 × 0.29 is a little less than 29.
+    // As floating-point numbers, 100 × 0.29 is slightly less than 29.
     return Math.max(1, Math.floor(limit() * share + 1e-6));
   }
 }

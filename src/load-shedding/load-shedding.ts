@@ -13,138 +13,138 @@ import { createConcurrencyLimit } from "./concurrency-limit.ts";
 import type { KeyShares } from "./key-shares.ts";
 import { Semaphore } from "./semaphore.ts";
 
-interface OverloadOptions {
-  /** Most requests at once whose answers have not begun. */
+interface LoadSheddingOptions {
+  /** Most requests at once whose response has not begun. */
   readonly maxInFlight: number;
-  /** Paths that are always served: under overload, health and metrics are needed most. */
+  /** Paths that are always served: health and metrics matter most under overload. */
   readonly exempt: readonly string[];
-  /** Path templates that answer with an event stream. */
+  /** Path templates whose response is an event stream. */
   readonly streams: readonly string[];
-  /** Creates what bounds each API key to its share of a limit. */
-  readonly sharesOf: (of: SharedLimit, limit: () => number) => KeyShares;
+  /** Creates the per-key shares of a limit. */
+  readonly createKeyShares: (of: SharedLimit, limit: () => number) => KeyShares;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
 
-/** A request that holds a place, and the key that holds it, once that is known. */
-interface Holder {
+/** What a request in flight has acquired: a permit of its kind and, once its key is known, one of the key's share. */
+interface Permit {
   readonly kind: RequestKind;
   keyHash: string | undefined;
   isHeld: boolean;
-  leave(): void;
+  release(): void;
 }
 
-/** Keeps the requests in flight within a bound. */
+/** Limits the requests in flight. */
 export interface LoadShedding {
-  /** A listener that passes on to `listener` as many requests as can be answered soon. */
+  /** A listener that calls `listener` for at most as many requests at once as can be answered soon. */
   shed(listener: RequestListener): RequestListener;
   /**
-   * Acquires one of a key's share of the requests of the same kind; it is released with the place of the request.
-   * Throws the 429 of a key that holds its share.
+   * Counts a request against its key's share of the requests of its kind, until the request's permit is released.
+   * Throws 429 when the key holds its share.
    */
   acquireShare(res: ServerResponse, keyHash: string | undefined): void;
   /**
-   * Gives the place of a request free, which is about to wait because its client wants that; what it returns takes one
-   * again, as soon as there is one.
+   * Releases the permit of a request that is going to wait as its client asked for. The function that it returns
+   * resolves when the request has a permit again.
    */
   suspend(res: ServerResponse): () => Promise<void>;
-  /** How many of each kind are in flight. */
+  /** The number of requests in flight of each kind. */
   inFlight(): Readonly<Record<RequestKind, number>>;
-  /** How many of one kind may be, at present. */
+  /** The present limit of each kind. */
   limit(): number;
 }
 
 /**
- * Passes on as many requests at once as can be answered soon, and refuses the others before anything is done for
- * them: 503, `Retry-After`, the same bytes to all. What has begun to be answered, such as an event stream, does not
- * count. Those who ask for an event stream have as many places of their own, and so are not refused because of other
- * requests: an EventSource that is refused once does not come back. So have those who send a body: some take long to
- * send it, and nobody else is to wait for that. One warning a second tells how many were refused.
+ * Builds the load shedding. A request above the limit gets a prepared 503 with `Retry-After` before any work is done for
+ * it. A request is in flight until its response begins, so an open event stream does not count. Event streams have a
+ * limit of their own, so that other requests do not cause their rejection: an EventSource does not reconnect after a
+ * 503. So do requests with a body: some clients take long to send it, and no other request should wait for that. One
+ * warning a second reports the number of rejected requests.
  */
 export function createLoadShedding({
   maxInFlight,
   exempt,
   streams,
-  sharesOf,
+  createKeyShares,
   logger,
   metrics,
-}: OverloadOptions): LoadShedding {
+}: LoadSheddingOptions): LoadShedding {
   const limit = createConcurrencyLimit(maxInFlight);
   const wholeLimit = () => Math.ceil(limit());
-  const refuse = createRefusal(logger, metrics);
+  const reject = createRejection(logger, metrics);
   const kindOf = createKindOf(exempt, streams);
-  const places = {
+  const semaphores = {
     event_stream: new Semaphore(limit),
     with_body: new Semaphore(limit),
     other: new Semaphore(limit),
   } satisfies Record<RequestKind, Semaphore>;
   const shares = {
-    event_stream: sharesOf("requests_event_stream", wholeLimit),
-    with_body: sharesOf("requests_with_body", wholeLimit),
-    other: sharesOf("requests_other", wholeLimit),
+    event_stream: createKeyShares("requests_event_stream", wholeLimit),
+    with_body: createKeyShares("requests_with_body", wholeLimit),
+    other: createKeyShares("requests_other", wholeLimit),
   } satisfies Record<RequestKind, KeyShares>;
-  const holders = new WeakMap<ServerResponse, Holder>();
+  const permits = new WeakMap<ServerResponse, Permit>();
 
-  function holdUntilAnswered(res: ServerResponse, kind: RequestKind, keyHash?: string): Holder {
-    const holder: Holder = {
+  /** Notes an acquired permit, which is released when the response begins or its connection closes. */
+  function addPermit(res: ServerResponse, kind: RequestKind, keyHash?: string): Permit {
+    const permit: Permit = {
       kind,
       keyHash,
       isHeld: true,
-      leave() {
-        if (!holder.isHeld) return;
-        holder.isHeld = false;
-        shares[kind].release(holder.keyHash);
-        places[kind].release();
+      release() {
+        if (!permit.isHeld) return;
+        permit.isHeld = false;
+        shares[kind].release(permit.keyHash);
+        semaphores[kind].release();
       },
     };
-    holders.set(res, holder);
-    onHeaders(res, holder.leave);
-    // There may be no answer.
-    res.once("close", holder.leave);
-    return holder;
+    permits.set(res, permit);
+    onHeaders(res, permit.release);
+    res.once("close", permit.release);
+    return permit;
   }
 
   return {
     shed: (listener) =>
-      function shedOverload(req, res) {
+      function shedLoad(req, res) {
         const kind = kindOf(req);
         if (kind !== undefined) {
-          if (!places[kind].tryAcquire()) return refuse(req, res, kind);
-          holdUntilAnswered(res, kind);
+          if (!semaphores[kind].tryAcquire()) return reject(req, res, kind);
+          addPermit(res, kind);
         }
         listener(req, res);
       },
     acquireShare(res, keyHash) {
-      const holder = holders.get(res);
-      // A client that has left meanwhile will not release it.
-      if (holder?.isHeld !== true) return;
-      shares[holder.kind].acquireOrThrow(keyHash);
-      holder.keyHash = keyHash;
+      const permit = permits.get(res);
+      // After the client has left, nothing would release the share.
+      if (permit?.isHeld !== true) return;
+      shares[permit.kind].acquireOrThrow(keyHash);
+      permit.keyHash = keyHash;
     },
     suspend(res) {
-      const holder = holders.get(res);
-      holder?.leave();
+      const permit = permits.get(res);
+      permit?.release();
       return async function resume() {
-        if (holder === undefined) return;
-        const { kind, keyHash } = holder;
-        // Its key's share first, so that at most a share of those who wait for a place are of one key.
+        if (permit === undefined) return;
+        const { kind, keyHash } = permit;
+        // The key's share comes first, so that at most a share of the waiters for the semaphore have one key.
         await shares[kind].acquire(keyHash);
-        await places[kind].acquire();
-        const back = holdUntilAnswered(res, kind, keyHash);
-        // A client that has left meanwhile will not give it free.
-        if (res.destroyed) back.leave();
+        await semaphores[kind].acquire();
+        const resumed = addPermit(res, kind, keyHash);
+        // No event follows when the client has left already.
+        if (res.destroyed) resumed.release();
       };
     },
     inFlight: () => ({
-      event_stream: places.event_stream.held,
-      with_body: places.with_body.held,
-      other: places.other.held,
+      event_stream: semaphores.event_stream.held,
+      with_body: semaphores.with_body.held,
+      other: semaphores.other.held,
     }),
     limit: wholeLimit,
   };
 }
 
-/** A function to tell which kind of place a request takes; undefined where it takes none. */
+/** A function that returns the kind of a request; undefined for an exempt path. */
 function createKindOf(
   exempt: readonly string[],
   streams: readonly string[],
@@ -164,7 +164,8 @@ function pathOf({ url = "/" }: IncomingMessage): string {
   return query < 0 ? url : url.slice(0, query);
 }
 
-function createRefusal(
+/** A function that sends the 503, whose bytes are prepared: under overload, each rejection must cost little. */
+function createRejection(
   logger: Logger,
   metrics: Metrics,
 ): (req: IncomingMessage, res: ServerResponse, kind: RequestKind) => void {
@@ -173,23 +174,23 @@ function createRefusal(
     { safeToRepeat: true },
   );
   const text = JSON.stringify(body);
-  // Node sends a list as it is, without a look at each name.
-  const list = Object.entries({
+  // Node writes a flat list of headers as it is, without a check of each name.
+  const headerList = Object.entries({
     "Content-Type": "application/json; charset=utf-8",
     "Content-Length": String(text.length),
     "X-Content-Type-Options": "nosniff",
     ...headers,
   }).flat();
-  const warn = createThrottledWarning(logger, "gateway.shedding");
+  const warn = createThrottledWarning(logger, "requests.shed");
 
-  return function refuse(req, res, kind) {
+  return function reject(req, res, kind) {
     warn();
     metrics.countRefusal(status, req.method);
     metrics.countShed(kind);
 
-    const answer = () => res.writeHead(status, list).end(text);
-    // A body that came along with its head has been read by the end of this turn, and its connection can stay.
-    if (req.headers["content-length"] === undefined) answer();
-    else setImmediate(answer);
+    const respond = () => res.writeHead(status, headerList).end(text);
+    // A body that arrives together with its headers is read by the end of this turn, and the connection can stay open.
+    if (req.headers["content-length"] === undefined) respond();
+    else setImmediate(respond);
   };
 }

@@ -1,43 +1,42 @@
-/** The places of requests of one kind: at most as many are taken as `limit()` says at the time. */
+/** A first-in, first-out semaphore whose number of permits is what `limit()` returns at the time. */
 export class Semaphore {
   readonly #limit: () => number;
-  readonly #waiting: (() => void)[] = [];
-  #taken = 0;
+  readonly #waiters: (() => void)[] = [];
+  #held = 0;
 
   constructor(limit: () => number) {
     this.#limit = limit;
   }
 
   get held(): number {
-    return this.#taken;
+    return this.#held;
   }
 
-  /** Takes a place; false where there is none, or somebody waits for it. */
+  /** Acquires a permit at once; returns false when none is free or others wait. */
   tryAcquire(): boolean {
-    this.#letIn();
-    if (this.#taken >= this.#limit()) return false;
-    this.#taken += 1;
+    this.#serveWaiters();
+    if (this.#held >= this.#limit()) return false;
+    this.#held += 1;
     return true;
   }
 
-  /** Resolves once it has taken a place: those that become free go to who waits for one, in the order of asking. */
+  /** Resolves when a permit is acquired. */
   acquire(): Promise<void> {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      this.#letIn();
+      this.#waiters.push(resolve);
+      this.#serveWaiters();
     });
   }
 
-  /** Gives a place free. */
   release(): void {
-    this.#taken -= 1;
-    this.#letIn();
+    this.#held -= 1;
+    this.#serveWaiters();
   }
 
-  #letIn(): void {
-    while (this.#waiting.length > 0 && this.#taken < this.#limit()) {
-      this.#taken += 1;
-      this.#waiting.shift()?.();
+  #serveWaiters(): void {
+    while (this.#waiters.length > 0 && this.#held < this.#limit()) {
+      this.#held += 1;
+      this.#waiters.shift()?.();
     }
   }
 }

@@ -1,25 +1,25 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { FairQueue } from "./fair-queue.ts";
 
-/** How long one turn of the event loop is used for tasks, in milliseconds. */
+/** How long tasks run in one turn of the event loop, in milliseconds. */
 const turnMs = 8;
 
 interface Task {
-  /** Does a step; returns whether it was the last one. */
+  /** Runs one step; returns whether it was the last. */
   step(): boolean;
   reject(error: unknown): void;
 }
 
 /**
- * Runs work that takes long, a few milliseconds of it in each turn of the event loop, so that everything else goes on
- * meanwhile, however many tasks there are. The tasks of one owner run one after another; of all owners, the one that has
- * taken least time while it waited has the next turn.
+ * Runs long computations for a few milliseconds in each turn of the event loop, so that other requests are served in
+ * between, however many tasks there are. The tasks of one owner run one after another; of all owners, the one that has
+ * used the least time while it waited runs next.
  */
 export class TaskQueue {
   readonly #tasks = new FairQueue<Task>();
   #isRunning = false;
 
-  /** Resolves to what `steps` return when all are done; rejects with what they throw. */
+  /** Resolves to the return value of `steps`; rejects with what they throw. */
   run<T>(owner: string | undefined, steps: Iterator<void, T>): Promise<T> {
     return this.#add(owner, (resolve) => {
       const result = steps.next();
@@ -28,7 +28,7 @@ export class TaskQueue {
     });
   }
 
-  /** Resolves to what `step` returns, in a turn of its own. */
+  /** Resolves to what `step` returns; it runs in a turn of its own. */
   runOnce<T>(owner: string | undefined, step: () => T): Promise<T> {
     return this.#add<T>(owner, (resolve) => {
       resolve(step());
@@ -49,17 +49,17 @@ export class TaskQueue {
       await nextTurn();
       const { first } = this.#tasks;
       if (first === undefined) break;
-      const { owner, item } = first;
+      const { owner, item: task } = first;
       const start = performance.now();
-      const isOver = runTurn(item);
+      const isDone = runForOneTurn(task);
       this.#tasks.spend(owner, performance.now() - start);
-      if (isOver) this.#tasks.remove(owner, item);
+      if (isDone) this.#tasks.remove(owner, task);
     }
     this.#isRunning = false;
   }
 }
 
-/** Does all steps at once; returns what they return. */
+/** Runs all steps without a pause; returns their return value. */
 export function runSync<T>(steps: Iterator<void, T>): T {
   for (;;) {
     const result = steps.next();
@@ -67,8 +67,8 @@ export function runSync<T>(steps: Iterator<void, T>): T {
   }
 }
 
-/** Does steps of a task until its time is over; returns whether there are no more. */
-function runTurn(task: Task): boolean {
+/** Runs steps until the turn is over; returns whether the task is done. */
+function runForOneTurn(task: Task): boolean {
   const end = performance.now() + turnMs;
   try {
     do {

@@ -5,11 +5,11 @@ import type { AddressInfo, Socket } from "node:net";
 import { BufferedBytes } from "../../src/load-shedding/buffered-bytes.ts";
 import { suite } from "../support/gateway.ts";
 
-/** More than all the buffers between two sockets of one machine hold. */
+/** More than all socket buffers between two ends on one machine hold. */
 const backlog = Buffer.alloc(16 * 1024 * 1024);
 const stallTimeoutMs = 60_000;
 
-/** A connection: the server's end, on which bytes wait, and its client, which reads when it is told to. */
+/** The server's end of a connection, with a write buffer, and its client, which reads only when resumed. */
 interface Connection {
   readonly socket: Socket;
   readonly client: Socket;
@@ -19,17 +19,17 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise(setImmediate);
 }
 
-/** How much of a write the kernel has not taken; Node's types do not know of it. */
-function left(socket: Socket): number {
+/** How many bytes of a write the kernel has not accepted; Node's types do not declare it. */
+function unsent(socket: Socket): number {
   return (socket as Socket & { _handle: { writeQueueSize: number } })._handle.writeQueueSize;
 }
 
-/** Resolves once the kernel takes no more of what waits. */
+/** Resolves when the kernel accepts no more bytes. */
 async function settled({ socket }: Connection): Promise<void> {
-  for (let quiet = 0, before = left(socket); quiet < 100; quiet += 1) {
+  for (let quiet = 0, before = unsent(socket); quiet < 100; quiet += 1) {
     await new Promise(setImmediate);
-    if (left(socket) !== before) quiet = 0;
-    before = left(socket);
+    if (unsent(socket) !== before) quiet = 0;
+    before = unsent(socket);
   }
 }
 
@@ -56,7 +56,7 @@ describe("BufferedBytes", () => {
     };
   });
 
-  /** A connection whose client reads nothing, with a backlog that the kernel takes no more of. */
+  /** A connection whose client reads nothing and whose backlog is as small as the kernel makes it. */
   async function openWithBacklog(): Promise<Connection> {
     const connection = await server().open();
     connection.socket.write(backlog);
@@ -64,7 +64,7 @@ describe("BufferedBytes", () => {
     return connection;
   }
 
-  /** Has the client read so many bytes, and the kernel take as many more. */
+  /** Makes the client read so many bytes and the kernel accept as many more. */
   async function read(connection: Connection, bytes: number): Promise<void> {
     let received = 0;
     const take = (chunk: Buffer) => {
@@ -77,19 +77,19 @@ describe("BufferedBytes", () => {
     await settled(connection);
   }
 
-  /** One within `limit`, and the number of clients that it has cut. */
+  /** BufferedBytes with this limit, and the number of clients that it has disconnected. */
   function start(limit: number) {
-    const cuts = { count: 0 };
+    const disconnected = { count: 0 };
     const buffered = new BufferedBytes({
       limit,
       stallTimeoutMs,
-      onSlowClientDisconnected: () => (cuts.count += 1),
+      onSlowClientDisconnected: () => (disconnected.count += 1),
     });
-    return { buffered, cuts };
+    return { buffered, disconnected };
   }
 
-  it("counts what waits on a connection until the client has it", async () => {
-    const { buffered, cuts } = start(Infinity);
+  it("counts a write buffer until the client has read it", async () => {
+    const { buffered, disconnected } = start(Infinity);
     const { socket, client } = await openWithBacklog();
     buffered.track(socket);
     buffered.track(socket);
@@ -97,10 +97,10 @@ describe("BufferedBytes", () => {
     client.resume();
     await until(() => socket.writableLength === 0);
     buffered.disconnectStalled([socket]);
-    assert.deepEqual([buffered.memory.used, cuts.count, socket.destroyed], [0, 0, false]);
+    assert.deepEqual([buffered.memory.used, disconnected.count, socket.destroyed], [0, 0, false]);
   });
 
-  it("counts nothing of a connection that is idle", async () => {
+  it("counts nothing for an idle connection", async () => {
     const { buffered } = start(Infinity);
     const { socket } = await server().open();
     buffered.track(socket);
@@ -108,18 +108,18 @@ describe("BufferedBytes", () => {
     assert.equal(buffered.memory.used, 0);
   });
 
-  it("has room again as soon as a connection is closed", async () => {
-    const { buffered, cuts } = start(backlog.length);
+  it("releases the bytes of a connection that closes", async () => {
+    const { buffered, disconnected } = start(backlog.length);
     const { socket, client } = await openWithBacklog();
     buffered.track(socket);
     const waiting = buffered.memory.acquire(1);
     client.destroy();
     await waiting;
     assert.equal(socket.destroyed, true);
-    assert.deepEqual([buffered.memory.used, cuts.count], [1, 0]);
+    assert.deepEqual([buffered.memory.used, disconnected.count], [1, 0]);
   });
 
-  it("leaves no listeners on connections whose clients have read all", async () => {
+  it("leaves no listeners on connections without a backlog", async () => {
     const { buffered } = start(Infinity);
     const { socket, client } = await server().open();
     client.resume();
@@ -146,9 +146,9 @@ describe("BufferedBytes", () => {
     assert.equal(buffered.memory.used, backlog.length);
   });
 
-  describe("note", () => {
-    it("cuts the slowest clients first where there is too much, and no more than it takes", async () => {
-      const { buffered, cuts } = start(3.25 * backlog.length);
+  describe("track", () => {
+    it("disconnects the slowest clients above the limit, and no more than necessary", async () => {
+      const { buffered, disconnected } = start(3.25 * backlog.length);
       const [slow, stalled, fast] = [
         await openWithBacklog(),
         await openWithBacklog(),
@@ -158,9 +158,9 @@ describe("BufferedBytes", () => {
       await read(slow, 512 * 1024);
       await read(fast, 2 * 1024 * 1024);
       buffered.disconnectStalled([], 1000);
-      assert.deepEqual([buffered.memory.used, cuts.count], [3 * backlog.length, 0]);
+      assert.deepEqual([buffered.memory.used, disconnected.count], [3 * backlog.length, 0]);
 
-      // How fast a client reads that has just come is not known.
+      // The rate of a new client is not known.
       const newest = await openWithBacklog();
       buffered.track(newest.socket, 1001);
       assert.deepEqual(
@@ -168,11 +168,11 @@ describe("BufferedBytes", () => {
         [true, true, false, false],
       );
       // Seven eighths of the limit are less than three backlogs.
-      assert.deepEqual([buffered.memory.used, cuts.count], [2 * backlog.length, 2]);
+      assert.deepEqual([buffered.memory.used, disconnected.count], [2 * backlog.length, 2]);
     });
 
-    it("cuts the one whose bytes take longer, of two that read nothing", async () => {
-      const { buffered, cuts } = start(2.25 * backlog.length);
+    it("disconnects the client with more bytes, of two that read nothing", async () => {
+      const { buffered, disconnected } = start(2.25 * backlog.length);
       const [small, large] = [await openWithBacklog(), await openWithBacklog()];
       large.socket.write(Buffer.alloc(1024));
       for (const { socket } of [small, large]) buffered.track(socket, 0);
@@ -180,30 +180,33 @@ describe("BufferedBytes", () => {
       small.socket.write(backlog.subarray(0, backlog.length / 2));
       large.socket.write(backlog.subarray(0, backlog.length / 2));
       buffered.track(small.socket, 1001);
-      assert.deepEqual([small.socket.destroyed, large.socket.destroyed, cuts.count], [false, true, 1]);
+      assert.deepEqual(
+        [small.socket.destroyed, large.socket.destroyed, disconnected.count],
+        [false, true, 1],
+      );
     });
 
-    it("cuts a client that alone holds more than there may be", async () => {
-      const { buffered, cuts } = start(backlog.length - 1);
+    it("disconnects a client whose backlog alone exceeds the limit", async () => {
+      const { buffered, disconnected } = start(backlog.length - 1);
       const { socket } = await openWithBacklog();
       buffered.track(socket);
-      assert.deepEqual([socket.destroyed, buffered.memory.used, cuts.count], [true, 0, 1]);
+      assert.deepEqual([socket.destroyed, buffered.memory.used, disconnected.count], [true, 0, 1]);
     });
 
-    it("cuts nobody for what has gone meanwhile", async () => {
-      const { buffered, cuts } = start(1.5 * backlog.length);
+    it("disconnects no client for bytes that another has read in the meantime", async () => {
+      const { buffered, disconnected } = start(1.5 * backlog.length);
       const [read, other] = [await openWithBacklog(), await openWithBacklog()];
       buffered.track(read.socket);
       read.client.resume();
       await until(() => read.socket.writableLength === 0);
       buffered.track(other.socket);
-      assert.deepEqual([buffered.memory.used, cuts.count], [backlog.length, 0]);
+      assert.deepEqual([buffered.memory.used, disconnected.count], [backlog.length, 0]);
     });
   });
 
-  describe("check", () => {
-    it("cuts a client that sends and reads nothing, once it has been so for the timeout", async () => {
-      const { buffered, cuts } = start(Infinity);
+  describe("disconnectStalled", () => {
+    it("disconnects a client that sends bytes but reads nothing for the timeout", async () => {
+      const { buffered, disconnected } = start(Infinity);
       const { socket, client } = await openWithBacklog();
       buffered.track(socket, 0);
       client.write("x");
@@ -212,11 +215,11 @@ describe("BufferedBytes", () => {
       assert.equal(socket.destroyed, false);
       buffered.disconnectStalled([socket], stallTimeoutMs);
       assert.deepEqual([socket.destroyed, buffered.memory.used], [true, 0]);
-      // Nobody else is given room by it.
-      assert.equal(cuts.count, 0);
+      // This does not make room for another client, so it is not counted.
+      assert.equal(disconnected.count, 0);
     });
 
-    it("sees by itself what waits on a connection that nobody told it of", async () => {
+    it("measures a connection that was not tracked", async () => {
       const { buffered } = start(Infinity);
       const { socket, client } = await openWithBacklog();
       buffered.disconnectStalled([socket], 0);
@@ -227,7 +230,7 @@ describe("BufferedBytes", () => {
       assert.equal(socket.destroyed, true);
     });
 
-    it("leaves a client alone that sends nothing: Node's own timer is for that", async () => {
+    it("keeps a client that sends nothing, which Node's socket timeout is for", async () => {
       const { buffered } = start(Infinity);
       const { socket } = await openWithBacklog();
       buffered.track(socket, 0);
@@ -235,7 +238,7 @@ describe("BufferedBytes", () => {
       assert.equal(socket.destroyed, false);
     });
 
-    it("leaves a client alone that sends and reads, however slowly", async () => {
+    it("keeps a client that sends and reads, however slowly", async () => {
       const { buffered } = start(Infinity);
       const connection = await openWithBacklog();
       const { socket, client } = connection;
@@ -243,7 +246,7 @@ describe("BufferedBytes", () => {
       for (let step = 1; step <= 3; step += 1) {
         client.write("x");
         await until(() => socket.bytesRead === step);
-        // Enough for the kernel to take more.
+        // Enough for the kernel to accept more.
         await read(connection, 2 * 1024 * 1024);
         buffered.disconnectStalled([socket], step * (stallTimeoutMs - 1));
       }
@@ -253,45 +256,51 @@ describe("BufferedBytes", () => {
   });
 
   describe("acquire", () => {
-    it("has memory at once where there is room", async () => {
-      const { buffered, cuts } = start(2 * backlog.length);
+    it("acquires free memory at once", async () => {
+      const { buffered, disconnected } = start(2 * backlog.length);
       const { socket } = await openWithBacklog();
       buffered.track(socket);
       await buffered.acquire(backlog.length);
-      assert.deepEqual([socket.destroyed, cuts.count], [false, 0]);
+      assert.deepEqual([socket.destroyed, disconnected.count], [false, 0]);
     });
 
-    it("gets its room from a client that has read nothing for a second, and not from one that has", async () => {
-      const { buffered, cuts } = start(2 * backlog.length);
+    it("disconnects a client that has read nothing for a second, not one that has", async () => {
+      const { buffered, disconnected } = start(2 * backlog.length);
       const [stalled, reading] = [await openWithBacklog(), await openWithBacklog()];
       const now = performance.now();
       buffered.track(stalled.socket, now - 5000);
-      // Of a client that has just come no pause is known.
+      // A new client is not known to have read nothing.
       buffered.track(reading.socket, now);
       const lease = await buffered.acquire(backlog.length / 2);
-      assert.deepEqual([stalled.socket.destroyed, reading.socket.destroyed, cuts.count], [true, false, 1]);
+      assert.deepEqual(
+        [stalled.socket.destroyed, reading.socket.destroyed, disconnected.count],
+        [true, false, 1],
+      );
       assert.equal(buffered.memory.used, 1.5 * backlog.length);
       lease.resize(0);
     });
 
-    it("gets its room from the slowest client where it has waited for a second", async () => {
-      const { buffered, cuts } = start(backlog.length);
+    it("disconnects the slowest client after a second of waiting", async () => {
+      const { buffered, disconnected } = start(backlog.length);
       const connection = await openWithBacklog();
       buffered.track(connection.socket);
-      const start0 = performance.now();
+      const startedAt = performance.now();
       await buffered.acquire(1);
-      assert.ok(performance.now() - start0 >= 1000);
-      assert.deepEqual([connection.socket.destroyed, cuts.count, buffered.memory.used], [true, 1, 1]);
+      assert.ok(performance.now() - startedAt >= 1000);
+      assert.deepEqual([connection.socket.destroyed, disconnected.count, buffered.memory.used], [true, 1, 1]);
     });
 
-    it("gets its room without a cut where a client reads what waits for it", async () => {
-      const { buffered, cuts } = start(backlog.length);
+    it("disconnects no client when one reads its backlog", async () => {
+      const { buffered, disconnected } = start(backlog.length);
       const { socket, client } = await openWithBacklog();
       buffered.track(socket);
       const waiting = buffered.acquire(backlog.length);
       client.resume();
       await waiting;
-      assert.deepEqual([socket.destroyed, cuts.count, buffered.memory.used], [false, 0, backlog.length]);
+      assert.deepEqual(
+        [socket.destroyed, disconnected.count, buffered.memory.used],
+        [false, 0, backlog.length],
+      );
     });
   });
 });

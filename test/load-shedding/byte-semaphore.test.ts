@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { ByteSemaphore } from "../../src/load-shedding/byte-semaphore.ts";
 
-/** Lets everything run that waits for nothing but its turn. */
+/** Runs everything that is ready to run. */
 const turn = () => new Promise(setImmediate);
 
 describe("ByteSemaphore", () => {
-  /** One of 10 bytes, and a way to wait for some whose name is noted once they are there. */
+  /** A semaphore of 10 bytes, and a function that acquires some and notes the name then. */
   function start() {
     const memory = new ByteSemaphore(10);
     const granted: string[] = [];
@@ -17,7 +17,7 @@ describe("ByteSemaphore", () => {
     return { memory, granted, wait };
   }
 
-  it("gives bytes up to its limit at once, and no more", () => {
+  it("grants bytes up to its limit at once, and no more", () => {
     const { memory } = start();
     assert.ok(memory.tryAcquire(4));
     assert.ok(memory.tryAcquire(6));
@@ -26,7 +26,7 @@ describe("ByteSemaphore", () => {
     assert.deepEqual([memory.used, memory.limit, memory.firstWaiter], [10, 10, undefined]);
   });
 
-  it("takes bytes back once, however often they are released", () => {
+  it("releases bytes once, however often the lease is resized to 0", () => {
     const { memory } = start();
     const lease = memory.tryAcquire(10);
     memory.tryAcquire(0);
@@ -38,7 +38,7 @@ describe("ByteSemaphore", () => {
     assert.ok(memory.tryAcquire(10));
   });
 
-  it("gives one that is larger than the limit all there is, alone", async () => {
+  it("grants a request above the limit when nothing else is in use", async () => {
     const { memory, granted, wait } = start();
     const alone = memory.tryAcquire(11);
     assert.ok(alone);
@@ -51,7 +51,7 @@ describe("ByteSemaphore", () => {
     assert.equal((await next, memory.used), 50);
   });
 
-  it("grants in the order of asking: a small one does not overtake a large one", async () => {
+  it("grants in the order of the calls: a small request does not overtake a large one", async () => {
     const { memory, granted, wait } = start();
     const first = memory.tryAcquire(8)!;
     const all = [wait("large", 9), wait("small", 1), wait("other", 1)];
@@ -67,7 +67,7 @@ describe("ByteSemaphore", () => {
     assert.deepEqual([granted.join(), memory.used], ["large,small,other", 2]);
   });
 
-  it("grants to one owner after another, and to each in the order of asking", async () => {
+  it("alternates between owners, and serves each in the order of its calls", async () => {
     const { memory, granted } = start();
     const lease = memory.tryAcquire(10)!;
     const all = ["a1", "a2", "a3", "b1", "c1", "b2"].map(async (name) => {
@@ -80,13 +80,13 @@ describe("ByteSemaphore", () => {
     assert.equal(granted.join(), "a1,b1,c1,a2,b2,a3");
   });
 
-  it("grants at once where there is room and nobody waits", async () => {
+  it("grants at once when bytes are free and nothing waits", async () => {
     const { memory, wait } = start();
     await wait("a", 10);
     assert.equal(memory.used, 10);
   });
 
-  it("grants when a lease shrinks, and does not when one grows", async () => {
+  it("grants when a lease shrinks, not when it grows", async () => {
     const { memory, granted, wait } = start();
     const lease = memory.tryAcquire(9)!;
     const waiting = wait("a", 5);
@@ -100,7 +100,7 @@ describe("ByteSemaphore", () => {
     assert.equal(memory.used, 10);
   });
 
-  it("counts bytes that are used without asking, and has others wait until they are gone", async () => {
+  it("counts bytes added by use, and makes others wait until they are released", async () => {
     const { memory, granted, wait } = start();
     memory.use(25);
     assert.equal(memory.used, 25);
@@ -114,7 +114,7 @@ describe("ByteSemaphore", () => {
     assert.equal(memory.used, 10);
   });
 
-  it("tells whose turn it is, and since when that one waits", async () => {
+  it("returns the first waiter and the time of its call", async () => {
     const { memory, wait } = start();
     const lease = memory.tryAcquire(10)!;
     const before = performance.now();
@@ -130,32 +130,32 @@ describe("ByteSemaphore", () => {
     assert.equal(memory.firstWaiter, undefined);
   });
 
-  it("rejects who leaves while it waits, and grants to those behind it", async () => {
+  it("rejects when the signal of a waiter aborts, and grants to those behind it", async () => {
     const { memory, granted, wait } = start();
     memory.tryAcquire(9);
-    const leaving = new AbortController();
-    const first = memory.acquire(5, leaving);
+    const controller = new AbortController();
+    const first = memory.acquire(5, controller);
     const second = wait("second", 1);
     await turn();
     assert.deepEqual(granted, []);
-    leaving.abort();
-    await assert.rejects(first, /nobody waits/);
+    controller.abort();
+    await assert.rejects(first, /cancelled/);
     await second;
     assert.deepEqual([memory.used, memory.firstWaiter], [10, undefined]);
   });
 
-  it("is not told of who leaves later", async () => {
+  it("ignores a signal that aborts after the grant", async () => {
     const { memory } = start();
-    const leaving = new AbortController();
-    const lease = await memory.acquire(10, leaving);
+    const controller = new AbortController();
+    const lease = await memory.acquire(10, controller);
     const next = memory.acquire(1);
-    leaving.abort();
+    controller.abort();
     assert.deepEqual([memory.used, memory.firstWaiter?.bytes], [10, 1]);
     lease.resize(0);
     await next;
   });
 
-  it("lets others wait where 1,024 of one owner do", async () => {
+  it("rejects when 1,024 of one owner wait, and accepts other owners", async () => {
     const { memory, granted, wait } = start();
     const lease = memory.tryAcquire(10)!;
     const waiting = Array.from({ length: 1024 }, () => memory.acquire(1, { owner: "a" }));
@@ -168,7 +168,7 @@ describe("ByteSemaphore", () => {
     await Promise.all(waiting);
   });
 
-  it("rejects once 1,024 wait", async () => {
+  it("rejects when 1,024 without an owner wait", async () => {
     const { memory, granted, wait } = start();
     const lease = memory.tryAcquire(10)!;
     const waiting = Array.from({ length: 1024 }, async (_, index) => (await wait(`${index}`, 1)).resize(0));

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { setImmediate as endOfTurn } from "node:timers/promises";
 import { createConcurrencyLimit } from "../../src/load-shedding/concurrency-limit.ts";
 
-describe("createInFlightLimit", () => {
+describe("createConcurrencyLimit", () => {
   let time = 0;
   const limitOf = (max: number) => createConcurrencyLimit(max, () => time);
 
-  /** Lets a turn of the event loop that asks for the limit take so many milliseconds. */
+  /** Makes a turn of the event loop that reads the limit take so many milliseconds. */
   async function turn(limit: () => number, ms: number): Promise<number> {
     limit();
     limit();
@@ -15,18 +15,18 @@ describe("createInFlightLimit", () => {
     return limit();
   }
 
-  it("is the configured one at first, and as long as no turn is late", async () => {
+  it("starts at the maximum and stays there while no turn is late", async () => {
     const limit = limitOf(100);
     assert.equal(limit(), 100);
     for (const ms of [0, 25, 1]) assert.equal(await turn(limit, ms), 100);
   });
 
-  it("loses a tenth with each late turn, down to 64", async () => {
+  it("falls by a tenth with each late turn, down to 64", async () => {
     const limit = limitOf(80);
     for (const expected of [72, 64.8, 64, 64]) assert.equal(await turn(limit, 26), expected);
   });
 
-  it("is raised by one in each other turn, up to the configured one", async () => {
+  it("rises by one with each other turn, up to the maximum", async () => {
     const limit = limitOf(100);
     assert.equal(await turn(limit, 26), 90);
     assert.equal(await turn(limit, 25), 91);
@@ -34,19 +34,19 @@ describe("createInFlightLimit", () => {
     assert.equal(limit(), 100);
   });
 
-  it("is raised by one for each ten milliseconds without requests", async () => {
+  it("rises by one with each ten milliseconds without requests", async () => {
     const limit = limitOf(100);
     for (let i = 0; i < 9; i++) await turn(limit, 26);
     await endOfTurn();
     time += 50;
-    // One for the turn that asked last.
+    // One for the turn that read the limit last.
     assert.equal(limit(), 64 + 1 + 5);
     await endOfTurn();
     time += 1000;
     assert.equal(limit(), 100);
   });
 
-  it("stays below 64 where that is configured", async () => {
+  it("stays at a maximum below 64", async () => {
     const limit = limitOf(2);
     assert.equal(await turn(limit, 1000), 2);
   });

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { FairQueue } from "../../src/load-shedding/fair-queue.ts";
 
 describe("FairQueue", () => {
-  /** One with these, by their owners. */
+  /** A queue with these items, whose first letter is their owner. */
   function queueOf(...items: readonly string[]): FairQueue<string> {
     const queue = new FairQueue<string>();
     for (const item of items) queue.push(item.slice(0, 1), item);
     return queue;
   }
 
-  /** Takes the next one out. */
+  /** Removes the first item and charges its cost. */
   function take(queue: FairQueue<string>, cost = 1): string | undefined {
     const { first } = queue;
     if (first === undefined) return undefined;
@@ -27,11 +27,11 @@ describe("FairQueue", () => {
     return taken.join();
   }
 
-  it("gives one of each owner after another, and those of one in the order of asking", () => {
+  it("alternates between owners, and keeps the order within one", () => {
     assert.equal(drain(queueOf("a1", "a2", "a3", "b1", "c1", "c2")), "a1,b1,c1,a2,c2,a3");
   });
 
-  it("gives the owner the next turns that has spent less", () => {
+  it("prefers the owner that has spent less", () => {
     const queue = queueOf("a1", "a2", "b1", "b2", "b3", "b4");
     assert.equal(
       drain(queue, (item) => (item.startsWith("a") ? 3 : 1)),
@@ -39,7 +39,7 @@ describe("FairQueue", () => {
     );
   });
 
-  it("gives who comes later a turn before the second one of another, and no more for that", () => {
+  it("serves a new owner before the next turn of another, once", () => {
     const queue = queueOf("a1", "a2", "a3", "a4");
     assert.deepEqual([take(queue, 5), take(queue, 5)], ["a1", "a2"]);
     for (const item of ["b1", "b2"]) queue.push("b", item);
@@ -49,25 +49,25 @@ describe("FairQueue", () => {
     );
   });
 
-  it("gives no turns before others to one that comes again whenever it has had one", () => {
+  it("does not prefer an owner that returns after each of its turns", () => {
     const queue = queueOf("b1", "b2", "b3");
     const taken: (string | undefined)[] = [];
     for (let turn = 0; turn < 12; turn += 1) {
-      // It has one at a time.
+      // It has one item at a time.
       if (turn === 0 || taken.at(-1) === "a") queue.push("a", "a");
       taken.push(take(queue, queue.first?.owner === "b" ? 3 : 1));
     }
     assert.equal(taken.join(), "b1,a,a,a,b2,a,a,a,b3,a,a,a");
   });
 
-  it("takes those without an owner for one owner's", () => {
+  it("treats items without an owner as those of one owner", () => {
     const queue = queueOf("a1", "a2");
     queue.push(undefined, "-1");
     queue.push(undefined, "-2");
     assert.equal(drain(queue), "a1,-1,a2,-2");
   });
 
-  it("gives one that stays another turn when the others have had theirs", () => {
+  it("alternates between owners whose items stay", () => {
     const queue = queueOf("a1", "b1");
     const next = () => queue.first?.item;
     const order = [next()];
@@ -83,7 +83,7 @@ describe("FairQueue", () => {
     assert.deepEqual([order.join(), queue.length], ["a1,b1,a1,a1,b1", 2]);
   });
 
-  it("removes one that waits, and nothing that does not", () => {
+  it("removes an item, and ignores one that does not wait", () => {
     const queue = queueOf("a1", "a2", "b1");
     queue.remove("a", "a1");
     queue.remove("a", "a1");

@@ -5,15 +5,15 @@ import { errorResponse } from "../../src/errors/error-response.ts";
 import { sharedLimits } from "../../src/telemetry/http-metrics.ts";
 import type { SharedLimit } from "../../src/telemetry/http-metrics.ts";
 
-/** Shares of `limit()`, and the limits whose denials were counted. */
+/** Shares of `limit()`, and the limits whose rejections were counted. */
 function setUp(limit: () => number, share: number, of: SharedLimit = "downloads") {
-  const denied: SharedLimit[] = [];
-  const shares = new KeyShares({ of, limit, share, countOverShare: (of) => denied.push(of) });
-  return { shares, denied };
+  const rejected: SharedLimit[] = [];
+  const shares = new KeyShares({ of, limit, share, countOverShare: (of) => rejected.push(of) });
+  return { shares, rejected };
 }
 
-/** How many a key may acquire, of 10,000. */
-function mostOf(shares: KeyShares, keyHash: string): number {
+/** How many permits a key acquires, of 10,000. */
+function acquirable(shares: KeyShares, keyHash: string): number {
   for (let count = 0; count < 10_000; count += 1) {
     try {
       shares.acquireOrThrow(keyHash);
@@ -34,36 +34,36 @@ describe("KeyShares", () => {
     [1, 0.25, 1],
     [3, 0.001, 1],
   ] as const)
-    it(`lets each key hold ${most} of ${limit} where its share is ${share}`, () => {
+    it(`grants each key ${most} of ${limit} with a share of ${share}`, () => {
       const { shares } = setUp(() => limit, share);
-      assert.deepEqual([mostOf(shares, "a"), mostOf(shares, "b")], [most, most]);
+      assert.deepEqual([acquirable(shares, "a"), acquirable(shares, "b")], [most, most]);
     });
 
-  it("follows a limit that sinks and rises", () => {
+  it("follows a limit that falls and rises", () => {
     let limit = 16;
     const { shares } = setUp(() => limit, 0.25);
-    assert.equal(mostOf(shares, "a"), 4);
+    assert.equal(acquirable(shares, "a"), 4);
     limit = 8;
     for (const free of [0, 0, 0, 1]) {
-      assert.equal(mostOf(shares, "a"), free);
+      assert.equal(acquirable(shares, "a"), free);
       shares.release("a");
     }
     limit = 16;
-    assert.equal(mostOf(shares, "a"), 3);
+    assert.equal(acquirable(shares, "a"), 3);
   });
 
-  it("bounds nobody where the share is all of it, whatever the limit is at the time", () => {
-    const { shares, denied } = setUp(() => 1, 1);
+  it("limits nothing with a share of 1, whatever the limit is", () => {
+    const { shares, rejected } = setUp(() => 1, 1);
     for (let i = 0; i < 1000; i++) shares.acquireOrThrow("a");
-    assert.deepEqual(denied, []);
+    assert.deepEqual(rejected, []);
   });
 
-  it("bounds no caller without a key, and keeps nothing of it", async () => {
-    const { shares, denied } = setUp(() => 1, 0.25);
+  it("limits no caller without a key, and stores nothing for it", async () => {
+    const { shares, rejected } = setUp(() => 1, 0.25);
     for (let i = 0; i < 1000; i++) shares.acquireOrThrow(undefined);
     await shares.acquire(undefined);
     shares.release(undefined);
-    assert.deepEqual([denied, shares.size], [[], 0]);
+    assert.deepEqual([rejected, shares.size], [[], 0]);
   });
 
   for (const [of, what] of [
@@ -73,9 +73,9 @@ describe("KeyShares", () => {
     ["requests_with_body", "requests with a body in flight"],
     ["requests_other", "requests without a body in flight"],
   ] as const)
-    it(`denies one more of ${of} with 429, a time to wait and the number, and counts it`, () => {
-      const { shares, denied } = setUp(() => 8, 0.25, of);
-      assert.equal(mostOf(shares, "the-hash"), 2);
+    it(`rejects one more of ${of} with 429, Retry-After and the number, and counts it`, () => {
+      const { shares, rejected } = setUp(() => 8, 0.25, of);
+      assert.equal(acquirable(shares, "the-hash"), 2);
       assert.throws(
         () => shares.acquireOrThrow("the-hash"),
         (error) => {
@@ -91,14 +91,14 @@ describe("KeyShares", () => {
           return true;
         },
       );
-      assert.deepEqual(denied, [of, of]);
+      assert.deepEqual(rejected, [of, of]);
       assert.ok(sharedLimits.includes(of));
     });
 
-  it("keeps nothing of a key whose last one is released, however much was denied", () => {
+  it("stores nothing for a key that holds no permit", () => {
     const { shares } = setUp(() => 8, 0.25);
     for (let i = 0; i < 1000; i++) {
-      mostOf(shares, `${i}`);
+      acquirable(shares, `${i}`);
       shares.release(`${i}`);
       assert.equal(shares.size, 1);
       shares.release(`${i}`);
@@ -106,17 +106,17 @@ describe("KeyShares", () => {
     }
   });
 
-  it("serves the waiters of a key in the order of asking, before anything new of it, and no other key's", async () => {
+  it("serves the waiters of a key first and in the order of their calls, and does not block other keys", async () => {
     const { shares } = setUp(() => 4, 0.25);
     shares.acquireOrThrow("a");
-    const came: string[] = [];
-    const waits = ["first", "second"].map((name) => shares.acquire("a").then(() => came.push(name)));
+    const served: string[] = [];
+    const waits = ["first", "second"].map((name) => shares.acquire("a").then(() => served.push(name)));
     await shares.acquire("b");
-    assert.deepEqual(came, []);
+    assert.deepEqual(served, []);
     shares.release("a");
     assert.throws(() => shares.acquireOrThrow("a"), { code: Code.ResourceExhausted });
     await waits[0];
-    assert.deepEqual(came, ["first"]);
+    assert.deepEqual(served, ["first"]);
     shares.release("a");
     await waits[1];
     shares.release("a");

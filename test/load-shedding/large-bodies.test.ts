@@ -22,44 +22,44 @@ describe("LargeBodies", () => {
     const bodies = new LargeBodies(shares);
     const responseOf = () => new ServerResponse(new IncomingMessage(new Socket()));
     const held: string[] = [];
-    /** Asks for a body of a key to be held, and resolves to its response once everybody has had a turn. */
-    async function ask(key: string) {
+    /** Acquires a body for a key; resolves to its response after a turn of the event loop. */
+    async function acquire(key: string) {
       const res = responseOf();
       void bodies.acquire(res, key).then(() => held.push(key));
       await nextTurn();
       return res;
     }
-    return { shares, bodies, responseOf, held, ask };
+    return { shares, bodies, responseOf, held, acquire };
   }
 
-  /** What Node does when a response is sent or its client has gone. */
+  /** Does what Node does when a response is sent or its client has disconnected. */
   async function end(res: ServerResponse) {
     res.destroy();
     await nextTurn();
   }
 
-  it(`holds ${maxLargeBodies} at the same time, ${most} of a key, and the next where one ends`, async () => {
-    const { held, ask } = setUp();
-    const first = await ask("a");
-    for (let i = 0; i < 2 * maxLargeBodies; i++) await ask("a");
+  it(`grants ${maxLargeBodies} at the same time, ${most} to one key, and the next when one ends`, async () => {
+    const { held, acquire } = setUp();
+    const first = await acquire("a");
+    for (let i = 0; i < 2 * maxLargeBodies; i++) await acquire("a");
     assert.deepEqual(
       held,
       Array.from({ length: most }, () => "a"),
     );
-    for (const key of ["b", "c", "d"]) for (let i = 0; i < most; i++) await ask(key);
+    for (const key of ["b", "c", "d"]) for (let i = 0; i < most; i++) await acquire(key);
     assert.equal(held.length, maxLargeBodies);
-    await ask("e");
+    await acquire("e");
     assert.equal(held.length, maxLargeBodies);
     await end(first);
     assert.deepEqual([held.length, held.at(-1)], [maxLargeBodies + 1, "e"]);
   });
 
-  it("holds nothing for a client that has left while it waited", async () => {
-    const { shares, held, ask } = setUp();
+  it("keeps no permit for a client that disconnects while it waits", async () => {
+    const { shares, held, acquire } = setUp();
     const all = [];
-    for (let i = 0; i < most; i++) all.push(await ask("a"));
-    const left = await ask("a");
-    const next = await ask("a");
+    for (let i = 0; i < most; i++) all.push(await acquire("a"));
+    const left = await acquire("a");
+    const next = await acquire("a");
     await end(left);
     assert.equal(held.length, most);
     await end(all[0] ?? assert.fail());
@@ -68,30 +68,30 @@ describe("LargeBodies", () => {
     assert.equal(shares.size, 0);
   });
 
-  it("lets one be parsed at a time, until that is over or its response ends", async () => {
+  it("grants the parser to one at a time, until it is released or the response ends", async () => {
     const { bodies, responseOf } = setUp();
-    const came: number[] = [];
-    const ends: (() => void)[] = [];
+    const acquired: number[] = [];
+    const releases: (() => void)[] = [];
     const responses = [0, 1, 2, 3].map(responseOf);
     responses.forEach(
       (res, i) =>
-        void bodies.acquireParser(res).then((endParsed) => {
-          came.push(i);
-          ends.push(endParsed);
+        void bodies.acquireParser(res).then((release) => {
+          acquired.push(i);
+          releases.push(release);
         }),
     );
     await nextTurn();
-    assert.deepEqual(came, [0]);
-    ends[0]?.();
-    ends[0]?.();
+    assert.deepEqual(acquired, [0]);
+    releases[0]?.();
+    releases[0]?.();
     await nextTurn();
-    assert.deepEqual(came, [0, 1]);
+    assert.deepEqual(acquired, [0, 1]);
     for (const res of [responses[0], responses[2], responses[1]]) await end(res ?? assert.fail());
-    assert.deepEqual(came, [0, 1, 2, 3]);
+    assert.deepEqual(acquired, [0, 1, 2, 3]);
   });
 });
 
-describe("large uploads", () => {
+describe("a large body", () => {
   const ranking = deferred();
   const ranked = deferred();
   const stack = suite(() =>
@@ -111,7 +111,7 @@ describe("large uploads", () => {
   );
   const json = JSON.stringify(oneStep).padEnd(large, " ");
 
-  /** Sends the head of a submission whose body is sent when the gateway asks for it. */
+  /** Sends the headers of a submission whose body follows the gateway's 100 response. */
   function announce(key: string): ClientRequest {
     const { hostname, port } = new URL(stack().gateway.url);
     const headers = {
@@ -132,30 +132,30 @@ describe("large uploads", () => {
     return outgoing.on("error", () => undefined);
   }
 
-  it("of one key wait unread for its own, and those of another are served", async () => {
+  it("waits unread for others of its key, while those of another key are served", async () => {
     const mine = Array.from({ length: most + 2 }, () => announce("mine"));
-    const asked = new Set<ClientRequest>();
+    const continued = new Set<ClientRequest>();
     const { resolve, promise } = deferred();
     for (const each of mine) {
       each.once("continue", () => {
-        asked.add(each);
-        if (asked.size === most) resolve();
+        continued.add(each);
+        if (continued.size === most) resolve();
       });
     }
     await promise;
     const other = announce("other");
     await once(other, "continue");
     other.end(json);
-    const [answer] = (await once(other, "response")) as [IncomingMessage];
-    assert.equal(answer.statusCode, 201);
-    // Whatever was asked for until then has arrived: the other one came last.
-    assert.equal(asked.size, most);
+    const [response] = (await once(other, "response")) as [IncomingMessage];
+    assert.equal(response.statusCode, 201);
+    // All earlier 100 responses have arrived: that to the other key was the last.
+    assert.equal(continued.size, most);
 
-    const [leaving, finishing] = asked;
-    const waiting = mine.filter((each) => !asked.has(each));
+    const [leaving, finishing] = continued;
+    const waiting = mine.filter((each) => !continued.has(each));
     leaving?.destroy();
     finishing?.end(json);
-    await Promise.all(waiting.map(async (each) => asked.has(each) || (await once(each, "continue"))));
+    await Promise.all(waiting.map(async (each) => continued.has(each) || (await once(each, "continue"))));
     for (const each of mine) {
       if (each === leaving || each === finishing) continue;
       each.end(json);
@@ -164,7 +164,7 @@ describe("large uploads", () => {
     }
   });
 
-  it("that ask for a ranking let those of others be parsed meanwhile", async () => {
+  it("is parsed while the ranking of another waits for the orchestrator", async () => {
     const send = (path: string, text: string, token: string) =>
       stack().gateway.fetch(path, {
         method: "POST",
@@ -179,10 +179,10 @@ describe("large uploads", () => {
     assert.equal((await slow).status, 200);
   });
 
-  it("in chunks, whose length is seen late, wait as well", async () => {
+  it("waits, too, when it is chunked and its length is seen late", async () => {
     const mine = Array.from({ length: most }, () => announce("mine"));
     await Promise.all(mine.map((each) => once(each, "continue")));
-    const answered: string[] = [];
+    const responses: string[] = [];
     const inChunks = stack()
       .gateway.fetch("/v1/workflows", {
         method: "POST",
@@ -191,16 +191,16 @@ describe("large uploads", () => {
         body: new Blob([json]).stream(),
         duplex: "half",
       })
-      .then(({ status }) => answered.push(`in chunks ${status}`));
+      .then(({ status }) => responses.push(`in chunks ${status}`));
     for (const key of ["other", "another"]) {
       const each = announce(key);
       await once(each, "continue");
       each.end(json);
-      const [answer] = (await once(each, "response")) as [IncomingMessage];
-      answered.push(`${key} ${answer.statusCode}`);
+      const [response] = (await once(each, "response")) as [IncomingMessage];
+      responses.push(`${key} ${response.statusCode}`);
     }
     for (const each of mine) each.destroy();
     await inChunks;
-    assert.deepEqual(answered, ["other 201", "another 201", "in chunks 201"]);
+    assert.deepEqual(responses, ["other 201", "another 201", "in chunks 201"]);
   });
 });

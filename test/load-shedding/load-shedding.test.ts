@@ -21,32 +21,35 @@ import { whenAborted, deferred, startStack } from "../support/stack.ts";
 const path = "/v1/workflows/w1";
 const post = `POST /v1/workflows HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${adminToken}\r\nContent-Type: application/json\r\n`;
 
-describe("a gateway that may have two requests in flight", () => {
+describe("a gateway with MAX_REQUESTS_IN_FLIGHT=2", () => {
   const stack = suite(() => startStack({}, { MAX_REQUESTS_IN_FLIGHT: "2" }));
   const get = () => stack().gateway.fetch(path);
 
-  /** Takes a place with a read that is answered when `release` resolves. */
-  async function take(release: Promise<void>, leaving?: AbortSignal): Promise<{ answer: Promise<Response> }> {
-    const begun = deferred();
+  /** Sends a read, which is in flight until `release` resolves. */
+  async function acquire(
+    release: Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<{ response: Promise<Response> }> {
+    const started = deferred();
     stack().upstream.rpcs.getWorkflow = async () => {
-      begun.resolve();
+      started.resolve();
       await release;
       return workflowIn(JobState.RUNNING);
     };
-    const answer = stack().gateway.fetch(path, leaving === undefined ? {} : { signal: leaving });
-    await begun.promise;
-    return { answer };
+    const response = stack().gateway.fetch(path, signal === undefined ? {} : { signal });
+    await started.promise;
+    return { response };
   }
 
-  /** Takes a place with a submission that is sent as far as its body. */
-  async function takeWithBody(): Promise<Socket> {
+  /** Sends a submission without its body, which is in flight. */
+  async function acquireWithBody(): Promise<Socket> {
     const socket = createConnection(Number(new URL(stack().gateway.url).port), "127.0.0.1");
     socket.setEncoding("latin1").write(`${post}Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n`);
     assert.match(String(await once(socket, "data")), /^HTTP\/1\.1 100 /);
     return socket;
   }
 
-  /** Runs `act`, and resolves once the gateway has noticed that `count` clients left meanwhile. */
+  /** Runs `act`; resolves when the gateway has noticed that `count` clients have disconnected. */
   async function noticed(count: number, act: () => unknown): Promise<void> {
     const { gateway } = stack();
     const from = gateway.logs.length;
@@ -56,34 +59,34 @@ describe("a gateway that may have two requests in flight", () => {
     }
   }
 
-  /** Runs `act` while both places are taken, for those with a body and for those without. */
+  /** Runs `act` while all permits of requests with a body and of others are held. */
   async function whenFull(act: () => Promise<void>): Promise<void> {
     const release = deferred();
-    const taken = [await take(release.promise), await take(release.promise)];
-    const uploads = [await takeWithBody(), await takeWithBody()];
+    const held = [await acquire(release.promise), await acquire(release.promise)];
+    const uploads = [await acquireWithBody(), await acquireWithBody()];
     await act().finally(release.resolve);
-    for (const { answer } of taken) assert.equal((await answer).status, 200);
+    for (const { response } of held) assert.equal((await response).status, 200);
     await noticed(2, () => uploads.forEach((socket) => socket.destroy()));
   }
 
-  /** Fails unless exactly `count` places are free. */
-  async function assertFree(count: number): Promise<void> {
+  /** Fails unless exactly `count` permits are free. */
+  async function assertFreePermits(count: number): Promise<void> {
     const release = deferred();
-    const taken: Promise<Response>[] = [];
-    for (let i = 0; i < count; i++) taken.push((await take(release.promise)).answer);
+    const held: Promise<Response>[] = [];
+    for (let i = 0; i < count; i++) held.push((await acquire(release.promise)).response);
     assert.equal((await get()).status, 503);
     release.resolve();
-    for (const answer of await Promise.all(taken)) assert.equal(answer.status, 200);
+    for (const response of await Promise.all(held)) assert.equal(response.status, 200);
   }
 
-  it("refuses the third at once with 503, Retry-After and the one error body, and never passes it on", () =>
+  it("rejects the third request at once with 503, Retry-After and the error body, without a call", () =>
     whenFull(async () => {
       const calls = stack().upstream.calls.length;
-      const answer = await get();
-      assert.equal(answer.status, 503);
-      assert.equal(answer.headers.get("retry-after"), "2");
-      assert.equal(answer.headers.get("content-type"), "application/json; charset=utf-8");
-      assert.deepEqual(await answer.json(), {
+      const response = await get();
+      assert.equal(response.status, 503);
+      assert.equal(response.headers.get("retry-after"), "2");
+      assert.equal(response.headers.get("content-type"), "application/json; charset=utf-8");
+      assert.deepEqual(await response.json(), {
         code: "UNAVAILABLE",
         message: "the gateway has more requests than it can serve; try again soon",
         retryable: true,
@@ -91,19 +94,19 @@ describe("a gateway that may have two requests in flight", () => {
       assert.equal(stack().upstream.calls.length, calls);
     }));
 
-  it("still answers health and metrics, which do not take places either", async () => {
+  it("always serves health and metrics, which need no permit", async () => {
     const { gateway, upstream } = stack();
-    const answer = deferred();
+    const response = deferred();
     const probed = deferred();
     upstream.rpcs.listWorkflows = async () => {
       probed.resolve();
-      await answer.promise;
+      await response.promise;
       return {};
     };
     const readyz = gateway.fetch("/v1/readyz");
     await probed.promise;
-    await assertFree(2);
-    answer.resolve();
+    await assertFreePermits(2);
+    response.resolve();
     await readyz;
     await whenFull(async () => {
       for (const open of ["/v1/healthz", "/v1/readyz", "/metrics"]) {
@@ -114,10 +117,10 @@ describe("a gateway that may have two requests in flight", () => {
     });
   });
 
-  it("counts and logs what it refuses: one warning a second, with their number", async () => {
+  it("counts rejected requests, and logs their number at most once a second", async () => {
     const { gateway } = stack();
-    const warnings = () => gateway.logs.filter(({ event }) => event === "gateway.shedding");
-    const refusedSoFar = () => warnings().reduce((sum, { count }) => sum + Number(count), 0);
+    const warnings = () => gateway.logs.filter(({ event }) => event === "requests.shed");
+    const rejectedSoFar = () => warnings().reduce((sum, { count }) => sum + Number(count), 0);
     const counted = async () => {
       const text = await (await gateway.fetch("/metrics")).text();
       const line =
@@ -129,13 +132,13 @@ describe("a gateway that may have two requests in flight", () => {
       for (let i = 0; i < 5; i++) await (await get()).text();
     });
     assert.equal(await counted(), before + 5);
-    while (refusedSoFar() < before + 5) await once(gateway.logged, "line");
+    while (rejectedSoFar() < before + 5) await once(gateway.logged, "line");
     assert.ok(warnings().length < before + 5);
-    assert.equal(refusedSoFar(), before + 5);
+    assert.equal(rejectedSoFar(), before + 5);
     assert.equal(warnings()[0]?.["level"], "warn");
   });
 
-  it("tells how many of each kind are in flight, of how many, and how many of each it has refused", async () => {
+  it("reports the requests in flight of each kind, their limit and the rejected ones", async () => {
     const { url } = stack().gateway;
     const inFlight = async () => {
       const samples = await scrape(url);
@@ -154,21 +157,21 @@ describe("a gateway that may have two requests in flight", () => {
     assert.equal((await scrape(url)).get("foldforge_gateway_http_requests_in_flight_limit"), 2);
   });
 
-  it("gives a place back when its client leaves", async () => {
-    const leaving = new AbortController();
+  it("releases the permit of a client that disconnects", async () => {
+    const controller = new AbortController();
     const release = deferred();
-    const { answer } = await take(release.promise, leaving.signal);
-    await take(release.promise, leaving.signal);
+    const { response } = await acquire(release.promise, controller.signal);
+    await acquire(release.promise, controller.signal);
     await noticed(2, async () => {
-      leaving.abort();
-      await assert.rejects(answer, { name: "AbortError" });
+      controller.abort();
+      await assert.rejects(response, { name: "AbortError" });
     });
     release.resolve();
-    await assertFree(2);
+    await assertFreePermits(2);
   });
 
-  it("gives a place back when a body cannot be parsed", async () => {
-    const uploads = [await takeWithBody(), await takeWithBody()];
+  it("releases the permit of a request whose body cannot be parsed", async () => {
+    const uploads = [await acquireWithBody(), await acquireWithBody()];
     const submit = () => stack().gateway.fetch("/v1/workflows", jsonPost(oneStep));
     assert.equal((await submit()).status, 503);
     for (const socket of uploads) {
@@ -180,105 +183,105 @@ describe("a gateway that may have two requests in flight", () => {
     assert.equal((await submit()).status, 201);
   });
 
-  it("keeps as many places apart for those who send a body, and may take long to", async () => {
-    const uploads = [await takeWithBody(), await takeWithBody()];
+  it("has a separate limit for requests with a body, which may take long to arrive", async () => {
+    const uploads = [await acquireWithBody(), await acquireWithBody()];
     assert.equal((await stack().gateway.fetch("/v1/workflows", jsonPost(oneStep))).status, 503);
-    await assertFree(2);
+    await assertFreePermits(2);
     await noticed(2, () => uploads.forEach((socket) => socket.destroy()));
   });
 
-  it("does not count an event stream that has begun", async () => {
+  it("does not count an event stream that has started", async () => {
     stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, context) {
       yield workflowEvent(0n, JobState.RUNNING);
       await whenAborted(context.signal);
     };
-    const leaving = new AbortController();
+    const controller = new AbortController();
     for (let i = 0; i < 3; i++) {
-      const answer = await stack().gateway.fetch(`${path}/events`, { signal: leaving.signal });
-      assert.equal(answer.status, 200);
-      await readEvents(answer).next();
+      const response = await stack().gateway.fetch(`${path}/events`, { signal: controller.signal });
+      assert.equal(response.status, 200);
+      await readEvents(response).next();
     }
-    await assertFree(2);
-    leaving.abort();
-    await assertFree(2);
+    await assertFreePermits(2);
+    controller.abort();
+    await assertFreePermits(2);
   });
 
-  it("does not count a resume once it is known that the workflow goes on, however long it is quiet", async () => {
+  it("does not count a resumed stream once the workflow is known to be running, without events", async () => {
     const { gateway, upstream } = stack();
-    const begun = Array.from({ length: 6 }, () => deferred());
-    const asked = { streams: 0 };
+    const started = Array.from({ length: 6 }, () => deferred());
+    const calls = { streams: 0 };
     upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
     upstream.rpcs.streamWorkflowEvents = async function* (_request, context) {
-      begun[asked.streams++]?.resolve();
+      started[calls.streams++]?.resolve();
       await whenAborted(context.signal);
       yield* [];
     };
-    const leaving = new AbortController();
-    const init = { headers: { "Last-Event-ID": "7" }, signal: leaving.signal };
+    const controller = new AbortController();
+    const init = { headers: { "Last-Event-ID": "7" }, signal: controller.signal };
     const opened: Promise<Response>[] = [];
-    for (const { promise } of begun) {
-      const answer = gateway.fetch(`${path}/events`, init);
-      opened.push(answer);
-      await Promise.race([promise, answer]);
+    for (const { promise } of started) {
+      const response = gateway.fetch(`${path}/events`, init);
+      opened.push(response);
+      await Promise.race([promise, response]);
     }
-    for (const answer of opened) assert.equal((await answer).status, 200);
-    leaving.abort();
-    await assertFree(2);
+    for (const response of opened) assert.equal((await response).status, 200);
+    controller.abort();
+    await assertFreePermits(2);
   });
 
-  it("keeps as many places apart for those who ask for an event stream", async () => {
+  it("has a separate limit for event streams", async () => {
     const { gateway, upstream } = stack();
-    const asked = { streams: 0 };
-    const leaving = new AbortController();
-    const open = () => gateway.fetch(`${path}/events`, { signal: leaving.signal });
+    const calls = { streams: 0 };
+    const controller = new AbortController();
+    const open = () => gateway.fetch(`${path}/events`, { signal: controller.signal });
     await whenFull(async () => {
-      const begun = [deferred(), deferred()];
+      const started = [deferred(), deferred()];
       upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
-        begun[asked.streams++]?.resolve();
+        started[calls.streams++]?.resolve();
         await whenAborted(signal);
         yield workflowEvent(0n, JobState.RUNNING);
       };
-      const opened = begun.map(() => open());
-      for (const { promise } of begun) await promise;
-      const refused = await open();
-      assert.equal(refused.status, 503);
-      assert.equal(refused.headers.get("retry-after"), "2");
-      leaving.abort();
-      for (const answer of opened) await assert.rejects(answer, { name: "AbortError" });
+      const opened = started.map(() => open());
+      for (const { promise } of started) await promise;
+      const rejected = await open();
+      assert.equal(rejected.status, 503);
+      assert.equal(rejected.headers.get("retry-after"), "2");
+      controller.abort();
+      for (const response of opened) await assert.rejects(response, { name: "AbortError" });
     });
-    assert.equal(asked.streams, 2);
-    await assertFree(2);
+    assert.equal(calls.streams, 2);
+    await assertFreePermits(2);
   });
 
-  const refusals = (text: string) => text.match(/HTTP\/1\.1 503 /g)?.length;
+  const rejections = (text: string) => text.match(/HTTP\/1\.1 503 /g)?.length;
 
-  it("keeps the connection of a refused request that came whole", () =>
+  it("keeps the connection of a rejected request that arrived completely", () =>
     whenFull(async () => {
       const whole = `${post}Content-Length: 2\r\n\r\n{}`;
       const last = `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
       const text = await sendText(stack().gateway.url, `${whole}${whole}${last}`);
-      assert.equal(refusals(text), 3);
+      assert.equal(rejections(text), 3);
       assert.equal(text.match(/^Connection: close\r$/gm)?.length, 1);
     }));
 
   for (const [what, rest] of [
-    ["of which more is to come", `Content-Length: 100\r\n\r\nGET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n`],
+    ["whose body is incomplete", `Content-Length: 100\r\n\r\nGET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n`],
     [
       "with a transfer coding",
       "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
-    ["that waits to be asked for its body", "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"],
+    ["that expects 100 Continue", "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"],
   ])
-    it(`closes the connection of a refused request ${what}`, () =>
+    it(`closes the connection of a rejected request ${what}`, () =>
       whenFull(async () => {
         const text = await sendText(stack().gateway.url, `${post}${rest}`);
         assert.match(text, /^Connection: close\r$/m);
-        assert.equal(refusals(text), 1);
+        assert.equal(rejections(text), 1);
       }));
 });
 
-describe("createShedding", () => {
-  /** A server of requests whose key is in a header, which go on until `release`, and the shares that it has. */
+describe("createLoadShedding", () => {
+  /** A server of requests with their key in a header, which are in flight until `release`, and its key shares. */
   async function serveKeys(acquireWhen: (res: ServerResponse) => Promise<unknown>) {
     const shares = new Map<string, KeyShares>();
     const release = deferred();
@@ -286,7 +289,7 @@ describe("createShedding", () => {
       maxInFlight: 8,
       exempt: ["/open"],
       streams: ["/workflows/{id}/events"],
-      sharesOf(of, limit) {
+      createKeyShares(of, limit) {
         const own = new KeyShares({ of, limit, share: 0.25, countOverShare: () => undefined });
         shares.set(of, own);
         return own;
@@ -294,22 +297,22 @@ describe("createShedding", () => {
       logger: createLogger({ write: () => undefined }),
       metrics: createMetrics(),
     });
-    const begun = new EventEmitter();
+    const started = new EventEmitter();
     async function serveOne(req: IncomingMessage, res: ServerResponse) {
-      begun.emit("arrived");
+      started.emit("arrived");
       await acquireWhen(res);
       try {
         acquireShare(res, req.headers["key"]?.toString());
       } catch (error) {
         return void res.writeHead(errorResponse(error, { safeToRepeat: false }).status).end();
       } finally {
-        begun.emit("begun");
+        started.emit("started");
       }
       await release.promise;
       res.end();
     }
     const server = await serve(shed((req, res) => void serveOne(req, res)));
-    return { url: server.url, shares, release: release.resolve, begun, close: () => server.close(0) };
+    return { url: server.url, shares, release: release.resolve, started, close: () => server.close(0) };
   }
 
   for (const [of, path, init] of [
@@ -317,14 +320,14 @@ describe("createShedding", () => {
     ["requests_with_body", "/workflows", { method: "POST", body: "{}" }],
     ["requests_other", "/workflows", {}],
   ] as const)
-    it(`lets a key have its share of ${of}, apart from the other kinds, and has it back when they are answered`, async () => {
-      const { url, shares, release, begun, close } = await serveKeys(() => Promise.resolve());
+    it(`grants a key its share of ${of}, apart from the other kinds, until the responses start`, async () => {
+      const { url, shares, release, started, close } = await serveKeys(() => Promise.resolve());
       const ask = (key: string, to: string = path) => fetch(url + to, { ...init, headers: { key } });
       const held: Promise<Response>[] = [];
       for (const key of ["greedy", "greedy", "modest", "modest"]) {
-        const hasBegun = once(begun, "begun");
+        const hasStarted = once(started, "started");
         held.push(ask(key));
-        await hasBegun;
+        await hasStarted;
       }
       for (const key of ["greedy", "modest"]) assert.equal((await ask(key)).status, 429);
       assert.deepEqual(
@@ -334,10 +337,10 @@ describe("createShedding", () => {
           name === of ? 2 : 0,
         ]),
       );
-      // What takes no place takes nothing of a share either.
+      // An exempt request does not count against a share either.
       release();
       assert.equal((await ask("greedy", "/open")).status, 200);
-      for (const answer of held) assert.equal((await answer).status, 200);
+      for (const response of held) assert.equal((await response).status, 200);
       assert.deepEqual(
         [...shares.values()].map(({ size: keys }) => keys),
         [0, 0, 0],
@@ -345,28 +348,28 @@ describe("createShedding", () => {
       await close();
     });
 
-  it("acquires nothing for a client that has left meanwhile", async () => {
-    const { url, shares, begun, close } = await serveKeys((res) => once(res, "close"));
-    const leaving = new AbortController();
-    const arrived = once(begun, "arrived");
-    const hasBegun = once(begun, "begun");
-    const answer = fetch(url, { headers: { key: "gone" }, signal: leaving.signal });
+  it("acquires nothing for a client that has disconnected", async () => {
+    const { url, shares, started, close } = await serveKeys((res) => once(res, "close"));
+    const controller = new AbortController();
+    const arrived = once(started, "arrived");
+    const hasStarted = once(started, "started");
+    const response = fetch(url, { headers: { key: "gone" }, signal: controller.signal });
     await arrived;
-    leaving.abort();
-    await assert.rejects(answer, { name: "AbortError" });
-    await hasBegun;
+    controller.abort();
+    await assert.rejects(response, { name: "AbortError" });
+    await hasStarted;
     assert.equal(shares.get("requests_other")?.size, 0);
     await close();
   });
 
-  it("refuses sooner while requests keep the process from its event loop", async () => {
-    let begun = deferred();
+  it("lowers the limit while requests block the event loop", async () => {
+    let started = deferred();
     const limits: (() => number)[] = [];
     const { shed, limit } = createLoadShedding({
       maxInFlight: 80,
       exempt: [],
       streams: [],
-      sharesOf(of, limit) {
+      createKeyShares(of, limit) {
         limits.push(limit);
         return wholeShares(of);
       },
@@ -374,21 +377,21 @@ describe("createShedding", () => {
       metrics: createMetrics(),
     });
     const busy = shed(function work() {
-      for (const begin = performance.now(); performance.now() - begin < 30;);
-      begun.resolve();
+      for (const start = performance.now(); performance.now() - start < 30;);
+      started.resolve();
     });
     const server = await serve(busy);
-    let refusal: Response | undefined;
+    let rejection: Response | undefined;
     let served = 0;
-    for (; refusal === undefined && served < 80; served++) {
-      begun = deferred();
-      const answer = fetch(server.url);
-      answer.catch(() => undefined);
-      refusal = await Promise.race([answer, begun.promise.then(() => undefined)]);
+    for (; rejection === undefined && served < 80; served++) {
+      started = deferred();
+      const response = fetch(server.url);
+      response.catch(() => undefined);
+      rejection = await Promise.race([response, started.promise.then(() => undefined)]);
     }
-    assert.equal(refusal?.status, 503);
+    assert.equal(rejection?.status, 503);
     assert.ok(served < 75, `${served} were served`);
-    // Shares are of the limit that is in force.
+    // Shares are parts of the present limit.
     assert.ok(limit() < 80);
     assert.deepEqual(
       limits.map((it) => it()),

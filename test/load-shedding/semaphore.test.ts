@@ -1,46 +1,49 @@
 import assert from "node:assert/strict";
 import { Semaphore } from "../../src/load-shedding/semaphore.ts";
 
-describe("Places", () => {
-  it("has as many as the limit says at the time, and gives them free", () => {
+describe("Semaphore", () => {
+  it("has as many permits as the limit at the time", () => {
     let limit = 2;
-    const places = new Semaphore(() => limit);
-    assert.deepEqual([places.tryAcquire(), places.tryAcquire(), places.tryAcquire()], [true, true, false]);
+    const semaphore = new Semaphore(() => limit);
+    assert.deepEqual(
+      [semaphore.tryAcquire(), semaphore.tryAcquire(), semaphore.tryAcquire()],
+      [true, true, false],
+    );
     limit = 3;
-    assert.deepEqual([places.tryAcquire(), places.tryAcquire()], [true, false]);
+    assert.deepEqual([semaphore.tryAcquire(), semaphore.tryAcquire()], [true, false]);
     limit = 1;
-    places.release();
-    places.release();
-    assert.equal(places.tryAcquire(), false);
-    places.release();
-    assert.equal(places.tryAcquire(), true);
+    semaphore.release();
+    semaphore.release();
+    assert.equal(semaphore.tryAcquire(), false);
+    semaphore.release();
+    assert.equal(semaphore.tryAcquire(), true);
   });
 
-  it("gives those that become free to who waits, in the order of asking, before anybody new", async () => {
+  it("serves waiters in the order of their calls, before new callers", async () => {
     let limit = 1;
-    const places = new Semaphore(() => limit);
-    const came: string[] = [];
-    const asked = ["a", "b", "c", "d"].map(async (name) => {
-      await places.acquire();
-      came.push(name);
+    const semaphore = new Semaphore(() => limit);
+    const acquired: string[] = [];
+    const waits = ["a", "b", "c", "d"].map(async (name) => {
+      await semaphore.acquire();
+      acquired.push(name);
     });
-    await asked[0];
-    assert.deepEqual(came, ["a"]);
-    places.release();
-    assert.equal(places.tryAcquire(), false);
-    await asked[1];
-    assert.deepEqual(came, ["a", "b"]);
+    await waits[0];
+    assert.deepEqual(acquired, ["a"]);
+    semaphore.release();
+    assert.equal(semaphore.tryAcquire(), false);
+    await waits[1];
+    assert.deepEqual(acquired, ["a", "b"]);
     limit = 2;
-    assert.equal(places.tryAcquire(), false);
-    await asked[2];
-    assert.deepEqual(came, ["a", "b", "c"]);
+    assert.equal(semaphore.tryAcquire(), false);
+    await waits[2];
+    assert.deepEqual(acquired, ["a", "b", "c"]);
     limit = 3;
     let isLast = false;
-    const last = places.acquire().then(() => (isLast = true));
-    await asked[3];
+    const last = semaphore.acquire().then(() => (isLast = true));
+    await waits[3];
     assert.ok(!isLast);
-    places.release();
+    semaphore.release();
     await last;
-    assert.deepEqual(came, ["a", "b", "c", "d"]);
+    assert.deepEqual(acquired, ["a", "b", "c", "d"]);
   });
 });

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { TaskQueue } from "../../src/load-shedding/task-queue.ts";
 
-/** Keeps the event loop busy for so long. */
+/** Blocks the event loop for so long. */
 function work(ms: number): void {
   const end = performance.now() + ms;
   while (performance.now() < end);
 }
 
-/** Notes every turn of the event loop until `act` is done. */
+/** Calls `note` in every turn of the event loop until `act` is done. */
 async function watchTurns(note: () => void, act: () => Promise<unknown>): Promise<void> {
   let next: NodeJS.Immediate;
   const turn = () => {
@@ -20,7 +20,7 @@ async function watchTurns(note: () => void, act: () => Promise<unknown>): Promis
 }
 
 describe("TaskQueue", () => {
-  it("lets others run between the steps of a task that takes long", async () => {
+  it("yields to the event loop between the steps of a long task", async () => {
     const tasks = new TaskQueue();
     const order: string[] = [];
     function* steps() {
@@ -38,7 +38,7 @@ describe("TaskQueue", () => {
     assert.ok(!order.join(" ").includes("step step"), order.join(" "));
   });
 
-  it("does many short steps in one turn", async () => {
+  it("runs many short steps in one turn", async () => {
     const tasks = new TaskQueue();
     let turns = 0;
     let steps = 0;
@@ -53,21 +53,21 @@ describe("TaskQueue", () => {
     assert.ok(turns < 100, `${turns} turns`);
   });
 
-  it("begins no task in the turn that asks for it", async () => {
+  it("starts no task in the turn of the call", async () => {
     const tasks = new TaskQueue();
-    const begun: string[] = [];
+    const started: string[] = [];
     function* steps() {
-      begun.push("run");
+      started.push("run");
       yield;
     }
-    const all = [tasks.run(undefined, steps()), tasks.runOnce(undefined, () => begun.push("runOnce"))];
+    const all = [tasks.run(undefined, steps()), tasks.runOnce(undefined, () => started.push("runOnce"))];
     await Promise.resolve();
-    assert.deepEqual(begun, []);
+    assert.deepEqual(started, []);
     await Promise.all(all);
-    assert.deepEqual(begun, ["run", "runOnce"]);
+    assert.deepEqual(started, ["run", "runOnce"]);
   });
 
-  it("runs one task at a time, in the order of asking, and has others run between them", async () => {
+  it("runs the tasks of one owner one after another, and yields between them", async () => {
     const tasks = new TaskQueue();
     const order: string[] = [];
     function* steps(name: string) {
@@ -90,15 +90,14 @@ describe("TaskQueue", () => {
     assert.match(order.join(""), /a-+b-+c.*c-+d/);
   });
 
-  it("gives each owner its turns, one after another, and the tasks of one their order", async () => {
+  it("alternates between owners, and keeps the order of the tasks of each", async () => {
     const tasks = new TaskQueue();
     const turns: string[] = [];
-    /** Each step takes a turn of its own. */
+    /** Each step takes a whole turn. */
     function* steps(name: string, count: number) {
       for (let step = 0; step < count; step += 1) {
         turns.push(name);
-        const end = performance.now() + 10;
-        while (performance.now() < end);
+        work(10);
         yield;
       }
     }
@@ -107,43 +106,39 @@ describe("TaskQueue", () => {
     await Promise.all([...all, ...others]);
     assert.equal(turns.filter((name) => name.startsWith("a")).join(), "a1,a1,a1,a2,a2,a2,a3,a3,a3");
     assert.equal(turns.slice(0, 3).join(), "a1,b,-");
-    // Turns take about as long: b has its second one after at most two more of a's.
+    // Turns take about as long, so the second one of b comes after at most two more of a.
     assert.ok(turns.lastIndexOf("b") <= 5, turns.join());
   });
 
-  it("gives an owner its turns beside another one that comes again whenever it has had one", async () => {
+  it("gives an owner as much time as another that returns after each of its turns", async () => {
     const tasks = new TaskQueue();
-    const spin = (ms: number) => {
-      const end = performance.now() + ms;
-      while (performance.now() < end);
-    };
-    let isOver = false;
+    let isDone = false;
     let shortTurns = 0;
-    async function comeAgain() {
-      while (!isOver && shortTurns < 10_000) {
-        await tasks.runOnce("short", () => spin(1));
+    async function returnAlways() {
+      while (!isDone && shortTurns < 10_000) {
+        await tasks.runOnce("short", () => work(1));
         shortTurns += 1;
       }
     }
     function* steps() {
       for (let turn = 0; turn < 10; turn += 1) {
-        spin(10);
+        work(10);
         yield;
       }
     }
-    const others = [comeAgain(), comeAgain()];
+    const others = [returnAlways(), returnAlways()];
     await tasks.run("long", steps());
-    isOver = true;
+    isDone = true;
     await Promise.all(others);
-    // As much time as the long one took, about 100 of them, and not all that there are.
+    // About 100 turns take as long as the long task; without fairness there are 10,000.
     assert.ok(shortTurns < 500, `${shortTurns} short turns`);
   });
 
-  it("resolves to what the one step of a task returns", async () => {
+  it("resolves to the return value of a single step", async () => {
     assert.equal(await new TaskQueue().runOnce(undefined, () => 7), 7);
   });
 
-  it("rejects with what a task throws, and goes on with the next", async () => {
+  it("rejects with what a task throws, and runs the next", async () => {
     const tasks = new TaskQueue();
     const failure = new RangeError("no message");
     const done: string[] = [];
