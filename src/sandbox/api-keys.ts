@@ -11,9 +11,9 @@ import type { ApiKeySetting } from "./settings.ts";
 /** API keys by hash, each with its count of submissions. */
 export interface ApiKeys {
   authenticate(keyHash: string): AuthenticateApiKeyResponse;
-  /** Counts one submission when the key still has one; a refused one is not counted. */
+  /** Counts one submission against the quota of a key; one that exceeds it is not counted. */
   consume(keyHash: string): ConsumeQuotaResponse;
-  /** Denies a key from now on; a key that never was is denied anyway. */
+  /** Denies a key from now on. */
   revoke(key: string): void;
 }
 
@@ -28,7 +28,7 @@ interface Entry {
 
 const hashKey = (key: string) => createHash("sha256").update(key).digest("hex");
 
-/** Builds the keys. A window opens with the first submission after the one before has ended. */
+/** A window starts with the first submission after the previous window has ended. */
 export function createApiKeys(settings: readonly ApiKeySetting[], now: () => number): ApiKeys {
   const entries = new Map<string, Entry>(
     settings.map(({ principal, key, limit, windowSeconds }) => [
@@ -50,7 +50,7 @@ export function createApiKeys(settings: readonly ApiKeySetting[], now: () => num
         return create(AuthenticateApiKeyResponseSchema, { denyReason: reason });
       return create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: entry.principal });
     },
-    // Nothing is awaited between the look and the count, so that no two calls can take the same unit.
+    // Nothing is awaited between check and count, so that two calls cannot use the same unit.
     consume(keyHash) {
       const entry = entries.get(keyHash);
       const reason = denyReason(entry);

@@ -5,21 +5,21 @@ import {
   type LedgerEntry,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 
-/** Credits by principal; 1 credit is 1 cent. Who has no entry has 0. */
+/** Credits by principal; 1 credit is 1 cent. A principal without entries has 0. */
 export interface Billing {
   balance(principal: string): bigint;
   /** The latest entries, newest first. */
   entries(principal: string, limit: number): readonly LedgerEntry[];
-  /** Changes a balance, below 0 if need be. */
+  /** Changes a balance, which may become negative. */
   book(principal: string, delta: bigint, reason: string): void;
-  /** Adds credits, unless the principal's idempotency key was used before. An empty key is none. */
+  /** Adds credits, unless the principal's idempotency key was used before. An empty key counts as none. */
   grant(principal: string, amount: bigint, reason: string, idempotencyKey: string): void;
 }
 
 /** What each principal with an API key starts with. */
 export const openingCredits = 100_000n;
 
-/** Builds the books, opened with a grant for each of `principals`. */
+/** Creates the ledgers, with opening credits for each of `principals`. */
 export function createBilling(principals: Iterable<string>, now: () => number): Billing {
   const ledgers = new Map<string, LedgerEntry[]>();
   const usedKeys = new Set<string>();

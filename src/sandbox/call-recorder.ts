@@ -1,6 +1,6 @@
 import type { Interceptor } from "@connectrpc/connect";
 
-/** What has been called, by the name of the RPC. */
+/** The calls so far, by the name of the RPC. */
 export interface CallRecorder {
   readonly calls: ReadonlyMap<string, number>;
   /** The metadata of the latest call. */
@@ -10,7 +10,7 @@ export interface CallRecorder {
   readonly interceptor: Interceptor;
 }
 
-/** Builds a recorder; its interceptor sees a call before the service does. */
+/** The interceptor of the recorder sees a call before the service does. */
 export function createCallRecorder(): CallRecorder {
   const calls = new Map<string, number>();
   const lastMetadata = new Map<string, Headers>();

@@ -6,23 +6,23 @@ function duplicates(steps: readonly Step[]): string[] {
   return ids.flatMap((id, i) => (ids.indexOf(id) < i ? [`steps[${i}].id: "${id}" is not unique`] : []));
 }
 
-function stepFaults(
+function stepViolations(
   step: Step,
   index: number,
   ids: ReadonlySet<string>,
   tools: ReadonlyMap<string, Tool>,
 ): string[] {
   const tool = tools.get(step.tool);
-  const faults = [
+  const violations = [
     ...(step.id === "" ? ["id: must not be empty"] : []),
     ...(tool === undefined ? [`tool: "${step.tool}" is not one of ${[...tools.keys()].join(", ")}`] : []),
     ...step.dependsOn.filter((id) => !ids.has(id)).map((id) => `depends_on: there is no step "${id}"`),
-    ...(tool?.faults(step.params ?? {}) ?? []),
+    ...(tool?.violations(step.params ?? {}) ?? []),
   ];
-  return faults.map((fault) => `steps[${index}].${fault}`);
+  return violations.map((violation) => `steps[${index}].${violation}`);
 }
 
-/** The steps that can never start, because they wait for a cycle or are part of one. */
+/** The steps that can never start: they are part of a cycle or depend on one. */
 function stuckSteps(steps: readonly Step[]): readonly Step[] {
   const done = new Set<string>();
   let waiting = steps;
@@ -47,21 +47,21 @@ function findCycle(stuck: readonly Step[]): string[] {
 }
 
 /**
- * What is wrong with a spec, one line each; empty when it is sound: named, with unique ids, known tools and
+ * What is wrong with a spec, one line each; empty when it is valid: named, with unique ids, known tools, valid
  * params, no dangling dependency and no cycle.
  */
-export function dagFaults(
+export function dagViolations(
   { name, steps }: WorkflowSpec,
   tools: ReadonlyMap<string, Tool>,
 ): readonly string[] {
   const ids = new Set(steps.map(({ id }) => id));
-  const faults = [
+  const violations = [
     ...(name === "" ? ["name: must not be empty"] : []),
     ...(steps.length === 0 ? ["steps: there must be at least one"] : []),
     ...duplicates(steps),
-    ...steps.flatMap((step, index) => stepFaults(step, index, ids, tools)),
+    ...steps.flatMap((step, index) => stepViolations(step, index, ids, tools)),
   ];
-  // Only a graph whose edges all lead somewhere can be searched for a cycle.
-  const stuck = faults.length === 0 ? stuckSteps(steps) : [];
-  return stuck.length === 0 ? faults : [`steps: ${findCycle(stuck).join(" needs ")} is a cycle`];
+  // A cycle is searched for only when every dependency exists.
+  const stuck = violations.length === 0 ? stuckSteps(steps) : [];
+  return stuck.length === 0 ? violations : [`steps: ${findCycle(stuck).join(" needs ")} is a cycle`];
 }

@@ -5,7 +5,7 @@ import {
   type WorkflowEvent,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 
-/** All that has happened to one workflow, in order, with ids 1, 2, 3… */
+/** The events of one workflow, in order, with ids 1, 2, 3… */
 export interface EventLog {
   /** The id of the latest event; 0 while there is none. */
   readonly lastId: bigint;
@@ -13,13 +13,13 @@ export interface EventLog {
   readonly waiting: number;
   append(event: WorkflowEvent["event"], at: Timestamp): void;
   /**
-   * Yields each event with an id above `after`, the stored ones and then the coming ones, until `isOver` holds
-   * with nothing left to yield, or `signal` aborts.
+   * Yields each event with an id above `after`, first the stored ones and then new ones, until every event is
+   * yielded and `isTerminal` returns true, or until `signal` aborts.
    */
-  follow(after: bigint, isOver: () => boolean, signal: AbortSignal): AsyncIterable<WorkflowEvent>;
+  follow(after: bigint, isTerminal: () => boolean, signal: AbortSignal): AsyncIterable<WorkflowEvent>;
 }
 
-/** Builds an empty log. Followers read the one shared list by index: a slow one costs no memory. */
+/** Creates an empty log. Followers read one shared list by index: a slow one costs no memory. */
 export function createEventLog(workflowId: string): EventLog {
   const events: WorkflowEvent[] = [];
   const waiters = new Set<() => void>();
@@ -48,7 +48,7 @@ export function createEventLog(workflowId: string): EventLog {
       events.push(create(WorkflowEventSchema, { workflowId, event, at, eventId: BigInt(events.length + 1) }));
       for (const wake of [...waiters]) wake();
     },
-    async *follow(after, isOver, signal) {
+    async *follow(after, isTerminal, signal) {
       // Ids count from 1, so the event after id N has index N.
       let index = Number(after);
       while (!signal.aborted) {
@@ -56,7 +56,7 @@ export function createEventLog(workflowId: string): EventLog {
         if (event !== undefined) {
           index += 1;
           yield event;
-        } else if (isOver()) {
+        } else if (isTerminal()) {
           return;
         } else {
           await nextEvent(signal);

@@ -5,16 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import express, { type Express, type Request, type Response } from "express";
 import { listen } from "./listen.ts";
-import { s3CodeFromStatus, sendS3Error } from "./s3-errors.ts";
 import type { Address } from "./settings.ts";
 
-/** A bucket that the S3 protocol can read, path style. */
+/** A bucket that clients read by the S3 protocol, path style. */
 export interface ObjectStore {
   readonly url: string;
   readonly bucket: string;
-  /** Stores an object for good; the same key always stands for the same bytes. */
+  /** Stores an object; a key always has the same bytes. */
   put(key: string, bytes: Buffer, contentType: string): Promise<void>;
-  /** Lets go of it. */
   close(): Promise<void>;
 }
 
@@ -26,6 +24,41 @@ interface StoredObject {
 
 const bucket = "foldforge";
 
+const s3Errors = {
+  NoSuchKey: { status: 404, message: "The key does not exist." },
+  NoSuchBucket: { status: 404, message: "The bucket does not exist." },
+  InvalidURI: { status: 400, message: "The path cannot be decoded." },
+  InvalidRange: { status: 416, message: "The range lies outside the object." },
+  PreconditionFailed: { status: 412, message: "A precondition does not hold." },
+  MethodNotAllowed: { status: 405, message: "Objects can only be read here." },
+  NotImplemented: { status: 501, message: "Only single objects can be read here." },
+  InternalError: { status: 500, message: "The object could not be read." },
+} as const;
+
+type S3ErrorCode = keyof typeof s3Errors;
+
+/** The code for a status with which serving a file fails. */
+function s3CodeFromStatus(status: number | undefined): S3ErrorCode {
+  if (status === 404) return "NoSuchKey";
+  if (status === 412) return "PreconditionFailed";
+  return status === 416 ? "InvalidRange" : "InternalError";
+}
+
+const xmlEntities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+};
+
+/** Responds as S3 does: the status of `code`, and an XML document that repeats the path. */
+function sendS3Error(res: Response, code: S3ErrorCode): void {
+  const { status, message } = s3Errors[code];
+  const resource = res.req.path.replace(/[&<>"]/g, (character) => xmlEntities[character] ?? "");
+  const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message><Resource>${resource}</Resource></Error>`;
+  res.status(status).set("Content-Type", "application/xml").end(body);
+}
+
 /** The bucket and the key in a path; throws a URIError when it cannot be decoded. */
 function parsePath(path: string): { name: string; key: string } {
   const [name = "", ...key] = path.slice(1).split("/").map(decodeURIComponent);
@@ -36,7 +69,7 @@ function createApp(folder: string, objects: ReadonlyMap<string, StoredObject>): 
   function sendObject(res: Response, { file, etag, contentType }: StoredObject) {
     res.setHeader("Content-Type", contentType);
     res.setHeader("ETag", etag);
-    // With a root, a dot in the path of the temporary folder itself does no harm.
+    // A root, since without one `send` ignores files below a folder whose name starts with a dot.
     res.sendFile(file, { root: folder, cacheControl: false }, (error?: Error & { status?: number }) => {
       if (error === undefined || res.headersSent) return;
       res.removeHeader("ETag");
@@ -54,7 +87,7 @@ function createApp(folder: string, objects: ReadonlyMap<string, StoredObject>): 
     if (req.method !== "GET" && req.method !== "HEAD") return sendS3Error(res, "MethodNotAllowed");
     if (path.name !== bucket) return sendS3Error(res, "NoSuchBucket");
     if (path.key === "") return req.method === "HEAD" ? res.end() : sendS3Error(res, "NotImplemented");
-    // Keys are looked up and never become file names, so none can lead out of the folder.
+    // Keys are looked up and never become file names, so that none leads out of the folder.
     const object = objects.get(path.key);
     return object === undefined ? sendS3Error(res, "NoSuchKey") : sendObject(res, object);
   }
@@ -63,7 +96,7 @@ function createApp(folder: string, objects: ReadonlyMap<string, StoredObject>): 
 }
 
 /**
- * Starts an empty store whose objects live in a new temporary folder until it is closed. It checks no signature:
+ * Starts an empty store that keeps its objects in a new temporary folder until it is closed. It checks no signature:
  * whoever can connect can read.
  */
 export async function startObjectStore(address: Address): Promise<ObjectStore> {

@@ -9,7 +9,7 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { ApiKeys } from "./api-keys.ts";
 import type { Billing } from "./billing.ts";
-import { dagFaults } from "./dag.ts";
+import { dagViolations } from "./dag.ts";
 import { rankDesigns } from "./ranking.ts";
 import type { Runner } from "./runner.ts";
 import type { Tool } from "./tools/tool.ts";
@@ -34,16 +34,16 @@ function scopeOf(context: HandlerContext): Scope {
   return context.requestHeader.get("ff-principal") ?? undefined;
 }
 
-function refuse(fault: string): never {
-  throw new ConnectError(fault, Code.InvalidArgument);
+function invalid(violation: string): never {
+  throw new ConnectError(violation, Code.InvalidArgument);
 }
 
-/** A scoped caller has no more business with another's credits than with its workflows. */
+/** A scoped caller may read the credits of its own principal only. */
 function checkPrincipal(principal: string, context: HandlerContext): void {
-  if (principal === "") refuse("principal: must not be empty");
+  if (principal === "") invalid("principal: must not be empty");
   const scope = scopeOf(context);
   if (scope !== undefined && scope !== principal)
-    throw new ConnectError("only a principal's own credits can be asked for", Code.PermissionDenied);
+    throw new ConnectError("a principal can read its own credits only", Code.PermissionDenied);
 }
 
 function queueFailedSteps(record: WorkflowRecord): void {
@@ -59,14 +59,14 @@ function queueFailedSteps(record: WorkflowRecord): void {
   record.setState(JobState.QUEUED);
 }
 
-/** Builds the table of all RPCs. */
+/** Creates the implementation of every RPC. */
 export function createOrchestratorService(parts: OrchestratorParts): ServiceImpl<typeof OrchestratorService> {
   const { tools, workflows, runner, apiKeys, billing, now } = parts;
 
   function checkSpec(spec: WorkflowSpec | undefined): WorkflowSpec {
-    if (spec === undefined) return refuse("spec: is missing");
-    const faults = dagFaults(spec, tools);
-    return faults.length === 0 ? spec : refuse(faults.join("; "));
+    if (spec === undefined) return invalid("spec: is missing");
+    const violations = dagViolations(spec, tools);
+    return violations.length === 0 ? spec : invalid(violations.join("; "));
   }
 
   return {
@@ -113,13 +113,14 @@ export function createOrchestratorService(parts: OrchestratorParts): ServiceImpl
     },
     listLedger({ principal, limit }, context) {
       checkPrincipal(principal, context);
-      if (limit < 0) refuse("limit: must not be negative");
+      if (limit < 0) invalid("limit: must not be negative");
       return { entries: [...billing.entries(principal, limit || defaultLedgerLimit)] };
     },
     grantCredits({ principal, amount, reason, idempotencyKey }, context) {
       checkPrincipal(principal, context);
-      if (amount <= 0n) refuse("amount: must be above 0");
-      if (billing.balance(principal) + amount > maxCredits) refuse("amount: is more than a balance can hold");
+      if (amount <= 0n) invalid("amount: must be above 0");
+      if (billing.balance(principal) + amount > maxCredits)
+        invalid("amount: is more than a balance can hold");
       billing.grant(principal, amount, reason, idempotencyKey);
       return { balance: billing.balance(principal) };
     },

@@ -15,7 +15,7 @@ interface Design {
   readonly metrics: Record<string, number>;
 }
 
-/** The metrics of which less is better. */
+/** The metrics whose lower values are better. */
 const minimised: ReadonlySet<string> = new Set(["global_score", "mean_global_score", "radius_of_gyration"]);
 
 function designsFromStatus({ stepId, outputs, sequences }: StepStatus): Design[] {
@@ -44,23 +44,23 @@ function passes(design: Design, { metric, min, max }: RankFilter): boolean {
   return value !== undefined && (min === undefined || value >= min) && (max === undefined || value <= max);
 }
 
-function refuseFaults({ metric, filters }: RankDesignsRequest): void {
-  const faults = [
+function checkRequest({ metric, filters }: RankDesignsRequest): void {
+  const violations = [
     ...(metric === "" ? ["metric: must not be empty"] : []),
     ...filters.flatMap((filter, i) => [
       ...(filter.metric === "" ? [`filters[${i}].metric: must not be empty`] : []),
       ...((filter.min ?? -Infinity) > (filter.max ?? Infinity) ? [`filters[${i}]: min is above max`] : []),
     ]),
   ];
-  if (faults.length > 0) throw new ConnectError(faults.join("; "), Code.InvalidArgument);
+  if (violations.length > 0) throw new ConnectError(violations.join("; "), Code.InvalidArgument);
 }
 
-/** Ranks all artifacts and sequences of a workflow, ties in the order they were made. INVALID_ARGUMENT. */
+/** Ranks all artifacts and sequences of a workflow, ties in the order they were made. Throws INVALID_ARGUMENT. */
 export function rankDesigns(
   statuses: readonly StepStatus[],
   request: RankDesignsRequest,
 ): RankDesignsResponse {
-  refuseFaults(request);
+  checkRequest(request);
   const { metric, filters, topK } = request;
   const sign = (request.maximize ?? !minimised.has(metric)) ? -1 : 1;
   const all = statuses.flatMap(designsFromStatus);

@@ -1,45 +1,52 @@
+import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { ErrorDetailSchema, JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import {
+  ArtifactSchema,
+  ErrorDetailSchema,
+  JobState,
+  type Artifact,
+} from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import type { Step } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import type { ArtifactWriter } from "./artifact-writer.ts";
 import type { Billing } from "./billing.ts";
-import type { Chain, Tool } from "./tools/tool.ts";
+import type { ObjectStore } from "./object-store.ts";
+import type { Protein, Tool, ToolFile } from "./tools/tool.ts";
 import { isTerminalState, type WorkflowRecord } from "./workflow-record.ts";
 
 /** Runs workflows. */
 export interface Runner {
-  /** Runs a new workflow, or goes on with one whose FAILED steps were queued again. */
+  /** Runs a new workflow, or continues one whose FAILED steps were queued again. */
   start(record: WorkflowRecord): void;
   /** Stops a workflow that is not terminal and makes its unfinished steps CANCELLED. */
   cancel(record: WorkflowRecord): void;
-  /** Stops everything where it is; resolves when nothing runs any more. */
+  /** Stops every run; resolves when no step is running. */
   close(): Promise<void>;
 }
 
 /** What a runner works with. */
 export interface RunnerOptions {
   readonly tools: ReadonlyMap<string, Tool>;
-  readonly artifacts: ArtifactWriter;
+  /** Where the files of steps are stored. */
+  readonly store: ObjectStore;
   readonly billing: Billing;
   readonly stepSeconds: number;
   readonly now: () => number;
 }
 
-/** What a run has to remember between its steps and over a retry. */
+/** The state of a run between its steps and across retries. */
 interface Run {
   readonly record: WorkflowRecord;
   readonly stop: AbortController;
   readonly attempts: Map<string, number>;
-  readonly chains: Map<string, readonly Chain[]>;
+  readonly proteins: Map<string, readonly Protein[]>;
   active: number;
 }
 
-/** The fractions at which a step reports, evenly spaced in time; the end follows one pause after the last. */
+/** The fractions at which a step reports progress, evenly spaced in time; it ends one pause after the last. */
 const reports = [0.25, 0.5, 0.75];
 
-/** A failure that was asked for with `params.sandbox_fail`. */
+/** A failure that `params.sandbox_fail` requested. */
 class DeliberateFailure extends Error {
   override readonly name = "DeliberateFailure";
 }
@@ -50,8 +57,26 @@ function errorDetail(error: unknown) {
   return create(ErrorDetailSchema, { code: "INTERNAL", message: String(error), retryable: false });
 }
 
-/** Builds a runner with room for any number of steps at once. */
-export function createRunner({ tools, artifacts, billing, stepSeconds, now }: RunnerOptions): Runner {
+/** Stores a file under the hash of its bytes. */
+async function storeFile(
+  store: ObjectStore,
+  { text, extension, contentType, metrics }: ToolFile,
+): Promise<Artifact> {
+  const bytes = Buffer.from(text);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const key = `artifacts/${sha256}.${extension}`;
+  await store.put(key, bytes, contentType);
+  return create(ArtifactSchema, {
+    uri: `r2://${store.bucket}/${key}`,
+    contentType,
+    sizeBytes: BigInt(bytes.length),
+    sha256,
+    metrics: { ...metrics },
+  });
+}
+
+/** Creates a runner; any number of steps may run at once. */
+export function createRunner({ tools, store, billing, stepSeconds, now }: RunnerOptions): Runner {
   const runs = new Map<WorkflowRecord, Run>();
   const working = new Set<Promise<void>>();
   const pauseMs = (stepSeconds * 1000) / (reports.length + 1);
@@ -62,7 +87,7 @@ export function createRunner({ tools, artifacts, billing, stepSeconds, now }: Ru
     return tool;
   }
 
-  async function pretendToWork({ record, stop, attempts }: Run, step: Step): Promise<void> {
+  async function simulateWork({ record, stop, attempts }: Run, step: Step): Promise<void> {
     const pause = () => sleep(pauseMs, undefined, { signal: stop.signal });
     const attempt = (attempts.get(step.id) ?? 0) + 1;
     attempts.set(step.id, attempt);
@@ -76,19 +101,19 @@ export function createRunner({ tools, artifacts, billing, stepSeconds, now }: Ru
       throw new DeliberateFailure(`failed on purpose, ${attempt} of ${failures} times`);
   }
 
-  async function produce({ record, stop, chains }: Run, step: Step) {
-    const upstream = [...new Set(step.dependsOn)].flatMap((id) => chains.get(id) ?? []);
-    const input = { chains: upstream, seed: `${record.workflow.id}/${step.id}` };
+  async function produce({ record, stop, proteins }: Run, step: Step) {
+    const upstream = [...new Set(step.dependsOn)].flatMap((id) => proteins.get(id) ?? []);
+    const input = { proteins: upstream, seed: `${record.workflow.id}/${step.id}` };
     const outputs = [];
     const made = [];
     const sequences = [];
     for (const file of toolOf(step).run(step.params ?? {}, input)) {
-      outputs.push(await artifacts.write(file));
+      outputs.push(await storeFile(store, file));
       stop.signal.throwIfAborted();
-      made.push(...file.chains);
+      made.push(...file.proteins);
       sequences.push(...file.sequences);
     }
-    chains.set(step.id, made);
+    proteins.set(step.id, made);
     return { outputs, sequences };
   }
 
@@ -97,7 +122,7 @@ export function createRunner({ tools, artifacts, billing, stepSeconds, now }: Ru
     const startedAt = record.status(step.id).startedAt ?? timestampFromMs(now());
     record.updateStep(step.id, { state: JobState.RUNNING, startedAt });
     try {
-      await pretendToWork(run, step);
+      await simulateWork(run, step);
       const made = await produce(run, step);
       if (record.principal !== undefined) {
         const reason = `${step.tool} step ${step.id} of workflow ${record.workflow.id}`;
@@ -114,7 +139,7 @@ export function createRunner({ tools, artifacts, billing, stepSeconds, now }: Ru
     advance(run);
   }
 
-  /** Starts what can start; with nothing left to run, the workflow is over. */
+  /** Starts the steps whose dependencies have succeeded; without any running step, the workflow is terminal. */
   function advance(run: Run): void {
     const { record } = run;
     const stateOf = (id: string) => record.status(id).state;
@@ -131,7 +156,7 @@ export function createRunner({ tools, artifacts, billing, stepSeconds, now }: Ru
     if (run.active > 0) return;
     const failed = record.steps.some(({ id }) => stateOf(id) === JobState.FAILED);
     record.setState(failed ? JobState.FAILED : JobState.SUCCEEDED);
-    // Only a failed workflow can be retried, and then needs to know what its finished steps made.
+    // Only a failed workflow can be retried; its retry needs what the finished steps made.
     if (!failed) runs.delete(record);
   }
 
@@ -141,7 +166,7 @@ export function createRunner({ tools, artifacts, billing, stepSeconds, now }: Ru
         record,
         stop: new AbortController(),
         attempts: new Map(),
-        chains: new Map(),
+        proteins: new Map(),
         active: 0,
       };
       runs.set(record, run);

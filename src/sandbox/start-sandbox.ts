@@ -1,5 +1,4 @@
 import { createApiKeys, type ApiKeys } from "./api-keys.ts";
-import { createArtifactWriter } from "./artifact-writer.ts";
 import { createBilling } from "./billing.ts";
 import { createCallRecorder } from "./call-recorder.ts";
 import { startObjectStore } from "./object-store.ts";
@@ -24,9 +23,9 @@ export interface Sandbox {
   readonly lastMetadata: ReadonlyMap<string, Headers>;
   /** How many event streams are being served. */
   openStreams(): number;
-  /** Breaks every connection to the orchestrator, as a crash would; workflows go on. */
+  /** Destroys every connection to the orchestrator, as a crash would; workflows keep running. */
   dropConnections(): void;
-  /** Stops everything and leaves nothing behind; safe to call again. */
+  /** Stops both servers and removes the temporary folder; safe to call again. */
   close(): Promise<void>;
 }
 
@@ -49,8 +48,7 @@ export async function startSandbox(
     keySettings.map(({ principal }) => principal),
     now,
   );
-  const artifacts = createArtifactWriter(objectStore);
-  const runner = createRunner({ tools, artifacts, billing, stepSeconds, now });
+  const runner = createRunner({ tools, store: objectStore, billing, stepSeconds, now });
   cleanup.defer(() => runner.close());
 
   const workflows = createWorkflowStore(now);

@@ -15,14 +15,14 @@ import { createEventLog, type EventLog } from "./event-log.ts";
 
 /** One workflow with its history. Every change is one event of the log. */
 export interface WorkflowRecord {
-  /** Who submitted it; undefined when nobody in particular. */
+  /** Who submitted it; undefined for the admin token. */
   readonly principal: string | undefined;
   readonly log: EventLog;
   readonly spec: WorkflowSpec;
   readonly steps: readonly Step[];
   /**
-   * As it stands now. A change replaces it, so what was read stays as it was read. Its spec is there as bytes, among the
-   * fields that are not known: it never changes, may hold hundreds of thousands of values, and is sent with each update.
+   * The current state. A change replaces the object, so that earlier readers keep what they read. Its spec is encoded,
+   * as an unknown field: it never changes, may hold hundreds of thousands of values, and is sent with each update.
    */
   readonly workflow: Workflow;
   status(stepId: string): StepStatus;
@@ -31,7 +31,7 @@ export interface WorkflowRecord {
   isTerminal(): boolean;
 }
 
-/** What a new workflow consists of. */
+/** What a new workflow is made from. */
 export interface NewWorkflow {
   readonly id: string;
   readonly principal: string | undefined;
@@ -39,7 +39,7 @@ export interface NewWorkflow {
   readonly now: () => number;
 }
 
-/** Whether only a retry leads out of `state`. */
+/** Whether only a retry changes `state`. */
 export function isTerminalState(state: JobState): boolean {
   return state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED;
 }
@@ -49,7 +49,7 @@ function encodedSpec(spec: WorkflowSpec): UnknownField {
   return { no: WorkflowSchema.field.spec.number, wireType: WireType.LengthDelimited, data };
 }
 
-/** Builds a QUEUED workflow whose log holds that as its first event. */
+/** Creates a QUEUED workflow; its log holds that as the first event. */
 export function createWorkflowRecord({ id, principal, spec, now }: NewWorkflow): WorkflowRecord {
   const log = createEventLog(id);
   const createdAt = timestampFromMs(now());

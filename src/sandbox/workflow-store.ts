@@ -9,27 +9,31 @@ import {
   type ListWorkflowsResponse,
   type WorkflowSpec,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { createPageTokens } from "./page-tokens.ts";
 import { createWorkflowRecord, type WorkflowRecord } from "./workflow-record.ts";
 
-/** Who asks: a principal sees its own workflows alone, undefined sees all. */
+/** The principal of the caller, which sees its own workflows only; undefined sees all. */
 export type Scope = string | undefined;
 
 /** All workflows, in the order of their submission. */
 export interface WorkflowStore {
   /**
-   * Stores a sound spec. A key that the principal used before gives the record of then with `isNew` false, or
-   * ALREADY_EXISTS when the spec differs. An empty key is none.
+   * Stores a valid spec. An idempotency key that the principal has used before returns the earlier record with `isNew`
+   * false, or throws ALREADY_EXISTS when the spec differs. An empty key counts as none.
    */
   add(spec: WorkflowSpec, idempotencyKey: string, scope: Scope): { record: WorkflowRecord; isNew: boolean };
-  /** NOT_FOUND for another principal's workflow exactly as for a missing one. */
+  /** Throws NOT_FOUND for another principal's workflow exactly as for a missing one. */
   get(id: string, scope: Scope): WorkflowRecord;
-  /** A page, newest first. INVALID_ARGUMENT for a token that was not issued here. */
+  /** A page, newest first. Throws INVALID_ARGUMENT for a token that was not issued here. */
   list(request: ListWorkflowsRequest, scope: Scope): ListWorkflowsResponse;
 }
 
 const defaultPageSize = 20;
 const maxPageSize = 100;
+
+/** The token of the page after the workflow `id`. */
+function pageTokenFrom(id: string): string {
+  return Buffer.from(id).toString("base64url");
+}
 
 function matches(record: WorkflowRecord, request: ListWorkflowsRequest, scope: Scope): boolean {
   const { stateFilter = JobState.UNSPECIFIED, labelSelector } = request;
@@ -41,19 +45,18 @@ function matches(record: WorkflowRecord, request: ListWorkflowsRequest, scope: S
   );
 }
 
-/** Builds an empty store. */
 export function createWorkflowStore(now: () => number): WorkflowStore {
   const records: WorkflowRecord[] = [];
   const indexById = new Map<string, number>();
   const recordByKey = new Map<string, WorkflowRecord>();
-  const tokens = createPageTokens();
 
-  /** The index below which a page starts. Nothing is ever taken out, so additions do not move it. */
+  /** The index below which a page starts. Records are never removed, so additions do not move it. */
   function startOfPage(token: string): number {
     if (token === "") return records.length;
-    const id = tokens.parseToken(token);
-    const index = id === undefined ? undefined : indexById.get(id);
-    if (index === undefined)
+    const id = Buffer.from(token, "base64url").toString();
+    const index = indexById.get(id);
+    // Decoding ignores characters outside of base64url, which only the canonical spelling lacks.
+    if (index === undefined || pageTokenFrom(id) !== token)
       throw new ConnectError("page_token is not a token of this service", Code.InvalidArgument);
     return index;
   }
@@ -89,7 +92,7 @@ export function createWorkflowStore(now: () => number): WorkflowStore {
         const last = page.at(-1);
         // One more than fits proves that another page exists.
         if (last !== undefined && page.length === size) {
-          nextPageToken = tokens.tokenFromPosition(last.workflow.id);
+          nextPageToken = pageTokenFrom(last.workflow.id);
           break;
         }
         page.push(record);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
-import { ArtifactSchema, JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { WorkflowSpecSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import type { ArtifactWriter } from "../../src/sandbox/artifact-writer.ts";
 import { createBilling } from "../../src/sandbox/billing.ts";
+import type { ObjectStore } from "../../src/sandbox/object-store.ts";
 import { createRunner } from "../../src/sandbox/runner.ts";
 import { tools } from "../../src/sandbox/tools/tools.ts";
 import { createWorkflowRecord } from "../../src/sandbox/workflow-record.ts";
@@ -12,27 +12,26 @@ import { readAll } from "./support.ts";
 
 const now = () => 0;
 
-function setUp(artifacts: ArtifactWriter) {
+function setUp(put: ObjectStore["put"]) {
+  const store: ObjectStore = { url: "", bucket: "b", put, close: () => Promise.resolve() };
   const spec = create(WorkflowSpecSchema, {
     name: "n",
     steps: [{ id: "a", tool: "rfdiffusion", params: { num_designs: 3 } }],
   });
   const record = createWorkflowRecord({ id: "w", principal: "alice", spec, now });
   const billing = createBilling([], now);
-  const runner = createRunner({ tools, artifacts, billing, stepSeconds: 0, now });
+  const runner = createRunner({ tools, store, billing, stepSeconds: 0, now });
   const events = readAll(record.log.follow(0n, record.isTerminal, new AbortController().signal));
   return { record, billing, runner, events };
 }
 
 describe("createRunner", () => {
-  it("writes, books and reports nothing more once it is cancelled between two files", async () => {
+  it("stops writing, charging and reporting when it is cancelled between two files", async () => {
     let written = 0;
-    const { record, billing, runner, events } = setUp({
-      write() {
-        written += 1;
-        runner.cancel(record);
-        return Promise.resolve(create(ArtifactSchema));
-      },
+    const { record, billing, runner, events } = setUp(() => {
+      written += 1;
+      runner.cancel(record);
+      return Promise.resolve();
     });
     runner.start(record);
     const last = (await events).at(-1)?.event;
@@ -43,8 +42,8 @@ describe("createRunner", () => {
     assert.equal(billing.balance("alice"), 0n);
   });
 
-  it("fails a step whose files cannot be stored, and says why", async () => {
-    const { record, runner, events } = setUp({ write: () => Promise.reject(new Error("disk full")) });
+  it("fails a step whose files cannot be stored, with the reason", async () => {
+    const { record, runner, events } = setUp(() => Promise.reject(new Error("disk full")));
     runner.start(record);
     await events;
     assert.equal(record.workflow.state, JobState.FAILED);
@@ -55,16 +54,13 @@ describe("createRunner", () => {
     );
   });
 
-  it("leaves no step at work once it is closed", async () => {
+  it("waits for running steps when it closes", async () => {
     let release = () => {};
     const writing = new Promise<void>((resolve) => (release = resolve));
     const started = Promise.withResolvers<undefined>();
-    const { record, runner } = setUp({
-      async write() {
-        started.resolve(undefined);
-        await writing;
-        return create(ArtifactSchema);
-      },
+    const { record, runner } = setUp(() => {
+      started.resolve(undefined);
+      return writing;
     });
     runner.start(record);
     await started.promise;

@@ -1,26 +1,30 @@
 /** An atom as a reader finds it in a file. */
 export interface ReadAtom {
+  readonly record: string;
   readonly serial: number;
   readonly name: string;
+  readonly element: string;
   readonly residueName: string;
+  readonly chain: string;
   readonly residue: number;
   readonly x: number;
   readonly y: number;
   readonly z: number;
   readonly bFactor: number;
-  readonly element: string;
 }
 
-/** Reads the ATOM records of a PDB file by the columns of the format. */
+/** Reads the ATOM and HETATM records of a PDB file by the columns of the format. */
 export function readPdb(text: string): ReadAtom[] {
   const column = (line: string, from: number, to: number) => line.slice(from - 1, to).trim();
   return text
     .split("\n")
-    .filter((line) => line.startsWith("ATOM  "))
+    .filter((line) => /^(ATOM {2}|HETATM)/.test(line))
     .map((line) => ({
+      record: column(line, 1, 6),
       serial: Number(column(line, 7, 11)),
       name: column(line, 13, 16),
       residueName: column(line, 18, 20),
+      chain: column(line, 22, 22),
       residue: Number(column(line, 23, 26)),
       x: Number(column(line, 31, 38)),
       y: Number(column(line, 39, 46)),
@@ -41,10 +45,12 @@ export function readMmcif(text: string): ReadAtom[] {
     if (values.length !== items.length) throw new Error(`row of ${values.length} values: ${line}`);
     const value = (item: string) => values[items.indexOf(item)] ?? "";
     return {
+      record: value("group_PDB"),
       serial: Number(value("id")),
       name: value("label_atom_id"),
       residueName: value("label_comp_id"),
-      residue: Number(value("label_seq_id")),
+      chain: value("label_asym_id"),
+      residue: Number(value("auth_seq_id")),
       x: Number(value("Cartn_x")),
       y: Number(value("Cartn_y")),
       z: Number(value("Cartn_z")),
@@ -65,80 +71,61 @@ export function readFasta(text: string): { header: string; sequence: string }[] 
     });
 }
 
-const apart = (a: ReadAtom, b: ReadAtom) => Math.hypot(a.x - b.x, a.y - b.y, a.z - b.z);
+const letters: Readonly<Record<string, string>> = {
+  ALA: "A",
+  ARG: "R",
+  ASN: "N",
+  ASP: "D",
+  CYS: "C",
+  GLN: "Q",
+  GLU: "E",
+  GLY: "G",
+  HIS: "H",
+  ILE: "I",
+  LEU: "L",
+  LYS: "K",
+  MET: "M",
+  PHE: "F",
+  PRO: "P",
+  SER: "S",
+  THR: "T",
+  TRP: "W",
+  TYR: "Y",
+  VAL: "V",
+};
 
-/** The number of a mean. */
+/** The sequence of each chain, by its name; each residue must have the four atoms of a backbone, in order. */
+export function sequencesOf(atoms: readonly ReadAtom[]): Record<string, string> {
+  const polymer = atoms.filter(({ record }) => record === "ATOM");
+  const sequences: Record<string, string> = {};
+  for (let i = 0; i < polymer.length; i += 4) {
+    const residue = polymer.slice(i, i + 4);
+    const { chain = "", residueName = "", residue: number } = residue[0] ?? {};
+    const names = residue.map((atom) => atom.name).join(" ");
+    if (names !== "N CA C O" || residue.some((atom) => atom.chain !== chain || atom.residue !== number))
+      throw new Error(`residue ${number} of chain ${chain} has the atoms ${names}`);
+    sequences[chain] = (sequences[chain] ?? "") + (letters[residueName] ?? "?");
+    if (sequences[chain].length !== number) throw new Error(`chain ${chain} has a residue ${number}`);
+  }
+  return sequences;
+}
+
+/** Distances of atoms that are bound, in Å: N–CA, CA–C and C–O of each residue, and C–N to the next of its chain. */
+export function bondLengths(atoms: readonly ReadAtom[]): number[] {
+  const polymer = atoms.filter(({ record }) => record === "ATOM");
+  return polymer.flatMap((atom, i) => {
+    const other = polymer[atom.name === "C" ? i + 2 : i + 1];
+    const own = atom.name === "C" ? [distance(atom, polymer[i + 1] ?? atom)] : [];
+    if (atom.name === "O" || other?.chain !== atom.chain) return own;
+    return [...own, distance(atom, other)];
+  });
+}
+
+function distance(a: ReadAtom, b: ReadAtom): number {
+  return Math.hypot(a.x - b.x, a.y - b.y, a.z - b.z);
+}
+
+/** The mean of at least one value. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** What is wrong with a backbone as chemistry has it, one line each; `compactness` bounds its radius in Å. */
-export function backboneFaults(atoms: readonly ReadAtom[], compactness: number): string[] {
-  const faults: string[] = [];
-  const expect = (what: string, value: number, low: number, high: number) => {
-    if (!(value >= low && value <= high)) faults.push(`${what} is ${value}`);
-  };
-  const residues = Map.groupBy(atoms, ({ residue }) => residue);
-  const named = (residue: number, name: string): ReadAtom => {
-    const atom = residues.get(residue)?.find((candidate) => candidate.name === name);
-    if (atom === undefined) throw new Error(`residue ${residue} has no ${name}`);
-    return atom;
-  };
-  atoms.forEach(({ serial }, i) => expect(`serial ${i}`, serial, i + 1, i + 1));
-  for (let i = 1; i <= residues.size; i++) {
-    const names = residues
-      .get(i)
-      ?.map(({ name }) => name)
-      .join(" ");
-    if (names !== "N CA C O") faults.push(`residue ${i} is ${names}`);
-    expect(`N-CA of ${i}`, apart(named(i, "N"), named(i, "CA")), 1.45, 1.47);
-    expect(`CA-C of ${i}`, apart(named(i, "CA"), named(i, "C")), 1.51, 1.54);
-    expect(`C-O of ${i}`, apart(named(i, "C"), named(i, "O")), 1.22, 1.24);
-    expect(`N-C of ${i}`, apart(named(i, "N"), named(i, "C")), 2.4, 2.55);
-    if (i === residues.size) continue;
-    expect(`C-N after ${i}`, apart(named(i, "C"), named(i + 1, "N")), 1.32, 1.34);
-    expect(`CA-CA after ${i}`, apart(named(i, "CA"), named(i + 1, "CA")), 3.75, 3.85);
-    expect(`O-N after ${i}`, apart(named(i, "O"), named(i + 1, "N")), 2.15, 2.35);
-  }
-  atoms.forEach((a, i) => {
-    for (const b of atoms.slice(i + 9)) {
-      if (b.residue < a.residue + 3) continue;
-      const least = a.name === "CA" && b.name === "CA" ? 4.5 : 2.65;
-      if (apart(a, b) < least) faults.push(`${a.name} ${a.residue} meets ${b.name} ${b.residue}`);
-    }
-  });
-  const alphas = atoms.filter(({ name }) => name === "CA");
-  const centre = {
-    x: mean(alphas.map(({ x }) => x)),
-    y: mean(alphas.map(({ y }) => y)),
-    z: mean(alphas.map(({ z }) => z)),
-  };
-  const radius = Math.sqrt(mean(alphas.map((atom) => apart(atom, { ...atom, ...centre }) ** 2)));
-  expect("radius of gyration", radius, 0, compactness);
-  return faults;
-}
-
-/** The torsion N–CA–C–N of a residue and its successor, in degrees; right-handed helices have about −45. */
-export function psi(atoms: readonly ReadAtom[], residue: number): number {
-  const at = (number: number, name: string) => {
-    const atom = atoms.find((candidate) => candidate.residue === number && candidate.name === name);
-    if (atom === undefined) throw new Error(`residue ${number} has no ${name}`);
-    return atom;
-  };
-  const points = [at(residue, "N"), at(residue, "CA"), at(residue, "C"), at(residue + 1, "N")] as const;
-  const [b1, b2, b3] = ([0, 1, 2] as const).map((i) => {
-    const [p, q] = [points[i], points[i + 1] ?? points[3]];
-    return [q.x - p.x, q.y - p.y, q.z - p.z] as const;
-  });
-  if (b1 === undefined || b2 === undefined || b3 === undefined)
-    throw new Error("four points make three bonds");
-  type Triple = readonly [number, number, number];
-  const cross = (a: Triple, b: Triple): Triple => [
-    a[1] * b[2] - a[2] * b[1],
-    a[2] * b[0] - a[0] * b[2],
-    a[0] * b[1] - a[1] * b[0],
-  ];
-  const dot = (a: Triple, b: Triple) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-  const [left, right] = [cross(b1, b2), cross(b2, b3)];
-  return (Math.atan2(Math.hypot(...b2) * dot(b1, right), dot(left, right)) * 180) / Math.PI;
 }

@@ -1,55 +1,86 @@
-import { z } from "zod";
-import { createRandom, type Random } from "../random.ts";
-import { sequencePattern } from "../structure/amino-acids.ts";
-import type { Model } from "../structure/atoms.ts";
-import { createBackbone } from "../structure/backbone.ts";
-import { maxResidues } from "./contigs.ts";
-import { commonParams, defaultChain, type ToolInput } from "./tool.ts";
+import { createRandom } from "../random.ts";
+import { drawCoil, mean, type Chain, type Ligand, type Structure } from "../structure/structure.ts";
+import { defaultProtein, maxChains, maxResidues, type ToolInput } from "./tool.ts";
 
-/** The params that structure predictors share: a `sequence` of their own instead of those upstream. */
-export const predictionParams = commonParams.extend({
-  sequence: z
-    .string()
-    .max(maxResidues)
-    .regex(sequencePattern, "must consist of the one-letter codes of the twenty amino acids")
-    .optional(),
-});
+/** Whether chains with these sequences fit into one structure. */
+export function fits(sequences: readonly string[]): boolean {
+  const residues = sequences.reduce((sum, { length }) => sum + length, 0);
+  return sequences.length <= maxChains && residues <= maxResidues;
+}
+
+/** The message for chains that do not. */
+export const doesNotFit = `must have at most ${maxResidues} residues in at most ${maxChains} chains`;
 
 /** A predicted structure: its B-factors are the pLDDT of each residue, 0 to 100. */
 export interface Prediction {
-  readonly model: Model;
-  /** Mean of the model's B-factors. */
+  readonly structure: Structure;
+  /** Mean of the structure's B-factors. */
   readonly plddt: number;
   /** Estimated TM-score, 0 to 1. */
   readonly ptm: number;
+  /** Number of residues. */
+  readonly length: number;
 }
 
-function confidence(helical: readonly boolean[], random: Random): number[] {
-  return helical.map((inHelix, i) => {
-    const fromEnd = Math.min(i, helical.length - 1 - i);
-    const fraying = fromEnd < 4 ? (4 - fromEnd) * 4 : 0;
-    const value = (inHelix ? random.between(86, 98) : random.between(68, 86)) - fraying;
-    return Math.round(value * 100) / 100;
-  });
+/** What is to be predicted; a chain or a ligand without an id is named by the next free letters. */
+export interface Target {
+  readonly chains: readonly { readonly id?: string | undefined; readonly sequence: string }[];
+  readonly ligands: readonly (Omit<Ligand, "id"> & { readonly id?: string | undefined })[];
 }
 
-function predict(sequence: string, random: Random): Prediction {
-  const backbone = createBackbone(sequence.length, random);
-  const bFactors = confidence(backbone.helical, random);
-  const plddt = bFactors.reduce((sum, value) => sum + value, 0) / bFactors.length;
-  const ptm = Math.round((plddt / 100 - random.between(0.02, 0.12)) * 1e4) / 1e4;
-  return { model: { backbone, sequence, bFactors }, plddt, ptm };
+/** The proteins of the steps before as targets; alanines where a protein has no sequence. */
+export function targetsFrom({ proteins }: ToolInput, ligands: Target["ligands"] = []): Target[] {
+  return (proteins.length > 0 ? proteins : [defaultProtein]).map((protein) => ({
+    chains: protein.map(({ length, sequence = "A".repeat(length) }) => ({ sequence })),
+    ligands,
+  }));
 }
 
-/** Predicts a structure for `params.sequence`, or for each chain upstream; alanines where no sequence is known. */
+/** Predicts `samples` structures of each target. */
 export function* predictStructures(
-  { sequence }: z.infer<typeof predictionParams>,
-  { chains, seed }: ToolInput,
+  targets: readonly Target[],
+  samples: number,
+  seed: string,
 ): Generator<Prediction> {
-  const upstream = chains.length > 0 ? chains : [defaultChain];
-  const targets = sequence === undefined ? upstream : [{ length: sequence.length, sequence }];
-  for (const [i, target] of targets.entries()) {
-    const letters = target.sequence ?? "A".repeat(target.length);
-    yield predict(letters, createRandom(`${seed}/prediction/${i}`));
+  for (const [i, target] of targets.entries())
+    for (let sample = 0; sample < samples; sample++)
+      yield predict(target, `${seed}/prediction/${i}/${sample}`);
+}
+
+function predict({ chains: unnamed, ligands: unnamedLigands }: Target, seed: string): Prediction {
+  const random = createRandom(seed);
+  const ids = chainIds([...unnamed, ...unnamedLigands]);
+  const chains = unnamed.map(({ sequence }, i): Chain => {
+    const bFactors = Array.from(sequence, () => Math.round(random.between(70, 98) * 100) / 100);
+    return { id: ids[i] ?? "", sequence, bFactors };
+  });
+  const ligands = unnamedLigands.map((ligand, i): Ligand => ({
+    ...ligand,
+    id: ids[chains.length + i] ?? "",
+  }));
+  const bFactors = chains.flatMap((chain) => chain.bFactors);
+  const plddt = mean(bFactors);
+  const ptm = Math.round((plddt / 100 - random.between(0.02, 0.12)) * 1e4) / 1e4;
+  return { structure: { chains, ligands, coil: drawCoil(random) }, plddt, ptm, length: bFactors.length };
+}
+
+function chainIds(named: readonly { readonly id?: string | undefined }[]): string[] {
+  const taken = new Set(named.map(({ id }) => id));
+  let next = 0;
+  function freeId(): string {
+    const id = letters(next++);
+    return taken.has(id) ? freeId() : id;
   }
+  return named.map(({ id }) => id ?? freeId());
+}
+
+/** A, B, … Z, AA, AB, … */
+function letters(index: number): string {
+  const last = String.fromCharCode(65 + (index % 26));
+  return index < 26 ? last : letters(Math.floor(index / 26) - 1) + last;
+}
+
+/** The proteins of a prediction, for the steps after it. */
+export function proteinOf({ structure }: Prediction): { length: number; sequence: string }[] {
+  return structure.chains.map(({ sequence }) => ({ length: sequence.length, sequence }));
 }

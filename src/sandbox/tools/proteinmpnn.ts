@@ -5,7 +5,15 @@ import {
   type DesignedSequence,
 } from "../../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createRandom, type Random } from "../random.ts";
-import { commonParams, createTool, defaultChain, type Chain, type ToolFile, type ToolInput } from "./tool.ts";
+import { mean } from "../structure/structure.ts";
+import {
+  commonParams,
+  createTool,
+  defaultProtein,
+  type Protein,
+  type ToolFile,
+  type ToolInput,
+} from "./tool.ts";
 
 const params = commonParams.extend({ num_sequences: z.int().min(1).max(50).default(1) });
 
@@ -13,47 +21,48 @@ const params = commonParams.extend({ num_sequences: z.int().min(1).max(50).defau
 const letters = "AAAAAALLLLLLLLEEEEEEEEEKKKKKKKKRRRRRIIIIVVVVDDDSSSTTGGNNQQPFFYYMWH";
 
 interface Design {
-  readonly sequence: string;
+  readonly protein: Protein;
   readonly record: DesignedSequence;
 }
 
 const toFourDecimals = (value: number) => Math.round(value * 1e4) / 1e4;
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-function drawSequence({ length, sequence: native }: Chain, random: Random): string {
+function drawSequence({ length, sequence: native }: Protein[number], random: Random): string {
   const drawLetter = (_: unknown, i: number) =>
     native !== undefined && random.between(0, 1) < 0.4 ? native.charAt(i) : random.pick(letters);
   return Array.from({ length }, drawLetter).join("");
 }
 
 /** Share of positions that kept the native residue; a bare backbone counts as glycines, as its file has them. */
-function recovery(sequence: string, { length, sequence: native = "G".repeat(length) }: Chain): number {
-  let kept = 0;
-  for (let i = 0; i < length; i++) if (sequence.charAt(i) === native.charAt(i)) kept += 1;
-  return toFourDecimals(kept / length);
+function recovery(sequences: readonly string[], protein: Protein): number {
+  const native = protein.map(({ length, sequence = "G".repeat(length) }) => sequence).join("");
+  const designed = sequences.join("");
+  const kept = designed.split("").filter((letter, i) => letter === native.charAt(i)).length;
+  return toFourDecimals(kept / native.length);
 }
 
-function designSequence(chain: Chain, sampleIndex: number, backbone: number, random: Random): Design {
-  const sequence = drawSequence(chain, random);
+function designSequence(protein: Protein, sampleIndex: number, backbone: number, random: Random): Design {
+  const sequences = protein.map((chain) => drawSequence(chain, random));
   const globalScore = toFourDecimals(random.between(0.7, 1.4));
-  const seqRecovery = recovery(sequence, chain);
+  const seqRecovery = recovery(sequences, protein);
   const header = `>backbone=${backbone}, sample=${sampleIndex}, global_score=${globalScore.toFixed(4)}, seq_recovery=${seqRecovery.toFixed(4)}`;
-  const fasta = `${header}\n${sequence}\n`;
+  // ProteinMPNN writes the chains of one design with `/` between them.
+  const fasta = `${header}\n${sequences.join("/")}\n`;
   return {
-    sequence,
+    protein: sequences.map((sequence) => ({ length: sequence.length, sequence })),
     record: create(DesignedSequenceSchema, { fasta, globalScore, seqRecovery, sampleIndex }),
   };
 }
 
 function* designSequences(
   { num_sequences }: z.infer<typeof params>,
-  { chains, seed }: ToolInput,
+  { proteins, seed }: ToolInput,
 ): Generator<ToolFile> {
-  const backbones = chains.length > 0 ? chains : [defaultChain];
-  for (const [backbone, chain] of backbones.entries()) {
+  const backbones = proteins.length > 0 ? proteins : [defaultProtein];
+  for (const [backbone, protein] of backbones.entries()) {
     const random = createRandom(`${seed}/backbone/${backbone}`);
     const designs = Array.from({ length: num_sequences }, (_, i) =>
-      designSequence(chain, backbone * num_sequences + i, backbone, random),
+      designSequence(protein, backbone * num_sequences + i, backbone, random),
     );
     const sequences = designs.map(({ record }) => record);
     yield {
@@ -64,11 +73,11 @@ function* designSequences(
         mean_global_score: mean(sequences.map(({ globalScore }) => globalScore)),
         mean_seq_recovery: mean(sequences.map(({ seqRecovery }) => seqRecovery)),
       },
-      chains: designs.map(({ sequence }) => ({ length: sequence.length, sequence })),
+      proteins: designs.map((design) => design.protein),
       sequences,
     };
   }
 }
 
-/** Designs `num_sequences` sequences for each backbone upstream; one FASTA file per backbone. */
+/** Designs `num_sequences` sequences for each backbone of the steps before; one FASTA file per backbone. */
 export const proteinmpnn = createTool(5n, params, designSequences);

@@ -2,32 +2,38 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { z } from "zod";
 import type { DesignedSequence } from "../../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 
-/** A protein that one step hands to the next. */
-export interface Chain {
+/** A protein that one step hands to the next: its chains, each by its length and sequence. */
+export type Protein = readonly {
   readonly length: number;
   /** One-letter codes; absent while only the backbone is designed. */
   readonly sequence?: string;
-}
+}[];
 
-/** What a tool works on when nothing upstream has made a chain, so that every sound DAG can run here. */
-export const defaultChain: Chain = { length: 100 };
+/** What a tool works on when no step before has made a protein, so that every valid DAG can run here. */
+export const defaultProtein: Protein = [{ length: 100 }];
+
+/** The largest protein that the tools design or fold, in residues. */
+export const maxResidues = 1000;
+
+/** The most chains of a protein: a PDB file names each with one letter. */
+export const maxChains = 26;
 
 /** A file that a tool writes, with what it says. */
 export interface ToolFile {
   readonly extension: "pdb" | "cif" | "fasta";
   readonly contentType: string;
   readonly text: string;
-  /** Each can be computed again from `text`, but for a predictor's estimates of its own error. */
+  /** Each can be computed again from `text`, except a predictor's estimates of its own error. */
   readonly metrics: Readonly<Record<string, number>>;
-  readonly chains: readonly Chain[];
+  readonly proteins: readonly Protein[];
   readonly sequences: readonly DesignedSequence[];
 }
 
 /** What a run gets besides its params. */
 export interface ToolInput {
   /** What the steps that this one depends on have made. */
-  readonly chains: readonly Chain[];
-  /** Decides all that is left to chance. */
+  readonly proteins: readonly Protein[];
+  /** Decides everything random. */
   readonly seed: string;
 }
 
@@ -35,11 +41,11 @@ export interface ToolInput {
 export interface Tool {
   /** Price of a run that succeeds, in credits. */
   readonly credits: bigint;
-  /** What is wrong with the params, one line each; empty when they are sound. */
-  faults(params: JsonObject): readonly string[];
+  /** What is wrong with the params, one line each; empty when they are valid. */
+  violations(params: JsonObject): readonly string[];
   /** How many runs `params.sandbox_fail` lets fail before one succeeds. */
   failures(params: JsonObject): number;
-  /** Writes the files one by one, so that a caller can pause or stop between them. The params must be sound. */
+  /** Writes the files one by one, so that a caller can pause or stop between them. The params must be valid. */
   run(params: JsonObject, input: ToolInput): Iterable<ToolFile>;
 }
 
@@ -54,7 +60,7 @@ export function createTool<Params extends { readonly sandbox_fail: number }>(
 ): Tool {
   return {
     credits,
-    faults(params) {
+    violations(params) {
       const issues = schema.safeParse(params).error?.issues ?? [];
       return issues.map(({ path, message }) => `${["params", ...path].join(".")}: ${message}`);
     },
