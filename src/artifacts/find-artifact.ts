@@ -5,7 +5,7 @@ import {
   StepStatusSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { valuesOf } from "../mapping/wire.ts";
+import { fieldValues } from "../mapping/wire-reader.ts";
 
 /** Numbers of the fields that lead to the uri of an output. */
 const stepStatuses = WorkflowSchema.field.stepStatuses.number;
@@ -19,10 +19,10 @@ const uri = ArtifactSchema.field.uri.number;
  */
 export function findArtifact(workflow: Uint8Array, bucket: string, key: string): Artifact | undefined {
   const wanted = Buffer.from(`r2://${bucket}/${key}`);
-  for (const status of valuesOf(workflow, stepStatuses)) {
-    for (const output of valuesOf(status, outputs)) {
+  for (const status of fieldValues(workflow, stepStatuses)) {
+    for (const output of fieldValues(status, outputs)) {
       // Of a field that is there twice, the last value counts.
-      const last = [...valuesOf(output, uri)].at(-1);
+      const last = [...fieldValues(output, uri)].at(-1);
       if (last !== undefined && wanted.equals(last)) return fromBinary(ArtifactSchema, output);
     }
   }

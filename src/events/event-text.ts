@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { eventJson } from "../mapping/workflow-event.ts";
+import { eventToJson } from "../mapping/workflow-event.ts";
 import type { EventJson } from "../mapping/workflow-event.ts";
 import type { WriteJson } from "../http/write-json.ts";
 
@@ -24,7 +24,7 @@ export async function eventText(
   owner: string | undefined,
   writeJson: WriteJson,
 ): Promise<EventText | undefined> {
-  const event = eventJson(bytes);
+  const event = eventToJson(bytes);
   if (event === undefined) return undefined;
   const { name, before, update, after } = event;
   const text = await writeJson(update, event.bytes, owner, event);

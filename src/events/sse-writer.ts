@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { abortResponse } from "../http/abort-response.ts";
-import { singleLineJson } from "../mapping/json-text.ts";
+import { singleLineJson } from "../mapping/json-writer.ts";
 import { eventFrame, heartbeatFrame } from "./event-block.ts";
 
 /** The headers of an event stream; `no-transform` and `X-Accel-Buffering` keep proxies from holding events back. */

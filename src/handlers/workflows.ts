@@ -10,14 +10,14 @@ import type { Handler } from "../contract.ts";
 import { HttpError } from "../errors/http-error.ts";
 import { sendJsonBytes } from "../http/json-response.ts";
 import type { Locals } from "../http/locals.ts";
-import { isTerminal, jobStateFromJson } from "../mapping/job-state.ts";
-import { labelSelectorFromQuery } from "../mapping/label-selector.ts";
-import type { MessageJson } from "../mapping/message-json.ts";
-import { rankRequestFromJson, rankingJson } from "../mapping/ranking.ts";
+import { isTerminal } from "../mapping/job-state.ts";
+import { listRequestFromQuery } from "../mapping/list-request.ts";
+import type { Transcoder } from "../mapping/transcoder.ts";
+import { rankRequestFromJson, rankingTranscoder } from "../mapping/ranking.ts";
 import { readWorkflowStatus } from "../mapping/workflow-event.ts";
-import { workflowPlanFrom } from "../mapping/workflow-plan.ts";
-import { submissionFromJson } from "../mapping/workflow-spec.ts";
-import { readWorkflowId, workflowJson, workflowListJson } from "../mapping/workflow.ts";
+import { workflowPlanFromSpec } from "../mapping/workflow-plan.ts";
+import { submitRequestFromJson } from "../mapping/submit-request.ts";
+import { readWorkflowId, workflowTranscoder, workflowListTranscoder } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import type { EncodedMessage } from "../grpc/encoded-message.ts";
 import { listPage } from "../orchestrator/list-page.ts";
@@ -63,14 +63,14 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
   return async function submitWorkflow(req, res) {
     const idempotencyKey = req.get("Idempotency-Key") ?? "";
     // No variable holds the steps, which hold the body even after the last of them.
-    const encode = () => submissionFromJson(req.body, idempotencyKey);
+    const encode = () => submitRequestFromJson(req.body, idempotencyKey);
     // A large body has turns of the event loop of its own.
     const isLarge = res.locals.dropBody !== undefined;
     const { call, caller, trace } = res.locals;
     const request = isLarge ? await tasks.run(keyHashOf(caller), encode()) : runSync(encode());
     if (request.length > maxRequestBytes) throw tooLarge(request.length, maxRequestBytes);
     if (req.query.validate_only === true) {
-      res.json(workflowPlanFrom(req.body));
+      res.json(workflowPlanFromSpec(req.body));
       return;
     }
     const steps = req.body.steps.length;
@@ -84,14 +84,14 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
       "workflow.submit",
     );
     res.status(201).location(`/v1/workflows/${encodeURIComponent(id)}`);
-    await send(res, workflowJson, workflow, services);
+    await send(res, workflowTranscoder, workflow, services);
   };
 }
 
 /** Sends a message as JSON; `json` is how it is written. */
 async function send(
   res: Response<never, Locals>,
-  json: MessageJson,
+  json: Transcoder,
   message: EncodedMessage<unknown>,
   services: WorkflowServices,
 ): Promise<void> {
@@ -108,26 +108,12 @@ async function sendText(
   if (res.socket !== null) noteBuffered(res.socket);
 }
 
-/** The contract's own. */
-const defaultPageSize = 20;
-
 /** Serves `listWorkflows`. */
 export function listWorkflows(services: WorkflowServices): Handler<"listWorkflows"> {
   const { orchestrator, maxPageBytes } = services;
   return async function listWorkflows(req, res) {
-    const { page_size, page_token, state, label } = req.query;
-    using page = await listPage(
-      orchestrator,
-      {
-        pageSize: page_size ?? defaultPageSize,
-        pageToken: page_token ?? "",
-        labelSelector: labelSelectorFromQuery(label ?? []),
-        ...(state === undefined ? {} : { stateFilter: jobStateFromJson(state) }),
-      },
-      res.locals.call,
-      maxPageBytes,
-    );
-    await send(res, workflowListJson, page, services);
+    using page = await listPage(orchestrator, listRequestFromQuery(req.query), res.locals.call, maxPageBytes);
+    await send(res, workflowListTranscoder, page, services);
   };
 }
 
@@ -155,7 +141,7 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
       last = await read();
     }
     using workflow = last;
-    using text = await services.writeJson(workflowJson, workflow.bytes, keyHashOf(caller));
+    using text = await services.writeJson(workflowTranscoder, workflow.bytes, keyHashOf(caller));
     if (hasPreconditions(req)) checkWorkflow(req, workflow.bytes, text);
     if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
     await sendText(res, text, services);
@@ -181,7 +167,7 @@ async function requirePreconditions(
 ): Promise<void> {
   if (!hasPreconditions(req)) return;
   using workflow = await orchestrator.getWorkflow(request, call);
-  using text = await writeJson(workflowJson, workflow.bytes, keyHashOf(caller));
+  using text = await writeJson(workflowTranscoder, workflow.bytes, keyHashOf(caller));
   checkWorkflow(req, workflow.bytes, text);
 }
 
@@ -194,7 +180,7 @@ function changeWorkflow<Rpc extends "cancelWorkflow" | "retryWorkflow">(
     const request = { workflowId: req.params.id };
     await requirePreconditions(req, res.locals, request, services);
     using workflow = await services.orchestrator[rpc](request, res.locals.call);
-    await send(res, workflowJson, workflow, services);
+    await send(res, workflowTranscoder, workflow, services);
   };
 }
 
@@ -216,6 +202,6 @@ export function rankDesigns(services: WorkflowServices): Handler<"rankDesigns"> 
     // Nobody else's body waits while designs are ranked.
     res.locals.dropBody?.();
     using ranking = await orchestrator.rankDesigns(request, res.locals.call);
-    await send(res, rankingJson, ranking, services);
+    await send(res, rankingTranscoder, ranking, services);
   };
 }

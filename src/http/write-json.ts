@@ -1,8 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { MemoryLease, MessageMemory } from "../grpc/message-memory.ts";
-import { JsonText } from "../mapping/json-text.ts";
-import type { MessageJson } from "../mapping/message-json.ts";
-import { WireReader } from "../mapping/wire.ts";
+import { JsonWriter } from "../mapping/json-writer.ts";
+import type { Transcoder } from "../mapping/transcoder.ts";
+import { WireReader } from "../mapping/wire-reader.ts";
 import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createSampledWarning } from "../telemetry/sampled-warning.ts";
@@ -10,15 +10,15 @@ import { createSampledWarning } from "../telemetry/sampled-warning.ts";
 /** What goes with a message that is part of another: its workflow, and fields of the other that JSON cannot tell. */
 interface Context {
   readonly workflowId: string;
-  readonly unusable: readonly string[];
+  readonly correctedFields: readonly string[];
 }
 
 /** JSON text whose memory counts until it is disposed of. */
 export class WrittenJson implements Disposable {
-  #text: JsonText | undefined;
+  #text: JsonWriter | undefined;
   readonly #lease: MemoryLease | undefined;
 
-  constructor(text: JsonText, lease?: MemoryLease) {
+  constructor(text: JsonWriter, lease?: MemoryLease) {
     this.#text = text;
     this.#lease = lease;
   }
@@ -39,7 +39,7 @@ export class WrittenJson implements Disposable {
  * of one owner wait for each other, and the owners have their turns.
  */
 export type WriteJson = (
-  message: MessageJson,
+  message: Transcoder,
   bytes: Uint8Array,
   owner: string | undefined,
   context?: Context,
@@ -69,7 +69,7 @@ export function createWriteJson(tasks: TaskQueue, memory: MessageMemory, logger:
 
   return async function writeJson(message, bytes, owner, context) {
     const reader = new WireReader(bytes);
-    const text = new JsonText();
+    const text = new JsonWriter();
     const isLarge = bytes.length > atOnceBytes;
     const lease = isLarge ? await acquire(maxGrowth * bytes.length, owner) : undefined;
     try {
@@ -81,10 +81,10 @@ export function createWriteJson(tasks: TaskQueue, memory: MessageMemory, logger:
     }
     lease?.resize(text.length);
     if (context !== undefined) {
-      for (const field of context.unusable) text.noteUnusable(field);
-      text.assignUnusable(() => context.workflowId);
+      for (const field of context.correctedFields) text.noteCorrection(field);
+      text.assignCorrections(() => context.workflowId);
     }
-    for (const { field, workflowId } of text.unusable) warn({ field, workflow_id: workflowId });
+    for (const { field, workflowId } of text.corrections) warn({ field, workflow_id: workflowId });
     return new WrittenJson(text, lease);
   };
 }

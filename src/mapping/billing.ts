@@ -4,18 +4,16 @@ import type {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../contract.ts";
 import { int64ToJson } from "./numbers.ts";
-import { epoch, timeToJson } from "./time.ts";
+import { epoch, timestampToJson } from "./timestamp.ts";
 
-/** A balance, in credits. */
 export function balanceToJson({ balance }: GetBalanceResponse): Schema["Balance"] {
   return { balance: int64ToJson(balance) };
 }
 
-/** The latest entries of a ledger, in credits. */
 export function ledgerToJson({ entries }: ListLedgerResponse): Schema["Ledger"] {
   return {
     entries: entries.map(({ delta, reason, balanceAfter, createdAt }) => {
-      const time = createdAt === undefined ? epoch : timeToJson(createdAt);
+      const time = createdAt === undefined ? epoch : timestampToJson(createdAt);
       return {
         delta: int64ToJson(delta),
         reason,

@@ -7,7 +7,7 @@ const names = {
   [JobState.SUCCEEDED]: "SUCCEEDED",
   [JobState.FAILED]: "FAILED",
   [JobState.CANCELLED]: "CANCELLED",
-  // Nothing is known of the job yet, which is how a job begins.
+  // The orchestrator has not set a state yet, so the job has not started.
   [JobState.UNSPECIFIED]: "QUEUED",
 } as const satisfies Record<JobState, Schema["JobState"]>;
 
@@ -19,22 +19,21 @@ const states = {
   CANCELLED: JobState.CANCELLED,
 } as const satisfies Record<Schema["StateFilter"], JobState>;
 
-/** Whether this version of the contract knows the state. */
+/** Whether this version of the contract defines the state. */
 export function isKnownState(state: number): state is JobState {
   return Object.hasOwn(names, state);
 }
 
-/** The name of a state without its prefix; `UNKNOWN` for one that this version of the contract does not know. */
+/** The name of a state without its prefix; `UNKNOWN` for a state that this version of the contract does not define. */
 export function jobStateToJson(state: number): Schema["JobState"] {
   return isKnownState(state) ? names[state] : "UNKNOWN";
 }
 
-/** The state of that name. */
 export function jobStateFromJson(name: Schema["StateFilter"]): JobState {
   return states[name];
 }
 
-/** Whether nothing more happens in this state unless it is retried. A state that is not known is not terminal. */
+/** Whether the state changes only by a retry. An unknown state is not terminal. */
 export function isTerminal(state: JobState): boolean {
   return state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED;
 }

@@ -1,23 +1,20 @@
-/**
- * A 64-bit integer as a JSON integer. Beyond 2^53 it is kept exact as raw JSON text, which `JSON.stringify`
- * writes digit for digit.
- */
+/** A 64-bit integer as a JSON integer. Above 2^53 it is raw JSON, which `JSON.stringify` writes without rounding. */
 export function int64ToJson(value: bigint): number {
   const number = Number(value);
   if (Number.isSafeInteger(number)) return number;
-  // JSON.rawJSON is missing from TypeScript's library, and what it makes is a number to every reader of the JSON.
+  // TypeScript's library lacks JSON.rawJSON. In the JSON text, its result is a number.
   const { rawJSON } = JSON as unknown as { rawJSON(text: string): number };
   return rawJSON(value.toString());
 }
 
-/** A 32-bit float as the shortest decimal that still means it: 0.3, not 0.30000001192092896. */
+/** A 32-bit float as the shortest decimal that rounds to it: 0.3, not 0.30000001192092896. */
 export function floatToJson(value: number): number {
-  const means = (digits: number) => Math.fround(Number(value.toPrecision(digits))) === value;
-  // Nine digits tell any two floats apart.
-  return Number(value.toPrecision([6, 7, 8].find(means) ?? 9));
+  const isExact = (digits: number) => Math.fround(Number(value.toPrecision(digits))) === value;
+  // Nine digits distinguish any two floats.
+  return Number(value.toPrecision([6, 7, 8].find(isExact) ?? 9));
 }
 
-/** A share, from 0 to 1; one that is no number is 0. */
+/** A fraction, clamped to 0 to 1; NaN becomes 0. */
 export function fractionToJson(fraction: number): number {
   return Number.isNaN(fraction) ? 0 : floatToJson(Math.min(1, Math.max(0, fraction)));
 }

@@ -5,9 +5,8 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { RankDesignsRequestSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../contract.ts";
-import { messageJson } from "./message-json.ts";
+import { createMessageTranscoder } from "./message-transcoder.ts";
 
-/** The message that asks for a ranking of `workflowId`. */
 export function rankRequestFromJson(
   workflowId: string,
   { metric, maximize, filters = [], top_k }: Schema["RankRequest"],
@@ -21,7 +20,7 @@ export function rankRequestFromJson(
   };
 }
 
-const rankedDesign = messageJson(RankedDesignSchema, [
+const rankedDesign = createMessageTranscoder(RankedDesignSchema, [
   "rank",
   "score",
   "id",
@@ -30,8 +29,7 @@ const rankedDesign = messageJson(RankedDesignSchema, [
   "metrics",
 ]);
 
-/** The designs of a workflow, best first. */
-export const rankingJson = messageJson(
+export const rankingTranscoder = createMessageTranscoder(
   RankDesignsResponseSchema,
   ["designs", "total_considered", "total_ranked"],
   { designs: { message: rankedDesign } },

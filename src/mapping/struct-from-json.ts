@@ -1,24 +1,24 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
-import { BackwardWriter } from "./backward-writer.ts";
+import { ReverseWriter } from "./reverse-writer.ts";
 import { entryTag, keyTag, kind, valueTag } from "./struct-tags.ts";
 
-/** How many entries are written in one step: about a millisecond, but for the keys of an object, which are listed at once. */
+/** Entries that are written in one step, which takes about a millisecond. All keys of an object are listed in one step. */
 const entriesPerStep = 4096;
 
-/** An object, whose entries have names, or a list; the last entry of it that is not written, and where it ends. */
+/** An open object or list. */
 interface Level {
   readonly json: JsonObject | readonly JsonValue[];
+  /** The keys of an object. */
   readonly names: readonly string[] | undefined;
+  /** Entries that are not written yet. The last of them is written next. */
   left: number;
+  /** The length of the output before the first entry was written. */
   readonly end: number;
 }
 
-/**
- * The bytes of the `google.protobuf.Struct` that says the same as `object`, in short steps. They are written from the last
- * to the first: the length of what is nested is known where it is to be written.
- */
+/** Encodes `object` as a `google.protobuf.Struct`, in short steps, from the last byte to the first. */
 export function* structFromJson(object: JsonObject): Generator<void, Uint8Array> {
-  const out = new BackwardWriter();
+  const out = new ReverseWriter();
   const outer: Level[] = [];
   let level = levelOf(object, 0);
   for (let entries = 1; ; entries += 1) {
@@ -28,7 +28,7 @@ export function* structFromJson(object: JsonObject): Generator<void, Uint8Array>
       if (parent === undefined) return out.finish();
       out.varint(out.length - level.end);
       out.byte(level.names === undefined ? kind.list : kind.struct);
-      beginEntry(out, parent, level.end);
+      completeEntry(out, parent, level.end);
       level = parent;
       continue;
     }
@@ -38,8 +38,8 @@ export function* structFromJson(object: JsonObject): Generator<void, Uint8Array>
       outer.push(level);
       level = levelOf(value, end);
     } else {
-      addScalar(out, value);
-      beginEntry(out, level, end);
+      writeScalar(out, value);
+      completeEntry(out, level, end);
     }
   }
 }
@@ -55,14 +55,17 @@ function isList(json: JsonObject | readonly JsonValue[]): json is readonly JsonV
   return Array.isArray(json);
 }
 
-/** The value of the last entry that is left. */
+/** The value of the next entry. */
 function valueOf({ json, names, left }: Level): JsonValue {
   if (isList(json)) return json[left - 1] ?? null;
   return json[names?.[left - 1] ?? ""] ?? null;
 }
 
-/** Puts what comes before the value that is written, and ends at `end`, into the last entry that is left. */
-function beginEntry(out: BackwardWriter, level: Level, end: number): void {
+/**
+ * Completes the next entry of `level` after its value: writes the key and the tags, which precede the value. `end` is the
+ * length of the output before the value was written.
+ */
+function completeEntry(out: ReverseWriter, level: Level, end: number): void {
   level.left -= 1;
   const name = level.names?.[level.left];
   if (name !== undefined) {
@@ -75,7 +78,7 @@ function beginEntry(out: BackwardWriter, level: Level, end: number): void {
   out.byte(entryTag);
 }
 
-function addScalar(out: BackwardWriter, value: string | number | boolean | null): void {
+function writeScalar(out: ReverseWriter, value: string | number | boolean | null): void {
   if (typeof value === "number") {
     out.double(value);
     out.byte(kind.number);

@@ -1,7 +1,7 @@
 import { WireType } from "@bufbuild/protobuf/wire";
-import { tagOf } from "./wire.ts";
+import { tagOf } from "./wire-reader.ts";
 
-/** The tags of the fields of `google.protobuf.Value`, one of which says what it is (google/protobuf/struct.proto). */
+/** The tags of the fields in the oneof `kind` of `google.protobuf.Value` (google/protobuf/struct.proto). */
 export const kind = {
   null: tagOf(1, WireType.Varint),
   number: tagOf(2, WireType.Bit64),
@@ -11,9 +11,9 @@ export const kind = {
   list: tagOf(6, WireType.LengthDelimited),
 };
 
-/** The tag of the one field of `Struct` and of `ListValue`. */
+/** The tag of the only field of `Struct` and of `ListValue`. */
 export const entryTag = tagOf(1, WireType.LengthDelimited);
 
-/** The tags of the fields of an entry of a map. */
+/** The tags of the fields of a map entry. */
 export const keyTag = tagOf(1, WireType.LengthDelimited);
 export const valueTag = tagOf(2, WireType.LengthDelimited);

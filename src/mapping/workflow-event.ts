@@ -8,20 +8,20 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { isKnownState } from "./job-state.ts";
-import { singleLineJson } from "./json-text.ts";
-import type { MessageJson } from "./message-json.ts";
-import { stepStatusJson } from "./step-status.ts";
-import { epoch, readTime } from "./time.ts";
-import { tagOf, WireReader } from "./wire.ts";
-import { workflowJson } from "./workflow.ts";
+import { singleLineJson } from "./json-writer.ts";
+import type { Transcoder } from "./transcoder.ts";
+import { stepStatusTranscoder } from "./workflow.ts";
+import { epoch, readTimestamp } from "./timestamp.ts";
+import { tagOf, WireReader } from "./wire-reader.ts";
+import { workflowTranscoder } from "./workflow.ts";
 
-/** Where a workflow stands, and since when. */
+/** The state of a workflow, and when it last changed. */
 export interface WorkflowStatus {
   readonly state: JobState;
   readonly updatedAt?: Timestamp | undefined;
 }
 
-/** What is read of an event to follow a workflow by. */
+/** The parts of an event that are needed to follow a workflow. */
 export interface EventStatus {
   readonly eventId: bigint;
   readonly event:
@@ -30,14 +30,14 @@ export interface EventStatus {
     | { readonly case: undefined };
 }
 
-/** The JSON of an event, but for its update: `before`, the update as `update` writes it from `bytes`, and `after`. */
+/** The JSON of an event: `before`, the JSON that `update` writes from `bytes`, and `after`. */
 export interface EventJson {
   readonly name: "step_update" | "workflow_update";
   readonly workflowId: string;
-  /** Its own fields that JSON cannot tell as they came. */
-  readonly unusable: readonly string[];
+  /** Fields of the event itself that are left out because JSON cannot express their values. */
+  readonly correctedFields: readonly string[];
   readonly before: string;
-  readonly update: MessageJson;
+  readonly update: Transcoder;
   readonly bytes: Uint8Array;
   readonly after: string;
 }
@@ -45,23 +45,23 @@ export interface EventJson {
 const { workflowId, stepUpdate, workflowUpdate, at, eventId } = WorkflowEventSchema.field;
 const { state, updatedAt } = WorkflowSchema.field;
 
-/** Where the workflow stands whose message `bytes` hold; no more of them is read. */
+/** Reads only the state and the time of the last change from the bytes of a Workflow. */
 export function readWorkflowStatus(bytes: Uint8Array): WorkflowStatus {
   const reader = new WireReader(bytes);
-  let found = 0;
+  let foundState = 0;
   let time: Timestamp | undefined;
   while (reader.pos < reader.len) {
     const tag = reader.uint32();
-    if (tag === tagOf(state.number, WireType.Varint)) found = reader.int32();
+    if (tag === tagOf(state.number, WireType.Varint)) foundState = reader.int32();
     else if (tag === tagOf(updatedAt.number, WireType.LengthDelimited))
       time = fromBinary(TimestampSchema, reader.bytes());
     else reader.skipValue(tag, reader.len);
   }
-  // A state that is not known is not terminal.
-  return { state: isKnownState(found) ? found : JobState.UNSPECIFIED, updatedAt: time };
+  // An unknown state is not terminal.
+  return { state: isKnownState(foundState) ? foundState : JobState.UNSPECIFIED, updatedAt: time };
 }
 
-/** What the WorkflowEvent in `bytes` says of its place and of its workflow; no more of it is read. */
+/** Reads only the event id and the workflow's status from the bytes of a WorkflowEvent. */
 export function readEventStatus(bytes: Uint8Array): EventStatus {
   const parts = readParts(bytes);
   const event =
@@ -71,16 +71,16 @@ export function readEventStatus(bytes: Uint8Array): EventStatus {
   return { eventId: parts.eventId, event };
 }
 
-/** The JSON of the WorkflowEvent in `bytes`; undefined for a kind that this version of the contract does not know. */
-export function eventJson(bytes: Uint8Array): EventJson | undefined {
+/** The JSON of the WorkflowEvent in `bytes`; undefined for a kind of event that this version of the contract does not define. */
+export function eventToJson(bytes: Uint8Array): EventJson | undefined {
   const { name, workflowId, update, time } = readParts(bytes);
   if (name === undefined) return undefined;
   return {
     name,
     workflowId,
-    unusable: time === undefined ? [at.name] : [],
+    correctedFields: time === undefined ? [at.name] : [],
     before: `{"workflow_id":${singleLineJson(workflowId)},"${name}":`,
-    update: name === "step_update" ? stepStatusJson : workflowJson,
+    update: name === "step_update" ? stepStatusTranscoder : workflowTranscoder,
     bytes: update,
     after: time === undefined ? "}" : `,"at":"${time}"}`,
   };
@@ -106,7 +106,7 @@ function readParts(bytes: Uint8Array): EventParts {
       case tagOf(workflowId.number, WireType.LengthDelimited):
         parts.workflowId = reader.string();
         break;
-      // Of a oneof that is there twice, the last one counts.
+      // The last member of a oneof wins, as in every protobuf decoder.
       case tagOf(stepUpdate.number, WireType.LengthDelimited):
         Object.assign(parts, { name: "step_update", update: reader.bytes() });
         break;
@@ -114,7 +114,7 @@ function readParts(bytes: Uint8Array): EventParts {
         Object.assign(parts, { name: "workflow_update", update: reader.bytes() });
         break;
       case tagOf(at.number, WireType.LengthDelimited):
-        parts.time = readTime(reader, reader.nestedEnd(reader.len));
+        parts.time = readTimestamp(reader, reader.nestedEnd(reader.len));
         break;
       default:
         reader.skipValue(tag, reader.len);

@@ -1,7 +1,7 @@
 import type { Schema } from "../contract.ts";
 
-/** In which order the steps of a sound submission can run. Steps that could change places keep those they were given. */
-export function workflowPlanFrom({ name, steps }: Schema["WorkflowSpec"]): Schema["WorkflowPlan"] {
+/** The order in which the steps of a valid submission can run. Independent steps keep their order in the submission. */
+export function workflowPlanFromSpec({ name, steps }: Schema["WorkflowSpec"]): Schema["WorkflowPlan"] {
   const levelOf = createLevels(steps);
   const planned = steps.map((step) => ({
     id: step.id,
@@ -14,7 +14,7 @@ export function workflowPlanFrom({ name, steps }: Schema["WorkflowSpec"]): Schem
   return { name, steps: planned, order: levels.flat(), levels };
 }
 
-/** Tells how many steps must run one after the other before the step of an id; `steps` make no cycle. */
+/** Returns a function from a step's id to the length of the longest chain of its dependencies. `steps` have no cycle. */
 function createLevels(steps: readonly Schema["Step"][]): (id: string) => number {
   const byId = new Map(steps.map((step) => [step.id, step]));
   const levels = new Map<string, number>();
@@ -22,7 +22,10 @@ function createLevels(steps: readonly Schema["Step"][]): (id: string) => number 
   return function levelOf(id) {
     const known = levels.get(id);
     if (known !== undefined) return known;
-    const level = Math.max(0, ...(byId.get(id)?.depends_on ?? []).map((needed) => levelOf(needed) + 1));
+    const level = Math.max(
+      0,
+      ...(byId.get(id)?.depends_on ?? []).map((dependency) => levelOf(dependency) + 1),
+    );
     levels.set(id, level);
     return level;
   };

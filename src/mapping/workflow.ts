@@ -1,17 +1,22 @@
 import { WireType } from "@bufbuild/protobuf/wire";
-import { ResourceSpecSchema } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import {
+  ArtifactSchema,
+  ErrorDetailSchema,
+  ResourceSpecSchema,
+} from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import {
+  DesignedSequenceSchema,
   ListWorkflowsResponseSchema,
   StepSchema,
+  StepStatusSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { messageJson } from "./message-json.ts";
-import type { MessageJson } from "./message-json.ts";
-import { stepStatusJson } from "./step-status.ts";
-import { epoch } from "./time.ts";
-import { tagOf, WireReader } from "./wire.ts";
+import { createMessageTranscoder } from "./message-transcoder.ts";
+import type { Transcoder } from "./transcoder.ts";
+import { epoch } from "./timestamp.ts";
+import { tagOf, WireReader } from "./wire-reader.ts";
 
-const resources = messageJson(ResourceSpecSchema, [
+const resources = createMessageTranscoder(ResourceSpecSchema, [
   "gpu_type",
   "gpu_count",
   "cpu_cores",
@@ -19,27 +24,55 @@ const resources = messageJson(ResourceSpecSchema, [
   "timeout_seconds",
 ]);
 
-const step = messageJson(StepSchema, ["id", "tool", "depends_on", "params", "resources"], {
+const step = createMessageTranscoder(StepSchema, ["id", "tool", "depends_on", "params", "resources"], {
   resources: { message: resources },
 });
 
-/** The same, with the id of the workflow noted beside values that cannot be told. */
-function withId(workflow: MessageJson): MessageJson {
+const artifact = createMessageTranscoder(ArtifactSchema, [
+  "uri",
+  "content_type",
+  "size_bytes",
+  "sha256",
+  "metrics",
+]);
+
+const sequence = createMessageTranscoder(DesignedSequenceSchema, [
+  "fasta",
+  "global_score",
+  "seq_recovery",
+  "sample_index",
+]);
+
+const errorDetail = createMessageTranscoder(ErrorDetailSchema, ["code", "message", "retryable"]);
+
+export const stepStatusTranscoder = createMessageTranscoder(
+  StepStatusSchema,
+  ["step_id", "state", "fraction", "outputs", "sequences", "error", "started_at", "finished_at"],
+  {
+    fraction: { isFraction: true },
+    outputs: { message: artifact },
+    sequences: { message: sequence },
+    error: { message: errorDetail },
+  },
+);
+
+/** The same transcoder, with the workflow's id assigned to its corrections. */
+function withCorrectionIds(workflow: Transcoder): Transcoder {
   return {
     write(reader, end, out) {
       const start = reader.pos;
       workflow.write(reader, end, out);
-      out.assignUnusable(() => idAt(reader, start, end));
+      out.assignCorrections(() => idAt(reader, start, end));
     },
     *writeInSteps(reader, end, out) {
       const start = reader.pos;
       yield* workflow.writeInSteps(reader, end, out);
-      out.assignUnusable(() => idAt(reader, start, end));
+      out.assignCorrections(() => idAt(reader, start, end));
     },
   };
 }
 
-/** The id of the Workflow in `bytes`. */
+/** Reads only the id from the bytes of a Workflow. */
 export function readWorkflowId(bytes: Uint8Array): string {
   return idAt(new WireReader(bytes), 0, bytes.length);
 }
@@ -55,31 +88,24 @@ function idAt(reader: WireReader, start: number, end: number): string {
   return id;
 }
 
-/** A workflow with its spec flattened into it. */
-export const workflowJson = withId(
-  messageJson(
+/** A workflow, into which its spec is flattened. */
+export const workflowTranscoder = withCorrectionIds(
+  createMessageTranscoder(
     WorkflowSchema,
-    [
-      "id",
-      // What the spec holds is the workflow's own here.
-      "spec.name",
-      "state",
-      "spec.steps",
-      "spec.labels",
-      "step_statuses",
-      "created_at",
-      "updated_at",
-    ],
+    ["id", "spec.name", "state", "spec.steps", "spec.labels", "step_statuses", "created_at", "updated_at"],
     {
       "spec.steps": { message: step },
-      step_statuses: { message: stepStatusJson },
+      step_statuses: { message: stepStatusTranscoder },
       created_at: { absent: `"${epoch}"` },
       updated_at: { absent: `"${epoch}"` },
     },
   ),
 );
 
-/** One page of workflows. */
-export const workflowListJson = messageJson(ListWorkflowsResponseSchema, ["workflows", "next_page_token"], {
-  workflows: { message: workflowJson },
-});
+export const workflowListTranscoder = createMessageTranscoder(
+  ListWorkflowsResponseSchema,
+  ["workflows", "next_page_token"],
+  {
+    workflows: { message: workflowTranscoder },
+  },
+);

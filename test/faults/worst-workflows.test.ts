@@ -11,9 +11,9 @@ import {
   ListWorkflowsRequestSchema,
   StreamWorkflowEventsRequestSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { JsonText } from "../../src/mapping/json-text.ts";
-import { workflowListJson } from "../../src/mapping/workflow.ts";
-import { WireReader } from "../../src/mapping/wire.ts";
+import { JsonWriter } from "../../src/mapping/json-writer.ts";
+import { workflowListTranscoder } from "../../src/mapping/workflow.ts";
+import { WireReader } from "../../src/mapping/wire-reader.ts";
 import { allowAll, startEncodedUpstream } from "../support/encoded-upstream.ts";
 import type { EncodedRpc } from "../support/encoded-upstream.ts";
 import { readEvents } from "../support/event-reader.ts";
@@ -177,7 +177,7 @@ const times = (count: number, act: () => Promise<unknown>) => Promise.all(Array.
 function msToWriteAtOnce(page: Uint8Array): number {
   const looks = Array.from({ length: 5 }, () => {
     const before = process.threadCpuUsage();
-    workflowListJson.write(new WireReader(page), page.length, new JsonText());
+    workflowListTranscoder.write(new WireReader(page), page.length, new JsonWriter());
     const { user, system } = process.threadCpuUsage(before);
     return (user + system) / 1000;
   });

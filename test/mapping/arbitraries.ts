@@ -10,8 +10,8 @@ import type {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 
-/** Texts that are written in a way of their own, or that objects treat so. */
-const oddTexts = [
+/** Strings that need an escape, or that are special as keys of an object. */
+const specialTexts = [
   "",
   "\x85",
   "\u2028\u2029",
@@ -34,10 +34,10 @@ const character = fc.oneof(
   fc.integer({ min: 0xe000, max: 0x10ffff }),
 );
 
-/** Any text that UTF-8 can write. */
+/** Any string that UTF-8 can encode. */
 export const text: Arbitrary<string> = fc.oneof(
   fc.array(character, { maxLength: 12 }).map((codes) => String.fromCodePoint(...codes)),
-  fc.constantFrom(...oddTexts),
+  fc.constantFrom(...specialTexts),
 );
 
 const double = fc.oneof(
@@ -54,7 +54,7 @@ const uint64 = fc.oneof(
   fc.constantFrom(2n ** 53n, 2n ** 64n - 1n),
 );
 
-/** Mostly one that the contract knows. */
+/** Mostly states that the contract defines. */
 const unknownStates: JobState[] = JSON.parse("[6, -1, 2147483647, -2147483648]");
 const knownStates = Object.values(JobState).filter((state) => typeof state !== "string");
 const state = fc.oneof(
@@ -75,7 +75,7 @@ const time = fc.record({
 
 const mapOf = <T>(value: Arbitrary<T>) => fc.dictionary(text, value, { maxKeys: 5 });
 
-/** `value` within lists and objects, so many deep. */
+/** `value` within this many nested lists and objects. */
 function nested(value: JsonValue, depth: number): JsonValue {
   let outer = value;
   for (let level = 0; level < depth; level += 1) outer = level % 2 === 0 ? [outer] : { "": outer };
@@ -97,20 +97,20 @@ const { value: jsonValue } = fc.letrec<{ value: JsonValue }>((tie) => ({
   ),
 }));
 
-/** Any Struct that JSON can say, with nothing nested deeper than 32 levels in it. */
+/** Any Struct that JSON can express, at most 32 levels deep. */
 export const struct: Arbitrary<JsonObject> = fc.oneof(
   { weight: 4, arbitrary: mapOf(jsonValue) },
   fc.tuple(scalar, fc.integer({ min: 1, max: 31 })).map(([value, depth]) => ({ deep: nested(value, depth) })),
 );
 
-/** A message whose every field may be absent. */
+/** A message of which any field may be absent. */
 function message<T>(fields: { [Key in keyof T]: Arbitrary<T[Key]> }) {
   return fc.record<T, never>(fields, { requiredKeys: [] });
 }
 
 const list = <T>(item: Arbitrary<T>) => fc.array(item, { maxLength: 3 });
 
-/** Something long enough that a message with it is written in steps. */
+/** Long enough that a message with it is written in several steps. */
 const long = fc.constantFrom("A".repeat(30_000), "\u2028é".repeat(15_000));
 
 const sequence = message({

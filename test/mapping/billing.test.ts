@@ -12,14 +12,14 @@ const smallest = -(2n ** 63n);
 
 describe("balanceToJson", () => {
   for (const balance of [0n, 1n, -1n, 2n ** 53n - 1n, 2n ** 53n + 1n, -(2n ** 53n) - 1n, largest, smallest])
-    it(`writes a balance of ${balance} digit for digit`, () => {
+    it(`writes a balance of ${balance} without rounding`, () => {
       const json = balanceToJson(create(GetBalanceResponseSchema, { balance }));
       assert.equal(JSON.stringify(json), `{"balance":${balance}}`);
     });
 });
 
 describe("ledgerToJson", () => {
-  it("maps every field of every entry, and keeps their order", () => {
+  it("maps every field of every entry, in order", () => {
     const ledger = create(ListLedgerResponseSchema, {
       entries: [
         { delta: smallest, reason: "step «a»", balanceAfter: largest, createdAt: { seconds: 2n, nanos: 5 } },
@@ -35,7 +35,7 @@ describe("ledgerToJson", () => {
     );
   });
 
-  it("shows what an entry does not say as proto3 does: nothing, at the epoch", () => {
+  it("returns the defaults of proto3 for absent fields", () => {
     assert.deepEqual(ledgerToJson(create(ListLedgerResponseSchema, { entries: [{}] })), {
       entries: [{ delta: 0, reason: "", balance_after: 0, created_at: "1970-01-01T00:00:00.000Z" }],
     });

@@ -8,14 +8,14 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { loadContract } from "../../src/contract.ts";
-import { rankingJson } from "../../src/mapping/ranking.ts";
-import { JsonText } from "../../src/mapping/json-text.ts";
-import { writeStructInSteps } from "../../src/mapping/struct.ts";
-import { WireReader } from "../../src/mapping/wire.ts";
-import { workflowJson, workflowListJson } from "../../src/mapping/workflow.ts";
-import { jsonOf, written } from "./written.ts";
+import { rankingTranscoder } from "../../src/mapping/ranking.ts";
+import { JsonWriter } from "../../src/mapping/json-writer.ts";
+import { writeStructInSteps } from "../../src/mapping/struct-to-json.ts";
+import { WireReader } from "../../src/mapping/wire-reader.ts";
+import { workflowTranscoder, workflowListTranscoder } from "../../src/mapping/workflow.ts";
+import { jsonOf, transcode } from "./transcode.ts";
 
-/** A value for a field that holds one: not that of an absent one. */
+/** A value other than the default for a singular field. */
 function oneOf(field: DescField): unknown {
   if (field.message !== undefined) return full(field.message);
   if (field.enum !== undefined) return 1;
@@ -32,7 +32,7 @@ function oneOf(field: DescField): unknown {
   }
 }
 
-/** The fields of a message, each with a value. */
+/** A message with a value in every field. */
 function full(desc: DescMessage): Record<string, unknown> {
   if (desc.typeName === StructSchema.typeName) return {};
   const valueOf = (field: DescField) => {
@@ -51,7 +51,7 @@ interface Schema {
 
 const { schemas } = loadContract().document.components as unknown as { schemas: Record<string, Schema> };
 
-/** What of the schema is not in `json`, or in `json` and not in the schema, by its path. */
+/** The paths that only the schema or only `json` has. */
 function differences(schema: Schema, json: unknown, path: string): string[] {
   const [, name = ""] = /^#\/components\/schemas\/(\w+)$/.exec(schema.$ref ?? "") ?? [];
   if (schema.$ref !== undefined) return differences(schemas[name] ?? assert.fail(schema.$ref), json, path);
@@ -74,37 +74,37 @@ function differences(schema: Schema, json: unknown, path: string): string[] {
   ];
 }
 
-describe("the JSON of messages", () => {
+describe("createMessageTranscoder, for the contract", () => {
   for (const [name, json, desc] of [
-    ["WorkflowList", workflowListJson, ListWorkflowsResponseSchema],
-    ["Ranking", rankingJson, RankDesignsResponseSchema],
+    ["WorkflowList", workflowListTranscoder, ListWorkflowsResponseSchema],
+    ["Ranking", rankingTranscoder, RankDesignsResponseSchema],
   ] as const)
-    it(`has every property that the contract has of a ${name}, and no other`, () => {
+    it(`writes exactly the properties of the schema ${name}`, () => {
       const text = jsonOf(json, desc, full(desc));
       assert.deepEqual(differences({ $ref: `#/components/schemas/${name}` }, JSON.parse(text), name), []);
     });
 });
 
-describe("the JSON of messages that hold more than any contract allows", () => {
+describe("createMessageTranscoder, above the limits of every contract", () => {
   const times = (count: number, bytes: readonly number[]) =>
     Buffer.alloc(count * bytes.length, Buffer.from(bytes));
 
-  it("is an error beyond 1,000,000 values of one field", () => {
-    for (const write of [workflowJson.write, drain]) {
+  it("throws for more than 1,000,000 values of one field", () => {
+    for (const write of [workflowTranscoder.write, drain]) {
       const tooMany = times(1_000_001, [WorkflowSchema.field.stepStatuses.number * 8 + 2, 0]);
-      assert.throws(() => written({ write }, tooMany), /more than 1000000/);
+      assert.throws(() => transcode({ write }, tooMany), /more than 1000000/);
     }
   });
 
-  it("is an error beyond 262,144 entries of one Struct", () => {
+  it("throws for more than 262,144 entries of one Struct", () => {
     const struct = times(262_145, [0x0a, 0]);
     assert.throws(
-      () => [...writeStructInSteps(new WireReader(struct), struct.length, new JsonText())],
+      () => [...writeStructInSteps(new WireReader(struct), struct.length, new JsonWriter())],
       /262144/,
     );
   });
 
-  function drain(reader: WireReader, end: number, out: JsonText) {
-    for (const step of workflowJson.writeInSteps(reader, end, out)) assert.equal(step, undefined);
+  function drain(reader: WireReader, end: number, out: JsonWriter) {
+    for (const step of workflowTranscoder.writeInSteps(reader, end, out)) assert.equal(step, undefined);
   }
 });

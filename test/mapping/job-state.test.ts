@@ -12,14 +12,14 @@ const states = [
 
 describe("jobStateToJson", () => {
   for (const [state, name] of states)
-    it(`writes ${state} as ${name}`, () => assert.equal(jobStateToJson(state), name));
+    it(`returns ${name} for ${state}`, () => assert.equal(jobStateToJson(state), name));
 
-  it("takes the unspecified state for the first one", () => {
+  it("returns QUEUED for the unspecified state", () => {
     assert.equal(jobStateToJson(JobState.UNSPECIFIED), "QUEUED");
   });
 
   for (const unknown of [6, -1, 99])
-    it(`says UNKNOWN of the state ${unknown}`, () => assert.equal(jobStateToJson(unknown), "UNKNOWN"));
+    it(`returns UNKNOWN for the state ${unknown}`, () => assert.equal(jobStateToJson(unknown), "UNKNOWN"));
 });
 
 describe("isKnownState", () => {
@@ -30,12 +30,12 @@ describe("isKnownState", () => {
     [-1, false],
     [2 ** 31 - 1, false],
   ] as const)
-    it(`says ${isKnown} of ${state}`, () => assert.equal(isKnownState(state), isKnown));
+    it(`returns ${isKnown} for ${state}`, () => assert.equal(isKnownState(state), isKnown));
 });
 
 describe("jobStateFromJson", () => {
   for (const [state, name] of states)
-    it(`reads ${name} as ${state}`, () => assert.equal(jobStateFromJson(name), state));
+    it(`returns ${state} for ${name}`, () => assert.equal(jobStateFromJson(name), state));
 });
 
 describe("isTerminal", () => {
@@ -43,5 +43,5 @@ describe("isTerminal", () => {
     ...states,
     [JobState.UNSPECIFIED, "an unspecified state", false] as const,
   ])
-    it(`says ${terminal} for ${name}`, () => assert.equal(isTerminal(state), terminal));
+    it(`returns ${terminal} for ${name}`, () => assert.equal(isTerminal(state), terminal));
 });

@@ -14,25 +14,25 @@ describe("int64ToJson", () => {
     "-9223372036854775808",
     "18446744073709551615",
   ])
-    it(`writes ${text} digit for digit`, () => {
+    it(`writes ${text} without rounding`, () => {
       assert.equal(JSON.stringify({ size: int64ToJson(BigInt(text)) }), `{"size":${text}}`);
     });
 
-  it("returns a plain number as long as that is exact", () => {
+  it("returns a plain number if it is exact", () => {
     assert.equal(typeof int64ToJson(2n ** 53n - 1n), "number");
   });
 });
 
 describe("floatToJson", () => {
   for (const value of [0, 0.1, 0.25, 0.3, 1 / 3, 0.7, 0.9999999, 1, 1e-7, 3.4e38, 1.1754944e-38, 1e-45])
-    it(`still means the float of ${value}`, () => {
+    it(`rounds to the same float for ${value}`, () => {
       assert.equal(Math.fround(floatToJson(Math.fround(value))), Math.fround(value));
     });
 
   for (const value of [0.1, 0.3, 0.7, 0.123456, 0.05])
-    it(`writes ${value} as it was meant`, () => assert.equal(floatToJson(Math.fround(value)), value));
+    it(`returns ${value} for its float`, () => assert.equal(floatToJson(Math.fround(value)), value));
 
-  it("gives every float back", () => {
+  it("preserves every float", () => {
     const view = new DataView(new ArrayBuffer(4));
     for (let bits = 0x3f000000; bits < 0x3f800000; bits += 4099) {
       view.setUint32(0, bits);
@@ -53,5 +53,5 @@ describe("fractionToJson", () => {
     [1e-45, 1e-45],
     [Math.fround(0.7), 0.7],
   ] as const)
-    it(`is ${json} for ${fraction}`, () => assert.equal(fractionToJson(fraction), json));
+    it(`returns ${json} for ${fraction}`, () => assert.equal(fractionToJson(fraction), json));
 });

@@ -7,10 +7,10 @@ import {
   RankFilterSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../../src/contract.ts";
-import { rankRequestFromJson, rankingJson } from "../../src/mapping/ranking.ts";
-import { jsonOf } from "./written.ts";
+import { rankRequestFromJson, rankingTranscoder } from "../../src/mapping/ranking.ts";
+import { jsonOf } from "./transcode.ts";
 
-/** Every field of a request, each with a value that is not its default. */
+/** A request with a value other than the default in every field. */
 const full: Schema["RankRequest"] = {
   metric: "plddt",
   maximize: true,
@@ -21,7 +21,7 @@ const full: Schema["RankRequest"] = {
   top_k: 4_294_967_295,
 };
 
-/** What arrives at the orchestrator of a request for `w1`. */
+/** The message that arrives at the orchestrator for a request for `w1`. */
 function arrived(request: Schema["RankRequest"]) {
   const message = create(RankDesignsRequestSchema, rankRequestFromJson("w1", request));
   return fromBinary(RankDesignsRequestSchema, toBinary(RankDesignsRequestSchema, message));
@@ -31,7 +31,7 @@ const namesOf = ({ fields }: { readonly fields: readonly { readonly name: string
   fields.map(({ name }) => name).sort();
 
 describe("rankRequestFromJson", () => {
-  it("maps every field, and each arrives over the wire", () => {
+  it("maps every field, and preserves it over the wire", () => {
     const expected = create(RankDesignsRequestSchema, {
       workflowId: "w1",
       metric: "plddt",
@@ -45,12 +45,12 @@ describe("rankRequestFromJson", () => {
     assert.deepEqual(arrived(full), expected);
   });
 
-  it("leaves to the orchestrator what a request leaves out, and asks for all", () => {
+  it("leaves out absent fields, and requests all designs", () => {
     const { maximize, filters, topK } = arrived({ metric: "m" });
     assert.deepEqual([maximize, filters, topK], [undefined, [], 0]);
   });
 
-  it("tells false, 0 and a bound of 0 from what is left out", () => {
+  it("distinguishes false, 0 and a bound of 0 from absent fields", () => {
     const { maximize, filters } = arrived({
       metric: "m",
       maximize: false,
@@ -66,7 +66,7 @@ describe("rankRequestFromJson", () => {
   });
 });
 
-describe("rankingJson", () => {
+describe("rankingTranscoder", () => {
   const design = {
     rank: 4_294_967_295,
     score: 91.2,
@@ -76,14 +76,14 @@ describe("rankingJson", () => {
     metrics: { plddt: 91.2, ptm: 0.83 },
   };
   const textOf = (...designs: object[]) =>
-    jsonOf(rankingJson, RankDesignsResponseSchema, {
+    jsonOf(rankingTranscoder, RankDesignsResponseSchema, {
       designs,
       totalConsidered: 21,
       totalRanked: 4_294_967_295,
     });
   const toJson = (...designs: object[]): Schema["Ranking"] => JSON.parse(textOf(...designs));
 
-  it("maps every field, and keeps the order", () => {
+  it("maps every field, in order", () => {
     assert.deepEqual(toJson(design, { ...design, rank: 2, kind: "sequence", id: "seqs/0" }), {
       designs: [
         {
@@ -108,7 +108,7 @@ describe("rankingJson", () => {
     });
   });
 
-  it("writes the fields in the order of the contract, and metrics in the order of their names", () => {
+  it("writes fields in the contract's order, and metrics sorted by name", () => {
     assert.equal(
       textOf({ ...design, metrics: { ptm: 0.83, "10": 1, "9": 2, plddt: 91.2 } }),
       '{"designs":[{"rank":4294967295,"score":91.2,"id":"r2://foldforge/artifacts/a.pdb","kind":"artifact",' +
@@ -117,20 +117,20 @@ describe("rankingJson", () => {
     );
   });
 
-  it("writes what is absent as proto3 does", () => {
+  it("writes the defaults of proto3 for absent fields", () => {
     assert.equal(
-      jsonOf(rankingJson, RankDesignsResponseSchema, { designs: [{}] }),
+      jsonOf(rankingTranscoder, RankDesignsResponseSchema, { designs: [{}] }),
       '{"designs":[{"rank":0,"score":0,"id":"","kind":"","source_step":"","metrics":{}}],' +
         '"total_considered":0,"total_ranked":0}',
     );
     assert.equal(
-      jsonOf(rankingJson, RankDesignsResponseSchema, {}),
+      jsonOf(rankingTranscoder, RankDesignsResponseSchema, {}),
       '{"designs":[],"total_considered":0,"total_ranked":0}',
     );
   });
 
   for (const score of [NaN, Infinity, -Infinity])
-    it(`leaves out a score and metrics of ${score}, which JSON cannot say`, () => {
+    it(`leaves out a score and metrics of ${score}, which JSON cannot express`, () => {
       const [ranked] = toJson({ ...design, score, metrics: { plddt: score, ptm: 0.5 } }).designs;
       assert.ok(ranked !== undefined && !("score" in ranked));
       assert.deepEqual(ranked.metrics, { ptm: 0.5 });
@@ -138,7 +138,7 @@ describe("rankingJson", () => {
     });
 
   for (const score of [0, -0.5, 5e-324, 1.7976931348623157e308])
-    it(`keeps a score of ${score}`, () =>
+    it(`writes a score of ${score}`, () =>
       assert.equal(toJson({ ...design, score }).designs[0]?.score, score));
 
   it("maps every field of the messages", () => {

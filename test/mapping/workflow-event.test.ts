@@ -8,11 +8,11 @@ import {
   WorkflowEventSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { stepStatusJson } from "../../src/mapping/step-status.ts";
-import { eventJson, readEventStatus, readWorkflowStatus } from "../../src/mapping/workflow-event.ts";
-import { workflowJson } from "../../src/mapping/workflow.ts";
+import { stepStatusTranscoder } from "../../src/mapping/workflow.ts";
+import { eventToJson, readEventStatus, readWorkflowStatus } from "../../src/mapping/workflow-event.ts";
+import { workflowTranscoder } from "../../src/mapping/workflow.ts";
 import { createdAt, workflowIn } from "../support/samples.ts";
-import { jsonOf, stringOf, written } from "./written.ts";
+import { jsonOf, textOf, transcode } from "./transcode.ts";
 
 const status = create(StepStatusSchema, { stepId: "fold", state: JobState.FAILED, fraction: 0.5 });
 const workflow = workflowIn(JobState.RUNNING);
@@ -23,52 +23,52 @@ function encoded(event: MessageInitShape<typeof WorkflowEventSchema>): Uint8Arra
   return toBinary(WorkflowEventSchema, create(WorkflowEventSchema, event));
 }
 
-/** The whole JSON of an event. */
-function textOf(bytes: Uint8Array): string | undefined {
-  const event = eventJson(bytes);
-  return event && event.before + stringOf(written(event.update, event.bytes)) + event.after;
+/** The complete JSON of an event. */
+function eventText(bytes: Uint8Array): string | undefined {
+  const event = eventToJson(bytes);
+  return event && event.before + textOf(transcode(event.update, event.bytes)) + event.after;
 }
 
 const stepUpdate = { case: "stepUpdate", value: status } as const;
 const workflowUpdate = { case: "workflowUpdate", value: workflow } as const;
 
-describe("eventJson", () => {
-  it("names and writes the update of a step", () => {
+describe("eventToJson", () => {
+  it("returns the name and the JSON of a step update", () => {
     const bytes = encoded({ workflowId: "w1", event: stepUpdate, at, eventId: 7n });
-    assert.equal(eventJson(bytes)?.name, "step_update");
-    const update = jsonOf(stepStatusJson, StepStatusSchema, status);
-    assert.equal(textOf(bytes), `{"workflow_id":"w1","step_update":${update},${tail}`);
+    assert.equal(eventToJson(bytes)?.name, "step_update");
+    const update = jsonOf(stepStatusTranscoder, StepStatusSchema, status);
+    assert.equal(eventText(bytes), `{"workflow_id":"w1","step_update":${update},${tail}`);
   });
 
-  it("names and writes the update of a workflow", () => {
+  it("returns the name and the JSON of a workflow update", () => {
     const bytes = encoded({ workflowId: "w1", event: workflowUpdate, at });
-    assert.equal(eventJson(bytes)?.name, "workflow_update");
-    const update = jsonOf(workflowJson, WorkflowSchema, workflow);
-    assert.equal(textOf(bytes), `{"workflow_id":"w1","workflow_update":${update},${tail}`);
+    assert.equal(eventToJson(bytes)?.name, "workflow_update");
+    const update = jsonOf(workflowTranscoder, WorkflowSchema, workflow);
+    assert.equal(eventText(bytes), `{"workflow_id":"w1","workflow_update":${update},${tail}`);
   });
 
-  it("passes over an event of a kind that it does not know", () => {
-    assert.equal(eventJson(encoded({ workflowId: "w1", eventId: 3n })), undefined);
+  it("returns undefined for an unknown kind of event", () => {
+    assert.equal(eventToJson(encoded({ workflowId: "w1", eventId: 3n })), undefined);
   });
 
-  it("takes an absent time for the epoch, and leaves out one that RFC 3339 cannot write", () => {
-    assert.match(textOf(encoded({ event: stepUpdate })) ?? "", /,"at":"1970-01-01T00:00:00.000Z"}$/);
-    assert.doesNotMatch(textOf(encoded({ event: stepUpdate, at: { nanos: -1 } })) ?? "", /"at"/);
+  it("returns the epoch for an absent time, and leaves out a time outside the range of RFC 3339", () => {
+    assert.match(eventText(encoded({ event: stepUpdate })) ?? "", /,"at":"1970-01-01T00:00:00.000Z"}$/);
+    assert.doesNotMatch(eventText(encoded({ event: stepUpdate, at: { nanos: -1 } })) ?? "", /"at"/);
   });
 
   it("escapes the line breaks of a workflow id", () => {
-    const event = eventJson(encoded({ workflowId: "a\n\u2028", event: stepUpdate }));
+    const event = eventToJson(encoded({ workflowId: "a\n\u2028", event: stepUpdate }));
     assert.equal(event?.before, '{"workflow_id":"a\\n\\u2028","step_update":');
   });
 
-  it("takes the last of two updates", () => {
+  it("uses the last of two updates", () => {
     const bytes = Buffer.concat([encoded({ event: stepUpdate }), encoded({ event: workflowUpdate })]);
-    assert.equal(eventJson(bytes)?.name, "workflow_update");
+    assert.equal(eventToJson(bytes)?.name, "workflow_update");
   });
 });
 
 describe("readEventStatus", () => {
-  it("reads the id, and the state and time of a workflow's update", () => {
+  it("reads the id, the state and the time of a workflow update", () => {
     const eventId = 2n ** 64n - 1n;
     assert.deepEqual(readEventStatus(encoded({ event: workflowUpdate, eventId })), {
       eventId,
@@ -76,7 +76,7 @@ describe("readEventStatus", () => {
     });
   });
 
-  it("reads a step's update, and an event of a kind that it does not know", () => {
+  it("reads a step update and an unknown kind of event", () => {
     assert.deepEqual(readEventStatus(encoded({ event: stepUpdate, eventId: 1n })), {
       eventId: 1n,
       event: { case: "stepUpdate" },
@@ -89,7 +89,7 @@ describe("readWorkflowStatus", () => {
   const read = (message: MessageInitShape<typeof WorkflowSchema>) =>
     readWorkflowStatus(toBinary(WorkflowSchema, create(WorkflowSchema, message)));
 
-  it("reads the state and the time, absent ones too", () => {
+  it("reads the state and the time, present or absent", () => {
     const updatedAt = create(TimestampSchema, { seconds: 9n, nanos: 9 });
     assert.deepEqual(read({ ...workflow, state: JobState.FAILED, updatedAt }), {
       state: JobState.FAILED,
@@ -99,7 +99,7 @@ describe("readWorkflowStatus", () => {
   });
 
   for (const state of JSON.parse("[6, -1, 2147483647]") as JobState[])
-    it(`takes the state ${state} for none that is terminal`, () => {
+    it(`reads the unknown state ${state} as not terminal`, () => {
       assert.equal(read({ state }).state, JobState.UNSPECIFIED);
     });
 });

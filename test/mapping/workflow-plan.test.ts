@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Schema } from "../../src/contract.ts";
-import { workflowPlanFrom } from "../../src/mapping/workflow-plan.ts";
+import { workflowPlanFromSpec } from "../../src/mapping/workflow-plan.ts";
 
-/** A submission whose steps need each other like this. */
+/** A submission whose steps have these dependencies. */
 function spec(needs: Readonly<Record<string, readonly string[]>>): Schema["WorkflowSpec"] {
   const steps = Object.entries(needs).map(([id, depends_on]) => ({
     id,
@@ -13,13 +13,13 @@ function spec(needs: Readonly<Record<string, readonly string[]>>): Schema["Workf
   return { name: "n", steps };
 }
 
-/** Ids that objects have a use of their own for, and others. */
+/** Ids, some of which are names of Object.prototype. */
 const id = fc.oneof(
   fc.constantFrom("__proto__", "constructor", "toString", "0", " ", "é"),
   fc.string({ minLength: 1, maxLength: 8 }),
 );
 
-/** Sound submissions: each step needs some of those before it, and they come in any order. */
+/** Valid submissions: each step depends on some of the earlier ones, and the steps are shuffled. */
 const specs = fc
   .uniqueArray(id, { minLength: 1, maxLength: 40 })
   .chain((ids) => {
@@ -44,9 +44,9 @@ const specs = fc
     ),
   }));
 
-describe("workflowPlanFrom", () => {
-  it("tells the name, and each step with its tool, what it needs and its level, as they were submitted", () => {
-    const { name, steps } = workflowPlanFrom({
+describe("workflowPlanFromSpec", () => {
+  it("returns the name, and each step with its tool, its dependencies and its level, in the submitted order", () => {
+    const { name, steps } = workflowPlanFromSpec({
       name: "design-then-fold",
       labels: { team: "alpha" },
       steps: [
@@ -73,15 +73,17 @@ describe("workflowPlanFrom", () => {
     ["steps in the wrong order", { c: ["b"], b: ["a"], a: [] }, [["a"], ["b"], ["c"]]],
   ] as const)
     it(`runs ${what} level by level`, () => {
-      const plan = workflowPlanFrom(spec(needs));
+      const plan = workflowPlanFromSpec(spec(needs));
       assert.deepEqual(plan.levels, levels);
       assert.deepEqual(plan.order, levels.flat());
     });
 
-  it("takes the most steps that there can be, in a chain, side by side, and each needing all before it", () => {
+  it("plans 256 steps in a chain, without dependencies, and each depending on all earlier ones", () => {
     const ids = Array.from({ length: 256 }, (_, index) => `s${index}`);
     const all = (needs: (index: number) => string[]) =>
-      workflowPlanFrom(spec(Object.fromEntries(ids.map((own, index) => [own, needs(index)]).toReversed())));
+      workflowPlanFromSpec(
+        spec(Object.fromEntries(ids.map((own, index) => [own, needs(index)]).toReversed())),
+      );
     const chain = all((index) => ids.slice(Math.max(0, index - 1), index));
     assert.deepEqual(chain.order, ids);
     assert.equal(chain.steps[0]?.level, 255);
@@ -89,10 +91,10 @@ describe("workflowPlanFrom", () => {
     assert.deepEqual(all((index) => ids.slice(0, index)).order, ids);
   });
 
-  it("orders any sound submission topologically, and levels are as early as they can be", () => {
+  it("orders any valid submission topologically, with the earliest possible levels", () => {
     fc.assert(
       fc.property(specs, (submitted) => {
-        const { steps, order, levels } = workflowPlanFrom(submitted);
+        const { steps, order, levels } = workflowPlanFromSpec(submitted);
         const needed = new Map(submitted.steps.map(({ id: own, depends_on = [] }) => [own, depends_on]));
         const levelOf = new Map(steps.map(({ id: own, level }) => [own, level]));
         assert.deepEqual(

@@ -14,9 +14,9 @@ import {
   StepStatusSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { stepStatusJson } from "../../src/mapping/step-status.ts";
-import { readWorkflowId, workflowJson, workflowListJson } from "../../src/mapping/workflow.ts";
-import { jsonOf, written } from "./written.ts";
+import { stepStatusTranscoder } from "../../src/mapping/workflow.ts";
+import { readWorkflowId, workflowTranscoder, workflowListTranscoder } from "../../src/mapping/workflow.ts";
+import { jsonOf, transcode } from "./transcode.ts";
 
 const status = create(StepStatusSchema, {
   stepId: "fold",
@@ -62,15 +62,15 @@ const workflowText =
 const fieldsOf = ({ fields }: DescMessage) => fields.map(({ name }) => name).sort();
 
 const statusTextOf = (message: MessageInitShape<typeof StepStatusSchema>) =>
-  jsonOf(stepStatusJson, StepStatusSchema, message);
+  jsonOf(stepStatusTranscoder, StepStatusSchema, message);
 const workflowTextOf = (message: MessageInitShape<typeof WorkflowSchema>) =>
-  jsonOf(workflowJson, WorkflowSchema, message);
+  jsonOf(workflowTranscoder, WorkflowSchema, message);
 
-/** A number that is no state of the contract. */
+/** A state that the contract does not define. */
 const unknownState: JobState = JSON.parse("9");
 
-describe("stepStatusJson", () => {
-  it("writes every field, with 64-bit integers exact in the JSON text", () => {
+describe("stepStatusTranscoder", () => {
+  it("writes every field, and 64-bit integers without rounding", () => {
     assert.equal(statusTextOf(status), statusText);
     const json = JSON.parse(statusText);
     assert.deepEqual(Object.keys(json).sort(), fieldsOf(StepStatusSchema));
@@ -86,7 +86,7 @@ describe("stepStatusJson", () => {
     );
   });
 
-  it("writes messages that say nothing as proto3 does", () => {
+  it("writes the defaults of proto3 for empty messages", () => {
     assert.equal(
       statusTextOf({ outputs: [{}], sequences: [{}], error: {}, startedAt: {} }),
       '{"step_id":"","state":"QUEUED","fraction":0,' +
@@ -109,7 +109,7 @@ describe("stepStatusJson", () => {
       assert.equal(JSON.parse(statusTextOf({ fraction })).fraction, json);
     });
 
-  it("drops scores and metrics that are not finite, and keeps all others", () => {
+  it("leaves out scores and metrics that are not finite, and writes all others", () => {
     const sequences = [
       { fasta: ">", globalScore: NaN, seqRecovery: Infinity },
       { fasta: ">", globalScore: -0, seqRecovery: 5e-324 },
@@ -122,37 +122,37 @@ describe("stepStatusJson", () => {
     assert.match(statusTextOf({ outputs: [{ metrics }] }), /"metrics":{"plddt":91.2,"tiny":5e-324,"zero":0}/);
   });
 
-  it("keeps a metric whose name objects have by themselves", () => {
+  it("writes a metric with the name __proto__", () => {
     // A map with one entry, `__proto__`: 1.
     const entry = Buffer.from("\x2a\x14\x0a\x09__proto__\x11\x00\x00\x00\x00\x00\x00\xf0\x3f", "latin1");
     const bytes = Buffer.concat([Buffer.of(0x22, entry.length), entry]);
     assert.match(
-      Buffer.concat(written(stepStatusJson, bytes).segments()).toString(),
+      Buffer.concat(transcode(stepStatusTranscoder, bytes).segments()).toString(),
       /"metrics":{"__proto__":1}/,
     );
   });
 
-  it("writes a state that the contract does not know as UNKNOWN, and notes it", () => {
+  it("writes UNKNOWN for an unknown state, and records the correction", () => {
     const bytes = toBinary(StepStatusSchema, create(StepStatusSchema, { stepId: "a", state: unknownState }));
-    const text = written(stepStatusJson, bytes);
+    const text = transcode(stepStatusTranscoder, bytes);
     assert.equal(JSON.parse(Buffer.concat(text.segments()).toString()).state, "UNKNOWN");
-    assert.deepEqual(text.unusable, [{ field: "state", workflowId: undefined }]);
+    assert.deepEqual(text.corrections, [{ field: "state", workflowId: undefined }]);
   });
 
-  it("leaves out times that RFC 3339 cannot write, and notes them", () => {
+  it("leaves out times outside the range of RFC 3339, and records the corrections", () => {
     const startedAt = { seconds: 253_402_300_800n };
     const finishedAt = { nanos: -1 };
     const bytes = toBinary(StepStatusSchema, create(StepStatusSchema, { startedAt, finishedAt }));
-    const text = written(stepStatusJson, bytes);
+    const text = transcode(stepStatusTranscoder, bytes);
     assert.doesNotMatch(Buffer.concat(text.segments()).toString(), /_at/);
     assert.deepEqual(
-      text.unusable.map(({ field }) => field),
+      text.corrections.map(({ field }) => field),
       ["started_at", "finished_at"],
     );
   });
 });
 
-describe("workflowJson", () => {
+describe("workflowTranscoder", () => {
   it("flattens the spec into the workflow", () => {
     assert.equal(workflowTextOf(workflow), workflowText);
     const flattened = fieldsOf(WorkflowSchema).filter((name) => name !== "spec");
@@ -162,7 +162,7 @@ describe("workflowJson", () => {
     );
   });
 
-  it("shows a workflow without spec and times as an empty one from the epoch", () => {
+  it("writes the defaults of proto3 for a workflow without spec and times", () => {
     assert.equal(
       workflowTextOf({ id: "w" }),
       '{"id":"w","name":"","state":"QUEUED","steps":[],"labels":{},"step_statuses":[],' +
@@ -170,7 +170,7 @@ describe("workflowJson", () => {
     );
   });
 
-  it("writes every field of a step, and its dependencies and params in their order", () => {
+  it("writes every field of a step, with dependencies in order and params sorted by key", () => {
     const resources = {
       gpuType: "a100",
       gpuCount: 4_294_967_295,
@@ -197,7 +197,7 @@ describe("workflowJson", () => {
     assert.deepEqual(Object.keys(step.resources).sort(), fieldsOf(ResourceSpecSchema));
   });
 
-  it("writes labels in the order of their names", () => {
+  it("writes labels sorted by name", () => {
     const labels = { b: "1", "10": "2", "9": "3", a: "", é: "\u2028" };
     assert.match(
       workflowTextOf({ spec: { labels } }),
@@ -205,7 +205,7 @@ describe("workflowJson", () => {
     );
   });
 
-  it("takes a spec that comes in two parts for one", () => {
+  it("merges a spec that is encoded in two parts", () => {
     const part = (spec: MessageInitShape<typeof WorkflowSchema>["spec"]) =>
       toBinary(WorkflowSchema, create(WorkflowSchema, { spec }));
     const bytes = Buffer.concat([
@@ -213,7 +213,7 @@ describe("workflowJson", () => {
       part({ name: "b", steps: [{ id: "b" }], labels: { k: "2" } }),
     ]);
     const { name, steps, labels } = JSON.parse(
-      Buffer.concat(written(workflowJson, bytes).segments()).toString(),
+      Buffer.concat(transcode(workflowTranscoder, bytes).segments()).toString(),
     );
     assert.deepEqual(
       [name, steps.map(({ id }: { id: string }) => id), labels],
@@ -222,21 +222,24 @@ describe("workflowJson", () => {
   });
 });
 
-describe("workflowListJson", () => {
-  it("writes the workflows in their order, and the token", () => {
+describe("workflowListTranscoder", () => {
+  it("writes the workflows in order, and the token", () => {
     const workflows = [workflow, create(WorkflowSchema, { id: "w2" })];
-    const text = jsonOf(workflowListJson, ListWorkflowsResponseSchema, { workflows, nextPageToken: "t" });
+    const text = jsonOf(workflowListTranscoder, ListWorkflowsResponseSchema, {
+      workflows,
+      nextPageToken: "t",
+    });
     assert.equal(
       text,
       `{"workflows":[${workflowText},${workflowTextOf({ id: "w2" })}],"next_page_token":"t"}`,
     );
     assert.equal(
-      jsonOf(workflowListJson, ListWorkflowsResponseSchema, {}),
+      jsonOf(workflowListTranscoder, ListWorkflowsResponseSchema, {}),
       '{"workflows":[],"next_page_token":""}',
     );
   });
 
-  it("notes of which workflow a value is that it cannot tell", () => {
+  it("records each correction with its workflow's id", () => {
     const page = create(ListWorkflowsResponseSchema, {
       workflows: [
         { id: "w1" },
@@ -244,16 +247,19 @@ describe("workflowListJson", () => {
         { id: "w3", updatedAt: { nanos: -1 } },
       ],
     });
-    assert.deepEqual(written(workflowListJson, toBinary(ListWorkflowsResponseSchema, page)).unusable, [
-      { field: "state", workflowId: "w2" },
-      { field: "state", workflowId: "w2" },
-      { field: "updated_at", workflowId: "w3" },
-    ]);
+    assert.deepEqual(
+      transcode(workflowListTranscoder, toBinary(ListWorkflowsResponseSchema, page)).corrections,
+      [
+        { field: "state", workflowId: "w2" },
+        { field: "state", workflowId: "w2" },
+        { field: "updated_at", workflowId: "w3" },
+      ],
+    );
   });
 });
 
 describe("readWorkflowId", () => {
-  it("reads the id, wherever in the message it is; an absent one is empty", () => {
+  it("reads the id at any position in the message; an absent id is empty", () => {
     const bytes = toBinary(WorkflowSchema, workflow);
     assert.equal(readWorkflowId(bytes), "w1");
     const id = toBinary(WorkflowSchema, create(WorkflowSchema, { id: "last" }));

@@ -15,11 +15,9 @@ import { jobStateToJson } from "../../src/mapping/job-state.ts";
 import { floatToJson, int64ToJson } from "../../src/mapping/numbers.ts";
 
 /*
- * The mapping as it reads with whole messages and objects, for `JSON.stringify`. What the gateway writes straight from
- * bytes is compared with it.
+ * A simple mapping by whole messages, objects and `JSON.stringify`. The tests compare the gateway's transcoders with it.
  */
 
-/** The message of a submission. */
 export function submissionToMessage(
   { name, labels = {}, steps }: Schema["WorkflowSpec"],
   idempotencyKey: string,
@@ -36,7 +34,7 @@ function stepToMessage(
     id,
     tool,
     dependsOn: depends_on,
-    // The contract types what it knows of params and leaves the rest open.
+    // The contract types the known params and leaves the others open.
     ...(params === undefined ? {} : { params: params as JsonObject }),
     ...(resources === undefined
       ? {}
@@ -52,7 +50,7 @@ function stepToMessage(
   };
 }
 
-/** A workflow with its spec flattened into it. */
+/** A workflow, into which its spec is flattened. */
 export function workflowToObject(workflow: Workflow) {
   const { spec, createdAt, updatedAt } = workflow;
   return {
@@ -67,12 +65,11 @@ export function workflowToObject(workflow: Workflow) {
   };
 }
 
-/** One page of workflows. */
 export function workflowListToObject(page: ListWorkflowsResponse) {
   return { workflows: page.workflows.map(workflowToObject), next_page_token: page.nextPageToken };
 }
 
-/** An event of a workflow; undefined for a kind that the contract does not know. */
+/** Undefined for a kind of event that the contract does not define. */
 export function workflowEventToObject({ workflowId, event, at }: WorkflowEvent) {
   const time = at === undefined ? epoch : timeToText(at);
   switch (event.case) {
@@ -85,7 +82,6 @@ export function workflowEventToObject({ workflowId, event, at }: WorkflowEvent) 
   }
 }
 
-/** How a step stands. */
 export function stepStatusToObject(status: StepStatus) {
   const { error, startedAt, finishedAt } = status;
   return {
@@ -111,7 +107,6 @@ export function stepStatusToObject(status: StepStatus) {
   };
 }
 
-/** A ranking, best first. */
 export function rankingToObject({ designs, totalConsidered, totalRanked }: RankDesignsResponse) {
   return {
     designs: designs.map(({ rank, score, id, kind, sourceStep, metrics }) => ({
@@ -145,7 +140,7 @@ function stepToObject({ id, tool, dependsOn, params, resources }: Step) {
 
 const epoch = "1970-01-01T00:00:00.000Z";
 
-/** RFC 3339 for the years 1 to 9999; undefined for every other time. */
+/** RFC 3339 for the years 1 to 9999; undefined for any other time. */
 function timeToText({ seconds, nanos }: Timestamp): string | undefined {
   const isTime = seconds >= -62_135_596_800n && seconds <= 253_402_300_799n && nanos >= 0 && nanos < 1e9;
   if (!isTime) return undefined;
@@ -158,7 +153,7 @@ function finite(number: number): number | undefined {
   return Number.isFinite(number) ? number : undefined;
 }
 
-/** The entries of a map that JSON can say. Keys such as `__proto__` stay keys. */
+/** The finite entries of a map. Keys such as `__proto__` remain keys. */
 function finiteOnly(map: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(map).filter(([, value]) => Number.isFinite(value)));
 }

@@ -7,8 +7,8 @@ import {
   WorkflowEventSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { submissionFromJson } from "../../src/mapping/workflow-spec.ts";
-import { valuesOf } from "../../src/mapping/wire.ts";
+import { submitRequestFromJson } from "../../src/mapping/submit-request.ts";
+import { fieldValues } from "../../src/mapping/wire-reader.ts";
 import { runSync } from "../../src/load-shedding/task-queue.ts";
 
 /** What a body of 1 MiB may be made of, so that it costs much to read, to keep or to write. */
@@ -52,12 +52,12 @@ export function worstBody(kind: WorstKind, share = 1): string {
 
 /** The bytes of the WorkflowSpec that a submission is for the orchestrator. */
 export function encodedSpec(body: string): Uint8Array {
-  return specIn(runSync(submissionFromJson(JSON.parse(body), "")));
+  return specIn(runSync(submitRequestFromJson(JSON.parse(body), "")));
 }
 
 /** The bytes of the WorkflowSpec in those of a SubmitWorkflowRequest. */
 export function specIn(submission: Uint8Array): Uint8Array {
-  const [spec = new Uint8Array()] = valuesOf(submission, SubmitWorkflowRequestSchema.field.spec.number);
+  const [spec = new Uint8Array()] = fieldValues(submission, SubmitWorkflowRequestSchema.field.spec.number);
   return spec;
 }
 

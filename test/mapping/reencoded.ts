@@ -1,41 +1,41 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
-/** The number of a field that no message has. */
+/** A field number that no message has. */
 const unknownField = 1000;
 
-/** Numbers that look random and follow from `seed`: each call gives one of `count`, from 0. */
-export function randomOf(seed: number): (count: number) => number {
+/** A pseudorandom generator: each call returns an integer from 0 to `count - 1`. */
+export function seededRandom(seed: number): (count: number) => number {
   let state = seed | 0;
   return (count) => {
-    // The constants of Numerical Recipes' generator; its high bits are the better ones.
+    // The linear congruential generator of Numerical Recipes. Its high bits are the more random ones.
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
     return Math.floor(((state >>> 0) / 2 ** 32) * count);
   };
 }
 
 /**
- * The same message as other encoders may write it: its fields and the entries of its maps in another order, with entries
- * before them that they replace, and with fields that nobody knows; so are the messages in it.
+ * The same message in another valid encoding: fields and map entries in another order, map entries that later ones
+ * replace, and unknown fields. Nested messages are re-encoded too.
  */
-export function scrambled(
+export function reencoded(
   desc: DescMessage,
   bytes: Uint8Array,
   random: (count: number) => number,
 ): Uint8Array {
-  return scrambledFields(bytes, random, (number) => {
+  return reencodedFields(bytes, random, (number) => {
     const field = desc.fields.find((own) => own.number === number);
     return { isMap: field?.fieldKind === "map", message: field?.message };
   });
 }
 
-/** What the length-delimited values of a field are: entries of a map, whose values may be messages, or messages. */
+/** The type of the length-delimited values of a field: map entries, or messages. */
 interface Nested {
   readonly isMap: boolean;
   readonly message: DescMessage | undefined;
 }
 
-function scrambledFields(
+function reencodedFields(
   bytes: Uint8Array,
   random: (count: number) => number,
   nestedIn: (number: number) => Nested,
@@ -56,11 +56,11 @@ function scrambledFields(
     if (isMap) {
       const entry = reader.bytes();
       const valueIn = (of: number) => ({ isMap: false, message: of === 2 ? message : undefined });
-      add(values, number, chunkOf(number, scrambledFields(entry, random, valueIn)));
-      // An entry of the same key and no value, before the one that counts.
+      add(values, number, chunkOf(number, reencodedFields(entry, random, valueIn)));
+      // An entry with the same key and no value, which the later one replaces.
       if (random(4) === 0) add(replaced, number, chunkOf(number, keyOf(entry)));
     } else if (message !== undefined) {
-      add(values, number, chunkOf(number, scrambled(message, reader.bytes(), random)));
+      add(values, number, chunkOf(number, reencoded(message, reader.bytes(), random)));
     } else {
       reader.skip(wireType, number);
       add(values, number, bytes.subarray(start, reader.pos));
@@ -117,16 +117,16 @@ function shuffled<T>(items: readonly T[], random: (count: number) => number): T[
   return items.flatMap(() => rest.splice(random(rest.length), 1));
 }
 
-/** One list of many, each in its order. */
+/** Merges lists, each of which keeps its order. */
 function merged<T>(lists: readonly (readonly T[])[], random: (count: number) => number): T[] {
-  const from = shuffled(
+  const sources = shuffled(
     lists.flatMap((list, index) => list.map(() => index)),
     random,
   );
-  const taken = lists.map(() => 0);
-  return from.map((index) => {
-    const at = taken[index]!;
-    taken[index] = at + 1;
+  const nextIndexes = lists.map(() => 0);
+  return sources.map((index) => {
+    const at = nextIndexes[index]!;
+    nextIndexes[index] = at + 1;
     return lists[index]![at]!;
   });
 }

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { epoch, readTime, timeToJson } from "../../src/mapping/time.ts";
-import { WireReader } from "../../src/mapping/wire.ts";
+import { epoch, readTimestamp, timestampToJson } from "../../src/mapping/timestamp.ts";
+import { WireReader } from "../../src/mapping/wire-reader.ts";
 
-describe("timeToJson", () => {
+describe("timestampToJson", () => {
   for (const [seconds, nanos, text] of [
     [0n, 0, "1970-01-01T00:00:00.000Z"],
     [1767603600n, 0, "2026-01-05T09:00:00.000Z"],
@@ -18,8 +18,8 @@ describe("timeToJson", () => {
     [-62135596800n, 0, "0001-01-01T00:00:00.000Z"],
     [253402300799n, 999_000_000, "9999-12-31T23:59:59.999Z"],
   ] as const)
-    it(`writes ${seconds} s and ${nanos} ns as ${text}`, () => {
-      assert.equal(timeToJson(create(TimestampSchema, { seconds, nanos })), text);
+    it(`returns ${text} for ${seconds} s and ${nanos} ns`, () => {
+      assert.equal(timestampToJson(create(TimestampSchema, { seconds, nanos })), text);
     });
 
   for (const [seconds, nanos] of [
@@ -30,17 +30,17 @@ describe("timeToJson", () => {
     [0n, -1],
     [0n, 1_000_000_000],
   ] as const)
-    it(`has no text for ${seconds} s and ${nanos} ns`, () => {
-      assert.equal(timeToJson({ seconds, nanos }), undefined);
+    it(`returns undefined for ${seconds} s and ${nanos} ns`, () => {
+      assert.equal(timestampToJson({ seconds, nanos }), undefined);
     });
 });
 
-describe("readTime", () => {
-  const read = (bytes: Uint8Array) => readTime(new WireReader(bytes), bytes.length);
+describe("readTimestamp", () => {
+  const read = (bytes: Uint8Array) => readTimestamp(new WireReader(bytes), bytes.length);
   const encoded = (seconds: bigint, nanos: number) =>
     toBinary(TimestampSchema, create(TimestampSchema, { seconds, nanos }));
 
-  it("takes an empty Timestamp for the epoch", () => assert.equal(read(new Uint8Array()), epoch));
+  it("returns the epoch for an empty Timestamp", () => assert.equal(read(new Uint8Array()), epoch));
 
   for (const [seconds, nanos] of [
     [1767603600n, 250_000_001],
@@ -49,18 +49,18 @@ describe("readTime", () => {
     [253402300800n, 0],
     [-(2n ** 63n), -1],
   ] as const)
-    it(`reads ${seconds} s and ${nanos} ns as timeToJson tells them`, () => {
-      assert.equal(read(encoded(seconds, nanos)), timeToJson({ seconds, nanos }));
+    it(`returns the same as timestampToJson for ${seconds} s and ${nanos} ns`, () => {
+      assert.equal(read(encoded(seconds, nanos)), timestampToJson({ seconds, nanos }));
     });
 
-  it("takes the last of values that are there twice, and passes over fields that it does not know", () => {
+  it("uses the last value of a repeated field, and skips unknown fields", () => {
     const unknown = new BinaryWriter().tag(1, WireType.Bit32).fixed32(9).tag(7, WireType.Varint).uint32(9);
     const bytes = Buffer.concat([encoded(7n, 7), unknown.finish(), encoded(8n, 8)]);
     assert.equal(read(bytes), "1970-01-01T00:00:08.000000008Z");
   });
 
-  it("throws where a value does not end with the Timestamp", () => {
+  it("throws if a value exceeds the Timestamp", () => {
     const bytes = encoded(2n ** 40n, 0);
-    assert.throws(() => readTime(new WireReader(bytes), bytes.length - 1), RangeError);
+    assert.throws(() => readTimestamp(new WireReader(bytes), bytes.length - 1), RangeError);
   });
 });

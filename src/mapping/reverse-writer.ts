@@ -1,12 +1,15 @@
-/** Smallest piece of memory that is written into, in bytes. */
-const firstBytes = 256;
+/** Initial size of the buffer, in bytes. */
+const initialBytes = 256;
 
-/** Writes the parts of protobuf messages, each before those that were written before. */
-export class BackwardWriter {
-  #bytes = Buffer.allocUnsafe(firstBytes);
+/**
+ * Writes the protobuf wire format from the last byte to the first: each call puts its bytes before those written so far.
+ * The length of a nested message is then known when it is written.
+ */
+export class ReverseWriter {
+  #bytes = Buffer.allocUnsafe(initialBytes);
   #length = 0;
 
-  /** Bytes so far. */
+  /** Bytes written so far. */
   get length(): number {
     return this.#length;
   }
@@ -16,7 +19,7 @@ export class BackwardWriter {
     this.#bytes[at] = value;
   }
 
-  /** A length or a tag: a whole number below 2^31. */
+  /** Writes a length or a tag: an integer below 2^31. */
   varint(value: number): void {
     let size = 1;
     while (value >= 2 ** (7 * size)) size += 1;
@@ -31,7 +34,7 @@ export class BackwardWriter {
     this.#bytes.writeDoubleLE(value, at);
   }
 
-  /** A string in UTF-8, behind its length. */
+  /** Writes a string in UTF-8, preceded by its length. */
   string(value: string): void {
     const size = Buffer.byteLength(value);
     const at = this.#reserve(size);
@@ -39,12 +42,12 @@ export class BackwardWriter {
     this.varint(size);
   }
 
-  /** All that was written. */
+  /** All bytes that were written. */
   finish(): Uint8Array {
     return this.#bytes.subarray(this.#bytes.length - this.#length);
   }
 
-  /** Makes room for so many bytes; returns where they are. */
+  /** Reserves this many bytes and returns their index. */
   #reserve(bytes: number): number {
     const length = this.#length + bytes;
     if (length > this.#bytes.length) {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
-import { BackwardWriter } from "../../src/mapping/backward-writer.ts";
+import { ReverseWriter } from "../../src/mapping/reverse-writer.ts";
 
-describe("BackwardWriter", () => {
-  it("writes what BinaryWriter writes, from the last to the first", () => {
+describe("ReverseWriter", () => {
+  it("writes the same bytes as BinaryWriter, from the last to the first", () => {
     const part = fc.oneof(
       fc.integer({ min: 0, max: 2 ** 31 - 1 }),
       fc.string({ unit: "binary", maxLength: 600 }),
@@ -18,23 +18,23 @@ describe("BackwardWriter", () => {
           else if (typeof it === "string") forward.string(it);
           else forward.double(it.double);
         }
-        const backward = new BackwardWriter();
+        const reverse = new ReverseWriter();
         for (const it of parts.toReversed()) {
-          if (typeof it === "number") backward.varint(it);
-          else if (typeof it === "string") backward.string(it);
-          else backward.double(it.double);
+          if (typeof it === "number") reverse.varint(it);
+          else if (typeof it === "string") reverse.string(it);
+          else reverse.double(it.double);
         }
         const bytes = forward.finish();
-        assert.equal(backward.length, bytes.length);
-        assert.deepEqual(Buffer.from(backward.finish()), Buffer.from(bytes));
+        assert.equal(reverse.length, bytes.length);
+        assert.deepEqual(Buffer.from(reverse.finish()), Buffer.from(bytes));
       }),
     );
   });
 
-  it("grows with every kind of part, wherever it is full", () => {
+  it("grows for every kind of value, at any fill level", () => {
     for (let before = 240; before <= 260; before += 1)
       for (const part of ["byte", "varint", "double", "string"] as const) {
-        const out = new BackwardWriter();
+        const out = new ReverseWriter();
         for (let count = 0; count < before; count += 1) out.byte(count % 128);
         if (part === "byte") out.byte(9);
         else if (part === "varint") out.varint(2 ** 30);

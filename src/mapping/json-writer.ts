@@ -1,30 +1,24 @@
 import { isUtf8 } from "node:buffer";
 
-/** Smallest and largest piece of memory that text is written into, in bytes. */
+/** Initial and largest size of the segments that hold the text, in bytes. */
 const firstSegmentBytes = 1024;
 const maxSegmentBytes = 64 * 1024;
 
 const quote = 0x22;
 const backslash = 0x5c;
 
-/** Most values that are noted of one text. */
-const maxNoted = 10;
+/** Most corrections that are recorded for one text. */
+const maxCorrections = 10;
 
-/**
- * Escapes of the bytes that JSON text cannot hold as they are (RFC 8259 §7), by their code, as `JSON.stringify` writes
- * them.
- */
+/** The escapes of control characters (RFC 8259 §7), indexed by code, in the form of `JSON.stringify`. */
 const escapes: readonly string[] = Array.from({ length: 0x20 }, (_, code) =>
   JSON.stringify(String.fromCharCode(code)).slice(1, -1),
 );
 
-/**
- * Line breaks that JSON allows in a string and that some clients split the lines of an event stream at: U+0085, U+2028
- * and U+2029.
- */
+/** Line breaks that JSON allows in a string, but where some clients split the lines of an event stream. */
 const lineBreaks = /[\x85\u2028\u2029]/g;
 
-/** `JSON.stringify`, on one line for every client. */
+/** `JSON.stringify`, with all line breaks escaped. */
 export function singleLineJson(value: unknown): string {
   return JSON.stringify(value).replace(
     lineBreaks,
@@ -32,27 +26,28 @@ export function singleLineJson(value: unknown): string {
   );
 }
 
-/** A value of the orchestrator that JSON cannot tell as it came, by the name of its field. */
-interface UnusableValue {
+/** A value of the orchestrator that is replaced or left out because JSON or the contract cannot express it. */
+interface Correction {
+  /** The name of its field. */
   readonly field: string;
   workflowId: string | undefined;
 }
 
-/** JSON text in UTF-8, on one line, as it is written: its memory is about its length, whatever it is made of. */
-export class JsonText {
+/** Writes JSON text on one line, in UTF-8. It takes about as much memory as the text has bytes. */
+export class JsonWriter {
   readonly #full: Buffer[] = [];
   #segment = Buffer.allocUnsafe(firstSegmentBytes);
   #at = 0;
   #fullBytes = 0;
-  readonly #unusable: UnusableValue[] = [];
+  readonly #corrections: Correction[] = [];
 
-  /** Bytes so far. */
+  /** Bytes written so far. */
   get length(): number {
     return this.#fullBytes + this.#at;
   }
 
-  /** Writes ASCII that is JSON already. */
-  ascii(text: string): void {
+  /** Writes ASCII text that is already JSON. */
+  writeAscii(text: string): void {
     const { length } = text;
     this.#reserve(length);
     const segment = this.#segment;
@@ -61,15 +56,15 @@ export class JsonText {
     this.#at = at;
   }
 
-  /** Writes a string. */
-  string(value: string): void {
+  /** Writes a JSON string. */
+  writeString(value: string): void {
     const text = singleLineJson(value);
     this.#reserve(3 * text.length);
     this.#at += this.#segment.write(text, this.#at);
   }
 
-  /** Writes the string whose UTF-8 is `bytes[start]` to `bytes[end - 1]`; what is no UTF-8 becomes U+FFFD. */
-  utf8(bytes: Uint8Array, start: number, end: number): void {
+  /** Writes the UTF-8 from `start` to `end` as a JSON string. Invalid UTF-8 becomes U+FFFD. */
+  writeUtf8(bytes: Uint8Array, start: number, end: number): void {
     this.#reserve(end - start + 2);
     const segment = this.#segment;
     let at = this.#at;
@@ -81,39 +76,38 @@ export class JsonText {
       segment[at++] = byte;
     }
     if (index < end) {
-      // All of it once more, by a way that takes longer: nothing is kept of what was written here.
-      this.#escaped(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start));
+      // Starts again on the slower path. `#at` has not moved, so nothing written above remains.
+      this.#writeEscaped(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start));
       return;
     }
     segment[at++] = quote;
     this.#at = at;
   }
 
-  /** Notes that the value of a field cannot be told as it came. */
-  noteUnusable(field: string): void {
-    if (this.#unusable.length < maxNoted) this.#unusable.push({ field, workflowId: undefined });
+  /** Records that the value of a field is replaced or left out. */
+  noteCorrection(field: string): void {
+    if (this.#corrections.length < maxCorrections) this.#corrections.push({ field, workflowId: undefined });
   }
 
-  /** Says of which workflow the values are that were noted and are of none yet. */
-  assignUnusable(workflowId: () => string): void {
-    if (this.#unusable.at(-1)?.workflowId !== undefined) return;
-    const id = this.#unusable.length === 0 ? "" : workflowId();
-    for (const value of this.#unusable) value.workflowId ??= id;
+  /** Assigns the workflow's id to the corrections that have none yet. */
+  assignCorrections(workflowId: () => string): void {
+    if (this.#corrections.at(-1)?.workflowId !== undefined) return;
+    const id = this.#corrections.length === 0 ? "" : workflowId();
+    for (const correction of this.#corrections) correction.workflowId ??= id;
   }
 
-  /** The values that could not be told as they came. */
-  get unusable(): readonly Readonly<UnusableValue>[] {
-    return this.#unusable;
+  get corrections(): readonly Readonly<Correction>[] {
+    return this.#corrections;
   }
 
-  /** All that was written, in order. */
+  /** All of the text, in order. */
   segments(): readonly Buffer[] {
     return [...this.#full, this.#segment.subarray(0, this.#at)];
   }
 
-  #escaped(bytes: Buffer): void {
-    if (!isUtf8(bytes)) return this.string(bytes.toString());
-    this.ascii('"');
+  #writeEscaped(bytes: Buffer): void {
+    if (!isUtf8(bytes)) return this.writeString(bytes.toString());
+    this.writeAscii('"');
     let from = 0;
     for (let index = 0; index < bytes.length; index += 1) {
       const byte = bytes[index] ?? 0;
@@ -127,12 +121,12 @@ export class JsonText {
               : lineBreakAt(bytes, index);
       if (escape === undefined) continue;
       this.#copy(bytes, from, index);
-      this.ascii(escape);
+      this.writeAscii(escape);
       if (byte >= 0x80) index += byte === 0xc2 ? 1 : 2;
       from = index + 1;
     }
     this.#copy(bytes, from, bytes.length);
-    this.ascii('"');
+    this.writeAscii('"');
   }
 
   #copy(bytes: Buffer, start: number, end: number): void {

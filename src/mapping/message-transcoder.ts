@@ -1,42 +1,35 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
-import { jsonField } from "./field-json.ts";
-import type { FieldOptions, Positions } from "./field-json.ts";
-import type { JsonText } from "./json-text.ts";
-import { writeStructInSteps } from "./struct.ts";
-import { tagOf } from "./wire.ts";
-import type { WireReader } from "./wire.ts";
+import { createFieldTranscoder } from "./field-transcoder.ts";
+import type { FieldOptions, Positions } from "./field-transcoder.ts";
+import type { JsonWriter } from "./json-writer.ts";
+import { writeStructInSteps } from "./struct-to-json.ts";
+import type { Transcoder } from "./transcoder.ts";
+import { tagOf } from "./wire-reader.ts";
+import type { WireReader } from "./wire-reader.ts";
 
-/** Writes one kind of message from its bytes straight to JSON text, without making the message. */
-export interface MessageJson {
-  /** Writes the message that ends at `end`. Throws where its bytes are no message. */
-  write(reader: WireReader, end: number, out: JsonText): void;
-  /** The same in short steps, for a message that takes long. */
-  writeInSteps(reader: WireReader, end: number, out: JsonText): Generator<void, void>;
-}
-
-/** A larger message takes more than one step, in bytes. */
+/** Larger messages are written in several steps, in bytes. */
 const stepBytes = 64 * 1024;
 
 const none: Positions = [];
 
-/** Most values of one field: the largest `maxItems` of the contract. */
+/** Most values of one field: the largest `maxItems` in the contract. */
 const maxItems = 1_000_000;
 
-/** The fields of a message by their numbers: each by its index in the JSON object, or the fields of a message in it. */
+/** Maps field numbers to the index of the field in the JSON object, or to the table of a flattened message. */
 type Table = ReadonlyMap<number, number | Table>;
 
 /**
- * The JSON of messages of `desc`: an object of the fields `names`, in that order. A name such as `spec.steps` is a field
- * of the message in `spec`, which has no object of its own. Of a field that may be there once and is there twice, the
- * last value counts; fields of other names or of another wire type are passed over.
+ * Creates a transcoder for messages of `desc`. It writes an object with the fields `names`, in this order. A name such as
+ * `spec.steps` flattens the field `steps` of the message in `spec` into the object. The last value of a singular field
+ * wins; fields with other names or an unexpected wire type are skipped.
  */
-export function messageJson<const Name extends string>(
+export function createMessageTranscoder<const Name extends string>(
   desc: DescMessage,
   names: readonly Name[],
   options: Partial<Record<Name, FieldOptions>> = {},
-): MessageJson {
-  const fields = names.map((name) => jsonField(fieldAt(desc, name), options[name] ?? {}));
+): Transcoder {
+  const fields = names.map((name) => createFieldTranscoder(fieldAt(desc, name), options[name] ?? {}));
   const table = tableOf(desc, names);
 
   function locate(reader: WireReader, end: number, among: Table, positions: number[][]): void {
@@ -63,14 +56,14 @@ export function messageJson<const Name extends string>(
     return positions;
   }
 
-  function write(reader: WireReader, end: number, out: JsonText): void {
+  function write(reader: WireReader, end: number, out: JsonWriter): void {
     const positions = located(reader, end);
     let isFirst = true;
     for (const [index, field] of fields.entries()) {
       const label = isFirst ? field.firstLabel : field.label;
       if (field.write(reader, end, positions[index] ?? none, out, label)) isFirst = false;
     }
-    out.ascii(isFirst ? "{}" : "}");
+    out.writeAscii(isFirst ? "{}" : "}");
     reader.pos = end;
   }
 
@@ -84,41 +77,41 @@ export function messageJson<const Name extends string>(
         const at = positions[index] ?? none;
         const label = isFirst ? field.firstLabel : field.label;
         if (field.items !== undefined) {
-          out.ascii(label);
+          out.writeAscii(label);
           yield* itemsInSteps(field.items, reader, end, at, out);
           isFirst = false;
         } else if (field.isStruct === true && at.length > 0) {
-          out.ascii(label);
+          out.writeAscii(label);
           reader.pos = at.at(-1) ?? end;
           yield* writeStructInSteps(reader, reader.nestedEnd(end), out);
           isFirst = false;
         } else if (field.write(reader, end, at, out, label)) isFirst = false;
         yield;
       }
-      out.ascii(isFirst ? "{}" : "}");
+      out.writeAscii(isFirst ? "{}" : "}");
       reader.pos = end;
     },
   };
 }
 
 function* itemsInSteps(
-  items: MessageJson,
+  items: Transcoder,
   reader: WireReader,
   limit: number,
   at: Positions,
-  out: JsonText,
+  out: JsonWriter,
 ): Generator<void, void> {
-  out.ascii("[");
+  out.writeAscii("[");
   for (const [index, position] of at.entries()) {
-    if (index > 0) out.ascii(",");
+    if (index > 0) out.writeAscii(",");
     reader.pos = position;
     yield* items.writeInSteps(reader, reader.nestedEnd(limit), out);
     yield;
   }
-  out.ascii("]");
+  out.writeAscii("]");
 }
 
-/** The field of that name, which may be one of a message within the message. */
+/** The field with this name, which may be a path to a field of a nested message. */
 function fieldAt(desc: DescMessage, name: string): DescField {
   const [first, ...rest] = name.split(".");
   const field = desc.fields.find((own) => own.name === first);

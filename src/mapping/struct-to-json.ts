@@ -1,22 +1,24 @@
-import type { JsonText } from "./json-text.ts";
+// This file is long because each function that writes has a second version in steps.
+
+import type { JsonWriter } from "./json-writer.ts";
 import { entryTag, keyTag, kind, valueTag } from "./struct-tags.ts";
-import type { WireReader } from "./wire.ts";
+import type { WireReader } from "./wire-reader.ts";
 
 const kinds: ReadonlySet<number> = new Set(Object.values(kind));
 
-/** A larger Struct, list or value takes more than one step, in bytes. */
+/** Larger Structs, lists and values are written in several steps, in bytes. */
 const stepBytes = 64 * 1024;
 
-/** Entries that are put in order in one step. */
+/** Entries that are sorted or merged in one step. */
 const stepEntries = 4096;
 
-/** Deepest nesting that is read: far more than a submission may have, and than protobuf decoders accept. */
+/** Deepest nesting that is read: deeper than a submission may be, and than protobuf decoders accept. */
 const maxDepth = 200;
 
-/** Most entries of one Struct: more than a submission of 1 MiB can have. */
+/** Most entries of one Struct: more than fit into a submission of 1 MiB. */
 const maxEntries = 262_144;
 
-/** One entry of a map: its key, and where key and value are. */
+/** A map entry: its key, and the positions of key and value. */
 interface Entry {
   readonly key: string;
   readonly keyStart: number;
@@ -26,32 +28,31 @@ interface Entry {
 }
 
 /**
- * Writes the `google.protobuf.Struct` that ends at `end` as a JSON object, with its keys in order, since a map has none:
- * the same Struct is always the same text. No value is made in between; the Struct of a request may hold hundreds of
- * thousands of them.
+ * Writes the `google.protobuf.Struct` that ends at `end` as a JSON object. A map has no order, so the keys are sorted:
+ * equal Structs have equal JSON. Creates no values in between, as a Struct may contain hundreds of thousands.
  */
-export function writeStruct(reader: WireReader, end: number, out: JsonText, depth = 0): void {
+export function writeStruct(reader: WireReader, end: number, out: JsonWriter, depth = 0): void {
   const found: Entry[] = [];
   while (reader.pos < end) {
     const entry = readNext(reader, end);
     if (entry !== undefined) found.push(entry);
   }
-  out.ascii("{");
+  out.writeAscii("{");
   let separator = "";
-  for (const entry of isInOrder(found) ? found : inOrder(found)) {
+  for (const entry of isSorted(found) ? found : sorted(found)) {
     writeKey(reader, entry, out, separator);
     separator = ",";
     writeValue(reader, entry.end, out, depth);
   }
-  out.ascii("}");
+  out.writeAscii("}");
   reader.pos = end;
 }
 
-/** The same in short steps, for one that takes long. */
+/** The same in short steps, for a large Struct. */
 export function* writeStructInSteps(
   reader: WireReader,
   end: number,
-  out: JsonText,
+  out: JsonWriter,
   depth = 0,
 ): Generator<void, void> {
   if (end - reader.pos <= stepBytes) return writeStruct(reader, end, out, depth);
@@ -64,8 +65,8 @@ export function* writeStructInSteps(
     stepEnd = reader.pos + stepBytes;
     yield;
   }
-  const entries = isInOrder(found) ? found : yield* inOrderInSteps(found);
-  out.ascii("{");
+  const entries = isSorted(found) ? found : yield* sortedInSteps(found);
+  out.writeAscii("{");
   let separator = "";
   let written = 0;
   for (const entry of entries) {
@@ -78,11 +79,11 @@ export function* writeStructInSteps(
     written = 0;
     yield;
   }
-  out.ascii("}");
+  out.writeAscii("}");
   reader.pos = end;
 }
 
-/** The entry that the reader is at; undefined for another field, which is passed over. */
+/** Reads the next field: an entry; undefined for an unknown field, which is skipped. */
 function readNext(reader: WireReader, end: number): Entry | undefined {
   const tag = reader.uint32();
   if (tag === entryTag) return readEntry(reader, reader.nestedEnd(end));
@@ -90,11 +91,11 @@ function readNext(reader: WireReader, end: number): Entry | undefined {
   return undefined;
 }
 
-/** Writes a key, and leaves the reader at its value. */
-function writeKey(reader: WireReader, entry: Entry, out: JsonText, separator: string): void {
-  out.ascii(separator);
-  out.utf8(reader.source, entry.keyStart, entry.keyEnd);
-  out.ascii(":");
+/** Writes the key, and moves the reader to the value. */
+function writeKey(reader: WireReader, entry: Entry, out: JsonWriter, separator: string): void {
+  out.writeAscii(separator);
+  out.writeUtf8(reader.source, entry.keyStart, entry.keyEnd);
+  out.writeAscii(":");
   reader.pos = entry.start;
 }
 
@@ -121,8 +122,8 @@ function readEntry(reader: WireReader, end: number): Entry {
   return { key: name, keyStart, keyEnd, start, end: valueEnd };
 }
 
-/** Whether the keys rise. */
-function isInOrder(found: readonly Entry[]): boolean {
+/** Whether the keys are sorted and distinct. */
+function isSorted(found: readonly Entry[]): boolean {
   let last: Entry | undefined;
   for (const entry of found) {
     if (last !== undefined && last.key >= entry.key) return false;
@@ -131,17 +132,17 @@ function isInOrder(found: readonly Entry[]): boolean {
   return true;
 }
 
-/** The entries by their keys, each once: of a key that is there twice, the last one counts. */
-function inOrder(found: readonly Entry[]): Entry[] {
+/** The entries, sorted by key. The last entry of a repeated key wins. */
+function sorted(found: readonly Entry[]): Entry[] {
   const byKey = new Map(found.map((entry) => [entry.key, entry]));
   return [...byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
-/** The same in short steps: by merging parts that are in order. */
-function* inOrderInSteps(found: readonly Entry[]): Generator<void, Entry[]> {
+/** The same in short steps, as a merge sort. */
+function* sortedInSteps(found: readonly Entry[]): Generator<void, Entry[]> {
   let parts: Entry[][] = [];
   for (let start = 0; start < found.length; start += stepEntries) {
-    parts.push(inOrder(found.slice(start, start + stepEntries)));
+    parts.push(sorted(found.slice(start, start + stepEntries)));
     yield;
   }
   while (parts.length > 1) {
@@ -153,7 +154,7 @@ function* inOrderInSteps(found: readonly Entry[]): Generator<void, Entry[]> {
   return parts[0] ?? [];
 }
 
-/** What is in either list, in order; of a key that both have, the entry of the later one. */
+/** Merges two sorted lists. For a key in both, the entry of `later` wins. */
 function* mergeInSteps(earlier: readonly Entry[], later: readonly Entry[]): Generator<void, Entry[]> {
   const merged: Entry[] = [];
   let at = 0;
@@ -168,7 +169,7 @@ function* mergeInSteps(earlier: readonly Entry[], later: readonly Entry[]): Gene
   return [...merged, ...earlier.slice(at)];
 }
 
-/** What kind of value ends at `end`, 0 for none that is known; leaves the reader at it. */
+/** The tag of the kind of the value that ends at `end`, 0 if unknown or absent. Moves the reader to the value. */
 function findKind(reader: WireReader, end: number, depth: number): number {
   if (depth > maxDepth) throw new RangeError(`a Struct is nested deeper than ${maxDepth} levels`);
   let found = 0;
@@ -185,19 +186,19 @@ function findKind(reader: WireReader, end: number, depth: number): number {
   return found;
 }
 
-function writeValue(reader: WireReader, end: number, out: JsonText, depth: number): void {
+function writeValue(reader: WireReader, end: number, out: JsonWriter, depth: number): void {
   const found = findKind(reader, end, depth);
   switch (found) {
     case kind.number:
-      out.ascii(numberText(reader.double()));
+      out.writeAscii(numberText(reader.double()));
       break;
     case kind.string: {
       const stringEnd = reader.nestedEnd(end);
-      out.utf8(reader.source, reader.pos, stringEnd);
+      out.writeUtf8(reader.source, reader.pos, stringEnd);
       break;
     }
     case kind.bool:
-      out.ascii(reader.bool() ? "true" : "false");
+      out.writeAscii(reader.bool() ? "true" : "false");
       break;
     case kind.struct:
       writeStruct(reader, reader.nestedEnd(end), out, depth + 1);
@@ -205,15 +206,15 @@ function writeValue(reader: WireReader, end: number, out: JsonText, depth: numbe
     case kind.list:
       writeList(reader, reader.nestedEnd(end), out, depth + 1);
       break;
-    // A null, one of a kind that is not known, and none at all.
+    // A null, an unknown kind, or no kind.
     default:
-      out.ascii("null");
+      out.writeAscii("null");
   }
   reader.pos = end;
 }
 
-function writeList(reader: WireReader, end: number, out: JsonText, depth: number): void {
-  out.ascii("[");
+function writeList(reader: WireReader, end: number, out: JsonWriter, depth: number): void {
+  out.writeAscii("[");
   let isFirst = true;
   while (reader.pos < end) {
     const tag = reader.uint32();
@@ -221,17 +222,17 @@ function writeList(reader: WireReader, end: number, out: JsonText, depth: number
       reader.skipValue(tag, end);
       continue;
     }
-    if (!isFirst) out.ascii(",");
+    if (!isFirst) out.writeAscii(",");
     isFirst = false;
     writeValue(reader, reader.nestedEnd(end), out, depth);
   }
-  out.ascii("]");
+  out.writeAscii("]");
 }
 
 function* writeValueInSteps(
   reader: WireReader,
   end: number,
-  out: JsonText,
+  out: JsonWriter,
   depth: number,
 ): Generator<void, void> {
   const start = reader.pos;
@@ -248,10 +249,10 @@ function* writeValueInSteps(
 function* writeListInSteps(
   reader: WireReader,
   end: number,
-  out: JsonText,
+  out: JsonWriter,
   depth: number,
 ): Generator<void, void> {
-  out.ascii("[");
+  out.writeAscii("[");
   let isFirst = true;
   for (let stepEnd = reader.pos + stepBytes; reader.pos < end;) {
     const tag = reader.uint32();
@@ -259,7 +260,7 @@ function* writeListInSteps(
       reader.skipValue(tag, end);
       continue;
     }
-    if (!isFirst) out.ascii(",");
+    if (!isFirst) out.writeAscii(",");
     isFirst = false;
     const itemEnd = reader.nestedEnd(end);
     if (itemEnd - reader.pos > stepBytes) yield* writeValueInSteps(reader, itemEnd, out, depth);
@@ -268,10 +269,10 @@ function* writeListInSteps(
     stepEnd = reader.pos + stepBytes;
     yield;
   }
-  out.ascii("]");
+  out.writeAscii("]");
 }
 
-/** As JSON writes a number; null where it has none for it. */
+/** The JSON of a number; null for NaN and the infinities. */
 function numberText(number: number): string {
   return Number.isFinite(number) ? String(number) : "null";
 }

@@ -1,11 +1,11 @@
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 
-/** What comes before a value: the number of its field, and its wire type. */
+/** The tag before a value: its field number and its wire type. */
 export function tagOf(field: number, wireType: WireType): number {
   return (field << 3) | wireType;
 }
 
-/** By their numbers. */
+/** The wire types, indexed by their numbers. */
 const wireTypes: readonly WireType[] = [
   WireType.Varint,
   WireType.Bit64,
@@ -15,9 +15,8 @@ const wireTypes: readonly WireType[] = [
   WireType.Bit32,
 ];
 
-/** Reads a message from its bytes, and the messages in it at their places, without making any of them. */
+/** Reads the protobuf wire format of a message and its nested messages in place, without creating them. */
 export class WireReader extends BinaryReader {
-  /** All that is read. */
   readonly source: Uint8Array;
 
   constructor(source: Uint8Array) {
@@ -26,8 +25,8 @@ export class WireReader extends BinaryReader {
   }
 
   /**
-   * Reads the length of a message, string or map entry, and returns the position at which it ends. Throws where that lies
-   * beyond `limit`, the end of what contains it.
+   * Reads the length of a nested message, string or map entry, and returns the position of its end. Throws if the end
+   * exceeds `limit`, the end of the containing message.
    */
   nestedEnd(limit: number): number {
     const length = this.uint32();
@@ -36,23 +35,23 @@ export class WireReader extends BinaryReader {
     return end;
   }
 
-  /** Says that all of a message is read that ends at `end`. Throws where its last value went beyond that. */
-  endAt(end: number): void {
+  /** Throws if the last value of the message that ends at `end` exceeds the end. */
+  checkEnd(end: number): void {
     if (this.pos > end) throw new RangeError("a field is longer than its message");
   }
 
-  /** Passes over the value that follows `tag`, without looking into it. */
+  /** Skips the value that follows `tag`. */
   skipValue(tag: number, limit: number): void {
     const wireType = wireTypes[tag & 7];
     if (wireType === undefined) throw new RangeError(`the tag ${tag} has no wire type`);
     if (wireType === WireType.LengthDelimited) this.pos = this.nestedEnd(limit);
     else this.skip(wireType, tag >>> 3);
-    this.endAt(limit);
+    this.checkEnd(limit);
   }
 }
 
-/** The values of a field that holds messages or strings, in order; nothing of them is decoded. */
-export function* valuesOf(message: Uint8Array, field: number): Generator<Uint8Array, void> {
+/** The bytes of all values of a message or string field, in order. */
+export function* fieldValues(message: Uint8Array, field: number): Generator<Uint8Array, void> {
   const reader = new WireReader(message);
   while (reader.pos < reader.len) {
     const tag = reader.uint32();

@@ -14,11 +14,8 @@ const { spec } = SubmitWorkflowRequestSchema.field;
 const { steps } = WorkflowSpecSchema.field;
 const { params } = StepSchema.field;
 
-/**
- * The bytes of the SubmitWorkflowRequest for a submission, in short steps. What is nested in it is written from the
- * inside out.
- */
-export function* submissionFromJson(
+/** Encodes the SubmitWorkflowRequest for a submission, in short steps. */
+export function* submitRequestFromJson(
   workflow: Schema["WorkflowSpec"],
   idempotencyKey: string,
 ): Generator<void, Uint8Array> {
@@ -47,7 +44,7 @@ function* stepFromJson(step: Schema["Step"]): Generator<void, Uint8Array> {
   });
   const writer = new BinaryWriter().raw(toBinary(StepSchema, message));
   if (step.params === undefined) return writer.finish();
-  // The contract types what it knows of params and leaves the rest open; all of it was JSON.
+  // The contract types the known params and leaves the others open. All of them come from JSON.
   const object = step.params as JsonObject;
   const struct = yield* structFromJson(object);
   yield;

@@ -8,12 +8,12 @@ import {
   WorkflowSpecSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../../src/contract.ts";
-import { submissionFromJson } from "../../src/mapping/workflow-spec.ts";
+import { submitRequestFromJson } from "../../src/mapping/submit-request.ts";
 import { runSync } from "../../src/load-shedding/task-queue.ts";
 import { submissionToMessage } from "../support/reference-mapping.ts";
 import { struct, text } from "./arbitraries.ts";
 
-/** Every field of a submission, each with a value that is not its default. */
+/** A submission with a value other than the default in every field. */
 const full: Schema["WorkflowSpec"] = {
   name: "all fields",
   labels: { team: "alpha", empty: "" },
@@ -65,13 +65,13 @@ const submission = fc.record(
   { requiredKeys: ["name", "steps"] },
 );
 
-/** What arrives at the orchestrator. */
+/** The message that arrives at the orchestrator. */
 function arrived(spec: Schema["WorkflowSpec"], idempotencyKey = "") {
-  return fromBinary(SubmitWorkflowRequestSchema, runSync(submissionFromJson(spec, idempotencyKey)));
+  return fromBinary(SubmitWorkflowRequestSchema, runSync(submitRequestFromJson(spec, idempotencyKey)));
 }
 
-describe("submissionFromJson", () => {
-  it("maps every field, and each arrives over the wire", () => {
+describe("submitRequestFromJson", () => {
+  it("maps every field, and preserves it over the wire", () => {
     const { spec, idempotencyKey } = arrived(full, "key «1»");
     assert.equal(idempotencyKey, "key «1»");
     assert.equal(spec?.name, "all fields");
@@ -92,25 +92,25 @@ describe("submissionFromJson", () => {
     );
   });
 
-  it("makes the same message as the reference", () => {
+  it("encodes the same message as the reference", () => {
     assert.deepEqual(arrived(full, "k"), submissionToMessage(full, "k"));
     fc.assert(
       fc.property(submission, text, (spec, key) => {
-        // -0 is 0 in JSON, where submissions come from.
+        // Submissions come from JSON, where -0 becomes 0.
         const parsed: Schema["WorkflowSpec"] = JSON.parse(JSON.stringify(spec));
         assert.deepEqual(arrived(parsed, key), submissionToMessage(parsed, key));
       }),
     );
   });
 
-  it("leaves out what a submission leaves out", () => {
+  it("leaves out absent fields", () => {
     const { spec } = arrived({ name: "n", steps: [{ id: "a", tool: "af2" }] });
     assert.deepEqual(spec, create(WorkflowSpecSchema, { name: "n", steps: [{ id: "a", tool: "af2" }] }));
     assert.equal(spec.steps[0]?.params, undefined);
     assert.equal(spec.steps[0]?.resources, undefined);
   });
 
-  it("leaves to the scheduler what resources leave out", () => {
+  it("leaves out absent resources, which the scheduler then chooses", () => {
     const { spec } = arrived({ name: "n", steps: [{ id: "a", tool: "af2", resources: {} }] });
     assert.deepEqual(spec?.steps[0]?.resources, create(ResourceSpecSchema));
   });

@@ -4,60 +4,66 @@ import { StructSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { WireType } from "@bufbuild/protobuf/wire";
 import { JobStateSchema } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { isKnownState, jobStateToJson } from "./job-state.ts";
-import type { JsonText } from "./json-text.ts";
-import type { MessageJson } from "./message-json.ts";
+import type { JsonWriter } from "./json-writer.ts";
 import { floatToJson, fractionToJson } from "./numbers.ts";
-import { writeStruct } from "./struct.ts";
-import { readTime } from "./time.ts";
-import { tagOf } from "./wire.ts";
-import type { WireReader } from "./wire.ts";
+import { writeStruct } from "./struct-to-json.ts";
+import { readTimestamp } from "./timestamp.ts";
+import type { Transcoder } from "./transcoder.ts";
+import { tagOf } from "./wire-reader.ts";
+import type { WireReader } from "./wire-reader.ts";
 
-/** What a field needs beyond its description. */
+/** What a field needs in addition to its descriptor. */
 export interface FieldOptions {
-  /** JSON that stands for an absent message; without it the field is left out. */
+  /** The JSON of an absent message. Without it, an absent message is left out. */
   readonly absent?: string;
-  /** Whether a float is a share, from 0 to 1. */
+  /** Whether a float is clamped to 0 to 1. */
   readonly isFraction?: boolean;
-  /** How the messages that it holds are written. */
-  readonly message?: MessageJson;
+  /** Writes the messages of the field. */
+  readonly message?: Transcoder;
 }
 
-/** Where the values of a field are, in the order in which they came. */
+/** The positions of the values of a field, in the order of the wire. */
 export type Positions = readonly number[];
 
-/** Writes `label` and the value of the field `name` that the reader is at; nothing, and returns false, where JSON cannot say it. */
-type WriteValue = (reader: WireReader, limit: number, out: JsonText, label: string, name: string) => boolean;
+/** Writes `label` and the value at the reader. Returns false, and writes nothing, if JSON cannot express the value. */
+type WriteValue = (
+  reader: WireReader,
+  limit: number,
+  out: JsonWriter,
+  label: string,
+  name: string,
+) => boolean;
 
-/** One field in its place of the JSON object. */
-export interface JsonField {
+/** Writes one field as a member of a JSON object. */
+export interface FieldTranscoder {
   readonly name: string;
-  /** `{"name":` and `,"name":` */
+  /** The label of the first member, `{"name":`, and of any other, `,"name":`. */
   readonly firstLabel: string;
   readonly label: string;
   readonly wireType: WireType;
-  /** Writes the field with this label; returns whether there was anything to write. */
-  write(reader: WireReader, limit: number, at: Positions, out: JsonText, label: string): boolean;
-  /** How each of its messages is written, where it is a list of them. */
-  readonly items?: MessageJson;
-  /** Whether it is one Struct, which may be large. */
+  /** Writes the field with this label. Returns false if there is nothing to write. */
+  write(reader: WireReader, limit: number, at: Positions, out: JsonWriter, label: string): boolean;
+  /** Writes each item of a list of messages. */
+  readonly items?: Transcoder;
+  /** Whether the field is a single Struct, which may be large. */
   readonly isStruct?: boolean;
 }
 
-/** How a field of a message is written. Throws for a kind of field that the contract has nowhere. */
-export function jsonField(field: DescField, options: FieldOptions): JsonField {
+/** Throws for kinds of fields that the contract does not use. */
+export function createFieldTranscoder(field: DescField, options: FieldOptions): FieldTranscoder {
   const { name } = field;
   const label = `${JSON.stringify(name)}:`;
   const labels = { name, firstLabel: `{${label}`, label: `,${label}` };
   if (field.fieldKind === "map")
     return { ...labels, wireType: WireType.LengthDelimited, write: mapWriter(field) };
   if (field.fieldKind === "list") {
-    const { wireType, write } = valueOf(field, options);
-    // Packed numbers would come in another way.
+    const { wireType, write } = valueTranscoder(field, options);
+    // Packed numbers have another encoding, which is not implemented.
     if (wireType !== WireType.LengthDelimited) throw unsupported(field);
     const items = options.message;
     return { ...labels, wireType, write: listWriter(write), ...(items === undefined ? {} : { items }) };
   }
-  const { wireType, write, absent } = valueOf(field, options);
+  const { wireType, write, absent } = valueTranscoder(field, options);
   const isStruct = field.message === StructSchema;
   return { ...labels, wireType, write: singleWriter(field, write, options.absent ?? absent), isStruct };
 }
@@ -66,7 +72,7 @@ function singleWriter(
   { name }: DescField,
   writeValue: WriteValue,
   absent: string | undefined,
-): JsonField["write"] {
+): FieldTranscoder["write"] {
   return function writeSingle(reader, limit, at, out, label) {
     const position = at.at(-1);
     if (position !== undefined) {
@@ -74,28 +80,28 @@ function singleWriter(
       return writeValue(reader, limit, out, label, name);
     }
     if (absent === undefined) return false;
-    out.ascii(label);
-    out.ascii(absent);
+    out.writeAscii(label);
+    out.writeAscii(absent);
     return true;
   };
 }
 
-function listWriter(writeValue: WriteValue): JsonField["write"] {
+function listWriter(writeValue: WriteValue): FieldTranscoder["write"] {
   return function writeList(reader, limit, at, out, label) {
-    out.ascii(label);
+    out.writeAscii(label);
     let before = "[";
     for (const position of at) {
       reader.pos = position;
       writeValue(reader, limit, out, before, "");
       before = ",";
     }
-    out.ascii(at.length === 0 ? "[]" : "]");
+    out.writeAscii(at.length === 0 ? "[]" : "]");
     return true;
   };
 }
 
-/** A map of texts or of finite doubles, with its keys in order: the same map is always the same text. */
-function mapWriter(field: DescField & { fieldKind: "map" }): JsonField["write"] {
+/** Writes a map of strings or finite doubles with sorted keys: equal maps have equal JSON. */
+function mapWriter(field: DescField & { fieldKind: "map" }): FieldTranscoder["write"] {
   const isOfDoubles = field.scalar === ScalarType.DOUBLE;
   if (field.mapKey !== ScalarType.STRING || !(isOfDoubles || field.scalar === ScalarType.STRING))
     throw unsupported(field);
@@ -110,14 +116,14 @@ function mapWriter(field: DescField & { fieldKind: "map" }): JsonField["write"] 
       else if (!isOfDoubles && tag === tagOf(2, WireType.LengthDelimited)) value = reader.string();
       else reader.skipValue(tag, end);
     }
-    reader.endAt(end);
+    reader.checkEnd(end);
     return [key, value];
   }
 
   return function writeMap(reader, limit, at, out, label) {
-    out.ascii(label);
+    out.writeAscii(label);
     if (at.length === 0) {
-      out.ascii("{}");
+      out.writeAscii("{}");
       return true;
     }
     const entries = new Map<string, string | number>();
@@ -128,13 +134,13 @@ function mapWriter(field: DescField & { fieldKind: "map" }): JsonField["write"] 
     let separator = "{";
     for (const [key, value] of [...entries].sort(byKey)) {
       if (typeof value === "number" && !Number.isFinite(value)) continue;
-      out.ascii(separator);
-      out.string(key);
-      out.ascii(typeof value === "number" ? `:${value}` : ":");
-      if (typeof value === "string") out.string(value);
+      out.writeAscii(separator);
+      out.writeString(key);
+      out.writeAscii(typeof value === "number" ? `:${value}` : ":");
+      if (typeof value === "string") out.writeString(value);
       separator = ",";
     }
-    out.ascii(separator === "{" ? "{}" : "}");
+    out.writeAscii(separator === "{" ? "{}" : "}");
     return true;
   };
 }
@@ -143,78 +149,77 @@ function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown])
   return a < b ? -1 : 1;
 }
 
-/** How a value is written, the wire type that it comes in, and what stands for one that is absent. */
-interface Value {
+/** Writes a value of a field: the only one, or an item of a list. */
+interface ValueTranscoder {
   readonly wireType: WireType;
+  /** The JSON of an absent value; undefined if the field is left out then. */
   readonly absent: string | undefined;
   readonly write: WriteValue;
 }
 
-/** A value of a field: the only one, or one of a list. */
-function valueOf(field: DescField, options: FieldOptions): Value {
-  if (field.message !== undefined) return messageValue(field.message, options);
-  if (field.enum === JobStateSchema) return stateValue;
-  return scalarValue(field, options);
+function valueTranscoder(field: DescField, options: FieldOptions): ValueTranscoder {
+  if (field.message !== undefined) return messageFieldTranscoder(field.message, options);
+  if (field.enum === JobStateSchema) return stateTranscoder;
+  return scalarTranscoder(field, options);
 }
 
-/** The absent state is the one of number 0. */
-const stateValue: Value = {
+const stateTranscoder: ValueTranscoder = {
   wireType: WireType.Varint,
   absent: `"${jobStateToJson(0)}"`,
   write(reader, _limit, out, label, name) {
     const state = reader.int32();
-    if (!isKnownState(state)) out.noteUnusable(name);
-    out.ascii(label);
-    out.ascii(`"${jobStateToJson(state)}"`);
+    if (!isKnownState(state)) out.noteCorrection(name);
+    out.writeAscii(label);
+    out.writeAscii(`"${jobStateToJson(state)}"`);
     return true;
   },
 };
 
-function messageValue(desc: DescMessage, { message }: FieldOptions): Value {
+function messageFieldTranscoder(desc: DescMessage, { message }: FieldOptions): ValueTranscoder {
   const write = message?.write;
-  if (desc === TimestampSchema) return timeValue;
-  if (desc !== StructSchema && write === undefined) throw new Error(`${desc.typeName} is written by nothing`);
+  if (desc === TimestampSchema) return timestampTranscoder;
+  if (desc !== StructSchema && write === undefined) throw new Error(`${desc.typeName} has no transcoder`);
   const writeNested = write ?? writeStruct;
   return {
     wireType: WireType.LengthDelimited,
     absent: desc === StructSchema ? "{}" : undefined,
     write(reader, limit, out, label) {
-      out.ascii(label);
+      out.writeAscii(label);
       writeNested(reader, reader.nestedEnd(limit), out);
       return true;
     },
   };
 }
 
-const timeValue: Value = {
+const timestampTranscoder: ValueTranscoder = {
   wireType: WireType.LengthDelimited,
   absent: undefined,
   write(reader, limit, out, label, name) {
-    const time = readTime(reader, reader.nestedEnd(limit));
+    const time = readTimestamp(reader, reader.nestedEnd(limit));
     if (time === undefined) {
-      out.noteUnusable(name);
+      out.noteCorrection(name);
       return false;
     }
-    out.ascii(label);
-    out.ascii(`"${time}"`);
+    out.writeAscii(label);
+    out.writeAscii(`"${time}"`);
     return true;
   },
 };
 
-function scalarValue(field: DescField, { isFraction = false }: FieldOptions): Value {
+function scalarTranscoder(field: DescField, { isFraction = false }: FieldOptions): ValueTranscoder {
   switch (field.scalar) {
     case ScalarType.STRING:
       return { wireType: WireType.LengthDelimited, absent: '""', write: writeString };
     case ScalarType.BOOL:
-      return asciiValue(WireType.Varint, "false", (reader) => String(reader.bool()));
+      return asciiTranscoder(WireType.Varint, "false", (reader) => String(reader.bool()));
     case ScalarType.UINT32:
-      return asciiValue(WireType.Varint, "0", (reader) => String(reader.uint32()));
+      return asciiTranscoder(WireType.Varint, "0", (reader) => String(reader.uint32()));
     case ScalarType.UINT64:
-      return asciiValue(WireType.Varint, "0", (reader) => String(reader.uint64()));
+      return asciiTranscoder(WireType.Varint, "0", (reader) => String(reader.uint64()));
     case ScalarType.DOUBLE:
-      return asciiValue(WireType.Bit64, "0", (reader) => finite(reader.double()));
+      return asciiTranscoder(WireType.Bit64, "0", (reader) => finite(reader.double()));
     case ScalarType.FLOAT:
-      return asciiValue(WireType.Bit32, "0", (reader) => {
+      return asciiTranscoder(WireType.Bit32, "0", (reader) => {
         const float = reader.float();
         return isFraction ? String(fractionToJson(float)) : finite(floatToJson(float));
       });
@@ -223,28 +228,28 @@ function scalarValue(field: DescField, { isFraction = false }: FieldOptions): Va
   }
 }
 
-function writeString(reader: WireReader, limit: number, out: JsonText, label: string): boolean {
-  out.ascii(label);
+function writeString(reader: WireReader, limit: number, out: JsonWriter, label: string): boolean {
+  out.writeAscii(label);
   const end = reader.nestedEnd(limit);
-  out.utf8(reader.source, reader.pos, end);
+  out.writeUtf8(reader.source, reader.pos, end);
   reader.pos = end;
   return true;
 }
 
-/** A value that is ASCII as it is; undefined is left out. */
-function asciiValue(
+/** Writes a value whose JSON is ASCII. Undefined is left out. */
+function asciiTranscoder(
   wireType: WireType,
   absent: string,
   read: (reader: WireReader) => string | undefined,
-): Value {
+): ValueTranscoder {
   return {
     wireType,
     absent,
     write(reader, _limit, out, label) {
       const text = read(reader);
       if (text === undefined) return false;
-      out.ascii(label);
-      out.ascii(text);
+      out.writeAscii(label);
+      out.writeAscii(text);
       return true;
     },
   };
@@ -256,5 +261,5 @@ function finite(number: number): string | undefined {
 }
 
 function unsupported(field: DescField): Error {
-  return new Error(`${field.toString()} is of a kind that has no JSON here`);
+  return new Error(`${field.toString()} is of an unsupported kind`);
 }

@@ -1,0 +1,38 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import { JsonWriter } from "../../src/mapping/json-writer.ts";
+import type { Transcoder } from "../../src/mapping/transcoder.ts";
+import { WireReader } from "../../src/mapping/wire-reader.ts";
+
+/** Transcodes the message in `bytes` at once. */
+export function transcode(transcoder: Pick<Transcoder, "write">, bytes: Uint8Array): JsonWriter {
+  const text = new JsonWriter();
+  transcoder.write(new WireReader(bytes), bytes.length, text);
+  return text;
+}
+
+/** Transcodes it in steps, and counts them. */
+export function transcodeInSteps(
+  transcoder: Transcoder,
+  bytes: Uint8Array,
+): { text: JsonWriter; steps: number } {
+  const text = new JsonWriter();
+  let steps = 1;
+  const rest = transcoder.writeInSteps(new WireReader(bytes), bytes.length, text);
+  while (rest.next().done !== true) steps += 1;
+  return { text, steps };
+}
+
+/** The complete text of a writer. */
+export function textOf(text: JsonWriter): string {
+  return Buffer.concat(text.segments()).toString();
+}
+
+/** The JSON text of a message. */
+export function jsonOf<Desc extends DescMessage>(
+  transcoder: Transcoder,
+  desc: Desc,
+  message: MessageInitShape<Desc>,
+): string {
+  return textOf(transcode(transcoder, toBinary(desc, create(desc, message))));
+}
