@@ -31,8 +31,8 @@ import { defaultRetryPolicy } from "./events/retry-policy.ts";
 import type { RetryPolicy } from "./events/retry-policy.ts";
 import { defaultStreamIntervals, StreamRegistry } from "./events/stream-registry.ts";
 import type { StreamIntervals } from "./events/stream-registry.ts";
-import type { SharedLimit } from "./telemetry/http-metrics.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
+import type { SharedLimit } from "./telemetry/metrics.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { TaskQueue } from "./load-shedding/task-queue.ts";
 import { startTracing } from "./telemetry/start-tracing.ts";
@@ -121,7 +121,7 @@ export async function startGateway(
   const buffered = new BufferedBytes({
     limit: maxBufferedBytes,
     stallTimeoutMs: settings.server.stallTimeoutMs,
-    onSlowClientDisconnected: metrics.countSlowClientCut,
+    onSlowClientDisconnected: metrics.countSlowClientDisconnected,
   });
   // Before the connections to orchestrators: it throws where the file has gone.
   const storeTls =
@@ -132,7 +132,7 @@ export async function startGateway(
     keepalive: settings.keepalive,
     tls: settings.orchestratorTls,
     logger,
-    onPingsRefused: metrics.countRefusedPings,
+    onPingsRefused: metrics.countKeepaliveRejected,
   });
   const measured = observedClient(orchestrator.client, measuredCalls(metrics));
   const client = tracing === undefined ? measured : observedClient(measured, tracing.observeCall);
@@ -262,11 +262,11 @@ export async function startGateway(
     eventStreamsLimit: maxEventStreams,
     downloads: () => store?.downloadCount ?? 0,
     downloadsLimit: objectStore?.maxDownloads ?? 0,
-    cachedVerdicts: () => keys?.size() ?? { good: 0, denied: 0 },
+    apiKeyCacheEntries: () => keys?.size() ?? { allowed: 0, denied: 0 },
     bufferedBytes: () => buffered.memory.used,
     bufferedBytesLimit: maxBufferedBytes,
-    orchestrators: () => orchestrator.count().all,
-    orchestratorsReached: () => orchestrator.count().reached,
+    subchannels: () => orchestrator.count().all,
+    readySubchannels: () => orchestrator.count().reached,
   });
 
   async function close(graceMs = settings.shutdownGraceMs, reserveMs = reserveOf(graceMs)): Promise<void> {

@@ -1,5 +1,4 @@
 import { LRUCache } from "lru-cache";
-import type { VerdictKind } from "../telemetry/gauges.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { KeyLookupResult } from "../telemetry/metrics.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
@@ -43,7 +42,7 @@ export interface ApiKeyCache {
   /** Removes a key, so that its next use looks it up. */
   invalidate(keyHash: string): void;
   /** How many entries there are, expired ones included. */
-  size(): Readonly<Record<VerdictKind, number>>;
+  size(): { readonly allowed: number; readonly denied: number };
 }
 
 interface ApiKeyCacheOptions {
@@ -230,6 +229,6 @@ export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOpti
       denied.delete(keyHash);
       lookups.delete(keyHash);
     },
-    size: () => ({ good: allowed.size, denied: denied.size }),
+    size: () => ({ allowed: allowed.size, denied: denied.size }),
   };
 }

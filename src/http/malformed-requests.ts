@@ -47,7 +47,7 @@ export function createMalformedRequests(
         "http.refused",
       );
       // A request that is being served is counted by what becomes of it.
-      if (served === undefined) metrics.countRefusal(status);
+      if (served === undefined) metrics.countUnrouted(status);
       if (!mayAnswer) return void broken.res.destroy();
       socket.write(answerText(status, JSON.stringify(body)));
       lingeringClose(socket);

@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { HttpError } from "../errors/http-error.ts";
-import type { SharedLimit } from "../telemetry/http-metrics.ts";
+import type { SharedLimit } from "../telemetry/metrics.ts";
 import { Semaphore } from "./semaphore.ts";
 
 /** The `Retry-After` of a key at its share, in seconds: shorter than that of a quota, since requests end all the time. */

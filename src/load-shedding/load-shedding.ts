@@ -4,9 +4,8 @@ import onHeaders from "on-headers";
 import { errorResponse } from "../errors/error-response.ts";
 import { HttpError } from "../errors/http-error.ts";
 import type { RequestKind } from "../telemetry/gauges.ts";
-import type { SharedLimit } from "../telemetry/http-metrics.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
+import type { Metrics, SharedLimit } from "../telemetry/metrics.ts";
 import { createThrottledWarning } from "../telemetry/throttled-warning.ts";
 import { hasBody } from "../http/has-body.ts";
 import { createConcurrencyLimit } from "./concurrency-limit.ts";
@@ -185,7 +184,7 @@ function createRejection(
 
   return function reject(req, res, kind) {
     warn();
-    metrics.countRefusal(status, req.method);
+    metrics.countUnrouted(status, req.method);
     metrics.countShed(kind);
 
     const respond = () => res.writeHead(status, headerList).end(text);

@@ -2,8 +2,8 @@ import onHeaders from "on-headers";
 import { principalOf } from "../auth/caller.ts";
 import { finalStatus } from "../http/final-status.ts";
 import type { Locals, Middleware } from "../http/locals.ts";
-import { unmatched } from "../telemetry/http-metrics.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import { unmatched } from "../telemetry/metrics.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
 

@@ -7,7 +7,7 @@ export function measuredCalls(metrics: Metrics): ObserveCall {
     const start = performance.now();
     return {
       options,
-      end: (code) => metrics.observeUpstreamCall(rpc, code, (performance.now() - start) / 1000),
+      end: (code) => metrics.observeGrpcCall(rpc, code, (performance.now() - start) / 1000),
     };
   };
 }

@@ -1,40 +1,34 @@
 import { Gauge } from "prom-client";
 import type { Registry } from "prom-client";
 
-/** The kinds of requests that have places of their own among those in flight. */
+/** The kinds of requests in flight; each has a concurrency limit of its own. */
 export const requestKinds = ["event_stream", "with_body", "other"] as const;
 export type RequestKind = (typeof requestKinds)[number];
 
-/** The kinds of verdicts on keys that have a cache of their own. */
-export type VerdictKind = "good" | "denied";
-
-/** A number for each kind. */
-type Numbers<Kind extends string> = Readonly<Record<Kind, number>>;
-
-/** What can be read of a gateway at any time. */
+/** The state of a gateway, at any time. */
 export interface Readings {
   readonly connections: () => number;
   readonly connectionsLimit: number;
-  readonly requestsInFlight: () => Numbers<RequestKind>;
+  readonly requestsInFlight: () => Readonly<Record<RequestKind, number>>;
   readonly requestsInFlightLimit: () => number;
   readonly eventStreams: () => number;
   readonly eventStreamsLimit: number;
   readonly downloads: () => number;
   readonly downloadsLimit: number;
-  readonly cachedVerdicts: () => Numbers<VerdictKind>;
+  readonly apiKeyCacheEntries: () => { readonly allowed: number; readonly denied: number };
   readonly bufferedBytes: () => number;
   readonly bufferedBytesLimit: number;
-  readonly orchestrators: () => number;
-  readonly orchestratorsReached: () => number;
+  readonly subchannels: () => number;
+  readonly readySubchannels: () => number;
 }
 
-/** Adds the gauges to `registry`. They are read when somebody asks for the metrics, and cost a request nothing. */
+/** Adds the gauges to `registry`. They are read when metrics are rendered, and cost a request nothing. */
 export function addGauges(registry: Registry, readings: Readings): void {
   const registers = [registry];
 
   function gauge(name: string, help: string, read: () => number) {
     new Gauge({
-      name,
+      name: `foldforge_gateway_${name}`,
       help,
       registers,
       collect() {
@@ -43,77 +37,59 @@ export function addGauges(registry: Registry, readings: Readings): void {
     });
   }
 
-  function gauges(name: string, help: string, read: () => Numbers<string>) {
+  function labelled(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>) {
     new Gauge({
-      name,
+      name: `foldforge_gateway_${name}`,
       help,
-      labelNames: ["kind"],
+      labelNames: [label],
       registers,
       collect() {
-        for (const [kind, value] of Object.entries(read())) this.set({ kind }, value);
+        for (const [value, number] of Object.entries(read())) this.set({ [label]: value }, number);
       },
     });
   }
 
-  gauge("foldforge_gateway_open_connections", "Connections of clients.", readings.connections);
-  gauge(
-    "foldforge_gateway_open_connections_limit",
-    "Most connections of clients.",
-    () => readings.connectionsLimit,
-  );
-  gauges(
-    "foldforge_gateway_http_requests_in_flight",
-    "HTTP requests whose answer has not begun.",
+  gauge("open_connections", "Open client connections.", readings.connections);
+  gauge("open_connections_limit", "Most open client connections.", () => readings.connectionsLimit);
+  labelled(
+    "http_requests_in_flight",
+    "HTTP requests whose response headers have not been sent.",
+    "kind",
     readings.requestsInFlight,
   );
   gauge(
-    "foldforge_gateway_http_requests_in_flight_limit",
-    "Most HTTP requests of one kind in flight, at present: fewer while the event loop is late.",
+    "http_requests_in_flight_limit",
+    "Most HTTP requests in flight of each kind. The limit falls while the event loop is late.",
     readings.requestsInFlightLimit,
   );
   gauge(
-    "foldforge_gateway_open_event_streams",
-    "Event streams that are open, reads that wait for a workflow's end among them.",
+    "open_event_streams",
+    "Open event streams, including requests that wait for the end of a workflow.",
     readings.eventStreams,
   );
+  gauge("open_event_streams_limit", "Most open event streams.", () => readings.eventStreamsLimit);
+  gauge("open_artifact_downloads", "Transfers from the object store in progress.", readings.downloads);
   gauge(
-    "foldforge_gateway_open_event_streams_limit",
-    "Most event streams.",
-    () => readings.eventStreamsLimit,
-  );
-  gauge(
-    "foldforge_gateway_open_artifact_downloads",
-    "Transfers from the object store under way.",
-    readings.downloads,
-  );
-  gauge(
-    "foldforge_gateway_open_artifact_downloads_limit",
+    "open_artifact_downloads_limit",
     "Most transfers from the object store.",
     () => readings.downloadsLimit,
   );
-  gauges(
-    "foldforge_gateway_key_cache_entries",
-    "Verdicts on API keys that are kept, outdated ones among them.",
-    readings.cachedVerdicts,
+  labelled(
+    "api_key_cache_entries",
+    "API keys in the cache, expired entries included.",
+    "result",
+    readings.apiKeyCacheEntries,
   );
   gauge(
-    "foldforge_gateway_buffered_bytes",
-    "Bytes that wait for clients, messages for them that are being received or written included.",
+    "buffered_bytes",
+    "Bytes that wait to be sent to clients, including messages that are being received or encoded for them.",
     readings.bufferedBytes,
   );
   gauge(
-    "foldforge_gateway_buffered_bytes_limit",
-    "Most bytes that wait for clients.",
+    "buffered_bytes_limit",
+    "Most bytes that wait to be sent to clients.",
     () => readings.bufferedBytesLimit,
   );
-  gauge(
-    "foldforge_gateway_orchestrators",
-    "Addresses of orchestrators that calls may go to.",
-    readings.orchestrators,
-  );
-  gauge(
-    "foldforge_gateway_orchestrators_reached",
-    "Those of them that were there when they were heard of last.",
-    readings.orchestratorsReached,
-  );
+  gauge("grpc_subchannels", "Orchestrator addresses that calls may use.", readings.subchannels);
+  gauge("grpc_subchannels_ready", "Subchannels in the state ready.", readings.readySubchannels);
 }

@@ -1,22 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { Counter, Registry } from "prom-client";
-import { fixedCounter } from "./fixed-counter.ts";
-import { addGauges } from "./gauges.ts";
-import type { Readings } from "./gauges.ts";
-import { createHttpMetrics } from "./http-metrics.ts";
-import type { HttpMetrics } from "./http-metrics.ts";
-import { createUpstreamMetrics } from "./upstream-metrics.ts";
-import type { UpstreamMetrics } from "./upstream-metrics.ts";
+import { Counter, Histogram, Registry } from "prom-client";
+import { addGauges, requestKinds } from "./gauges.ts";
+import type { Readings, RequestKind } from "./gauges.ts";
 
-/** How a question about an API key is answered: from the cache, `stale` for want of a lookup, or by one. */
-export type KeyLookupResult = (typeof keyLookupResults)[number];
+/** The results of a use of the API-key cache: `stale` is stale-if-error, `denied` a cached denial, `miss` a lookup. */
 const keyLookupResults = ["hit", "denied", "stale", "miss", "failed"] as const;
+export type KeyLookupResult = (typeof keyLookupResults)[number];
 
-/** The kinds of events that are sent to clients. */
+/** The types of events that are sent to clients. */
 const eventTypes = ["step_update", "workflow_update", "stream_error"] as const;
 
-/** What becomes of a download that its caller may ask for. */
-export type DownloadOutcome = (typeof downloadOutcomes)[number];
+/** The outcomes of a download that its caller is allowed to make. */
 const downloadOutcomes = [
   "complete",
   "partial",
@@ -31,88 +25,176 @@ const downloadOutcomes = [
   "store_failed",
   "failed",
 ] as const;
+export type DownloadOutcome = (typeof downloadOutcomes)[number];
 
-/** The metrics of a gateway. None has a label whose values a client could add to. */
-export interface Metrics extends HttpMetrics, UpstreamMetrics {
+/** The concurrency limits of which one API key may use only a share. */
+export const sharedLimits = [
+  "event_streams",
+  "downloads",
+  "requests_event_stream",
+  "requests_with_body",
+  "requests_other",
+] as const;
+export type SharedLimit = (typeof sharedLimits)[number];
+
+/** The metrics of one gateway. No label has values that clients can choose. */
+export interface Metrics {
   readonly contentType: string;
-  /** Everything in the Prometheus text format, as of now or of a little later: it takes a tenth of the time at most. */
+  /**
+   * The Prometheus text format of every metric. Concurrent calls share a result. Rendering takes at most a tenth of the
+   * time, so that a call may have to wait.
+   */
   render(): Promise<string>;
-  /** Adds gauges, which are read at each rendering. */
+  /** Adds the gauges, which are read at each rendering. */
   watch(readings: Readings): void;
+  /** Counts a response. `path` is the path template of the route, never the raw path. */
+  observeRequest(method: string, path: string, status: number, seconds: number): void;
+  /** Counts a response to a request that was rejected before routing; `method` is undefined for malformed requests. */
+  countUnrouted(status: number, method?: string): void;
+  /** Counts a request that load shedding rejected. `countUnrouted` counts its response. */
+  countShed(kind: RequestKind): void;
+  /** Counts a request that was rejected because its API key used its whole share of a limit. */
+  countOverShare(limit: SharedLimit): void;
+  /** Counts a gRPC call that has ended. `method` is the name of an RPC, `code` a canonical code name. */
+  observeGrpcCall(method: string, code: string, seconds: number): void;
+  /** Counts a session that an orchestrator closed because of keepalive pings. */
+  countKeepaliveRejected(): void;
   countKeyLookup(result: KeyLookupResult): void;
   countEvent(type: (typeof eventTypes)[number]): void;
   countDownload(outcome: DownloadOutcome): void;
-  /** Counts a client that was cut, since it read too slowly while too much waited. */
-  countSlowClientCut(): void;
-  /** Counts bytes of artifacts that were handed to a client's connection. */
+  /** Counts bytes of artifacts that were written to a client's connection. */
   countSentBytes(bytes: number): void;
+  /** Counts a client that was disconnected because too many bytes waited for it. */
+  countSlowClientDisconnected(): void;
 }
 
-/** How much longer than a rendering takes there is none after it, at most a second: anybody may ask for one. */
-const restPerWork = 9;
-const maxRestMs = 1000;
+/** The `path` label of requests that match no route. */
+export const unmatched = "(unmatched)";
 
-/** Creates the metrics, with nothing counted, beside what `registry` already holds. */
+/** The `method` label of a request whose method was not read, and of methods that are rare: Node's parser knows dozens. */
+const unread = "(unread)";
+const otherMethod = "(other)";
+
+const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+function methodLabel(method: string): string {
+  return methods.has(method) ? method : otherMethod;
+}
+
+/** Upper bounds of the buckets for times that a client waits, in seconds. */
+const waitBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Upper bounds for streams, which last minutes and hours, in seconds. */
+const streamBuckets = [60, 300, 900, 3600];
+
+/** No rendering begins for nine times as long as the last one took, or for a second if that is shorter. */
+const pauseRatio = 9;
+const maxPauseMs = 1000;
+
+/** Creates the metrics, at zero, in addition to those that `registry` has. */
 export function createMetrics(registry = new Registry()): Metrics {
-  const sentBytes = new Counter({
-    name: "foldforge_gateway_artifact_sent_bytes_total",
-    help: "Bytes of artifacts sent.",
-    registers: [registry],
+  const registers = [registry];
+
+  function counter(name: string, help: string) {
+    return new Counter({ name: `foldforge_gateway_${name}`, help, registers });
+  }
+
+  /** A counter with one label. Each of its values starts at 0: a rate needs a sample before the first count. */
+  function labelled<T extends string>(name: string, help: string, label: string, values: readonly T[]) {
+    const counter = new Counter({ name: `foldforge_gateway_${name}`, help, labelNames: [label], registers });
+    for (const value of values) counter.inc({ [label]: value }, 0);
+    return (value: T) => counter.inc({ [label]: value });
+  }
+
+  const labelNames = ["method", "path", "status"] as const;
+  const requests = new Counter({
+    name: "foldforge_gateway_http_requests_total",
+    help: "HTTP responses.",
+    labelNames,
+    registers,
   });
-  const slowClientsCut = new Counter({
-    name: "foldforge_gateway_slow_clients_cut_total",
-    help: "Clients that were cut, since they read too slowly while too much waited for all of them.",
-    registers: [registry],
+  const requestDuration = new Histogram({
+    name: "foldforge_gateway_http_request_duration_seconds",
+    help: "Time from the headers of a request to the headers of its response.",
+    labelNames,
+    buckets: waitBuckets,
+    registers,
   });
+  const callDuration = new Histogram({
+    name: "foldforge_gateway_grpc_call_duration_seconds",
+    help: "Duration of a gRPC call to the orchestrator; for an event stream, until it ends.",
+    labelNames: ["method", "code"],
+    buckets: [...waitBuckets, ...streamBuckets],
+    registers,
+  });
+  const keepaliveRejected = counter(
+    "grpc_keepalive_rejected_total",
+    "Sessions that an orchestrator closed because of keepalive pings.",
+  );
+  const sentBytes = counter("artifact_sent_bytes_total", "Bytes of artifacts sent.");
+  const slowClients = counter(
+    "slow_clients_disconnected_total",
+    "Clients that were disconnected because they read too slowly while too many bytes waited to be sent.",
+  );
+
   let rendering: Promise<string> | undefined;
-  let restUntil = 0;
+  let pauseEnd = 0;
 
   async function renderNext(): Promise<string> {
-    const rest = restUntil - performance.now();
-    if (rest > 0) await delay(rest);
-    // Whoever else asks in this turn of the event loop is not to have it done again.
+    const pause = pauseEnd - performance.now();
+    if (pause > 0) await delay(pause);
+    // Later calls in this turn of the event loop share the result.
     setImmediate(() => (rendering = undefined));
     const start = performance.now();
     const text = await registry.metrics();
     const end = performance.now();
-    restUntil = end + Math.min(restPerWork * (end - start), maxRestMs);
+    pauseEnd = end + Math.min(pauseRatio * (end - start), maxPauseMs);
     return text;
   }
 
   return {
-    ...createHttpMetrics(registry),
-    ...createUpstreamMetrics(registry),
     contentType: registry.contentType,
     render: () => (rendering ??= renderNext()),
     watch: (readings) => addGauges(registry, readings),
-    countKeyLookup: fixedCounter(
-      registry,
-      {
-        name: "foldforge_gateway_key_cache_lookups_total",
-        help: "Questions about API keys, by how the cache answers them.",
-        label: "result",
-      },
+    observeRequest(method, path, status, seconds) {
+      const labels = { method: methodLabel(method), path, status: String(status) };
+      requests.inc(labels);
+      requestDuration.observe(labels, seconds);
+    },
+    countUnrouted(status, method) {
+      const label = method === undefined ? unread : methodLabel(method);
+      requests.inc({ method: label, path: unmatched, status: String(status) });
+    },
+    countShed: labelled(
+      "http_requests_shed_total",
+      "HTTP requests that were rejected because too many requests were in flight.",
+      "kind",
+      requestKinds,
+    ),
+    countOverShare: labelled(
+      "http_requests_over_share_total",
+      "HTTP requests that were rejected because their API key used its whole share of a limit.",
+      "limit",
+      sharedLimits,
+    ),
+    observeGrpcCall(method, code, seconds) {
+      callDuration.observe({ method, code }, seconds);
+    },
+    countKeepaliveRejected: () => keepaliveRejected.inc(),
+    countKeyLookup: labelled(
+      "api_key_lookups_total",
+      "Uses of the API-key cache, by result.",
+      "result",
       keyLookupResults,
     ),
-    countEvent: fixedCounter(
-      registry,
-      {
-        name: "foldforge_gateway_events_sent_total",
-        help: "Events sent to clients.",
-        label: "type",
-      },
-      eventTypes,
-    ),
-    countDownload: fixedCounter(
-      registry,
-      {
-        name: "foldforge_gateway_artifact_downloads_total",
-        help: "Downloads of artifacts that are over, by what became of them.",
-        label: "outcome",
-      },
+    countEvent: labelled("events_sent_total", "Events sent to clients.", "type", eventTypes),
+    countDownload: labelled(
+      "artifact_downloads_total",
+      "Artifact downloads that have ended, by outcome.",
+      "outcome",
       downloadOutcomes,
     ),
-    countSlowClientCut: () => slowClientsCut.inc(),
     countSentBytes: (bytes) => sentBytes.inc(bytes),
+    countSlowClientDisconnected: () => slowClients.inc(),
   };
 }

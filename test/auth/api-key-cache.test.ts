@@ -293,8 +293,8 @@ describe("createApiKeyCache, count and size", () => {
       { maxEntries: 2 },
     );
     for (const keyHash of ["allowed", "bad1", "bad2", "bad3"]) await getStatus(keyHash);
-    assert.deepEqual(size(), { good: 1, denied: 2 });
+    assert.deepEqual(size(), { allowed: 1, denied: 2 });
     invalidate("allowed");
-    assert.deepEqual(size(), { good: 0, denied: 2 });
+    assert.deepEqual(size(), { allowed: 0, denied: 2 });
   });
 });

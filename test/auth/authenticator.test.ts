@@ -24,7 +24,7 @@ function cacheOf(statusOf: (keyHash: string) => ApiKeyStatus | Promise<ApiKeySta
       return statusOf(args[0]);
     },
     invalidate: (...args) => void calls.push(args),
-    size: () => ({ good: 0, denied: 0 }),
+    size: () => ({ allowed: 0, denied: 0 }),
   };
   return { cache, calls };
 }

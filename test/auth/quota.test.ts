@@ -27,7 +27,7 @@ describe("createQuota", () => {
     const authenticator = createAuthenticator(["secret"], {
       getStatus: () => Promise.reject(new Error("unexpected lookup")),
       invalidate: (keyHash) => void invalidated.push(keyHash),
-      size: () => ({ good: 0, denied: 0 }),
+      size: () => ({ allowed: 0, denied: 0 }),
     });
     return { calls, invalidated, consumeQuota: createQuota(client(), authenticator) };
   }

@@ -130,7 +130,7 @@ async function loseOrchestrator({ url, wire }: Scene): Promise<void> {
   wire.cut();
   await expectStatus(503, createSend(url, "unknown-key")("/v1/workflows"));
   const stale = async () =>
-    (await scrape(url)).get('foldforge_gateway_key_cache_lookups_total{result="stale"}');
+    (await scrape(url)).get('foldforge_gateway_api_key_lookups_total{result="stale"}');
   const before = await stale();
   // What is known of a key is outdated only after a while.
   while ((await stale()) === before) await expectStatus(503, createSend(url, "alice-key")("/v1/workflows"));

@@ -4,7 +4,7 @@ import type { ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import type { SharedLimit } from "../../src/telemetry/http-metrics.ts";
+import type { SharedLimit } from "../../src/telemetry/metrics.ts";
 import { readEvents } from "../support/event-reader.ts";
 import { adminToken, suite } from "../support/gateway.ts";
 import type { TestSettings } from "../support/gateway.ts";

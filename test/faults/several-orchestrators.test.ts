@@ -115,7 +115,7 @@ describe("three orchestrators", () => {
     await second.kill("SIGSTOP");
     const frozenAt = performance.now();
     while (performance.now() - frozenAt < 4 * foundMs) await readers.more(100);
-    const { foldforge_gateway_orchestrators: known, foldforge_gateway_orchestrators_reached: reached } =
+    const { foldforge_gateway_grpc_subchannels: known, foldforge_gateway_grpc_subchannels_ready: reached } =
       Object.fromEntries(await scrape(gateway.url));
     assert.deepEqual([known, reached], [3, 1]);
     const thawedAt = performance.now();

@@ -399,7 +399,7 @@ describe("clients that read nothing of large updates", () => {
     if (before !== undefined && after !== undefined) {
       assert.ok(after - before < (120 * updateBytes) / 3, `${before} bytes, then ${after}`);
     }
-    const cuts = (await scrape(url)).get("foldforge_gateway_slow_clients_cut_total") ?? 0;
+    const cuts = (await scrape(url)).get("foldforge_gateway_slow_clients_disconnected_total") ?? 0;
     assert.ok(cuts > 100, `${cuts} were cut`);
 
     // The first ones are cut for those who come later.

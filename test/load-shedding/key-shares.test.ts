@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { KeyShares } from "../../src/load-shedding/key-shares.ts";
 import { errorResponse } from "../../src/errors/error-response.ts";
-import { sharedLimits } from "../../src/telemetry/http-metrics.ts";
-import type { SharedLimit } from "../../src/telemetry/http-metrics.ts";
+import { sharedLimits } from "../../src/telemetry/metrics.ts";
+import type { SharedLimit } from "../../src/telemetry/metrics.ts";
 
 /** Shares of `limit()`, and the limits whose rejections were counted. */
 function setUp(limit: () => number, share: number, of: SharedLimit = "downloads") {

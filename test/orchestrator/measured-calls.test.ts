@@ -39,16 +39,14 @@ describe("measuredCalls", () => {
     await whenAborted(followed);
 
     const text = await (await gateway.fetch("/metrics")).text();
-    const counts = [
-      ...text.matchAll(/^foldforge_gateway_upstream_call_duration_seconds_count\{(.*)\} (\d+)$/gm),
-    ];
+    const counts = [...text.matchAll(/^foldforge_gateway_grpc_call_duration_seconds_count\{(.*)\} (\d+)$/gm)];
     assert.deepEqual(counts.map(([, labels, count]) => `${labels} ${count}`).sort(), [
-      'rpc="AuthenticateApiKey",code="OK" 1',
-      'rpc="CancelWorkflow",code="NOT_FOUND" 1',
-      'rpc="ConsumeQuota",code="OK" 1',
-      'rpc="ListWorkflows",code="OK" 1',
-      'rpc="StreamWorkflowEvents",code="CANCELLED" 1',
-      'rpc="SubmitWorkflow",code="OK" 1',
+      'method="AuthenticateApiKey",code="OK" 1',
+      'method="CancelWorkflow",code="NOT_FOUND" 1',
+      'method="ConsumeQuota",code="OK" 1',
+      'method="ListWorkflows",code="OK" 1',
+      'method="StreamWorkflowEvents",code="CANCELLED" 1',
+      'method="SubmitWorkflow",code="OK" 1',
     ]);
   });
 });

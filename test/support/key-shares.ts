@@ -1,5 +1,5 @@
 import { KeyShares } from "../../src/load-shedding/key-shares.ts";
-import type { SharedLimit } from "../../src/telemetry/http-metrics.ts";
+import type { SharedLimit } from "../../src/telemetry/metrics.ts";
 
 /** The shares of a limit of which each API key may have all. */
 export function wholeShares(of: SharedLimit, limit = () => Infinity): KeyShares {

@@ -4,7 +4,7 @@ import { addGauges } from "../../src/telemetry/gauges.ts";
 import { samplesOf } from "../support/metrics.ts";
 
 describe("addGauges", () => {
-  it("reads what there is at each rendering, and only then", async () => {
+  it("reads the state at each rendering, and only then", async () => {
     let reads = 0;
     let streams = 3;
     const registry = new Registry();
@@ -20,11 +20,11 @@ describe("addGauges", () => {
       eventStreamsLimit: 10_000,
       downloads: () => 5,
       downloadsLimit: 1000,
-      cachedVerdicts: () => ({ good: 7, denied: 8 }),
+      apiKeyCacheEntries: () => ({ allowed: 7, denied: 8 }),
       bufferedBytes: () => 13,
       bufferedBytesLimit: 134_217_728,
-      orchestrators: () => 3,
-      orchestratorsReached: () => 2,
+      subchannels: () => 3,
+      readySubchannels: () => 2,
     });
     assert.equal(reads, 0);
     const first = samplesOf(await registry.metrics());
@@ -39,12 +39,12 @@ describe("addGauges", () => {
       foldforge_gateway_open_event_streams_limit: 10_000,
       foldforge_gateway_open_artifact_downloads: 5,
       foldforge_gateway_open_artifact_downloads_limit: 1000,
-      'foldforge_gateway_key_cache_entries{kind="good"}': 7,
-      'foldforge_gateway_key_cache_entries{kind="denied"}': 8,
+      'foldforge_gateway_api_key_cache_entries{result="allowed"}': 7,
+      'foldforge_gateway_api_key_cache_entries{result="denied"}': 8,
       foldforge_gateway_buffered_bytes: 13,
       foldforge_gateway_buffered_bytes_limit: 134_217_728,
-      foldforge_gateway_orchestrators: 3,
-      foldforge_gateway_orchestrators_reached: 2,
+      foldforge_gateway_grpc_subchannels: 3,
+      foldforge_gateway_grpc_subchannels_ready: 2,
     });
     streams = 4;
     const second = samplesOf(await registry.metrics());

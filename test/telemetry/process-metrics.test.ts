@@ -3,7 +3,7 @@ import { createProcessRegistry } from "../../src/telemetry/process-metrics.ts";
 import { samplesOf } from "../support/metrics.ts";
 
 describe("createProcessRegistry", () => {
-  it("tells of build, CPU, memory, event loop and garbage, with nothing that looks at each connection", async () => {
+  it("has metrics of build, CPU, memory, event loop and garbage collection, and none that visits each connection", async () => {
     const registry = createProcessRegistry("1.2.3", "24.0.0");
     const samples = samplesOf(await registry.metrics());
     assert.equal(samples.get('foldforge_gateway_build_info{version="1.2.3",node_version="24.0.0"}'), 1);
