@@ -13,23 +13,23 @@ export interface paths {
         };
         /**
          * List workflows
-         * @description The caller's workflows, newest first, a page at a time.
+         * @description Returns the caller's workflows in pages, newest first.
          */
         get: operations["listWorkflows"];
         put?: never;
         /**
          * Submit a workflow
-         * @description Queues a workflow. It is checked whole before anything is counted or stored: besides the schema, step
-         *     ids are unique, `depends_on` names steps of this workflow and makes no cycle, `params` are nested
-         *     at most 32 levels deep, and no number in them is beyond the range of a double.
+         * @description Validates the workflow and queues it. In addition to the schema, step ids must be unique, `depends_on` must name
+         *     steps of this workflow without cycles, `params` must be nested at most 32 levels deep, and numbers must be within
+         *     the range of a double. Nothing is counted or stored for an invalid workflow.
          *
-         *     A submission by an API key counts one unit of the key's quota; `X-RateLimit-*` tell where it stands.
-         *     With an `Idempotency-Key` the request is safe to repeat: the same key and body answer the workflow
-         *     of the first submission, the same key with another body is 409. Each repetition counts against the quota.
+         *     A submission with an API key uses one unit of the key's quota; the `X-RateLimit-*` headers report what is left.
+         *     With an `Idempotency-Key`, the request is safe to repeat: the same key and body return the workflow of the first
+         *     submission, and the same key with another body is 409. Each repetition uses one unit of the quota.
          *
-         *     With `validate_only=true` it is checked the same way, and nothing is counted or submitted: 200 with the order in
-         *     which its steps would run, or 400 with every fault. What only the platform behind the gateway knows, such as
-         *     what is left of a quota or what a tool makes of its parameters, shows at the submission.
+         *     With `validate_only=true`, the workflow is only validated: 200 with the order in which its steps would run, or
+         *     400 with all violations. Nothing is counted or submitted. Checks that only the platform can make, such as the
+         *     remaining quota or a tool's own parameter checks, happen at submission.
          */
         post: operations["submitWorkflow"];
         delete?: never;
@@ -44,7 +44,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description Id of the workflow.
+                 * @description The id of the workflow.
                  * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
                  */
                 id: components["parameters"]["WorkflowId"];
@@ -53,22 +53,23 @@ export interface paths {
         };
         /**
          * Read a workflow
-         * @description The workflow with the state, outputs and sequences of each step.
+         * @description Returns the workflow with the state, outputs and sequences of each step.
          *
-         *     With `Prefer: wait=N` (RFC 7240) the answer comes when the workflow is terminal, or after N seconds, at most 60;
-         *     `Preference-Applied` tells how long it could have taken. It may come early, as when the gateway is about to stop.
-         *     Waiting counts as an event stream. With `If-None-Match` the answer is 304 while nothing has changed.
+         *     With `Prefer: wait=N` (RFC 7240), the response is sent when the workflow is terminal, or after N seconds, at most
+         *     60. It may be sent earlier, for example when the gateway is about to stop. `Preference-Applied` reports the
+         *     longest possible wait. A waiting request counts as an event stream. With `If-None-Match`, the response is 304 if
+         *     nothing has changed.
          */
         get: operations["getWorkflow"];
         put?: never;
         post?: never;
         /**
          * Cancel a workflow
-         * @description Stops what runs and what waits. A workflow that is already terminal is answered as it is, so the
-         *     request is safe to repeat. Nothing is deleted.
+         * @description Stops the running and queued steps. A workflow that is already terminal is returned unchanged, so the request is
+         *     safe to repeat. Nothing is deleted.
          *
-         *     With `If-Match`, `If-Unmodified-Since` or `If-None-Match` the workflow is read first, and nothing is cancelled
-         *     when the condition is false: 412. A change between that read and the cancellation goes unseen.
+         *     With `If-Match`, `If-Unmodified-Since` or `If-None-Match`, the workflow is read first. If the condition is false,
+         *     the response is 412 and nothing is cancelled. A change between this read and the cancellation is not detected.
          */
         delete: operations["cancelWorkflow"];
         options?: never;
@@ -82,7 +83,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description Id of the workflow.
+                 * @description The id of the workflow.
                  * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
                  */
                 id: components["parameters"]["WorkflowId"];
@@ -93,11 +94,11 @@ export interface paths {
         put?: never;
         /**
          * Retry a failed workflow
-         * @description Queues the failed steps again, and what is downstream of them; steps that succeeded keep their
-         *     artifacts. A workflow in any state but `FAILED` is 400 with code `FAILED_PRECONDITION`.
+         * @description Queues the failed steps and their dependents again. Steps that succeeded keep their artifacts. A workflow in any
+         *     state other than `FAILED` is 400 with the code `FAILED_PRECONDITION`.
          *
-         *     With `If-Match`, `If-Unmodified-Since` or `If-None-Match` the workflow is read first, and nothing is queued
-         *     when the condition is false: 412. A change between that read and the retry goes unseen.
+         *     With `If-Match`, `If-Unmodified-Since` or `If-None-Match`, the workflow is read first. If the condition is false,
+         *     the response is 412 and nothing is queued. A change between this read and the retry is not detected.
          */
         post: operations["retryWorkflow"];
         delete?: never;
@@ -112,7 +113,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description Id of the workflow.
+                 * @description The id of the workflow.
                  * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
                  */
                 id: components["parameters"]["WorkflowId"];
@@ -123,8 +124,8 @@ export interface paths {
         put?: never;
         /**
          * Rank the designs of a workflow
-         * @description The files and sequences that the workflow has made so far, best first by one metric. It changes nothing and is
-         *     safe to repeat. Designs without the metric, or outside a filter, are left out.
+         * @description Ranks the files and sequences that the workflow has produced so far by one metric, best first. Designs that lack
+         *     the metric or do not pass the filters are left out. The operation changes nothing and is safe to repeat.
          */
         post: operations["rankDesigns"];
         delete?: never;
@@ -139,7 +140,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description Id of the workflow.
+                 * @description The id of the workflow.
                  * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
                  */
                 id: components["parameters"]["WorkflowId"];
@@ -148,18 +149,18 @@ export interface paths {
         };
         /**
          * Follow a workflow
-         * @description Server-Sent Events. A fresh subscription starts with a `workflow_update` that shows the workflow as it
-         *     stands; then every change follows as `step_update` or `workflow_update`, with the JSON of a
-         *     `WorkflowEvent` as `data` and its number as `id`. Comment lines keep the connection alive.
+         * @description Streams the workflow's changes as Server-Sent Events. A new subscription starts with a `workflow_update` that
+         *     contains the current workflow. Each later change is a `step_update` or `workflow_update`, with the JSON of a
+         *     `WorkflowEvent` as `data` and the event's number as `id`. Comment lines keep the connection alive.
          *
-         *     To resume after a lost connection, send the last `id` as `Last-Event-ID`, or as `lastEventId` in the query: no
-         *     event is lost and none comes twice. The response ends cleanly only after the workflow's terminal event; any
-         *     other end is a broken connection, which asks for a resume. When nothing more will come, a resume
-         *     answers 204, which stops an EventSource.
+         *     To resume after a lost connection, send the last `id` as the header `Last-Event-ID` or as the query parameter
+         *     `lastEventId`. No event is lost or sent twice. The response ends normally only after the workflow's terminal
+         *     event. In any other case the connection breaks, and the client should resume. If no more events will follow, the
+         *     response to a resume is 204, which stops an EventSource.
          *
-         *     A fatal error after the headers is the event `stream_error` with an `Error` as `data`.
+         *     A fatal error after the response headers is sent as the event `stream_error`, with an `Error` as `data`.
          *
-         *     A browser's own EventSource cannot send a token; clients that are built on fetch can, such as npm `eventsource`.
+         *     A browser's own EventSource cannot send a token. Clients based on fetch can, such as npm `eventsource`.
          */
         get: operations["streamWorkflowEvents"];
         put?: never;
@@ -176,13 +177,13 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description Id of the workflow.
+                 * @description The id of the workflow.
                  * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
                  */
                 id: components["parameters"]["WorkflowId"];
                 /**
-                 * @description Key of the object, the rest of the path, slashes included. Segments `.`, `..` and empty ones,
-                 *     backslashes and control characters are refused.
+                 * @description The key of the object: the rest of the path, slashes included. Empty, `.` and `..` segments, backslashes and
+                 *     control characters are rejected.
                  * @example artifacts/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.pdb
                  */
                 key: components["parameters"]["ArtifactKey"];
@@ -191,15 +192,15 @@ export interface paths {
         };
         /**
          * Download an artifact
-         * @description The bytes of one output of this workflow. `key` is what follows `r2://<bucket>/` in the artifact's
-         *     `uri`, slashes included; anything that is not an output of this workflow is 404.
+         * @description Returns the bytes of one output of this workflow. `key` is the part of the artifact's `uri` after `r2://<bucket>/`,
+         *     slashes included. A key that is not an output of this workflow is 404.
          *
-         *     The ETag is the SHA-256 of the file, and a whole download is checked against it: a transfer that
-         *     breaks or does not match ends as a broken connection, never as a shorter 200. One byte range is
-         *     served with 206; several ranges, or a range that cannot be read, answer the whole file. A file has no date of
-         *     its last change, so that `If-Unmodified-Since` and a date in `If-Range` compare with nothing.
+         *     The ETag is the SHA-256 of the file, and a full download is verified against it: if the transfer breaks or the
+         *     hash does not match, the connection breaks, so that an incomplete file is never a successful response. A single
+         *     byte range returns 206; several ranges or a malformed range return the whole file. Files have no modification
+         *     date, so `If-Unmodified-Since` and a date in `If-Range` never match.
          *
-         *     An artifact whose `size_bytes` is 0 has no known size: its length is what the object store tells.
+         *     The size of an artifact whose `size_bytes` is 0 is unknown. Its length is that reported by the object store.
          */
         get: operations["downloadArtifact"];
         put?: never;
@@ -219,7 +220,7 @@ export interface paths {
         };
         /**
          * Read the balance
-         * @description The caller's credits. The admin token is nobody's, and has none: 403.
+         * @description Returns the caller's credits. The admin token has no account and gets 403.
          */
         get: operations["getBalance"];
         put?: never;
@@ -239,7 +240,7 @@ export interface paths {
         };
         /**
          * List the ledger
-         * @description The latest changes of the caller's balance, newest first. The admin token is nobody's, and has none: 403.
+         * @description Returns the latest changes of the caller's balance, newest first. The admin token has no account and gets 403.
          */
         get: operations["listLedger"];
         put?: never;
@@ -259,7 +260,7 @@ export interface paths {
         };
         /**
          * Read this document as YAML
-         * @description The contract in force, as it was written.
+         * @description Returns the OpenAPI document of this gateway as it was written.
          */
         get: operations["getOpenapiYaml"];
         put?: never;
@@ -279,7 +280,7 @@ export interface paths {
         };
         /**
          * Read this document as JSON
-         * @description The contract in force, as JSON.
+         * @description Returns the OpenAPI document of this gateway as JSON.
          */
         get: operations["getOpenapiJson"];
         put?: never;
@@ -298,8 +299,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read and try the API in a browser
-         * @description A page that shows this document and sends requests to this gateway. It loads nothing from elsewhere.
+         * Read the documentation and try the API in a browser
+         * @description Returns a page that shows this document and can send requests to this gateway. It loads nothing from other servers.
          */
         get: operations["getDocs"];
         put?: never;
@@ -318,8 +319,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Load a part of that page
-         * @description A script or style sheet of the page.
+         * Load a file of the documentation page
+         * @description Returns a script or a style sheet of the documentation page.
          */
         get: operations["getDocsFile"];
         put?: never;
@@ -338,8 +339,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Is the process alive?
-         * @description Shallow; calls nothing.
+         * Check whether the process is alive
+         * @description A liveness probe. It calls no other service.
          */
         get: operations["healthz"];
         put?: never;
@@ -358,8 +359,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Can it serve?
-         * @description Deep; one small read proves the orchestrator and its database.
+         * Check whether the gateway can serve requests
+         * @description A readiness probe. One small read verifies the orchestrator and its database.
          */
         get: operations["readyz"];
         put?: never;
@@ -378,8 +379,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Prometheus metrics
-         * @description Prometheus text exposition format.
+         * Read the metrics
+         * @description Returns the metrics in the Prometheus text exposition format.
          */
         get: operations["metrics"];
         put?: never;
@@ -395,23 +396,23 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * @description Where a workflow or a step stands. `SUCCEEDED`, `FAILED` and `CANCELLED` are terminal. `UNKNOWN` is a state that
-         *     this version of the API does not know; it is not terminal.
+         * @description The state of a workflow or a step. `SUCCEEDED`, `FAILED` and `CANCELLED` are terminal. `UNKNOWN` is a state that
+         *     this version of the API does not define; it is not terminal.
          * @enum {string}
          */
         JobState: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED" | "UNKNOWN";
         /**
-         * @description A state to select workflows by.
+         * @description A state of workflows to select.
          * @enum {string}
          */
         StateFilter: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
-        /** @description Id of a workflow, as the platform assigned it. */
+        /** @description The id of a workflow, assigned by the platform. */
         WorkflowId: string;
-        /** @description Id of a step, unique within its workflow. */
+        /** @description The id of a step, unique within its workflow. */
         StepId: string;
-        /** @description Ids of the steps whose outputs this step needs. */
+        /** @description The ids of the steps whose outputs this step needs. */
         DependsOn: components["schemas"]["StepId"][];
-        /** @description Free pairs to select workflows by. A key has no `=`. */
+        /** @description Key-value pairs of the caller's choice, by which workflows can be selected. A key must not contain `=`. */
         Labels: {
             [key: string]: string;
         };
@@ -419,21 +420,21 @@ export interface components {
         Metrics: {
             [key: string]: number;
         };
-        /** @description What a step asks of the machine it runs on; what is left out is chosen by the platform. */
+        /** @description The resources that a step requests. The platform chooses those that are left out. */
         ResourceSpec: {
             /**
-             * @description GPU model.
+             * @description The GPU model.
              * @example a100-80gb
              */
             gpu_type?: string;
             /**
              * Format: uint32
-             * @description Number of GPUs.
+             * @description The number of GPUs.
              */
             gpu_count?: number;
             /**
              * Format: uint32
-             * @description Number of CPU cores.
+             * @description The number of CPU cores.
              */
             cpu_cores?: number;
             /**
@@ -443,69 +444,69 @@ export interface components {
             memory_mb?: number;
             /**
              * Format: uint32
-             * @description Longest run time in seconds.
+             * @description Maximum run time in seconds.
              */
             timeout_seconds?: number;
         };
-        /** @description Parameters of RFdiffusion, which designs backbones. Others than these pass through. */
+        /** @description Parameters of RFdiffusion, which designs backbones. Other parameters are passed on to the tool. */
         RfdiffusionParams: {
             /** @description Chain layout, such as a length range `100-100` or `A1-50/20-30`. */
             contigs?: string;
-            /** @description How many backbones to make. */
+            /** @description The number of backbones to design. */
             num_designs?: number;
             /** @description Denoising steps per backbone. */
             diffusion_steps?: number;
-            /** @description Target residues to bind, as `A30,A33` or a list of them. */
+            /** @description Target residues to bind, as `A30,A33` or as a list. */
             hotspot_res?: string | string[];
-            /** @description Point group such as `C3`, or whether to apply `symmetry_type`. */
+            /** @description A point group such as `C3`, or whether to apply `symmetry_type`. */
             symmetry?: string | boolean;
-            /** @description Kind of symmetry, such as `cyclic` or `dihedral`. */
+            /** @description The type of symmetry, such as `cyclic` or `dihedral`. */
             symmetry_type?: string;
         } & {
             [key: string]: unknown;
         };
-        /** @description Parameters of ProteinMPNN, which designs sequences for backbones. Others than these pass through. */
+        /** @description Parameters of ProteinMPNN, which designs sequences for backbones. Other parameters are passed on to the tool. */
         ProteinmpnnParams: {
-            /** @description How many sequences to design per backbone. */
+            /** @description The number of sequences to design per backbone. */
             num_sequences?: number;
-            /** @description Sampling temperature; higher is more diverse. */
+            /** @description The sampling temperature. Higher values give more diverse sequences. */
             sampling_temp?: number;
-            /** @description Residues to leave as they are, as numbers or as `A12`. */
+            /** @description Residues to keep, as numbers or as `A12`. */
             fixed_positions?: (number | string)[];
-            /** @description Amino acids never to use, as letters. */
+            /** @description Amino acids to exclude, as letters. */
             omit_aas?: string[];
-            /** @description Use the weights trained on soluble proteins. */
+            /** @description Whether to use the weights trained on soluble proteins. */
             use_soluble_model?: boolean;
-            /** @description Seed of the random numbers. */
+            /** @description The random seed. */
             seed?: number;
         } & {
             [key: string]: unknown;
         };
-        /** @description Parameters of Boltz, which predicts complexes. Others than these pass through. */
+        /** @description Parameters of Boltz, which predicts complexes. Other parameters are passed on to the tool. */
         BoltzParams: {
             /** @description Recycling steps per prediction. */
             recycling_steps?: number;
-            /** @description Structures to sample. */
+            /** @description The number of structures to sample. */
             diffusion_samples?: number;
             /** @description Denoising steps per structure. */
             sampling_steps?: number;
-            /** @description Polymer chains, each a sequence or an object that describes one. */
+            /** @description Polymer chains, each as a sequence or as an object that describes it. */
             chains?: (string | {
                 [key: string]: unknown;
             })[];
-            /** @description Ligands, each a SMILES string or CCD code, or an object that describes one. */
+            /** @description Ligands, each as a SMILES string, a CCD code or an object that describes it. */
             ligands?: (string | {
                 [key: string]: unknown;
             })[];
         } & {
             [key: string]: unknown;
         };
-        /** @description Parameters of AlphaFold 2, which predicts structures. Others than these pass through. */
+        /** @description Parameters of AlphaFold 2, which predicts structures. Other parameters are passed on to the tool. */
         Af2Params: {
-            /** @description Sequence to fold, when it does not come from a step before. */
+            /** @description The sequence to fold, if it does not come from an earlier step. */
             sequence?: string;
             /**
-             * @description Whether a stored alignment may be used, must be made anew, or must exist.
+             * @description Whether a cached alignment may be used, is recomputed, or must exist.
              * @enum {string}
              */
             msa_cache_policy?: "USE_CACHE" | "FORCE_RECOMPUTE" | "CACHE_ONLY";
@@ -515,28 +516,28 @@ export interface components {
             num_recycles?: number;
             /** @description Whether to use structural templates. */
             use_templates?: boolean;
-            /** @description Whether to relax the result. */
+            /** @description Whether to relax the predicted structure. */
             relax?: boolean;
         } & {
             [key: string]: unknown;
         };
         /**
-         * @description The tool a step runs.
+         * @description The tool that a step runs.
          * @enum {string}
          */
         ToolName: "rfdiffusion" | "proteinmpnn" | "boltz" | "af2";
-        /** @description One run of one tool. `tool` decides which parameters are known. */
+        /** @description A run of one tool. `tool` determines which parameters are validated. */
         Step: {
             id: components["schemas"]["StepId"];
             tool: components["schemas"]["ToolName"];
             depends_on?: components["schemas"]["DependsOn"];
-            /** @description Parameters of the tool, at most 32 levels deep; numbers are doubles. */
+            /** @description Parameters of the tool, nested at most 32 levels deep. Numbers are doubles. */
             params?: {
                 [key: string]: unknown;
             };
             resources?: components["schemas"]["ResourceSpec"];
         } & (components["schemas"]["RfdiffusionStep"] | components["schemas"]["ProteinmpnnStep"] | components["schemas"]["BoltzStep"] | components["schemas"]["Af2Step"]);
-        /** @description What is special to a step that designs backbones. */
+        /** @description The constraints of a step that designs backbones. */
         RfdiffusionStep: {
             /**
              * @description The tool. (enum property replaced by openapi-typescript)
@@ -545,7 +546,7 @@ export interface components {
             tool: "rfdiffusion";
             params?: components["schemas"]["RfdiffusionParams"];
         };
-        /** @description What is special to a step that designs sequences. */
+        /** @description The constraints of a step that designs sequences. */
         ProteinmpnnStep: {
             /**
              * @description The tool. (enum property replaced by openapi-typescript)
@@ -554,7 +555,7 @@ export interface components {
             tool: "proteinmpnn";
             params?: components["schemas"]["ProteinmpnnParams"];
         };
-        /** @description What is special to a step that predicts a complex. */
+        /** @description The constraints of a step that predicts a complex. */
         BoltzStep: {
             /**
              * @description The tool. (enum property replaced by openapi-typescript)
@@ -563,7 +564,7 @@ export interface components {
             tool: "boltz";
             params?: components["schemas"]["BoltzParams"];
         };
-        /** @description What is special to a step that predicts a structure. */
+        /** @description The constraints of a step that predicts a structure. */
         Af2Step: {
             /**
              * @description The tool. (enum property replaced by openapi-typescript)
@@ -572,9 +573,9 @@ export interface components {
             tool: "af2";
             params?: components["schemas"]["Af2Params"];
         };
-        /** @description The DAG, in any order. */
+        /** @description The steps of the DAG, in any order. */
         Steps: components["schemas"]["Step"][];
-        /** @description A name for people; need not be unique. */
+        /** @description A human-readable name. It need not be unique. */
         WorkflowName: string;
         /** @description A workflow to run. */
         WorkflowSpec: {
@@ -582,22 +583,22 @@ export interface components {
             steps: components["schemas"]["Steps"];
             labels?: components["schemas"]["Labels"];
         };
-        /** @description One file that a step has stored. */
+        /** @description A file that a step has stored. */
         Artifact: {
-            /** @description Address in the object store: `r2://bucket/key`. The key is what the download wants. */
+            /** @description The address in the object store: `r2://bucket/key`. The key is the `key` of a download. */
             uri: string;
-            /** @description Media type. */
+            /** @description The media type. */
             content_type: string;
             /**
              * Format: uint64
-             * @description Exact length in bytes.
+             * @description The exact length in bytes.
              */
             size_bytes: number;
-            /** @description SHA-256 of the bytes, lower-case hex. */
+            /** @description The SHA-256 of the file in lower-case hex. */
             sha256: string;
             metrics: components["schemas"]["Metrics"];
         };
-        /** @description One designed sequence. */
+        /** @description A designed sequence. */
         DesignedSequence: {
             /** @description The record in FASTA format. */
             fasta: string;
@@ -608,36 +609,36 @@ export interface components {
             global_score?: number;
             /**
              * Format: double
-             * @description Share of the native residues that were recovered, 0 to 1.
+             * @description The fraction of native residues that were recovered, from 0 to 1.
              */
             seq_recovery?: number;
             /**
              * Format: uint32
-             * @description Which sample of the run this is, from 0.
+             * @description The index of the sample within its run, starting at 0.
              */
             sample_index: number;
         };
         /** @description Why a step failed. */
         ErrorDetail: {
-            /** @description Stable machine-readable code. */
+            /** @description A stable machine-readable code. */
             code: string;
-            /** @description A line for people. */
+            /** @description A human-readable message. */
             message: string;
-            /** @description Whether a retry may succeed with nothing changed. */
+            /** @description Whether a retry without changes may succeed. */
             retryable: boolean;
         };
-        /** @description How one step stands. It may stay `QUEUED` in a workflow that is terminal. */
+        /** @description The status of a step. It may remain `QUEUED` in a terminal workflow. */
         StepStatus: {
             step_id: components["schemas"]["StepId"];
             state: components["schemas"]["JobState"];
             /**
              * Format: float
-             * @description Share of the work that is done.
+             * @description The completed fraction of the work.
              */
             fraction: number;
-            /** @description Files it has stored. */
+            /** @description The files that the step has stored. */
             outputs: components["schemas"]["Artifact"][];
-            /** @description Sequences it designed. */
+            /** @description The sequences that the step has designed. */
             sequences: components["schemas"]["DesignedSequence"][];
             error?: components["schemas"]["ErrorDetail"];
             started_at?: components["schemas"]["Time"];
@@ -645,43 +646,43 @@ export interface components {
         };
         /**
          * Format: date-time
-         * @description RFC 3339, UTC. A time is left out where the platform's own is none that RFC 3339 can write.
+         * @description A time in UTC (RFC 3339). It is left out if RFC 3339 cannot express the platform's value.
          */
         Time: string;
-        /** @description A submitted workflow, its spec flattened into it. */
+        /** @description A submitted workflow, which includes the fields of its spec. */
         Workflow: {
             id: components["schemas"]["WorkflowId"];
             name: components["schemas"]["WorkflowName"];
             state: components["schemas"]["JobState"];
             steps: components["schemas"]["Steps"];
             labels: components["schemas"]["Labels"];
-            /** @description One per step. */
+            /** @description The status of each step. */
             step_statuses: components["schemas"]["StepStatus"][];
             created_at?: components["schemas"]["Time"];
             updated_at?: components["schemas"]["Time"];
         };
-        /** @description One page of workflows. */
+        /** @description A page of workflows. */
         WorkflowList: {
-            /** @description Newest first. */
+            /** @description The workflows, newest first. */
             workflows: components["schemas"]["Workflow"][];
-            /** @description Asks for the next page; empty on the last page. */
+            /** @description The `page_token` of the next page; empty on the last page. */
             next_page_token: string;
         };
-        /** @description One change of a workflow. Exactly one of `step_update` and `workflow_update` is there. */
+        /** @description A change of a workflow. Exactly one of `step_update` and `workflow_update` is present. */
         WorkflowEvent: {
             workflow_id: components["schemas"]["WorkflowId"];
             step_update?: components["schemas"]["StepStatus"];
             workflow_update?: components["schemas"]["Workflow"];
             at?: components["schemas"]["Time"];
         };
-        /** @description One step of a plan. */
+        /** @description A step of a plan. */
         PlannedStep: {
             id: components["schemas"]["StepId"];
             tool: components["schemas"]["ToolName"];
             depends_on: components["schemas"]["DependsOn"];
             /**
              * Format: int32
-             * @description How many steps must run one after the other before it can start.
+             * @description The length of the longest chain of dependencies before this step.
              */
             level: number;
         };
@@ -690,53 +691,53 @@ export interface components {
             name: components["schemas"]["WorkflowName"];
             /** @description The steps, in the order of the submission. */
             steps: components["schemas"]["PlannedStep"][];
-            /** @description Ids in topological order: each comes after all that it depends on. */
+            /** @description The ids in topological order: each step comes after its dependencies. */
             order: components["schemas"]["StepId"][];
-            /** @description Ids of the steps that can run in parallel, by level; a level waits for the one before it. */
+            /** @description The ids of the steps by level. Steps of one level can run in parallel, after the previous level. */
             levels: components["schemas"]["StepId"][][];
         };
-        /** @description Name of a metric, such as `plddt`. */
+        /** @description The name of a metric, such as `plddt`. */
         MetricName: string;
-        /** @description Keeps designs whose metric lies within bounds, both inclusive. */
+        /** @description Selects designs whose metric lies within the bounds, which are inclusive. */
         RankFilter: {
             metric: components["schemas"]["MetricName"];
             /**
              * Format: double
-             * @description Lower bound.
+             * @description The lower bound.
              */
             min?: number;
             /**
              * Format: double
-             * @description Upper bound; not below `min`.
+             * @description The upper bound, not less than `min`.
              */
             max?: number;
         };
-        /** @description What to rank the designs of a workflow by. */
+        /** @description How to rank the designs of a workflow. */
         RankRequest: {
             metric: components["schemas"]["MetricName"];
-            /** @description Whether more is better; by default what is usual for the metric. */
+            /** @description Whether higher values are better. By default, this depends on the metric. */
             maximize?: boolean;
-            /** @description A design must pass all of these. */
+            /** @description The filters, all of which a design must pass. */
             filters?: components["schemas"]["RankFilter"][];
             /**
              * Format: uint32
-             * @description Most designs in the answer; 0, or nothing, means all.
+             * @description Maximum number of designs in the response; 0 or absent means all.
              */
             top_k?: number;
         };
-        /** @description One design in its place. */
+        /** @description A design and its rank. */
         RankedDesign: {
             /**
              * Format: uint32
-             * @description Its place, from 1.
+             * @description The rank of the design, starting at 1.
              */
             rank: number;
             /**
              * Format: double
-             * @description Its value of the metric; left out where that is no finite number.
+             * @description The value of the metric; absent if it is not a finite number.
              */
             score?: number;
-            /** @description The artifact's `uri`, or the sequence's step and sample. */
+            /** @description The `uri` of the artifact, or the step and sample of the sequence. */
             id: string;
             /** @description `artifact` or `sequence`. */
             kind: string;
@@ -745,62 +746,62 @@ export interface components {
         };
         /** @description The designs of a workflow, best first. */
         Ranking: {
-            /** @description Best first. */
+            /** @description The designs, best first. */
             designs: components["schemas"]["RankedDesign"][];
             /**
              * Format: uint32
-             * @description How many designs the workflow has.
+             * @description The number of designs of the workflow.
              */
             total_considered: number;
             /**
              * Format: uint32
-             * @description How many of them have the metric and pass the filters.
+             * @description The number of designs that have the metric and pass the filters.
              */
             total_ranked: number;
         };
-        /** @description Credits of a principal. */
+        /** @description The credits of a principal. */
         Balance: {
             /**
              * Format: int64
-             * @description Credits; 1 credit is 1 cent. Below 0 it is a debt.
+             * @description The balance in credits. One credit is one cent. A negative balance is a debt.
              */
             balance: number;
         };
-        /** @description One change of a balance. */
+        /** @description A change of a balance. */
         LedgerEntry: {
             /**
              * Format: int64
-             * @description Credits added; below 0, taken.
+             * @description The added credits; negative if credits were deducted.
              */
             delta: number;
-            /** @description Why, for people. */
+            /** @description A human-readable reason. */
             reason: string;
             /**
              * Format: int64
-             * @description The balance after it.
+             * @description The balance after the change.
              */
             balance_after: number;
             created_at?: components["schemas"]["Time"];
         };
         /** @description The latest changes of a balance. */
         Ledger: {
-            /** @description Newest first. */
+            /** @description The entries, newest first. */
             entries: components["schemas"]["LedgerEntry"][];
         };
-        /** @description The fields of one event of a stream. */
+        /** @description The fields of an event in a stream. */
         ServerSentEvent: {
-            /** @description Where a client that has this event resumes; left out where it keeps its resume point. */
+            /** @description The point from which a client resumes after this event; absent if the point does not change. */
             id?: string;
             /**
-             * @description What `data` holds; `stream_error` is the last event before the connection breaks.
+             * @description The type of `data`. `stream_error` is the last event before the connection breaks.
              * @enum {string}
              */
             event: "step_update" | "workflow_update" | "stream_error";
-            /** @description The JSON of a `WorkflowEvent`, or of an `Error`, on one line. */
+            /** @description The JSON of a `WorkflowEvent` or an `Error`, on one line. */
             data: string;
             /**
              * Format: int32
-             * @description Milliseconds to wait before a reconnect; in the first event only.
+             * @description Milliseconds to wait before a reconnect. Only in the first event.
              */
             retry?: number;
         };
@@ -816,10 +817,10 @@ export interface components {
              * @constant
              */
             status: "ok";
-            /** @description Version of the gateway. */
+            /** @description The version of the gateway. */
             version: string;
         };
-        /** @description The gateway can serve. */
+        /** @description The gateway can serve requests. */
         Ready: {
             /**
              * @description Always `ready`.
@@ -827,7 +828,7 @@ export interface components {
              */
             status: "ready";
         };
-        /** @description The gateway cannot serve. */
+        /** @description The gateway cannot serve requests. */
         NotReady: {
             /**
              * @description Always `unavailable`.
@@ -840,28 +841,28 @@ export interface components {
          * @enum {string}
          */
         ErrorCode: "CANCELLED" | "UNKNOWN" | "INVALID_ARGUMENT" | "DEADLINE_EXCEEDED" | "NOT_FOUND" | "ALREADY_EXISTS" | "PERMISSION_DENIED" | "RESOURCE_EXHAUSTED" | "FAILED_PRECONDITION" | "ABORTED" | "OUT_OF_RANGE" | "UNIMPLEMENTED" | "INTERNAL" | "UNAVAILABLE" | "DATA_LOSS" | "UNAUTHENTICATED";
-        /** @description What went wrong. */
+        /** @description An error. */
         Error: {
             code: components["schemas"]["ErrorCode"];
-            /** @description A line for people. */
+            /** @description A human-readable message. */
             message: string;
             /** @description Whether the same request may succeed later. */
             retryable: boolean;
-            /** @description Every fault of the request, up to 100. */
+            /** @description The violations of the request, at most 100. */
             details?: components["schemas"]["Violation"][];
-            /** @description Finds the request in the logs. */
+            /** @description Identifies the request in the logs. */
             trace_id?: string;
         };
-        /** @description One fault of a request. */
+        /** @description One reason why a request is invalid. */
         Violation: {
-            /** @description JSON pointer to the fault, below `/body`, `/query`, `/headers` or `/params`. */
+            /** @description A JSON pointer to the invalid value, below `/body`, `/query`, `/headers` or `/params`. */
             path: string;
             /** @description What to change. */
             message: string;
         };
     };
     responses: {
-        /** @description The workflow as it now stands. */
+        /** @description The current workflow. */
         Workflow: {
             headers: {
                 [name: string]: unknown;
@@ -870,7 +871,7 @@ export interface components {
                 "application/json": components["schemas"]["Workflow"];
             };
         };
-        /** @description The request breaks this contract, or the workflow is not in a state that allows it. */
+        /** @description The request does not match this document, or the state of the workflow does not allow it. */
         BadRequest: {
             headers: {
                 [name: string]: unknown;
@@ -879,7 +880,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description No valid bearer token. The body does not tell whether a key exists. */
+        /** @description The request has no valid bearer token. The body does not reveal whether a key exists. */
         Unauthenticated: {
             headers: {
                 "WWW-Authenticate": components["headers"]["WwwAuthenticate"];
@@ -889,7 +890,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The caller is known, but may not do this. */
+        /** @description The caller is authenticated, but not allowed to do this. */
         PermissionDenied: {
             headers: {
                 [name: string]: unknown;
@@ -898,7 +899,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description It does not exist, or belongs to somebody else. */
+        /** @description The resource does not exist, or belongs to another caller. */
         NotFound: {
             headers: {
                 [name: string]: unknown;
@@ -907,7 +908,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description It collides with something that exists, or with another request at the same time. */
+        /** @description The request conflicts with an existing resource or with a concurrent request. */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -925,7 +926,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description A condition of the request is false for what exists, and nothing was done. */
+        /** @description A condition of the request is false. Nothing has changed. */
         PreconditionFailed: {
             headers: {
                 [name: string]: unknown;
@@ -952,7 +953,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The body is not JSON in UTF-8, or has a content coding. */
+        /** @description The body is not JSON in UTF-8, or it has a content coding. */
         UnsupportedMediaType: {
             headers: {
                 "Accept-Encoding": components["headers"]["AcceptEncoding"];
@@ -971,7 +972,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The range lies beyond the file. */
+        /** @description The range starts after the end of the file. */
         RangeNotSatisfiable: {
             headers: {
                 "Content-Range": components["headers"]["ContentRange"];
@@ -982,8 +983,9 @@ export interface components {
             };
         };
         /**
-         * @description The key's quota is used up, the key holds its share of what the gateway serves at once, or the platform is
-         *     asked for too much. `Retry-After` tells when to try again; only a quota comes with `X-RateLimit-*`.
+         * @description The quota of the key is exhausted, the key has reached its share of the gateway's concurrency limits, or the
+         *     platform has rejected the load. `Retry-After` tells when to try again. Only a response about the quota has the
+         *     `X-RateLimit-*` headers.
          */
         QuotaExhausted: {
             headers: {
@@ -996,7 +998,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description Something broke on the platform's side. The cause is in the logs, under the trace id. */
+        /** @description The platform failed. The cause is in the logs, under the trace id. */
         InternalError: {
             headers: {
                 [name: string]: unknown;
@@ -1005,7 +1007,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The platform behind this gateway does not offer this. */
+        /** @description The platform behind this gateway does not support this operation. */
         Unimplemented: {
             headers: {
                 [name: string]: unknown;
@@ -1014,7 +1016,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The platform or its object store cannot be reached, or the gateway is full, for now. */
+        /** @description The platform or its object store is unreachable, or the gateway is overloaded. The condition is temporary. */
         Unavailable: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -1024,7 +1026,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The platform did not answer in time. Retryable only where a repeat is safe. */
+        /** @description The platform did not respond in time. Retryable only if the request is safe to repeat. */
         DeadlineExceeded: {
             headers: {
                 [name: string]: unknown;
@@ -1036,49 +1038,52 @@ export interface components {
     };
     parameters: {
         /**
-         * @description Id of the workflow.
+         * @description The id of the workflow.
          * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
          */
         WorkflowId: components["schemas"]["WorkflowId"];
         /**
-         * @description Key of the object, the rest of the path, slashes included. Segments `.`, `..` and empty ones,
-         *     backslashes and control characters are refused.
+         * @description The key of the object: the rest of the path, slashes included. Empty, `.` and `..` segments, backslashes and
+         *     control characters are rejected.
          * @example artifacts/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.pdb
          */
         ArtifactKey: string;
-        /** @description Answer 412, and change nothing, unless the ETag is one of these; `*` is any. Weak tags match nothing. */
+        /**
+         * @description Unless the current ETag is one of these, the response is 412 and nothing changes. `*` matches any ETag; weak ETags
+         *     never match.
+         */
         IfMatch: string;
         /**
-         * @description Answer 412, and change nothing, when `updated_at` is later, in whole seconds. Passed over beside `If-Match`,
-         *     and when it is no HTTP-date.
+         * @description If `updated_at`, in whole seconds, is later than this, the response is 412 and nothing changes. Ignored if
+         *     `If-Match` is present or the value is not an HTTP-date.
          */
         IfUnmodifiedSince: string;
-        /** @description Answer 412, and change nothing, when the ETag is one of these; `*` is any. */
+        /** @description If the current ETag is one of these, the response is 412 and nothing changes. `*` matches any ETag. */
         IfNoneMatchOnChange: string;
-        /** @description Answer 304 when the ETag is one of these. */
+        /** @description If the current ETag is one of these, the response is 304. */
         IfNoneMatch: string;
-        /** @description Any printable ASCII that names this submission, such as a UUID. */
+        /** @description A unique name for this submission in printable ASCII, such as a UUID. */
         IdempotencyKey: string;
     };
     requestBodies: never;
     headers: {
         /**
-         * @description Path of the new workflow.
+         * @description The path of the new workflow.
          * @example /v1/workflows/9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
          */
         Location: string;
         /**
-         * @description Submissions the key may make per window; absent when unlimited.
+         * @description Submissions allowed per window; absent if unlimited.
          * @example 100
          */
         XRateLimitLimit: number;
         /**
-         * @description Submissions left in this window; absent when unlimited.
+         * @description Submissions left in this window; absent if unlimited.
          * @example 57
          */
         XRateLimitRemaining: number;
         /**
-         * @description Seconds to wait before the next try, which may come before a quota's window ends.
+         * @description Seconds to wait before the next attempt. The window of a quota may end later.
          * @example 2
          */
         RetryAfter: number;
@@ -1088,37 +1093,38 @@ export interface components {
          */
         WwwAuthenticate: string;
         /**
-         * @description SHA-256 of the whole file, in quotes.
+         * @description The SHA-256 of the whole file, in quotes.
          * @example "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
          */
         ETag: string;
         /**
-         * @description Changes whenever the workflow does. Strong: each content coding has its own, and conditions take any of them.
+         * @description Changes whenever the workflow changes. The ETag is strong: each content coding has its own, and any of them is
+         *     valid in a condition.
          * @example "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg"
          */
         WorkflowETag: string;
         /**
-         * @description Changes whenever the content does, and is the same however it is compressed.
+         * @description Changes whenever the content changes. It is the same for all content codings.
          * @example W/"n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg"
          */
         WeakETag: string;
         /**
-         * @description `wait=N`: for how many seconds the answer could have waited; absent when it was not asked to.
+         * @description `wait=N`, where N is the longest possible wait in seconds; absent without a valid `Prefer: wait`.
          * @example wait=30
          */
         PreferenceApplied: string;
         /**
-         * @description Always an attachment, named after the key's last segment.
+         * @description Always an attachment, with the last segment of the key as its file name.
          * @example attachment; filename="9f86d081.pdb"
          */
         ContentDisposition: string;
         /**
-         * @description The range served and the length of the whole file; `bytes *\/N` with 416.
+         * @description The range in the response and the length of the whole file; `bytes *\/N` with 416.
          * @example bytes 0-1023/73421
          */
         ContentRange: string;
         /**
-         * @description Always `identity`; absent when a content coding is not what is wrong.
+         * @description Always `identity`; absent if the content coding is not the problem.
          * @example identity
          */
         AcceptEncoding: string;
@@ -1136,17 +1142,17 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Most workflows in the response. It holds fewer where more would make it too large; `next_page_token` tells
-                 *     whether there are more.
+                 * @description Maximum number of workflows in the response. It contains fewer if it would become too large;
+                 *     `next_page_token` tells whether there are more.
                  */
                 page_size?: number;
-                /** @description The `next_page_token` of the page before; empty for the first page. */
+                /** @description The `next_page_token` of the previous page; empty for the first page. */
                 page_token?: string;
-                /** @description Only workflows in this state. */
+                /** @description Selects workflows in this state. */
                 state?: components["schemas"]["StateFilter"];
                 /**
-                 * @description Only workflows that have this label, written `key=value` and split at the first `=`. Repeat it to
-                 *     ask for several; a workflow must have all of them. A key may be asked for once.
+                 * @description Selects workflows with this label, written as `key=value` and split at the first `=`. If the parameter is
+                 *     repeated, a workflow must have all of the labels. Each key may occur only once.
                  */
                 label?: string[];
             };
@@ -1156,7 +1162,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One page. */
+            /** @description A page of workflows. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1183,24 +1189,24 @@ export interface operations {
     submitWorkflow: {
         parameters: {
             query?: {
-                /** @description Whether only to check the workflow. */
+                /** @description Whether to validate the workflow without submitting it. */
                 validate_only?: boolean;
             };
             header?: {
-                /** @description Any printable ASCII that names this submission, such as a UUID. */
+                /** @description A unique name for this submission in printable ASCII, such as a UUID. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
         };
-        /** @description The workflow; at most 1 MiB. */
+        /** @description The workflow, at most 1 MiB. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["WorkflowSpec"];
             };
         };
         responses: {
-            /** @description Nothing is wrong with it; the answer to `validate_only=true`. */
+            /** @description The workflow is valid. Only with `validate_only=true`. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1209,7 +1215,7 @@ export interface operations {
                     "application/json": components["schemas"]["WorkflowPlan"];
                 };
             };
-            /** @description Queued. */
+            /** @description The workflow is queued. */
             201: {
                 headers: {
                     Location: components["headers"]["Location"];
@@ -1243,23 +1249,26 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description `wait=N` waits up to N seconds for the workflow to be terminal; more than 60 count as 60. Preferences that
-                 *     are not known or cannot be read are passed over.
+                 * @description `wait=N` waits up to N seconds for the workflow to become terminal; values above 60 count as 60. Unknown and
+                 *     malformed preferences are ignored.
                  */
                 Prefer?: string;
-                /** @description Answer 412, and change nothing, unless the ETag is one of these; `*` is any. Weak tags match nothing. */
+                /**
+                 * @description Unless the current ETag is one of these, the response is 412 and nothing changes. `*` matches any ETag; weak ETags
+                 *     never match.
+                 */
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /**
-                 * @description Answer 412, and change nothing, when `updated_at` is later, in whole seconds. Passed over beside `If-Match`,
-                 *     and when it is no HTTP-date.
+                 * @description If `updated_at`, in whole seconds, is later than this, the response is 412 and nothing changes. Ignored if
+                 *     `If-Match` is present or the value is not an HTTP-date.
                  */
                 "If-Unmodified-Since"?: components["parameters"]["IfUnmodifiedSince"];
-                /** @description Answer 304 when the ETag is one of these. */
+                /** @description If the current ETag is one of these, the response is 304. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
                 /**
-                 * @description Id of the workflow.
+                 * @description The id of the workflow.
                  * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
                  */
                 id: components["parameters"]["WorkflowId"];
@@ -1268,7 +1277,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The workflow as it now stands. */
+            /** @description The current workflow. */
             200: {
                 headers: {
                     ETag: components["headers"]["WorkflowETag"];
@@ -1279,7 +1288,7 @@ export interface operations {
                     "application/json": components["schemas"]["Workflow"];
                 };
             };
-            /** @description The caller's copy is the current one. */
+            /** @description The client's copy is current. */
             304: {
                 headers: {
                     ETag: components["headers"]["WorkflowETag"];
@@ -1308,19 +1317,22 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Answer 412, and change nothing, unless the ETag is one of these; `*` is any. Weak tags match nothing. */
+                /**
+                 * @description Unless the current ETag is one of these, the response is 412 and nothing changes. `*` matches any ETag; weak ETags
+                 *     never match.
+                 */
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /**
-                 * @description Answer 412, and change nothing, when `updated_at` is later, in whole seconds. Passed over beside `If-Match`,
-                 *     and when it is no HTTP-date.
+                 * @description If `updated_at`, in whole seconds, is later than this, the response is 412 and nothing changes. Ignored if
+                 *     `If-Match` is present or the value is not an HTTP-date.
                  */
                 "If-Unmodified-Since"?: components["parameters"]["IfUnmodifiedSince"];
-                /** @description Answer 412, and change nothing, when the ETag is one of these; `*` is any. */
+                /** @description If the current ETag is one of these, the response is 412 and nothing changes. `*` matches any ETag. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatchOnChange"];
             };
             path: {
                 /**
-                 * @description Id of the workflow.
+                 * @description The id of the workflow.
                  * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
                  */
                 id: components["parameters"]["WorkflowId"];
@@ -1350,19 +1362,22 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Answer 412, and change nothing, unless the ETag is one of these; `*` is any. Weak tags match nothing. */
+                /**
+                 * @description Unless the current ETag is one of these, the response is 412 and nothing changes. `*` matches any ETag; weak ETags
+                 *     never match.
+                 */
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /**
-                 * @description Answer 412, and change nothing, when `updated_at` is later, in whole seconds. Passed over beside `If-Match`,
-                 *     and when it is no HTTP-date.
+                 * @description If `updated_at`, in whole seconds, is later than this, the response is 412 and nothing changes. Ignored if
+                 *     `If-Match` is present or the value is not an HTTP-date.
                  */
                 "If-Unmodified-Since"?: components["parameters"]["IfUnmodifiedSince"];
-                /** @description Answer 412, and change nothing, when the ETag is one of these; `*` is any. */
+                /** @description If the current ETag is one of these, the response is 412 and nothing changes. `*` matches any ETag. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatchOnChange"];
             };
             path: {
                 /**
-                 * @description Id of the workflow.
+                 * @description The id of the workflow.
                  * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
                  */
                 id: components["parameters"]["WorkflowId"];
@@ -1394,14 +1409,14 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Id of the workflow.
+                 * @description The id of the workflow.
                  * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
                  */
                 id: components["parameters"]["WorkflowId"];
             };
             cookie?: never;
         };
-        /** @description What to rank by. */
+        /** @description How to rank the designs. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["RankRequest"];
@@ -1437,16 +1452,16 @@ export interface operations {
     streamWorkflowEvents: {
         parameters: {
             query?: {
-                /** @description The same for clients that cannot send the header, such as event-source-polyfill. The header wins. */
+                /** @description The same, for clients that cannot send the header, such as event-source-polyfill. The header takes precedence. */
                 lastEventId?: string;
             };
             header?: {
-                /** @description The `id` of the last event that was received. */
+                /** @description The `id` of the last event received. */
                 "Last-Event-ID"?: string;
             };
             path: {
                 /**
-                 * @description Id of the workflow.
+                 * @description The id of the workflow.
                  * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
                  */
                 id: components["parameters"]["WorkflowId"];
@@ -1455,7 +1470,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The stream. */
+            /** @description The event stream. */
             200: {
                 headers: {
                     /**
@@ -1464,7 +1479,7 @@ export interface operations {
                      */
                     "Cache-Control"?: string;
                     /**
-                     * @description Always `no`, so that proxies pass each event on at once.
+                     * @description Always `no`, so that proxies do not buffer events.
                      * @example no
                      */
                     "X-Accel-Buffering"?: string;
@@ -1474,7 +1489,7 @@ export interface operations {
                     "text/event-stream": components["schemas"]["ServerSentEvent"];
                 };
             };
-            /** @description Nothing more will come on this workflow. */
+            /** @description No more events will follow for this workflow. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1500,24 +1515,27 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description One byte range, such as `bytes=0-1023`. */
+                /** @description A single byte range, such as `bytes=0-1023`. */
                 Range?: string;
-                /** @description Serve the range only while the ETag is this one, else the whole file. */
+                /** @description Return the range only if this is the current ETag, otherwise the whole file. */
                 "If-Range"?: string;
-                /** @description Answer 412, and change nothing, unless the ETag is one of these; `*` is any. Weak tags match nothing. */
+                /**
+                 * @description Unless the current ETag is one of these, the response is 412 and nothing changes. `*` matches any ETag; weak ETags
+                 *     never match.
+                 */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Answer 304 when the ETag is one of these. */
+                /** @description If the current ETag is one of these, the response is 304. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
                 /**
-                 * @description Id of the workflow.
+                 * @description The id of the workflow.
                  * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
                  */
                 id: components["parameters"]["WorkflowId"];
                 /**
-                 * @description Key of the object, the rest of the path, slashes included. Segments `.`, `..` and empty ones,
-                 *     backslashes and control characters are refused.
+                 * @description The key of the object: the rest of the path, slashes included. Empty, `.` and `..` segments, backslashes and
+                 *     control characters are rejected.
                  * @example artifacts/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.pdb
                  */
                 key: components["parameters"]["ArtifactKey"];
@@ -1538,7 +1556,7 @@ export interface operations {
                     "*/*": components["schemas"]["FileBytes"];
                 };
             };
-            /** @description The range that was asked for. */
+            /** @description The requested range. */
             206: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -1550,7 +1568,7 @@ export interface operations {
                     "*/*": components["schemas"]["FileBytes"];
                 };
             };
-            /** @description The caller's copy is the current one. */
+            /** @description The client's copy is current. */
             304: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -1611,7 +1629,7 @@ export interface operations {
     listLedger: {
         parameters: {
             query?: {
-                /** @description Most entries in the answer. */
+                /** @description Maximum number of entries in the response. */
                 limit?: number;
             };
             header?: never;
@@ -1648,7 +1666,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Answer 304 when the ETag is one of these. */
+                /** @description If the current ETag is one of these, the response is 304. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
@@ -1668,7 +1686,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description The caller's copy is the current one. */
+            /** @description The client's copy is current. */
             304: {
                 headers: {
                     ETag: components["headers"]["WeakETag"];
@@ -1687,7 +1705,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Answer 304 when the ETag is one of these. */
+                /** @description If the current ETag is one of these, the response is 304. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
@@ -1707,7 +1725,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description The caller's copy is the current one. */
+            /** @description The client's copy is current. */
             304: {
                 headers: {
                     ETag: components["headers"]["WeakETag"];
@@ -1726,7 +1744,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Answer 304 when the ETag is one of these. */
+                /** @description If the current ETag is one of these, the response is 304. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path?: never;
@@ -1744,7 +1762,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description The caller's copy is the current one. */
+            /** @description The client's copy is current. */
             304: {
                 headers: {
                     ETag: components["headers"]["WeakETag"];
@@ -1763,12 +1781,12 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Answer 304 when the ETag is one of these. */
+                /** @description If the current ETag is one of these, the response is 304. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
                 /**
-                 * @description Name of the file.
+                 * @description The name of the file.
                  * @example swagger-ui.css
                  */
                 file: string;
@@ -1788,7 +1806,7 @@ export interface operations {
                     "text/javascript": string;
                 };
             };
-            /** @description The caller's copy is the current one. */
+            /** @description The client's copy is current. */
             304: {
                 headers: {
                     ETag: components["headers"]["WeakETag"];
@@ -1813,7 +1831,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is. */
+            /** @description The process is alive. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1838,7 +1856,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It can. */
+            /** @description The gateway can serve requests. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1852,7 +1870,7 @@ export interface operations {
             414: components["responses"]["UriTooLong"];
             431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalError"];
-            /** @description It cannot, for now. */
+            /** @description The gateway cannot serve requests at the moment. */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["RetryAfter"];

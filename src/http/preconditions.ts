@@ -45,7 +45,7 @@ export function checkPreconditions({ method = "", headers }: Conditional, valida
 function preconditionFailed(): HttpError {
   return new HttpError(
     Code.FailedPrecondition,
-    "the resource is not as the conditions of the request want it: read it, and repeat the request with its ETag",
+    "a condition of the request is false: read the resource, and repeat the request with its ETag",
     { status: 412 },
   );
 }

@@ -3,58 +3,58 @@ import { assertFails, eachInScratch } from "./scratch-fixture.ts";
 const commonProto = "proto/foldforge/common/v1/common.proto";
 const openApi = "openapi/gateway.v1.yaml";
 
-const faults = [
+const mistakes = [
   {
-    fault: "a field whose name buf lint refuses",
+    mistake: "a field name that buf lint rejects",
     file: commonProto,
     from: "string gpu_type = 1;",
     to: "string gpuType = 1;",
-    says: 'Field name "gpuType" should be lower_snake_case',
+    message: 'Field name "gpuType" should be lower_snake_case',
   },
   {
-    fault: "a message that says nothing of itself",
+    mistake: "a message without a comment",
     file: commonProto,
     from: "// Why a step failed.\n",
     to: "",
-    says: 'Message "ErrorDetail" should have a non-empty comment',
+    message: 'Message "ErrorDetail" should have a non-empty comment',
   },
   {
-    fault: "a proto file that buf format would change",
+    mistake: "a proto file that buf format would change",
     file: commonProto,
     from: "string gpu_type = 1;",
     to: "string  gpu_type=1;",
-    says: "-  string  gpu_type=1;",
+    message: "-  string  gpu_type=1;",
   },
   {
-    fault: "an operation without a description",
+    mistake: "an operation without a description",
     file: openApi,
-    from: "      description: The caller's workflows, newest first, a page at a time.\n",
+    from: "      description: Returns the caller's workflows in pages, newest first.\n",
     to: "",
-    says: "operation-description",
+    message: "operation-description",
   },
   {
-    fault: "an example that its schema refuses",
+    mistake: "an example that its schema rejects",
     file: openApi,
     from: "            maximum: 100\n            default: 20\n            examples: [20]\n",
     to: "            maximum: 100\n            default: 20\n            examples: [many]\n",
-    says: "no-invalid-schema-examples",
+    message: "no-invalid-schema-examples",
   },
   {
-    fault: "a reference to nothing",
+    mistake: "an unresolved reference",
     file: openApi,
     from: "            examples: [RUNNING]\n        - name: label\n",
     to: '            examples: [RUNNING]\n        - $ref: "#/components/parameters/Nothing"\n        - name: label\n',
-    says: "no-unresolved-refs",
+    message: "no-unresolved-refs",
   },
 ];
 
-describe("make check, on the contracts", () => {
+describe("make check, for the contracts", () => {
   const scratch = eachInScratch();
 
-  for (const { fault, file, from, to, says } of faults) {
-    it(`fails and names the file for ${fault}`, async () => {
+  for (const { mistake, file, from, to, message } of mistakes) {
+    it(`fails and reports the file for ${mistake}`, async () => {
       scratch().edit(file, from, to);
-      assertFails(await scratch().run("make", "check"), file, says);
+      assertFails(await scratch().run("make", "check"), file, message);
     });
   }
 });

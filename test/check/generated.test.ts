@@ -47,8 +47,12 @@ describe("make check, on the generated code", () => {
   const scratch = eachInScratch();
 
   it("names every file that is stale, missing or of no contract", async () => {
-    scratch().edit("proto/foldforge/common/v1/common.proto", "// Number of GPUs.", "// How many GPUs.");
-    scratch().edit("openapi/gateway.v1.yaml", "description: Number of GPUs.", "description: How many GPUs.");
+    scratch().edit("proto/foldforge/common/v1/common.proto", "// The number of GPUs.", "// How many GPUs.");
+    scratch().edit(
+      "openapi/gateway.v1.yaml",
+      "description: The number of GPUs.",
+      "description: How many GPUs.",
+    );
     scratch().write("proto/foldforge/billing/v1/billing.proto", billingProto);
     scratch().write(`${proto}/gone/v1/gone_pb.js`, "");
     scratch().write("generated/openapi/gone.ts", "");

@@ -129,7 +129,7 @@ describe("POST /v1/workflows/{id}/rank", () => {
     ["null", "/body must be object"],
     ["", "/body must be JSON: the body is empty"],
     ['{"metric":""}', "/body/metric must not be empty"],
-    ['{"metric":"a\\u0000"}', "/body/metric must be without control characters"],
+    ['{"metric":"a\\u0000"}', "/body/metric must not contain control characters"],
     ['{"metric":"\\ud800"}', "/body/metric must be well-formed Unicode"],
     ['{"metric":"m","limit":1}', "/body/limit is not a property of this object"],
     [

@@ -2,7 +2,7 @@
 // @generated from file foldforge/common/v1/common.proto (package foldforge.common.v1, syntax proto3)
 /* eslint-disable */
 
-// Vocabulary shared by every FoldForge service: job states, resources, artifacts and progress.
+// Types shared by all FoldForge services: job states, resources, artifacts and progress.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,27 +14,27 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_foldforge_common_v1_common: GenFile;
 
 /**
- * What a step asks of the machine it runs on. Zero leaves a field to the scheduler.
+ * The resources that a step requests. The scheduler chooses those that are zero or empty.
  *
  * @generated from message foldforge.common.v1.ResourceSpec
  */
 export declare type ResourceSpec = Message<"foldforge.common.v1.ResourceSpec"> & {
   /**
-   * GPU model, such as `a100-80gb`.
+   * The GPU model, such as `a100-80gb`.
    *
    * @generated from field: string gpu_type = 1;
    */
   gpuType: string;
 
   /**
-   * Number of GPUs.
+   * The number of GPUs.
    *
    * @generated from field: uint32 gpu_count = 2;
    */
   gpuCount: number;
 
   /**
-   * Number of CPU cores.
+   * The number of CPU cores.
    *
    * @generated from field: uint32 cpu_cores = 3;
    */
@@ -48,7 +48,7 @@ export declare type ResourceSpec = Message<"foldforge.common.v1.ResourceSpec"> &
   memoryMb: number;
 
   /**
-   * Longest run time in seconds.
+   * Maximum run time in seconds.
    *
    * @generated from field: uint32 timeout_seconds = 5;
    */
@@ -62,41 +62,41 @@ export declare type ResourceSpec = Message<"foldforge.common.v1.ResourceSpec"> &
 export declare const ResourceSpecSchema: GenMessage<ResourceSpec>;
 
 /**
- * One file that a step has stored.
+ * A file that a step has stored.
  *
  * @generated from message foldforge.common.v1.Artifact
  */
 export declare type Artifact = Message<"foldforge.common.v1.Artifact"> & {
   /**
-   * Address in the object store: `r2://bucket/key`.
+   * The address in the object store: `r2://bucket/key`.
    *
    * @generated from field: string uri = 1;
    */
   uri: string;
 
   /**
-   * Media type of the bytes.
+   * The media type of the file.
    *
    * @generated from field: string content_type = 2;
    */
   contentType: string;
 
   /**
-   * Exact length in bytes.
+   * The exact length in bytes.
    *
    * @generated from field: uint64 size_bytes = 3;
    */
   sizeBytes: bigint;
 
   /**
-   * SHA-256 of the bytes, lower-case hex.
+   * The SHA-256 of the file, in lower-case hex.
    *
    * @generated from field: string sha256 = 4;
    */
   sha256: string;
 
   /**
-   * Scores of the design held in this file, by name, such as `plddt`.
+   * The scores of the design in this file, by name, such as `plddt`.
    *
    * @generated from field: map<string, double> metrics = 5;
    */
@@ -116,28 +116,28 @@ export declare const ArtifactSchema: GenMessage<Artifact>;
  */
 export declare type ProgressEvent = Message<"foldforge.common.v1.ProgressEvent"> & {
   /**
-   * State at `at`.
+   * The state at the time `at`.
    *
    * @generated from field: foldforge.common.v1.JobState state = 1;
    */
   state: JobState;
 
   /**
-   * Share of the work that is done, 0 to 1.
+   * The completed fraction of the work, from 0 to 1.
    *
    * @generated from field: float fraction = 2;
    */
   fraction: number;
 
   /**
-   * A line for people.
+   * A human-readable message.
    *
    * @generated from field: string message = 3;
    */
   message: string;
 
   /**
-   * When it was so.
+   * The time of the report.
    *
    * @generated from field: google.protobuf.Timestamp at = 4;
    */
@@ -157,21 +157,21 @@ export declare const ProgressEventSchema: GenMessage<ProgressEvent>;
  */
 export declare type ErrorDetail = Message<"foldforge.common.v1.ErrorDetail"> & {
   /**
-   * Stable machine-readable code.
+   * A stable machine-readable code.
    *
    * @generated from field: string code = 1;
    */
   code: string;
 
   /**
-   * A line for people.
+   * A human-readable message.
    *
    * @generated from field: string message = 2;
    */
   message: string;
 
   /**
-   * Whether a retry may succeed with nothing changed.
+   * Whether a retry without changes may succeed.
    *
    * @generated from field: bool retryable = 3;
    */
@@ -185,14 +185,13 @@ export declare type ErrorDetail = Message<"foldforge.common.v1.ErrorDetail"> & {
 export declare const ErrorDetailSchema: GenMessage<ErrorDetail>;
 
 /**
- * Where a workflow or one of its steps stands. SUCCEEDED, FAILED and CANCELLED are terminal; only a
- * retry leads out of FAILED.
+ * The state of a workflow or one of its steps. SUCCEEDED, FAILED and CANCELLED are terminal. Only a retry changes FAILED.
  *
  * @generated from enum foldforge.common.v1.JobState
  */
 export enum JobState {
   /**
-   * The zero value: nothing is known of the job yet.
+   * The zero value: the state is not known yet.
    *
    * @generated from enum value: JOB_STATE_UNSPECIFIED = 0;
    */
@@ -206,21 +205,21 @@ export enum JobState {
   QUEUED = 1,
 
   /**
-   * At work.
+   * Running.
    *
    * @generated from enum value: JOB_STATE_RUNNING = 2;
    */
   RUNNING = 2,
 
   /**
-   * Finished, with all its outputs stored.
+   * Finished, with all outputs stored.
    *
    * @generated from enum value: JOB_STATE_SUCCEEDED = 3;
    */
   SUCCEEDED = 3,
 
   /**
-   * Finished without success; the error says why.
+   * Finished without success. The error contains the reason.
    *
    * @generated from enum value: JOB_STATE_FAILED = 4;
    */

@@ -2,7 +2,7 @@
 // @generated from file foldforge/common/v1/common.proto (package foldforge.common.v1, syntax proto3)
 /* eslint-disable */
 
-// Vocabulary shared by every FoldForge service: job states, resources, artifacts and progress.
+// Types shared by all FoldForge services: job states, resources, artifacts and progress.
 
 import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -48,8 +48,7 @@ export const JobStateSchema = /*@__PURE__*/
   enumDesc(file_foldforge_common_v1_common, 0);
 
 /**
- * Where a workflow or one of its steps stands. SUCCEEDED, FAILED and CANCELLED are terminal; only a
- * retry leads out of FAILED.
+ * The state of a workflow or one of its steps. SUCCEEDED, FAILED and CANCELLED are terminal. Only a retry changes FAILED.
  *
  * @generated from enum foldforge.common.v1.JobState
  */

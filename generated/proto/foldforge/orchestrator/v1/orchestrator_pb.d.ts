@@ -2,7 +2,7 @@
 // @generated from file foldforge/orchestrator/v1/orchestrator.proto (package foldforge.orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// The orchestrator: owner of workflows, API keys, quotas and credits.
+// The orchestrator, which owns workflows, API keys, quotas and credits.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -15,7 +15,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_foldforge_orchestrator_v1_orchestrator: GenFile;
 
 /**
- * One node of the DAG: one run of one tool.
+ * A node of the DAG: a run of one tool.
  *
  * @generated from message foldforge.orchestrator.v1.Step
  */
@@ -35,7 +35,7 @@ export declare type Step = Message<"foldforge.orchestrator.v1.Step"> & {
   tool: string;
 
   /**
-   * Ids of the steps whose outputs this one needs.
+   * The ids of the steps whose outputs this step needs.
    *
    * @generated from field: repeated string depends_on = 3;
    */
@@ -49,7 +49,7 @@ export declare type Step = Message<"foldforge.orchestrator.v1.Step"> & {
   params?: JsonObject | undefined;
 
   /**
-   * Resources, when the tool's defaults do not fit.
+   * Resources that differ from the tool's defaults.
    *
    * @generated from field: foldforge.common.v1.ResourceSpec resources = 5;
    */
@@ -63,27 +63,27 @@ export declare type Step = Message<"foldforge.orchestrator.v1.Step"> & {
 export declare const StepSchema: GenMessage<Step>;
 
 /**
- * What a client asks for.
+ * A workflow as a client submits it.
  *
  * @generated from message foldforge.orchestrator.v1.WorkflowSpec
  */
 export declare type WorkflowSpec = Message<"foldforge.orchestrator.v1.WorkflowSpec"> & {
   /**
-   * A name for people; need not be unique.
+   * A human-readable name. It need not be unique.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The DAG, in any order.
+   * The steps of the DAG, in any order.
    *
    * @generated from field: repeated foldforge.orchestrator.v1.Step steps = 2;
    */
   steps: Step[];
 
   /**
-   * Free pairs to select workflows by.
+   * Key-value pairs of the caller's choice, by which workflows can be selected.
    *
    * @generated from field: map<string, string> labels = 3;
    */
@@ -97,7 +97,7 @@ export declare type WorkflowSpec = Message<"foldforge.orchestrator.v1.WorkflowSp
 export declare const WorkflowSpecSchema: GenMessage<WorkflowSpec>;
 
 /**
- * One sequence that ProteinMPNN designed.
+ * A sequence that ProteinMPNN has designed.
  *
  * @generated from message foldforge.orchestrator.v1.DesignedSequence
  */
@@ -117,14 +117,14 @@ export declare type DesignedSequence = Message<"foldforge.orchestrator.v1.Design
   globalScore: number;
 
   /**
-   * Share of the native residues that were recovered, 0 to 1.
+   * The fraction of native residues that were recovered, from 0 to 1.
    *
    * @generated from field: double seq_recovery = 3;
    */
   seqRecovery: number;
 
   /**
-   * Which sample of the run this is, from 0.
+   * The index of the sample within its run, starting at 0.
    *
    * @generated from field: uint32 sample_index = 4;
    */
@@ -138,13 +138,13 @@ export declare type DesignedSequence = Message<"foldforge.orchestrator.v1.Design
 export declare const DesignedSequenceSchema: GenMessage<DesignedSequence>;
 
 /**
- * How one step stands.
+ * The status of a step.
  *
  * @generated from message foldforge.orchestrator.v1.StepStatus
  */
 export declare type StepStatus = Message<"foldforge.orchestrator.v1.StepStatus"> & {
   /**
-   * The step.
+   * The id of the step.
    *
    * @generated from field: string step_id = 1;
    */
@@ -158,42 +158,42 @@ export declare type StepStatus = Message<"foldforge.orchestrator.v1.StepStatus">
   state: JobState;
 
   /**
-   * Share of its work that is done, 0 to 1.
+   * The completed fraction of its work, from 0 to 1.
    *
    * @generated from field: float fraction = 3;
    */
   fraction: number;
 
   /**
-   * Files it has stored.
+   * The files that the step has stored.
    *
    * @generated from field: repeated foldforge.common.v1.Artifact outputs = 4;
    */
   outputs: Artifact[];
 
   /**
-   * Why it failed; only when it did.
+   * Why the step failed. Only in the state FAILED.
    *
    * @generated from field: optional foldforge.common.v1.ErrorDetail error = 5;
    */
   error?: ErrorDetail | undefined;
 
   /**
-   * When it first ran.
+   * When the step first started.
    *
    * @generated from field: google.protobuf.Timestamp started_at = 6;
    */
   startedAt?: Timestamp | undefined;
 
   /**
-   * When it became terminal.
+   * When the step became terminal.
    *
    * @generated from field: google.protobuf.Timestamp finished_at = 7;
    */
   finishedAt?: Timestamp | undefined;
 
   /**
-   * Sequences it designed.
+   * The sequences that the step has designed.
    *
    * @generated from field: repeated foldforge.orchestrator.v1.DesignedSequence sequences = 8;
    */
@@ -220,35 +220,35 @@ export declare type Workflow = Message<"foldforge.orchestrator.v1.Workflow"> & {
   id: string;
 
   /**
-   * What was asked for.
+   * The workflow as it was submitted.
    *
    * @generated from field: foldforge.orchestrator.v1.WorkflowSpec spec = 2;
    */
   spec?: WorkflowSpec | undefined;
 
   /**
-   * State of the whole.
+   * The state of the workflow.
    *
    * @generated from field: foldforge.common.v1.JobState state = 3;
    */
   state: JobState;
 
   /**
-   * One per step.
+   * The status of each step.
    *
    * @generated from field: repeated foldforge.orchestrator.v1.StepStatus step_statuses = 4;
    */
   stepStatuses: StepStatus[];
 
   /**
-   * When it was submitted.
+   * When the workflow was submitted.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 5;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * When anything in it last changed.
+   * When the workflow or one of its steps last changed.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 6;
    */
@@ -268,7 +268,7 @@ export declare const WorkflowSchema: GenMessage<Workflow>;
  */
 export declare type SubmitWorkflowRequest = Message<"foldforge.orchestrator.v1.SubmitWorkflowRequest"> & {
   /**
-   * The workflow.
+   * The workflow to submit.
    *
    * @generated from field: foldforge.orchestrator.v1.WorkflowSpec spec = 1;
    */
@@ -289,13 +289,13 @@ export declare type SubmitWorkflowRequest = Message<"foldforge.orchestrator.v1.S
 export declare const SubmitWorkflowRequestSchema: GenMessage<SubmitWorkflowRequest>;
 
 /**
- * Names one workflow.
+ * Request of GetWorkflow, CancelWorkflow and RetryWorkflow.
  *
  * @generated from message foldforge.orchestrator.v1.GetWorkflowRequest
  */
 export declare type GetWorkflowRequest = Message<"foldforge.orchestrator.v1.GetWorkflowRequest"> & {
   /**
-   * The workflow.
+   * The id of the workflow.
    *
    * @generated from field: string workflow_id = 1;
    */
@@ -315,28 +315,28 @@ export declare const GetWorkflowRequestSchema: GenMessage<GetWorkflowRequest>;
  */
 export declare type ListWorkflowsRequest = Message<"foldforge.orchestrator.v1.ListWorkflowsRequest"> & {
   /**
-   * Most workflows in the answer.
+   * Maximum number of workflows in the response.
    *
    * @generated from field: uint32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty for the first page.
+   * The `next_page_token` of the previous page; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Only workflows in this state.
+   * Selects workflows in this state.
    *
    * @generated from field: optional foldforge.common.v1.JobState state_filter = 3;
    */
   stateFilter?: JobState | undefined;
 
   /**
-   * Only workflows whose labels contain all of these pairs.
+   * Selects workflows whose labels contain all of these pairs.
    *
    * @generated from field: map<string, string> label_selector = 4;
    */
@@ -356,14 +356,14 @@ export declare const ListWorkflowsRequestSchema: GenMessage<ListWorkflowsRequest
  */
 export declare type ListWorkflowsResponse = Message<"foldforge.orchestrator.v1.ListWorkflowsResponse"> & {
   /**
-   * Newest first.
+   * The workflows, newest first.
    *
    * @generated from field: repeated foldforge.orchestrator.v1.Workflow workflows = 1;
    */
   workflows: Workflow[];
 
   /**
-   * Empty on the last page.
+   * The `page_token` of the next page; empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -383,14 +383,14 @@ export declare const ListWorkflowsResponseSchema: GenMessage<ListWorkflowsRespon
  */
 export declare type StreamWorkflowEventsRequest = Message<"foldforge.orchestrator.v1.StreamWorkflowEventsRequest"> & {
   /**
-   * The workflow.
+   * The id of the workflow.
    *
    * @generated from field: string workflow_id = 1;
    */
   workflowId: string;
 
   /**
-   * 0: a snapshot first, then live. N: the stored events with an id above N, then live.
+   * 0: a snapshot, then new events. N: the stored events with an id above N, then new events.
    *
    * @generated from field: uint64 from_event_id = 2;
    */
@@ -404,13 +404,13 @@ export declare type StreamWorkflowEventsRequest = Message<"foldforge.orchestrato
 export declare const StreamWorkflowEventsRequestSchema: GenMessage<StreamWorkflowEventsRequest>;
 
 /**
- * One change of a workflow.
+ * A change of a workflow.
  *
  * @generated from message foldforge.orchestrator.v1.WorkflowEvent
  */
 export declare type WorkflowEvent = Message<"foldforge.orchestrator.v1.WorkflowEvent"> & {
   /**
-   * The workflow.
+   * The id of the workflow.
    *
    * @generated from field: string workflow_id = 1;
    */
@@ -423,7 +423,7 @@ export declare type WorkflowEvent = Message<"foldforge.orchestrator.v1.WorkflowE
    */
   event: {
     /**
-     * A step, as it now stands.
+     * The current status of a step.
      *
      * @generated from field: foldforge.orchestrator.v1.StepStatus step_update = 2;
      */
@@ -431,7 +431,7 @@ export declare type WorkflowEvent = Message<"foldforge.orchestrator.v1.WorkflowE
     case: "stepUpdate";
   } | {
     /**
-     * The workflow, as it now stands.
+     * The current workflow.
      *
      * @generated from field: foldforge.orchestrator.v1.Workflow workflow_update = 3;
      */
@@ -440,14 +440,14 @@ export declare type WorkflowEvent = Message<"foldforge.orchestrator.v1.WorkflowE
   } | { case: undefined; value?: undefined };
 
   /**
-   * When it changed.
+   * When the change occurred.
    *
    * @generated from field: google.protobuf.Timestamp at = 4;
    */
   at?: Timestamp | undefined;
 
   /**
-   * Rises within a workflow; 0 on events that are not stored, such as the snapshot.
+   * Increases within a workflow. 0 for events that are not stored, such as the snapshot.
    *
    * @generated from field: uint64 event_id = 5;
    */
@@ -467,7 +467,7 @@ export declare const WorkflowEventSchema: GenMessage<WorkflowEvent>;
  */
 export declare type AuthenticateApiKeyRequest = Message<"foldforge.orchestrator.v1.AuthenticateApiKeyRequest"> & {
   /**
-   * SHA-256 of the presented key, lower-case hex.
+   * The SHA-256 of the presented key, in lower-case hex.
    *
    * @generated from field: string key_hash = 1;
    */
@@ -487,21 +487,21 @@ export declare const AuthenticateApiKeyRequestSchema: GenMessage<AuthenticateApi
  */
 export declare type AuthenticateApiKeyResponse = Message<"foldforge.orchestrator.v1.AuthenticateApiKeyResponse"> & {
   /**
-   * Whether the key may be used.
+   * Whether the key is valid.
    *
    * @generated from field: bool allowed = 1;
    */
   allowed: boolean;
 
   /**
-   * Who it belongs to.
+   * The owner of the key.
    *
    * @generated from field: string principal = 2;
    */
   principal: string;
 
   /**
-   * Why it may not be used.
+   * Why the key is not valid.
    *
    * @generated from field: string deny_reason = 3;
    */
@@ -521,7 +521,7 @@ export declare const AuthenticateApiKeyResponseSchema: GenMessage<AuthenticateAp
  */
 export declare type ConsumeQuotaRequest = Message<"foldforge.orchestrator.v1.ConsumeQuotaRequest"> & {
   /**
-   * SHA-256 of the presented key, lower-case hex.
+   * The SHA-256 of the presented key, in lower-case hex.
    *
    * @generated from field: string key_hash = 1;
    */
@@ -541,7 +541,7 @@ export declare const ConsumeQuotaRequestSchema: GenMessage<ConsumeQuotaRequest>;
  */
 export declare type ConsumeQuotaResponse = Message<"foldforge.orchestrator.v1.ConsumeQuotaResponse"> & {
   /**
-   * Whether the submission may go on.
+   * Whether the submission is within the quota.
    *
    * @generated from field: bool allowed = 1;
    */
@@ -555,21 +555,21 @@ export declare type ConsumeQuotaResponse = Message<"foldforge.orchestrator.v1.Co
   limit: bigint;
 
   /**
-   * Submissions in this window, this one included.
+   * Submissions in this window, including this one.
    *
    * @generated from field: int64 used = 3;
    */
   used: bigint;
 
   /**
-   * Who the key belongs to.
+   * The owner of the key.
    *
    * @generated from field: string principal = 4;
    */
   principal: string;
 
   /**
-   * Why the submission may not go on.
+   * Why the submission is not allowed.
    *
    * @generated from field: string deny_reason = 5;
    */
@@ -589,7 +589,7 @@ export declare const ConsumeQuotaResponseSchema: GenMessage<ConsumeQuotaResponse
  */
 export declare type GetBalanceRequest = Message<"foldforge.orchestrator.v1.GetBalanceRequest"> & {
   /**
-   * Whose balance.
+   * The owner of the balance.
    *
    * @generated from field: string principal = 1;
    */
@@ -609,7 +609,7 @@ export declare const GetBalanceRequestSchema: GenMessage<GetBalanceRequest>;
  */
 export declare type GetBalanceResponse = Message<"foldforge.orchestrator.v1.GetBalanceResponse"> & {
   /**
-   * In credits; 1 credit is 1 cent.
+   * The balance in credits. One credit is one cent.
    *
    * @generated from field: int64 balance = 1;
    */
@@ -629,14 +629,14 @@ export declare const GetBalanceResponseSchema: GenMessage<GetBalanceResponse>;
  */
 export declare type ListLedgerRequest = Message<"foldforge.orchestrator.v1.ListLedgerRequest"> & {
   /**
-   * Whose ledger.
+   * The owner of the ledger.
    *
    * @generated from field: string principal = 1;
    */
   principal: string;
 
   /**
-   * Most entries in the answer.
+   * Maximum number of entries in the response.
    *
    * @generated from field: int32 limit = 2;
    */
@@ -656,7 +656,7 @@ export declare const ListLedgerRequestSchema: GenMessage<ListLedgerRequest>;
  */
 export declare type ListLedgerResponse = Message<"foldforge.orchestrator.v1.ListLedgerResponse"> & {
   /**
-   * Newest first.
+   * The entries, newest first.
    *
    * @generated from field: repeated foldforge.orchestrator.v1.LedgerEntry entries = 1;
    */
@@ -670,34 +670,34 @@ export declare type ListLedgerResponse = Message<"foldforge.orchestrator.v1.List
 export declare const ListLedgerResponseSchema: GenMessage<ListLedgerResponse>;
 
 /**
- * One change of a balance.
+ * A change of a balance.
  *
  * @generated from message foldforge.orchestrator.v1.LedgerEntry
  */
 export declare type LedgerEntry = Message<"foldforge.orchestrator.v1.LedgerEntry"> & {
   /**
-   * Credits added (positive) or spent (negative).
+   * The credits that were added; negative if they were deducted.
    *
    * @generated from field: int64 delta = 1;
    */
   delta: bigint;
 
   /**
-   * What for.
+   * The reason for the change.
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
 
   /**
-   * The balance that resulted.
+   * The balance after the change.
    *
    * @generated from field: int64 balance_after = 3;
    */
   balanceAfter: bigint;
 
   /**
-   * When.
+   * When the balance changed.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 4;
    */
@@ -717,21 +717,21 @@ export declare const LedgerEntrySchema: GenMessage<LedgerEntry>;
  */
 export declare type GrantCreditsRequest = Message<"foldforge.orchestrator.v1.GrantCreditsRequest"> & {
   /**
-   * Who gets the credits.
+   * The recipient of the credits.
    *
    * @generated from field: string principal = 1;
    */
   principal: string;
 
   /**
-   * How many.
+   * The number of credits.
    *
    * @generated from field: int64 amount = 2;
    */
   amount: bigint;
 
   /**
-   * What for.
+   * The reason for the change.
    *
    * @generated from field: string reason = 3;
    */
@@ -758,7 +758,7 @@ export declare const GrantCreditsRequestSchema: GenMessage<GrantCreditsRequest>;
  */
 export declare type GrantCreditsResponse = Message<"foldforge.orchestrator.v1.GrantCreditsResponse"> & {
   /**
-   * The balance that resulted.
+   * The balance after the change.
    *
    * @generated from field: int64 balance = 1;
    */
@@ -772,27 +772,27 @@ export declare type GrantCreditsResponse = Message<"foldforge.orchestrator.v1.Gr
 export declare const GrantCreditsResponseSchema: GenMessage<GrantCreditsResponse>;
 
 /**
- * Keeps designs whose metric lies within bounds, both inclusive.
+ * Selects designs whose metric lies within the bounds, which are inclusive.
  *
  * @generated from message foldforge.orchestrator.v1.RankFilter
  */
 export declare type RankFilter = Message<"foldforge.orchestrator.v1.RankFilter"> & {
   /**
-   * Name of the metric.
+   * The name of the metric.
    *
    * @generated from field: string metric = 1;
    */
   metric: string;
 
   /**
-   * Lower bound.
+   * The lower bound.
    *
    * @generated from field: optional double min = 2;
    */
   min?: number | undefined;
 
   /**
-   * Upper bound.
+   * The upper bound.
    *
    * @generated from field: optional double max = 3;
    */
@@ -812,7 +812,7 @@ export declare const RankFilterSchema: GenMessage<RankFilter>;
  */
 export declare type RankDesignsRequest = Message<"foldforge.orchestrator.v1.RankDesignsRequest"> & {
   /**
-   * The workflow.
+   * The id of the workflow.
    *
    * @generated from field: string workflow_id = 1;
    */
@@ -826,21 +826,21 @@ export declare type RankDesignsRequest = Message<"foldforge.orchestrator.v1.Rank
   metric: string;
 
   /**
-   * Whether more is better; by default what is usual for the metric.
+   * Whether higher values are better. By default, this depends on the metric.
    *
    * @generated from field: optional bool maximize = 3;
    */
   maximize?: boolean | undefined;
 
   /**
-   * Designs must pass all of these.
+   * The filters, all of which a design must pass.
    *
    * @generated from field: repeated foldforge.orchestrator.v1.RankFilter filters = 4;
    */
   filters: RankFilter[];
 
   /**
-   * Most designs in the answer; 0 means all.
+   * Maximum number of designs in the response; 0 means all.
    *
    * @generated from field: uint32 top_k = 5;
    */
@@ -854,27 +854,27 @@ export declare type RankDesignsRequest = Message<"foldforge.orchestrator.v1.Rank
 export declare const RankDesignsRequestSchema: GenMessage<RankDesignsRequest>;
 
 /**
- * One design in its place.
+ * A design and its rank.
  *
  * @generated from message foldforge.orchestrator.v1.RankedDesign
  */
 export declare type RankedDesign = Message<"foldforge.orchestrator.v1.RankedDesign"> & {
   /**
-   * Place, from 1.
+   * The rank of the design, starting at 1.
    *
    * @generated from field: uint32 rank = 1;
    */
   rank: number;
 
   /**
-   * Value of the metric.
+   * The value of the metric.
    *
    * @generated from field: double score = 2;
    */
   score: number;
 
   /**
-   * The artifact's uri, or the sequence's step and sample.
+   * The `uri` of the artifact, or the step and sample of the sequence.
    *
    * @generated from field: string id = 3;
    */
@@ -888,14 +888,14 @@ export declare type RankedDesign = Message<"foldforge.orchestrator.v1.RankedDesi
   kind: string;
 
   /**
-   * The step that made it.
+   * The step that produced the design.
    *
    * @generated from field: string source_step = 5;
    */
   sourceStep: string;
 
   /**
-   * All its metrics.
+   * All metrics of the design.
    *
    * @generated from field: map<string, double> metrics = 6;
    */
@@ -915,21 +915,21 @@ export declare const RankedDesignSchema: GenMessage<RankedDesign>;
  */
 export declare type RankDesignsResponse = Message<"foldforge.orchestrator.v1.RankDesignsResponse"> & {
   /**
-   * Best first.
+   * The designs, best first.
    *
    * @generated from field: repeated foldforge.orchestrator.v1.RankedDesign designs = 1;
    */
   designs: RankedDesign[];
 
   /**
-   * Designs the workflow has.
+   * The number of designs of the workflow.
    *
    * @generated from field: uint32 total_considered = 2;
    */
   totalConsidered: number;
 
   /**
-   * Designs that have the metric and pass the filters.
+   * The number of designs that have the metric and pass the filters.
    *
    * @generated from field: uint32 total_ranked = 3;
    */
@@ -943,17 +943,17 @@ export declare type RankDesignsResponse = Message<"foldforge.orchestrator.v1.Ran
 export declare const RankDesignsResponseSchema: GenMessage<RankDesignsResponse>;
 
 /**
- * Runs protein-design workflows and keeps the books.
+ * Runs protein-design workflows, and manages API keys, quotas and credits.
  *
- * Callers are scoped by the request metadata `ff-principal`: with it, only that principal's workflows
- * exist; another's is NOT_FOUND, exactly as one that was never made. Without it nothing is hidden.
+ * The request metadata `ff-principal` limits a call to the workflows of that principal. Another principal's workflow is
+ * NOT_FOUND, exactly like one that does not exist. Without the metadata, all workflows are visible.
  *
  * @generated from service foldforge.orchestrator.v1.OrchestratorService
  */
 export declare const OrchestratorService: GenService<{
   /**
-   * Validates the DAG and queues it. With an idempotency key that was used before: the same workflow
-   * for the same spec, ALREADY_EXISTS for another one. INVALID_ARGUMENT when the DAG is not sound.
+   * Validates the DAG and queues it. Errors: INVALID_ARGUMENT for an invalid DAG. An idempotency key that was used before
+   * returns the same workflow for the same spec, and ALREADY_EXISTS for another spec.
    *
    * @generated from rpc foldforge.orchestrator.v1.OrchestratorService.SubmitWorkflow
    */
@@ -963,7 +963,7 @@ export declare const OrchestratorService: GenService<{
     output: typeof WorkflowSchema;
   },
   /**
-   * Reads one workflow. NOT_FOUND.
+   * Reads one workflow. Errors: NOT_FOUND.
    *
    * @generated from rpc foldforge.orchestrator.v1.OrchestratorService.GetWorkflow
    */
@@ -973,7 +973,7 @@ export declare const OrchestratorService: GenService<{
     output: typeof WorkflowSchema;
   },
   /**
-   * Reads workflows, newest first, a page at a time. INVALID_ARGUMENT for a page token it did not issue.
+   * Reads a page of workflows, newest first. Errors: INVALID_ARGUMENT for an unknown page token.
    *
    * @generated from rpc foldforge.orchestrator.v1.OrchestratorService.ListWorkflows
    */
@@ -983,7 +983,7 @@ export declare const OrchestratorService: GenService<{
     output: typeof ListWorkflowsResponseSchema;
   },
   /**
-   * Follows one workflow until it is terminal and everything stored has been sent. NOT_FOUND.
+   * Streams the events of one workflow until it is terminal and all stored events have been sent. Errors: NOT_FOUND.
    *
    * @generated from rpc foldforge.orchestrator.v1.OrchestratorService.StreamWorkflowEvents
    */
@@ -993,7 +993,7 @@ export declare const OrchestratorService: GenService<{
     output: typeof WorkflowEventSchema;
   },
   /**
-   * Stops a workflow that is not terminal; a terminal one is returned as it is. NOT_FOUND.
+   * Stops a workflow. A terminal workflow is returned unchanged. Errors: NOT_FOUND.
    *
    * @generated from rpc foldforge.orchestrator.v1.OrchestratorService.CancelWorkflow
    */
@@ -1003,8 +1003,8 @@ export declare const OrchestratorService: GenService<{
     output: typeof WorkflowSchema;
   },
   /**
-   * Queues the FAILED steps of a FAILED workflow again, and what is downstream of them; SUCCEEDED steps
-   * keep their artifacts. FAILED_PRECONDITION in any other state. NOT_FOUND.
+   * Queues the FAILED steps of a FAILED workflow and their dependents again. SUCCEEDED steps keep their artifacts.
+   * Errors: NOT_FOUND, FAILED_PRECONDITION for a workflow in any other state.
    *
    * @generated from rpc foldforge.orchestrator.v1.OrchestratorService.RetryWorkflow
    */
@@ -1014,7 +1014,7 @@ export declare const OrchestratorService: GenService<{
     output: typeof WorkflowSchema;
   },
   /**
-   * Tells whether an API key may be used, and by whom. Consumes nothing.
+   * Returns whether an API key is valid, and its principal. Uses no quota.
    *
    * @generated from rpc foldforge.orchestrator.v1.OrchestratorService.AuthenticateApiKey
    */
@@ -1034,7 +1034,7 @@ export declare const OrchestratorService: GenService<{
     output: typeof ConsumeQuotaResponseSchema;
   },
   /**
-   * Reads a principal's credits.
+   * Reads a principal's balance.
    *
    * @generated from rpc foldforge.orchestrator.v1.OrchestratorService.GetBalance
    */
@@ -1064,7 +1064,7 @@ export declare const OrchestratorService: GenService<{
     output: typeof GrantCreditsResponseSchema;
   },
   /**
-   * Ranks a workflow's designs by one metric. NOT_FOUND, INVALID_ARGUMENT.
+   * Ranks a workflow's designs by one metric. Errors: NOT_FOUND, INVALID_ARGUMENT.
    *
    * @generated from rpc foldforge.orchestrator.v1.OrchestratorService.RankDesigns
    */

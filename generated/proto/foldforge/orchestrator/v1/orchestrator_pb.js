@@ -2,7 +2,7 @@
 // @generated from file foldforge/orchestrator/v1/orchestrator.proto (package foldforge.orchestrator.v1, syntax proto3)
 /* eslint-disable */
 
-// The orchestrator: owner of workflows, API keys, quotas and credits.
+// The orchestrator, which owns workflows, API keys, quotas and credits.
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_foldforge_common_v1_common } from "../../common/v1/common_pb.js";
@@ -197,10 +197,10 @@ export const RankDesignsResponseSchema = /*@__PURE__*/
   messageDesc(file_foldforge_orchestrator_v1_orchestrator, 25);
 
 /**
- * Runs protein-design workflows and keeps the books.
+ * Runs protein-design workflows, and manages API keys, quotas and credits.
  *
- * Callers are scoped by the request metadata `ff-principal`: with it, only that principal's workflows
- * exist; another's is NOT_FOUND, exactly as one that was never made. Without it nothing is hidden.
+ * The request metadata `ff-principal` limits a call to the workflows of that principal. Another principal's workflow is
+ * NOT_FOUND, exactly like one that does not exist. Without the metadata, all workflows are visible.
  *
  * @generated from service foldforge.orchestrator.v1.OrchestratorService
  */
