@@ -91,7 +91,7 @@ async function main(): Promise<void> {
   /** What nobody has caught leaves the process in a state that nobody knows: nothing is served any more. */
   function crash(err: unknown) {
     try {
-      logger.fatal({ event: "gateway.crash", err }, "gateway.crash");
+      logger.fatal({ event: "gateway.crashed", err }, "gateway.crashed");
       exit(crashed);
       void gateway?.close(0);
     } catch {
@@ -113,7 +113,7 @@ async function main(): Promise<void> {
     if (isExiting) return;
     stopping = true;
     end = performance.now() + settings.shutdownGraceMs - exitMs;
-    always.info({ event: "gateway.stop", signal }, "gateway.stop");
+    always.info({ event: "shutdown.started", signal }, "shutdown.started");
     output.flush();
     // Somebody at a keyboard has no load balancer to wait for.
     const stopped = signal === "SIGTERM" ? started.drain() : started.close();
@@ -128,7 +128,7 @@ async function main(): Promise<void> {
   warnOfDefaultToken(settings, { logger: always, print: (text) => process.stderr.write(text) });
   // Whoever reads this may send a signal.
   const { url, metricsUrl } = started;
-  always.info({ event: "gateway.start", url, metrics_url: metricsUrl }, "gateway.start");
+  always.info({ event: "gateway.started", url, metrics_url: metricsUrl }, "gateway.started");
   output.flush();
 }
 

@@ -32,11 +32,11 @@ describe("main, when something is thrown that nobody catches", () => {
       };
       assert.deepEqual(
         [level, event, err.type, err.message, err.cause.message],
-        ["fatal", "gateway.crash", "TypeError", "above", "below"],
+        ["fatal", "gateway.crashed", "TypeError", "above", "below"],
       );
       assert.match(err.stack, /TypeError: above\n +at /);
       assert.match(err.cause.stack, /Error: below\n +at /);
-      assert.equal(lines.filter((line) => line.event === "gateway.crash").length, 1);
+      assert.equal(lines.filter((line) => line.event === "gateway.crashed").length, 1);
     });
   }
 
@@ -60,7 +60,7 @@ describe("main, when something is thrown that nobody catches", () => {
     child.stdout?.resume();
     const { code, lines } = await ended;
     assert.equal(code, 70);
-    assert.equal(lines.at(-1)?.event, "gateway.crash");
+    assert.equal(lines.at(-1)?.event, "gateway.crashed");
   });
 
   it("exits with 70 although it is told to stop while that line waits for its reader", async () => {
@@ -73,11 +73,11 @@ describe("main, when something is thrown that nobody catches", () => {
   it("exits with 70 although it has been told to stop, and is waiting for its load balancer", async () => {
     const { child, lines, ended } = await startFailing("throw new Error();");
     child.kill("SIGTERM");
-    while (!lines.some(({ event }) => event === "gateway.stop")) await once(child.stdout!, "data");
+    while (!lines.some(({ event }) => event === "shutdown.started")) await once(child.stdout!, "data");
     child.kill("SIGUSR2");
     const { code, lines: all } = await ended;
     assert.equal(code, 70);
-    assert.equal(all.at(-1)?.event, "gateway.crash");
+    assert.equal(all.at(-1)?.event, "gateway.crashed");
   });
 
   it("exits with 70 all the same when nobody reads its log any more", async () => {

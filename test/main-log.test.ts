@@ -39,7 +39,7 @@ describe("main, and how its log looks", () => {
 
     it("shows a log for people, in colours, and hands no escape of others on", async () => {
       const shown = await show({});
-      assert.ok(shown.includes(`${colour}: \x1b[36mgateway.start`), shown);
+      assert.ok(shown.includes(`${colour}: \x1b[36mgateway.started`), shown);
       const plain = stripVTControlCharacters(shown);
       assert.match(plain, /\[\d{4}-.*\] ERROR: http\.error \{"trace_id":.*\r\n +err: \{/);
       assert.match(plain, /\] INFO: gateway\.stopped\r\n/);
@@ -59,7 +59,7 @@ describe("main, and how its log looks", () => {
         .trim()
         .split("\r\n")
         .filter((line) => line.startsWith("{"));
-      assert.equal(JSON.parse(events[0]!).event, "gateway.start");
+      assert.equal(JSON.parse(events[0]!).event, "gateway.started");
       assert.ok(!shown.includes("\x1b"));
     });
   });

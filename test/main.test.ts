@@ -70,13 +70,13 @@ describe("main", () => {
     );
   });
 
-  it("tells in gateway.start where the metrics are, and stops with both servers", async () => {
+  it("tells in gateway.started where the metrics are, and stops with both servers", async () => {
     const { child, lines, started, ended } = runGateway({
       BIND_ADDR: "127.0.0.1:0",
       METRICS_ADDR: "127.0.0.1:0",
     });
     const url = await started;
-    const start = lines.find(({ event }) => event === "gateway.start");
+    const start = lines.find(({ event }) => event === "gateway.started");
     const metricsUrl = String(start?.["metrics_url"]);
     const statuses: number[] = [];
     for (const origin of [url, metricsUrl]) statuses.push((await fetch(`${origin}/metrics`)).status);
@@ -149,8 +149,8 @@ describe("main", () => {
       lines.map(({ level, event }) => [level, event]),
       [
         ["error", "default_token.accepted"],
-        ["info", "gateway.start"],
-        ["info", "gateway.stop"],
+        ["info", "gateway.started"],
+        ["info", "shutdown.started"],
         ["info", "gateway.stopped"],
       ],
     );
@@ -181,7 +181,7 @@ describe("main", () => {
       assert.deepEqual([code, signal, stderr], [0, null, ""]);
       assert.deepEqual(
         lines.slice(-2).map(({ event }) => event),
-        ["gateway.stop", "gateway.stopped"],
+        ["shutdown.started", "gateway.stopped"],
       );
       assert.ok(lines.every((line) => typeof line["time"] === "string" && typeof line["level"] === "string"));
     });
@@ -245,7 +245,7 @@ describe("main", () => {
     const url = await started;
     child.kill("SIGTERM");
     const healthz = () => fetch(`${url}/v1/healthz`);
-    while (!lines.some(({ event }) => event === "gateway.stop")) await (await healthz()).text();
+    while (!lines.some(({ event }) => event === "shutdown.started")) await (await healthz()).text();
     const answer = await healthz();
     assert.deepEqual([answer.status, answer.headers.get("connection")], [200, "close"]);
     child.kill("SIGTERM");

@@ -91,7 +91,7 @@ describe("README: the commands", () => {
   });
 
   it("start the gateway alone, and the sandbox alone", async () => {
-    const gateway = await startCommand("make start", /"event":"gateway.start"/, {
+    const gateway = await startCommand("make start", /"event":"gateway.started"/, {
       FOLDFORGE_GATEWAY__BIND_ADDR: "127.0.0.1:0",
     });
     await gateway.close();

@@ -10,7 +10,7 @@ import type { TracingSettings } from "../settings/tracing-settings.ts";
 const cutMs = 500;
 
 /**
- * Sends spans by OTLP over HTTP. What cannot be sent is dropped, with a warning `tracing.failed` at most once a
+ * Sends spans by OTLP over HTTP. What cannot be sent is dropped, with a warning `span_export.failed` at most once a
  * second: it counts batches and tells the last reason, a code and never what the collector said.
  */
 export function createExporter(settings: TracingSettings, logger: Logger): SpanExporter {
@@ -28,7 +28,7 @@ export function createExporter(settings: TracingSettings, logger: Logger): SpanE
     httpAgentOptions: () => agent,
   });
   const last = { reason: "" };
-  const warn = createThrottledWarning(logger, "tracing.failed", last);
+  const warn = createThrottledWarning(logger, "span_export.failed", last);
 
   return {
     export(spans, done) {

@@ -9,7 +9,7 @@ const maxWaiting = 1024 * 1024;
 
 /**
  * Where log lines go: a page at a time, within 100 ms. A log that is not read, or cannot be written, holds up
- * nothing: once 1 MiB waits, further lines are dropped, and a line `log.dropped` tells their number when there is
+ * nothing: once 1 MiB waits, further lines are dropped, and a line `log_lines.dropped` tells their number when there is
  * room again. Each line goes through `format`.
  */
 export class LogOutput {
@@ -75,7 +75,7 @@ export class LogOutput {
 
   #droppedLine(): string {
     if (this.#dropped === 0) return "";
-    const event = "log.dropped";
+    const event = "log_lines.dropped";
     const entry = { level: "warn", time: new Date(), event, lines: this.#dropped, msg: event };
     return this.#format(`${JSON.stringify(entry)}\n`);
   }

@@ -9,14 +9,14 @@ const maxWaiting = 2048;
 
 /**
  * Gives spans that have ended to `exporter`, in batches, one at a time. A span for which there is no place is dropped,
- * with a warning `tracing.dropped` at most once a second, which counts them: the SDK would say nothing.
+ * with a warning `spans.dropped` at most once a second, which counts them: the SDK would say nothing.
  */
 export function createSpanQueue(
   exporter: SpanExporter,
   { delayMs, timeoutMs }: Pick<TracingSettings, "delayMs" | "timeoutMs">,
   logger: Logger,
 ): SpanProcessor {
-  const warn = createThrottledWarning(logger, "tracing.dropped");
+  const warn = createThrottledWarning(logger, "spans.dropped");
   let waiting = 0;
   const batches = new BatchSpanProcessor({
     exporter: {

@@ -81,7 +81,7 @@ export function createTracer(settings: TracingSettings, version: string, logger:
         delay(withinMs, false, { signal: done.signal }),
       ]);
       // The exporter's own warning may come when nothing is logged any more.
-      if (!isFlushed) logger.warn({ event: "tracing.failed", reason: "stopped" }, "tracing.failed");
+      if (!isFlushed) logger.warn({ event: "span_export.failed", reason: "stopped" }, "span_export.failed");
       done.abort();
     },
   };

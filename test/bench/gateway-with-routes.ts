@@ -27,4 +27,4 @@ const logger = createLogger(new LogOutput(process.stdout));
 const { settings } = parseSettings(process.env, (path) => readFileSync(path, "utf8"));
 const contract = contractFrom(documentWith(Number(process.argv[2])));
 const { url } = await startGateway(settings, logger, { contract });
-logger.info({ url }, "gateway.start");
+logger.info({ url }, "gateway.started");

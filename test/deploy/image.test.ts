@@ -79,7 +79,7 @@ describe("what deploy/Dockerfile puts into the image", () => {
 
   it("serves, tells its health, and stops with 0, as the image's user and with nothing else", async () => {
     const gateway = run(image.command, environment({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" }));
-    const url = await hear(gateway.child, /"event":"gateway.start","url":"([^"]+)"/);
+    const url = await hear(gateway.child, /"event":"gateway.started","url":"([^"]+)"/);
     const check = () => run(image.healthcheck, environment({ BIND_ADDR: new URL(url).host })).ended;
 
     for (const path of ["/v1/healthz", "/v1/openapi.json", "/docs", "/docs/swagger-ui-bundle.js", "/metrics"])
@@ -106,7 +106,7 @@ describe("what deploy/Dockerfile puts into the image", () => {
     const signal = "--import=data:text/javascript,process.kill(process.pid,'SIGUSR1')";
     const settings = environment({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" });
     const gateway = run([program!, signal, ...args], settings);
-    const url = await hear(gateway.child, /"event":"gateway.start","url":"([^"]+)"/);
+    const url = await hear(gateway.child, /"event":"gateway.started","url":"([^"]+)"/);
     gateway.child.kill("SIGUSR1");
     assert.equal((await fetch(`${url}/v1/healthz`)).status, 200);
     gateway.child.kill(image.stopSignal);
@@ -132,7 +132,7 @@ describe("what deploy/Dockerfile puts into the image", () => {
       image.command,
       environment({ BIND_ADDR: "127.0.0.1:0", ORCHESTRATOR_ENDPOINT: orchestrator }),
     );
-    const url = await hear(gateway.child, /"event":"gateway.start","url":"([^"]+)"/);
+    const url = await hear(gateway.child, /"event":"gateway.started","url":"([^"]+)"/);
     assert.equal((await fetch(`${url}/v1/readyz`)).status, 200);
     sandbox.child.kill(image.stopSignal);
     assert.deepEqual(await sandbox.ended, { code: 0, stderr: "" });

@@ -89,7 +89,7 @@ describe("secrets, in the output of the process", () => {
       for (const socket of sockets) socket.destroy();
       assert.equal(ending.code, 70);
       const last = ending.lines.at(-1)!;
-      assert.deepEqual([last["level"], last.event], ["fatal", "gateway.crash"]);
+      assert.deepEqual([last["level"], last.event], ["fatal", "gateway.crashed"]);
       assert.match(JSON.stringify(last["err"]), /"message":"unforeseen".*"message":"the cause"/);
       assertDiscreet("the output", outputOf(ending));
     });

@@ -93,7 +93,7 @@ async function forkGateway(settings: Readonly<Record<string, string>>) {
   const started = Promise.withResolvers<string>();
   let lastFailure: string | undefined;
   createInterface(child.stdout!).on("line", (line) => {
-    if (line.includes('"gateway.start"')) started.resolve((JSON.parse(line) as { url: string }).url);
+    if (line.includes('"gateway.started"')) started.resolve((JSON.parse(line) as { url: string }).url);
     else if (line.includes('"http.error"')) lastFailure = line;
   });
   void ended.then((how) => started.reject(new Error(`the gateway ended before it served: ${how}`)));

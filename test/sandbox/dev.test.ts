@@ -187,8 +187,8 @@ describe("dev", function () {
       assert.deepEqual(await dev.closed, [0, null]);
       assert.equal(dev.stderr.said, "");
       // Asked once, and by no one else: a second request would make it drop what it is doing.
-      assert.deepEqual(dev.stdout.said.match(/"gateway.stop","signal":"\w+"/g), [
-        '"gateway.stop","signal":"SIGTERM"',
+      assert.deepEqual(dev.stdout.said.match(/"shutdown.started","signal":"\w+"/g), [
+        '"shutdown.started","signal":"SIGTERM"',
       ]);
       await rest;
       await dev.assertNothingIsLeft(children);

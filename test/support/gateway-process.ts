@@ -49,7 +49,7 @@ export function runGateway(
   createInterface(child.stdout).on("line", (line) => {
     const entry = JSON.parse(line) as LogLine;
     lines.push(entry);
-    if (entry.event === "gateway.start") started.resolve(String(entry["url"]));
+    if (entry.event === "gateway.started") started.resolve(String(entry["url"]));
   });
   const ended = once(child, "close").then(([code, signal]): ProcessExit => {
     started.reject(new Error(`it ended before it had started: ${stderr}`));

@@ -10,7 +10,7 @@ const token = "secret-of-the-collector";
 /** The first warning that spans could not be exported. */
 async function warning(gateway: TestGateway) {
   for (;;) {
-    const line = gateway.logs.find(({ event }) => event === "tracing.failed");
+    const line = gateway.logs.find(({ event }) => event === "span_export.failed");
     if (line !== undefined) return line;
     await once(gateway.logged, "line");
   }
@@ -34,7 +34,7 @@ describe("createExporter", () => {
     assert.equal(request.headers["content-encoding"], "gzip");
     assert.equal(request.headers.authorization, `Bearer ${token}`);
     assert.ok(!gateway.logText.includes(token));
-    assert.ok(!gateway.logs.some(({ event }) => event === "tracing.failed"));
+    assert.ok(!gateway.logs.some(({ event }) => event === "span_export.failed"));
   });
 
   it("warns that nobody listens, and the gateway serves all the same and stops in its time", async () => {
@@ -72,7 +72,7 @@ describe("createExporter", () => {
       await collector.trace(traceId, 1);
     }
     await close();
-    assert.ok(!gateway.logs.some(({ event }) => event === "tracing.failed"));
+    assert.ok(!gateway.logs.some(({ event }) => event === "span_export.failed"));
   });
 
   it("warns of a collector that says nothing", async () => {

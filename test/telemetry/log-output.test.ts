@@ -64,7 +64,12 @@ describe("LogOutput", () => {
     output.flush();
     const [told = "", next] = received.at(-1)!.split("\n");
     const { time, ...entry } = JSON.parse(told) as Record<string, unknown>;
-    assert.deepEqual(entry, { level: "warn", event: "log.dropped", lines: 40, msg: "log.dropped" });
+    assert.deepEqual(entry, {
+      level: "warn",
+      event: "log_lines.dropped",
+      lines: 40,
+      msg: "log_lines.dropped",
+    });
     assert.ok(Date.parse(String(time)) > 0);
     assert.equal(next, "next");
     output.write("last\n");

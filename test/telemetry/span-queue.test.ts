@@ -25,7 +25,7 @@ describe("createSpanQueue", () => {
     const tracer = new TracerProvider({ spanProcessors: [queue] }).getTracer("test");
     for (let i = 0; i < room + 3; i++) tracer.startSpan("a piece of work").end();
     const { level, event, count } = JSON.parse(await told.promise) as Record<string, unknown>;
-    assert.deepEqual({ level, event, count }, { level: "warn", event: "tracing.dropped", count: 3 });
+    assert.deepEqual({ level, event, count }, { level: "warn", event: "spans.dropped", count: 3 });
     taken.resolve();
     await queue.forceFlush();
     assert.equal(memory.getFinishedSpans().length, room);

@@ -40,7 +40,7 @@ describe("createTracer", () => {
     assert.ok(took < scaled(2000), `it took ${took} ms`);
     assert.equal(collector.spans.length, 1);
     const { event, reason } = gateway.logs.at(-1)!;
-    assert.deepEqual({ event, reason }, { event: "tracing.failed", reason: "stopped" });
+    assert.deepEqual({ event, reason }, { event: "span_export.failed", reason: "stopped" });
     await close();
   });
 
