@@ -2,16 +2,13 @@ import { Code } from "@connectrpc/connect";
 import { HttpError } from "../errors/http-error.ts";
 import { IntegrityError } from "./integrity.ts";
 
-/**
- * What a download that was served has been: all of the file, a part of it, its headers, or that the client has it
- * already.
- */
+/** The outcome of a successful download: the whole file, a part, its headers only, or 304. */
 export type ServedOutcome = "complete" | "partial" | "head" | "not_modified";
 
 /**
- * Why a download was not served: `aborted`, its connection closed before its end; `refused`, there is no place or no
- * store for it; `mismatch`, the bytes are not those that the metadata promises; `store_failed`, the object store did
- * not give them; `failed`, anything else.
+ * The outcome of a failed download. `aborted`: the connection closed early. `refused`: too many downloads, or no object
+ * store. `mismatch`: the bytes differ from the artifact's metadata. `store_failed`: the object store did not deliver
+ * them. `failed`: anything else.
  */
 export type FailedOutcome =
   | "precondition_failed"
@@ -23,7 +20,7 @@ export type FailedOutcome =
   | "store_failed"
   | "failed";
 
-/** What the error of a download makes of it. Of its refusals, only those for the sake of the store have a cause. */
+/** The outcome for the error of a download. Only an error that the store is the reason of has a cause. */
 export function outcomeOfFailure(error: unknown, { aborted }: AbortSignal): FailedOutcome {
   if (aborted) return "aborted";
   if (!(error instanceof HttpError)) return "failed";

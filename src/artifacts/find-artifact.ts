@@ -7,21 +7,21 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { fieldValues } from "../mapping/wire-reader.ts";
 
-/** Numbers of the fields that lead to the uri of an output. */
+/** Field numbers on the way to the uri of an output. */
 const stepStatuses = WorkflowSchema.field.stepStatuses.number;
 const outputs = StepStatusSchema.field.outputs.number;
 const uri = ArtifactSchema.field.uri.number;
 
 /**
- * The output of the Workflow in `workflow` that is stored under exactly this key of this bucket; undefined when there is
- * none. This match is what grants access, so it compares whole uris and never parses one. Only the output that is found
- * is decoded: a workflow may have hundreds of thousands, and as many values in its parameters.
+ * The output of an encoded Workflow with exactly the uri `r2://bucket/key`; undefined when there is none. This match
+ * grants access, so it compares whole uris and parses none. Only the matching output is decoded: a workflow may have
+ * hundreds of thousands of them, and as many values in its params.
  */
 export function findArtifact(workflow: Uint8Array, bucket: string, key: string): Artifact | undefined {
   const wanted = Buffer.from(`r2://${bucket}/${key}`);
   for (const status of fieldValues(workflow, stepStatuses)) {
     for (const output of fieldValues(status, outputs)) {
-      // Of a field that is there twice, the last value counts.
+      // Of a singular field that occurs more than once, the last value counts (protobuf encoding).
       const last = [...fieldValues(output, uri)].at(-1);
       if (last !== undefined && wanted.equals(last)) return fromBinary(ArtifactSchema, output);
     }

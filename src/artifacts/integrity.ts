@@ -4,30 +4,30 @@ import { internalError } from "../errors/http-error.ts";
 import { freeChunk } from "./chunk-memory.ts";
 
 /**
- * The SHA-256 in an artifact's metadata, in lower case; undefined where it is empty, and nothing vouches for the file.
- * Throws Internal for what is no SHA-256: a check that was meant must not be left out.
+ * The SHA-256 in an artifact's metadata, in lower case; undefined when it is empty and the file cannot be verified. Throws
+ * Internal when it is not a SHA-256: an intended check must not be skipped.
  */
 export function parseSha256(sha256: string): string | undefined {
   if (sha256 === "") return undefined;
   if (/^[0-9a-f]{64}$/i.test(sha256)) return sha256.toLowerCase();
   throw internalError(
-    new IntegrityError(`the artifact's metadata has no SHA-256 but "${sha256.slice(0, 100)}"`),
+    new IntegrityError(`the artifact's metadata has an invalid SHA-256: "${sha256.slice(0, 100)}"`),
   );
 }
 
 /**
- * The size in an artifact's metadata, in bytes; undefined where it is not set, which proto3 cannot tell from 0, and
- * where it is beyond what a `Content-Length` is computed with.
+ * The size in an artifact's metadata, in bytes; undefined when it is not set, which proto3 does not distinguish from 0,
+ * and when it is not a safe integer.
  */
 export function knownSize(sizeBytes: bigint): number | undefined {
   const size = Number(sizeBytes);
   return size > 0 && Number.isSafeInteger(size) ? size : undefined;
 }
 
-/** What the bytes of a transfer must be. */
+/** What the bytes of a transfer are checked against. */
 interface Expectation {
   readonly length: number;
-  /** Lower-case hex; undefined where only a part is sent, or nothing vouches for the file. */
+  /** Lower-case hex; undefined for a part, and when the SHA-256 is unknown. */
   readonly sha256: string | undefined;
 }
 
@@ -39,47 +39,47 @@ export class IntegrityError extends Error {
 type Done = (error?: Error | null) => void;
 
 /**
- * Sends what is written to it on to `out`, then releases its memory. Fails with an IntegrityError, `out` left open,
- * unless the bytes are the expected ones. The last chunk is held back until all of them are checked: a client that
- * counts bytes must never receive a complete wrong file. `begin` is called once, before anything is sent; `sent` hears
- * how many bytes `out` has taken each time.
+ * A stream that writes its chunks to `out` and then frees their memory. Fails with an IntegrityError, and leaves `out`
+ * open, when the bytes are not the expected ones. The last chunk is held back until all bytes are checked, so that a
+ * client that counts bytes never receives a complete wrong file. `begin` is called once before the first write, and
+ * `onSent` with the number of bytes of each write that is done.
  */
 export function createCheckedWriter(
   out: Writable,
   { length, sha256 }: Expectation,
   begin: () => void,
-  sent: (bytes: number) => void = () => undefined,
+  onSent: (bytes: number) => void = () => undefined,
 ): Writable {
   const hash = sha256 === undefined ? undefined : createHash("sha256");
   let received = 0;
   let held: Buffer | undefined;
   let hasBegun = false;
-  let whenEnded: (() => void) | undefined;
+  let onFinish: (() => void) | undefined;
 
-  function begun(done: Done): boolean {
+  function ensureBegun(done: Done): boolean {
     try {
       if (!hasBegun) begin();
       hasBegun = true;
     } catch (error) {
-      // Thrown from here it would reach the socket that was read, where nobody expects it.
+      // Thrown from here, it would reach the store's socket, which nothing handles.
       done(new Error("the transfer could not begin", { cause: error }));
     }
     return hasBegun;
   }
 
   function send(chunk: Buffer, done: Done) {
-    if (!begun(done)) return;
-    out.write(chunk, function taken(error) {
-      // What cannot be written to is closed, and its closing says so better than this error.
+    if (!ensureBegun(done)) return;
+    out.write(chunk, function written(error) {
+      // `out` closes then, too, and `finished` reports that.
       if (error) return;
-      sent(chunk.length);
+      onSent(chunk.length);
       freeChunk(chunk);
       done();
     });
   }
 
   function write(chunk: Buffer, _encoding: BufferEncoding, done: Done) {
-    // An empty chunk would set free the one that is held.
+    // An empty chunk must not release the held one.
     if (chunk.length === 0) return done();
     received += chunk.length;
     if (received > length)
@@ -98,9 +98,9 @@ export function createCheckedWriter(
     if (hash !== undefined && hash.digest("hex") !== sha256) {
       return done(new IntegrityError("the object store sent bytes of another SHA-256 than the artifact's"));
     }
-    if (!begun(done)) return;
-    whenEnded = () => {
-      sent(held?.length ?? 0);
+    if (!ensureBegun(done)) return;
+    onFinish = () => {
+      onSent(held?.length ?? 0);
       done();
     };
     out.end(held);
@@ -109,7 +109,7 @@ export function createCheckedWriter(
   const writer = new Writable({ write, final });
   finished(out, function ended(error) {
     if (error) writer.destroy(error);
-    else whenEnded?.();
+    else onFinish?.();
   });
   return writer;
 }

@@ -9,11 +9,10 @@ import { NodeHttpHandler } from "@smithy/node-http-handler";
 import type { KeyShares } from "../load-shedding/key-shares.ts";
 import { internalError, HttpError } from "../errors/http-error.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
+import { freeChunksAfterRead } from "./chunk-memory.ts";
 import type { ByteRange } from "./range.ts";
-import { readErrorBody } from "./error-page.ts";
-import { freeChunksAfterRead } from "./releasing-agent.ts";
-import { withTimeout, withIdleTimeout } from "./timeouts.ts";
-import { isNoSuchKey, httpErrorFromS3, s3StatusOf } from "./s3-errors.ts";
+import { httpErrorFromS3, isNoSuchKey, readErrorBody, s3StatusOf } from "./s3-errors.ts";
+import { withIdleTimeout, withTimeout } from "./timeouts.ts";
 
 /** Where the object store is and how to reach it. */
 export interface ObjectStoreOptions {
@@ -23,57 +22,67 @@ export interface ObjectStoreOptions {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly connectTimeoutMs: number;
-  /** Longest wait for the head of an answer, and for its next bytes. */
+  /** Longest wait for the headers of a response, and for the next bytes of its body. */
   readonly readTimeoutMs: number;
-  /** Most objects that may be on their way at once; each holds a connection for as long as its reader takes. */
+  /** Most concurrent downloads; each holds a connection for as long as its reader takes. */
   readonly maxDownloads: number;
 }
 
-/** An object on its way. */
+/** For whom an object is read. */
+export interface ObjectRequest {
+  readonly signal: AbortSignal;
+  /** For the observer. */
+  readonly trace?: TraceContext;
+  /** The API key whose share of the downloads the request counts against. */
+  readonly keyHash?: string | undefined;
+}
+
+/** An open object. */
 export interface StoredObject {
   /**
-   * Must be read to its end or destroyed: it holds a connection. It fails when the store falls silent. Its chunks
-   * are the reader's own.
+   * Must be read to its end or destroyed: it holds a connection. It fails when the store sends nothing for the read
+   * timeout. Nothing else uses its chunks.
    */
   readonly body: Readable;
-  /** Length of `body` as the store announced it. */
+  /** Length of `body` by the store's `Content-Length`. */
   readonly length: number | undefined;
-  /** The `Content-Range` that the store answered with; undefined where it says that this is the whole. */
+  /** The store's `Content-Range`; undefined when it sends the whole object. */
   readonly contentRange: string | undefined;
 }
 
 /** The bucket behind the gateway. */
 export interface ObjectStore {
   /**
-   * Opens an object, or a part of it. Resolves to undefined when there is no such object; rejects with
-   * Unavailable where a later try may succeed, with Internal where it will not, and with ResourceExhausted where the
-   * API key of `keyHash` holds its share of the downloads. `trace` is for who observes.
+   * Opens an object or, with `range`, a part of it. Resolves to undefined when it does not exist; rejects with Unavailable
+   * when a later attempt may succeed, with Internal when it will not, and with ResourceExhausted when the API key holds
+   * its share of the downloads.
    */
   open(
     key: string,
-    range: ByteRange | undefined,
-    signal: AbortSignal,
-    trace?: TraceContext,
-    keyHash?: string,
+    request: ObjectRequest & { readonly range?: ByteRange | undefined },
   ): Promise<StoredObject | undefined>;
-  /** The length of a whole object, in bytes; resolves to undefined and rejects as `open` does. */
-  size(key: string, signal: AbortSignal, trace?: TraceContext, keyHash?: string): Promise<number | undefined>;
-  /** How many objects are on their way. */
+  /** The length of an object, in bytes; resolves to undefined and rejects as `open` does. */
+  size(key: string, request: ObjectRequest): Promise<number | undefined>;
+  /** How many objects are open. */
   readonly downloadCount: number;
-  /** Ends every connection. */
+  /** Closes all connections. */
   close(): void;
 }
 
 /**
- * Hears that an object is asked for. What it returns is told once, when the last byte has come or none will: the
- * status of the answer, if there was one, and what failed; null where nothing did, or nobody waited any more.
+ * Called when a request for an object starts. The function that it returns is called once, at the end of the body or of
+ * the request: with the status of the response, if there was one, and with the error; null when there was none or the
+ * client left.
  */
 export type ObserveDownload = (
   key: string,
   trace: TraceContext | undefined,
 ) => (status: number | undefined, error: unknown) => void;
 
-/** An object store that speaks S3 with path-style addresses; each connection by TLS takes what `secureContext` returns. */
+/**
+ * An object store that speaks S3 with path-style addresses. Each TLS connection uses what `secureContext` returns at the
+ * time.
+ */
 export function createObjectStore(
   options: ObjectStoreOptions,
   shares: KeyShares,
@@ -87,44 +96,46 @@ export function createObjectStore(
     credentials: { accessKeyId, secretAccessKey },
     forcePathStyle: true,
     maxAttempts: 2,
-    // R2 sends no checksums of S3's kinds; the artifact's own SHA-256 is checked instead.
+    // R2 does not send the checksums of S3; the artifact's own SHA-256 is checked instead.
     responseChecksumValidation: "WHEN_REQUIRED",
-    // Of a download, the SDK collects nothing but errors, and would whatever their length.
+    // The SDK collects only error bodies here, without a limit of its own.
     streamCollector: readErrorBody,
     requestHandler: new NodeHttpHandler({
       connectionTimeout: options.connectTimeoutMs,
-      // The SDK's own timeouts would count the time for which a slow client keeps us from reading.
+      // The SDK's timeouts would count the time for which a slow client pauses the body.
       requestTimeout: 0,
       socketTimeout: 0,
       httpAgent: freeChunksAfterRead(new HttpAgent({ keepAlive: true })),
       httpsAgent: freeChunksAfterRead(httpsAgent(secureContext)),
     }),
   });
-  let underWay = 0;
+  let downloadCount = 0;
 
   function acquire(keyHash: string | undefined): void {
     shares.acquireOrThrow(keyHash);
-    underWay += 1;
-    if (underWay <= maxDownloads) return;
+    downloadCount += 1;
+    if (downloadCount <= maxDownloads) return;
     release(keyHash);
-    throw new HttpError(Code.Unavailable, "too many downloads are under way; try again later");
+    throw new HttpError(Code.Unavailable, "too many downloads are in progress; try again later");
   }
 
   function release(keyHash: string | undefined): void {
-    underWay -= 1;
+    downloadCount -= 1;
     shares.release(keyHash);
   }
 
-  /** Rejects with what went wrong, as the SDK tells it. */
+  /** Rejects with the SDK's error. */
   async function get(
     key: string,
     range: ByteRange | undefined,
-    signal: AbortSignal,
-    trace: TraceContext | undefined,
-    keyHash: string | undefined,
+    { signal, trace, keyHash }: ObjectRequest,
   ): Promise<StoredObject> {
     acquire(keyHash);
-    const over = observe(key, trace);
+    const observeEnd = observe(key, trace);
+    function end(status: number | undefined, error: unknown) {
+      release(keyHash);
+      observeEnd(status, signal.aborted ? null : error);
+    }
     const command = new GetObjectCommand({
       Bucket: bucket,
       Key: key,
@@ -136,50 +147,47 @@ export function createObjectStore(
         signal,
         (abortSignal) => client.send(command, { abortSignal }),
       );
-      if (Body === undefined) throw new Error("the object store answered without a body");
-      // On Node the SDK's body is always a Readable; its type also covers browsers.
+      if (Body === undefined) throw new Error("the object store sent a response without a body");
+      // On Node, the SDK's body is always a Readable; its type covers browsers, too.
       const body = Body as Readable;
       withIdleTimeout(body, readTimeoutMs);
-      body.once("close", function end() {
-        release(keyHash);
-        over($metadata.httpStatusCode, signal.aborted ? null : body.errored);
-      });
+      body.once("close", () => end($metadata.httpStatusCode, body.errored));
       return { body, length: ContentLength, contentRange: ContentRange };
     } catch (error) {
-      release(keyHash);
-      over(s3StatusOf(error), signal.aborted ? null : error);
+      end(s3StatusOf(error), error);
       throw error;
     }
   }
 
-  function refuse(error: unknown): undefined {
+  /** Returns undefined when the error means that the object does not exist. */
+  function throwUnlessMissing(error: unknown): undefined {
     if (error instanceof HttpError) throw error;
     if (!isNoSuchKey(error)) throw httpErrorFromS3(error, accessKeyId);
   }
 
   return {
-    open: (key, range, signal, trace, keyHash) => get(key, range, signal, trace, keyHash).catch(refuse),
-    async size(key, signal, trace, keyHash) {
-      // Along with the first byte the store tells the whole length, or 416 where there is none. A HEAD could not tell a
-      // missing object from a missing bucket.
+    open: (key, { range, ...request }) => get(key, range, request).catch(throwUnlessMissing),
+    async size(key, request) {
+      // The response to a request for the first byte has the whole length, or is 416 for an empty object. The response
+      // to HEAD has no body, so that it does not distinguish a missing object from a missing bucket.
       const firstByte = { start: 0, end: 0 };
       try {
-        const { body, length, contentRange } = await get(key, firstByte, signal, trace, keyHash);
+        const { body, length, contentRange } = await get(key, firstByte, request);
         const closed = finished(body).catch(() => undefined);
-        // A store may leave the range out of account, and send all of it.
+        // A store may ignore the range and send the whole object.
         if (contentRange === undefined) body.destroy();
         else body.resume();
         await closed;
-        const size = contentRange === undefined ? length : totalOf(contentRange);
+        const size = contentRange === undefined ? length : completeLengthOf(contentRange);
         if (size === undefined)
-          throw internalError(new Error("the object store tells no length of an object"));
+          throw internalError(new Error("the object store sent no length of an object"));
         return size;
       } catch (error) {
-        return s3StatusOf(error) === 416 ? 0 : refuse(error);
+        return s3StatusOf(error) === 416 ? 0 : throwUnlessMissing(error);
       }
     },
     get downloadCount() {
-      return underWay;
+      return downloadCount;
     },
     close() {
       client.destroy();
@@ -189,19 +197,19 @@ export function createObjectStore(
 
 function httpsAgent(secureContext: (() => SecureContext) | undefined): HttpsAgent {
   if (secureContext === undefined) return new HttpsAgent({ keepAlive: true });
-  // A session that is resumed is not checked against the authorities that are trusted by then.
+  // A resumed TLS session is not verified against the current certificate authorities, so none is cached.
   const agent = new HttpsAgent({ keepAlive: true, maxCachedSessions: 0 });
   const connect = agent.createConnection.bind(agent);
   agent.createConnection = function createConnection(options, callback) {
-    // An option of tls.connect (which https.Agent calls) that the type of this method does not have.
+    // An option of tls.connect, which https.Agent calls, that the type of this method does not declare.
     const withContext = { ...options, secureContext: secureContext() };
     return connect(withContext, callback);
   };
   return agent;
 }
 
-/** The whole length in a `Content-Range` (RFC 9110 §14.4); undefined where the store does not know it. */
-function totalOf(contentRange: string): number | undefined {
-  const [, total] = /^bytes \d+-\d+\/(\d+)$/.exec(contentRange) ?? [];
-  return total === undefined ? undefined : Number(total);
+/** The complete length in a `Content-Range` (RFC 9110 §14.4); undefined when the store does not know it. */
+function completeLengthOf(contentRange: string): number | undefined {
+  const [, length] = /^bytes \d+-\d+\/(\d+)$/.exec(contentRange) ?? [];
+  return length === undefined ? undefined : Number(length);
 }

@@ -1,37 +1,55 @@
+import type { Readable } from "node:stream";
 import { S3ServiceException } from "@aws-sdk/client-s3";
 import { internalError, unavailable } from "../errors/http-error.ts";
 import type { HttpError } from "../errors/http-error.ts";
 
-/** Whether the store says that it has no such object; any other 404 is not about the object. */
+/** Whether the store reports that the object does not exist; any other 404 has another reason. */
 export function isNoSuchKey(error: unknown): boolean {
   return error instanceof S3ServiceException && error.name === "NoSuchKey";
 }
 
 /**
- * What a failed request to the store means: Unavailable where a later try may succeed, since the store was not
- * reached, is throttling or is down, else Internal. Its cause is for the log, which may read the store's code and
- * message, but nothing that repeats `accessKeyId`.
+ * The error of a failed request to the store: Unavailable when a later attempt may succeed, because the store was not
+ * reached, throttles or is down; else Internal. Its cause goes to the log, with the store's code and message unless they
+ * contain `accessKeyId`.
  */
 export function httpErrorFromS3(error: unknown, accessKeyId: string): HttpError {
   const status = s3StatusOf(error);
   if (status === undefined) return unavailable(error);
-  const isTold = !String(error).includes(accessKeyId);
-  const cause = new Error(`the object store answered ${status}`, isTold ? { cause: error } : {});
-  return isPassing(error, status) ? unavailable(cause) : internalError(cause);
+  const isLoggable = !String(error).includes(accessKeyId);
+  const cause = new Error(`the object store responded with ${status}`, isLoggable ? { cause: error } : {});
+  return isTransient(error, status) ? unavailable(cause) : internalError(cause);
 }
 
-/** Codes of S3 that may come with a status of the 4xx range and mean less than it says. */
-const passingCodes: ReadonlySet<string> = new Set(["SlowDown", "RequestTimeout"]);
+/** Error codes of S3 for transient failures whose status may be 400. */
+const transientCodes: ReadonlySet<string> = new Set(["SlowDown", "RequestTimeout"]);
 
-function isPassing(error: unknown, status: number): boolean {
+function isTransient(error: unknown, status: number): boolean {
   return (
-    status >= 500 || status === 429 || (error instanceof S3ServiceException && passingCodes.has(error.name))
+    status >= 500 || status === 429 || (error instanceof S3ServiceException && transientCodes.has(error.name))
   );
 }
 
-/** The status of the answer that made the SDK fail, one of S3 or one that it could not read; undefined without any. */
+/** The status of the response that an error of the SDK is about; undefined when there was none. */
 export function s3StatusOf(error: unknown): number | undefined {
   if (!(error instanceof Error && "$metadata" in error)) return undefined;
-  // The SDK hangs the metadata of its own errors on those of its parser, whose type does not say so.
+  // The SDK adds its metadata to the errors of its XML parser, too, whose type does not declare it.
   return (error as Pick<S3ServiceException, "$metadata">).$metadata.httpStatusCode;
+}
+
+/** Far more than the error bodies of S3 have, in bytes. */
+const maxErrorBodyBytes = 65_536;
+
+/** Reads the body of an error response. Rejects, and destroys `body`, when it has more than 64 KiB. */
+export async function readErrorBody(body: Readable): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxErrorBodyBytes) {
+      throw new Error(`the object store sent an error body of more than ${maxErrorBodyBytes} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }

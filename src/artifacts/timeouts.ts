@@ -1,42 +1,42 @@
 import type { Readable } from "node:stream";
 
 /**
- * What `ask` resolves to. It is aborted when `signal` aborts, when it has taken `ms`, and when it fails, since it may
- * have left something open; once it has resolved, nothing aborts it any more.
+ * Resolves to the result of `send`. The signal given to it aborts when `signal` does, after `ms`, and when `send` fails,
+ * to close what it has opened. After the result, nothing aborts it.
  */
 export async function withTimeout<T>(
   ms: number,
   signal: AbortSignal,
-  ask: (signal: AbortSignal) => Promise<T>,
+  send: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   signal.throwIfAborted();
   const controller = new AbortController();
-  const leave = () => controller.abort(signal.reason);
+  const abort = () => controller.abort(signal.reason);
   const timer = setTimeout(() => {
-    controller.abort(new Error(`the object store did not answer within ${ms} ms`));
+    controller.abort(new Error(`the object store did not respond within ${ms} ms`));
   }, ms);
-  signal.addEventListener("abort", leave);
+  signal.addEventListener("abort", abort);
   try {
-    return await ask(controller.signal);
+    return await send(controller.signal);
   } catch (error) {
     controller.signal.throwIfAborted();
     controller.abort();
     throw error;
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener("abort", leave);
+    signal.removeEventListener("abort", abort);
   }
 }
 
-/** Makes `source` fail once it has brought nothing for `ms`, not counted the time for which its reader pauses it. */
+/** Destroys `source` with an error after `ms` without a byte; the time for which its reader pauses it does not count. */
 export function withIdleTimeout(source: Readable, ms: number): void {
   let isPaused = false;
-  const timer = setTimeout(function silent() {
-    // A timer that has run out starts anew when the reader goes on.
+  const timer = setTimeout(function idle() {
+    // `refresh` restarts a timer that has fired, too.
     if (!isPaused) source.destroy(new Error(`the object store sent nothing for ${ms} ms`));
   }, ms);
 
-  // Else a listener for its bytes would let them go before the reader is there.
+  // Without the pause, the "data" listener below would start the stream before its reader is there.
   source.pause();
   source
     .on("pause", () => (isPaused = true))

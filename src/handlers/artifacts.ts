@@ -1,13 +1,13 @@
 import { pipeline } from "node:stream/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Response } from "express";
-import { ifRangeMatches, etagOf, selectRange } from "../artifacts/range.ts";
-import type { ByteRange } from "../artifacts/range.ts";
 import { outcomeOfFailure } from "../artifacts/download-outcome.ts";
 import type { ServedOutcome } from "../artifacts/download-outcome.ts";
-import { createCheckedWriter, parseSha256, IntegrityError, knownSize } from "../artifacts/integrity.ts";
 import { findArtifact } from "../artifacts/find-artifact.ts";
+import { createCheckedWriter, IntegrityError, knownSize, parseSha256 } from "../artifacts/integrity.ts";
 import type { ObjectStore } from "../artifacts/object-store.ts";
+import { ifRangeMatches, selectRange } from "../artifacts/range.ts";
+import type { ByteRange } from "../artifacts/range.ts";
 import { keyHashOf } from "../auth/caller.ts";
 import type { Handler } from "../contract.ts";
 import { internalError, HttpError, unavailable } from "../errors/http-error.ts";
@@ -19,7 +19,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 interface ArtifactServices {
   readonly orchestrator: OrchestratorClient;
   readonly bucket: string;
-  /** Undefined where no object store is configured. */
+  /** Undefined when no object store is configured. */
   readonly store: ObjectStore | undefined;
   readonly metrics: Metrics;
 }
@@ -27,9 +27,9 @@ interface ArtifactServices {
 type Download = Handler<"downloadArtifact">;
 
 /** One 404, whether the workflow, the output or the object is missing. */
-const missing = () => new HttpError(Code.NotFound, "artifact not found");
+const notFound = () => new HttpError(Code.NotFound, "artifact not found");
 
-/** Serves `downloadArtifact`, and counts what becomes of it. */
+/** Counts the outcome of every download. */
 export function downloadArtifact(services: ArtifactServices): Download {
   const serve = createServe(services);
   const { countDownload } = services.metrics;
@@ -41,7 +41,6 @@ export function downloadArtifact(services: ArtifactServices): Download {
   };
 }
 
-/** The store is asked only once the caller is known to own the key. */
 function createServe({
   orchestrator,
   bucket,
@@ -51,15 +50,17 @@ function createServe({
   return async function serve(req, res) {
     const { id, key } = req.params;
     const { call, caller, trace } = res.locals;
-    using workflow = await orchestrator.getWorkflow({ workflowId: id }, call).catch(refuseMissing);
+
+    // The workflow is read as the caller: only its outputs may be downloaded.
+    using workflow = await orchestrator.getWorkflow({ workflowId: id }, call).catch(throwNotFound);
     const artifact = findArtifact(workflow.bytes, bucket, key);
-    // A download may take long, and the workflow may be large.
+    // Frees the workflow, which may be large, before the download, which may take long.
     workflow[Symbol.dispose]();
-    if (artifact === undefined) throw missing();
+    if (artifact === undefined) throw notFound();
     if (store === undefined) throw new HttpError(Code.Unavailable, "no object store is configured");
 
     const digest = parseSha256(artifact.sha256);
-    const etag = etagOf(digest);
+    const etag = digest === undefined ? undefined : `"${digest}"`;
     const etags = etag === undefined ? [] : [etag];
     const ifNoneMatch = req.get("If-None-Match");
     checkPreconditions(req, { etags });
@@ -69,45 +70,44 @@ function createServe({
       return "not_modified";
     }
 
-    const declared = knownSize(artifact.sizeBytes);
-    async function sizeInStore(store: ObjectStore): Promise<number> {
-      const size = await store.size(key, call.signal, trace, keyHashOf(caller));
-      if (size === undefined) throw missing();
-      return size;
-    }
+    const objectRequest = { signal: call.signal, trace, keyHash: keyHashOf(caller) };
+    const declaredSize = knownSize(artifact.sizeBytes);
     const file = { key, contentType: artifact.contentType, etag };
     if (req.method === "HEAD") {
-      setHeaders(res, { ...file, length: declared ?? (await sizeInStore(store)) });
+      const length = declaredSize ?? orNotFound(await store.size(key, objectRequest));
+      setHeaders(res, { ...file, length });
       res.end();
       return "head";
     }
-    // Range means something for GET only (RFC 9110 §14.2).
-    const wanted = ifRangeMatches(req.get("If-Range"), etag) ? req.get("Range") : undefined;
-    // A response with the whole file takes its length from the object itself.
-    const size = declared ?? (wanted === undefined ? undefined : await sizeInStore(store));
-    const range = wanted === undefined || size === undefined ? undefined : rangeWithin(size, wanted);
-    const object = await store.open(key, range, call.signal, trace, keyHashOf(caller));
-    if (object === undefined) throw missing();
+
+    // Range applies to GET only (RFC 9110 §14.2).
+    const rangeHeader = ifRangeMatches(req.get("If-Range"), etag) ? req.get("Range") : undefined;
+    // Without a range, the store's response has the length.
+    const size =
+      declaredSize ??
+      (rangeHeader === undefined ? undefined : orNotFound(await store.size(key, objectRequest)));
+    const range = rangeHeader === undefined || size === undefined ? undefined : rangeOf(rangeHeader, size);
+    const object = orNotFound(await store.open(key, { ...objectRequest, range }));
     const length = range === undefined ? (size ?? object.length) : range.end - range.start + 1;
     const contentRange = range === undefined ? undefined : `bytes ${range.start}-${range.end}/${size}`;
     if (length === undefined || object.length !== length || object.contentRange !== contentRange) {
       object.body.destroy();
       throw internalError(
         new IntegrityError(
-          `the object store announced ${object.length} bytes, not the ${length} at the place asked for`,
+          `the object store announced ${object.length} bytes instead of ${length}, or another range`,
         ),
       );
     }
-    // No digest vouches for the bytes of a part; of it only place and length are known to be right.
-    const sha256 = range === undefined || length === size ? digest : undefined;
-    const headers = { ...file, length };
-    function begin() {
-      setHeaders(res, headers);
+
+    function begin(length: number) {
+      setHeaders(res, { ...file, length });
       if (contentRange !== undefined) res.status(206).set("Content-Range", contentRange);
     }
-    const writer = createCheckedWriter(res, { length, sha256 }, begin, metrics.countSentBytes);
+    // The SHA-256 is that of the whole file; of a part, only length and position can be checked.
+    const sha256 = range === undefined || length === size ? digest : undefined;
+    const writer = createCheckedWriter(res, { length, sha256 }, () => begin(length), metrics.countSentBytes);
     await pipeline(object.body, writer).catch((error: unknown) => {
-      // A client that goes away breaks the store's transfer off too, which is no failure of the store.
+      // A client that disconnects ends the store's transfer, too, which is not a failure of the store.
       call.signal.throwIfAborted();
       if (error instanceof IntegrityError) throw internalError(error);
       throw unavailable(new Error("the transfer from the object store failed", { cause: error }));
@@ -116,12 +116,17 @@ function createServe({
   };
 }
 
-function refuseMissing(error: unknown): never {
-  throw ConnectError.from(error).code === Code.NotFound ? missing() : error;
+function throwNotFound(error: unknown): never {
+  throw ConnectError.from(error).code === Code.NotFound ? notFound() : error;
 }
 
-/** The part of `size` bytes that a `Range` asks for, undefined for the whole; throws 416 for one beyond the end. */
-function rangeWithin(size: number, header: string): ByteRange | undefined {
+function orNotFound<T>(found: T | undefined): T {
+  if (found === undefined) throw notFound();
+  return found;
+}
+
+/** The range of a `Range` header in a file of `size` bytes; undefined for the whole file. Throws 416 beyond its end. */
+function rangeOf(header: string, size: number): ByteRange | undefined {
   const selection = selectRange(header, size);
   if (selection.kind !== "unsatisfiable") return selection.kind === "part" ? selection.range : undefined;
   throw new HttpError(Code.OutOfRange, `the range lies beyond the file's ${size} bytes`, {
@@ -135,7 +140,7 @@ function setValidators(res: Response, etag: string | undefined): void {
   res.set("Cache-Control", "private, no-cache");
 }
 
-/** RFC 9110 §8.3.1, parameters included; what is no media type is bytes. */
+/** A media type with parameters (RFC 9110 §8.3.1). Anything else is sent as `application/octet-stream`. */
 const mediaTypePattern = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?: *; *[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[ !#-~]*"))*$/;
 
 interface FileHeaders {
@@ -147,7 +152,7 @@ interface FileHeaders {
 
 function setHeaders(res: Response, { key, contentType, etag, length }: FileHeaders): void {
   setValidators(res, etag);
-  // `attachment` sets a type by the name's extension; the artifact's own follows.
+  // `attachment` sets a Content-Type by the name's extension, which the artifact's own replaces.
   res.attachment(key.slice(key.lastIndexOf("/") + 1));
   res.setHeader(
     "Content-Type",

@@ -7,8 +7,8 @@ import { internalError, HttpError } from "../../src/errors/http-error.ts";
 
 const { signal } = new AbortController();
 
-/** What `digestOf` throws. */
-function brokenPromise(): unknown {
+/** The error that `parseSha256` throws. */
+function invalidSha256(): unknown {
   try {
     return parseSha256("no digest");
   } catch (error) {
@@ -17,35 +17,31 @@ function brokenPromise(): unknown {
 }
 
 const failures: [what: string, error: unknown, outcome: string][] = [
+  ["a range beyond the end", new HttpError(Code.OutOfRange, "", { status: 416 }), "range_not_satisfiable"],
   [
-    "another range than there is",
-    new HttpError(Code.OutOfRange, "", { status: 416 }),
-    "range_not_satisfiable",
-  ],
-  [
-    "another file than If-Match names",
+    "an ETag that If-Match does not name",
     new HttpError(Code.FailedPrecondition, "", { status: 412 }),
     "precondition_failed",
   ],
   ["a missing file", new HttpError(Code.NotFound, ""), "not_found"],
-  ["a refusal for want of a place", new HttpError(Code.Unavailable, "too many"), "refused"],
-  ["bytes that are not the promised ones", internalError(new IntegrityError("other bytes")), "mismatch"],
-  ["metadata without a SHA-256 where there should be one", brokenPromise(), "mismatch"],
-  ["a store that is not reached", httpErrorFromS3(new Error("refused"), "id"), "store_failed"],
+  ["a download above the limit", new HttpError(Code.Unavailable, "too many"), "refused"],
+  ["bytes that differ from the metadata", internalError(new IntegrityError("other bytes")), "mismatch"],
+  ["an invalid SHA-256 in the metadata", invalidSha256(), "mismatch"],
+  ["a store that cannot be reached", httpErrorFromS3(new Error("refused"), "id"), "store_failed"],
   [
-    "a store that answers an error",
+    "an error response of the store",
     httpErrorFromS3(Object.assign(new Error(), { $metadata: { httpStatusCode: 403 } }), "id"),
     "store_failed",
   ],
-  ["an orchestrator that fails", new ConnectError("down", Code.Unavailable), "failed"],
-  ["anything else", new TypeError("a slip"), "failed"],
+  ["an error of the orchestrator", new ConnectError("down", Code.Unavailable), "failed"],
+  ["anything else", new TypeError("a bug"), "failed"],
 ];
 
 describe("outcomeOfFailure", () => {
   for (const [what, error, outcome] of failures)
-    it(`is ${outcome} for ${what}`, () => assert.equal(outcomeOfFailure(error, signal), outcome));
+    it(`returns ${outcome} for ${what}`, () => assert.equal(outcomeOfFailure(error, signal), outcome));
 
-  it("is aborted whatever the error, once the client has gone", () => {
+  it("returns aborted for any error after the client has disconnected", () => {
     for (const [, error] of failures) assert.equal(outcomeOfFailure(error, AbortSignal.abort()), "aborted");
   });
 });

@@ -26,7 +26,7 @@ function encoded(workflow: MessageInitShape<typeof WorkflowSchema>): Uint8Array 
   return toBinary(WorkflowSchema, create(WorkflowSchema, workflow));
 }
 
-describe("findOutput", () => {
+describe("findArtifact", () => {
   for (const [key, sizeBytes] of [
     ["artifacts/a.pdb", 1n],
     ["a b+%2F&é.pdb", 2n],
@@ -53,7 +53,7 @@ describe("findOutput", () => {
       assert.equal(findArtifact(workflow, "foldforge", key), undefined);
     });
 
-  it("does not find an output of another bucket, or of a workflow without any", () => {
+  it("does not find an output of another bucket, or in a workflow without outputs", () => {
     assert.equal(findArtifact(workflow, "bucket", "artifacts/a.pdb"), undefined);
     assert.equal(findArtifact(workflow, "foldforge/artifacts", "b.pdb"), undefined);
     assert.equal(findArtifact(encoded({}), "foldforge", "artifacts/a.pdb"), undefined);

@@ -17,13 +17,13 @@ function inChunks(data: Buffer, length: number): Buffer[] {
 
 type Expectation = Parameters<typeof createCheckedWriter>[1];
 
-/** Sends chunks through a writer: what came out, how often it began, whether it ended, and why it failed. */
+/** Sends chunks through a writer; returns the output, the calls of `begin`, whether it ended, and the error. */
 async function pass(chunks: Buffer[], expectation: Expectation) {
   const received: Buffer[] = [];
   let begins = 0;
   const out = new Writable({
     write(chunk: Buffer, _encoding, done) {
-      // The writer takes the chunk's memory back.
+      // The writer frees the chunk.
       received.push(Buffer.from(chunk));
       done();
     },
@@ -38,42 +38,43 @@ async function pass(chunks: Buffer[], expectation: Expectation) {
   return outcome;
 }
 
-describe("digestOf", () => {
-  it("is a SHA-256 as it stands", () => assert.equal(parseSha256(sha256), sha256));
-  it("is in lower case", () => assert.equal(parseSha256(sha256.toUpperCase()), sha256));
-  it("is none where the metadata has none", () => assert.equal(parseSha256(""), undefined));
+describe("parseSha256", () => {
+  it("returns a SHA-256 in lower case unchanged", () => assert.equal(parseSha256(sha256), sha256));
+  it("returns a SHA-256 in upper case in lower case", () =>
+    assert.equal(parseSha256(sha256.toUpperCase()), sha256));
+  it("returns undefined for an empty text", () => assert.equal(parseSha256(""), undefined));
 
   for (const text of [sha256.slice(1), `${sha256}0`, `${sha256}\n`, ` ${sha256}`, "x".repeat(64), "0"])
-    it(`takes ${JSON.stringify(text)} for a broken promise`, () => {
-      assert.throws(() => parseSha256(text), isBrokenPromise);
+    it(`throws Internal for ${JSON.stringify(text)}`, () => {
+      assert.throws(() => parseSha256(text), isInternal);
     });
 
-  function isBrokenPromise(error: unknown): boolean {
+  function isInternal(error: unknown): boolean {
     return error instanceof HttpError && error.code === Code.Internal && error.cause instanceof Error;
   }
 });
 
 describe("createCheckedWriter", () => {
   for (const length of [1, 7, 4096, bytes.length])
-    it(`passes the expected bytes on, in chunks of ${length}`, async () => {
+    it(`writes the expected bytes, in chunks of ${length}`, async () => {
       const { out, ...rest } = await pass(inChunks(bytes, length), { length: bytes.length, sha256 });
       assert.deepEqual(rest, { message: undefined, begins: 1, hasEnded: true });
       assert.ok(out.equals(bytes));
     });
 
-  it("holds the last bytes back behind an empty chunk", async () => {
+  it("holds the last bytes back when an empty chunk follows", async () => {
     const wrong = Buffer.concat([bytes.subarray(1), Buffer.from("x")]);
     const { out, message, begins } = await pass([wrong, Buffer.alloc(0)], { length: bytes.length, sha256 });
     assert.match(message ?? "", /SHA-256/);
     assert.deepEqual([out.length, begins], [0, 0]);
   });
 
-  it("passes a part on without a digest", async () => {
+  it("writes a part without a SHA-256", async () => {
     const { out, message } = await pass([bytes.subarray(0, 5)], { length: 5, sha256: undefined });
     assert.deepEqual([out.toString(), message], ["01234", undefined]);
   });
 
-  it("passes an empty file on", async () => {
+  it("writes an empty file", async () => {
     const empty = createHash("sha256").digest("hex");
     assert.deepEqual(await pass([], { length: 0, sha256: empty }), {
       out: Buffer.alloc(0),
@@ -104,18 +105,18 @@ describe("createCheckedWriter", () => {
         assert.ok(!hasEnded);
       });
 
-  it("fails on a wrong length even where nothing vouches for the bytes", async () => {
+  it("fails on a wrong length without a SHA-256, too", async () => {
     const { message } = await pass([bytes], { length: bytes.length + 1, sha256: undefined });
     assert.match(message!, /sent 16000 of 16001 bytes/);
   });
 
-  it("fails before it begins when the first bytes are the last and wrong", async () => {
+  it("fails before it begins when a single chunk is wrong", async () => {
     assert.equal((await pass([wrong], { length: bytes.length, sha256 })).begins, 0);
   });
 
   const anything = { length: 1_000_000, sha256: undefined };
 
-  it("holds one chunk back, waits for the one before it to be taken, and then releases that", () => {
+  it("holds one chunk back, waits until the one before it is written, and then frees that", () => {
     const taken: (() => void)[] = [];
     const sent: Buffer[] = [];
     const out = new Writable({
@@ -142,10 +143,10 @@ describe("createCheckedWriter", () => {
   });
 
   for (const [what, chunks] of [
-    ["bytes", inChunks(bytes, 1000)],
-    ["an end", []],
+    ["the first bytes", inChunks(bytes, 1000)],
+    ["an empty end", []],
   ] as const)
-    it(`fails, and sends nothing, when it cannot begin with ${what}`, async () => {
+    it(`fails and writes nothing when begin throws before ${what}`, async () => {
       const out = new Writable({ write: () => assert.fail("something was sent") });
       const cause = new Error("no such header");
       const writer = createCheckedWriter(out, { ...anything, length: chunks.length * 1000 }, () => {
@@ -160,7 +161,7 @@ describe("createCheckedWriter", () => {
     ["closes", (out: Writable) => out.destroy()],
     ["fails", (out: Writable) => out.destroy(new Error("broken pipe"))],
   ] as const)
-    it(`fails, and lets go of its source, when what it writes to ${what} in the middle of a chunk`, async () => {
+    it(`fails and destroys its source when its output ${what} in the middle of a chunk`, async () => {
       const source = Readable.from(inChunks(bytes, 1000));
       const out = new Writable({ write: () => leave(out) });
       out.on("error", () => undefined);
@@ -173,7 +174,7 @@ describe("createCheckedWriter", () => {
       assert.ok(source.destroyed);
     });
 
-  it("fails when what it writes to has been closed before", async () => {
+  it("fails when its output is closed already", async () => {
     const out = new Writable().destroy();
     const source = Readable.from(inChunks(bytes, 1000));
     await assert.rejects(

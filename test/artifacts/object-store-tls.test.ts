@@ -19,11 +19,11 @@ import { startTlsFront } from "../support/tls-front.ts";
 
 const authority = await createAuthority("ours");
 const stranger = await createAuthority("another");
-const never = new AbortController().signal;
+const { signal } = new AbortController();
 const bytes = Buffer.from("ATOM      1  N   GLY A   1\n");
 const key = "artifacts/behind-tls.pdb";
 
-/** A file of authorities, which goes with its block. */
+/** A file of certificate authorities, which is removed at the end of its block. */
 function authorityFile(text: string) {
   const folder = temporaryFolder();
   const path = join(folder.path, "ca.pem");
@@ -35,7 +35,7 @@ function authorityFile(text: string) {
   };
 }
 
-describeWithS3("an object store behind TLS", (server) => {
+describeWithS3("createObjectStore, over TLS", (server) => {
   async function front(identity: Identity) {
     await server().put(key, bytes, "chemical/x-pdb");
     const started = await startTlsFront(server().access.endpoint, { ...identity, alpn: "http/1.1" });
@@ -47,7 +47,7 @@ describeWithS3("an object store behind TLS", (server) => {
     ["by another authority", stranger, "store.test", false],
     ["for another name", authority, "nowhere", false],
   ] as const)
-    it(`${isTrusted ? "serves a download" : "is a 503, with the cause in the log"}: certified ${who}`, async () => {
+    it(`${isTrusted ? "serves a download" : "returns 503 and logs the cause"} with a certificate ${who}`, async () => {
       await using store = await front(await issuer.issue(name));
       using file = authorityFile(authority.cert);
       const output = {
@@ -61,10 +61,10 @@ describeWithS3("an object store behind TLS", (server) => {
         { ...s3Settings(server().access, store.url), R2_CA_FILE: file.path },
       );
       const { gateway } = stack;
-      const answer = await gateway.fetch(`/v1/workflows/w1/artifacts/${key}`);
-      const body = await answer.text();
-      if (isTrusted) return assert.deepEqual([answer.status, body], [200, bytes.toString()]);
-      assert.equal(answer.status, 503);
+      const response = await gateway.fetch(`/v1/workflows/w1/artifacts/${key}`);
+      const body = await response.text();
+      if (isTrusted) return assert.deepEqual([response.status, body], [200, bytes.toString()]);
+      assert.equal(response.status, 503);
       assert.deepEqual(JSON.parse(body).message, "internal server error");
       const { err } = gateway.logs.find(({ event }) => event === "http.error") as { err?: unknown };
       assert.match(
@@ -73,12 +73,12 @@ describeWithS3("an object store behind TLS", (server) => {
       );
     });
 
-  it("is trusted by what the file holds when a connection begins", async () => {
+  it("verifies each new connection with the certificate authorities in the file at the time", async () => {
     await using store = await front(await authority.issue("store.test"));
     using file = authorityFile(stranger.cert);
     const lines: string[] = [];
     const logger = createLogger({ write: (line) => void lines.push(line) });
-    const heard = (event: string, times: number) =>
+    const logged = (event: string, times: number) =>
       until(
         () =>
           lines.filter((line) => line.includes(`"event":"${event}","server":"object_store"`)).length ===
@@ -97,20 +97,20 @@ describeWithS3("an object store behind TLS", (server) => {
       undefined,
       files.secureContext,
     );
-    const read = async () => buffer((await open(key, undefined, never))!.body);
+    const read = async () => buffer((await open(key, { signal }))!.body);
     await assert.rejects(read(), { code: Code.Unavailable });
 
     file.hold(authority.cert);
-    await heard("certificates.reloaded", 1);
+    await logged("certificates.reloaded", 1);
     assert.deepEqual(await read(), bytes);
     file.hold("nonsense");
-    await heard("certificates.rejected", 1);
+    await logged("certificates.rejected", 1);
     store.dropConnections();
     assert.deepEqual(await read(), bytes);
 
-    // The session of the connection before would be resumed, if it had been kept.
+    // A cached TLS session would be resumed here.
     file.hold(stranger.cert);
-    await heard("certificates.reloaded", 2);
+    await logged("certificates.reloaded", 2);
     store.dropConnections();
     await assert.rejects(read(), { code: Code.Unavailable });
     close();

@@ -11,7 +11,7 @@ import { wholeShares } from "../support/key-shares.ts";
 import { sendS3Error, startTestStore } from "../support/object-store.ts";
 import { describeWithS3 } from "../support/s3-servers.ts";
 
-const never = new AbortController().signal;
+const { signal } = new AbortController();
 const bytes = Buffer.from("0123456789abcdef");
 const key = "artifacts/odd name+%2F&é.pdb";
 
@@ -28,10 +28,10 @@ const storeAt = (endpoint: string, readTimeoutMs?: number) =>
     readTimeoutMs,
   );
 
-/** The code with which opening an object is refused. */
-async function refusal(store: Pick<ObjectStore, "open">): Promise<Code> {
+/** The code of the error with which opening an object fails. */
+async function errorCode(store: Pick<ObjectStore, "open">): Promise<Code> {
   try {
-    await store.open(key, undefined, never);
+    await store.open(key, { signal });
   } catch (error) {
     assert.ok(error instanceof HttpError);
     assert.equal(error.message, "internal server error");
@@ -48,8 +48,8 @@ describeWithS3("createObjectStore", (server) => {
     return { open, close: () => Promise.resolve(close()) };
   });
 
-  it("opens a whole object with its length", async () => {
-    const object = await store().open(key, undefined, never);
+  it("opens an object with its length", async () => {
+    const object = await store().open(key, { signal });
     assert.equal(object?.length, bytes.length);
     assert.equal(object.contentRange, undefined);
     assert.deepEqual(await buffer(object.body), bytes);
@@ -61,18 +61,18 @@ describeWithS3("createObjectStore", (server) => {
     [10, 15, "abcdef"],
   ] as const)
     it(`opens the bytes ${start} to ${end}`, async () => {
-      const object = await store().open(key, { start, end }, never);
+      const object = await store().open(key, { range: { start, end }, signal });
       assert.equal(object?.length, text.length);
       assert.equal(object.contentRange, `bytes ${start}-${end}/${bytes.length}`);
       assert.equal((await buffer(object.body)).toString(), text);
     });
 
-  it("refuses to open more objects at once than it may, and has the places of those that are over", async () => {
+  it("rejects downloads above the limit, and counts only those that are open", async () => {
     const { open, close } = storeWith(server().access, 2000, 2);
-    const next = () => open(key, undefined, never);
-    // What does not come to be takes no place.
-    for (let i = 0; i < 3; i++) await open("artifacts/none", undefined, never);
-    for (let i = 0; i < 3; i++) await assert.rejects(open(key, undefined, AbortSignal.abort()));
+    const next = () => open(key, { signal });
+    // Failed requests do not count.
+    for (let i = 0; i < 3; i++) await open("artifacts/none", { signal });
+    for (let i = 0; i < 3; i++) await assert.rejects(open(key, { signal: AbortSignal.abort() }));
     for (let i = 0; i < 3; i++) {
       const taken = await Promise.all([next(), next()]);
       await assert.rejects(next(), { code: Code.Unavailable, message: /too many downloads/ });
@@ -85,13 +85,13 @@ describeWithS3("createObjectStore", (server) => {
     close();
   });
 
-  it("resolves to undefined for an object that is not there", async () => {
-    assert.equal(await store().open("artifacts/none", undefined, never), undefined);
+  it("resolves to undefined for an object that does not exist", async () => {
+    assert.equal(await store().open("artifacts/none", { signal }), undefined);
   });
 });
 
 describe("createObjectStore", () => {
-  describe("with a store that fails", () => {
+  describe("with a failing store", () => {
     const faulty = suite(startTestStore);
     const store = suite(() => {
       const { open, close } = storeAt(faulty().url, 200);
@@ -104,76 +104,76 @@ describe("createObjectStore", () => {
     ] as const)
       it(`rejects with ${Code[meaning]} on ${status} ${code}`, async () => {
         faulty().respond = (_req, res) => sendS3Error(res, status, code);
-        assert.equal(await refusal(store()), meaning);
+        assert.equal(await errorCode(store()), meaning);
       });
 
     it("resolves to undefined on NoSuchKey", async () => {
       faulty().respond = (_req, res) => sendS3Error(res, 404, "NoSuchKey");
-      assert.equal(await store().open(key, undefined, never), undefined);
+      assert.equal(await store().open(key, { signal }), undefined);
     });
 
-    it("tries a passing failure a second time", async () => {
+    it("retries a transient failure once", async () => {
       let isFirst = true;
       faulty().respond = (_req, res) => {
         if (isFirst) sendS3Error(res, 503, "SlowDown");
         else res.end(bytes);
         isFirst = false;
       };
-      const patient = storeAt(faulty().url);
-      const object = await patient.open(key, undefined, never);
+      const store = storeAt(faulty().url);
+      const object = await store.open(key, { signal });
       assert.deepEqual(await buffer(object!.body), bytes);
-      patient.close();
+      store.close();
     });
 
-    it("rejects with Unavailable when no answer comes, and when the connection breaks", async () => {
+    it("rejects with Unavailable without a response, and when the connection breaks", async () => {
       faulty().respond = () => undefined;
-      assert.equal(await refusal(store()), Code.Unavailable);
+      assert.equal(await errorCode(store()), Code.Unavailable);
       faulty().respond = (_req, res) => void res.destroy();
-      assert.equal(await refusal(store()), Code.Unavailable);
+      assert.equal(await errorCode(store()), Code.Unavailable);
     });
 
     for (const [what, interrupt] of [
-      ["goes silent", () => undefined],
+      ["becomes idle", () => undefined],
       ["breaks off", (res: { destroy(): void }) => res.destroy()],
     ] as const)
-      it(`makes a transfer that ${what} a failed one`, async () => {
+      it(`fails a transfer that ${what}`, async () => {
         faulty().respond = (_req, res) => {
           res.writeHead(200, { "Content-Length": bytes.length });
           res.write(bytes.subarray(0, 8), () => interrupt(res));
         };
-        const object = await store().open(key, undefined, never);
+        const object = await store().open(key, { signal });
         assert.equal(object?.length, bytes.length);
         await assert.rejects(buffer(object.body));
       });
 
-    it("stops asking when the client goes away, and ends a transfer that is under way", async () => {
+    it("aborts the request when the client disconnects, and ends a transfer whose body is destroyed", async () => {
       const gone = new AbortController();
       faulty().respond = () => gone.abort();
-      await assert.rejects(store().open(key, undefined, gone.signal));
+      await assert.rejects(store().open(key, { signal: gone.signal }));
 
-      const leaving = new AbortController();
+      const controller = new AbortController();
       const closed = Promise.withResolvers<undefined>();
       faulty().respond = (_req, res) => {
         res.once("close", () => closed.resolve(undefined));
         res.writeHead(200, { "Content-Length": bytes.length });
         res.write(bytes.subarray(0, 8));
       };
-      const object = await store().open(key, undefined, leaving.signal);
+      const object = await store().open(key, { signal: controller.signal });
       object?.body.destroy();
       await closed.promise;
     });
   });
 
-  it("rejects with Unavailable when nobody listens", async () => {
+  it("rejects with Unavailable when the connection is refused", async () => {
     const gone = await startTestStore();
     const { url } = gone;
     await gone.close();
     const store = storeAt(url);
-    assert.equal(await refusal(store), Code.Unavailable);
+    assert.equal(await errorCode(store), Code.Unavailable);
     store.close();
   });
 
-  it("signs what it asks for", async () => {
+  it("signs its requests", async () => {
     const faulty = await startTestStore();
     const request = Promise.withResolvers<Record<string, unknown>>();
     faulty.respond = (req, res) => {
@@ -181,7 +181,7 @@ describe("createObjectStore", () => {
       res.end(bytes);
     };
     const store = storeAt(faulty.url);
-    const object = await store.open(key, { start: 1, end: 2 }, never);
+    const object = await store.open(key, { range: { start: 1, end: 2 }, signal });
     const { authorization, range } = await request.promise;
     assert.match(String(authorization), /^AWS4-HMAC-SHA256 Credential=id\/\d{8}\/auto\/s3\/aws4_request, /);
     assert.ok(!String(authorization).includes("secret"));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ifRangeMatches, etagOf, selectRange } from "../../src/artifacts/range.ts";
+import { ifRangeMatches, selectRange } from "../../src/artifacts/range.ts";
 import type { RangeSelection } from "../../src/artifacts/range.ts";
 
 const sha256 = "0123456789abcdef".repeat(4);
@@ -9,12 +9,7 @@ const whole: RangeSelection = { kind: "whole" };
 const unsatisfiable: RangeSelection = { kind: "unsatisfiable" };
 const part = (start: number, end: number): RangeSelection => ({ kind: "part", range: { start, end } });
 
-describe("etagOf", () => {
-  it("quotes a SHA-256", () => assert.equal(etagOf(sha256), etag));
-  it("is none without one", () => assert.equal(etagOf(undefined), undefined));
-});
-
-describe("selectionFor", () => {
+describe("selectRange", () => {
   for (const [range, selection] of [
     ["bytes=0-0", part(0, 0)],
     ["bytes=2-5", part(2, 5)],
@@ -46,13 +41,13 @@ describe("selectionFor", () => {
       assert.deepEqual(selectRange(range, size), selection);
     });
 
-  it("finds no range in an empty file", () => {
+  it("selects no range of an empty file", () => {
     assert.deepEqual(selectRange("bytes=0-", 0), unsatisfiable);
   });
 });
 
-describe("appliesRange", () => {
-  for (const [ifRange, applies] of [
+describe("ifRangeMatches", () => {
+  for (const [ifRange, matches] of [
     [undefined, true],
     [etag, true],
     [`W/${etag}`, false],
@@ -61,11 +56,11 @@ describe("appliesRange", () => {
     ["Mon, 05 Jan 2026 09:00:00 GMT", false],
     ["", false],
   ] as const)
-    it(`says ${applies} for If-Range ${JSON.stringify(ifRange)}`, () => {
-      assert.equal(ifRangeMatches(ifRange, etag), applies);
+    it(`returns ${matches} for ${JSON.stringify(ifRange)}`, () => {
+      assert.equal(ifRangeMatches(ifRange, etag), matches);
     });
 
-  it("lets If-Range match nothing where there is no ETag", () => {
+  it("returns false for a file without an ETag", () => {
     assert.equal(ifRangeMatches(etag, undefined), false);
   });
 });

@@ -6,8 +6,8 @@ import { withTimeout, withIdleTimeout } from "../../src/artifacts/timeouts.ts";
 const ms = 20;
 const never = new AbortController().signal;
 
-/** A source that brings what is pushed to it, and why it has failed. */
-function listenedTo() {
+/** A source with an idle timeout, and the message of its error. */
+function sourceWithTimeout() {
   const source = new Readable({ read: () => undefined });
   withIdleTimeout(source, ms);
   const failure = once(source, "error").then(([error]) => (error as Error).message);
@@ -17,60 +17,60 @@ function listenedTo() {
 const text = `the object store sent nothing for ${ms} ms`;
 
 /**
- * Resolves when a source has failed that brings nothing. Timers of one length run out in the order in which they were
- * started: whatever began to wait before it has failed by then, and what began after it has not.
+ * Resolves when a source without bytes has failed. Timers with one duration fire in the order of their start: a timeout
+ * that started earlier has fired by then, and one that started later has not.
  */
-async function silence(): Promise<void> {
-  assert.equal(await listenedTo().failure, text);
+async function timeoutPassed(): Promise<void> {
+  assert.equal(await sourceWithTimeout().failure, text);
 }
 
-describe("failOnSilence", () => {
+describe("withIdleTimeout", () => {
   for (const [what, begin] of [
     ["is read from", (source: Readable) => once(source.resume(), "resume")],
     ["that nobody reads yet", () => Promise.resolve([])],
   ] as const)
-    it(`lets a source fail that brings nothing and ${what}`, async () => {
-      const { source, failure } = listenedTo();
+    it(`fails a source without bytes that ${what}`, async () => {
+      const { source, failure } = sourceWithTimeout();
       await begin(source);
-      await silence();
+      await timeoutPassed();
       assert.equal(await failure, text);
     });
 
-  it("counts anew from a byte that comes", async () => {
-    const { source, failure } = listenedTo();
+  it("restarts with each byte", async () => {
+    const { source, failure } = sourceWithTimeout();
     await once(source.resume(), "resume");
-    const over = silence();
+    const passed = timeoutPassed();
     source.push("x");
-    await over;
+    await passed;
     assert.ok(!source.destroyed);
     assert.equal(await failure, text);
   });
 
-  it("does not count while the reader pauses, and counts anew when it goes on", async () => {
-    const { source, failure } = listenedTo();
+  it("does not count while the reader pauses, and restarts when it resumes", async () => {
+    const { source, failure } = sourceWithTimeout();
     await once(source.resume(), "resume");
     source.pause();
-    await silence();
-    await silence();
+    await timeoutPassed();
+    await timeoutPassed();
     assert.ok(!source.destroyed);
-    const over = silence();
+    const passed = timeoutPassed();
     source.resume();
-    await over;
+    await passed;
     assert.ok(!source.destroyed);
     assert.equal(await failure, text);
   });
 
-  it("keeps every byte for a reader that comes later", async () => {
-    const { source } = listenedTo();
+  it("keeps every byte for a later reader", async () => {
+    const { source } = sourceWithTimeout();
     source.push("early");
     await new Promise(setImmediate);
     source.push(null);
     assert.equal((await source.toArray()).join(""), "early");
   });
 
-  it("keeps no timer for a source that has ended", async () => {
+  it("clears its timer when the source ends", async () => {
     const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
-    const { source } = listenedTo();
+    const { source } = sourceWithTimeout();
     await once(source.resume(), "resume");
     const before = timers();
     source.push(null);
@@ -79,58 +79,58 @@ describe("failOnSilence", () => {
   });
 });
 
-describe("answerWithin", () => {
-  /** Asks, and never gets an answer. */
-  function unanswered(signal: AbortSignal) {
-    const asked = Promise.withResolvers<AbortSignal>();
-    const answer = withTimeout(ms, signal, (inner) => {
-      asked.resolve(inner);
+describe("withTimeout", () => {
+  /** A request without a response, and the signal given to it. */
+  function pendingRequest(signal: AbortSignal) {
+    const sent = Promise.withResolvers<AbortSignal>();
+    const response = withTimeout(ms, signal, (inner) => {
+      sent.resolve(inner);
       return new Promise((_, reject) => inner.addEventListener("abort", () => reject(new Error("aborted"))));
     });
-    return { asked: asked.promise, answer };
+    return { sent: sent.promise, response };
   }
 
-  it("resolves to the answer, and aborts nothing after that", async () => {
-    const leaving = new AbortController();
+  it("resolves to the result, and aborts nothing afterwards", async () => {
+    const controller = new AbortController();
     let given: AbortSignal | undefined;
-    const answer = await withTimeout(ms, leaving.signal, (signal) => {
+    const response = await withTimeout(ms, controller.signal, (signal) => {
       given = signal;
       return Promise.resolve("yes");
     });
-    assert.equal(answer, "yes");
-    await silence();
-    leaving.abort();
+    assert.equal(response, "yes");
+    await timeoutPassed();
+    controller.abort();
     assert.equal(given?.aborted, false);
   });
 
-  it("aborts, and says why, when no answer comes in time", async () => {
-    const { asked, answer } = unanswered(never);
-    await assert.rejects(answer, { message: `the object store did not answer within ${ms} ms` });
-    assert.ok((await asked).aborted);
+  it("aborts with a reason after the timeout", async () => {
+    const { sent, response } = pendingRequest(never);
+    await assert.rejects(response, { message: `the object store did not respond within ${ms} ms` });
+    assert.ok((await sent).aborted);
   });
 
-  it("aborts for the reason for which its caller does", async () => {
-    const leaving = new AbortController();
-    const { asked, answer } = unanswered(leaving.signal);
+  it("aborts with the reason of its caller", async () => {
+    const controller = new AbortController();
+    const { sent, response } = pendingRequest(controller.signal);
     const reason = new Error("gone");
-    leaving.abort(reason);
-    await assert.rejects(answer, (error) => error === reason);
-    assert.ok((await asked).aborted);
+    controller.abort(reason);
+    await assert.rejects(response, (error) => error === reason);
+    assert.ok((await sent).aborted);
   });
 
-  it("aborts what fails, which may have left something open", async () => {
+  it("aborts the signal when the request fails", async () => {
     let given: AbortSignal | undefined;
     const failure = new Error("failed");
-    const answer = withTimeout(ms, never, (signal) => {
+    const response = withTimeout(ms, never, (signal) => {
       given = signal;
       return Promise.reject(failure);
     });
-    await assert.rejects(answer, (error) => error === failure);
+    await assert.rejects(response, (error) => error === failure);
     assert.ok(given?.aborted);
   });
 
-  it("asks nothing for a caller that has gone", async () => {
-    const asked = withTimeout(ms, AbortSignal.abort(), () => assert.fail("it was asked"));
-    await assert.rejects(asked, { name: "AbortError" });
+  it("sends nothing when the caller has aborted already", async () => {
+    const sent = withTimeout(ms, AbortSignal.abort(), () => assert.fail("it was sent"));
+    await assert.rejects(sent, { name: "AbortError" });
   });
 });

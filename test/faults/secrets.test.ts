@@ -166,7 +166,7 @@ describe("secrets", () => {
           socket.write(s3Error(status, code, `${storeText} ${requestHead}`));
         const outcome = await provoke(download);
         assertKept(outcome);
-        assert.match(outcome.log, /the object store (?:answered [45]|announced )/);
+        assert.match(outcome.log, /the object store (?:responded with [45]|announced )/);
       });
 
     it("stay where they are: it repeats the request where its answer should be", async () => {

@@ -19,7 +19,7 @@ const path = "/v1/workflows/w1/artifacts/a.pdb";
 const outcomes = "foldforge_gateway_artifact_downloads_total";
 const sentBytes = "foldforge_gateway_artifact_sent_bytes_total";
 
-describe("GET /v1/workflows/{id}/artifacts/{key}: what is counted", () => {
+describe("GET /v1/workflows/{id}/artifacts/{key}, metrics", () => {
   const store = suite(startTestStore);
   const stack = suite(() => startStack({}, { ...storeSettings(store()), MAX_DOWNLOADS: "1" }));
   beforeEach("one artifact", () => {
@@ -27,16 +27,16 @@ describe("GET /v1/workflows/{id}/artifacts/{key}: what is counted", () => {
     store().respond = serveBytes(bytes);
   });
 
-  /** What is counted of one download, and how many bytes it has brought. */
+  /** The outcomes counted for one download, and the bytes sent. */
   async function counted(init: RequestInit = {}, at = path) {
     const { gateway } = stack();
-    let rises = {};
+    let increases = {};
     const sent = await increasesDuring(gateway.url, sentBytes, async () => {
-      rises = await increasesDuring(gateway.url, outcomes, async () => {
+      increases = await increasesDuring(gateway.url, outcomes, async () => {
         await (await gateway.fetch(at, init)).arrayBuffer().catch(() => undefined);
       });
     });
-    return { rises, sent: sent[sentBytes] ?? 0 };
+    return { increases, sent: sent[sentBytes] ?? 0 };
   }
 
   const kinds: [outcome: string, init: RequestInit, sent: number][] = [
@@ -48,73 +48,73 @@ describe("GET /v1/workflows/{id}/artifacts/{key}: what is counted", () => {
     ["range_not_satisfiable", { headers: { Range: `bytes=${bytes.length}-` } }, 0],
   ];
   for (const [outcome, init, sent] of kinds)
-    it(`is ${outcome} and its bytes for ${JSON.stringify(init)}`, async () => {
-      assert.deepEqual(await counted(init), { rises: { [outcome]: 1 }, sent });
+    it(`counts ${outcome} and the bytes for ${JSON.stringify(init)}`, async () => {
+      assert.deepEqual(await counted(init), { increases: { [outcome]: 1 }, sent });
     });
 
-  it("is not_found for an output that there is not, and for one that the store has lost", async () => {
-    assert.deepEqual(await counted({}, `${path}x`), { rises: { not_found: 1 }, sent: 0 });
+  it("counts not_found for an unknown output, and for an object missing in the store", async () => {
+    assert.deepEqual(await counted({}, `${path}x`), { increases: { not_found: 1 }, sent: 0 });
     store().respond = (_req, res) => sendS3Error(res, 404, "NoSuchKey");
-    assert.deepEqual(await counted(), { rises: { not_found: 1 }, sent: 0 });
+    assert.deepEqual(await counted(), { increases: { not_found: 1 }, sent: 0 });
   });
 
-  it("is mismatch for bytes that are not the promised ones, of which the last are not sent", async () => {
+  it("counts mismatch for bytes that differ from the metadata, and sends not all of them", async () => {
     store().respond = serveBytes(Buffer.from(bytes).reverse());
-    const { rises, sent } = await counted();
-    assert.deepEqual(rises, { mismatch: 1 });
+    const { increases, sent } = await counted();
+    assert.deepEqual(increases, { mismatch: 1 });
     assert.ok(sent < bytes.length, `${sent} bytes`);
     store().respond = serveBytes(bytes.subarray(1));
-    assert.deepEqual(await counted(), { rises: { mismatch: 1 }, sent: 0 });
+    assert.deepEqual(await counted(), { increases: { mismatch: 1 }, sent: 0 });
   });
 
-  it("is store_failed for a store that refuses, and for a transfer that breaks", async () => {
+  it("counts store_failed for an error of the store, and for a transfer that breaks", async () => {
     store().respond = (_req, res) => sendS3Error(res, 403, "AccessDenied");
-    assert.deepEqual(await counted(), { rises: { store_failed: 1 }, sent: 0 });
+    assert.deepEqual(await counted(), { increases: { store_failed: 1 }, sent: 0 });
     store().respond = (_req, res) => {
       res.writeHead(200, { "Content-Length": bytes.length });
       res.write(bytes.subarray(0, 100_000), () => res.destroy());
     };
-    assert.deepEqual((await counted()).rises, { store_failed: 1 });
+    assert.deepEqual((await counted()).increases, { store_failed: 1 });
   });
 
-  it("is failed for an orchestrator that fails", async () => {
+  it("counts failed for an error of the orchestrator", async () => {
     stack().upstream.rpcs.getWorkflow = () => {
       throw new ConnectError("down", Code.Unavailable);
     };
-    assert.deepEqual((await counted()).rises, { failed: 1 });
+    assert.deepEqual((await counted()).increases, { failed: 1 });
   });
 
-  it("is aborted for a client that leaves, and refused for one beyond the bound; the gauge tells which are open", async () => {
+  it("counts aborted for a client that disconnects, and refused above the limit; the gauge has the open downloads", async () => {
     const { gateway } = stack();
     const open = async () => (await scrape(gateway.url)).get("foldforge_gateway_open_artifact_downloads");
-    const leaving = new AbortController();
-    const rises = await increasesDuring(gateway.url, outcomes, async () => {
+    const controller = new AbortController();
+    const increases = await increasesDuring(gateway.url, outcomes, async () => {
       store().respond = (_req, res) => {
         res.writeHead(200, { "Content-Length": bytes.length });
         res.write(bytes.subarray(0, 200_000));
       };
-      const answer = await gateway.fetch(path, { signal: leaving.signal });
-      await answer.body?.getReader().read();
+      const response = await gateway.fetch(path, { signal: controller.signal });
+      await response.body?.getReader().read();
       assert.equal(await open(), 1);
       assert.equal((await gateway.fetch(path)).status, 503);
       const before = gateway.logs.length;
-      leaving.abort();
+      controller.abort();
       while (!gateway.logs.slice(before).some(({ complete }) => complete === false)) {
         await once(gateway.logged, "line");
       }
     });
-    assert.deepEqual(rises, { aborted: 1, refused: 1 });
+    assert.deepEqual(increases, { aborted: 1, refused: 1 });
     assert.equal(await open(), 0);
   });
 
-  it("is refused where no store is configured, and nothing for who is not let in", async () => {
+  it("counts refused without an object store, and nothing for a request with 401", async () => {
     await using bare = await startDisposableStack({
       getWorkflow: () => workflowIn(JobState.SUCCEEDED, [artifact]),
     });
-    const rises = await increasesDuring(bare.gateway.url, outcomes, async () => {
+    const increases = await increasesDuring(bare.gateway.url, outcomes, async () => {
       assert.equal((await bare.gateway.fetch(path)).status, 503);
       assert.equal((await bare.gateway.fetch(path, { token: null })).status, 401);
     });
-    assert.deepEqual(rises, { refused: 1 });
+    assert.deepEqual(increases, { refused: 1 });
   });
 });

@@ -16,13 +16,13 @@ const artifact = {
 const path = "/v1/workflows/w1/artifacts/a.pdb";
 const route = "/v1/workflows/{id}/artifacts/{key}";
 
-describe("GET /v1/workflows/{id}/artifacts/{key}, when a transfer fails", () => {
+describe("GET /v1/workflows/{id}/artifacts/{key}, failed transfers", () => {
   const store = suite(startTestStore);
   const stack = suite(() =>
     startStack({ getWorkflow: () => workflowIn(JobState.SUCCEEDED, [artifact]) }, storeSettings(store())),
   );
 
-  it("lets go of the store's connection when the client goes away, and takes it for no error", async () => {
+  it("closes the store's connection when the client disconnects, and logs no error", async () => {
     const gone = deferred();
     const { logs, logged } = stack().gateway;
     const before = logs.length;
@@ -31,14 +31,14 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, when a transfer fails", () => 
       res.writeHead(200, { "Content-Length": bytes.length });
       res.write(bytes.subarray(0, 200_000));
     };
-    const leaving = new AbortController();
-    const answer = await stack().gateway.fetch(path, { signal: leaving.signal });
-    await answer.body?.getReader().read();
-    leaving.abort();
+    const controller = new AbortController();
+    const response = await stack().gateway.fetch(path, { signal: controller.signal });
+    await response.body?.getReader().read();
+    controller.abort();
     await gone.promise;
     const linesSince = () => stack().gateway.logs.slice(before);
     while (linesSince().length === 0) await once(logged, "line");
-    // The error's line would come before the next request's.
+    // The line of the error would come before that of the next request.
     await stack().gateway.fetch("/v1/healthz");
     assert.deepEqual(
       linesSince().map(({ event, path, complete }) => ({ event, path, complete })),
@@ -49,48 +49,48 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, when a transfer fails", () => 
     );
   });
 
-  it("answers 500 to a small file of other bytes, and counts it as that", async () => {
+  it("returns 500 for a small file of other bytes, and counts that status", async () => {
     const small = { ...artifact, sizeBytes: 4n, sha256: sha256(Buffer.from("good")) };
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [small]);
     store().respond = serveBytes(Buffer.from("evil"));
-    const answer = await stack().gateway.fetch(path);
-    assert.equal(answer.status, 500);
-    assert.equal(answer.headers.get("etag"), null);
-    assert.match(await answer.text(), /"internal server error"/);
+    const response = await stack().gateway.fetch(path);
+    assert.equal(response.status, 500);
+    assert.equal(response.headers.get("etag"), null);
+    assert.match(await response.text(), /"internal server error"/);
     const metrics = await (await stack().gateway.fetch("/metrics")).text();
     assert.match(metrics, /requests_total\{method="GET",path="[^"]+\{key\}",status="500"\} [1-9]/);
   });
 });
 
-describe("GET /v1/workflows/{id}/artifacts/{key}, by what the metadata has for a SHA-256", () => {
+describe("GET /v1/workflows/{id}/artifacts/{key}, SHA-256 in the metadata", () => {
   const store = suite(startTestStore);
   const stack = suite(() => startStack({}, storeSettings(store())));
 
-  /** Downloads the file, when its metadata has `text` for a SHA-256 and the store has `stored` for the file. */
+  /** Downloads the file with `text` as its SHA-256 in the metadata and with `stored` in the store. */
   async function download(text: string, stored: Buffer, init: RequestInit = {}) {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [{ ...artifact, sha256: text }]);
     store().respond = serveBytes(stored);
-    const answer = await stack().gateway.fetch(path, init);
-    const { status, headers } = answer;
-    const body = await answer.arrayBuffer().then(Buffer.from, () => undefined);
+    const response = await stack().gateway.fetch(path, init);
+    const { status, headers } = response;
+    const body = await response.arrayBuffer().then(Buffer.from, () => undefined);
     return { status, etag: headers.get("etag"), body };
   }
 
-  const others = Buffer.from(bytes).reverse();
+  const otherBytes = Buffer.from(bytes).reverse();
   const { sha256: digest } = artifact;
 
-  it("checks the file against one in upper case, and has it in lower case for an ETag", async () => {
-    const sound = await download(digest.toUpperCase(), bytes);
-    assert.deepEqual([sound.status, sound.etag], [200, `"${digest}"`]);
-    assert.ok(sound.body?.equals(bytes));
-    const { status, body } = await download(digest.toUpperCase(), others);
-    assert.ok(status === 500 || body === undefined, "a wrong file looks whole");
+  it("verifies a SHA-256 in upper case, and sends it in lower case as the ETag", async () => {
+    const valid = await download(digest.toUpperCase(), bytes);
+    assert.deepEqual([valid.status, valid.etag], [200, `"${digest}"`]);
+    assert.ok(valid.body?.equals(bytes));
+    const { status, body } = await download(digest.toUpperCase(), otherBytes);
+    assert.ok(status === 500 || body === undefined, "a wrong file looks complete");
   });
 
-  it("checks only the length where there is none", async () => {
-    const { status, etag, body } = await download("", others);
+  it("verifies only the length without a SHA-256", async () => {
+    const { status, etag, body } = await download("", otherBytes);
     assert.deepEqual([status, etag], [200, null]);
-    assert.ok(body?.equals(others));
+    assert.ok(body?.equals(otherBytes));
   });
 
   for (const [what, init] of [
@@ -99,15 +99,15 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, by what the metadata has for a
     ["GET with If-None-Match", { headers: { "If-None-Match": "*" } }],
     ["HEAD", { method: "HEAD" }],
   ] as const)
-    it(`answers 500 to a ${what} when it is none, without asking the store, and logs why`, async () => {
+    it(`returns 500 to a ${what} with an invalid SHA-256, without a request to the store, and logs why`, async () => {
       const { gateway } = stack();
-      const [logged, asked] = [gateway.logs.length, store().requests.length];
+      const [logged, requests] = [gateway.logs.length, store().requests.length];
       const { status, etag } = await download(`sha256:${digest}`, bytes, init);
-      assert.deepEqual([status, etag, store().requests.length], [500, null, asked]);
-      // What is logged of a request is logged before the next one's answer.
+      assert.deepEqual([status, etag, store().requests.length], [500, null, requests]);
+      // The lines of a request are written before the response to the next one.
       await gateway.fetch("/v1/healthz");
       const errors = gateway.logs.slice(logged).filter(({ event }) => event === "http.error");
       assert.equal(errors.length, 1);
-      assert.match(JSON.stringify(errors), /no SHA-256/);
+      assert.match(JSON.stringify(errors), /invalid SHA-256/);
     });
 });

@@ -11,14 +11,14 @@ import type { Stack } from "../support/stack.ts";
 
 const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 31 + (i >> 8)) & 0xff));
 
-/** Downloads `key`, which the orchestrator calls an output with those bytes; the body is undefined when it broke. */
+/** Downloads an output with those bytes under `key`; the body is undefined when the transfer breaks. */
 async function download({ gateway, upstream }: Stack, bucket: string, key: string, init: RequestInit = {}) {
   const artifact = { uri: `r2://${bucket}/${key}`, sizeBytes: BigInt(bytes.length), sha256: sha256(bytes) };
   upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
   const path = key.split("/").map(encodeURIComponent).join("/");
-  const answer = await gateway.fetch(`/v1/workflows/w1/artifacts/${path}`, init);
-  const body = await answer.arrayBuffer().then(Buffer.from, () => undefined);
-  return { status: answer.status, body };
+  const response = await gateway.fetch(`/v1/workflows/w1/artifacts/${path}`, init);
+  const body = await response.arrayBuffer().then(Buffer.from, () => undefined);
+  return { status: response.status, body };
 }
 
 describeWithS3("GET /v1/workflows/{id}/artifacts/{key}, from S3", (server) => {
@@ -33,7 +33,7 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}, from S3", (server) => {
     "a%20b?c#d",
     "x/ /y",
   ])
-    it(`delivers ${key}, whole and in part`, async () => {
+    it(`delivers ${key}, in whole and in part`, async () => {
       await server().put(key, bytes, "chemical/x-pdb");
       const whole = await bucketDownload(key);
       assert.equal(whole.status, 200);
@@ -49,13 +49,13 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}, from S3", (server) => {
     ["more bytes", "more", Buffer.concat([bytes, bytes])],
     ["no bytes", "none", Buffer.alloc(0)],
   ] as const)
-    it(`never makes ${what} look like the file`, async () => {
+    it(`never sends ${what} as a complete file`, async () => {
       await server().put(key, stored, "chemical/x-pdb");
       const { status, body } = await bucketDownload(key);
       assert.ok(status === 500 || body === undefined, `${status} with ${body?.length} bytes`);
     });
 
-  it("answers 500 to a range that the object does not have, and logs why", async () => {
+  it("returns 500 for a range that the object does not have, and logs why", async () => {
     await server().put("short", bytes.subarray(0, 1000), "chemical/x-pdb");
     const { status } = await bucketDownload("short", { headers: { Range: "bytes=1000-" } });
     assert.equal(status, 500);
@@ -63,11 +63,11 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}, from S3", (server) => {
   });
 });
 
-describeWithS3("GET /v1/workflows/{id}/artifacts/{key}, by a client that goes away", (server) => {
+describeWithS3("GET /v1/workflows/{id}/artifacts/{key}, from S3 when the client disconnects", (server) => {
   const store = suite(startTestStore);
   const stack = suite(() => startStack({}, s3Settings(server().access, store().url)));
 
-  it("lets go of the server's connection", async () => {
+  it("closes the connection to the store", async () => {
     const large = Buffer.alloc(32 * 1024 * 1024, "x");
     const { endpoint, bucket } = server().access;
     await server().put("left", large, "chemical/x-pdb");
@@ -78,11 +78,11 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}, by a client that goes aw
       res.once("close", gone.resolve);
       forwardTo(endpoint)(req, res);
     };
-    const leaving = new AbortController();
-    const init = { signal: leaving.signal };
-    const answer = await stack().gateway.fetch("/v1/workflows/w1/artifacts/left", init);
-    await answer.body?.getReader().read();
-    leaving.abort();
+    const controller = new AbortController();
+    const init = { signal: controller.signal };
+    const response = await stack().gateway.fetch("/v1/workflows/w1/artifacts/left", init);
+    await response.body?.getReader().read();
+    controller.abort();
     await gone.promise;
     while (!stack().gateway.logs.some(({ complete }) => complete === false))
       await once(stack().gateway.logged, "line");
@@ -96,10 +96,10 @@ describeWithRealS3("GET /v1/workflows/{id}/artifacts/{key}, with wrong settings"
     ["access key", { accessKeyId: "hunter2-hunter2" }, "InvalidAccessKeyId"],
     ["bucket", { bucket: "hunter2-hunter2" }, "NoSuchBucket"],
   ] satisfies [string, Partial<S3Settings>, string][])
-    describe(`by a wrong ${what}`, () => {
+    describe(`a wrong ${what}`, () => {
       const stack = suite(() => startStack({}, s3Settings({ ...access, ...wrong })));
 
-      it(`answers 500, and logs ${reason}`, async () => {
+      it(`returns 500, and logs ${reason}`, async () => {
         const bucket = "bucket" in wrong ? wrong.bucket : access.bucket;
         const { status, body } = await download(stack(), bucket, "any");
         assert.equal(status, 500);

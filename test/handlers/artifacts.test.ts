@@ -37,40 +37,40 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}", (server) => {
   });
   beforeEach("one artifact", () => (stack().upstream.rpcs.getWorkflow = () => workflowWith()));
 
-  /** A workflow with that artifact in the server's bucket, or with one that differs from it. */
+  /** A workflow with that artifact in the server's bucket, or with a different one. */
   function workflowWith(difference: Partial<typeof artifact> = {}) {
     const uri = `r2://${server().access.bucket}/${key}`;
     return workflowIn(JobState.SUCCEEDED, [{ ...artifact, uri, ...difference }]);
   }
 
-  /** Downloads, and tells what was asked of the store meanwhile. */
+  /** Downloads the artifact; also returns the requests to the store. */
   async function download(headers: Record<string, string> = {}, init: RequestInit = {}) {
     const before = store().requests.length;
-    const answer = await stack().gateway.fetch(path, { headers, ...init });
-    const body = Buffer.from(await answer.arrayBuffer());
-    return { answer, body, asked: store().requests.slice(before) };
+    const response = await stack().gateway.fetch(path, { headers, ...init });
+    const body = Buffer.from(await response.arrayBuffer());
+    return { response, body, requests: store().requests.slice(before) };
   }
 
-  function assertHeaders(answer: Response, expected: Record<string, string>) {
+  function assertHeaders(response: Response, expected: Record<string, string>) {
     const names = Object.keys(expected);
-    assert.deepEqual(Object.fromEntries(names.map((name) => [name, answer.headers.get(name)])), expected);
+    assert.deepEqual(Object.fromEntries(names.map((name) => [name, response.headers.get(name)])), expected);
   }
 
-  it("answers the bytes with exactly their headers", async () => {
-    const { answer, body, asked } = await download();
-    assert.equal(answer.status, 200);
+  it("returns the bytes with exactly their headers", async () => {
+    const { response, body, requests } = await download();
+    assert.equal(response.status, 200);
     assert.ok(body.equals(bytes));
-    assertHeaders(answer, { ...fileHeaders, "content-length": String(bytes.length) });
-    assert.equal(answer.headers.get("content-range"), null);
-    assert.deepEqual(asked, [`GET /${server().access.bucket}/${key}`]);
+    assertHeaders(response, { ...fileHeaders, "content-length": String(bytes.length) });
+    assert.equal(response.headers.get("content-range"), null);
+    assert.deepEqual(requests, [`GET /${server().access.bucket}/${key}`]);
   });
 
-  it("answers HEAD with the same headers, without asking the store", async () => {
-    const { answer, body, asked } = await download({}, { method: "HEAD" });
-    assert.equal(answer.status, 200);
+  it("returns the same headers to HEAD, without a request to the store", async () => {
+    const { response, body, requests } = await download({}, { method: "HEAD" });
+    assert.equal(response.status, 200);
     assert.equal(body.length, 0);
-    assertHeaders(answer, { ...fileHeaders, "content-length": String(bytes.length) });
-    assert.deepEqual(asked, []);
+    assertHeaders(response, { ...fileHeaders, "content-length": String(bytes.length) });
+    assert.deepEqual(requests, []);
   });
 
   const last = bytes.length - 1;
@@ -83,11 +83,11 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}", (server) => {
     [`bytes=-${bytes.length * 2}`, 0, last],
   ];
   for (const [range, start, end] of parts) {
-    it(`answers ${range} with 206`, async () => {
-      const { answer, body } = await download({ Range: range });
-      assert.equal(answer.status, 206);
+    it(`returns 206 for ${range}`, async () => {
+      const { response, body } = await download({ Range: range });
+      assert.equal(response.status, 206);
       assert.ok(body.equals(bytes.subarray(start, end + 1)));
-      assertHeaders(answer, {
+      assertHeaders(response, {
         ...fileHeaders,
         "content-length": String(end - start + 1),
         "content-range": `bytes ${start}-${end}/${bytes.length}`,
@@ -96,126 +96,126 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}", (server) => {
   }
 
   for (const range of [`bytes=${bytes.length}-`, `bytes=${bytes.length}-${bytes.length + 5}`]) {
-    it(`answers ${range} with 416 and the length`, async () => {
-      const { answer, body, asked } = await download({ Range: range });
-      assert.equal(answer.status, 416);
-      assert.equal(answer.headers.get("content-range"), `bytes */${bytes.length}`);
+    it(`returns 416 with the length for ${range}`, async () => {
+      const { response, body, requests } = await download({ Range: range });
+      assert.equal(response.status, 416);
+      assert.equal(response.headers.get("content-range"), `bytes */${bytes.length}`);
       assert.equal(JSON.parse(body.toString()).code, "OUT_OF_RANGE");
-      assert.deepEqual(asked, []);
+      assert.deepEqual(requests, []);
     });
   }
 
   for (const range of ["bytes=0-1,4-5", "bytes=x-y", "bytes=5-1", "lines=1-2", "bytes"]) {
-    it(`answers ${range} with the whole file`, async () => {
-      const { answer, body } = await download({ Range: range });
-      assert.equal(answer.status, 200);
+    it(`returns the whole file for ${range}`, async () => {
+      const { response, body } = await download({ Range: range });
+      assert.equal(response.status, 200);
       assert.equal(body.length, bytes.length);
     });
   }
 
-  it("answers the range while If-Range is the ETag, else the whole file", async () => {
+  it("returns the range when If-Range is the ETag, else the whole file", async () => {
     const range = { Range: "bytes=0-3" };
-    assert.equal((await download({ ...range, "If-Range": etag })).answer.status, 206);
+    assert.equal((await download({ ...range, "If-Range": etag })).response.status, 206);
     for (const other of ['"other"', `W/${etag}`, "Mon, 05 Jan 2026 09:00:00 GMT"]) {
-      assert.equal((await download({ ...range, "If-Range": other })).answer.status, 200, other);
+      assert.equal((await download({ ...range, "If-Range": other })).response.status, 200, other);
     }
   });
 
   for (const tags of [etag, `W/${etag}`, `"x", ${etag}`, "*"]) {
-    it(`answers If-None-Match ${tags.replaceAll(digest, "sha")} with 304 without asking the store`, async () => {
+    it(`returns 304 for If-None-Match ${tags.replaceAll(digest, "sha")}, without a request to the store`, async () => {
       for (const method of ["GET", "HEAD"]) {
-        const { answer, body, asked } = await download({ "If-None-Match": tags }, { method });
-        assert.equal(answer.status, 304);
+        const { response, body, requests } = await download({ "If-None-Match": tags }, { method });
+        assert.equal(response.status, 304);
         assert.equal(body.length, 0);
-        assertHeaders(answer, { etag, "cache-control": "private, no-cache" });
-        assert.deepEqual(asked, []);
+        assertHeaders(response, { etag, "cache-control": "private, no-cache" });
+        assert.deepEqual(requests, []);
       }
     });
   }
 
   for (const [what, tags] of [
-    ["another file", '"other"'],
-    ["the file, weakly", `W/${etag}`],
-    ["nothing", ""],
+    ["another ETag", '"other"'],
+    ["the weak ETag", `W/${etag}`],
+    ["an empty list", ""],
   ] as const)
-    it(`answers 412 to If-Match of ${what}, with a range or without, and does not ask the store`, async () => {
+    it(`returns 412 for If-Match with ${what}, with a range or without, without a request to the store`, async () => {
       for (const headers of [
         {},
         { Range: "bytes=0-3" },
         { Range: "bytes=0-3", "If-Range": etag },
         { "If-None-Match": etag },
       ]) {
-        const { answer, body, asked } = await download({ ...headers, "If-Match": tags });
-        assert.equal(answer.status, 412);
+        const { response, body, requests } = await download({ ...headers, "If-Match": tags });
+        assert.equal(response.status, 412);
         assert.equal(JSON.parse(body.toString()).code, "FAILED_PRECONDITION");
-        assert.equal(answer.headers.get("cache-control"), "no-store");
-        assert.deepEqual(asked, []);
+        assert.equal(response.headers.get("cache-control"), "no-store");
+        assert.deepEqual(requests, []);
       }
-      assert.equal((await download({ "If-Match": tags }, { method: "HEAD" })).answer.status, 412);
+      assert.equal((await download({ "If-Match": tags }, { method: "HEAD" })).response.status, 412);
     });
 
-  it("serves what If-Match names, and passes over an If-Unmodified-Since", async () => {
+  it("serves a file that If-Match names, and ignores If-Unmodified-Since", async () => {
     for (const tags of [etag, `"other", ${etag}`, "*"]) {
-      assert.equal((await download({ "If-Match": tags })).answer.status, 200);
-      assert.equal((await download({ "If-Match": tags, Range: "bytes=0-3" })).answer.status, 206);
-      assert.equal((await download({ "If-Match": tags, "If-None-Match": etag })).answer.status, 304);
+      assert.equal((await download({ "If-Match": tags })).response.status, 200);
+      assert.equal((await download({ "If-Match": tags, Range: "bytes=0-3" })).response.status, 206);
+      assert.equal((await download({ "If-Match": tags, "If-None-Match": etag })).response.status, 304);
     }
     const old = "Thu, 01 Jan 1970 00:00:00 GMT";
-    assert.equal((await download({ "If-Unmodified-Since": old })).answer.status, 200);
+    assert.equal((await download({ "If-Unmodified-Since": old })).response.status, 200);
   });
 
   for (const [what, sizeBytes] of [
     ["no size", 0n],
-    ["a size beyond 2^53", 2n ** 53n],
-    ["the largest size there can be", 2n ** 64n - 1n],
+    ["a size above 2^53", 2n ** 53n],
+    ["the largest uint64", 2n ** 64n - 1n],
   ] as const)
-    describe(`of an artifact with ${what}`, () => {
+    describe(`with ${what} in the metadata`, () => {
       beforeEach(() => (stack().upstream.rpcs.getWorkflow = () => workflowWith({ sizeBytes })));
 
-      it("takes the length from the store, and asks it once for the whole", async () => {
-        const { answer, body, asked } = await download();
-        assert.equal(answer.status, 200);
-        assertHeaders(answer, { ...fileHeaders, "content-length": String(bytes.length) });
+      it("takes the length of the whole file from the store's only response", async () => {
+        const { response, body, requests } = await download();
+        assert.equal(response.status, 200);
+        assertHeaders(response, { ...fileHeaders, "content-length": String(bytes.length) });
         assert.ok(body.equals(bytes));
-        assert.equal(asked.length, 1);
+        assert.equal(requests.length, 1);
       });
 
-      it("answers HEAD with the length", async () => {
-        const { answer } = await download({}, { method: "HEAD" });
-        assertHeaders(answer, { ...fileHeaders, "content-length": String(bytes.length) });
+      it("returns the length to HEAD", async () => {
+        const { response } = await download({}, { method: "HEAD" });
+        assertHeaders(response, { ...fileHeaders, "content-length": String(bytes.length) });
       });
 
       for (const [range, start, end] of parts)
-        it(`answers ${range} with 206`, async () => {
-          const { answer, body } = await download({ Range: range });
-          assert.equal(answer.status, 206);
+        it(`returns 206 for ${range}`, async () => {
+          const { response, body } = await download({ Range: range });
+          assert.equal(response.status, 206);
           assert.ok(body.equals(bytes.subarray(start, end + 1)));
-          assertHeaders(answer, {
+          assertHeaders(response, {
             "content-length": String(end - start + 1),
             "content-range": `bytes ${start}-${end}/${bytes.length}`,
           });
         });
 
-      it("answers a range beyond its end with 416, and one that cannot be read with the whole", async () => {
-        const { answer } = await download({ Range: `bytes=${bytes.length}-` });
-        assert.equal(answer.status, 416);
-        assert.equal(answer.headers.get("content-range"), `bytes */${bytes.length}`);
+      it("returns 416 for a range beyond the end, and the whole file for an invalid one", async () => {
+        const { response } = await download({ Range: `bytes=${bytes.length}-` });
+        assert.equal(response.status, 416);
+        assert.equal(response.headers.get("content-range"), `bytes */${bytes.length}`);
         const whole = await download({ Range: "bytes=5-1" });
-        assert.equal(whole.answer.status, 200);
+        assert.equal(whole.response.status, 200);
         assert.ok(whole.body.equals(bytes));
       });
 
-      it("answers 304 and 412 without asking the store", async () => {
+      it("returns 304 and 412 without a request to the store", async () => {
         for (const headers of [{ "If-None-Match": etag }, { "If-Match": '"x"' }])
-          assert.deepEqual((await download(headers as Record<string, string>)).asked, []);
+          assert.deepEqual((await download(headers as Record<string, string>)).requests, []);
       });
 
-      it("answers 404 where the store has no such object", async () => {
+      it("returns 404 when the object does not exist", async () => {
         const missing = `r2://${server().access.bucket}/none`;
         stack().upstream.rpcs.getWorkflow = () => workflowWith({ sizeBytes, uri: missing });
         for (const init of [{}, { method: "HEAD" }, { headers: { Range: "bytes=0-1" } }]) {
-          const answer = await stack().gateway.fetch("/v1/workflows/w1/artifacts/none", init);
-          assert.equal(answer.status, 404);
+          const response = await stack().gateway.fetch("/v1/workflows/w1/artifacts/none", init);
+          assert.equal(response.status, 404);
         }
       });
     });
@@ -227,9 +227,9 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}", (server) => {
       workflowWith({ uri: `r2://${bucket}/empty`, sizeBytes: 0n, sha256: sha256("") });
     const emptyPath = "/v1/workflows/w1/artifacts/empty";
     for (const method of ["GET", "HEAD"]) {
-      const answer = await stack().gateway.fetch(emptyPath, { method });
+      const response = await stack().gateway.fetch(emptyPath, { method });
       assert.deepEqual(
-        [answer.status, answer.headers.get("content-length"), await answer.text()],
+        [response.status, response.headers.get("content-length"), await response.text()],
         [200, "0", ""],
       );
     }
@@ -237,24 +237,24 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}", (server) => {
     assert.deepEqual([ranged.status, ranged.headers.get("content-range")], [416, "bytes */0"]);
   });
 
-  it("answers If-None-Match of another file with the bytes", async () => {
-    assert.equal((await download({ "If-None-Match": '"other"' })).answer.status, 200);
+  it("returns the bytes for If-None-Match with another ETag", async () => {
+    assert.equal((await download({ "If-None-Match": '"other"' })).response.status, 200);
   });
 
-  it("delivers the same bytes to many clients at once, whenever they read", async () => {
+  it("delivers the same bytes to many concurrent clients, whenever they read", async () => {
     const large = Buffer.concat(Array.from({ length: 16 }, (_, i) => Buffer.alloc(1_000_003, `${i} `)));
     const { bucket } = server().access;
     await server().put("large", large, "application/octet-stream");
     stack().upstream.rpcs.getWorkflow = () =>
       workflowWith({ uri: `r2://${bucket}/large`, sizeBytes: BigInt(large.length) });
     const largePath = "/v1/workflows/w1/artifacts/large";
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 8 }, () => stack().gateway.fetch(largePath, { headers: { Range: "bytes=1-" } })),
     );
-    // One after the other: those that wait are full to the last buffer by then.
-    for (const answer of answers) {
-      assert.equal(answer.status, 206);
-      assert.ok(Buffer.from(await answer.arrayBuffer()).equals(large.subarray(1)));
+    // In sequence, so that the buffers of the later ones are full by then.
+    for (const response of responses) {
+      assert.equal(response.status, 206);
+      assert.ok(Buffer.from(await response.arrayBuffer()).equals(large.subarray(1)));
     }
   });
 
@@ -270,19 +270,19 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}", (server) => {
   for (const [contentType, expected] of types) {
     it(`sends the type ${JSON.stringify(contentType)} as ${expected}`, async () => {
       stack().upstream.rpcs.getWorkflow = () => workflowWith({ contentType });
-      const { answer } = await download();
-      assert.equal(answer.status, 200);
-      assert.equal(answer.headers.get("content-type"), expected);
-      assert.equal(answer.headers.get("set-cookie"), null);
+      const { response } = await download();
+      assert.equal(response.status, 200);
+      assert.equal(response.headers.get("content-type"), expected);
+      assert.equal(response.headers.get("set-cookie"), null);
     });
   }
 
-  it("answers one and the same 404 for whatever is missing or not the caller's", async () => {
+  it("returns the same 404 for everything that is missing or not the caller's", async () => {
     const bodies: unknown[] = [];
     async function expect404(target = path) {
-      const answer = await stack().gateway.fetch(target);
-      assert.equal(answer.status, 404);
-      const { trace_id, ...body } = (await answer.json()) as Record<string, unknown>;
+      const response = await stack().gateway.fetch(target);
+      assert.equal(response.status, 404);
+      const { trace_id, ...body } = (await response.json()) as Record<string, unknown>;
       assert.ok(trace_id);
       bodies.push(body);
     }
@@ -309,16 +309,16 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}", (server) => {
   });
 });
 
-describe("GET /v1/workflows/{id}/artifacts/{key}, with no object store", () => {
+describe("GET /v1/workflows/{id}/artifacts/{key}, without an object store", () => {
   const stack = suite(() => startStack({ getWorkflow: () => workflowIn(JobState.SUCCEEDED, [artifact]) }));
 
-  it("answers 503 to who may have the file", async () => {
-    const answer = await stack().gateway.fetch(path);
-    assert.equal(answer.status, 503);
-    assert.ok(answer.headers.get("retry-after"));
+  it("returns 503 for the caller's file", async () => {
+    const response = await stack().gateway.fetch(path);
+    assert.equal(response.status, 503);
+    assert.ok(response.headers.get("retry-after"));
   });
 
-  it("answers 404 to who may not", async () => {
+  it("returns 404 for any other", async () => {
     assert.equal((await stack().gateway.fetch(`${path}x`)).status, 404);
   });
 });

@@ -20,12 +20,12 @@ describe("POST /v1/workflows, with a quota", () => {
     stack().gateway.fetch("/v1/workflows", { ...jsonPost(body), token: "a-key" });
 
   function quota(allowed: boolean, limit: bigint, used: bigint): string[] {
-    const counted: string[] = [];
+    const keyHashes: string[] = [];
     stack().upstream.rpcs.consumeQuota = ({ keyHash }) => {
-      counted.push(keyHash);
+      keyHashes.push(keyHash);
       return { allowed, limit, used, principal: "alice" };
     };
-    return counted;
+    return keyHashes;
   }
 
   const rateLimit = ({ headers }: Response) => [
@@ -33,14 +33,14 @@ describe("POST /v1/workflows, with a quota", () => {
     headers.get("x-ratelimit-remaining"),
   ];
 
-  it("counts one unit of the key before it submits, and tells what is left", async () => {
-    const counted = quota(true, 10n, 3n);
+  it("counts one submission of the key before SubmitWorkflow, and returns the remaining ones", async () => {
+    const keyHashes = quota(true, 10n, 3n);
     const calls = await callsDuring(stack().upstream, async () => {
-      const answer = await submit();
-      assert.equal(answer.status, 201);
-      assert.deepEqual(rateLimit(answer), ["10", "7"]);
+      const response = await submit();
+      assert.equal(response.status, 201);
+      assert.deepEqual(rateLimit(response), ["10", "7"]);
     });
-    assert.deepEqual(counted, [sha256("a-key")]);
+    assert.deepEqual(keyHashes, [sha256("a-key")]);
     assert.deepEqual(calls.map(({ rpc }) => rpc).slice(-2), ["ConsumeQuota", "SubmitWorkflow"]);
   });
 
@@ -49,44 +49,44 @@ describe("POST /v1/workflows, with a quota", () => {
     assert.deepEqual(rateLimit(await submit()), [null, null]);
   });
 
-  it("answers 429 when the quota is used up, and submits nothing", async () => {
+  it("returns 429 when the quota is exhausted, without SubmitWorkflow", async () => {
     quota(false, 3n, 3n);
     const calls = await callsDuring(stack().upstream, async () => {
-      const answer = await submit();
-      const body = (await answer.json()) as { code: string; retryable: boolean };
-      assert.equal(answer.status, 429);
+      const response = await submit();
+      const body = (await response.json()) as { code: string; retryable: boolean };
+      assert.equal(response.status, 429);
       assert.deepEqual([body.code, body.retryable], ["RESOURCE_EXHAUSTED", true]);
-      assert.deepEqual(rateLimit(answer), ["3", "0"]);
-      assert.match(String(answer.headers.get("retry-after")), /^[1-9][0-9]*$/);
+      assert.deepEqual(rateLimit(response), ["3", "0"]);
+      assert.match(String(response.headers.get("retry-after")), /^[1-9][0-9]*$/);
     });
     assert.ok(!calls.some(({ rpc }) => rpc === "SubmitWorkflow"));
   });
 
-  it("tells what is left also on an error after the count", async () => {
+  it("returns the remaining submissions with an error after the count, too", async () => {
     quota(true, 10n, 4n);
     const { submitWorkflow } = stack().upstream.rpcs;
     stack().upstream.rpcs.submitWorkflow = () => {
       throw new ConnectError("no such tool version", Code.InvalidArgument);
     };
-    const answer = await submit();
+    const response = await submit();
     if (submitWorkflow !== undefined) stack().upstream.rpcs.submitWorkflow = submitWorkflow;
-    assert.equal(answer.status, 400);
-    assert.deepEqual(rateLimit(answer), ["10", "6"]);
+    assert.equal(response.status, 400);
+    assert.deepEqual(rateLimit(response), ["10", "6"]);
   });
 
-  it("does not count a request that is not valid", async () => {
-    const counted = quota(true, 10n, 1n);
+  it("does not count an invalid request", async () => {
+    const keyHashes = quota(true, 10n, 1n);
     const invalid = [
       {},
       { ...oneStep, extra: 1 },
       { name: "n", steps: [{ id: "a", tool: "af2", depends_on: ["b"] }] },
     ];
     for (const body of invalid) assert.equal((await submit(body)).status, 400);
-    assert.deepEqual(counted, []);
+    assert.deepEqual(keyHashes, []);
   });
 
-  it("does not count the admin's submissions, nor anything but submissions", async () => {
-    const counted = quota(false, 1n, 1n);
+  it("counts neither the admin's submissions nor other requests", async () => {
+    const keyHashes = quota(false, 1n, 1n);
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.QUEUED);
     stack().upstream.rpcs.rankDesigns = () => ({});
     const admin = await stack().gateway.fetch("/v1/workflows", jsonPost(oneStep));
@@ -97,14 +97,14 @@ describe("POST /v1/workflows, with a quota", () => {
     assert.equal((await stack().gateway.fetch("/v1/workflows/w1/rank", rank)).status, 200);
     const plan = { ...jsonPost(oneStep), token: "a-key" };
     assert.equal((await stack().gateway.fetch("/v1/workflows?validate_only=true", plan)).status, 200);
-    assert.deepEqual(counted, []);
+    assert.deepEqual(keyHashes, []);
   });
 
   for (const [code, status] of [
     [Code.Unavailable, 503],
     [Code.Internal, 500],
   ] as const) {
-    it(`answers ${status} and submits nothing when the count fails with ${Code[code]}`, async () => {
+    it(`returns ${status} when the count fails with ${Code[code]}, without SubmitWorkflow`, async () => {
       stack().upstream.rpcs.consumeQuota = () => {
         throw new ConnectError("no", code);
       };

@@ -6,13 +6,13 @@ import { scrape } from "../support/metrics.ts";
 import { threeSteps } from "../support/samples.ts";
 import { encodedPage, encodedSpec, encodedUpdate, encodedWorkflow } from "../support/worst-workflows.ts";
 
-/** More than is received without asking for memory, in bytes. */
+/** More than is received without acquiring memory, in bytes. */
 const large = 70 * 1024;
 
-/** So little that the JSON of a large workflow is written only while no other one is held. */
+/** So little that the JSON of a large workflow is written only while no other is held. */
 const maxBufferedBytes = 1024 * 1024;
 
-/** Large workflows: one as it should be, and two whose bytes cannot be read, from their beginning or to their end. */
+/** Large workflows: a valid one, one that is invalid from its first byte, and one that is at its end. */
 const whole = encodedWorkflow(
   encodedSpec(
     JSON.stringify({ name: "large", steps: [{ id: "a", tool: "af2", params: { x: "x".repeat(large) } }] }),
@@ -20,14 +20,14 @@ const whole = encodedWorkflow(
   { id: "w1", state: JobState.RUNNING },
 );
 const workflows = {
-  "as it should be": whole,
-  "no message": Buffer.alloc(large, 0xff),
-  "cut short": whole.subarray(0, -1),
+  valid: whole,
+  invalid: Buffer.alloc(large, 0xff),
+  truncated: whole.subarray(0, -1),
 } as const;
 
 const json = { "Content-Type": "application/json" };
 
-/** Requests, with the status that they have where the workflow is as it should be; else they are 500. */
+/** Requests with their status for a valid workflow; for the others it is 500. */
 const requests: readonly (readonly [status: number, path: string, init?: RequestInit])[] = [
   [200, "/v1/workflows"],
   [201, "/v1/workflows", { method: "POST", headers: json, body: JSON.stringify(threeSteps) }],
@@ -61,8 +61,8 @@ describe("the memory of large responses", () => {
     };
   });
 
-  /** Resolves once the gateway counts no bytes that wait. */
-  async function untilNone(url: string): Promise<void> {
+  /** Resolves when the gateway counts no buffered bytes. */
+  async function untilNoneBuffered(url: string): Promise<void> {
     while ((await scrape(url)).get("foldforge_gateway_buffered_bytes") !== 0);
   }
 
@@ -70,7 +70,7 @@ describe("the memory of large responses", () => {
     for (const [status, path, init = {}] of requests) {
       const { method = "GET", headers = {} } = init;
       const more = Object.entries(headers).map((header) => header.join(": "));
-      it(`is given back: ${[method, path, ...more].join(" ")}, of a workflow that is ${what}`, async () => {
+      it(`is released after ${[method, path, ...more].join(" ")} with a workflow that is ${what}`, async () => {
         const { gateway, upstream } = stack();
         const one = () => [workflow];
         Object.assign(upstream.rpcs, {
@@ -79,14 +79,14 @@ describe("the memory of large responses", () => {
           CancelWorkflow: one,
           RetryWorkflow: one,
           RankDesigns: one,
-          ListWorkflows: () => [what === "no message" ? workflow : encodedPage([workflow], "")],
+          ListWorkflows: () => [what === "invalid" ? workflow : encodedPage([workflow], "")],
           StreamWorkflowEvents: () => [encodedUpdate(workflow, { workflowId: "w1", eventId: 8n })],
         });
         const response = await gateway.fetch(path, init);
         assert.equal(response.status, workflow === whole ? status : 500);
-        // A stream of a workflow that goes on does not end.
+        // The stream of a running workflow does not end.
         await response.body?.cancel();
-        await untilNone(gateway.url);
+        await untilNoneBuffered(gateway.url);
         upstream.rpcs["GetWorkflow"] = () => [whole];
         assert.equal((await gateway.fetch("/v1/workflows/w1")).status, 200);
       });

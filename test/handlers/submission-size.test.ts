@@ -6,7 +6,7 @@ import { suite } from "../support/gateway.ts";
 import { jsonPost, oneStep, workflowIn } from "../support/samples.ts";
 import { callsDuring, startStack } from "../support/stack.ts";
 
-/** A workflow that is small as JSON, and large as protobuf: each number takes 11 bytes there. */
+/** A workflow that is small as JSON and large as protobuf: each number takes 11 bytes there. */
 function numbers(count: number) {
   return {
     name: "many",
@@ -14,7 +14,7 @@ function numbers(count: number) {
   };
 }
 
-describe("POST /v1/workflows: the size of its message", () => {
+describe("POST /v1/workflows, size of the message", () => {
   const stack = suite(() =>
     startStack(
       {
@@ -33,18 +33,18 @@ describe("POST /v1/workflows: the size of its message", () => {
   }
 
   for (const query of ["", "?validate_only=true"]) {
-    it(`is told with 413 where servers of gRPC would refuse it, before the quota is counted${query}`, async () => {
+    it(`returns 413 for a message that gRPC servers would reject, before it counts against the quota${query}`, async () => {
       const body = numbers(381_500);
       const calls = await callsDuring(stack().upstream, async () => {
-        const refused = await send(body, query);
-        assert.equal(refused.status, 413);
+        const response = await send(body, query);
+        assert.equal(response.status, 413);
         const request = { spec: { ...body, steps: [{ ...body.steps[0]!, dependsOn: [] }] } };
         const bytes = toBinary(
           SubmitWorkflowRequestSchema,
           create(SubmitWorkflowRequestSchema, request),
         ).length;
-        assert.match(String(refused.body["message"]), new RegExp(`\\b${bytes} bytes\\b.*\\b4194304\\b`));
-        assert.deepEqual([refused.body["code"], refused.body["retryable"]], ["INVALID_ARGUMENT", false]);
+        assert.match(String(response.body["message"]), new RegExp(`\\b${bytes} bytes\\b.*\\b4194304\\b`));
+        assert.deepEqual([response.body["code"], response.body["retryable"]], ["INVALID_ARGUMENT", false]);
       });
       assert.deepEqual(
         calls.map(({ rpc }) => rpc).filter((rpc) => rpc !== "AuthenticateApiKey"),
@@ -53,11 +53,11 @@ describe("POST /v1/workflows: the size of its message", () => {
     });
   }
 
-  it("may be as large as the bound", async () => {
+  it("accepts a message of almost 4 MiB", async () => {
     assert.equal((await send(numbers(360_000))).status, 201);
   });
 
-  it("is bounded by a setting", async () => {
+  it("uses the limit of ORCHESTRATOR_MAX_REQUEST_BYTES", async () => {
     const { upstream } = stack();
     const small = await startStack({}, { ORCHESTRATOR_MAX_REQUEST_BYTES: "65536" });
     try {
@@ -70,7 +70,7 @@ describe("POST /v1/workflows: the size of its message", () => {
     }
   });
 
-  it("is no matter for real parameters: a PSSM of 625 kB and an inline PDB of 1,000 kB", async () => {
+  it("accepts real params: a PSSM of 625 kB and an inline PDB of 1,000 kB", async () => {
     const pssm = Array.from({ length: 1700 }, (_, row) =>
       Array.from({ length: 20 }, (_, column) => Math.sin(row * 20 + column)),
     );
