@@ -59,8 +59,13 @@ generate: $(INSTALLED) ## Rebuild generated/ from the contracts
 	@buf generate --output $(OUT)
 	@openapi-typescript openapi/gateway.v1.yaml --output $(OUT)/generated/openapi/gateway.v1.ts >/dev/null
 
+# In two processes, the one with eslint first, which takes longest.
 .PHONY: check
 check: $(INSTALLED) ## Check contracts, generated code, types, style and the direction of imports
+	@$(MAKE) --jobs=2 check-style check-contracts check-types
+
+.PHONY: check-contracts
+check-contracts: $(INSTALLED)
 	@echo "check: contracts"
 	@buf lint
 	@buf format --diff --exit-code
@@ -70,8 +75,15 @@ check: $(INSTALLED) ## Check contracts, generated code, types, style and the dir
 	@echo "check: contract changes"
 	@node test/check/breaking.ts
 	@node test/check/drift.ts
-	@echo "check: types and style"
+
+.PHONY: check-types
+check-types: $(INSTALLED)
+	@echo "check: types"
 	@tsc --noEmit
+
+.PHONY: check-style
+check-style: $(INSTALLED)
+	@echo "check: style"
 	@eslint .
 	@prettier --check --log-level=warn .
 

@@ -40,14 +40,14 @@ function breakContract(scratch: Scratch) {
   for (const { file, from, to } of breakingChanges) scratch.edit(file, from, to);
 }
 
-describe("make check, for changes of the gRPC contract", () => {
+describe("make check-contracts", () => {
   const scratch = eachInScratch();
 
   it("reports the file of every change that breaks programs built from the main branch", async () => {
     await scratch().commitAs("main");
     breakContract(scratch());
     assertPasses(await scratch().run("make", "generate"));
-    const outcome = await scratch().run("make", "check");
+    const outcome = await scratch().run("make", "check-contracts");
     assertFails(outcome);
     for (const { change, file, message } of breakingChanges) {
       const isNamed = outcome.output

@@ -3,58 +3,67 @@ import { assertFails, eachInScratch } from "./scratch-fixture.ts";
 const commonProto = "proto/foldforge/common/v1/common.proto";
 const openApi = "openapi/gateway.v1.yaml";
 
-const mistakes = [
-  {
-    mistake: "a field name that buf lint rejects",
-    file: commonProto,
-    from: "string gpu_type = 1;",
-    to: "string gpuType = 1;",
-    message: 'Field name "gpuType" should be lower_snake_case',
-  },
-  {
-    mistake: "a message without a comment",
-    file: commonProto,
-    from: "// Why a step failed.\n",
-    to: "",
-    message: 'Message "ErrorDetail" should have a non-empty comment',
-  },
-  {
-    mistake: "a proto file that buf format would change",
-    file: commonProto,
-    from: "string gpu_type = 1;",
-    to: "string  gpu_type=1;",
-    message: "-  string  gpu_type=1;",
-  },
-  {
-    mistake: "an operation without a description",
-    file: openApi,
-    from: "      description: Returns the caller's workflows in pages, newest first.\n",
-    to: "",
-    message: "operation-description",
-  },
-  {
-    mistake: "an example that its schema rejects",
-    file: openApi,
-    from: "            maximum: 100\n            default: 20\n            examples: [20]\n",
-    to: "            maximum: 100\n            default: 20\n            examples: [many]\n",
-    message: "no-invalid-schema-examples",
-  },
-  {
-    mistake: "an unresolved reference",
-    file: openApi,
-    from: "            examples: [RUNNING]\n        - name: label\n",
-    to: '            examples: [RUNNING]\n        - $ref: "#/components/parameters/Nothing"\n        - name: label\n',
-    message: "no-unresolved-refs",
-  },
+interface Mistake {
+  readonly from: string;
+  readonly to: string;
+  /** What the tool prints beside the file's name. */
+  readonly message: string;
+}
+
+/** Mistakes in a contract, by the tool that finds them. */
+const mistakes: readonly (readonly [tool: string, file: string, mistakes: readonly Mistake[]])[] = [
+  [
+    "buf lint",
+    commonProto,
+    [
+      {
+        from: "string gpu_type = 1;",
+        to: "string gpuType = 1;",
+        message: 'Field name "gpuType" should be lower_snake_case',
+      },
+      {
+        from: "// Why a step failed.\n",
+        to: "",
+        message: 'Message "ErrorDetail" should have a non-empty comment',
+      },
+    ],
+  ],
+  [
+    "buf format",
+    commonProto,
+    [{ from: "string gpu_type = 1;", to: "string  gpu_type=1;", message: "-  string  gpu_type=1;" }],
+  ],
+  [
+    "redocly lint",
+    openApi,
+    [
+      {
+        from: "      description: Returns the caller's workflows in pages, newest first.\n",
+        to: "",
+        message: "operation-description",
+      },
+      {
+        from: "            maximum: 100\n            default: 20\n            examples: [20]\n",
+        to: "            maximum: 100\n            default: 20\n            examples: [many]\n",
+        message: "no-invalid-schema-examples",
+      },
+      {
+        from: "            examples: [RUNNING]\n        - name: label\n",
+        to: '            examples: [RUNNING]\n        - $ref: "#/components/parameters/Nothing"\n        - name: label\n',
+        message: "no-unresolved-refs",
+      },
+    ],
+  ],
 ];
 
-describe("make check, for the contracts", () => {
+describe("make check-contracts", () => {
   const scratch = eachInScratch();
 
-  for (const { mistake, file, from, to, message } of mistakes) {
-    it(`fails and reports the file for ${mistake}`, async () => {
-      scratch().edit(file, from, to);
-      assertFails(await scratch().run("make", "check"), file, message);
+  for (const [tool, file, inFile] of mistakes) {
+    it(`fails with the file and each mistake that ${tool} finds`, async () => {
+      for (const { from, to } of inFile) scratch().edit(file, from, to);
+      const outcome = await scratch().run("make", "check-contracts");
+      assertFails(outcome, file, ...inFile.map(({ message }) => message));
     });
   }
 });
