@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Request, Response } from "express";
 import { parse, parseDocument, stringify } from "yaml";
 import type { components, operations } from "../generated/openapi/gateway.v1.ts";
-import type { Locals } from "./http/locals.ts";
+import type { AuthenticatedLocals, BodyLocals, TracedLocals } from "./http/stages.ts";
 
 /** The JSON shapes of the contract, by schema name. */
 export type Schema = components["schemas"];
@@ -25,6 +25,13 @@ type RequestBody<Op extends OperationId> = operations[Op] extends {
   ? Body
   : undefined;
 
+/** What the stages before a handler have added: an operation that may respond 401 is secured. */
+type LocalsOf<Op extends OperationId> = 401 extends keyof operations[Op]["responses"]
+  ? RequestBody<Op> extends undefined
+    ? AuthenticatedLocals
+    : BodyLocals
+  : TracedLocals;
+
 /** Serves one operation. Its request is contract-valid; what it sends is the contract's success body. */
 export type Handler<Op extends OperationId> = (
   req: Request<
@@ -32,9 +39,9 @@ export type Handler<Op extends OperationId> = (
     SuccessBody<Op>,
     RequestBody<Op>,
     Given<operations[Op]["parameters"]["query"]>,
-    Locals
+    LocalsOf<Op>
   >,
-  res: Response<SuccessBody<Op>, Locals>,
+  res: Response<SuccessBody<Op>, LocalsOf<Op>>,
 ) => void | Promise<void>;
 
 /** A parameter of an operation, as far as the gateway reads it. */
@@ -42,6 +49,8 @@ interface Parameter {
   readonly name: string;
   readonly in: "query" | "header" | "path";
   readonly allowEmptyValue?: boolean;
+  /** Whether a path parameter, which is the last segment, takes the rest of the path, slashes included. */
+  readonly "x-multi-segment"?: boolean;
   readonly schema: { readonly type?: string; readonly $ref?: string };
 }
 
@@ -57,16 +66,18 @@ export interface Operation {
   readonly hasBody: boolean;
   /** Whether it only reads (RFC 9110 §9.2.1): every GET does, and a POST that says `x-safe`. */
   readonly isSafe: boolean;
-  /** Whether it answers 304 to a client that has the current representation. */
-  readonly isConditional: boolean;
   readonly parameters: readonly Parameter[];
 }
+
+/** One segment of a path template; `rest` is a parameter that takes the rest of the path. */
+export type Segment =
+  | { readonly kind: "literal"; readonly text: string }
+  | { readonly kind: "parameter" | "rest"; readonly name: string };
 
 /** One path of the loaded contract. */
 export interface Path {
   readonly template: string;
-  /** As Express writes it: `/v1/workflows/:id`. */
-  readonly route: string;
+  readonly segments: readonly Segment[];
   readonly operations: readonly Operation[];
   /** Whether it answers with an event stream. */
   readonly isStream: boolean;
@@ -128,7 +139,7 @@ export function contractFrom(document: OpenApiDocument, source = stringify(docum
     return {
       template,
       isStream,
-      route: template.replace("{key}", "*key").replace(/\{(\w+)\}/g, ":$1"),
+      segments: segmentsOf(template, parametersOf(document, item)),
       operations: methods.flatMap((method) => {
         const operation = item[method];
         return operation === undefined ? [] : [operationFrom(document, template, item, method, operation)];
@@ -166,11 +177,32 @@ function operationFrom(
     secured: (operation.security ?? document.security ?? []).length > 0,
     hasBody: operation.requestBody !== undefined,
     isSafe: method === "get" || operation["x-safe"] === true,
-    isConditional: operation.responses["304"] !== undefined,
-    parameters: [...(item.parameters ?? []), ...(operation.parameters ?? [])].map((parameter) =>
-      "$ref" in parameter ? resolveParameter(document, parameter.$ref) : parameter,
-    ),
+    parameters: [...parametersOf(document, item), ...parametersOf(document, operation)],
   };
+}
+
+/** Splits a template at its slashes. Throws where something follows a parameter that takes the rest of the path. */
+function segmentsOf(template: string, parameters: readonly Parameter[]): Segment[] {
+  return template
+    .slice(1)
+    .split("/")
+    .map((text, index, { length }): Segment => {
+      const [, name] = /^\{(\w+)\}$/.exec(text) ?? [];
+      if (name === undefined) return { kind: "literal", text };
+      const parameter = parameters.find((known) => known.in === "path" && known.name === name);
+      if (parameter?.["x-multi-segment"] !== true) return { kind: "parameter", name };
+      if (index < length - 1) throw new Error(`only the last segment of ${template} may be x-multi-segment`);
+      return { kind: "rest", name };
+    });
+}
+
+function parametersOf(
+  document: OpenApiDocument,
+  { parameters = [] }: Pick<PathItem, "parameters">,
+): Parameter[] {
+  return parameters.map((parameter) =>
+    "$ref" in parameter ? resolveParameter(document, parameter.$ref) : parameter,
+  );
 }
 
 function resolveParameter(document: OpenApiDocument, ref: string): Parameter {

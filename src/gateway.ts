@@ -3,6 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Registry } from "prom-client";
 import { createObjectStore } from "./artifacts/object-store.ts";
 import { createPipeline } from "./http/pipeline.ts";
+import type { PipelineOptions } from "./http/pipeline.ts";
+import type { Middleware } from "./http/stages.ts";
 import { createAuthenticator } from "./auth/authenticator.ts";
 import { createApiKeyCache } from "./auth/api-key-cache.ts";
 import { createApiKeyLookup } from "./auth/api-key-lookup.ts";
@@ -12,11 +14,9 @@ import { loadContract, withPaths } from "./contract.ts";
 import type { Contract, Path } from "./contract.ts";
 import { BufferedBytes } from "./load-shedding/buffered-bytes.ts";
 import { ByteSemaphore } from "./load-shedding/byte-semaphore.ts";
-import { allowCrossOrigin } from "./http/cors.ts";
 import { KeyShares } from "./load-shedding/key-shares.ts";
 import { LargeBodies, maxLargeBodies } from "./load-shedding/large-bodies.ts";
 import { createLoadShedding } from "./load-shedding/load-shedding.ts";
-import { originForm } from "./http/origin-form.ts";
 import { trace } from "./middleware/trace.ts";
 import { createOperations } from "./operations.ts";
 import { createOrchestrator } from "./orchestrator/client.ts";
@@ -95,7 +95,8 @@ const searchShare = 1 / 8;
 export interface GatewayOptions {
   /** Where its metrics go, beside those of the process; else only its own are served. */
   readonly registry?: Registry;
-  readonly validateResponses?: boolean;
+  /** More stages of every operation, before its validation. */
+  readonly operationStages?: (contract: Contract) => readonly Middleware[];
   /** In the place of the one in force. */
   readonly contract?: Contract;
   /** Milliseconds on a clock that never goes back, for what is kept of keys and of readiness. */
@@ -166,12 +167,8 @@ export async function startGateway(
         });
   const authenticator = createAuthenticator(settings.apiTokens, keys);
   const probeReadiness = createReadinessProbe(client, rpcTimeoutMs, logger, options.now);
-  const templates = (which: (path: Path) => boolean) =>
-    contract.paths.filter(which).map(({ template }) => template);
   const shedding = createLoadShedding({
     maxInFlight: settings.maxRequestsInFlight,
-    exempt: templates(({ operations }) => operations.every(({ tags }) => tags.includes("Health"))),
-    streams: templates(({ isStream }) => isStream),
     createKeyShares,
     logger,
     metrics,
@@ -199,9 +196,9 @@ export async function startGateway(
     logger,
     metrics,
   });
-  const validateResponses = options.validateResponses ?? false;
-  const appFor = (contract: Contract, answersPreflights: boolean) =>
+  const pipelineOf = (contract: Contract, open: Pick<PipelineOptions, "shed" | "allowedOrigins">) =>
     createPipeline({
+      ...open,
       trace: tracing?.trace ?? trace,
       contract,
       operations,
@@ -212,12 +209,9 @@ export async function startGateway(
       rpcTimeoutMs,
       largeBodies,
       tasks,
-      answersPreflights,
-      validateResponses,
+      operationStages: options.operationStages?.(contract),
     });
-  const shed = shedding.shed(appFor(contract, settings.allowedOrigins !== undefined));
-  const listener =
-    settings.allowedOrigins === undefined ? shed : allowCrossOrigin(shed, settings.allowedOrigins);
+  const pipeline = pipelineOf(contract, { shed: shedding.shed, allowedOrigins: settings.allowedOrigins });
 
   async function letGo(withinMs: number): Promise<void> {
     orchestrator.close();
@@ -233,7 +227,7 @@ export async function startGateway(
     limits: ServerLimits,
   ): Promise<RunningServer> {
     try {
-      return await startServer(originForm(listener), { bind, limits, buffered, logger, metrics });
+      return await startServer(listener, { bind, limits, buffered, logger, metrics });
     } catch (error) {
       await metricsServer?.close(0);
       await letGo(0);
@@ -245,13 +239,13 @@ export async function startGateway(
   if (settings.metricsBind !== undefined) {
     const limits = { ...settings.server, maxConnections: maxMetricsConnections };
     metricsServer = await serve(
-      appFor(withPaths(whole, isMetrics), false),
+      pipelineOf(withPaths(whole, isMetrics), { shed: undefined, allowedOrigins: undefined }),
       "METRICS_ADDR",
       settings.metricsBind,
       limits,
     );
   }
-  const server = await serve(listener, "BIND_ADDR", settings.bind, settings.server);
+  const server = await serve(pipeline, "BIND_ADDR", settings.bind, settings.server);
   const servers = metricsServer === undefined ? [server] : [server, metricsServer];
   metrics.watch({
     connections: () => server.connections,

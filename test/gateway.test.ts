@@ -54,7 +54,9 @@ describe("startGateway", () => {
     });
     for (let i = 0; i < 5; i++) await readEvents(await gateway.fetch("/v1/workflows/w1/events")).next();
     await gateway.close();
-    const cut = gateway.logs.filter(({ event, complete }) => event === "http.request" && complete === false);
+    const cut = gateway.logs.filter(
+      ({ event, complete }) => event === "request.completed" && complete === false,
+    );
     assert.equal(cut.length, 5);
     await upstream.close();
   });

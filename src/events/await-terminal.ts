@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Revalidation } from "../auth/authenticator.ts";
 import { unauthenticated, unavailable } from "../errors/http-error.ts";
-import type { Call } from "../http/locals.ts";
+import type { Call } from "../http/stages.ts";
 import { isTerminal } from "../mapping/job-state.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { createEventStreams } from "./upstream-stream.ts";

@@ -1,4 +1,4 @@
-import type { Call } from "../http/locals.ts";
+import type { Call } from "../http/stages.ts";
 import { readWorkflowStatus } from "../mapping/workflow-event.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { readingContext } from "../grpc/transport.ts";

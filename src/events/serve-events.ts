@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Response } from "express";
 import type { Revalidation } from "../auth/authenticator.ts";
 import { errorResponse } from "../errors/error-response.ts";
-import type { Locals } from "../http/locals.ts";
+import type { TracedLocals } from "../http/stages.ts";
 import { isTerminal } from "../mapping/job-state.ts";
 import type { WriteJson } from "../http/write-json.ts";
 import { SseWriter } from "./sse-writer.ts";
@@ -34,7 +34,7 @@ interface ServeOptions {
  */
 export async function serveEvents(
   follow: (client: EventClient) => Promise<void>,
-  res: Response<unknown, Locals>,
+  res: Response<unknown, TracedLocals>,
   { streams, headStartMs, revalidation, writeJson, noteBuffered, sent }: ServeOptions,
 ): Promise<void> {
   const response = new SseWriter(res, sent);

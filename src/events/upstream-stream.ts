@@ -1,5 +1,5 @@
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import type { Call } from "../http/locals.ts";
+import type { Call } from "../http/stages.ts";
 import { readEventStatus } from "../mapping/workflow-event.ts";
 import type { EventStatus } from "../mapping/workflow-event.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";

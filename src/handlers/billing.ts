@@ -3,6 +3,7 @@ import { principalOf } from "../auth/caller.ts";
 import type { Caller } from "../auth/caller.ts";
 import type { Handler } from "../contract.ts";
 import { HttpError } from "../errors/http-error.ts";
+import { sendJson } from "../http/json-response.ts";
 import { balanceToJson, ledgerToJson } from "../mapping/billing.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 
@@ -15,7 +16,8 @@ interface BillingServices {
 export function getBalance({ orchestrator }: BillingServices): Handler<"getBalance"> {
   return async function getBalance(_req, res) {
     const { call, caller } = res.locals;
-    res.json(balanceToJson(await orchestrator.getBalance({ principal: payerOf(caller) }, call)));
+    const balance = await orchestrator.getBalance({ principal: payerOf(caller) }, call);
+    await sendJson(res, balanceToJson(balance));
   };
 }
 
@@ -25,7 +27,7 @@ export function listLedger({ orchestrator }: BillingServices): Handler<"listLedg
     const { call, caller } = res.locals;
     const { limit } = req.query;
     const request = { principal: payerOf(caller), ...(limit === undefined ? {} : { limit }) };
-    res.json(ledgerToJson(await orchestrator.listLedger(request, call)));
+    await sendJson(res, ledgerToJson(await orchestrator.listLedger(request, call)));
   };
 }
 

@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import type { Response } from "express";
-import { answersNotModified } from "../http/etag.ts";
+import { handleIfNoneMatch } from "../http/etag.ts";
 import { codingFor } from "../http/content-coding.ts";
 import type { Handler } from "../contract.ts";
 import { HttpError } from "../errors/http-error.ts";
@@ -52,7 +52,7 @@ export function getDocsFile({ pageFiles }: Docs): Handler<"getDocsFile"> {
 
 async function sendFile(res: Response<never>, file: StaticFile): Promise<void> {
   res.vary("Accept-Encoding");
-  if (answersNotModified(res, [file.etag], "public")) return;
+  if (handleIfNoneMatch(res, [file.etag], "public")) return;
   const coding = codingFor(res.req);
   const bytes = await file.bytes(coding);
   if (coding !== undefined) res.set("Content-Encoding", coding);

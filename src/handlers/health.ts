@@ -1,11 +1,12 @@
 import type { Handler } from "../contract.ts";
+import { sendJson } from "../http/json-response.ts";
 import type { ProbeReadiness } from "../orchestrator/readiness.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 /** Serves `healthz`; calls nothing. */
 export function healthz(version: string): Handler<"healthz"> {
   return function healthz(_req, res) {
-    res.json({ status: "ok", version });
+    return sendJson(res, { status: "ok", version });
   };
 }
 
@@ -13,8 +14,8 @@ export function healthz(version: string): Handler<"healthz"> {
 export function readyz(probeReadiness: ProbeReadiness): Handler<"readyz"> {
   return async function readyz(_req, res) {
     const isReady = await probeReadiness(res.locals.trace);
-    if (isReady) res.json({ status: "ready" });
-    else res.status(503).set("Retry-After", "2").json({ status: "unavailable" });
+    if (isReady) return sendJson(res, { status: "ready" });
+    return sendJson(res.status(503).set("Retry-After", "2"), { status: "unavailable" });
   };
 }
 

@@ -1,15 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
-import type { Response } from "express";
+import type { Request, Response } from "express";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { keyHashOf } from "../auth/caller.ts";
 import type { ConsumeQuota } from "../auth/quota.ts";
 import { strongETags } from "../http/etag.ts";
-import type { Handler } from "../contract.ts";
+import type { Handler, Schema } from "../contract.ts";
 import { HttpError } from "../errors/http-error.ts";
-import { sendJsonBytes } from "../http/json-response.ts";
-import type { Locals } from "../http/locals.ts";
+import { sendConditionalJson, sendJson, sendJsonBytes } from "../http/json-response.ts";
+import type { AuthenticatedLocals } from "../http/stages.ts";
 import { isTerminal } from "../mapping/job-state.ts";
 import { listRequestFromQuery } from "../mapping/list-request.ts";
 import type { Transcoder } from "../mapping/transcoder.ts";
@@ -65,17 +65,16 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
     // No variable holds the steps, which hold the body even after the last of them.
     const encode = () => submitRequestFromJson(req.body, idempotencyKey);
     // A large body has turns of the event loop of its own.
-    const isLarge = res.locals.dropBody !== undefined;
+    const isLarge = res.locals.releaseBody !== undefined;
     const { call, caller, trace } = res.locals;
     const request = isLarge ? await tasks.run(keyHashOf(caller), encode()) : runSync(encode());
     if (request.length > maxRequestBytes) throw tooLarge(request.length, maxRequestBytes);
     if (req.query.validate_only === true) {
-      res.json(workflowPlanFromSpec(req.body));
-      return;
+      return sendJson(res, workflowPlanFromSpec(req.body));
     }
     const steps = req.body.steps.length;
     // Its message is all there need be of it while others do their part.
-    res.locals.dropBody?.();
+    res.locals.releaseBody?.();
     res.set(await consumeQuota(caller, call));
     using workflow = await orchestrator.submitWorkflow(request, call);
     const id = readWorkflowId(workflow.bytes);
@@ -90,22 +89,18 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
 
 /** Sends a message as JSON; `json` is how it is written. */
 async function send(
-  res: Response<never, Locals>,
+  res: Response<never, AuthenticatedLocals>,
   json: Transcoder,
   message: EncodedMessage<unknown>,
   services: WorkflowServices,
 ): Promise<void> {
   using text = await services.writeJson(json, message.bytes, keyHashOf(res.locals.caller));
-  await sendText(res, text, services);
+  await sendJsonBytes(res, text.segments());
+  trackBuffered(res, services);
 }
 
-async function sendText(
-  res: Response<never, Locals>,
-  text: WrittenJson,
-  { noteBuffered }: WorkflowServices,
-): Promise<void> {
-  await sendJsonBytes(res, text.segments());
-  if (res.socket !== null) noteBuffered(res.socket);
+function trackBuffered({ socket }: ServerResponse, { noteBuffered }: WorkflowServices): void {
+  if (socket !== null) noteBuffered(socket);
 }
 
 /** Serves `listWorkflows`. */
@@ -144,7 +139,8 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
     using text = await services.writeJson(workflowTranscoder, workflow.bytes, keyHashOf(caller));
     if (hasPreconditions(req)) checkWorkflow(req, workflow.bytes, text);
     if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
-    await sendText(res, text, services);
+    await sendConditionalJson(res, text.segments());
+    trackBuffered(res, services);
   };
 }
 
@@ -161,7 +157,7 @@ function checkWorkflow(req: IncomingMessage, bytes: Uint8Array, text: WrittenJso
  */
 async function requirePreconditions(
   req: IncomingMessage,
-  { call, caller }: Locals,
+  { call, caller }: AuthenticatedLocals,
   request: { readonly workflowId: string },
   { orchestrator, writeJson }: WorkflowServices,
 ): Promise<void> {
@@ -172,10 +168,13 @@ async function requirePreconditions(
 }
 
 /** Changes a workflow by `rpc`, where it meets the conditions of the request, and tells how it is then. */
-function changeWorkflow<Rpc extends "cancelWorkflow" | "retryWorkflow">(
-  rpc: Rpc,
+function changeWorkflow(
+  rpc: "cancelWorkflow" | "retryWorkflow",
   services: WorkflowServices,
-): Handler<Rpc> {
+): (
+  req: Request<{ id: string }, Schema["Workflow"], unknown, object, AuthenticatedLocals>,
+  res: Response<Schema["Workflow"], AuthenticatedLocals>,
+) => Promise<void> {
   return async function changeWorkflow(req, res) {
     const request = { workflowId: req.params.id };
     await requirePreconditions(req, res.locals, request, services);
@@ -200,7 +199,7 @@ export function rankDesigns(services: WorkflowServices): Handler<"rankDesigns"> 
   return async function rankDesigns(req, res) {
     const request = rankRequestFromJson(req.params.id, req.body);
     // Nobody else's body waits while designs are ranked.
-    res.locals.dropBody?.();
+    res.locals.releaseBody?.();
     using ranking = await orchestrator.rankDesigns(request, res.locals.call);
     await send(res, rankingTranscoder, ranking, services);
   };

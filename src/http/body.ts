@@ -2,9 +2,10 @@ import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { Code } from "@connectrpc/connect";
 import type { Response } from "express";
+import onHeaders from "on-headers";
 import { keyHashOf } from "../auth/caller.ts";
 import { invalidRequest, HttpError } from "../errors/http-error.ts";
-import type { Middleware } from "./locals.ts";
+import type { AuthenticatedLocals, BodyLocals, Middleware } from "./stages.ts";
 import { runSync } from "../load-shedding/task-queue.ts";
 import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import { jsonTextViolations } from "../validation/json-text.ts";
@@ -87,7 +88,7 @@ export interface BodyQueues {
 }
 
 /** Reads and parses the body. What the scanner tells of a text that is no JSON repeats a character of it at most. */
-function readJson({ largeBodies, tasks }: BodyQueues): Middleware {
+function readJson({ largeBodies, tasks }: BodyQueues): Middleware<AuthenticatedLocals, BodyLocals> {
   return async function readJson(req, res, next) {
     const keyHash = keyHashOf(res.locals.caller);
     let held: Promise<void> | undefined;
@@ -102,10 +103,13 @@ function readJson({ largeBodies, tasks }: BodyQueues): Middleware {
     }
     await hold();
     const endParsed = await largeBodies.acquireParser(res);
-    res.locals.dropBody = () => {
+    function releaseBody() {
       delete req.body;
       endParsed();
-    };
+    }
+    res.locals.releaseBody = releaseBody;
+    // A client may take long to read the response.
+    onHeaders(res, releaseBody);
     req.body = await tasks.run(keyHash, jsonOf(bytes));
     // The validation that follows has a turn of its own too.
     await tasks.runOnce(keyHash, next);
@@ -148,6 +152,6 @@ function bytesOf(req: IncomingMessage, hold: () => Promise<void>): Promise<Buffe
 }
 
 /** Reads and parses a JSON body of at most 1 MiB: 415, 413 and 400 for what is none. */
-export function jsonBody(queues: BodyQueues): readonly Middleware[] {
+export function jsonBody(queues: BodyQueues): readonly Middleware<BodyLocals>[] {
   return [wantJson, limitLength, readJson(queues)];
 }

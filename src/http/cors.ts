@@ -1,10 +1,11 @@
-import type { IncomingMessage, RequestListener } from "node:http";
+import type { IncomingMessage } from "node:http";
 import cors from "cors";
+import type { Middleware, ServerStage } from "./stages.ts";
 
 /** Whose pages may call: these origins, or everybody's. */
 export type AllowedOrigins = readonly string[] | "*";
 
-/** What of a request and of an answer pages may use, beyond what every browser allows (Fetch §3.3). */
+/** The request headers that pages may send and the response headers that they may read, beyond Fetch §3.3's own. */
 export const crossOriginHeaders = {
   sent: [
     "Authorization",
@@ -40,11 +41,12 @@ export const crossOriginHeaders = {
 const maxAgeSeconds = 7200;
 
 /**
- * Lets pages of the allowed origins use every answer of `listener`, refusals included (Fetch §3.3). Preflights are
- * passed on, to be answered where the path is known. No cookie is ever asked for: a token is what a page needs.
+ * Lets pages of the allowed origins read every response, errors included (Fetch §3.3). No cookies are allowed: pages send
+ * a token. Preflights pass on to `preflight`, which knows their path.
  */
-export function allowCrossOrigin(listener: RequestListener, origins: AllowedOrigins): RequestListener {
-  const setHeaders = cors<IncomingMessage>({
+export function crossOrigin(origins: AllowedOrigins | undefined): ServerStage {
+  if (origins === undefined) return (_req, _res, next) => next();
+  return cors<IncomingMessage>({
     origin: origins === "*" ? "*" : [...origins],
     methods: ["GET", "HEAD", "POST", "DELETE"],
     allowedHeaders: [...crossOriginHeaders.sent],
@@ -52,7 +54,16 @@ export function allowCrossOrigin(listener: RequestListener, origins: AllowedOrig
     maxAge: maxAgeSeconds,
     preflightContinue: true,
   });
-  return function allowCrossOrigin(req, res) {
-    setHeaders(req, res, () => listener(req, res));
+}
+
+/**
+ * Responds 204 to a preflight for a path of the contract (Fetch §4.8), without authentication: browsers send no token
+ * with it. `crossOrigin` has set the headers.
+ */
+export function preflight(origins: AllowedOrigins | undefined): Middleware {
+  return function preflight(req, res, next) {
+    const isPreflight = req.method === "OPTIONS" && req.get("Access-Control-Request-Method") !== undefined;
+    if (isPreflight && origins !== undefined && res.locals.match !== undefined) res.status(204).end();
+    else next();
   };
 }

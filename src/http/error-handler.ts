@@ -1,60 +1,87 @@
+import type { IncomingMessage } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { ErrorMiddleware } from "./locals.ts";
-import { abortResponse } from "./abort-response.ts";
 import { errorResponse } from "../errors/error-response.ts";
-import { invalidRequest } from "../errors/http-error.ts";
-import { sendJsonText } from "./json-response.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
+import { abortResponse } from "./abort-response.ts";
+import { sendJsonBytes } from "./json-response.ts";
+import type { RouteMatch } from "./router.ts";
+import type { ErrorMiddleware } from "./stages.ts";
 
-/** What serves when even the error's body cannot be written. */
+/** The body where even the error's own cannot be written. */
 const lastResort = '{"code":"INTERNAL","message":"internal server error","retryable":false}';
 
 /**
- * The one exit of every error. Once the headers are out, only a broken connection can still tell the client
- * that something failed.
+ * Responds to every error of the pipeline. Once the headers are sent, only an aborted connection can still show the
+ * client that something failed.
  */
-export function errors(logger: Logger): ErrorMiddleware {
-  return function errors(error: unknown, _req, res, _next) {
-    const { trace, safeToRepeat = false } = res.locals;
+export function errorHandler(logger: Logger): ErrorMiddleware {
+  return function errorHandler(error: unknown, req, res, _next) {
+    const { trace, match } = res.locals;
     const log = (err: unknown, more: object = {}) =>
-      logger.error({ event: "http.error", ...traceFields(trace), err, ...more }, "http.error");
-    if (res.destroyed && isAbandonment(error)) return;
-    const answer = errorResponse(isMalformedPath(error) ? invalidRequest([malformedPath]) : error, {
-      safeToRepeat,
+      logger.error({ event: "request.failed", ...traceFields(trace), err, ...more }, "request.failed");
+    if (res.destroyed && isCausedByDisconnect(error)) return;
+    const { status, headers, body } = errorResponse(error, {
+      safeToRepeat: isSafeToRepeat(req, match),
       traceId: trace.traceId,
     });
-    if (answer.status >= 500 || res.headersSent) log(error, { status: answer.status });
+    if (status >= 500 || res.headersSent) log(error, { status });
     if (res.headersSent) {
-      res.locals.isBrokenOff = true;
+      res.locals.isAborted = true;
       return abortResponse(res);
     }
-    // It is no representation of what the handler may have begun to send.
+    // An ETag that the handler has set is not the error's.
     res.removeHeader("ETag");
-    res.status(answer.status).set({ "Cache-Control": "no-store", ...answer.headers });
+    res.status(status).set({ "Cache-Control": "no-store", ...headers });
+    let text = lastResort;
     try {
-      sendJsonText(res, JSON.stringify(answer.body));
+      text = JSON.stringify(body);
     } catch (failure) {
       log(failure);
-      sendJsonText(res.status(500), lastResort);
+      res.status(500);
     }
+    return sendJsonBytes(res, [Buffer.from(text)]);
   };
 }
 
-/** Whether an error only says that the client has gone, and with it the work that was done for it. */
-function isAbandonment(error: unknown): boolean {
+/** An error response for where there is no pipeline; `headers` include those of its body, `text`. */
+export function errorText(
+  error: unknown,
+  context: Parameters<typeof errorResponse>[1],
+): { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly text: string } {
+  const { status, headers, body } = errorResponse(error, context);
+  const text = JSON.stringify(body);
+  return {
+    status,
+    headers: {
+      "Content-Type": "application/json; charset=utf-8",
+      "Content-Length": String(Buffer.byteLength(text)),
+      "X-Content-Type-Options": "nosniff",
+      ...headers,
+    },
+    text,
+  };
+}
+
+/** Whether the client can repeat the request without the work being done twice. */
+function isSafeToRepeat({ headers }: IncomingMessage, match: RouteMatch | undefined): boolean {
+  const operation = match?.operation;
+  if (operation === undefined) return false;
+  const takesKey = operation.parameters.some(({ name }) => name === "Idempotency-Key");
+  return (
+    operation.isSafe ||
+    operation.method === "delete" ||
+    (takesKey && headers["idempotency-key"] !== undefined)
+  );
+}
+
+/** Whether an error only says that the client has gone, and the work for it was cancelled. */
+function isCausedByDisconnect(error: unknown): boolean {
   if (error instanceof ConnectError) return error.code === Code.Canceled;
   if (!(error instanceof Error)) return false;
   return (
     error.name === "AbortError" ||
     ("code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE") ||
-    isAbandonment(error.cause)
+    isCausedByDisconnect(error.cause)
   );
-}
-
-const malformedPath = { path: "/params", message: "must be percent-encoded UTF-8" };
-
-/** Express reports an undecodable path as a URIError with a status. */
-function isMalformedPath(error: unknown): boolean {
-  return error instanceof URIError && "status" in error && error.status === 400;
 }

@@ -29,18 +29,18 @@ export function strongETags(content: Content): Readonly<Record<"identity" | Codi
 }
 
 /**
- * Gives the answer its validator, to be asked about at every use, and answers 304 where the client has what it stands
- * for already (RFC 9110 §13.1.2). Returns whether it did. `etags` are those of the content, first the one of the
- * coding that is chosen; a 304 tells the one that the client has, so that it can find what to use (RFC 9111 §4.3.4).
+ * Sets `ETag` and `Cache-Control`, and responds 304 to a client whose `If-None-Match` has one of `etags` (RFC 9110
+ * §13.1.2); returns whether it did. `etags` are those of the content in each coding, the one to be sent first. A 304
+ * has the ETag that the client has, so that it finds the response to reuse (RFC 9111 §4.3.4).
  */
-export function answersNotModified(
+export function handleIfNoneMatch(
   res: Response<never>,
   etags: readonly [string, ...string[]],
   visibility: "public" | "private",
 ): boolean {
   res.setHeader("Cache-Control", `${visibility}, no-cache`);
   const ifNoneMatch = res.req.get("If-None-Match");
-  // Whatever Cache-Control asks of caches: a page that sets If-None-Match itself sends `no-cache` along (Fetch §4.6).
+  // `Cache-Control: no-cache` is ignored: browsers add it when a page sets If-None-Match itself (Fetch §4.6).
   const isKnown = ifNoneMatch !== undefined && matches(ifNoneMatch, etags);
   res.setHeader("ETag", (isKnown ? weakMatch(ifNoneMatch, etags) : undefined) ?? etags[0]);
   if (isKnown) res.status(304).end();

@@ -1,71 +1,58 @@
 import type { Response } from "express";
-import { answersNotModified, strongETags } from "./etag.ts";
+import { handleIfNoneMatch, strongETags } from "./etag.ts";
 import { codingFor, encode, lengthOf } from "./content-coding.ts";
 import type { Coding } from "./content-coding.ts";
-import type { Locals } from "./locals.ts";
 
-/** Longer JSON is compressed where the client asks for that, in bytes. */
-const longestPlain = 1024;
+/** Longer JSON is compressed where the client accepts that, in bytes. */
+const maxPlainBytes = 1024;
 
 /** Up to this size, in bytes, a body is sent in one piece with the headers. */
-const onePieceBytes = 16 * 1024;
+const maxOnePieceBytes = 16 * 1024;
 
-/** What a body is sent of: JSON in UTF-8, in pieces. */
+/** JSON in UTF-8, in pieces. */
 type JsonBytes = readonly Uint8Array[];
 
+/** Sends `body` as JSON under the status that is set. Resolves, or returns, when it is on its way. */
+export function sendJson<Body>(res: Response<Body>, body: NoInfer<Body>): Promise<void> | undefined {
+  return sendJsonBytes(res, [Buffer.from(JSON.stringify(body))]);
+}
+
+/** Sends `json` under the status that is set. Resolves, or returns, when `json` is no longer needed. */
+export function sendJsonBytes(res: Response<never>, json: JsonBytes): Promise<void> | undefined {
+  return send(res, json, selectCoding(res, json));
+}
+
 /**
- * Answers with JSON under the status that is set; a GET that the contract calls conditional with 304, where the client
- * has it. A promise resolves when nothing of `json` is needed any more.
+ * Sends `json` with 200 and a strong ETag, or 304 to a client that has it already. The ETag depends on the content
+ * coding, so the order is: coding, ETag and 304, body.
  */
-export function sendJsonBytes(
-  res: Response<never, Partial<Locals>>,
-  json: JsonBytes,
-): Promise<void> | undefined {
-  res.locals.checkJson?.(JSON.parse(Buffer.concat(json).toString()));
-  return res.headersSent ? undefined : write(res, json);
+export function sendConditionalJson(res: Response<never>, json: JsonBytes): Promise<void> | undefined {
+  const coding = selectCoding(res, json);
+  const etags = strongETags(json);
+  const isNotModified = handleIfNoneMatch(
+    res,
+    [etags[coding ?? "identity"], ...Object.values(etags)],
+    "private",
+  );
+  return isNotModified ? undefined : send(res, json, coding);
 }
 
-function write(res: Response<never, Partial<Locals>>, json: JsonBytes): Promise<void> | undefined {
-  // A client may take long to read.
-  res.locals.dropBody?.();
-  const length = lengthOf(json);
-  const coding = begin(res, json, length);
-  if (coding === "not-modified") return undefined;
-  if (coding !== undefined) return sendEncoded(res, json, coding);
-  res.setHeader("Content-Length", length);
-  if (length <= onePieceBytes) {
-    // The same bytes as text, which Node puts behind the headers in one write.
-    res.end(Buffer.concat(json).toString("latin1"), "latin1");
-    return undefined;
-  }
-  endWith(res, json);
-  return undefined;
+/** The content coding to send `json` in. Sets `Vary` where it depends on the client, also for a 304 (RFC 9110 §15.4.5). */
+function selectCoding(res: Response<never>, json: JsonBytes): Coding | undefined {
+  if (lengthOf(json) <= maxPlainBytes) return undefined;
+  res.vary("Accept-Encoding");
+  return codingFor(res.req);
 }
 
-function endWith(res: Response<never>, pieces: JsonBytes): void {
-  res.cork();
-  for (const piece of pieces) res.write(piece);
-  res.uncork();
-  res.end();
-}
-
-/** Sets the headers; tells the coding to send it in, or that a 304 was sent. */
-function begin(
-  res: Response<never, Partial<Locals>>,
-  json: JsonBytes,
-  length: number,
-): Coding | "not-modified" | undefined {
-  const isLong = length > longestPlain;
-  // Before a 304, which says it too (RFC 9110 §15.4.5).
-  if (isLong) res.vary("Accept-Encoding");
-  const coding = isLong ? codingFor(res.req) : undefined;
-  if (res.locals.isConditional === true && res.statusCode === 200) {
-    const etags = strongETags(json);
-    const all = [etags[coding ?? "identity"], ...Object.values(etags)] as const;
-    if (answersNotModified(res, all, "private")) return "not-modified";
-  }
+function send(res: Response<never>, json: JsonBytes, coding: Coding | undefined): Promise<void> | undefined {
   res.setHeader("Content-Type", "application/json; charset=utf-8");
-  return coding;
+  if (coding !== undefined) return sendEncoded(res, json, coding);
+  const length = lengthOf(json);
+  res.setHeader("Content-Length", length);
+  // The same bytes as text, which Node puts behind the headers in one write.
+  if (length <= maxOnePieceBytes) res.end(Buffer.concat(json).toString("latin1"), "latin1");
+  else endWith(res, json);
+  return undefined;
 }
 
 async function sendEncoded(res: Response<never>, json: JsonBytes, coding: Coding): Promise<void> {
@@ -75,18 +62,9 @@ async function sendEncoded(res: Response<never>, json: JsonBytes, coding: Coding
   endWith(res, pieces);
 }
 
-/** Answers with `text`, which is JSON, whatever the contract says of it. */
-export function sendJsonText(res: Response<never, Partial<Locals>>, text: string): void {
-  write(res, [Buffer.from(text)])?.catch(passOn(res));
-}
-
-/** By then nobody waits for a response but its client: what fails goes the way of every error. */
-function passOn({ req }: Response<never>): (error: unknown) => void {
-  return (error) => req.next?.(error);
-}
-
-/** Answers with `body` as JSON; takes the place of Express's `res.json`, which does so with more settings. */
-export function sendJson<Res extends Response<unknown, Partial<Locals>>>(this: Res, body: unknown): Res {
-  sendJsonBytes(this, [Buffer.from(JSON.stringify(body))])?.catch(passOn(this));
-  return this;
+function endWith(res: Response<never>, pieces: JsonBytes): void {
+  res.cork();
+  for (const piece of pieces) res.write(piece);
+  res.uncork();
+  res.end();
 }

@@ -2,13 +2,13 @@ import { STATUS_CODES } from "node:http";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
-import { errorResponse } from "../errors/error-response.ts";
 import { HttpError } from "../errors/http-error.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { traceContextFrom, traceFields } from "../telemetry/trace-context.ts";
+import { lingeringClose } from "./connections.ts";
 import type { Connections } from "./connections.ts";
-import { lingeringClose } from "./lingering-close.ts";
+import { errorText } from "./error-handler.ts";
 
 /** What Node's server knows of an error on a connection: the parser's words and the bytes that it failed on. */
 interface ConnectionError extends Error {
@@ -38,18 +38,23 @@ export function createMalformedRequests(
   function refuse(socket: Socket, refusal: HttpError, reason: string): void {
     connections.finishAfterAnswers(socket, function finish(broken) {
       const trace = traceContextFrom(undefined, undefined);
-      const { status, body } = errorResponse(refusal, { safeToRepeat: false, traceId: trace.traceId });
+      const { status, headers, text } = errorText(refusal, { safeToRepeat: false, traceId: trace.traceId });
       const [served] = connections.unanswered(socket);
       // Else another answer to the same request is on its way.
       const mayAnswer = broken?.res.headersSent !== true;
       logger.info(
-        { event: "http.refused", ...traceFields(trace), ...(mayAnswer ? { status } : {}), reason },
-        "http.refused",
+        {
+          event: "malformed_request.rejected",
+          ...traceFields(trace),
+          ...(mayAnswer ? { status } : {}),
+          reason,
+        },
+        "malformed_request.rejected",
       );
       // A request that is being served is counted by what becomes of it.
       if (served === undefined) metrics.countUnrouted(status);
       if (!mayAnswer) return void broken.res.destroy();
-      socket.write(answerText(status, JSON.stringify(body)));
+      socket.write(responseText(status, headers, text));
       lingeringClose(socket);
       // What was begun for the request stops at once; its connection lasts until the client has read the answer.
       broken?.res.detachSocket(socket);
@@ -103,13 +108,11 @@ function httpErrorFrom(error: ConnectionError): HttpError | undefined {
 /** The first packet of a request whose target is what is too large. */
 const longTarget = /^[A-Z]+ [^\r\n]{8192}/;
 
-function answerText(status: number, body: string): string {
+function responseText(status: number, headers: Readonly<Record<string, string>>, body: string): string {
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
     `Date: ${new Date().toUTCString()}`,
-    "Content-Type: application/json; charset=utf-8",
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    "X-Content-Type-Options: nosniff",
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     "Connection: close",
   ];
   return `${lines.join("\r\n")}\r\n\r\n${body}`;

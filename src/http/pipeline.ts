@@ -1,93 +1,106 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener } from "node:http";
 import express from "express";
-import type { Express, RequestHandler } from "express";
 import type { Authenticator } from "../auth/authenticator.ts";
-import type { Contract, Path } from "../contract.ts";
-import { sendJson } from "./json-response.ts";
-import type { Middleware } from "./locals.ts";
+import type { Contract, Operation } from "../contract.ts";
+import type { LoadShedding } from "../load-shedding/load-shedding.ts";
 import { authentication } from "../middleware/authentication.ts";
-import { jsonBody } from "./body.ts";
-import type { BodyQueues } from "./body.ts";
 import { deadline } from "../middleware/deadline.ts";
-import { dispatch } from "./router.ts";
-import type { PathEntry } from "./router.ts";
-import { errors } from "./error-handler.ts";
 import { framing } from "../middleware/framing.ts";
 import { keyShare } from "../middleware/key-share.ts";
-import { methodNotAllowed } from "./method-not-allowed.ts";
-import { notFound } from "./not-found.ts";
 import { observation } from "../middleware/observation.ts";
-import { preflight } from "./preflight.ts";
-import { responseValidation } from "../middleware/response-validation.ts";
-import { route } from "./route.ts";
 import { securityHeaders } from "../middleware/security-headers.ts";
 import { validation } from "../middleware/validation.ts";
 import type { Operations } from "../operations.ts";
+import type { RequestKind } from "../telemetry/gauges.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createRequestValidators } from "../validation/request-validator.ts";
+import { jsonBody } from "./body.ts";
+import type { BodyQueues } from "./body.ts";
+import { hasBody } from "./connections.ts";
+import { crossOrigin, preflight } from "./cors.ts";
+import type { AllowedOrigins } from "./cors.ts";
+import { errorHandler } from "./error-handler.ts";
+import { inOrder } from "./stages.ts";
+import type { BodyLocals, MatchedLocals, Middleware, ServerStage, TracedLocals } from "./stages.ts";
+import { originForm } from "./origin-form.ts";
+import { createRouter, dispatch, matchRoute, methodNotAllowed, notFound } from "./router.ts";
+import type { RouteMatch } from "./router.ts";
 
-/** What the pipeline is made of. */
-interface AppParts extends BodyQueues {
-  /** Gives each request its trace. */
-  readonly trace: Middleware;
+/** What the stages need. */
+export interface PipelineOptions extends BodyQueues {
   readonly contract: Contract;
   readonly operations: Operations;
   readonly authenticator: Authenticator;
-  /** Acquires one of a key's share of the requests in flight; throws 429. */
-  readonly acquireShare: (res: ServerResponse, keyHash: string | undefined) => void;
+  readonly acquireShare: LoadShedding["acquireShare"];
+  /** Undefined: every request is served. */
+  readonly shed: LoadShedding["shed"] | undefined;
+  /** Undefined: no page of another origin may call. */
+  readonly allowedOrigins: AllowedOrigins | undefined;
+  /** Gives each request its trace. */
+  readonly trace: Middleware<MatchedLocals, TracedLocals>;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly rpcTimeoutMs: number;
-  /** Whether pages of other origins may call. */
-  readonly answersPreflights: boolean;
-  readonly validateResponses: boolean;
+  /** More stages of every operation, before its validation. */
+  readonly operationStages?: readonly Middleware[] | undefined;
 }
 
-/** The order in which a request passes through the gateway; throws when the contract does not compile. */
-export function createPipeline(parts: AppParts): Express {
-  const { document, paths } = parts.contract;
-  const requestValidatorOf = createRequestValidators(document);
-  const checkResponses = parts.validateResponses ? responseValidation(document) : [];
-  const answerErrors = errors(parts.logger);
-  const readBody = jsonBody(parts);
+/**
+ * Creates the listener of all requests. It has every stage between the socket and the handlers, in order; each responds
+ * or passes the request on. Throws when the contract does not compile.
+ */
+export function createPipeline(options: PipelineOptions): RequestListener {
+  const { contract, allowedOrigins, logger, metrics } = options;
+  const validatorOf = createRequestValidators(contract.document);
 
-  function entryFor(path: Path): PathEntry {
-    const router = express.Router({ strict: true, caseSensitive: true });
-    const own = router.route(path.route);
-    const refuse = methodNotAllowed(path);
-    // Express answers HEAD with the handler of GET, and an event stream has no end to answer with.
-    if (!path.allowed.includes("HEAD")) own.head(refuse);
-    for (const operation of path.operations) {
-      const use = operation.isSafe ? "read" : "write";
-      const pipeline: unknown[] = [
-        route(operation),
-        operation.secured
-          ? [
-              authentication(parts.authenticator, use),
-              keyShare(parts.acquireShare),
-              deadline(parts.rpcTimeoutMs),
-            ]
-          : [],
-        operation.hasBody ? readBody : [],
-        checkResponses,
-        validation(operation, requestValidatorOf(operation)),
-        parts.operations[operation.id],
-      ];
-      // Express's types want one type of request for all of them; the validation is what makes it the handler's.
-      own[operation.method](pipeline as RequestHandler[]);
-    }
-    if (parts.answersPreflights) own.options(preflight(path));
-    own.all(refuse);
-    // A router lets go of an error only in the next turn of the event loop, when the client may have gone.
-    router.use(answerErrors);
-    return { route: path.route, router };
-  }
+  // Before Express, so that a request that is shed costs little.
+  const first: readonly ServerStage[] = [
+    originForm,
+    matchRoute(createRouter(contract.paths)),
+    crossOrigin(allowedOrigins),
+    shedLoad(options.shed),
+  ];
+  const ofEveryRequest: readonly Middleware[] = [
+    options.trace,
+    observation(metrics, logger),
+    securityHeaders,
+    framing,
+  ];
+  const ofOperation = (operation: Operation): readonly Middleware<BodyLocals>[] => [
+    ...(operation.secured
+      ? [
+          authentication(options.authenticator, operation.isSafe ? "read" : "write"),
+          keyShare(options.acquireShare),
+          deadline(options.rpcTimeoutMs),
+        ]
+      : []),
+    ...(operation.hasBody ? jsonBody(options) : []),
+    ...(options.operationStages ?? []),
+    validation(operation, validatorOf(operation)),
+    // The validation is what makes a request the handler's own, which no type can say.
+    options.operations[operation.id] as Middleware<BodyLocals>,
+  ];
+  const ofNoOperation: readonly Middleware[] = [preflight(allowedOrigins), methodNotAllowed, notFound];
 
-  const app = express();
-  app.disable("x-powered-by").disable("query parser");
-  app.response.json = sendJson;
-  app.use(parts.trace, observation(parts.metrics, parts.logger), securityHeaders, framing);
-  app.use(dispatch(paths.map(entryFor)), notFound, answerErrors);
-  return app;
+  const app = express().disable("x-powered-by").disable("query parser");
+  app.use(...ofEveryRequest);
+  app.use(dispatch(contract.paths, ofOperation), ...ofNoOperation, errorHandler(logger));
+  const run = inOrder([...first, app]);
+  return (req, res) => run(req, Object.assign(res, { locals: { match: undefined } }), () => undefined);
+}
+
+/** Passes on as many requests as can be served soon; without `shed` all of them. */
+function shedLoad(shed: LoadShedding["shed"] | undefined): ServerStage {
+  return function shedLoad(req, res, next) {
+    if (shed === undefined) next();
+    else shed(req, res, kindOf(req, res.locals.match), next);
+  };
+}
+
+/** The limit that a request counts against; undefined for health and metrics, which overload must not stop. */
+function kindOf(req: IncomingMessage, match: RouteMatch | undefined): RequestKind | undefined {
+  if (match?.path.operations.every(({ tags }) => tags.includes("Health")) === true) return undefined;
+  if (match?.path.isStream === true) return "event_stream";
+  return hasBody(req) ? "with_body" : "other";
 }

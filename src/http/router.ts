@@ -1,62 +1,160 @@
-import type { RequestHandler } from "express";
+import { Code } from "@connectrpc/connect";
+import type { Operation, Path } from "../contract.ts";
+import { HttpError, invalidRequest } from "../errors/http-error.ts";
+import { inOrder } from "./stages.ts";
+import type { BodyLocals, Middleware, ServerStage } from "./stages.ts";
 
-/** What serves the requests of one path. */
-export interface PathEntry {
-  /** As Express writes it. */
-  readonly route: string;
-  /** Matches the path once more, exactly, and reads its parameters. */
-  readonly router: RequestHandler;
+/** What the contract has for a request. */
+export interface RouteMatch {
+  readonly path: Path;
+  /** HEAD is served as GET. Undefined where the path does not allow the method. */
+  readonly operation: Operation | undefined;
+  /** The decoded path parameters; undefined where they are not percent-encoded UTF-8. */
+  readonly params: Readonly<Record<string, string>> | undefined;
 }
 
-/** The paths by their segments. */
-interface Branch {
-  readonly literals: Map<string, Branch>;
-  /** Below a parameter. */
-  parameter?: Branch;
+/** Finds the match of a request's method and target; undefined where the contract does not have the path. */
+export type Router = (method: string, target: string) => RouteMatch | undefined;
+
+/** A node of the tree that the paths make, segment by segment. */
+interface Node {
+  readonly literals: Map<string, Node>;
+  /** Below any one segment. */
+  parameter?: Node;
   /** The path that ends here. */
-  entry?: PathEntry;
-  /** The path whose last parameter spans slashes. */
-  rest?: PathEntry;
+  route?: Route;
+  /** The path whose last parameter takes all that follows, slashes included. */
+  rest?: Route;
+}
+
+/** A path with its parameters' names, in order, and its operations by method. */
+interface Route {
+  readonly path: Path;
+  readonly names: readonly string[];
+  readonly operations: ReadonlyMap<string, Operation>;
 }
 
 /**
- * Leads a request to the router of its path, in the same time however many paths there are; Express alone would
- * try one after another. As OpenAPI demands, segments that are written out come before parameters.
+ * Creates a router for `paths`. It compares segments as they were sent, case-sensitively, slashes at the end included,
+ * and prefers literal segments to parameters (OpenAPI 3.1 §4.8.8.2). A parameter is never empty. The time of a
+ * match does not grow with the number of paths.
  */
-export function dispatch(entries: readonly PathEntry[]): RequestHandler {
-  const root: Branch = { literals: new Map() };
-  for (const entry of entries) add(root, entry);
+export function createRouter(paths: readonly Path[]): Router {
+  const root: Node = { literals: new Map() };
+  for (const path of paths) add(root, path);
 
-  return function dispatch(req, res, next) {
-    const router = find(root, req.path.split("/"), 0)?.router;
-    if (router === undefined) next();
-    else return router(req, res, next);
+  return function match(method, target) {
+    const values: string[] = [];
+    const route = find(root, pathOf(target), 1, values);
+    if (route === undefined) return undefined;
+    const { path, names, operations } = route;
+    return { path, operation: operations.get(method), params: decodeParams(names, values) };
   };
 }
 
-function add(root: Branch, entry: PathEntry): void {
-  let branch = root;
-  for (const segment of entry.route.split("/")) {
-    if (segment.startsWith("*")) {
-      branch.rest = entry;
+function add(root: Node, path: Path): void {
+  let node = root;
+  for (const segment of path.segments) {
+    if (segment.kind === "rest") {
+      node.rest = routeOf(path);
       return;
     }
-    const literal = branch.literals.get(segment);
-    const isParameter = segment.startsWith(":");
-    const below = (isParameter ? branch.parameter : literal) ?? { literals: new Map() };
-    if (isParameter) branch.parameter = below;
-    else branch.literals.set(segment, below);
-    branch = below;
+    const isLiteral = segment.kind === "literal";
+    const child = (isLiteral ? node.literals.get(segment.text) : node.parameter) ?? { literals: new Map() };
+    if (isLiteral) node.literals.set(segment.text, child);
+    else node.parameter = child;
+    node = child;
   }
-  branch.entry = entry;
+  node.route = routeOf(path);
 }
 
-function find(branch: Branch | undefined, segments: readonly string[], at: number): PathEntry | undefined {
-  const segment = segments[at];
-  if (branch === undefined || segment === undefined) return branch?.entry;
-  return (
-    find(branch.literals.get(segment), segments, at + 1) ??
-    find(branch.parameter, segments, at + 1) ??
-    branch.rest
-  );
+function routeOf(path: Path): Route {
+  const operations = new Map(path.operations.map((operation) => [operation.method.toUpperCase(), operation]));
+  const get = operations.get("GET");
+  if (get !== undefined && path.allowed.includes("HEAD")) operations.set("HEAD", get);
+  const names = path.segments.flatMap((segment) => (segment.kind === "literal" ? [] : [segment.name]));
+  return { path, names, operations };
 }
+
+/** Finds the route of `path` from the segment that begins at `start`; `values` become those of its parameters. */
+function find(node: Node, path: string, start: number, values: string[]): Route | undefined {
+  const end = path.indexOf("/", start);
+  const isLast = end === -1;
+  const segment = isLast ? path.slice(start) : path.slice(start, end);
+  const below = (child: Node | undefined) =>
+    child !== undefined && !isLast ? find(child, path, end + 1, values) : child?.route;
+
+  const literal = below(node.literals.get(segment));
+  if (literal !== undefined) return literal;
+  if (segment !== "") {
+    values.push(segment);
+    const route = below(node.parameter);
+    if (route !== undefined) return route;
+    values.pop();
+  }
+  if (node.rest !== undefined && start < path.length) values.push(path.slice(start));
+  return start < path.length ? node.rest : undefined;
+}
+
+/** A target without its query. A fragment is no part of a path, though clients must not send one (RFC 9112 §3.2). */
+function pathOf(target: string): string {
+  const end = target.search(/[?#]/);
+  return end === -1 ? target : target.slice(0, end);
+}
+
+function decodeParams(
+  names: readonly string[],
+  values: readonly string[],
+): Readonly<Record<string, string>> | undefined {
+  try {
+    return Object.fromEntries(names.map((name, index) => [name, decodeURIComponent(values[index] ?? "")]));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Notes the match of a request for every later stage. */
+export function matchRoute(router: Router): ServerStage {
+  return function matchRoute(req, res, next) {
+    res.locals.match = router(req.method ?? "", req.url ?? "/");
+    next();
+  };
+}
+
+const malformedPath = { path: "/params", message: "must be percent-encoded UTF-8" };
+
+/** Runs the stages of the operation that a request is for; passes on a request that is for none. */
+export function dispatch(
+  paths: readonly Path[],
+  stagesOf: (operation: Operation) => readonly Middleware<BodyLocals>[],
+): Middleware<BodyLocals> {
+  const operations = paths.flatMap((path) => path.operations);
+  const stages = new Map(operations.map((operation) => [operation, inOrder(stagesOf(operation))]));
+  return function dispatch(req, res, next) {
+    const { match } = res.locals;
+    if (match === undefined) return next();
+    if (match.params === undefined) return next(invalidRequest([malformedPath]));
+    res.locals.route = match.path.template;
+    const run = match.operation && stages.get(match.operation);
+    if (run === undefined) return next();
+    req.params = match.params;
+    run(req, res, next);
+  };
+}
+
+/** 405 with `Allow` for a method that the contract does not have for the path. */
+export const methodNotAllowed: Middleware = function methodNotAllowed(req, res, next) {
+  const { match } = res.locals;
+  if (match === undefined) return next();
+  next(
+    new HttpError(Code.InvalidArgument, `${req.method} is not a method of this path`, {
+      status: 405,
+      headers: { Allow: match.path.allowed.join(", ") },
+    }),
+  );
+};
+
+/** 404 for a path that the contract does not have. */
+export const notFound: Middleware = function notFound(_req, _res, next) {
+  next(new HttpError(Code.NotFound, "no such path"));
+};

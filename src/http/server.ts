@@ -86,7 +86,7 @@ export async function startServer(
     .on("timeout", cutWhenIdle)
     .on(
       "drop",
-      createThrottledWarning(logger, "connections.full", { maxConnections: limits.maxConnections }),
+      createThrottledWarning(logger, "connections.dropped", { maxConnections: limits.maxConnections }),
     );
 
   /** Nothing has moved on the connection for `stallTimeoutMs`, or, between requests, for `keepAliveTimeoutMs`. */

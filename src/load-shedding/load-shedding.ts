@@ -1,13 +1,12 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Code } from "@connectrpc/connect";
 import onHeaders from "on-headers";
-import { errorResponse } from "../errors/error-response.ts";
 import { HttpError } from "../errors/http-error.ts";
+import { errorText } from "../http/error-handler.ts";
 import type { RequestKind } from "../telemetry/gauges.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics, SharedLimit } from "../telemetry/metrics.ts";
 import { createThrottledWarning } from "../telemetry/throttled-warning.ts";
-import { hasBody } from "../http/has-body.ts";
 import { createConcurrencyLimit } from "./concurrency-limit.ts";
 import type { KeyShares } from "./key-shares.ts";
 import { Semaphore } from "./semaphore.ts";
@@ -15,10 +14,6 @@ import { Semaphore } from "./semaphore.ts";
 interface LoadSheddingOptions {
   /** Most requests at once whose response has not begun. */
   readonly maxInFlight: number;
-  /** Paths that are always served: health and metrics matter most under overload. */
-  readonly exempt: readonly string[];
-  /** Path templates whose response is an event stream. */
-  readonly streams: readonly string[];
   /** Creates the per-key shares of a limit. */
   readonly createKeyShares: (of: SharedLimit, limit: () => number) => KeyShares;
   readonly logger: Logger;
@@ -35,8 +30,8 @@ interface Permit {
 
 /** Limits the requests in flight. */
 export interface LoadShedding {
-  /** A listener that calls `listener` for at most as many requests at once as can be answered soon. */
-  shed(listener: RequestListener): RequestListener;
+  /** Calls `serve`, or responds 503 when too many requests of this kind are in flight. Always serves without a kind. */
+  shed(req: IncomingMessage, res: ServerResponse, kind: RequestKind | undefined, serve: () => void): void;
   /**
    * Counts a request against its key's share of the requests of its kind, until the request's permit is released.
    * Throws 429 when the key holds its share.
@@ -62,8 +57,6 @@ export interface LoadShedding {
  */
 export function createLoadShedding({
   maxInFlight,
-  exempt,
-  streams,
   createKeyShares,
   logger,
   metrics,
@@ -71,7 +64,6 @@ export function createLoadShedding({
   const limit = createConcurrencyLimit(maxInFlight);
   const wholeLimit = () => Math.ceil(limit());
   const reject = createRejection(logger, metrics);
-  const kindOf = createKindOf(exempt, streams);
   const semaphores = {
     event_stream: new Semaphore(limit),
     with_body: new Semaphore(limit),
@@ -104,15 +96,13 @@ export function createLoadShedding({
   }
 
   return {
-    shed: (listener) =>
-      function shedLoad(req, res) {
-        const kind = kindOf(req);
-        if (kind !== undefined) {
-          if (!semaphores[kind].tryAcquire()) return reject(req, res, kind);
-          addPermit(res, kind);
-        }
-        listener(req, res);
-      },
+    shed(req, res, kind, serve) {
+      if (kind !== undefined) {
+        if (!semaphores[kind].tryAcquire()) return reject(req, res, kind);
+        addPermit(res, kind);
+      }
+      serve();
+    },
     acquireShare(res, keyHash) {
       const permit = permits.get(res);
       // After the client has left, nothing would release the share.
@@ -143,43 +133,17 @@ export function createLoadShedding({
   };
 }
 
-/** A function that returns the kind of a request; undefined for an exempt path. */
-function createKindOf(
-  exempt: readonly string[],
-  streams: readonly string[],
-): (req: IncomingMessage) => RequestKind | undefined {
-  const stream = new RegExp(`^(?:${streams.map((it) => it.replace(/\{\w+\}/g, "[^/]+")).join("|")})$`);
-
-  return function kindOf(req) {
-    const path = pathOf(req);
-    if (exempt.includes(path)) return undefined;
-    if (stream.test(path)) return "event_stream";
-    return hasBody(req) ? "with_body" : "other";
-  };
-}
-
-function pathOf({ url = "/" }: IncomingMessage): string {
-  const query = url.indexOf("?");
-  return query < 0 ? url : url.slice(0, query);
-}
-
 /** A function that sends the 503, whose bytes are prepared: under overload, each rejection must cost little. */
 function createRejection(
   logger: Logger,
   metrics: Metrics,
 ): (req: IncomingMessage, res: ServerResponse, kind: RequestKind) => void {
-  const { status, headers, body } = errorResponse(
+  const { status, headers, text } = errorText(
     new HttpError(Code.Unavailable, "the gateway has more requests than it can serve; try again soon"),
     { safeToRepeat: true },
   );
-  const text = JSON.stringify(body);
   // Node writes a flat list of headers as it is, without a check of each name.
-  const headerList = Object.entries({
-    "Content-Type": "application/json; charset=utf-8",
-    "Content-Length": String(text.length),
-    "X-Content-Type-Options": "nosniff",
-    ...headers,
-  }).flat();
+  const headerList = Object.entries(headers).flat();
   const warn = createThrottledWarning(logger, "requests.shed");
 
   return function reject(req, res, kind) {

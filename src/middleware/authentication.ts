@@ -1,6 +1,6 @@
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { KeyUse } from "../auth/api-key-cache.ts";
-import type { Middleware } from "../http/locals.ts";
+import type { Middleware } from "../http/stages.ts";
 
 /**
  * Lets only callers pass that are known well enough for this `use`. It runs before the body is read, and waits for

@@ -1,5 +1,5 @@
 import { keyHashOf, principalOf } from "../auth/caller.ts";
-import type { Middleware } from "../http/locals.ts";
+import type { AuthenticatedLocals, Middleware } from "../http/stages.ts";
 import { readingContext } from "../grpc/transport.ts";
 import { outgoingMetadata } from "../orchestrator/metadata.ts";
 
@@ -7,7 +7,9 @@ import { outgoingMetadata } from "../orchestrator/metadata.ts";
  * Prepares the gRPC calls of a request: each bounded by `timeoutMs`, all of them cancelled as soon as the
  * client goes away, and scoped to the caller.
  */
-export function deadline(timeoutMs: number): Middleware {
+export function deadline(
+  timeoutMs: number,
+): Middleware<Omit<AuthenticatedLocals, "call">, AuthenticatedLocals> {
   return function deadline(_req, res, next) {
     const controller = new AbortController();
     // The *request* closes once its body is read; only the response's "close" tells that the client has gone.

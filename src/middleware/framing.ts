@@ -1,7 +1,8 @@
+import type { IncomingMessage } from "node:http";
 import { Code } from "@connectrpc/connect";
-import type { Request, RequestHandler } from "express";
 import { HttpError } from "../errors/http-error.ts";
-import { isHostAndPort } from "../http/host-and-port.ts";
+import { isHostAndPort } from "../http/origin-form.ts";
+import type { Middleware } from "../http/stages.ts";
 
 /** Longest request target, and largest headers of a request, in bytes. */
 const maxTargetBytes = 8192;
@@ -38,14 +39,14 @@ function isListOfCodings(value: string): boolean {
  * Refuses a request that another HTTP implementation on its way might have read differently: where it ends, whom it
  * is for, who sent it, what it means (RFC 9112 §3.2, §6.1, §11.2). It also holds the limits of a request's head.
  */
-export const framing: RequestHandler = function framing(req, res, next) {
+export const framing: Middleware = function framing(req, res, next) {
   // Node drops what came in one packet with a request to change the protocol, which is answered in this one.
   if (req.headers.upgrade !== undefined) res.set("Connection", "close");
   next(refusalOf(req));
 };
 
 /** Reads the headers as they were sent: of the same one twice, Node shows the first, or both as one. */
-function refusalOf({ rawHeaders, httpVersion, url }: Request): HttpError | undefined {
+function refusalOf({ rawHeaders, httpVersion, url = "" }: IncomingMessage): HttpError | undefined {
   const isCurrent = httpVersion === "1.1";
   if (!isCurrent && httpVersion !== "1.0") return refusal("the version must be HTTP/1.1");
   if (!url.startsWith("/")) {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { keyHashOf } from "../auth/caller.ts";
-import type { Middleware } from "../http/locals.ts";
+import type { AuthenticatedLocals, Middleware } from "../http/stages.ts";
 
 /**
  * Acquires one of the caller's share of the requests in flight, or answers 429. It follows authentication at once:
@@ -8,7 +8,7 @@ import type { Middleware } from "../http/locals.ts";
  */
 export function keyShare(
   acquireShare: (res: ServerResponse, keyHash: string | undefined) => void,
-): Middleware {
+): Middleware<Pick<AuthenticatedLocals, "caller">> {
   return function keyShare(_req, res, next) {
     acquireShare(res, keyHashOf(res.locals.caller));
     next();

@@ -1,7 +1,7 @@
 import onHeaders from "on-headers";
 import { principalOf } from "../auth/caller.ts";
 import { finalStatus } from "../http/final-status.ts";
-import type { Locals, Middleware } from "../http/locals.ts";
+import type { Middleware, TracedLocals } from "../http/stages.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { unmatched } from "../telemetry/metrics.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -11,7 +11,7 @@ import { traceFields } from "../telemetry/trace-context.ts";
 const clientGone = 499;
 
 /** For how long a request has waited because its client wanted that, in milliseconds. */
-function waitedMs({ wait }: Locals): number {
+function waitedMs({ wait }: TracedLocals): number {
   return wait === undefined ? 0 : (wait.end ?? performance.now()) - wait.start;
 }
 
@@ -37,10 +37,10 @@ export function observation(metrics: Metrics, logger: Logger): Middleware {
     res.once("close", function logRequest() {
       const status = finalStatus(res) ?? clientGone;
       if (!counted) count(status);
-      const { trace, caller } = res.locals as Partial<Locals> & Pick<Locals, "trace">;
+      const { trace, caller } = res.locals;
       logger.info(
         {
-          event: "http.request",
+          event: "request.completed",
           ...traceFields(trace),
           method: req.method,
           path: path(),
@@ -50,7 +50,7 @@ export function observation(metrics: Metrics, logger: Logger): Middleware {
           waited_ms: res.locals.wait === undefined ? undefined : Math.round(waitedMs(res.locals)),
           principal: caller === undefined ? undefined : principalOf(caller),
         },
-        "http.request",
+        "request.completed",
       );
     });
     next();

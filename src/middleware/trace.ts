@@ -1,8 +1,8 @@
-import type { Middleware } from "../http/locals.ts";
+import type { MatchedLocals, Middleware, TracedLocals } from "../http/stages.ts";
 import { traceContextFrom } from "../telemetry/trace-context.ts";
 
 /** Gives each request its trace. */
-export const trace: Middleware = function trace(req, res, next) {
+export const trace: Middleware<MatchedLocals, TracedLocals> = function trace(req, res, next) {
   res.locals.trace = traceContextFrom(req.get("traceparent"), req.get("tracestate"));
   next();
 };

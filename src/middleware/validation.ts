@@ -1,7 +1,7 @@
-import type { RequestHandler } from "express";
 import type { Operation } from "../contract.ts";
 import { invalidRequest } from "../errors/http-error.ts";
 import type { Violation } from "../errors/http-error.ts";
+import type { Middleware } from "../http/stages.ts";
 import { parseQuery } from "../validation/query.ts";
 import type { RequestParts, RequestValidator } from "../validation/request-validator.ts";
 import { ruleViolations } from "../validation/rules.ts";
@@ -11,13 +11,13 @@ import { ruleViolations } from "../validation/rules.ts";
  * string's spelling, and what a schema cannot say. Leaves `params` decoded and `query` in the types of the
  * contract.
  */
-export function validation(operation: Operation, validate: RequestValidator): RequestHandler {
-  return function validation(req, _res, next) {
+export function validation(operation: Operation, validate: RequestValidator): Middleware {
+  return function validation(req, res, next) {
     // A request target has no fragment (RFC 9112 §3.2), so nobody can have meant what follows the `#`.
     if (req.originalUrl.includes("#")) return next(invalidRequest([fragment]));
     const { values, violations: spelling } = parseQuery(operation, req.originalUrl);
-    joinWildcards(req.params);
-    const parts: RequestParts = { query: values, headers: req.headers, params: req.params, body: req.body };
+    const { params = {} } = res.locals.match ?? {};
+    const parts: RequestParts = { query: values, headers: req.headers, params, body: req.body };
     const schema = validate(parts);
     const rules = ruleViolations(operation.id, parts);
     if (schema.length + spelling.length + rules.length > 0) {
@@ -34,13 +34,6 @@ export function validation(operation: Operation, validate: RequestValidator): Re
 }
 
 const fragment: Violation = { path: "/params", message: "must be in its plain form, without a fragment" };
-
-/** Express gives the parts of a parameter that spans slashes; for the contract it is one text. */
-function joinWildcards(params: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(params)) {
-    if (Array.isArray(value)) params[name] = value.join("/");
-  }
-}
 
 /** Whether a JSON pointer is another one, or points below it. */
 function isWithin(path: string, other: string): boolean {

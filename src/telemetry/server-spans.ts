@@ -14,7 +14,7 @@ import {
   ATTR_USER_AGENT_ORIGINAL,
 } from "@opentelemetry/semantic-conventions";
 import { finalStatus } from "../http/final-status.ts";
-import type { Locals, Middleware } from "../http/locals.ts";
+import type { MatchedLocals, Middleware, TracedLocals } from "../http/stages.ts";
 import { parentContextFrom } from "./trace-context.ts";
 import { maxLength } from "./tracer.ts";
 import type { Tracer } from "./tracer.ts";
@@ -24,7 +24,7 @@ import type { Tracer } from "./tracer.ts";
  * (https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server). Of the request's target it tells the
  * path alone: a query may hold what its client had better not sent.
  */
-export function serverSpans(tracer: Tracer): Middleware {
+export function serverSpans(tracer: Tracer): Middleware<MatchedLocals, TracedLocals> {
   return function serverSpan(req, res, next) {
     const parent = parentContextFrom(req.get("traceparent"), req.get("tracestate"));
     const method = knownMethods.has(req.method) ? req.method : undefined;
@@ -44,7 +44,7 @@ export function serverSpans(tracer: Tracer): Middleware {
       const status = finalStatus(res);
       const attributes = { [ATTR_HTTP_ROUTE]: route, [ATTR_HTTP_RESPONSE_STATUS_CODE]: status };
       const name = route === undefined ? undefined : `${method ?? "HTTP"} ${route}`;
-      span.end(attributes, errorTypeOf(res, status, res.locals), name);
+      span.end(attributes, errorTypeOf(res, status, res.locals.isAborted), name);
     });
     next();
   };
@@ -81,9 +81,9 @@ function addressOf({ headers }: IncomingMessage): Attributes {
  * What failed: the status of a 5xx, else `broken_off` where the gateway broke its answer off, and `client_left` where
  * the client did not wait for the whole of it. Who leaves an event stream has had all that it wanted.
  */
-function errorTypeOf(res: ServerResponse, status: number | undefined, locals: Locals): string | undefined {
+function errorTypeOf(res: ServerResponse, status: number | undefined, isAborted = false): string | undefined {
   if (status !== undefined && status >= 500) return String(status);
-  if (locals.isBrokenOff === true) return "broken_off";
+  if (isAborted) return "broken_off";
   if (status === undefined) return "client_left";
   const isWhole = res.writableFinished || !res.headersSent || isEventStream(res);
   return isWhole ? undefined : "client_left";

@@ -1,5 +1,5 @@
 import type { ObserveDownload, ObjectStoreOptions } from "../artifacts/object-store.ts";
-import type { Middleware } from "../http/locals.ts";
+import type { MatchedLocals, Middleware, TracedLocals } from "../http/stages.ts";
 import type { ObserveCall } from "../orchestrator/observed-client.ts";
 import type { Logger } from "./logger.ts";
 import { callSpans } from "./call-spans.ts";
@@ -19,7 +19,7 @@ interface TracingOptions {
 /** Spans of what the gateway does; each part goes where its work is done. */
 export interface Tracing {
   /** In the place of the middleware that gives each request its trace. */
-  readonly trace: Middleware;
+  readonly trace: Middleware<MatchedLocals, TracedLocals>;
   readonly observeCall: ObserveCall;
   /** Undefined where there is no object store. */
   readonly observeDownload: ObserveDownload | undefined;

@@ -66,7 +66,7 @@ describeWithS3("createObjectStore, over TLS", (server) => {
       if (isTrusted) return assert.deepEqual([response.status, body], [200, bytes.toString()]);
       assert.equal(response.status, 503);
       assert.deepEqual(JSON.parse(body).message, "internal server error");
-      const { err } = gateway.logs.find(({ event }) => event === "http.error") as { err?: unknown };
+      const { err } = gateway.logs.find(({ event }) => event === "request.failed") as { err?: unknown };
       assert.match(
         JSON.stringify(err),
         name === "nowhere" ? /IP: 127\.0\.0\.1 is not/ : /unable to verify|self-signed/,

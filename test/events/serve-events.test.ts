@@ -5,7 +5,7 @@ import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Response } from "express";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import type { Locals } from "../../src/http/locals.ts";
+import type { TracedLocals } from "../../src/http/stages.ts";
 import { StreamRegistry } from "../../src/events/stream-registry.ts";
 import type { OpenStream } from "../../src/events/stream-registry.ts";
 import { serveEvents } from "../../src/events/serve-events.ts";
@@ -38,7 +38,8 @@ describe("serveEvents", () => {
     await once(server, "listening");
     return {
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      request: async () => (await once(server, "request")) as [IncomingMessage, Response<unknown, Locals>],
+      request: async () =>
+        (await once(server, "request")) as [IncomingMessage, Response<unknown, TracedLocals>],
       async close() {
         const closed = once(server, "close");
         server.close();

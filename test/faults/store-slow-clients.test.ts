@@ -66,8 +66,8 @@ describe("a download by a client that does not read", () => {
     assert.deepEqual(
       gateway.logs.map(({ event, complete }) => [event, complete]),
       [
-        ["http.request", false],
-        ["http.request", true],
+        ["request.completed", false],
+        ["request.completed", true],
       ],
     );
   });

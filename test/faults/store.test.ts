@@ -35,7 +35,10 @@ for (const [when, settings, faults] of [
       const outcome = await download(gateway.url + path);
       // What is logged of a request is logged before its connection closes; the next answer comes after that.
       await gateway.fetch("/v1/healthz");
-      return { outcome, errors: gateway.logs.slice(before).filter(({ event }) => event === "http.error") };
+      return {
+        outcome,
+        errors: gateway.logs.slice(before).filter(({ event }) => event === "request.failed"),
+      };
     }
 
     for (const [what, expected, answer] of faults)

@@ -94,7 +94,7 @@ async function forkGateway(settings: Readonly<Record<string, string>>) {
   let lastFailure: string | undefined;
   createInterface(child.stdout!).on("line", (line) => {
     if (line.includes('"gateway.started"')) started.resolve((JSON.parse(line) as { url: string }).url);
-    else if (line.includes('"http.error"')) lastFailure = line;
+    else if (line.includes('"request.failed"')) lastFailure = line;
   });
   void ended.then((how) => started.reject(new Error(`the gateway ended before it served: ${how}`)));
   return {

@@ -43,8 +43,8 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, failed transfers", () => {
     assert.deepEqual(
       linesSince().map(({ event, path, complete }) => ({ event, path, complete })),
       [
-        { event: "http.request", path: route, complete: false },
-        { event: "http.request", path: "/v1/healthz", complete: true },
+        { event: "request.completed", path: route, complete: false },
+        { event: "request.completed", path: "/v1/healthz", complete: true },
       ],
     );
   });
@@ -106,7 +106,7 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, SHA-256 in the metadata", () =
       assert.deepEqual([status, etag, store().requests.length], [500, null, requests]);
       // The lines of a request are written before the response to the next one.
       await gateway.fetch("/v1/healthz");
-      const errors = gateway.logs.slice(logged).filter(({ event }) => event === "http.error");
+      const errors = gateway.logs.slice(logged).filter(({ event }) => event === "request.failed");
       assert.equal(errors.length, 1);
       assert.match(JSON.stringify(errors), /invalid SHA-256/);
     });

@@ -86,7 +86,7 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}, from S3 when the client 
     await gone.promise;
     while (!stack().gateway.logs.some(({ complete }) => complete === false))
       await once(stack().gateway.logged, "line");
-    assert.ok(!stack().gateway.logs.some(({ event }) => event === "http.error"));
+    assert.ok(!stack().gateway.logs.some(({ event }) => event === "request.failed"));
   });
 });
 

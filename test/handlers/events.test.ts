@@ -226,7 +226,9 @@ describe("GET /v1/workflows/{id}/events", () => {
     assert.deepEqual(body, { code: "INTERNAL", message: "internal server error", retryable: false });
     assert.match(trace_id, /^[0-9a-f]{32}$/);
     assert.ok(!reader.text.includes("secret"));
-    assert.ok(stack().gateway.logs.some((line) => line.trace_id === trace_id && line.event === "http.error"));
+    assert.ok(
+      stack().gateway.logs.some((line) => line.trace_id === trace_id && line.event === "request.failed"),
+    );
   });
 
   it("tells a 4xx after the headers with the orchestrator's own words", async () => {

@@ -166,7 +166,9 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     const within = (le: string) =>
       new RegExp(`_seconds_bucket\\{le="${le}",method="GET",.*status="504"\\} (\\d+)`).exec(metrics)?.[1];
     assert.deepEqual([within("0.5"), within("2.5")], ["0", "1"]);
-    const line = own.gateway.logs.find(({ event, status }) => event === "http.request" && status === 504);
+    const line = own.gateway.logs.find(
+      ({ event, status }) => event === "request.completed" && status === 504,
+    );
     const [waited, whole] = [Number(line?.["waited_ms"]), Number(line?.["duration_ms"])];
     assert.ok(waited >= 2900 && whole >= waited + 500, `${waited} of ${whole} ms`);
   });

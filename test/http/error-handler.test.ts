@@ -95,7 +95,7 @@ describe("errors", () => {
 
 /** The cause of a 5xx is in the log, beside the trace id that the client was told. */
 function assertLogged({ logs }: TestGateway, traceId: string, cause: string): void {
-  const lines = logs.filter(({ event, trace_id }) => event === "http.error" && trace_id === traceId);
+  const lines = logs.filter(({ event, trace_id }) => event === "request.failed" && trace_id === traceId);
   assert.equal(lines.length, 1);
   assert.ok(JSON.stringify(lines[0]).includes(cause));
 }

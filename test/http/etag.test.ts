@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import express from "express";
-import { answersNotModified, strongETags, weakETag } from "../../src/http/etag.ts";
+import { handleIfNoneMatch, strongETags, weakETag } from "../../src/http/etag.ts";
 import { suite } from "../support/gateway.ts";
 import { serve } from "../support/serve.ts";
 
@@ -24,13 +24,13 @@ describe("strongETags", () => {
   });
 });
 
-describe("answersNotModified", () => {
+describe("handleIfNoneMatch", () => {
   const etag = weakETag([Buffer.from("content")]);
   const strong = etag.replace("W/", "");
   const server = suite(async () => {
     const app = express().disable("etag");
     app.use((_req, res) => {
-      if (!answersNotModified(res, [etag, '"second"'], "private")) res.end("content");
+      if (!handleIfNoneMatch(res, [etag, '"second"'], "private")) res.end("content");
     });
     const { url, close } = await serve(app);
     return { url, close: () => close(0) };

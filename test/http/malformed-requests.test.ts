@@ -94,7 +94,7 @@ describe("bytes that are no request", () => {
   }
 
   it("are logged by their fault, never with what the client sent", () => {
-    const lines = stack().gateway.logs.filter(({ event }) => event === "http.refused");
+    const lines = stack().gateway.logs.filter(({ event }) => event === "malformed_request.rejected");
     assert.equal(lines.length, malformed.length);
     assert.ok(lines.some(({ reason }) => reason === "HPE_INVALID_CHUNK_SIZE"));
     assert.ok(!stack().gateway.logText.includes(adminToken));
@@ -126,7 +126,7 @@ describe("bytes that are no request", () => {
       ["/v1/workflows 400 2", "/v1/workflows 413 1", "/v1/workflows/{id}/retry 400 1"],
     );
     const lines = stack().gateway.logs.filter(
-      ({ event, method }) => event === "http.request" && method === "POST",
+      ({ event, method }) => event === "request.completed" && method === "POST",
     );
     assert.deepEqual(lines.map(({ status }) => status).sort(), [400, 400, 400, 413]);
   });

@@ -55,7 +55,7 @@ describe("originForm", () => {
     const logged = stack().gateway.logs.slice(before);
     assert.deepEqual(
       logged.map(({ event, path, status }) => [event, path, status]),
-      [["http.request", "(unmatched)", 400]],
+      [["request.completed", "(unmatched)", 400]],
     );
     assert.doesNotMatch(JSON.stringify(logged), /password|elsewhere/);
   });

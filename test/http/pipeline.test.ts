@@ -50,13 +50,13 @@ function createTestApp(contract: Contract, operations = recordedOperations([])) 
       invalidate: () => undefined,
     },
     acquireShare: () => undefined,
+    shed: undefined,
+    allowedOrigins: undefined,
     logger: createLogger({ write: () => undefined }),
     metrics: createMetrics(),
     rpcTimeoutMs: 1000,
     largeBodies: { acquire: () => Promise.resolve(), acquireParser: () => Promise.resolve(() => undefined) },
     tasks: new TaskQueue(),
-    answersPreflights: false,
-    validateResponses: false,
   });
 }
 
@@ -67,7 +67,7 @@ function brokenContract(breakIt: (document: OpenApiDocument) => void): Contract 
   return contractFrom(document);
 }
 
-describe("createApp", () => {
+describe("createPipeline", () => {
   const routes: [method: string, path: string, id: OperationId][] = [
     ["POST", "/v1/workflows", "submitWorkflow"],
     ["GET", "/v1/workflows", "listWorkflows"],

@@ -1,54 +1,186 @@
 import assert from "node:assert/strict";
-import express from "express";
-import { dispatch } from "../../src/http/router.ts";
+import { contractFrom, loadContract } from "../../src/contract.ts";
+import type { OpenApiDocument } from "../../src/contract.ts";
+import { createRouter } from "../../src/http/router.ts";
 import { suite } from "../support/gateway.ts";
 import { sendPath } from "../support/raw-http.ts";
-import { serve } from "../support/serve.ts";
+import { callsDuring, startStack } from "../support/stack.ts";
 
-const routes = [
+const templates = [
   "/things",
-  "/things/:id",
+  "/things/{id}",
   "/things/search",
-  "/things/:id/parts",
-  "/things/:id/parts/:part",
-  "/things/:id/files/*key",
-  "/other/:id/last",
+  "/things/{id}/parts",
+  "/things/{id}/parts/{part}",
+  "/things/{id}/files/{key}",
+  "/other/{id}/last",
 ];
 
-describe("dispatch", () => {
-  const server = suite(async () => {
-    const app = express();
-    const entries = routes.map((route) => ({
-      route,
-      router: express.Router().use((_req, res) => void res.send(route)),
-    }));
-    app.use(dispatch(entries), (_req, res) => void res.send("none"));
-    const { url, close } = await serve(app);
-    return { url, close: () => close(0) };
+/** A contract of these templates, in which `key` takes the rest of the path. */
+function contractOf(paths: readonly string[]) {
+  const key = { name: "key", in: "path", "x-multi-segment": true, schema: {} } as const;
+  const get = { operationId: "getWorkflow", responses: {} } as const;
+  const document: OpenApiDocument = {
+    openapi: "3.1.0",
+    info: { title: "", version: "" },
+    paths: Object.fromEntries(paths.map((path) => [path, { parameters: [key], get }])),
+    components: { parameters: {} },
+  };
+  return contractFrom(document);
+}
+
+describe("createRouter", () => {
+  const match = createRouter(contractOf(templates).paths);
+
+  for (const [target, template, params] of [
+    ["/things", "/things", {}],
+    ["/things?a=/things/search", "/things", {}],
+    ["/things#a", "/things", {}],
+    ["/things/7", "/things/{id}", { id: "7" }],
+    ["/things/search", "/things/search", {}],
+    ["/things/search/parts", "/things/{id}/parts", { id: "search" }],
+    ["/things/7/parts", "/things/{id}/parts", { id: "7" }],
+    ["/things/7/parts/8?x", "/things/{id}/parts/{part}", { id: "7", part: "8" }],
+    ["/things/a%2Fb%2565", "/things/{id}", { id: "a/b%65" }],
+    ["/things/7/files/a", "/things/{id}/files/{key}", { id: "7", key: "a" }],
+    ["/things/7/files/a/b/c", "/things/{id}/files/{key}", { id: "7", key: "a/b/c" }],
+    ["/things/7/files/a%2Fb/c%20d", "/things/{id}/files/{key}", { id: "7", key: "a/b/c d" }],
+    ["/things/7/files//a/", "/things/{id}/files/{key}", { id: "7", key: "/a/" }],
+    ["/other/7/last", "/other/{id}/last", { id: "7" }],
+    ["/things/%zz", "/things/{id}", undefined],
+    ["/things/%ff", "/things/{id}", undefined],
+  ] as const)
+    it(`matches ${target} with ${template}, parameters ${JSON.stringify(params)}`, () => {
+      const found = match("GET", target);
+      assert.equal(found?.path.template, template);
+      assert.deepEqual(found.params, params);
+    });
+
+  for (const target of [
+    "/",
+    "*",
+    "",
+    "/thing",
+    "/Things",
+    "/%74hings",
+    "/things/",
+    "/things//parts",
+    "/things/7/parts/8/9",
+    "/things/7/files",
+    "/things/7/files/",
+    "/other",
+    "/other/7",
+    "/other/7/last/",
+    "//things",
+    `/${"/".repeat(8000)}`,
+  ])
+    it(`does not match ${target.slice(0, 40)}`, () => {
+      assert.equal(match("GET", target), undefined);
+    });
+
+  it("finds the operation of a method; HEAD is that of GET, except for event streams", () => {
+    const match = createRouter(loadContract().paths);
+    const idOf = (method: string, path: string) => match(method, path)?.operation?.id;
+    assert.equal(idOf("POST", "/v1/workflows"), "submitWorkflow");
+    assert.equal(idOf("GET", "/v1/workflows"), "listWorkflows");
+    assert.equal(idOf("HEAD", "/v1/workflows"), "listWorkflows");
+    assert.equal(idOf("PUT", "/v1/workflows"), undefined);
+    assert.equal(idOf("GET", "/v1/workflows/w1/events"), "streamWorkflowEvents");
+    assert.equal(idOf("HEAD", "/v1/workflows/w1/events"), undefined);
+  });
+});
+
+/** The methods of each path, and HEAD wherever GET is, except for event streams. */
+const allowed: Record<string, string[]> = {
+  "/v1/workflows": ["GET", "HEAD", "POST"],
+  "/v1/workflows/{id}": ["DELETE", "GET", "HEAD"],
+  "/v1/workflows/{id}/retry": ["POST"],
+  "/v1/workflows/{id}/events": ["GET"],
+  "/v1/workflows/{id}/artifacts/{key}": ["GET", "HEAD"],
+  "/v1/healthz": ["GET", "HEAD"],
+  "/v1/workflows/{id}/rank": ["POST"],
+  "/v1/billing/balance": ["GET", "HEAD"],
+  "/v1/billing/ledger": ["GET", "HEAD"],
+  "/v1/openapi.yaml": ["GET", "HEAD"],
+  "/v1/openapi.json": ["GET", "HEAD"],
+  "/docs": ["GET", "HEAD"],
+  "/docs/{file}": ["GET", "HEAD"],
+  "/v1/readyz": ["GET", "HEAD"],
+  "/metrics": ["GET", "HEAD"],
+};
+const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "QUERY"];
+
+describe("methodNotAllowed", () => {
+  const stack = suite(() => startStack());
+
+  it("has every path of the contract in this table", () => {
+    assert.deepEqual(
+      Object.keys(allowed).sort(),
+      loadContract()
+        .paths.map(({ template }) => template)
+        .sort(),
+    );
   });
 
-  for (const [path, route] of [
-    ["/things", "/things"],
-    ["/things?a=/things/search", "/things"],
-    ["/things/7", "/things/:id"],
-    ["/things/search", "/things/search"],
-    ["/things/search/parts", "/things/:id/parts"],
-    ["/things/7/parts", "/things/:id/parts"],
-    ["/things/7/parts/8", "/things/:id/parts/:part"],
-    ["/things/7/files/a", "/things/:id/files/*key"],
-    ["/things/7/files/a/b/c", "/things/:id/files/*key"],
-    ["/other/7/last", "/other/:id/last"],
-    ["/", "none"],
-    ["/thing", "none"],
-    ["/Things", "none"],
-    ["/things/7/parts/8/9", "none"],
-    ["/other", "none"],
-    ["/other/7", "none"],
-    ["/other/7/last/", "none"],
-    [`/${"/".repeat(8000)}`, "none"],
-  ] as const)
-    it(`leads ${path.slice(0, 40)} to ${route}`, async () => {
-      const answer = await sendPath(server().url, path);
-      assert.equal(answer.body, route);
+  for (const [template, own] of Object.entries(allowed)) {
+    const path = template.replace("{id}", "w1").replace("{key}", "a/b.pdb").replace("{file}", "page.css");
+    for (const method of methods.filter((other) => !own.includes(other))) {
+      it(`responds 405 with Allow to ${method} ${template} without a token`, async () => {
+        const calls = await callsDuring(stack().upstream, async () => {
+          const { status, headers, body } = await sendPath(stack().gateway.url, path, { method });
+          assert.equal(status, 405);
+          assert.deepEqual(headers.allow?.split(", ").sort(), own);
+          if (method !== "HEAD")
+            assert.equal((JSON.parse(body) as { code: string }).code, "INVALID_ARGUMENT");
+        });
+        assert.deepEqual(calls, []);
+      });
+    }
+    for (const method of own) {
+      it(`lets ${method} ${template} pass`, async () => {
+        const { status } = await sendPath(stack().gateway.url, path, { method });
+        assert.notEqual(status, 405);
+        assert.notEqual(status, 404);
+      });
+    }
+  }
+});
+
+describe("notFound", () => {
+  const stack = suite(() => startStack());
+
+  const unknown = [
+    "/",
+    "/v1",
+    "/v1/",
+    "/v1/workflow",
+    "/v1/workflows/",
+    "/V1/workflows",
+    "/v1/Workflows",
+    "//v1/workflows",
+    "/v1//workflows",
+    "/v1/workflows/w1/",
+    "/v1/workflows/w1/retry/",
+    "/v1/workflows/w1/artifacts",
+    "/v1/workflows/w1/events/x",
+    "/v1/workflows/../workflows",
+    "/v2/workflows",
+    "/v1/metrics",
+    "/healthz",
+    "/metrics/",
+    "/favicon.ico",
+  ];
+  for (const path of unknown) {
+    it(`responds 404 to every method of ${path}`, async () => {
+      for (const method of ["GET", "POST", "OPTIONS"]) {
+        const { status, body } = await sendPath(stack().gateway.url, path, { method });
+        const { trace_id, ...rest } = JSON.parse(body) as Record<string, unknown>;
+        assert.equal(status, 404);
+        assert.deepEqual(Object.keys(rest), ["code", "message", "retryable"]);
+        assert.equal(rest["code"], "NOT_FOUND");
+        assert.equal(rest["message"], "no such path");
+        assert.ok(trace_id);
+      }
     });
+  }
 });

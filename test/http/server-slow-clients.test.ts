@@ -96,7 +96,7 @@ describe("connections", () => {
     const begin = performance.now();
     for (let i = 0; i < 5; i += 1) assert.equal(await answerOf(open(gateway.url, "")), "");
     const seconds = (performance.now() - begin) / 1000;
-    const full = () => gateway.logs.filter(({ event }) => event === "connections.full");
+    const full = () => gateway.logs.filter(({ event }) => event === "connections.dropped");
     const closed = () => full().reduce((sum, { count }) => sum + Number(count), 0);
     while (closed() < 5) await once(gateway.logged, "line");
     held[0]!.write(healthz);

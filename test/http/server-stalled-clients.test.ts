@@ -46,7 +46,7 @@ describe("a client that stops reading", () => {
     const socket = ask("/v1/workflows/w1/artifacts/big");
     const line = await nextRequest(stack().gateway, from);
     assert.deepEqual([line["status"], line["complete"]], [200, false]);
-    assert.ok(!stack().gateway.logs.some(({ event }) => event === "http.error"));
+    assert.ok(!stack().gateway.logs.some(({ event }) => event === "request.failed"));
     socket.destroy();
   });
 
@@ -75,7 +75,7 @@ describe("a client that stops reading", () => {
     const socket = ask("/v1/workflows/w1");
     const line = await nextRequest(stack().gateway, from);
     assert.deepEqual([line["status"], line["complete"]], [200, false]);
-    assert.ok(!stack().gateway.logs.some(({ event }) => event === "http.error"));
+    assert.ok(!stack().gateway.logs.some(({ event }) => event === "request.failed"));
     socket.destroy();
   });
 
@@ -141,7 +141,7 @@ describe("a client that stops reading", () => {
 /** The first line on a request after so many lines. */
 async function nextRequest(gateway: TestGateway, from: number): Promise<LogLine> {
   for (;;) {
-    const line = gateway.logs.slice(from).find(({ event }) => event === "http.request");
+    const line = gateway.logs.slice(from).find(({ event }) => event === "request.completed");
     if (line !== undefined) return line;
     await once(gateway.logged, "line");
   }

@@ -281,14 +281,18 @@ describe("a gateway with MAX_REQUESTS_IN_FLIGHT=2", () => {
 });
 
 describe("createLoadShedding", () => {
+  function kindOf({ method, url = "" }: IncomingMessage) {
+    if (url === "/open") return undefined;
+    if (url.endsWith("/events")) return "event_stream";
+    return method === "POST" ? "with_body" : "other";
+  }
+
   /** A server of requests with their key in a header, which are in flight until `release`, and its key shares. */
   async function serveKeys(acquireWhen: (res: ServerResponse) => Promise<unknown>) {
     const shares = new Map<string, KeyShares>();
     const release = deferred();
     const { shed, acquireShare } = createLoadShedding({
       maxInFlight: 8,
-      exempt: ["/open"],
-      streams: ["/workflows/{id}/events"],
       createKeyShares(of, limit) {
         const own = new KeyShares({ of, limit, share: 0.25, countOverShare: () => undefined });
         shares.set(of, own);
@@ -311,7 +315,7 @@ describe("createLoadShedding", () => {
       await release.promise;
       res.end();
     }
-    const server = await serve(shed((req, res) => void serveOne(req, res)));
+    const server = await serve((req, res) => shed(req, res, kindOf(req), () => void serveOne(req, res)));
     return { url: server.url, shares, release: release.resolve, started, close: () => server.close(0) };
   }
 
@@ -367,8 +371,6 @@ describe("createLoadShedding", () => {
     const limits: (() => number)[] = [];
     const { shed, limit } = createLoadShedding({
       maxInFlight: 80,
-      exempt: [],
-      streams: [],
       createKeyShares(of, limit) {
         limits.push(limit);
         return wholeShares(of);
@@ -376,11 +378,11 @@ describe("createLoadShedding", () => {
       logger: createLogger({ write: () => undefined }),
       metrics: createMetrics(),
     });
-    const busy = shed(function work() {
+    function work() {
       for (const start = performance.now(); performance.now() - start < 30;);
       started.resolve();
-    });
-    const server = await serve(busy);
+    }
+    const server = await serve((req, res) => shed(req, res, "other", work));
     let rejection: Response | undefined;
     let served = 0;
     for (; rejection === undefined && served < 80; served++) {

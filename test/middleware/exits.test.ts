@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { Code } from "@connectrpc/connect";
 import express from "express";
 import { HttpError } from "../../src/errors/http-error.ts";
-import { errors } from "../../src/http/error-handler.ts";
+import { errorHandler } from "../../src/http/error-handler.ts";
 import { trace } from "../../src/middleware/trace.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
@@ -22,11 +22,11 @@ describe("an upload that breaks off", () => {
     );
     await once(socket, "data");
     socket.destroy();
-    while (!gateway().logs.some(({ event }) => event === "http.request"))
+    while (!gateway().logs.some(({ event }) => event === "request.completed"))
       await once(gateway().logged, "line");
     assert.deepEqual(
       gateway().logs.map(({ event, status }) => ({ event, status })),
-      [{ event: "http.request", status: 499 }],
+      [{ event: "request.completed", status: 499 }],
     );
   });
 });
@@ -42,7 +42,7 @@ describe("an error whose body cannot be written", () => {
         violations: [{ path: 1n as unknown as string, message: "y" }],
       });
     });
-    app.use(errors(createLogger({ write: (line) => void lines.push(line) })));
+    app.use(errorHandler(createLogger({ write: (line) => void lines.push(line) })));
     const { url, close } = await serve(app);
     return { url, close: () => close(0) };
   });

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Request, Response } from "express";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { HttpError } from "../../src/errors/http-error.ts";
 import { framing } from "../../src/middleware/framing.ts";
@@ -119,7 +118,7 @@ describe("framing", () => {
         const logged = stack().gateway.logs.filter((entry) => entry.trace_id === trace_id);
         assert.deepEqual(
           logged.map((entry) => [entry.event, entry["status"], entry["path"]]),
-          [["http.request", status, "(unmatched)"]],
+          [["request.completed", status, "(unmatched)"]],
         );
       });
       assert.deepEqual(calls, []);
@@ -162,9 +161,11 @@ describe("framing", () => {
 
   it("does not lean on the parser, which refuses some of this before", () => {
     const rawHeaders = ["Host", "x", "Content-Length", "1", "Transfer-Encoding", "chunked"];
-    const req = { rawHeaders, headers: {}, httpVersion: "1.1", url: "/" } as unknown as Request;
+    const req = { rawHeaders, headers: {}, httpVersion: "1.1", url: "/" } as unknown as Parameters<
+      typeof framing
+    >[0];
     let refusal: unknown;
-    void framing(req, {} as unknown as Response, (error?: unknown) => (refusal = error));
+    void framing(req, {} as unknown as Parameters<typeof framing>[1], (error?: unknown) => (refusal = error));
     assert.ok(refusal instanceof HttpError);
   });
 

@@ -59,7 +59,7 @@ describe("trace", () => {
       assert.ok(!metadata.get("traceparent")?.includes("00f067aa0ba902b7"));
       assert.equal(metadata.get("tracestate"), "vendor=1");
     }
-    assert.ok(gateway.logs.some(({ event, trace_id }) => event === "http.error" && trace_id === traceId));
+    assert.ok(gateway.logs.some(({ event, trace_id }) => event === "request.failed" && trace_id === traceId));
   });
 
   for (const bad of [
@@ -102,7 +102,7 @@ describe("trace", () => {
     // The line is written once the answer is over; the next request is answered after that.
     await (await stack().gateway.fetch("/v1/healthz")).text();
     const lines = stack().gateway.logs.filter(
-      ({ trace_id, event }) => trace_id === id && event === "http.request",
+      ({ trace_id, event }) => trace_id === id && event === "request.completed",
     );
     assert.equal(lines.length, 1);
     assert.match(String(lines[0]?.["span_id"]), /^(?!00f067aa0ba902b7)[0-9a-f]{16}$/);

@@ -106,7 +106,7 @@ describe("dev", function () {
     await (await fetch(`${dev.url}/v1/healthz`)).text();
     process.kill(dev.pid, "SIGINT");
     await dev.closed;
-    assert.ok(!dev.stdout.said.includes("http.request"));
+    assert.ok(!dev.stdout.said.includes("request.completed"));
   });
 
   describeWithRealS3("dev", (access) => {

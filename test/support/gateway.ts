@@ -5,6 +5,7 @@ import type { Gateway, GatewayOptions } from "../../src/gateway.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { settingsOf } from "./environment.ts";
 import { closeAtEnd } from "./leftovers.ts";
+import { responseValidation } from "./response-validation.ts";
 
 /** The admin token of every gateway under test. */
 export const adminToken = "admin-token-of-the-tests";
@@ -53,7 +54,7 @@ export async function startTestGateway(
     },
   });
   const gateway: Gateway = await startGateway(settingsOf(all), logger, {
-    validateResponses: true,
+    operationStages: responseValidation,
     ...options,
   });
   const isClosed = closeAtEnd(() => gateway.close());

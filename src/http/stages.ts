@@ -1,0 +1,89 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ContextValues } from "@connectrpc/connect";
+import type { ErrorRequestHandler, RequestHandler } from "express";
+import type { Caller } from "../auth/caller.ts";
+import type { TraceContext } from "../telemetry/trace-context.ts";
+import type { RouteMatch } from "./router.ts";
+
+/** The options of a gRPC call. */
+export interface Call {
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  readonly headers: Readonly<object>;
+  /** The owner of the response, where it waits for memory. */
+  readonly contextValues: ContextValues;
+}
+
+/** `res.locals` from the first stage on. */
+export type MatchedLocals = {
+  /** Undefined where the contract does not have the path. */
+  match: RouteMatch | undefined;
+};
+
+/** `res.locals` after `trace`. What is optional is noted for the log, the metrics and the spans. */
+export type TracedLocals = MatchedLocals & {
+  trace: TraceContext;
+  /** The path template, once the request has passed `framing`; undefined where no path matches. */
+  route?: string;
+  /** Set by `authentication`. */
+  caller?: Caller;
+  /** How long the request waited because of its `Prefer: wait`, in milliseconds on a monotonic clock. */
+  wait?: { readonly start: number; readonly end?: number };
+  /** Whether an error aborted the response after its headers were sent. */
+  isAborted?: boolean;
+};
+
+/** `res.locals` in the handlers of operations that the contract secures. */
+export type AuthenticatedLocals = TracedLocals & {
+  caller: Caller;
+  /** Deadline, cancellation and metadata of the gRPC calls made for this request. */
+  call: Call;
+};
+
+/** `res.locals` in the handlers of operations with a body. */
+export type BodyLocals = AuthenticatedLocals & {
+  /** Releases a large body before the response begins, so that the next one can be parsed. */
+  releaseBody?: () => void;
+};
+
+/** A stage before Express. */
+export type ServerStage = (
+  req: IncomingMessage,
+  res: ServerResponse & { locals: MatchedLocals },
+  next: () => void,
+) => void;
+
+/** A stage in Express that finds `Given` in `res.locals` and adds `Added`. */
+export type Middleware<Given extends object = TracedLocals, Added extends object = object> = RequestHandler<
+  object,
+  unknown,
+  unknown,
+  object,
+  Given & Partial<Added>
+>;
+
+/** A stage in Express that takes errors. */
+export type ErrorMiddleware = ErrorRequestHandler<object, unknown, unknown, object, TracedLocals>;
+
+/**
+ * Makes one stage of many: each calls `next` or responds. An error ends the row, whether it is thrown, rejected or given
+ * to `next`. Express's own Router would match every stage against the path, and set `req.params` each time.
+ */
+export function inOrder<Req, Res>(
+  stages: readonly ((req: Req, res: Res, next: (error?: unknown) => void) => unknown)[],
+): (req: Req, res: Res, done: (error?: unknown) => void) => void {
+  return function inOrder(req, res, done) {
+    let index = 0;
+    function next(error?: unknown): void {
+      const stage = stages[index++];
+      if (error !== undefined || stage === undefined) return done(error);
+      try {
+        const result = stage(req, res, next);
+        if (result instanceof Promise) result.catch(next);
+      } catch (thrown) {
+        next(thrown);
+      }
+    }
+    next();
+  };
+}
