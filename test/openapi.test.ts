@@ -29,6 +29,11 @@ const missing = (applies: (schema: JsonObject) => boolean, holds: (schema: JsonO
   all.filter(([, schema]) => applies(schema) && !holds(schema)).map(([at]) => at);
 
 describe("openapi/gateway.v1.yaml", () => {
+  it("has the version of the package", () => {
+    const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+    assert.equal((document["info"] as JsonObject)["version"], version);
+  });
+
   it("has schemas to look at", () => {
     assert.ok(all.length > 100);
   });

@@ -6,18 +6,19 @@ import type { IDeployment } from "kubernetes-models/apps/v1";
 import type { INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import { parse, parseAllDocuments } from "yaml";
 import { parseSettings } from "../../src/settings/settings.ts";
-import { blocks, operatorsPage, section } from "../support/readme.ts";
-import { manifests, schemaFault, typeFaults } from "./manifests.ts";
-import type { Manifest } from "./manifests.ts";
-import { createWorkplace } from "./workplace.ts";
+import { manifests, schemaFault, typeFaults } from "../deploy/manifests.ts";
+import type { Manifest } from "../deploy/manifests.ts";
+import { createWorkplace } from "../deploy/workplace.ts";
+import { blocks, code, readPage, rows, section } from "../support/pages.ts";
 
-const [build = ""] = blocks("sh", section("Container", operatorsPage));
-const [compose = ""] = blocks("sh", section("Docker Compose", operatorsPage));
-const [apply = "", watch = ""] = blocks("sh", section("Kubernetes", operatorsPage));
-const [overlay = ""] = blocks("yaml", section("Kubernetes", operatorsPage));
+const page = readPage("docs/operating.md");
+const [build = ""] = blocks(section(page, "Container"), "sh");
+const [compose = ""] = blocks(section(page, "Docker Compose"), "sh");
+const [apply = "", watch = ""] = blocks(section(page, "Kubernetes"), "sh");
+const [overlay = ""] = blocks(section(page, "Kubernetes"), "yaml");
 const secrets = ["access-key-id", "api-token", "secret-access-key"];
 
-/** Says what it would do instead of asking a cluster. */
+/** Prints what it would send to a cluster. */
 const printingKubectl = `#!/bin/sh
 echo ---
 case "$*" in
@@ -28,10 +29,10 @@ esac
 exit 9
 `;
 
-describe("deploy/README.md: the commands for Docker", () => {
+describe("docs/operating.md: the commands for Docker", () => {
   const docker = { docker: '#!/bin/sh\nprintf "%s\\n" "$@"\n' };
 
-  it("name files that are there, and build the version of the package", async () => {
+  it("build the version of the package from files that exist", async () => {
     using place = createWorkplace(docker);
     const { version } = JSON.parse(readFileSync("package.json", "utf8"));
     const said = (await place.sh(build)).trim().split("\n");
@@ -46,7 +47,7 @@ describe("deploy/README.md: the commands for Docker", () => {
     assert.ok(existsSync(join(place.path, "deploy/Dockerfile")));
   });
 
-  it("make each secret anew before they start all of it", async () => {
+  it("create each secret and then start everything", async () => {
     using place = createWorkplace(docker);
     const said = (await place.sh(compose)).trim().split("\n");
     assert.deepEqual(said.slice(0, 4), ["compose", "--file", "deploy/compose.yaml", "up"]);
@@ -58,7 +59,7 @@ describe("deploy/README.md: the commands for Docker", () => {
   });
 });
 
-describe("deploy/README.md: the commands for Kubernetes", function () {
+describe("docs/operating.md: the commands for Kubernetes", function () {
   let kubectl = "";
   before("find kubectl", function () {
     kubectl = spawnSync("sh", ["-c", "command -v kubectl"], { encoding: "utf8" }).stdout.trim();
@@ -67,7 +68,7 @@ describe("deploy/README.md: the commands for Kubernetes", function () {
     this.skip();
   });
 
-  /** What the lines would make the cluster hold. */
+  /** The objects that the commands would create in a cluster. */
   async function objectsOf(lines: string): Promise<Manifest[]> {
     using place = createWorkplace({
       docker: "#!/bin/sh\n",
@@ -90,7 +91,7 @@ describe("deploy/README.md: the commands for Kubernetes", function () {
   const ofKind = (objects: readonly Manifest[], kind: string) =>
     objects.find((object) => object.kind === kind);
 
-  it("apply what the API allows, all in one namespace, with every secret that the gateways mount", async () => {
+  it("apply valid objects in one namespace, with every secret that the gateways mount", async () => {
     const [namespace, secret, ...objects] = await objectsOf(apply);
     assert.ok(namespace && secret);
     await assertValid(objects);
@@ -112,7 +113,7 @@ describe("deploy/README.md: the commands for Kubernetes", function () {
     );
   });
 
-  it("take what an overlay says over what the kustomization has", async () => {
+  it("let an overlay override the settings of the kustomization", async () => {
     const plain = await objectsOf("kubectl apply --kustomize deploy/kubernetes");
     const objects = await objectsOf("kubectl apply --kustomize overlay");
     await assertValid(objects);
@@ -129,7 +130,7 @@ describe("deploy/README.md: the commands for Kubernetes", function () {
     for (const name of Object.keys(given(plain))) assert.ok(name in given(objects), name);
   });
 
-  it("let the gateways out to every place that the settings of the overlay name", async () => {
+  it("let the gateways reach every endpoint that the overlay names", async () => {
     const objects = await objectsOf("kubectl apply --kustomize overlay");
     const { egress } = (ofKind(objects, "NetworkPolicy") as INetworkPolicy).spec!;
     const open = egress?.flatMap(({ ports = [] }) => ports.map(({ port }) => port));
@@ -139,7 +140,7 @@ describe("deploy/README.md: the commands for Kubernetes", function () {
     for (const { port, href } of named) assert.ok(open?.includes(Number(port || 443)), href);
   });
 
-  it("give the Prometheus Operator what it allows, the alerts among it", async () => {
+  it("give the Prometheus Operator valid objects, the alerts among them", async () => {
     const objects = await objectsOf(watch);
     await assertValid(objects);
     assert.deepEqual(
@@ -147,5 +148,19 @@ describe("deploy/README.md: the commands for Kubernetes", function () {
       ["ServiceMonitor", "PrometheusRule"],
     );
     assert.deepEqual(objects[1]?.spec, parse(readFileSync("deploy/prometheus/alerts.yaml", "utf8")));
+  });
+});
+
+describe("docs/operating.md: the exit codes", () => {
+  it("are those of the gateway", () => {
+    const main = readFileSync("src/main.ts", "utf8");
+    const [, crashed = ""] = /crashed = (\d+)/.exec(main) ?? [];
+    const table = rows(section(page, "Stopping"), /^\d+$/);
+    assert.deepEqual(
+      table.map(([exit]) => exit),
+      ["0", "1", crashed],
+    );
+    for (const event of table.flatMap(([, line]) => code(line)))
+      assert.ok(main.includes(`"${event}"`), event);
   });
 });

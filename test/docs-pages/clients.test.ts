@@ -2,32 +2,32 @@ import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseSettings } from "../src/sandbox/settings.ts";
-import { startSandbox } from "../src/sandbox/start-sandbox.ts";
-import { assertPasses, createScratch } from "./check/scratch-fixture.ts";
-import type { Outcome } from "./check/scratch-fixture.ts";
-import { startProxy } from "./demo/support.ts";
-import { readEvents } from "./support/event-reader.ts";
-import { startTestGateway, suite } from "./support/gateway.ts";
-import { blocks, section } from "./support/readme.ts";
-import { sha256 } from "./support/samples.ts";
-import { sandboxSettings, settingsFor } from "./support/sandbox.ts";
-import { temporaryFolder } from "./support/temporary-folder.ts";
+import { parseSettings } from "../../src/sandbox/settings.ts";
+import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
+import { assertPasses, createScratch } from "../check/scratch-fixture.ts";
+import type { Outcome } from "../check/scratch-fixture.ts";
+import { startProxy } from "../demo/support.ts";
+import { readEvents } from "../support/event-reader.ts";
+import { startTestGateway, suite } from "../support/gateway.ts";
+import { blocks, readPage } from "../support/pages.ts";
+import { sha256 } from "../support/samples.ts";
+import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
-const recipes = section("Recipes");
-const [, , byHand = ""] = blocks("sh");
-const [resume = "", more = ""] = blocks("sh", recipes);
-const [typescript = ""] = blocks("ts", recipes);
-const [eventSource = ""] = blocks("js", recipes);
-const [withPackages = "", withoutPackages = ""] = blocks("python", recipes);
+const page = readPage("docs/clients.md");
+const [, , submitAndDownload = ""] = blocks(readPage("README.md"), "sh");
+const [resume = ""] = blocks(page, "sh");
+const [typescript = ""] = blocks(page, "ts");
+const [eventSource = ""] = blocks(page, "js");
+const [withPackages = "", withoutPackages = ""] = blocks(page, "python");
 
-/** What runs the recipes in Python: PYTHON names one that has the packages. */
+/** PYTHON names an interpreter that has the packages. */
 const python = process.env["PYTHON"] || "python3";
 
-/** Where bytes of an answer end that break off inside of them; undefined for those that pass. */
-type Break = (answer: Buffer) => number | undefined;
+/** Returns where a chunk of a response is cut; undefined for one that passes whole. */
+type Break = (chunk: Buffer) => number | undefined;
 
-/** A network whose connections break, at one place after the other. */
+/** Starts a proxy whose connections break at one place after the other. */
 async function startBreakingNetwork(url: string, ...places: readonly Break[]) {
   const left = [...places];
   let bytesDown = 0;
@@ -43,9 +43,9 @@ async function startBreakingNetwork(url: string, ...places: readonly Break[]) {
   });
   return {
     ...proxy,
-    /** Places where nothing has broken yet. */
+    /** The places where no connection has broken yet. */
     left,
-    /** The bytes that come through while `act` runs. */
+    /** Counts the bytes of responses that pass while `act` runs. */
     async bytesDuring(act: () => Promise<unknown>): Promise<number> {
       const before = bytesDown;
       await act();
@@ -54,24 +54,24 @@ async function startBreakingNetwork(url: string, ...places: readonly Break[]) {
   };
 }
 
-/** Behind a whole event, where HTTP ends a chunk. */
-function behindEvent(answer: Buffer): number | undefined {
-  const start = answer.indexOf("event: step_update");
-  const end = start < 0 ? -1 : answer.indexOf("\n\n\r\n", start);
+/** After a whole event, where HTTP ends a chunk. */
+function afterEvent(chunk: Buffer): number | undefined {
+  const start = chunk.indexOf("event: step_update");
+  const end = start < 0 ? -1 : chunk.indexOf("\n\n\r\n", start);
   return end < 0 ? undefined : end + 4;
 }
 
-function withinEvent(answer: Buffer): number | undefined {
-  const start = answer.indexOf("event: step_update");
+function withinEvent(chunk: Buffer): number | undefined {
+  const start = chunk.indexOf("event: step_update");
   return start < 0 ? undefined : start + 10;
 }
 
-/** No other answer is as long as a file. */
-function withinFile(answer: Buffer): number | undefined {
-  return answer.length > 10_000 ? Math.floor(answer.length / 2) : undefined;
+/** Only a file is that long. */
+function withinFile(chunk: Buffer): number | undefined {
+  return chunk.length > 10_000 ? Math.floor(chunk.length / 2) : undefined;
 }
 
-/** A recipe that talks to `url`, and is the README's but for that. */
+/** A recipe that calls `url` instead of `make dev`. */
 function at({ url }: { readonly url: string }, recipe: string): string {
   assert.ok(recipe.includes("http://127.0.0.1:8080"));
   return recipe.replaceAll("http://127.0.0.1:8080", url);
@@ -87,14 +87,14 @@ function run(cwd: string, command: string, ...args: readonly string[]): Promise<
   });
 }
 
-describe("README: the recipes", function () {
+describe("docs/clients.md", function () {
   const { apiKeys } = parseSettings({}).settings;
   const sandbox = suite(() => startSandbox({ ...sandboxSettings, apiKeys, stepSeconds: 1 }));
-  // Silence is broken every few milliseconds, so that every client meets that.
+  // Heartbeats every few milliseconds, so that every client receives some.
   const streamIntervals = { checkMs: 10, heartbeatMs: 20 };
-  const gateway = suite(() => startTestGateway(settingsFor(sandbox()), { streamIntervals: streamIntervals }));
+  const gateway = suite(() => startTestGateway(settingsFor(sandbox()), { streamIntervals }));
 
-  /** Asserts that what was printed is a snapshot of a workflow, and every later event once. */
+  /** Asserts that `printed` is a snapshot of a workflow and every later event once. */
   async function assertFollowed(printed: string): Promise<void> {
     const [snapshot = "", ...events] = printed.split("\n").filter((line) => line.startsWith("{"));
     const { workflow_id: id, workflow_update } = JSON.parse(snapshot);
@@ -108,7 +108,7 @@ describe("README: the recipes", function () {
     assert.equal(JSON.parse(events.at(-1)!).workflow_update.state, "SUCCEEDED");
   }
 
-  /** Asserts that there is one file, and that it is the one its name tells. */
+  /** Asserts that the folder has one PDB file, whose SHA-256 is its name. */
   function assertWhole(folder: string): void {
     const files = readdirSync(folder).filter((name) => name.endsWith(".pdb"));
     assert.deepEqual(
@@ -118,12 +118,17 @@ describe("README: the recipes", function () {
     assert.equal(files.length, 1);
   }
 
-  it("finishes a download that broke off, with curl, and leaves a whole one alone", async () => {
+  it("finishes a broken download with curl, and leaves a complete one alone", async () => {
     using first = temporaryFolder();
-    const submit = await run(first.path, "sh", "-euc", at(gateway(), `${byHand}echo "id=$id key=$key"`));
+    const submit = await run(
+      first.path,
+      "sh",
+      "-euc",
+      at(gateway(), `${submitAndDownload}echo "id=$id key=$key"`),
+    );
     assertPasses(submit);
     const variables = submit.output.trimEnd().split("\n").at(-1);
-    const [beginning = ""] = byHand.split("id=$(");
+    const [beginning = ""] = submitAndDownload.split("id=$(");
 
     using folder = temporaryFolder();
     await using network = await startBreakingNetwork(gateway().url, withinFile);
@@ -139,47 +144,24 @@ describe("README: the recipes", function () {
     assert.ok(partial > 0 && partial < size);
 
     const rest = await network.bytesDuring(complete);
-    assert.ok(rest > size - partial && rest < size, "it is resumed, not repeated");
+    assert.ok(rest > size - partial && rest < size, "is not resumed");
     assertWhole(folder.path);
     assert.ok((await network.bytesDuring(complete)) < size - partial);
     assertWhole(folder.path);
   });
 
-  it("checks, waits, ranks and tells what it has cost, with curl", async () => {
-    using folder = temporaryFolder();
-    const submit = await run(folder.path, "sh", "-euc", at(gateway(), `${byHand}echo "\n$id"`));
-    const id = submit.output.trimEnd().split("\n").at(-1);
-    const [beginning = ""] = byHand.split("id=$(");
-    const { status, output } = await run(
-      folder.path,
-      "sh",
-      "-euc",
-      `${at(gateway(), beginning)}id=${id}\n${more.replaceAll("\n\ncurl", "\necho\ncurl")}`,
-    );
-    assert.equal(status, 0, output);
-    const [plan, workflow, ranking, ledger] = output.split("\n").map((line) => JSON.parse(line));
-    assert.deepEqual(plan.order, ["a", "b"]);
-    assert.deepEqual([workflow.id, workflow.state], [id, "SUCCEEDED"]);
-    assert.deepEqual(
-      ranking.designs.map(({ rank }: { rank: number }) => rank),
-      [1, 2, 3],
-    );
-    assert.equal(ledger.entries.length, 3);
-    assert.ok(ledger.entries.every(({ reason }: { reason: string }) => reason.includes(String(id))));
-  });
-
-  it("names every package that the one in Python imports, and the workflow installs the same", () => {
+  it("names every package that the Python program imports, as the CI workflow installs them", () => {
     const installed = (text: string) =>
       /pip"? install ([\w -]+)/.exec(text)?.[1]?.trimEnd().split(" ").sort();
     const [, imported = ""] = /^import (httpx.*)$/m.exec(withPackages) ?? [];
     assert.deepEqual(
-      installed(recipes)?.map((name) => name.replace("-", "_")),
+      installed(page)?.map((name) => name.replace("-", "_")),
       imported.split(", ").sort(),
     );
-    assert.deepEqual(installed(readFileSync(".github/workflows/ci.yml", "utf8")), installed(recipes));
+    assert.deepEqual(installed(readFileSync(".github/workflows/ci.yml", "utf8")), installed(page));
   });
 
-  it("submits and waits with types, by openapi-fetch", async () => {
+  it("submits and waits with openapi-fetch", async () => {
     using scratch = { ...createScratch(), [Symbol.dispose]: () => scratch.remove() };
     scratch.write("recipe.ts", at(gateway(), typescript));
     scratch.write("tsconfig.recipe.json", '{ "extends": "./tsconfig.json", "include": ["recipe.ts"] }');
@@ -189,8 +171,8 @@ describe("README: the recipes", function () {
     assert.match(outcome.output, /^SUCCEEDED\nr2:\/\/foldforge\/artifacts\/([0-9a-f]{64})\.pdb \1\n$/);
   });
 
-  it("follows through broken connections to the end, by EventSource", async () => {
-    await using network = await startBreakingNetwork(gateway().url, behindEvent, withinEvent);
+  it("follows a workflow over broken connections with EventSource", async () => {
+    await using network = await startBreakingNetwork(gateway().url, afterEvent, withinEvent);
     using scratch = { ...createScratch(), [Symbol.dispose]: () => scratch.remove() };
     scratch.write("recipe.js", at(network, eventSource));
     const outcome = await scratch.run("node", "recipe.js");
@@ -202,14 +184,14 @@ describe("README: the recipes", function () {
 
   for (const [what, script, imports] of [
     ["requests and httpx", withPackages, "import httpx, httpx_sse, requests"],
-    ["its standard library", withoutPackages, "import urllib.request"],
+    ["the standard library", withoutPackages, "import urllib.request"],
   ] as const)
-    it(`follows through broken connections and downloads, by Python with ${what}`, async function () {
+    it(`follows a workflow over broken connections and downloads with Python and ${what}`, async function () {
       if (spawnSync(python, ["-c", imports]).status !== 0) {
         console.log(`      skipped: ${python} cannot ${imports}`);
         return this.skip();
       }
-      await using network = await startBreakingNetwork(gateway().url, behindEvent, withinEvent);
+      await using network = await startBreakingNetwork(gateway().url, afterEvent, withinEvent);
       using folder = temporaryFolder();
       writeFileSync(join(folder.path, "recipe.py"), at(network, script));
       const outcome = await run(folder.path, python, "recipe.py");

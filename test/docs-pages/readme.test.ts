@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { globSync, readdirSync, readFileSync } from "node:fs";
@@ -7,13 +7,15 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { assertPasses, createScratch } from "./check/scratch-fixture.ts";
-import { suite } from "./support/gateway.ts";
-import { blocks, section } from "./support/readme.ts";
-import { temporaryFolder } from "./support/temporary-folder.ts";
+import { suite } from "../support/gateway.ts";
+import { blocks, readPage } from "../support/pages.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const run = promisify(execFile);
-const [dev = "", demo = "", byHand = ""] = blocks("sh");
+const page = readPage("README.md");
+const [dev = "", demo = "", curl = ""] = blocks(page, "sh");
+const [python = ""] = blocks(page, "python");
+const interpreter = process.env["PYTHON"] || "python3";
 
 /** The address of a free port. */
 async function freeAddress(): Promise<string> {
@@ -24,20 +26,19 @@ async function freeAddress(): Promise<string> {
   return `127.0.0.1:${port}`;
 }
 
-/** Runs a command in a process group of its own until it says `ready`; closing it is a Ctrl-C. */
+/** Runs a command in a process group of its own until it prints `ready`; `close` is a Ctrl-C. */
 async function startCommand(command: string, ready: RegExp, settings: Record<string, string>) {
   const env = { ...process.env, ...settings };
   const child = spawn("sh", ["-c", command], { env, detached: true, stdio: ["ignore", "pipe", "inherit"] });
   const ended = once(child, "close");
-  let said = "";
+  let output = "";
   for await (const chunk of child.stdout.setEncoding("utf8").iterator({ destroyOnReturn: false })) {
-    said += String(chunk);
-    if (ready.test(said)) break;
+    output += String(chunk);
+    if (ready.test(output)) break;
   }
-  assert.match(said, ready);
+  assert.match(output, ready);
   child.stdout.resume();
   return {
-    said,
     async close() {
       process.kill(-child.pid!, "SIGINT");
       await ended;
@@ -45,7 +46,7 @@ async function startCommand(command: string, ready: RegExp, settings: Record<str
   };
 }
 
-describe("README: the commands", () => {
+describe("README.md", () => {
   const here = suite(async () => {
     const [gateway, orchestrator, store] = [await freeAddress(), await freeAddress(), await freeAddress()];
     const program = await startCommand(dev, /is ready at/, {
@@ -57,7 +58,13 @@ describe("README: the commands", () => {
     return { ...program, gateway };
   });
 
-  it("run a workflow and download what it made, by make demo", async () => {
+  /** An example of the page that calls the gateway under test. */
+  function againstHere(example: string): string {
+    assert.ok(example.includes("127.0.0.1:8080"));
+    return example.replaceAll("127.0.0.1:8080", here().gateway);
+  }
+
+  it("shows the output of make demo", async () => {
     using folder = temporaryFolder();
     const env = {
       ...process.env,
@@ -65,7 +72,7 @@ describe("README: the commands", () => {
       FOLDFORGE_DOWNLOADS: folder.path,
     };
     const { stdout } = await run("sh", ["-c", demo], { env });
-    const [shown = ""] = blocks("text");
+    const shown = blocks(page, "text").find((block) => block.startsWith("submitted")) ?? "";
     const lastLine = (text: string) =>
       text
         .trimEnd()
@@ -76,11 +83,9 @@ describe("README: the commands", () => {
     assert.equal(globSync(join(folder.path, "*/*/*")).length, 21);
   });
 
-  it("do the same by hand, with curl", async () => {
+  it("submits, follows and downloads with curl", async () => {
     using folder = temporaryFolder();
-    assert.ok(byHand.includes("127.0.0.1:8080"));
-    const script = byHand.replaceAll("127.0.0.1:8080", here().gateway);
-    const { stdout } = await run("sh", ["-euc", script], { cwd: folder.path });
+    const { stdout } = await run("sh", ["-euc", againstHere(curl)], { cwd: folder.path });
     assert.match(stdout, /^event: step_update$/m);
     assert.match(stdout, /"state":"SUCCEEDED"/);
     const [file = ""] = readdirSync(folder.path);
@@ -90,7 +95,18 @@ describe("README: the commands", () => {
     assert.equal(file, `${digest}.pdb`);
   });
 
-  it("start the gateway alone, and the sandbox alone", async () => {
+  it("submits, waits and lists files with Python", async function () {
+    if (spawnSync(interpreter, ["--version"]).status !== 0) {
+      console.log(`      skipped: ${interpreter} is not installed`);
+      return this.skip();
+    }
+    const { stdout } = await run(interpreter, ["-c", againstHere(python)]);
+    assert.match(stdout, /^SUCCEEDED\nr2:\/\/foldforge\/artifacts\/[0-9a-f]{64}\.pdb \{'length': 100/);
+  });
+});
+
+describe("make", () => {
+  it("starts the gateway alone, and the sandbox alone", async () => {
     const gateway = await startCommand("make start", /"event":"gateway.started"/, {
       FOLDFORGE_GATEWAY__BIND_ADDR: "127.0.0.1:0",
     });
@@ -100,21 +116,5 @@ describe("README: the commands", () => {
       FOLDFORGE_SANDBOX__OBJECT_STORE_ADDR: "127.0.0.1:0",
     });
     await sandbox.close();
-  });
-});
-
-describe("README: changing the contract", () => {
-  it("goes from the edit to a green check with the commands as written", async () => {
-    const text = section("Changing the contract");
-    const [[diff = ""], [change = ""]] = [blocks("diff", text), blocks("sh", text)];
-    using scratch = { ...createScratch(), [Symbol.dispose]: () => scratch.remove() };
-    await scratch.commitAs("main");
-    scratch.write("note.diff", diff);
-    assertPasses(await scratch.run("git", "apply", "-p0", "note.diff"));
-    // Without the check of style, which depends on no contract and takes longest.
-    assert.match(change, /^make check$/m);
-    const commands = change.replace(/^make check$/m, "make check-contracts check-types");
-    assertPasses(await scratch.run("sh", "-euc", `rm note.diff\n${commands}`));
-    assert.match(scratch.read("generated/openapi/gateway.v1.ts"), /note\?: components/);
   });
 });

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { parseSettings } from "../../src/sandbox/settings.ts";
+import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
+import { startTestGateway, suite } from "../support/gateway.ts";
+import { blocks, readPage } from "../support/pages.ts";
+import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+const run = promisify(execFile);
+const [, variables = "", ...steps] = blocks(readPage("docs/quickstart.md"), "sh");
+const [pagination = ""] = blocks(readPage("docs/limits.md"), "sh");
+
+describe("docs/quickstart.md", () => {
+  const { apiKeys } = parseSettings({}).settings;
+  const sandbox = suite(() => startSandbox({ ...sandboxSettings, apiKeys }));
+  const gateway = suite(() => startTestGateway(settingsFor(sandbox())));
+
+  it("has commands that work in order, and so does the pagination of docs/limits.md", async () => {
+    using folder = temporaryFolder();
+    assert.ok(variables.includes("http://127.0.0.1:8080"));
+    const start = variables.replace("http://127.0.0.1:8080", gateway().url);
+    const script = [start, ...steps, pagination].join("\necho; echo =====\n");
+    const { stdout } = await run("sh", ["-euc", script], { cwd: folder.path });
+    const [, plan, , events, waited, ranking, , list, retry, cancelled, costs, pages, ...more] =
+      stdout.split("=====\n");
+    assert.deepEqual(more, []);
+
+    assert.deepEqual(JSON.parse(plan!).order, ["a", "b"]);
+    assert.match(events!, /^event: workflow_update$/m);
+    assert.equal(JSON.parse(waited!).state, "SUCCEEDED");
+    assert.equal(JSON.parse(ranking!).designs.length, 3);
+    const [file = ""] = readdirSync(folder.path);
+    const bytes = readFileSync(join(folder.path, file));
+    assert.equal(file, `${createHash("sha256").update(bytes).digest("hex")}.pdb`);
+    assert.equal(JSON.parse(list!).workflows[0].name, "design-then-fold");
+    assert.match(retry!, /"state":"FAILED".*"state":"(QUEUED|RUNNING)"/s);
+    assert.match(cancelled!, /"state":"(CANCELLED|SUCCEEDED)"/);
+    assert.match(costs!, /"balance":.*"entries":/s);
+    assert.match(pages!, /"next_page_token":""/);
+  });
+});

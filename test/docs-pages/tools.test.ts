@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { loadContract } from "../../src/contract.ts";
+import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { code, readPage, rows, section } from "../support/pages.ts";
+import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
+
+const page = readPage("docs/tools.md");
+const toolNames = ["rfdiffusion", "proteinmpnn", "boltz", "af2"];
+
+/** The parts of a schema that the page gives. */
+interface ParamSchema {
+  readonly type: string | readonly string[];
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly maxLength?: number;
+  readonly maxItems?: number;
+}
+
+/** What the page says of a parameter's limits. */
+function limits({ enum: values, minimum, maximum, maxLength, maxItems }: ParamSchema): string {
+  if (values !== undefined) return values.map((value) => `\`${value}\``).join(", ");
+  const [min, max] = [minimum, maximum].map((value) => value?.toLocaleString("en"));
+  if (min !== undefined && max !== undefined) return `${min} to ${max}`;
+  const most = (maxLength ?? maxItems)?.toLocaleString("en");
+  if (most === undefined) return "";
+  const of = [maxLength && "characters", maxItems && "entries"].filter((unit) => unit !== undefined);
+  return `up to ${most} ${of.join(" or ")}`;
+}
+
+describe("docs/tools.md", () => {
+  const { schemas } = loadContract().document.components as unknown as {
+    schemas: Record<string, { properties: Record<string, ParamSchema> }>;
+  };
+
+  for (const tool of toolNames)
+    it(`lists the parameters of ${tool} with type and limits, as the contract has them`, () => {
+      const { properties } = schemas[`${tool.charAt(0).toUpperCase()}${tool.slice(1)}Params`]!;
+      assert.deepEqual(
+        rows(section(page, tool), /^`/).map(([name, type, limit]) => [code(name)[0], type, limit]),
+        Object.entries(properties).map(([name, schema]) => {
+          return [name, [schema.type].flat().join(" or "), limits(schema)];
+        }),
+      );
+    });
+
+  it("lists the content types and metrics of the files that each tool of the sandbox makes", async () => {
+    const sandbox = await startSandbox(sandboxSettings);
+    const gateway = await startTestGateway(settingsFor(sandbox));
+    const steps = toolNames.map((tool, i) => ({
+      id: tool,
+      tool,
+      depends_on: toolNames.slice(0, i).slice(-1),
+    }));
+    const json = async (path: string, init: RequestInit) =>
+      JSON.parse(await (await gateway.fetch(path, init)).text());
+    const { id } = await json("/v1/workflows", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ name: "all", steps }),
+    });
+    const workflow = await json(`/v1/workflows/${id}`, { headers: { Prefer: "wait=20" } });
+    await gateway.close();
+    await sandbox.close();
+
+    for (const { step_id: tool, outputs } of workflow.step_statuses) {
+      const [[, type, metrics] = []] = rows(section(page, tool), /^one /);
+      assert.deepEqual(code(type), [outputs[0].content_type], tool);
+      assert.deepEqual(code(metrics).sort(), Object.keys(outputs[0].metrics).sort(), tool);
+    }
+  });
+});
