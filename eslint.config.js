@@ -73,6 +73,7 @@ const processModule = {
   group: ["process", "node:process"],
   message: "Only the entry points touch the process.",
 };
+const grpc = { regex: "/grpc/(?!index\\.ts$)", message: "Import src/grpc by its index.ts." };
 const sandbox = { regex: "/sandbox/", message: "The sandbox and the gateway share nothing but generated/." };
 
 /** A rule that allows relative imports of `may` and, unless `self` is false, of the folder's own files. */
@@ -124,7 +125,7 @@ export default defineConfig(
   },
   {
     files: ["src/*.ts"],
-    rules: { "no-restricted-imports": ["error", { patterns: [transports, sandbox, processModule] }] },
+    rules: { "no-restricted-imports": ["error", { patterns: [transports, sandbox, grpc, processModule] }] },
   },
   // A folder that is not among the layers may import nothing of ours but its own files.
   { files: ["src/*/**/*.ts"], rules: importRule([], true, express, transports) },
@@ -137,6 +138,7 @@ export default defineConfig(
         ? []
         : [express]),
       ...(["grpc", "sandbox"].includes(layer) ? [] : [transports]),
+      grpc,
     ),
   })),
   {

@@ -20,8 +20,7 @@ import { createLoadShedding } from "./load-shedding/load-shedding.ts";
 import { trace } from "./middleware/trace.ts";
 import { createOperations } from "./operations.ts";
 import { createOrchestrator } from "./orchestrator/client.ts";
-import { measuredCalls } from "./orchestrator/measured-calls.ts";
-import { observedClient } from "./orchestrator/observed-client.ts";
+import { measureCalls } from "./orchestrator/call-observers.ts";
 import { createReadinessProbe } from "./orchestrator/readiness.ts";
 import { watchCertificates } from "./settings/certificates.ts";
 import { createDocs } from "./docs/docs.ts";
@@ -133,10 +132,11 @@ export async function startGateway(
     keepalive: settings.keepalive,
     tls: settings.orchestratorTls,
     logger,
-    onPingsRefused: metrics.countKeepaliveRejected,
+    observers: [measureCalls(metrics.observeGrpcCall)],
+    startCallSpan: tracing?.startCallSpan,
+    onKeepaliveRejected: metrics.countKeepaliveRejected,
   });
-  const measured = observedClient(orchestrator.client, measuredCalls(metrics));
-  const client = tracing === undefined ? measured : observedClient(measured, tracing.observeCall);
+  const { client } = orchestrator;
   const { maxSharePerKey: share, maxEventStreams, objectStore } = settings;
   const { countOverShare } = metrics;
   const createKeyShares = (of: SharedLimit, limit: () => number) =>
@@ -260,7 +260,7 @@ export async function startGateway(
     bufferedBytes: () => buffered.memory.used,
     bufferedBytesLimit: maxBufferedBytes,
     subchannels: () => orchestrator.count().all,
-    readySubchannels: () => orchestrator.count().reached,
+    readySubchannels: () => orchestrator.count().ready,
   });
 
   async function close(graceMs = settings.shutdownGraceMs, reserveMs = reserveOf(graceMs)): Promise<void> {

@@ -18,7 +18,7 @@ import {
   submitWorkflow,
 } from "./handlers/workflows.ts";
 import type { OrchestratorClient } from "./orchestrator/client.ts";
-import type { MessageMemory } from "./grpc/message-memory.ts";
+import type { MessageMemory } from "./grpc/index.ts";
 import type { ProbeReadiness } from "./orchestrator/readiness.ts";
 import type { Docs } from "./docs/docs.ts";
 import type { RetryPolicy } from "./events/retry-policy.ts";

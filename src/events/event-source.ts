@@ -1,8 +1,8 @@
 import type { Call } from "../http/stages.ts";
 import { readWorkflowStatus } from "../mapping/workflow-event.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
-import { readingContext } from "../grpc/transport.ts";
-import type { MessageMemory } from "../grpc/message-memory.ts";
+import { withReadOptions } from "../grpc/index.ts";
+import type { MessageMemory } from "../grpc/index.ts";
 import { createEndSearch } from "./terminal-search.ts";
 import type { EndSearch } from "./terminal-search.ts";
 import { terminalStatusOf } from "./terminal.ts";
@@ -50,7 +50,7 @@ export function createEventUpstream(
   const run = createEventStreams(client, workflowId, call);
   // Streams that are only followed need none.
   function search(): EndSearch {
-    const contextValues = readingContext({ memory: searchMemory }, call.contextValues);
+    const contextValues = withReadOptions({ memory: searchMemory }, call.contextValues);
     const runSearch = createEventStreams(client, workflowId, { ...call, contextValues });
     return createEndSearch(runSearch, { idleTimeoutMs, timeoutMs });
   }

@@ -3,7 +3,7 @@ import type { Call } from "../http/stages.ts";
 import { readEventStatus } from "../mapping/workflow-event.ts";
 import type { EventStatus } from "../mapping/workflow-event.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
-import type { EncodedMessage } from "../grpc/encoded-message.ts";
+import type { EncodedMessage } from "../grpc/index.ts";
 
 /** An event of an upstream stream. Its message is disposed of at the latest when whoever takes it is done with it. */
 export interface StreamedEvent extends EventStatus {

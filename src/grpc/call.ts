@@ -1,96 +1,97 @@
 import { constants } from "node:http2";
-import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from "node:http2";
+import type { IncomingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { GrpcConnection } from "./session-pool.ts";
-import { frameOf } from "./envelope.ts";
-import { BrokenSessionError, hasCode, isRefused, NotSentError } from "./lost-streams.ts";
-import { requestHeaders } from "./request-headers.ts";
-import type { MetadataInit } from "./request-headers.ts";
+import { encodeEnvelope } from "./envelope.ts";
+import { requestHeaders } from "./metadata.ts";
+import type { MetadataInit } from "./metadata.ts";
+import { decideRetry } from "./retry.ts";
+import type { RetryHistory } from "./retry.ts";
+import type { RequestStream, ResponseHeaders, StreamEnd, StreamListener, StreamOpener } from "./session.ts";
 import { headerError, isCancelled, statusError } from "./status.ts";
 
 /** What a call sends, and how long it may last. */
-export interface GrpcRequest {
+export interface CallRequest {
   readonly path: string;
   readonly message: Uint8Array;
   readonly metadata: MetadataInit | undefined;
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
   /** Whether the server does no work twice when the call is made twice. */
-  readonly isRepeatable: boolean;
+  readonly isIdempotent: boolean;
 }
 
-/** What a call brings, in order. After `ended` or `gaveUp` there is nothing more. */
-export interface GrpcCallListener {
-  /** The server has begun an answer that is more than its status. */
-  begun(): void;
-  /** What was received counts no more: the call is made again. Left out where it was passed on. */
-  again?(): void;
+/** Is called with what a call receives, in order; after `ended` or `gaveUp` not again. */
+export interface CallListener {
+  /** The call is retried: what was received does not count. Left out if it was passed on. */
+  retried?(): void;
   received(chunk: Buffer): void;
-  /** The server has ended the call; undefined says with the status OK. */
+  /** The server has ended the call; without an error if the status is OK. */
   ended(error: ConnectError | undefined): void;
-  /** This side has ended the call: by its deadline, its signal, or because the answer cannot be read. */
+  /** This side has ended the call: by its deadline, its signal, or because the response cannot be read. */
   gaveUp(error: ConnectError): void;
 }
 
-/** How often a call may be lost once a server may have seen it: one that does servers harm is not to reach them all. */
-const maxLosses = 4;
+type CallState =
+  /** Lost attempts are retried, as `decideRetry` says. */
+  | "open"
+  /** A response is passed on: the call is not retried any more (gRFC A6). */
+  | "committed"
+  /** Its listener knows the outcome, or the call is cancelled. */
+  | "ended";
 
 /** The longest time that setTimeout can wait, in milliseconds: 24 days. */
-const longestTimer = 2 ** 31 - 1;
+const maxTimerMs = 2 ** 31 - 1;
 
 /**
- * One gRPC call, with one request message, in progress. A call that ends without status or trailers was lost,
- * which is Unavailable, by whatever HTTP/2 code: servers and proxies that drop a call do not agree on one, and
- * many just end it, or say CANCELLED. One that was lost before any answer is made again, as often as the
- * connection allows, where no work is done twice by that: a refused stream was not processed (RFC 9113 §8.7). One that
- * may have broken its session is made again on a session of its own, and one that certainly has is not: that is
- * Internal, and so is a reset that says so, or that meets every try.
+ * One gRPC call with one request message. A call that ends without status or trailers was lost, which is Unavailable
+ * whatever the HTTP/2 code: servers and proxies that drop a call do not agree on one, and many just end it, or say
+ * CANCELLED. Exceptions are responses that break their session or cannot be transferred: those are Internal.
  */
-export class Call {
-  readonly #connection: GrpcConnection;
+export class Call implements StreamListener {
+  readonly #opener: StreamOpener;
   readonly #startedAt = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = () => this.#giveUp(abortError(this.#signal));
-  // Forgotten at the end: Node keeps a stream for a while after it, and what was received is not to wait with it.
-  #listener: GrpcCallListener | undefined;
-  /** For another try; undefined where there is to be none any more. */
-  #request: GrpcRequest | undefined;
-  #tries = 1;
-  #losses = 0;
-  #wasRefused = false;
-  #stream: ClientHttp2Stream;
-  #header: IncomingHttpHeaders | undefined;
+  #state: CallState = "open";
+  /** Undefined once the call has ended. */
+  #listener: CallListener | undefined;
+  /** Undefined once the call is committed. */
+  #request: CallRequest | undefined;
+  #retries: RetryHistory | undefined;
+  #stream: RequestStream;
+  #header: ResponseHeaders | undefined;
   #trailer: IncomingHttpHeaders | undefined;
-  #failure: Error | undefined;
   #isBodyEmpty = true;
 
-  /** Makes the call. Throws a ConnectError when its signal is aborted already, or it cannot be sent. */
-  constructor(connection: GrpcConnection, request: GrpcRequest, listener: GrpcCallListener) {
+  /** Makes the call. Throws a ConnectError if its signal is aborted already, or it cannot be sent. */
+  constructor(opener: StreamOpener, request: CallRequest, listener: CallListener) {
     const { timeoutMs = 0, signal } = request;
     if (signal?.aborted === true) throw abortError(signal);
-    this.#connection = connection;
+    this.#opener = opener;
     this.#stream = this.#open(request, timeoutMs);
     this.#request = request;
     this.#listener = listener;
     this.#signal = signal;
     signal?.addEventListener("abort", this.#onAbort);
-    if (timeoutMs > 0) this.#timer = setTimeout(() => this.#expire(), Math.min(timeoutMs, longestTimer));
+    if (timeoutMs > 0) this.#timer = setTimeout(() => this.#expire(), Math.min(timeoutMs, maxTimerMs));
   }
 
-  /** The received header, or undefined before it is there. */
-  get header(): IncomingHttpHeaders | undefined {
+  /** The received headers, or undefined before they are there. */
+  get header(): ResponseHeaders | undefined {
     return this.#header;
   }
 
-  /** The received trailer, or undefined before it is there. */
+  /** The received trailers, or undefined before they are there. */
   get trailer(): IncomingHttpHeaders | undefined {
     return this.#trailer;
   }
 
-  /** Ends the call without a word to its listener; the server is told by RST_STREAM (CANCEL). */
+  /** Ends the call without notice to its listener; the server receives RST_STREAM (CANCEL). */
   cancel(): void {
-    if (this.#finish() !== undefined) this.#stream.close(constants.NGHTTP2_CANCEL);
+    if (this.#state === "ended") return;
+    this.#transition("ended");
+    this.#stream.cancel();
   }
 
   /** Stops `received`, and soon the server, until `resume`. */
@@ -102,124 +103,103 @@ export class Call {
     this.#stream.resume();
   }
 
-  #open(request: GrpcRequest, timeoutMs: number, isAlone = false): ClientHttp2Stream {
-    const stream = openStream(this.#connection, request, timeoutMs > 0 ? timeoutMs : undefined, isAlone);
-    stream.on("response", (headers, flags) => this.#begin(headers, flags));
-    stream.on("trailers", (headers: IncomingHttpHeaders) => {
-      this.#trailer = headers;
-    });
-    stream.on("error", (error: Error) => {
-      this.#failure = error;
-    });
-    stream.on("close", () => {
-      if (stream === this.#stream) this.#close();
-    });
-    stream.end(frameOf(request.message));
-    return stream;
-  }
-
-  #begin(headers: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number): void {
-    if (this.#listener === undefined || this.#header !== undefined) return;
+  /** For its stream. */
+  onHeaders(headers: ResponseHeaders, isEndOfStream: boolean): void {
     const error = headerError(headers);
     if (error !== undefined) return this.#giveUp(error);
-    const isWhole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
     this.#header = headers;
-    const isFinal = isWhole ? !isCancelled(headers) : this.#listener.again === undefined;
-    if (isFinal) this.#request = undefined;
-    this.#stream.on("data", (chunk: Buffer) => {
-      this.#isBodyEmpty = false;
-      this.#listener?.received(chunk);
-    });
-    this.#stream.on("end", () => this.#end());
-    if (!isWhole) this.#listener.begun();
+    const isFinal = isEndOfStream ? !isCancelled(headers) : this.#listener?.retried === undefined;
+    if (isFinal) this.#transition("committed");
   }
 
-  #end(): void {
-    if (this.#listener === undefined) return;
-    // A server may answer before it has read the whole request, which is then of no use.
-    if (!this.#stream.writableFinished) this.#stream.close(constants.NGHTTP2_CANCEL);
-    const status = this.#trailer ?? this.#statusInHeader();
-    const isLost = status === undefined || isCancelled(status);
-    if (isLost && this.#openAgain()) return;
-    const error = status === undefined ? this.#loss() : statusError(status, this.#header);
-    this.#finish()?.ended(error);
+  /** For its stream. */
+  onData(chunk: Buffer): void {
+    this.#isBodyEmpty = false;
+    this.#listener?.received(chunk);
   }
 
-  /** Where there are no messages, the header may tell the status; before messages it is of no worth. */
+  /** For its stream. */
+  onTrailers(trailers: IncomingHttpHeaders): void {
+    this.#trailer = trailers;
+  }
+
+  /** For its stream. Unless the response is complete, it counts only if it is an error. */
+  onClosed(end: StreamEnd): void {
+    const isComplete = end.kind === "ended";
+    const status = isComplete ? (this.#trailer ?? this.#statusInHeader()) : this.#trailer;
+    const error = status && statusError(status, this.#header);
+    const hasOutcome = isComplete ? status !== undefined : error !== undefined;
+    const isLost = !hasOutcome || (isComplete && status !== undefined && isCancelled(status));
+    if (isLost && this.#retry(end)) return;
+    const outcome = hasOutcome ? error : this.#lossError(end);
+    const listener = this.#listener;
+    this.#transition("ended");
+    listener?.ended(outcome);
+  }
+
+  /** A response without messages may have its status in the header; before messages it does not count. */
   #statusInHeader(): IncomingHttpHeaders | undefined {
     if (this.#header?.["grpc-status"] === undefined) return undefined;
     return this.#isBodyEmpty ? this.#header : {};
   }
 
-  /** Closed, and not ended: what the server has told is an answer only where it is an error. */
-  #close(): void {
-    if (this.#listener === undefined) return;
-    const error = this.#trailer === undefined ? undefined : statusError(this.#trailer, this.#header);
-    if (error === undefined && this.#openAgain()) return;
-    const told = error ?? this.#loss();
-    this.#finish()?.ended(told);
+  #open(request: CallRequest, timeoutMs: number, isOnOwnSession = false): RequestStream {
+    const { path, message, metadata, isIdempotent } = request;
+    try {
+      const headers = requestHeaders(path, timeoutMs > 0 ? timeoutMs : undefined, metadata);
+      return this.#opener.open(
+        { headers, body: encodeEnvelope(message), isIdempotent },
+        this,
+        isOnOwnSession,
+      );
+    } catch (error) {
+      throw ConnectError.from(error, Code.Internal);
+    }
   }
 
-  /** Makes a call that was lost again, within its deadline, where that is of use and does no harm. */
-  #openAgain(): boolean {
+  /** Retries the call within its deadline, unless it is committed or must not be retried. */
+  #retry(end: StreamEnd): boolean {
     const request = this.#request;
-    if (request === undefined || !this.#mayOpenAgain(request)) return false;
+    if (request === undefined) return false;
+    this.#retries ??= { attempts: 1, losses: 0, wasTurnedAway: false };
+    const decision = decideRetry(this.#retries, {
+      end,
+      hasHeaders: this.#header !== undefined,
+      isIdempotent: request.isIdempotent,
+      maxAttempts: this.#opener.maxAttempts,
+    });
+    if (decision === "give-up") return false;
     const { timeoutMs = 0 } = request;
-    const left = timeoutMs > 0 ? Math.max(1, timeoutMs - (performance.now() - this.#startedAt)) : 0;
+    const leftMs = timeoutMs > 0 ? Math.max(1, timeoutMs - (performance.now() - this.#startedAt)) : 0;
     try {
-      this.#stream = this.#open(request, left, this.#failure instanceof BrokenSessionError);
-      this.#header = undefined;
-      this.#trailer = undefined;
-      this.#failure = undefined;
-      this.#isBodyEmpty = true;
-      this.#listener?.again?.();
-      return true;
+      this.#stream = this.#open(request, leftMs, decision === "retry-on-own-session");
     } catch {
-      // The connection was closed meanwhile; the first loss tells more.
+      // Closed meanwhile: the loss says more.
       return false;
     }
-  }
-
-  #mayOpenAgain({ isRepeatable }: GrpcRequest): boolean {
-    const failure = this.#failure;
-    if (failure instanceof BrokenSessionError && failure.isCulprit) return false;
-    const hasBeenRefused = this.#header === undefined && isRefused(this.#stream);
-    const isUnprocessed =
-      failure instanceof NotSentError ||
-      (hasBeenRefused && this.#stream.rstCode === constants.NGHTTP2_REFUSED_STREAM);
-    if (!isUnprocessed) {
-      this.#losses += 1;
-      if (!isRepeatable || this.#losses >= maxLosses) return false;
-    }
-    // The second refusal may be the session's, which is replaced then: one try more.
-    if (hasBeenRefused && !this.#wasRefused) {
-      this.#wasRefused = true;
-      return true;
-    }
-    if (this.#tries >= this.#connection.tries) return false;
-    this.#tries += 1;
+    this.#header = undefined;
+    this.#trailer = undefined;
+    this.#isBodyEmpty = true;
+    this.#listener?.retried?.();
     return true;
   }
 
-  #loss(): ConnectError {
-    const cause = this.#failure?.cause ?? this.#failure;
-    const message =
-      cause instanceof Error ? cause.message : `the call was closed by HTTP/2 code ${this.#stream.rstCode}`;
-    const code = this.#isOwnFault() ? Code.Internal : Code.Unavailable;
+  #lossError(end: StreamEnd): ConnectError {
+    const { cause } = end;
+    const message = cause?.message ?? `the call was closed by HTTP/2 code ${end.code}`;
+    const code = this.#isResponseToBlame(end) ? Code.Internal : Code.Unavailable;
     return new ConnectError(message, code, undefined, undefined, cause);
   }
 
   /**
    * Whether the response is to blame: it has broken its session, or could not be sent (INTERNAL_ERROR, as grpc-go says of
-   * headers that are too long) or received (ENHANCE_YOUR_CALM, as Node says of them) each time.
+   * headers that are too long) or received (ENHANCE_YOUR_CALM, as Node says of them) at any attempt.
    */
-  #isOwnFault(): boolean {
-    const failure = this.#failure;
-    if (failure instanceof BrokenSessionError) return failure.isCulprit;
-    if (!hasCode(failure, "ERR_HTTP2_STREAM_ERROR") || this.#request === undefined) return false;
-    const { rstCode } = this.#stream;
-    if (rstCode === constants.NGHTTP2_INTERNAL_ERROR) return this.#header === undefined;
-    return rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM && this.#request.isRepeatable;
+  #isResponseToBlame(end: StreamEnd): boolean {
+    if (end.kind === "session-broken") return end.isOnlyStream;
+    if (end.kind !== "reset" || this.#request === undefined) return false;
+    if (end.code === constants.NGHTTP2_INTERNAL_ERROR) return this.#header === undefined;
+    return end.code === constants.NGHTTP2_ENHANCE_YOUR_CALM && this.#request.isIdempotent;
   }
 
   #expire(): void {
@@ -232,27 +212,14 @@ export class Call {
     listener?.gaveUp(error);
   }
 
-  /** Lets go of what the call holds; the listener, if it was not told of an end before. */
-  #finish(): GrpcCallListener | undefined {
-    const listener = this.#listener;
-    this.#listener = undefined;
+  /** Forgets what the new state does not need. */
+  #transition(state: "committed" | "ended"): void {
+    this.#state = state;
     this.#request = undefined;
+    if (state === "committed") return;
+    this.#listener = undefined;
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener("abort", this.#onAbort);
-    return listener;
-  }
-}
-
-function openStream(
-  connection: GrpcConnection,
-  { path, metadata, isRepeatable }: GrpcRequest,
-  timeoutMs: number | undefined,
-  isAlone: boolean,
-): ClientHttp2Stream {
-  try {
-    return connection.open(requestHeaders(path, timeoutMs, metadata), { isRepeatable, isAlone });
-  } catch (error) {
-    throw ConnectError.from(error, Code.Internal);
   }
 }
 

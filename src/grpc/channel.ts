@@ -1,91 +1,91 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { GrpcConnection } from "./session-pool.ts";
+import { addressOf } from "./address.ts";
+import type { Target } from "./address.ts";
+import { Picker } from "./picker.ts";
+import type { StreamOpener } from "./session.ts";
 import { Subchannel } from "./subchannel.ts";
 import type { SubchannelOptions } from "./subchannel.ts";
-import { addressOf } from "./address.ts";
-import type { GrpcTarget } from "./address.ts";
 
-/** What speaks for a server, best first: calls go to those for which the best of it speaks that speaks for any. */
-const merits = ["isLively", "isSound", "isReached", "isTrying"] as const satisfies (keyof Subchannel)[];
+type ChannelOptions = Pick<SubchannelOptions, "keepalive" | "logger" | "onLost" | "onKeepaliveRejected">;
 
-/**
- * Spreads calls over servers that can stand in for each other, in turn over those that are there. Where none is, they
- * go to those that are being connected, until one is there; or they try each, so that they fail with the reason.
- */
+/** Distributes calls over servers that can stand in for each other. */
 export class Channel {
-  readonly calls: GrpcConnection;
-  readonly streams: GrpcConnection;
+  /** For unary calls. */
+  readonly calls: StreamOpener;
+  /** For server streams, which have sessions of their own. */
+  readonly streams: StreamOpener;
   readonly #options: SubchannelOptions;
-  #peers: ReadonlyMap<string, Subchannel> = new Map();
-  #list: readonly Subchannel[] = [];
-  /** Those that are there no more for new calls, and still carry some. */
-  #retired: Subchannel[] = [];
-  #turn = 0;
+  readonly #picker = new Picker<Subchannel>();
+  #byAddress: ReadonlyMap<string, Subchannel> = new Map();
+  #subchannels: readonly Subchannel[] = [];
+  /** Those that take no more calls, and still carry some. */
+  #shutDown: readonly Subchannel[] = [];
 
-  /** Has no servers until it is told of some. */
-  constructor(options: Omit<SubchannelOptions, "hasOthers" | "hasStandIn" | "onReached">) {
+  /** Has no servers until `update`. */
+  constructor(options: ChannelOptions) {
     this.#options = {
       ...options,
-      hasOthers: () => this.#list.length > 1,
-      hasStandIn: (server) => this.#list.some((other) => other !== server && other.isSound),
-      onReached: () => {
-        for (const server of this.#list) if (!server.isReached) server.giveBack();
+      hasOthers: () => this.#subchannels.length > 1,
+      hasReadyOther: (subchannel) =>
+        this.#subchannels.some(
+          (other) => other !== subchannel && other.state === "ready" && !other.isSuspect,
+        ),
+      onReady: () => {
+        for (const other of this.#subchannels) if (other.state !== "ready") other.releaseWaiting();
       },
     };
-    this.calls = this.#connection("calls");
-    this.streams = this.#connection("streams");
+    this.calls = this.#opener("calls");
+    this.streams = this.#opener("streams");
   }
 
-  /** How many servers there are, and how many of them were there when they were heard of last. */
-  get count(): { readonly all: number; readonly reached: number } {
-    const reached = this.#list.filter(({ isReached }) => isReached);
-    return { all: this.#list.length, reached: reached.length };
+  /** How many subchannels there are, and how many of them are ready. */
+  get count(): { readonly all: number; readonly ready: number } {
+    const ready = this.#subchannels.filter(({ state }) => state === "ready");
+    return { all: this.#subchannels.length, ready: ready.length };
   }
 
-  /** Calls go to `targets` from now on; those under way on others end where they are. */
-  update(targets: readonly GrpcTarget[]): void {
-    const before = this.#peers;
-    const server = (target: GrpcTarget) =>
+  /** New calls go to `targets`; those in progress on other servers end there. */
+  update(targets: readonly Target[]): void {
+    const before = this.#byAddress;
+    const subchannelOf = (target: Target) =>
       before.get(addressOf(target)) ?? new Subchannel(target, this.#options);
-    const now = new Map(targets.map((target) => [addressOf(target), server(target)]));
-    const left = [...before].filter(([address]) => !now.has(address)).map(([, gone]) => gone);
-    for (const gone of left) gone.retire();
-    this.#retired = [...this.#retired, ...left].filter(({ isIdle }) => !isIdle);
-    this.#peers = now;
-    this.#list = [...now.values()];
-    // One alone is connected when it is called.
-    if (now.size > 1) for (const one of this.#list) one.tryOut();
+    const now = new Map(targets.map((target) => [addressOf(target), subchannelOf(target)]));
+    const gone = [...before].filter(([address]) => !now.has(address)).map(([, subchannel]) => subchannel);
+    for (const subchannel of gone) subchannel.shutDown();
+    this.#shutDown = [...this.#shutDown, ...gone].filter(({ sessions }) => sessions > 0);
+    this.#byAddress = now;
+    this.#subchannels = [...now.values()];
+    // A single one is connected to when it is called.
+    if (now.size > 1) for (const subchannel of this.#subchannels) subchannel.connect();
   }
 
-  /** Ends every connection with its last stream; new calls connect anew. */
-  renew(): void {
-    for (const server of this.#list) server.renew();
+  /** Ends every session with its last stream; new calls connect again, with the certificates of that time. */
+  drainSessions(): void {
+    for (const subchannel of this.#subchannels) subchannel.drainSessions();
   }
 
+  /** Ends every session at once. */
   close(): void {
-    for (const server of [...this.#list, ...this.#retired]) server.close();
+    for (const subchannel of [...this.#subchannels, ...this.#shutDown]) subchannel.close();
   }
 
-  #connection(kind: "calls" | "streams"): GrpcConnection {
-    // Each of several twice: of one that has just come back, a connection may still be about to be refused.
-    const triesNow = () => (this.#list.length > 1 ? 2 * this.#list.length + 1 : 2);
+  #opener(kind: "calls" | "streams"): StreamOpener {
+    const maxAttempts = () => {
+      const { length } = this.#subchannels;
+      // Each of several twice: a connection to one that has just come back may still be about to be refused.
+      return length > 1 ? 2 * length + 1 : 2;
+    };
     return {
-      get tries() {
-        return triesNow();
+      get maxAttempts() {
+        return maxAttempts();
       },
-      open: (headers, options) => this.#pick()[kind].open(headers, options),
+      open: (request, listener, isOnOwnSession) => this.#pick()[kind].open(request, listener, isOnOwnSession),
     };
   }
 
   #pick(): Subchannel {
-    const all = this.#list;
-    const [only] = all;
-    if (only !== undefined && all.length === 1) return only;
-    const merit = merits.find((one) => all.some((server) => server[one]));
-    const choice = merit === undefined ? all : all.filter((server) => server[merit]);
-    this.#turn = (this.#turn + 1) % (1 << 30);
-    const server = choice[this.#turn % choice.length];
-    if (server === undefined) throw new ConnectError("no orchestrator is known", Code.Unavailable);
-    return server;
+    const subchannel = this.#picker.pick(this.#subchannels);
+    if (subchannel === undefined) throw new ConnectError("no server is known", Code.Unavailable);
+    return subchannel;
   }
 }

@@ -1,13 +1,10 @@
 import type { MemoryLease } from "./message-memory.ts";
 
-/**
- * A message of the type `M` as it was received, for those who read only a part of it, or write it elsewhere. Its memory
- * counts until it is disposed of.
- */
+/** A received message of the type `M` that is not decoded. Its memory is held until it is disposed of. */
 export class EncodedMessage<M> implements Disposable {
   #bytes: Uint8Array | undefined;
   readonly #lease: MemoryLease | undefined;
-  /** Only for the compiler, which would take encoded messages of all types for the same. */
+  /** Only for the compiler: makes encoded messages of different types differ. */
   declare readonly type: M;
 
   constructor(bytes: Uint8Array, lease?: MemoryLease) {

@@ -1,57 +1,57 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { unaskedBytes } from "./message-memory.ts";
+import { smallMessageBytes } from "./message-memory.ts";
 import type { MemoryLease, MessageMemory } from "./message-memory.ts";
 
-/** Length of what goes before each message: one byte of flags and the message's length, big-endian. */
+/** Length of the prefix of a message: one byte of flags and the message's length, big-endian. */
 const prefixBytes = 5;
 
 /** The flag of a compressed message. */
 const compressed = 1;
 
-/** A message as gRPC sends it: uncompressed, behind its prefix. */
-export function frameOf(message: Uint8Array): Uint8Array {
-  const frame = Buffer.allocUnsafe(prefixBytes + message.byteLength);
-  frame[0] = 0;
-  frame.writeUInt32BE(message.byteLength, 1);
-  frame.set(message, prefixBytes);
-  return frame;
+/** A length-prefixed message, uncompressed. */
+export function encodeEnvelope(message: Uint8Array): Uint8Array {
+  const envelope = Buffer.allocUnsafe(prefixBytes + message.byteLength);
+  envelope[0] = 0;
+  envelope.writeUInt32BE(message.byteLength, 1);
+  envelope.set(message, prefixBytes);
+  return envelope;
 }
 
 /** A length-prefixed message, without its prefix. */
 export interface Envelope {
   readonly isCompressed: boolean;
   readonly bytes: Uint8Array;
-  /** The memory of a large one. */
+  /** The memory of a large message. */
   readonly lease: MemoryLease | undefined;
 }
 
-/** How messages are cut out of what is received. */
-interface FrameReaderOptions {
+/** How messages are read from received bytes. */
+interface EnvelopeReaderOptions {
   readonly maxBytes: number;
   readonly memory: MessageMemory;
-  /** Whose the messages are, where they wait for memory. */
+  /** For whom messages wait for memory. */
   readonly owner: string | undefined;
-  /** Stops `push` while there is no memory for a message, and has it go on. */
+  /** Called when `push` should stop because a message waits for memory, and when it may go on. */
   readonly pause: () => void;
   readonly resume: () => void;
-  /** Hears that there will be no memory for a message. */
+  /** Called when there will be no memory for a message. */
   readonly fail: (error: ConnectError) => void;
 }
 
 /**
- * Cuts bytes into the messages that they carry. Bytes are copied only where a message spans chunks. A large message is
- * given its memory once its length is known, and holds up what is behind it until there is some.
+ * Reads length-prefixed messages from chunks of bytes. Bytes are copied only if a message spans chunks. A large message
+ * acquires memory once its length is known, and delays those behind it until it has some.
  */
 export class EnvelopeReader {
-  readonly #options: FrameReaderOptions;
+  readonly #options: EnvelopeReaderOptions;
   #chunks: Buffer[] = [];
   #size = 0;
   /** A large message that is being received. */
   #large: LargeMessage | undefined;
-  /** Ends the wait for its memory. */
+  /** Aborts the wait for its memory. */
   #waiting: AbortController | undefined;
 
-  constructor(options: FrameReaderOptions) {
+  constructor(options: EnvelopeReaderOptions) {
     this.#options = options;
   }
 
@@ -63,8 +63,8 @@ export class EnvelopeReader {
   }
 
   /**
-   * The next whole message, or undefined until more bytes come. Throws ResourceExhausted for a message over the limit, as
-   * soon as its prefix is there.
+   * The next complete message, or undefined until more bytes come. Throws ResourceExhausted for a message over the limit
+   * as soon as its prefix is there.
    */
   take(): Envelope | undefined {
     if (this.#large !== undefined) return this.#takeLarge(this.#large);
@@ -75,19 +75,24 @@ export class EnvelopeReader {
     if (length > maxBytes) throw tooLarge(length, maxBytes);
     const isCompressed = (prefix.readUInt8(0) & compressed) !== 0;
     const end = prefixBytes + length;
-    if (length > unaskedBytes) return this.#begin(length, isCompressed);
+    if (length > smallMessageBytes) return this.#begin(length, isCompressed);
     if (this.#size < end) return undefined;
     const front = this.#front(end);
-    this.#leave(front, end);
+    this.#drop(front, end);
     return { isCompressed, bytes: front.subarray(prefixBytes, end), lease: undefined };
   }
 
-  /** Whether bytes are left that `take` has not given. */
+  /** Whether bytes are left that `take` has not returned. */
   get hasRest(): boolean {
     return this.#size > 0 || this.#large !== undefined;
   }
 
-  /** Gives back what is held of a message that is not whole. */
+  /** Whether a message waits for memory. */
+  get isWaiting(): boolean {
+    return this.#large !== undefined && this.#large.lease === undefined;
+  }
+
+  /** Releases what was received of an incomplete message. */
   close(): void {
     this.#waiting?.abort();
     this.#large?.lease?.resize(0);
@@ -100,7 +105,7 @@ export class EnvelopeReader {
     const { memory, owner, pause, resume, fail } = this.#options;
     const large = new LargeMessage(length, isCompressed);
     this.#large = large;
-    this.#leave(this.#front(prefixBytes), prefixBytes);
+    this.#drop(this.#front(prefixBytes), prefixBytes);
     const lease = memory.tryAcquire(length);
     if (lease !== undefined) {
       this.#admit(large, lease);
@@ -129,13 +134,13 @@ export class EnvelopeReader {
   }
 
   #takeLarge(large: LargeMessage): Envelope | undefined {
-    const envelope = large.whole;
+    const envelope = large.complete;
     if (envelope !== undefined) this.#large = undefined;
     return envelope;
   }
 
-  /** Forgets the first `end` bytes of `front`, which is the first of the chunks. */
-  #leave(front: Buffer, end: number): void {
+  /** Drops the first `end` bytes of `front`, which is the first of the chunks. */
+  #drop(front: Buffer, end: number): void {
     this.#size -= end;
     if (front.length === end) this.#chunks.shift();
     else this.#chunks[0] = front.subarray(end);
@@ -151,7 +156,7 @@ export class EnvelopeReader {
   }
 }
 
-/** A message that takes memory of its own, once there is some. */
+/** A message with memory of its own, once there is some. */
 class LargeMessage {
   readonly #length: number;
   readonly #isCompressed: boolean;
@@ -169,7 +174,7 @@ class LargeMessage {
     this.#bytes = Buffer.allocUnsafeSlow(this.#length);
   }
 
-  /** Takes what belongs to it; returns the rest, which is all of it while there is no memory. */
+  /** Takes the bytes that belong to it; returns the rest, which is all of them while there is no memory. */
   fill(chunk: Buffer): Buffer {
     if (this.#bytes === undefined) return chunk;
     const taken = chunk.copy(this.#bytes, this.#filled);
@@ -177,14 +182,14 @@ class LargeMessage {
     return chunk.subarray(taken);
   }
 
-  get whole(): Envelope | undefined {
+  get complete(): Envelope | undefined {
     if (this.#bytes === undefined || this.#filled < this.#length) return undefined;
     return { isCompressed: this.#isCompressed, bytes: this.#bytes, lease: this.lease };
   }
 }
 
-/** That a message is larger than the limit, of which no more than its length was read. */
-export class MessageTooLarge extends Error {
+/** A message is larger than the limit: only its length was read. */
+class MessageTooLarge extends Error {
   override readonly name = "MessageTooLarge";
   readonly bytes: number;
 
@@ -194,8 +199,15 @@ export class MessageTooLarge extends Error {
   }
 }
 
-/** The error of a message over the limit. Its text is what tells it from an exhausted quota: every gRPC library says it with the same code. */
+/** The error of a message over the limit. Only its text distinguishes it from an exhausted quota: gRPC libraries use one code for both. */
 export function tooLarge(bytes: number, maxBytes: number): ConnectError {
   const cause = new MessageTooLarge(bytes, maxBytes);
   return new ConnectError(cause.message, Code.ResourceExhausted, undefined, undefined, cause);
+}
+
+/** How large a received message would have been, in bytes, if a call has failed for that reason. */
+export function tooLargeBytes(error: unknown): number | undefined {
+  return error instanceof ConnectError && error.cause instanceof MessageTooLarge
+    ? error.cause.bytes
+    : undefined;
 }

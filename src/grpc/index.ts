@@ -1,2 +1,14 @@
+/** A Connect transport for gRPC over HTTP/2; see README.md. */
+export { hostOf, targetOf } from "./address.ts";
+export { Channel } from "./channel.ts";
+export { EncodedMessage } from "./encoded-message.ts";
+export { tooLargeBytes } from "./envelope.ts";
 export { defaultKeepalive } from "./keepalive.ts";
 export type { KeepaliveOptions } from "./keepalive.ts";
+export { unboundedMemory } from "./message-memory.ts";
+export type { MemoryLease, MessageMemory } from "./message-memory.ts";
+export type { CallObservation, CallObserver, StartedCall } from "./observer.ts";
+export { createResolver } from "./resolver.ts";
+export type { LookUp } from "./resolver.ts";
+export { createGrpcTransport, createServerStreamFunction, withReadOptions } from "./transport.ts";
+export type { GrpcTransportOptions } from "./transport.ts";

@@ -1,9 +1,8 @@
-import type { ClientHttp2Session } from "node:http2";
-import type { Socket } from "node:net";
+import type { SessionState } from "./session.ts";
 
-/** gRPC's keepalive for the connections of one kind (https://grpc.io/docs/guides/keepalive/), in milliseconds. */
+/** gRPC's keepalive for the sessions of one kind (https://grpc.io/docs/guides/keepalive/), in milliseconds. */
 export interface KeepaliveTimes {
-  /** The time without received bytes after which a connection with calls under way is pinged. */
+  /** The time without received bytes after which a session with calls under way is pinged. */
   readonly timeMs: number;
   /** The longest wait for the acknowledgement. */
   readonly timeoutMs: number;
@@ -22,27 +21,34 @@ export const defaultKeepalive: KeepaliveOptions = {
 
 /** The times as they are now: `timeMs` changes with the number of servers. */
 interface CurrentTimes extends KeepaliveTimes {
-  /** The wait for an answer after which the peer is suspected. */
+  /** The wait for an acknowledgement after which the server is suspected to be gone. */
   readonly suspicionMs: number;
-  readonly pings: { readonly areRefused: boolean };
+  readonly pings: { readonly areRejected: boolean };
 }
 
-/** What is told to the owner of a session, and asked. */
-interface LivenessOwner {
-  /** Whether nothing is under way, so that silence is right. */
+/** The session that is kept alive. */
+interface KeepaliveSession {
+  readonly state: SessionState;
+  readonly bytesReceived: number;
+  /** Whether no stream is open, so that silence is right. */
   isIdle(): boolean;
-  /** It is idle; a session that is not closed now is left at rest. */
-  whenIdle(): void;
-  /** As many pings as servers allow have been sent since response headers came: some should come. */
+  ping(onAcknowledged: () => void): void;
+  /** Sends SETTINGS, which have to be acknowledged too (RFC 9113 §6.5.3). */
+  sendSettings(onAcknowledged: () => void): void;
+  /** Makes the server send response headers. */
   requestHeaders(): void;
-  /** The peer keeps a ping waiting. */
-  isSuspect(reason: Error): void;
-  /** Nobody is there any more. */
-  isDead(reason: Error): void;
+  /** It is idle; unless it is closed now, it is not watched until it is used. */
+  onIdle(): void;
+  /** The server has not acknowledged a ping for some time. */
+  onSuspicion(reason: Error): void;
+  /** The server is gone. */
+  onTimeout(reason: Error): void;
+  /** It is closed, and its socket still waits for the server. */
+  closeSocket(): void;
 }
 
-/** How often a silence is looked at until it is long enough for a ping. */
-export const looksPerSilence = 4;
+/** How often received bytes are counted within a keepalive time. */
+const checksPerKeepaliveTime = 4;
 
 /**
  * How many pings are sent before response headers have to come. gRPC servers end a session at the fourth one that comes
@@ -51,118 +57,124 @@ export const looksPerSilence = 4;
  */
 const maxPings = 2;
 
+type KeepaliveState =
+  /** Nothing is to be watched. */
+  | "resting"
+  /** Received bytes are counted from time to time. */
+  | "watching"
+  /** A ping, or SETTINGS in its place, is not acknowledged yet. */
+  | "pinging";
+
 /**
- * Finds out whether the peer of a session is there, by what its socket receives: first the settings, within
- * twice the time of a ping; then anything, be it the answer to a ping. It has one timer, and none while the
- * session is at rest.
+ * Finds out whether the server of a session is there, by the bytes that its socket receives: first the settings, within
+ * twice the keepalive timeout; then anything, be it the acknowledgement of a ping.
  */
 export class Keepalive {
-  readonly #session: ClientHttp2Session;
-  readonly #socket: Socket;
+  readonly #session: KeepaliveSession;
   readonly #times: CurrentTimes;
-  readonly #owner: LivenessOwner;
+  #state: KeepaliveState = "watching";
   #timer: NodeJS.Timeout | undefined;
   #bytes = 0;
-  #quietLooks = 0;
-  #isAsked = false;
-  /** Those that the server may have received since it sent headers. */
+  #quietChecks = 0;
+  /** Pings that the server may have received since it sent headers. */
   #pings = 0;
   #unacknowledgedPings = 0;
 
-  constructor(session: ClientHttp2Session, socket: Socket, times: CurrentTimes, owner: LivenessOwner) {
-    this.#session = session;
-    this.#socket = socket;
+  constructor(times: CurrentTimes, session: KeepaliveSession) {
     this.#times = times;
-    this.#owner = owner;
+    this.#session = session;
     const settingsMs = 2 * times.timeoutMs;
-    this.#after(settingsMs, () => owner.isDead(new Error(`no HTTP/2 settings came within ${settingsMs} ms`)));
-    session.once("remoteSettings", () => this.#lookLater());
-    session.once("goaway", () => this.watch());
+    this.#after(settingsMs, () =>
+      session.onTimeout(new Error(`no HTTP/2 settings came within ${settingsMs} ms`)),
+    );
   }
 
   /** Watches the session, which is not idle any more. */
   watch(): void {
-    if (this.#timer === undefined) this.#lookLater();
+    if (this.#state !== "resting") return;
+    this.#state = "watching";
+    this.#checkLater();
   }
 
-  /** Whether nothing has come since a look, which was long enough ago to find it so. */
+  /** Whether nothing was received since a check that found the same. */
   get isQuiet(): boolean {
-    return this.#quietLooks > 0 && this.#socket.bytesRead === this.#bytes;
+    return this.#quietChecks > 0 && this.#session.bytesReceived === this.#bytes;
+  }
+
+  /** The server's first settings have come. */
+  settingsReceived(): void {
+    this.#checkLater();
   }
 
   /** Response headers have come. A ping that is not acknowledged may have come to the server after it sent them. */
-  headersCame(): void {
+  headersReceived(): void {
     this.#pings = this.#unacknowledgedPings;
   }
 
-  /** Asks the peer now, however short the silence. */
-  check(): void {
-    // Before its settings it has a time of its own.
-    if (this.#session.destroyed || this.#isAsked || this.#socket.bytesRead === 0) return;
-    this.#bytes = this.#socket.bytesRead;
-    this.#ask();
+  /** Pings the server now, however short the silence. */
+  checkNow(): void {
+    const { state, bytesReceived } = this.#session;
+    // Until its settings come, it has a time of its own.
+    if (state === "closed" || this.#state === "pinging" || bytesReceived === 0) return;
+    this.#bytes = bytesReceived;
+    this.#ping();
   }
 
-  #look(): void {
-    // What is left of it waits for the peer to close its side too.
-    if (this.#session.destroyed) return void this.#socket.destroy();
-    const { bytesRead } = this.#socket;
-    const isQuiet = bytesRead === this.#bytes;
-    const { timeoutMs } = this.#times;
-    if (isQuiet && this.#isAsked) {
-      return this.#owner.isDead(new Error(`the server did not answer a ping within ${timeoutMs} ms`));
+  #check(): void {
+    const { state, bytesReceived } = this.#session;
+    if (state === "closed") return this.#session.closeSocket();
+    const isQuiet = bytesReceived === this.#bytes;
+    if (isQuiet && this.#state === "pinging") {
+      const { timeoutMs } = this.#times;
+      return this.#session.onTimeout(new Error(`the server did not answer a ping within ${timeoutMs} ms`));
     }
-    this.#bytes = bytesRead;
-    this.#isAsked = false;
-    if (!isQuiet) this.#quietLooks = 0;
-    if (this.#owner.isIdle()) {
-      // Silence that came before counts on with the next stream: nobody has broken it.
-      this.#owner.whenIdle();
-      return this.#session.closed ? this.#lookLater() : this.#rest();
+    this.#bytes = bytesReceived;
+    this.#state = "watching";
+    if (!isQuiet) this.#quietChecks = 0;
+    if (this.#session.isIdle()) {
+      // Silence so far counts with the next stream: nothing has broken it.
+      this.#session.onIdle();
+      const isOpen = this.#session.state === "connecting" || this.#session.state === "ready";
+      return isOpen ? this.#rest() : this.#checkLater();
     }
-    if (isQuiet) this.#quietLooks += 1;
-    if (this.#quietLooks < looksPerSilence) return this.#lookLater();
-    this.#ask();
+    if (isQuiet) this.#quietChecks += 1;
+    if (this.#quietChecks < checksPerKeepaliveTime) return this.#checkLater();
+    this.#ping();
   }
 
-  /**
-   * Has the peer answer: a ping, or settings, which have to be acknowledged too (RFC 9113 §6.5.3). Those go where
-   * another ping could be one too many, and after a GOAWAY, when Node sends no ping.
-   */
-  #ask(): void {
-    const onAnswer = (error: Error | null) => {
-      if (error === null) this.#lookLater();
-    };
-    this.#isAsked = true;
-    const mayPing = this.#pings < maxPings && !this.#times.pings.areRefused;
-    if (mayPing && !this.#session.closed) this.#ping(onAnswer);
-    else this.#session.settings({}, onAnswer);
+  /** Sends a ping, or SETTINGS where another ping could be one too many, and after a GOAWAY, when Node sends no ping. */
+  #ping(): void {
+    const onAcknowledged = () => this.#checkLater();
+    this.#state = "pinging";
+    const mayPing = this.#pings < maxPings && !this.#times.pings.areRejected;
+    if (mayPing && this.#session.state !== "draining") this.#sendPing(onAcknowledged);
+    else this.#session.sendSettings(onAcknowledged);
     const { suspicionMs, timeoutMs } = this.#times;
     this.#after(suspicionMs, () => {
       const reason = new Error(`the server did not answer a ping within ${suspicionMs} ms`);
-      if (this.#socket.bytesRead === this.#bytes) this.#owner.isSuspect(reason);
-      this.#after(timeoutMs - suspicionMs, () => this.#look());
+      if (this.#session.bytesReceived === this.#bytes) this.#session.onSuspicion(reason);
+      this.#after(timeoutMs - suspicionMs, () => this.#check());
     });
   }
 
-  #ping(onAnswer: (error: Error | null) => void): void {
+  #sendPing(onAcknowledged: () => void): void {
     this.#pings += 1;
     this.#unacknowledgedPings += 1;
-    this.#session.ping((error) => {
+    this.#session.ping(() => {
       this.#unacknowledgedPings -= 1;
-      onAnswer(error);
+      onAcknowledged();
     });
-    if (this.#pings >= maxPings) this.#owner.requestHeaders();
+    if (this.#pings >= maxPings) this.#session.requestHeaders();
   }
 
-  #lookLater(): void {
-    this.#after(this.#times.timeMs / looksPerSilence, () => this.#look());
+  #checkLater(): void {
+    this.#after(this.#times.timeMs / checksPerKeepaliveTime, () => this.#check());
   }
 
   #after(ms: number, act: () => void): void {
-    this.#rest();
+    clearTimeout(this.#timer);
     const timer = setTimeout(() => {
-      // Where this process itself was held up, what came meanwhile is read first.
+      // If this process itself was held up, what came meanwhile is read first.
       setImmediate(() => {
         if (this.#timer === timer) act();
       });
@@ -171,6 +183,7 @@ export class Keepalive {
   }
 
   #rest(): void {
+    this.#state = "resting";
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }

@@ -1,16 +1,15 @@
 /** Memory that was acquired, until it is released. */
 export interface MemoryLease {
-  /** Says how much it has become; releases it where that is 0. May be called again. */
+  /** Changes the number of bytes; 0 releases the memory. May be called again. */
   resize(bytes: number): void;
 }
 
-/** What bounds the memory of all messages that are received at the same time. */
+/** Bounds the memory of all messages that are received at the same time. */
 export interface MessageMemory {
-  /** Acquires so many bytes, if they are there now. */
+  /** Acquires so many bytes if they are free now. */
   tryAcquire(bytes: number): MemoryLease | undefined;
   /**
-   * Acquires so many bytes, in its turn; rejects when too many wait, and when `signal` aborts. `owner` tells for whom,
-   * where that matters to the order.
+   * Acquires so many bytes, in turn; rejects when too many wait, and when `signal` aborts. `owner` may decide the order.
    */
   acquire(
     bytes: number,
@@ -18,8 +17,8 @@ export interface MessageMemory {
   ): Promise<MemoryLease>;
 }
 
-/** Messages up to this size are received without asking, in bytes: they are there before anything could be done. */
-export const unaskedBytes = 64 * 1024;
+/** Messages up to this size acquire no memory, in bytes: they are received before anything could be done. */
+export const smallMessageBytes = 64 * 1024;
 
 /** Memory without a bound. */
 export const unboundedMemory: MessageMemory = {

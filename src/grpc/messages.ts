@@ -5,24 +5,24 @@ import type { DescMessage, DescMethod, MessageInitShape } from "@bufbuild/protob
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { EncodedMessage } from "./encoded-message.ts";
-import type { GrpcRequest } from "./call.ts";
+import type { CallRequest } from "./call.ts";
 import { tooLarge } from "./envelope.ts";
 import type { Envelope } from "./envelope.ts";
-import { unaskedBytes } from "./message-memory.ts";
+import { smallMessageBytes } from "./message-memory.ts";
 import type { MemoryLease, MessageMemory } from "./message-memory.ts";
 
 /** A call of `method` with `input`, or its bytes; `pathPrefix` is the path of the endpoint, which is mostly empty. */
-export function requestOf<I extends DescMessage>(
+export function createRequest<I extends DescMessage>(
   pathPrefix: string,
   method: DescMethod & { readonly input: I },
   input: MessageInitShape<I> | Uint8Array,
-  options: Pick<GrpcRequest, "signal" | "timeoutMs" | "metadata">,
-): GrpcRequest {
+  options: Pick<CallRequest, "signal" | "timeoutMs" | "metadata">,
+): CallRequest {
   const path = `${pathPrefix}/${method.parent.typeName}/${method.name}`;
   const { signal, timeoutMs, metadata } = options;
-  const isRepeatable = method.idempotency === Idempotency.NO_SIDE_EFFECTS;
+  const isIdempotent = method.idempotency === Idempotency.NO_SIDE_EFFECTS;
   const message = input instanceof Uint8Array ? input : encode(method.input, input);
-  return { path, message, signal, timeoutMs, metadata, isRepeatable };
+  return { path, message, signal, timeoutMs, metadata, isIdempotent };
 }
 
 /** The bytes of a message; a value that does not fit its field is Internal. */
@@ -38,17 +38,17 @@ function encode<T extends DescMessage>(schema: T, message: MessageInitShape<T>):
 export interface ReadOptions {
   /** The largest message that is accepted, before and after it is decompressed, in bytes. */
   readonly readMaxBytes: number;
-  /** Bounds what is received at the same time; without it nothing does. */
+  /** Bounds what is received at the same time; by default nothing does. */
   readonly memory?: MessageMemory | undefined;
-  /** Whose they are, where they wait for it. */
+  /** For whom the messages wait for memory. */
   readonly owner?: string | undefined;
-  /** The messages that are given as an EncodedMessage. */
+  /** The message types that are returned as an EncodedMessage. */
   readonly encoded?: ReadonlySet<DescMessage> | undefined;
-  /** The largest message of the others, whose objects may take many times its bytes. */
+  /** The largest message of the other types, whose objects may take many times its bytes. */
   readonly maxDecodedBytes?: number;
 }
 
-/** The largest message of that type that is accepted, in bytes. */
+/** The largest accepted message of a type, in bytes. */
 export function maxBytesOf(
   schema: DescMessage,
   { readMaxBytes, encoded, maxDecodedBytes = readMaxBytes }: ReadOptions,
@@ -57,8 +57,8 @@ export function maxBytesOf(
 }
 
 /**
- * The message of an envelope, whose type is that of `schema` unless it is one that is to stay encoded; `encoding` is the
- * `grpc-encoding` of the response. What is no such message is Internal.
+ * The message of an envelope, decompressed, and decoded unless its type stays encoded; `encoding` is the `grpc-encoding`
+ * of the response. Bytes that are no such message are Internal.
  */
 export async function openEnvelope(
   schema: DescMessage,
@@ -71,7 +71,7 @@ export async function openEnvelope(
   let plain = bytes;
   try {
     if (isCompressed) {
-      const length = plainLengthOf(bytes, encoding, maxBytesOf(schema, options));
+      const length = decompressedLengthOf(bytes, encoding, maxBytesOf(schema, options));
       lease = await leaseFor(length, given, options);
       plain = await decompress(bytes, length);
     }
@@ -85,35 +85,38 @@ export async function openEnvelope(
   }
 }
 
-/** What gzip begins with (RFC 1952 §2.3.1). */
+/** The first bytes of gzip (RFC 1952 §2.3.1). */
 const gzipMagic = 0x1f8b;
 
-/** How many times its bytes gzip may stand for: deflate has 258 bytes in 2 bits (RFC 1951 §3.2.5). */
+/** The largest ratio of gzip: deflate has 258 bytes in 2 bits (RFC 1951 §3.2.5). */
 const maxRatio = 1032;
 
-/** How long a message says to be after decompression, in the end of its gzip (RFC 1952 §2.3.1). */
-function plainLengthOf(bytes: Uint8Array, encoding: unknown, maxBytes: number): number {
+/** The length after decompression that a gzip states at its end (RFC 1952 §2.3.1). */
+function decompressedLengthOf(bytes: Uint8Array, encoding: unknown, maxBytes: number): number {
   // https://github.com/grpc/grpc/blob/master/doc/compression.md#compression-method-asymmetry-between-peers
   if (encoding !== "gzip")
-    throw new ConnectError("protocol error: a message is compressed, and no header says how", Code.Internal);
+    throw new ConnectError(
+      "protocol error: a message is compressed, and no header names the encoding",
+      Code.Internal,
+    );
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (buffer.length < 4 || buffer.readUInt16BE() !== gzipMagic)
-    throw new ConnectError("decompress: the message is no gzip", Code.Internal);
+    throw new ConnectError("decompress: the message is not gzip", Code.Internal);
   const length = buffer.readUInt32LE(buffer.length - 4);
   if (length > maxRatio * buffer.length)
-    throw new ConnectError("decompress: the gzip is not whole", Code.Internal);
+    throw new ConnectError("decompress: the gzip is incomplete", Code.Internal);
   if (length > maxBytes) throw tooLarge(length, maxBytes);
   return length;
 }
 
-/** The memory of a message that is to be decompressed. */
+/** Acquires the memory of a message that is to be decompressed. */
 async function leaseFor(
   length: number,
   lease: MemoryLease | undefined,
   { memory, owner }: ReadOptions,
 ): Promise<MemoryLease | undefined> {
   lease?.resize(length);
-  if (lease !== undefined || memory === undefined || length <= unaskedBytes) return lease;
+  if (lease !== undefined || memory === undefined || length <= smallMessageBytes) return lease;
   try {
     return memory.tryAcquire(length) ?? (await memory.acquire(length, { owner }));
   } catch (error) {
@@ -121,7 +124,7 @@ async function leaseFor(
   }
 }
 
-/** What `bytes` are without gzip, if that is no more than they say. */
+/** Decompresses gzip, to the length that it states at most. */
 async function decompress(bytes: Uint8Array, length: number): Promise<Uint8Array> {
   try {
     return await promisify(gunzip)(bytes, { maxOutputLength: Math.max(length, 1) });
@@ -138,7 +141,7 @@ function decode(schema: DescMessage, bytes: Uint8Array): unknown {
   }
 }
 
-/** What an answer is that ends within a message. */
+/** The error of a response that ends within a message. */
 export function incomplete(): ConnectError {
   return new ConnectError("protocol error: the last message is incomplete", Code.Internal);
 }

@@ -1,63 +1,70 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Call } from "./call.ts";
-import type { GrpcCallListener, GrpcRequest } from "./call.ts";
-import type { GrpcConnection } from "./session-pool.ts";
+import type { CallListener, CallRequest } from "./call.ts";
 import { EnvelopeReader } from "./envelope.ts";
 import type { Envelope } from "./envelope.ts";
 import { incomplete, maxBytesOf, openEnvelope } from "./messages.ts";
 import type { ReadOptions } from "./messages.ts";
 import { unboundedMemory } from "./message-memory.ts";
+import type { ObservedCall } from "./observer.ts";
+import type { StreamOpener } from "./session.ts";
+import { codeNameOf } from "./status.ts";
 
-/** What iterates over messages. */
 type Result<M> = IteratorResult<M, undefined>;
 
-/** One who waits for the next message. */
+/** A `next` that waits for its message. */
 interface Waiter<M> {
   resolve(result: Result<M> | Promise<Result<M>>): void;
   reject(error: ConnectError): void;
 }
 
-/** What a stream takes beside the call. */
-interface StreamOptions extends ReadOptions {
-  readonly output: DescMessage;
-  /** Hears when the server begins to answer, and when the call is over. */
-  readonly onBegun?: (error?: ConnectError) => void;
-}
+type StreamState =
+  /** Bytes are received. */
+  | "flowing"
+  /** The call is paused: bytes were received for which no `next` waits. */
+  | "no-demand"
+  /** The call is paused: a message waits for memory. */
+  | "no-memory"
+  /** The call has ended; complete messages that were received before are still returned. */
+  | "ended";
 
 const done = { done: true, value: undefined } as const;
 
 /**
- * The messages that answer one call, to be iterated once; leaving them early cancels the call. While nobody
- * asks for the next one, no more than a chunk is read, and the server has to wait.
+ * The messages of a server-streaming call, to be iterated once. Leaving them early cancels the call. While no `next`
+ * waits, no more than a chunk is read, and the server has to wait.
  */
-export class ServerStream<M> implements AsyncIterable<M> {
+export class ServerStream<M> implements AsyncIterableIterator<M, undefined> {
   readonly call: Call;
-  readonly #options: StreamOptions;
+  readonly #output: DescMessage;
+  readonly #options: ReadOptions;
+  readonly #observed: ObservedCall;
   readonly #waiters: Waiter<M>[] = [];
-  /** What was received and not yet taken; undefined when it is of no use any more. */
-  #frames: EnvelopeReader | undefined;
-  /** Whether nothing is read while nobody asks, and while there is no memory for a message. */
-  #isPaused = false;
-  #hasNoMemory = false;
-  #isOver = false;
-  /** Why there is no more; told once. */
-  #reason: ConnectError | undefined;
+  #state: StreamState = "flowing";
+  /** Undefined once there are no more messages. */
+  #reader: EnvelopeReader | undefined;
+  /** Why the call has ended; undefined once `next` has rejected with it. */
+  #error: ConnectError | undefined;
 
-  /** Makes the call; throws as `GrpcCall` does. */
-  constructor(connection: GrpcConnection, request: GrpcRequest, options: StreamOptions) {
+  /** Makes the call; throws as `Call` does. */
+  constructor(
+    opener: StreamOpener,
+    request: CallRequest,
+    output: DescMessage,
+    options: ReadOptions,
+    observed: ObservedCall,
+  ) {
+    this.#output = output;
     this.#options = options;
-    this.#frames = new EnvelopeReader({
-      maxBytes: maxBytesOf(options.output, options),
+    this.#observed = observed;
+    this.#reader = new EnvelopeReader({
+      maxBytes: maxBytesOf(output, options),
       memory: options.memory ?? unboundedMemory,
       owner: options.owner,
-      pause: () => {
-        this.#hasNoMemory = true;
-        this.call.pause();
-      },
+      pause: () => this.#transition("no-memory"),
       resume: () => {
-        this.#hasNoMemory = false;
-        if (!this.#isPaused) this.call.resume();
+        this.#transition("flowing");
         this.#serve();
       },
       fail: (error) => {
@@ -65,7 +72,7 @@ export class ServerStream<M> implements AsyncIterable<M> {
         this.#stop(error);
       },
     });
-    this.call = new Call(connection, request, this.#listener());
+    this.call = new Call(opener, request, this.#listener());
   }
 
   [Symbol.asyncIterator](): this {
@@ -77,47 +84,47 @@ export class ServerStream<M> implements AsyncIterable<M> {
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
       this.#serve();
-      if (!this.#isPaused || this.#waiters.length === 0) return;
-      this.#isPaused = false;
-      if (!this.#hasNoMemory) this.call.resume();
+      if (this.#state === "no-demand" && this.#waiters.length > 0) this.#transition("flowing");
     });
   }
 
   /** Cancels the call. */
   return(): Promise<Result<M>> {
     this.call.cancel();
+    this.#observed.ended("CANCELLED");
     this.#stop();
     return Promise.resolve(done);
   }
 
-  #listener(): GrpcCallListener {
+  #listener(): CallListener {
     return {
-      begun: () => this.#options.onBegun?.(),
       received: (chunk) => {
-        this.#frames?.push(chunk);
+        this.#reader?.push(chunk);
         this.#serve();
-        if (this.#waiters.length > 0 || this.#frames?.hasRest !== true) return;
-        this.#isPaused = true;
-        this.call.pause();
+        if (this.#waiters.length === 0 && this.#reader?.hasRest === true) this.#transition("no-demand");
       },
       ended: (error) => {
-        this.#isOver = true;
-        this.#reason = error;
-        this.#options.onBegun?.(error);
+        this.#error = error;
+        this.#transition("ended");
         this.#serve();
       },
-      gaveUp: (error) => {
-        this.#options.onBegun?.(error);
-        this.#stop(error);
-      },
+      gaveUp: (error) => this.#stop(error),
     };
   }
 
-  /** Gives those who wait the messages that are there, and tells them the end when there are no more to come. */
+  /** Nothing follows `ended`. */
+  #transition(state: StreamState): void {
+    if (this.#state === "ended") return;
+    this.#state = state;
+    if (state === "flowing") this.call.resume();
+    else if (state !== "ended") this.call.pause();
+  }
+
+  /** Resolves waiters with the messages that are there, and with the end if there are no more to come. */
   #serve(): void {
     for (let waiter = this.#waiters[0]; waiter !== undefined; waiter = this.#waiters[0]) {
       const envelope = this.#take();
-      if (envelope === undefined && (!this.#isOver || this.#hasNoMemory)) return;
+      if (envelope === undefined && (this.#state !== "ended" || this.#reader?.isWaiting === true)) return;
       this.#waiters.shift();
       if (envelope !== undefined) waiter.resolve(this.#open(envelope));
       else this.#conclude(waiter);
@@ -126,46 +133,48 @@ export class ServerStream<M> implements AsyncIterable<M> {
 
   #take(): Envelope | undefined {
     try {
-      return this.#frames?.take();
+      return this.#reader?.take();
     } catch (error) {
       this.call.cancel();
-      this.#stopWith(ConnectError.from(error, Code.Internal));
+      this.#close(ConnectError.from(error, Code.Internal));
       return undefined;
     }
   }
 
   async #open(envelope: Envelope): Promise<Result<M>> {
-    const { output } = this.#options;
     try {
       const encoding = this.call.header?.["grpc-encoding"];
-      // The method's output, or the same encoded: what the caller has asked for.
-      const value = (await openEnvelope(output, envelope, encoding, this.#options)) as M;
+      // The method's output, or the same encoded, as the options say.
+      const value = (await openEnvelope(this.#output, envelope, encoding, this.#options)) as M;
       return { done: false, value };
-    } catch (error) {
+    } catch (cause) {
       this.call.cancel();
+      const error = ConnectError.from(cause, Code.Internal);
+      this.#observed.ended(codeNameOf(error));
       this.#stop();
-      throw ConnectError.from(error, Code.Internal);
+      throw error;
     }
   }
 
   #conclude(waiter: Waiter<M>): void {
-    const error = this.#reason ?? (this.#frames?.hasRest === true ? incomplete() : undefined);
-    this.#stopWith(undefined);
+    const error = this.#error ?? (this.#reader?.hasRest === true ? incomplete() : undefined);
+    this.#observed.ended(error === undefined ? "OK" : codeNameOf(error));
+    this.#close();
     if (error === undefined) waiter.resolve(done);
     else waiter.reject(error);
   }
 
-  /** Ends at once, without what was received. */
+  /** Ends at once; messages that were received are dropped. */
   #stop(error?: ConnectError): void {
-    this.#stopWith(error);
+    this.#close(error);
     this.#serve();
   }
 
-  #stopWith(error: ConnectError | undefined): void {
-    this.#isOver = true;
-    this.#hasNoMemory = false;
-    this.#frames?.close();
-    this.#frames = undefined;
-    this.#reason = error;
+  #close(error?: ConnectError): void {
+    if (error !== undefined) this.#observed.ended(codeNameOf(error));
+    this.#transition("ended");
+    this.#reader?.close();
+    this.#reader = undefined;
+    this.#error = error;
   }
 }

@@ -1,31 +1,18 @@
-import type { IncomingHttpHeaders, IncomingHttpStatusHeader } from "node:http2";
+import type { IncomingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { headersFrom } from "./headers.ts";
-import { richStatus } from "./rich-status.ts";
+import { codeFromHttpStatus, findTrailerError } from "@connectrpc/connect/protocol-grpc";
+import { headersFrom } from "./metadata.ts";
+import type { ResponseHeaders } from "./session.ts";
 
 /** The content types of gRPC with protobuf messages. */
 const grpcProto = /^application\/grpc(\+proto)?$/i;
 
-/** https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md */
-const httpStatusCodes: Readonly<Record<number, Code>> = {
-  400: Code.Internal,
-  401: Code.Unauthenticated,
-  403: Code.PermissionDenied,
-  404: Code.Unimplemented,
-  429: Code.Unavailable,
-  502: Code.Unavailable,
-  503: Code.Unavailable,
-  504: Code.Unavailable,
-};
-
-/** Why response headers do not begin an answer that can be read: not 200, not gRPC, or encoded. */
-export function headerError(
-  headers: IncomingHttpHeaders & IncomingHttpStatusHeader,
-): ConnectError | undefined {
+/** Why response headers do not begin a response that can be read: not 200, not gRPC, or encoded. */
+export function headerError(headers: ResponseHeaders): ConnectError | undefined {
   const status = headers[":status"];
   if (status !== 200) {
-    const code = httpStatusCodes[status ?? 0] ?? Code.Unknown;
-    return new ConnectError(`HTTP ${status ?? "without status"}`, code, headersFrom(headers));
+    const message = `HTTP ${status ?? "without status"}`;
+    return new ConnectError(message, codeFromHttpStatus(status ?? 0), headersFrom(headers));
   }
   const contentType = headers["content-type"];
   if (contentType === undefined || !grpcProto.test(contentType)) {
@@ -39,38 +26,54 @@ export function headerError(
   return undefined;
 }
 
-/** What gRPC's codes but OK mean here, by their numbers. */
+/** Connect's codes by their names. */
+const namedCodes = Object.entries(Code).filter(
+  (entry): entry is [string, Code] => typeof entry[1] !== "string",
+);
+
+/** The code of each gRPC status except OK. */
 const codes: ReadonlyMap<unknown, Code> = new Map(
-  Object.values(Code)
-    .filter((code) => typeof code !== "string")
-    // What this side cancels waits for no status: the server has dropped the call, as many do when they shut down.
-    .map((code) => [code, code === Code.Canceled ? Code.Unavailable : code]),
+  // A call that this side cancels waits for no status: the server has dropped the call, as many do at a shutdown.
+  namedCodes.map(([, code]) => [code, code === Code.Canceled ? Code.Unavailable : code]),
 );
 
 /**
- * The error that a call ended with, or undefined where its status is OK. `trailers` carry the status; `header`
- * only adds to the error's metadata, as Connect does. No status, or one that gRPC does not have, is Internal;
- * CANCELLED is Unavailable, since the call was lost.
+ * The error that a call ended with, or undefined if its status is OK. `trailers` carry the status; `header` only adds
+ * to the error's metadata, as Connect does. No status, or one that gRPC does not have, is Internal; CANCELLED is
+ * Unavailable, since the call was lost.
  */
 export function statusError(
   trailers: IncomingHttpHeaders,
   header: IncomingHttpHeaders | undefined,
 ): ConnectError | undefined {
   const status = trailers["grpc-status"];
-  const rich = richStatus(trailers["grpc-status-details-bin"]);
+  const rich = richError(trailers["grpc-status-details-bin"]);
   const richCode = codes.get(rich?.code);
   if (status === "0" && richCode === undefined) return undefined;
 
   const metadata = headersFrom(trailers, header === trailers ? undefined : header);
   if (rich !== undefined && richCode !== undefined) {
-    const error = new ConnectError(rich.message, richCode, metadata);
+    const error = new ConnectError(rich.rawMessage, richCode, metadata);
     error.details = rich.details;
     return error;
   }
   const code = /^\d+$/.test(String(status)) ? codes.get(Number(status)) : undefined;
   if (code !== undefined) return new ConnectError(percentDecoded(trailers["grpc-message"]), code, metadata);
-  const fault = status === undefined ? "missing status" : `invalid grpc-status ${String(status)}`;
-  return new ConnectError(`protocol error: ${fault}`, Code.Internal, metadata);
+  const violation = status === undefined ? "missing status" : `invalid grpc-status ${String(status)}`;
+  return new ConnectError(`protocol error: ${violation}`, Code.Internal, metadata);
+}
+
+/**
+ * The error in a `grpc-status-details-bin` header; undefined if it is OK or cannot be read: then grpc-status counts.
+ * Connect's own reading of the whole trailer would let an unreadable header, or details that are OK, hide the status.
+ */
+function richError(details: string | string[] | undefined): ConnectError | undefined {
+  if (typeof details !== "string") return undefined;
+  try {
+    return findTrailerError(new Headers({ "grpc-status-details-bin": details }));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether a header says that the server has dropped the call. */
@@ -78,7 +81,7 @@ export function isCancelled(header: IncomingHttpHeaders): boolean {
   return header["grpc-status"] === String(Code.Canceled);
 }
 
-/** A grpc-message; what is not percent-encoded as it should be stays as it came, as gRPC demands. */
+/** A grpc-message; unless it is percent-encoded correctly, it stays as it was received, as gRPC requires. */
 function percentDecoded(header: string | string[] | undefined): string {
   const message = String(header ?? "");
   try {
@@ -86,4 +89,20 @@ function percentDecoded(header: string | string[] | undefined): string {
   } catch {
     return message;
   }
+}
+
+/** gRPC's names of the codes; Connect spells one of them differently. */
+const codeNames: ReadonlyMap<Code, string> = new Map(
+  namedCodes.map(([name, code]) => [
+    code,
+    name
+      .replace("Canceled", "Cancelled")
+      .replace(/\B[A-Z]/g, "_$&")
+      .toUpperCase(),
+  ]),
+);
+
+/** The name of an error's code, such as NOT_FOUND. What is no error of a call, or has no code of gRPC, is UNKNOWN. */
+export function codeNameOf(error: unknown): string {
+  return codeNames.get(ConnectError.from(error).code) ?? "UNKNOWN";
 }

@@ -1,191 +1,190 @@
 import type { Logger } from "../telemetry/logger.ts";
-import { createGrpcConnection } from "./session-pool.ts";
-import type { GrpcPeerConnection } from "./session-pool.ts";
-import type { KeepaliveOptions } from "./keepalive.ts";
 import { addressOf } from "./address.ts";
-import type { GrpcTarget } from "./address.ts";
+import type { Target } from "./address.ts";
+import type { KeepaliveOptions } from "./keepalive.ts";
+import { SessionPool } from "./session-pool.ts";
+import type { ServerWatch } from "./session.ts";
 
 /**
- * How many bytes of each event stream a server may send ahead: there may be 10,000 of them, and what has come of a message
- * that waits for memory is held.
+ * How many bytes of each server stream a server may send ahead: there may be 10,000 streams, and what was received of a
+ * message that waits for memory is held.
  */
 const streamWindowBytes = 16 * 1024;
 
-/** What a server is told about, and tells, those around it. */
+/** gRPC's connectivity states (https://github.com/grpc/grpc/blob/master/doc/connectivity-semantics-and-api.md). */
+export type SubchannelState =
+  /** Nothing is known of its server. The next call connects. */
+  | "idle"
+  /** A session is being established. */
+  | "connecting"
+  /** Its server was there when something was received last. */
+  | "ready"
+  /** Its server is gone, and is connected to again after a backoff. */
+  | "transient-failure"
+  /** It is closed, or takes no more calls and ends with the last one. */
+  | "shutdown";
+
+/** What a subchannel has to know of the others, and reports. */
 export interface SubchannelOptions {
   readonly keepalive: KeepaliveOptions;
   readonly logger: Logger;
-  /** Whether another one can be called instead. */
+  /** Whether there are others. */
   readonly hasOthers: () => boolean;
-  /** Whether another one than this is there. */
-  readonly hasStandIn: (server: Subchannel) => boolean;
-  /** Hears that one is there that was not. */
-  readonly onReached: () => void;
-  /** Hears of each loss. */
+  /** Whether another one than this is ready, and not suspect. */
+  readonly hasReadyOther: (subchannel: Subchannel) => boolean;
+  readonly onReady: () => void;
+  /** Called at each loss. */
   readonly onLost: () => void;
-  /** Hears that one ends a session because of its pings. */
-  readonly onPingsRefused: () => void;
+  /** Called when the server ends a session because of the pings on it. */
+  readonly onKeepaliveRejected: () => void;
 }
 
-/** The rests before a server that cannot be reached is tried again, in milliseconds: each twice the one before. */
-const firstRestMs = 250;
-const longestRestMs = 8000;
+/** The backoff before a server that cannot be reached is tried again, in milliseconds: it doubles at each failure. */
+const firstBackoffMs = 250;
+const maxBackoffMs = 8000;
 
-/** How long a server has to be there for its failures to be forgotten, in milliseconds. */
+/** How long a server has to be ready for its failures to be forgotten, in milliseconds. */
 const provenMs = 1000;
 
-/** One of several servers: its connections, and whether it is there. One that is not is tried again with back-off. */
+/** One address of a server: its session pools and its state. */
 export class Subchannel {
-  readonly calls: GrpcPeerConnection;
-  /** Event streams, which are silent by nature, have a connection of their own. */
-  readonly streams: GrpcPeerConnection;
+  readonly calls: SessionPool;
+  /** Server streams, which are silent by nature, have sessions of their own. */
+  readonly streams: SessionPool;
   readonly #address: string;
   readonly #options: SubchannelOptions;
-  #isReached = false;
-  #isTrying = false;
-  #isLossTold = false;
-  /** Failures in a row: being there for a moment breaks none. */
+  #state: SubchannelState = "idle";
+  /** What the log says of it; undefined if it was never lost. */
+  #logged: "lost" | "recovered" | undefined;
+  /** Failures in a row: being ready for a moment does not end the row. */
   #failures = 0;
-  #reachedAt = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #isGone = false;
+  #readyAt = 0;
+  #backoff: NodeJS.Timeout | undefined;
 
-  constructor(target: GrpcTarget, options: SubchannelOptions) {
+  constructor(target: Target, options: SubchannelOptions) {
     const { calls, streams } = options.keepalive;
     this.#address = addressOf(target);
     this.#options = options;
-    const watch = {
-      reached: () => this.#reach(),
-      lost: (reason?: Error) => {
-        if (this.#isGone) return;
-        if (!this.#isLossTold) this.#tell("warn", "orchestrator.lost", reason);
-        this.#isLossTold = true;
+    const watch: ServerWatch = {
+      onConnected: () => this.#transition("ready"),
+      onLost: (reason) => {
+        if (this.#state === "shutdown") return;
+        this.#logOnce("lost", reason);
         this.#lose();
-        // What has happened to one connection may have happened to the other, and is only not found yet.
+        // What has happened to one session may have happened to the others, and is only not noticed yet.
         this.calls.check();
         this.streams.check();
       },
-      // In good order: it may be there again at once.
-      left: () => this.#lose(),
-      refusedPings: () => {
-        const event = "keepalive.refused";
+      // The server may be there again at once.
+      onGoaway: () => this.#lose(),
+      onKeepaliveRejected: () => {
+        const event = "keepalive.rejected";
         options.logger.warn({ event, address: this.#address }, event);
-        options.onPingsRefused();
+        options.onKeepaliveRejected();
       },
-      // Once it is gone, whatever there is is another.
-      hasOthers: () => this.#isGone || options.hasOthers(),
-      hasStandIn: () => options.hasStandIn(this),
+      // At its shutdown every server is another.
+      hasOthers: () => this.#state === "shutdown" || options.hasOthers(),
+      hasReadyOther: () => options.hasReadyOther(this),
     };
-    const shared = { watch, pings: { areRefused: false } };
-    this.calls = createGrpcConnection(target, { ...shared, keepalive: calls });
-    this.streams = createGrpcConnection(target, { ...shared, keepalive: streams, streamWindowBytes });
+    const shared = { watch, pings: { areRejected: false } };
+    this.calls = new SessionPool(target, { ...shared, keepalive: calls });
+    this.streams = new SessionPool(target, { ...shared, keepalive: streams, streamWindowBytes });
   }
 
-  /** Whether it was there when it was heard of last. */
-  get isReached(): boolean {
-    return this.#isReached;
+  get state(): SubchannelState {
+    return this.#state;
   }
 
-  /** Whether it is there, and nothing has cast doubt on that. */
-  get isSound(): boolean {
-    return this.#isReached && !this.calls.isInDoubt;
+  /** Whether a session of unary calls suspects the server to be gone. */
+  get isSuspect(): boolean {
+    return this.calls.isSuspect;
   }
 
-  /** Whether it is, and does not keep calls waiting in silence. */
-  get isLively(): boolean {
-    return this.isSound && !this.calls.isQuiet;
+  /** Whether the server keeps unary calls waiting in silence. */
+  get isQuiet(): boolean {
+    return this.calls.isQuiet;
   }
 
-  /** Whether it is about to be known whether it is there. */
-  get isTrying(): boolean {
-    return this.#isTrying;
+  /** How many sessions there are, which at its shutdown end with their last streams. */
+  get sessions(): number {
+    return this.calls.size + this.streams.size;
   }
 
-  /** Whether its last streams have ended, once it is retired. */
-  get isIdle(): boolean {
-    return this.calls.sessions + this.streams.sessions === 0;
+  /** Finds out whether its server is there, unless that is known or about to be. */
+  connect(): void {
+    if (this.#state === "idle") this.#transition("connecting");
   }
 
-  /** Finds out whether it is there, unless that is known or about to be. */
-  tryOut(): void {
-    if (this.#isReached || this.#isTrying || this.#timer !== undefined) return;
-    this.#isTrying = true;
-    this.calls.connect();
+  /** Lets the calls that wait for a session with it be retried on another one, if there is one. */
+  releaseWaiting(): void {
+    this.calls.releaseWaiting();
+    this.streams.releaseWaiting();
   }
 
-  /** Lets the calls that wait for a connection with it go to another one, where there is one. */
-  giveBack(): void {
-    this.calls.giveBack();
-    this.streams.giveBack();
+  /** Ends each session with its last stream; new calls connect again. */
+  drainSessions(): void {
+    this.calls.drain();
+    this.streams.drain();
+    // The session that was to find out is drained too.
+    if (this.#state === "connecting") this.#transition("connecting");
   }
 
-  /** Has new calls connect anew; connections end with their last streams. */
-  renew(): void {
-    this.#retireConnections();
-    if (!this.#isTrying) return;
-    // Nobody hears any more of the connection that was to find out.
-    this.#isTrying = false;
-    this.tryOut();
+  /** Takes no more calls, and ends each session with its last stream. */
+  shutDown(): void {
+    this.#transition("shutdown");
+    this.releaseWaiting();
+    this.calls.drain();
+    this.streams.drain();
   }
 
-  /** Ends its connections with their last streams. */
-  retire(): void {
-    this.#leave();
-    this.giveBack();
-    this.#retireConnections();
-  }
-
-  /** Ends its connections at once. */
+  /** Ends its sessions at once. */
   close(): void {
-    this.#leave();
+    this.#transition("shutdown");
     this.calls.close();
     this.streams.close();
   }
 
-  #retireConnections(): void {
-    this.calls.retire();
-    this.streams.retire();
-  }
-
-  #leave(): void {
-    this.#isGone = true;
-    clearTimeout(this.#timer);
-  }
-
-  #reach(): void {
-    if (this.#isLossTold) this.#tell("info", "orchestrator.regained");
-    this.#isLossTold = false;
-    this.#isTrying = false;
-    if (this.#isReached) return;
-    this.#reachedAt = performance.now();
-    this.#isReached = true;
-    this.#options.onReached();
+  /** Nothing follows `shutdown`. */
+  #transition(state: SubchannelState): void {
+    const before = this.#state;
+    if (before === "shutdown") return;
+    this.#state = state;
+    if (state === "shutdown") clearTimeout(this.#backoff);
+    if (state === "connecting") this.calls.connect();
+    if (state !== "ready") return;
+    if (this.#logged === "lost") this.#logOnce("recovered");
+    if (before === "ready") return;
+    this.#readyAt = performance.now();
+    this.#options.onReady();
   }
 
   #lose(): void {
-    if (this.#isGone) return;
+    if (this.#state === "shutdown") return;
     this.#options.onLost();
-    // Its other connections were lost with this one.
-    if (!this.#isReached && !this.#isTrying) return;
-    if (this.#isReached && performance.now() - this.#reachedAt > provenMs) this.#failures = 0;
-    this.#isReached = false;
-    this.#isTrying = false;
+    // Its other sessions were lost with this one.
+    if (this.#state !== "ready" && this.#state !== "connecting") return;
+    if (this.#state === "ready" && performance.now() - this.#readyAt > provenMs) this.#failures = 0;
     this.#failures += 1;
-    if (this.#options.hasOthers()) this.#tryAgain();
+    if (this.#options.hasOthers()) this.#startBackoff();
+    this.#transition(this.#backoff === undefined ? "idle" : "transient-failure");
   }
 
-  #tryAgain(): void {
-    const rest = Math.min(firstRestMs * 2 ** (this.#failures - 2), longestRestMs);
-    // Gateways that have lost it together are not to come back together.
-    const restMs = this.#failures === 1 ? 0 : rest * (0.8 + 0.4 * Math.random());
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.tryOut();
-    }, restMs).unref();
+  #startBackoff(): void {
+    const backoffMs = Math.min(firstBackoffMs * 2 ** (this.#failures - 2), maxBackoffMs);
+    // Clients that have lost a server together are not to come back together.
+    const waitMs = this.#failures === 1 ? 0 : backoffMs * (0.8 + 0.4 * Math.random());
+    this.#backoff ??= setTimeout(() => {
+      this.#backoff = undefined;
+      if (this.#state === "transient-failure") this.#transition("connecting");
+    }, waitMs).unref();
   }
 
-  /** Where there is but one, whoever calls it or asks for readiness tells. */
-  #tell(level: "warn" | "info", event: string, err?: Error): void {
-    if (this.#options.hasOthers()) this.#options.logger[level]({ event, address: this.#address, err }, event);
+  /** Logs a loss and a recovery once each. A channel with one subchannel leaves that to its callers. */
+  #logOnce(what: "lost" | "recovered", err?: Error): void {
+    if (this.#logged === what) return;
+    this.#logged = what;
+    if (!this.#options.hasOthers()) return;
+    const event = `subchannel.${what}`;
+    this.#options.logger[what === "lost" ? "warn" : "info"]({ event, address: this.#address, err }, event);
   }
 }

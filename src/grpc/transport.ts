@@ -1,23 +1,36 @@
-import type { MessageShape } from "@bufbuild/protobuf";
+import type {
+  DescMessage,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
 import { Code, ConnectError, createContextKey, createContextValues } from "@connectrpc/connect";
-import type { ContextValues, Transport } from "@connectrpc/connect";
-import type { GrpcConnection } from "./session-pool.ts";
-import { requestOf } from "./messages.ts";
+import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
+import type { Call } from "./call.ts";
+import { createRequest } from "./messages.ts";
 import type { ReadOptions } from "./messages.ts";
-import type { MetadataInit } from "./request-headers.ts";
-import { GrpcResponse } from "./response.ts";
-import { ServerStream } from "./server-stream.ts";
-import { callUnary } from "./unary.ts";
 import type { MessageMemory } from "./message-memory.ts";
+import { headersFrom } from "./metadata.ts";
+import type { MetadataInit } from "./metadata.ts";
+import { ObservedCall } from "./observer.ts";
+import type { CallObserver } from "./observer.ts";
+import { ServerStream } from "./server-stream.ts";
+import type { StreamOpener } from "./session.ts";
+import { codeNameOf } from "./status.ts";
+import { callUnary } from "./unary.ts";
 
 /** What a transport needs. */
 export interface GrpcTransportOptions extends ReadOptions {
-  readonly connection: GrpcConnection;
-  /** The path of the endpoint, which comes before every method's path. */
+  /** One of a channel's two, `calls` or `streams`. */
+  readonly opener: StreamOpener;
+  /** The path of the endpoint, which precedes every method's path. */
   readonly pathPrefix: string;
+  readonly observers?: readonly CallObserver[] | undefined;
 }
 
-/** How one call reads what it receives; a size or memory that is left out is the transport's own. */
+/** How one call reads its responses; by default as its transport does. */
 interface CallReadOptions {
   /** The largest message that it accepts, in bytes; less than the transport's own. */
   readonly readMaxBytes?: number | undefined;
@@ -27,47 +40,77 @@ interface CallReadOptions {
 
 const callReadOptions = createContextKey<CallReadOptions>({});
 
-/** The context of a call that reads what it receives as `options` say, and else as the options in `context`. */
-export function readingContext(options: CallReadOptions, context?: ContextValues): ContextValues {
-  return createContextValues().set(callReadOptions, { ...context?.get(callReadOptions), ...options });
+/** A copy of `context` for a call that reads its responses by `options`. */
+export function withReadOptions(options: CallReadOptions, context = createContextValues()): ContextValues {
+  // Connect's context values are properties of the object.
+  const copy = Object.assign(createContextValues(), context);
+  return copy.set(callReadOptions, { ...context.get(callReadOptions), ...options });
 }
 
-/**
- * A Connect transport for unary and server-streaming gRPC calls with protobuf messages; requests are uncompressed. It
- * knows no interceptors. Calls that stream requests are Unimplemented.
- */
+/** A Connect transport for unary gRPC calls with protobuf messages and uncompressed requests, without interceptors. */
 export function createGrpcTransport(options: GrpcTransportOptions): Transport {
-  const { connection, pathPrefix } = options;
+  const { opener, pathPrefix, observers } = options;
   return {
-    async unary(method, signal, timeoutMs, metadata: MetadataInit | undefined, input, contextValues) {
-      const request = requestOf(pathPrefix, method, input, { signal, timeoutMs, metadata });
-      const readOptions = contextValues === undefined ? options : readOptionsOf(contextValues, options);
-      const { message, call } = await callUnary(connection, request, method.output, readOptions);
-      // The method's output, or the same encoded: what the transport was told to give.
-      return new GrpcResponse(false, method, message as MessageShape<typeof method.output>, call);
-    },
-    async stream(method, signal, timeoutMs, metadata: MetadataInit | undefined, inputs) {
-      if (method.methodKind !== "server_streaming") {
-        throw new ConnectError(`${method.methodKind} calls are not supported`, Code.Unimplemented);
+    async unary(method, signal, timeoutMs, given: MetadataInit | undefined, input, contextValues) {
+      const observed = new ObservedCall(observers, method, given, contextValues);
+      const { metadata } = observed;
+      try {
+        const request = createRequest(pathPrefix, method, input, { signal, timeoutMs, metadata });
+        const readOptions = contextValues === undefined ? options : readOptionsOf(contextValues, options);
+        const { message, call } = await callUnary(opener, request, method.output, readOptions);
+        observed.ended("OK");
+        // The method's output, or the same encoded, as the options say.
+        return new LazyUnaryResponse(method, message as MessageShape<typeof method.output>, call);
+      } catch (error) {
+        observed.ended(codeNameOf(error));
+        throw error;
       }
-      const request = requestOf(pathPrefix, method, await firstOf(inputs), { signal, timeoutMs, metadata });
-      return new Promise((resolve, reject) => {
-        const onBegun = (error?: ConnectError) => {
-          if (error === undefined) resolve(new GrpcResponse(true, method, messages, messages.call));
-          else reject(error);
-        };
-        const messages = new ServerStream<MessageShape<typeof method.output>>(connection, request, {
-          ...options,
-          output: method.output,
-          onBegun,
-        });
-      });
+    },
+    stream(method) {
+      const message = `use createServerStreamFunction; ${method.methodKind} calls are not supported`;
+      return Promise.reject(new ConnectError(message, Code.Unimplemented));
     },
   };
 }
 
-/** How a call reads what it receives: as its context says, else as its transport does. */
-export function readOptionsOf(contextValues: ContextValues, options: ReadOptions): ReadOptions {
+/** What a server-streaming function takes of Connect's call options. */
+interface StreamCallOptions {
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number;
+  readonly headers?: MetadataInit;
+  readonly contextValues?: ContextValues;
+}
+
+/**
+ * A client's function for one server-streaming method. Unlike Connect's own it puts no generator around the stream, so
+ * that an open one needs little memory, and leaving the messages early cancels the call. The call begins when the
+ * messages are iterated.
+ */
+export function createServerStreamFunction<I extends DescMessage, O extends DescMessage>(
+  options: GrpcTransportOptions,
+  method: DescMethodServerStreaming<I, O>,
+): (
+  input: MessageInitShape<I>,
+  options?: StreamCallOptions,
+) => { [Symbol.asyncIterator](): ServerStream<MessageShape<O>> } {
+  const { opener, pathPrefix, observers } = options;
+  return (input, { signal, timeoutMs, headers, contextValues } = {}) => ({
+    [Symbol.asyncIterator]() {
+      const observed = new ObservedCall(observers, method, headers, contextValues);
+      const { metadata } = observed;
+      try {
+        const request = createRequest(pathPrefix, method, input, { signal, timeoutMs, metadata });
+        const readOptions = contextValues === undefined ? options : readOptionsOf(contextValues, options);
+        return new ServerStream(opener, request, method.output, readOptions, observed);
+      } catch (error) {
+        observed.ended(codeNameOf(error));
+        throw error;
+      }
+    },
+  });
+}
+
+function readOptionsOf(contextValues: ContextValues, options: ReadOptions): ReadOptions {
   const {
     readMaxBytes = options.readMaxBytes,
     memory = options.memory,
@@ -76,7 +119,28 @@ export function readOptionsOf(contextValues: ContextValues, options: ReadOptions
   return { ...options, readMaxBytes, memory, owner };
 }
 
-async function firstOf<T>(inputs: AsyncIterable<T>): Promise<T> {
-  for await (const input of inputs) return input;
-  throw new ConnectError("the request message is missing", Code.Unimplemented);
+/** The response to a unary call. Its headers are built only when they are read, which is rare. */
+class LazyUnaryResponse<I extends DescMessage, O extends DescMessage> implements UnaryResponse<I, O> {
+  readonly stream = false;
+  readonly method: DescMethodUnary<I, O>;
+  readonly message: MessageShape<O>;
+  readonly #call: Call;
+
+  constructor(method: DescMethodUnary<I, O>, message: MessageShape<O>, call: Call) {
+    this.method = method;
+    this.message = message;
+    this.#call = call;
+  }
+
+  get service(): DescService {
+    return this.method.parent;
+  }
+
+  get header(): Headers {
+    return headersFrom(this.#call.header);
+  }
+
+  get trailer(): Headers {
+    return headersFrom(this.#call.trailer);
+  }
 }

@@ -1,13 +1,13 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Call } from "./call.ts";
-import type { GrpcRequest } from "./call.ts";
-import type { GrpcConnection } from "./session-pool.ts";
+import type { CallRequest } from "./call.ts";
 import { EnvelopeReader } from "./envelope.ts";
 import type { Envelope } from "./envelope.ts";
 import { incomplete, maxBytesOf, openEnvelope } from "./messages.ts";
 import type { ReadOptions } from "./messages.ts";
 import { unboundedMemory } from "./message-memory.ts";
+import type { StreamOpener } from "./session.ts";
 
 /** The response to a unary call, its message not yet read. */
 interface UnaryResponse {
@@ -15,25 +15,25 @@ interface UnaryResponse {
   readonly call: Call;
 }
 
-/** Makes a call that is answered by exactly one message of the type `output`; other numbers are Unimplemented, as gRPC demands. */
+/** Makes a call whose response is exactly one message of the type `output`; another number is Unimplemented, as gRPC requires. */
 export async function callUnary(
-  connection: GrpcConnection,
-  request: GrpcRequest,
+  opener: StreamOpener,
+  request: CallRequest,
   output: DescMessage,
   options: ReadOptions,
 ): Promise<{ readonly message: unknown; readonly call: Call }> {
-  const { envelope, call } = await receive(connection, request, maxBytesOf(output, options), options);
+  const { envelope, call } = await receive(opener, request, maxBytesOf(output, options), options);
   return { message: await openEnvelope(output, envelope, call.header?.["grpc-encoding"], options), call };
 }
 
 function receive(
-  connection: GrpcConnection,
-  request: GrpcRequest,
+  opener: StreamOpener,
+  request: CallRequest,
   maxBytes: number,
   { memory = unboundedMemory, owner }: ReadOptions,
 ): Promise<UnaryResponse> {
   return new Promise((resolve, reject) => {
-    let frames = createReader();
+    let reader = createReader();
     let envelope: Envelope | undefined;
 
     function createReader(): EnvelopeReader {
@@ -50,9 +50,9 @@ function receive(
       });
     }
 
-    /** Gives back what was received. */
+    /** Releases what was received. */
     function drop() {
-      frames.close();
+      reader.close();
       envelope?.lease?.resize(0);
       envelope = undefined;
     }
@@ -65,7 +65,7 @@ function receive(
 
     function take() {
       try {
-        for (let next = frames.take(); next !== undefined; next = frames.take()) {
+        for (let next = reader.take(); next !== undefined; next = reader.take()) {
           if (envelope !== undefined) {
             next.lease?.resize(0);
             throw wrongNumber("more than one message");
@@ -77,22 +77,19 @@ function receive(
       }
     }
 
-    const call = new Call(connection, request, {
-      begun() {
-        // The response is told as a whole.
-      },
-      again() {
+    const call = new Call(opener, request, {
+      retried() {
         drop();
-        frames = createReader();
+        reader = createReader();
       },
       received(chunk) {
-        frames.push(chunk);
+        reader.push(chunk);
         take();
       },
       ended(error) {
-        if (error === undefined && envelope !== undefined && !frames.hasRest)
+        if (error === undefined && envelope !== undefined && !reader.hasRest)
           return resolve({ envelope, call });
-        const reason = error ?? (frames.hasRest ? incomplete() : wrongNumber("no message"));
+        const reason = error ?? (reader.hasRest ? incomplete() : wrongNumber("no message"));
         drop();
         reject(reason);
       },

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Handler } from "../contract.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
-import type { MessageMemory } from "../grpc/message-memory.ts";
+import type { MessageMemory } from "../grpc/index.ts";
 import { createEventUpstream } from "../events/event-source.ts";
 import { followWorkflow } from "../events/follow-workflow.ts";
 import type { EventClient } from "../events/follow-workflow.ts";

@@ -19,7 +19,7 @@ import { workflowPlanFromSpec } from "../mapping/workflow-plan.ts";
 import { submitRequestFromJson } from "../mapping/submit-request.ts";
 import { readWorkflowId, workflowTranscoder, workflowListTranscoder } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
-import type { EncodedMessage } from "../grpc/encoded-message.ts";
+import type { EncodedMessage } from "../grpc/index.ts";
 import { listPage } from "../orchestrator/list-page.ts";
 import { checkPreconditions, hasPreconditions } from "../http/preconditions.ts";
 import { awaitTerminal } from "../events/await-terminal.ts";

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { MemoryLease, MessageMemory } from "../grpc/message-memory.ts";
+import type { MemoryLease, MessageMemory } from "../grpc/index.ts";
 import { JsonWriter } from "../mapping/json-writer.ts";
 import type { Transcoder } from "../mapping/transcoder.ts";
 import { WireReader } from "../mapping/wire-reader.ts";

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { MemoryLease, MessageMemory } from "../grpc/message-memory.ts";
+import type { MemoryLease, MessageMemory } from "../grpc/index.ts";
 import { ByteSemaphore } from "./byte-semaphore.ts";
 
 /** What a connection has in its write buffer, and how fast its client reads. */

@@ -1,4 +1,4 @@
-import type { MemoryLease, MessageMemory } from "../grpc/message-memory.ts";
+import type { MemoryLease, MessageMemory } from "../grpc/index.ts";
 import { FairQueue } from "./fair-queue.ts";
 
 /** A call of `acquire` that waits. */

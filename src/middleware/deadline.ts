@@ -1,7 +1,6 @@
 import { keyHashOf, principalOf } from "../auth/caller.ts";
 import type { AuthenticatedLocals, Middleware } from "../http/stages.ts";
-import { readingContext } from "../grpc/transport.ts";
-import { outgoingMetadata } from "../orchestrator/metadata.ts";
+import { callOptions } from "../orchestrator/call-options.ts";
 
 /**
  * Prepares the gRPC calls of a request: each bounded by `timeoutMs`, all of them cancelled as soon as the
@@ -19,9 +18,10 @@ export function deadline(
     });
     if (res.destroyed) controller.abort();
     const { trace, caller } = res.locals;
-    const headers = outgoingMetadata(trace, principalOf(caller));
-    const contextValues = readingContext({ owner: keyHashOf(caller) });
-    res.locals.call = { signal: controller.signal, timeoutMs, headers, contextValues };
+    res.locals.call = callOptions(
+      { trace, principal: principalOf(caller), keyHash: keyHashOf(caller) },
+      { signal: controller.signal, timeoutMs },
+    );
     next();
   };
 }

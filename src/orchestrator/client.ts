@@ -14,34 +14,42 @@ import type {
   Workflow,
   WorkflowEvent,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import type { Logger } from "../telemetry/logger.ts";
-import type { EncodedMessage } from "../grpc/encoded-message.ts";
-import type { MessageMemory } from "../grpc/message-memory.ts";
-import { watchAddresses } from "../grpc/resolver.ts";
-import type { LookUp } from "../grpc/resolver.ts";
-import { Channel } from "../grpc/channel.ts";
-import { defaultKeepalive } from "../grpc/index.ts";
-import type { KeepaliveOptions } from "../grpc/index.ts";
-import { serverStreamFunction } from "../grpc/stream-function.ts";
-import { hostOf, targetOf } from "../grpc/address.ts";
+import {
+  Channel,
+  createGrpcTransport,
+  createResolver,
+  createServerStreamFunction,
+  defaultKeepalive,
+  hostOf,
+  targetOf,
+} from "../grpc/index.ts";
+import type {
+  CallObserver,
+  EncodedMessage,
+  GrpcTransportOptions,
+  KeepaliveOptions,
+  LookUp,
+  MessageMemory,
+} from "../grpc/index.ts";
 import { watchCertificates } from "../settings/certificates.ts";
 import type { TlsFiles } from "../settings/certificates.ts";
-import { createGrpcTransport } from "../grpc/transport.ts";
-import type { GrpcTransportOptions } from "../grpc/transport.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { traceCalls } from "./call-observers.ts";
+import type { StartCallSpan } from "./call-observers.ts";
 
-/** The calls with the messages that the service says. */
+/** The calls with the messages that the service declares. */
 type PlainClient = Client<typeof OrchestratorService>;
 
-/** Messages that may be large, and are written as JSON or read in part: they are never made as a whole. */
-const keptEncoded: ReadonlySet<DescMessage> = new Set<DescMessage>([
+/** Messages that may be large, and are written as JSON or read in part: they are never decoded as a whole. */
+const encoded: ReadonlySet<DescMessage> = new Set<DescMessage>([
   WorkflowSchema,
   ListWorkflowsResponseSchema,
   WorkflowEventSchema,
   RankDesignsResponseSchema,
 ]);
-type KeptEncoded = Workflow | ListWorkflowsResponse | WorkflowEvent | RankDesignsResponse;
+type EncodedType = Workflow | ListWorkflowsResponse | WorkflowEvent | RankDesignsResponse;
 
-type Output<T> = T extends KeptEncoded ? EncodedMessage<T> : T;
+type Output<T> = T extends EncodedType ? EncodedMessage<T> : T;
 type EncodingMethod<Method> = Method extends (request: infer Request, options?: CallOptions) => infer Response
   ? (
       request: Request,
@@ -54,7 +62,7 @@ type EncodingMethod<Method> = Method extends (request: infer Request, options?: 
   : never;
 
 /**
- * The calls to the orchestrator. Each rejects with a ConnectError. Messages that may be large are received as an
+ * The calls to the orchestrator. Each rejects with a ConnectError. Messages that may be large are returned as an
  * EncodedMessage, to be disposed of; a submission is sent from its bytes.
  */
 export type OrchestratorClient = {
@@ -69,15 +77,15 @@ export function orchestratorClient(calls: GrpcTransportOptions, streams: GrpcTra
   const { streamWorkflowEvents } = OrchestratorService.method;
   return {
     ...createClient(OrchestratorService, createGrpcTransport(calls)),
-    streamWorkflowEvents: serverStreamFunction(streams, streamWorkflowEvents),
+    streamWorkflowEvents: createServerStreamFunction(streams, streamWorkflowEvents),
   };
 }
 
-/** The gRPC side of the gateway. */
+/** The connections to the orchestrators. */
 export interface Orchestrator {
   readonly client: OrchestratorClient;
-  /** How many addresses calls may go to, and at how many of them somebody is there. */
-  count(): { readonly all: number; readonly reached: number };
+  /** How many addresses calls may go to, and how many of them are ready. */
+  count(): { readonly all: number; readonly ready: number };
   /** Ends every connection at once. */
   close(): void;
 }
@@ -86,16 +94,19 @@ export interface Orchestrator {
 export interface OrchestratorOptions {
   readonly keepalive?: KeepaliveOptions;
   readonly logger: Logger;
-  /** Hears that an orchestrator ends a session because of its pings. */
-  readonly onPingsRefused?: () => void;
-  /** The files for TLS; where it is undefined, Node's own authorities are trusted. */
+  /** Called when an orchestrator ends a session because of the pings on it. */
+  readonly onKeepaliveRejected?: () => void;
+  readonly observers?: readonly CallObserver[];
+  /** Gives each call a span; without it, calls carry the trace of their options. */
+  readonly startCallSpan?: StartCallSpan | undefined;
+  /** The files for TLS; by default, Node's own authorities are trusted. */
   readonly tls?: TlsFiles | undefined;
-  /** Bounds the memory of messages that are received; without it nothing does. */
+  /** Bounds the memory of received messages; by default nothing does. */
   readonly memory?: MessageMemory | undefined;
   /** Largest message that is accepted, in bytes. */
   readonly readMaxBytes?: number;
   readonly lookUp?: LookUp;
-  /** How often names and files are looked at, in milliseconds. */
+  /** How often names are resolved and files are read, in milliseconds. */
   readonly refreshMs?: number;
 }
 
@@ -105,58 +116,42 @@ const defaultReadMaxBytes = 64 * 1024 * 1024;
 const maxDecodedBytes = 1024 * 1024;
 
 /**
- * Connects to the orchestrators at `endpoints`, lazily and again after every loss: those that are listed, and of a name
- * each address that it stands for. They differ in nothing but host and port.
+ * Connects to the orchestrators at `endpoints`, lazily and again after every loss, at every address of a name. The
+ * endpoints differ in nothing but host and port.
  */
 export function createOrchestrator(endpoints: readonly string[], options: OrchestratorOptions): Orchestrator {
   const { keepalive = defaultKeepalive, logger, tls, lookUp, refreshMs } = options;
-  const { onPingsRefused = () => undefined, memory, readMaxBytes = defaultReadMaxBytes } = options;
+  const { onKeepaliveRejected = () => undefined, memory, readMaxBytes = defaultReadMaxBytes } = options;
   const urls = endpoints.map((endpoint) => new URL(endpoint));
-  const balancer = new Channel({
-    keepalive,
-    logger,
-    onPingsRefused,
-    onLost: () => watch.refresh(),
-  });
-  const certificates =
-    tls === undefined
-      ? undefined
-      : watchCertificates(tls, {
-          server: "orchestrator",
-          logger,
-          refreshMs,
-          onChange: () => balancer.renew(),
-        });
-  const watch = watchAddresses([...new Set(urls.map(hostOf))], {
+  const channel = new Channel({ keepalive, logger, onKeepaliveRejected, onLost: () => resolver.refresh() });
+  const onChange = () => channel.drainSessions();
+  const certificates = tls && watchCertificates(tls, { server: "orchestrator", logger, refreshMs, onChange });
+  const resolver = createResolver([...new Set(urls.map(hostOf))], {
     lookUp,
     refreshMs,
     logger,
-    onLook: (addresses) =>
-      balancer.update(
+    onResolved: (addresses) =>
+      channel.update(
         urls.flatMap((url) =>
           (addresses.get(hostOf(url)) ?? []).map((host) => targetOf(url, host, certificates?.secureContext)),
         ),
       ),
   });
-  const shared = {
-    pathPrefix: urls[0]?.pathname.replace(/\/$/, "") ?? "",
-    readMaxBytes,
-    memory,
-    encoded: keptEncoded,
-    maxDecodedBytes,
-  };
+  const pathPrefix = urls[0]?.pathname.replace(/\/$/, "") ?? "";
+  const observers = [...(options.observers ?? []), traceCalls(options.startCallSpan)];
+  const shared = { pathPrefix, observers, readMaxBytes, memory, encoded, maxDecodedBytes };
   const client = orchestratorClient(
-    { ...shared, connection: balancer.calls },
-    { ...shared, connection: balancer.streams },
+    { ...shared, opener: channel.calls },
+    { ...shared, opener: channel.streams },
   );
   return {
     // Connect's types know nothing of messages that stay encoded.
     client: client as unknown as OrchestratorClient,
-    count: () => balancer.count,
+    count: () => channel.count,
     close() {
-      watch.close();
+      resolver.close();
       certificates?.close();
-      balancer.close();
+      channel.close();
     },
   };
 }

@@ -4,17 +4,16 @@ import type {
   ListWorkflowsRequestSchema,
   ListWorkflowsResponse,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { tooLargeBytes, withReadOptions } from "../grpc/index.ts";
+import type { EncodedMessage } from "../grpc/index.ts";
 import type { OrchestratorClient } from "./client.ts";
-import type { EncodedMessage } from "../grpc/encoded-message.ts";
-import { readingContext } from "../grpc/transport.ts";
-import { tooLargeBytes } from "../grpc/too-large.ts";
 
-/** How much of a page that is asked for again may be filled by workflows as large as those of the page before. */
+/** How much of the limit a page is expected to fill whose size is reduced, as its workflows may differ in size. */
 const fillShare = 0.8;
 
 /**
- * Reads a page of at most `maxBytes`, or of one workflow: where the length of a page tells that it is larger, it is not
- * read, and asked for again with fewer workflows. `pageSize` is the most that there may be.
+ * Reads a page of at most `maxBytes`, or of one workflow. A page whose length shows that it is larger is not read, and
+ * requested again with fewer workflows. `pageSize` is the largest number of them.
  */
 export async function listPage(
   client: OrchestratorClient,
@@ -26,9 +25,9 @@ export async function listPage(
   maxBytes: number,
 ): Promise<EncodedMessage<ListWorkflowsResponse>> {
   for (let size = pageSize; ;) {
-    // A workflow that alone is larger is a message like any other.
+    // A single workflow that is larger is a message like any other.
     const readMaxBytes = size === 1 ? undefined : maxBytes;
-    const contextValues = readingContext({ readMaxBytes }, call.contextValues);
+    const contextValues = withReadOptions({ readMaxBytes }, call.contextValues);
     try {
       return await client.listWorkflows({ ...request, pageSize: size }, { ...call, contextValues });
     } catch (error) {

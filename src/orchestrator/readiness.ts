@@ -1,29 +1,23 @@
+import { tooLargeBytes, withReadOptions } from "../grpc/index.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import type { TraceContext } from "../telemetry/trace-context.ts";
-import type { OrchestratorClient } from "./client.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
-import { readingContext } from "../grpc/transport.ts";
-import { outgoingMetadata } from "./metadata.ts";
-import { tooLargeBytes } from "../grpc/too-large.ts";
+import type { TraceContext } from "../telemetry/trace-context.ts";
+import { callOptions } from "./call-options.ts";
+import type { OrchestratorClient } from "./client.ts";
 
-/** Whether the orchestrator and its database answer in time. Why they do not is only logged. */
+/** Resolves to whether the orchestrator and its database respond in time. The reason why not is only logged. */
 export type ProbeReadiness = (trace: TraceContext) => Promise<boolean>;
 
 /** A probe reads no more than this of a workflow, in bytes. */
-const contextValues = readingContext({ readMaxBytes: 64 * 1024 });
+const readMaxBytes = 64 * 1024;
 
-/** That the newest workflow is larger is an answer too. */
-function unlessTooLarge(error: unknown): void {
-  if (tooLargeBytes(error) === undefined) throw error;
-}
-
-/** How long a result serves other probes too, in milliseconds. */
+/** How long a result is shared with later probes, in milliseconds. */
 const reuseMs = 1000;
 
 /**
- * A probe that reads one workflow, within `timeoutMs`: the smallest call that reaches the database. Whoever
- * asks while it runs, or in the second after it, shares its result. Only changes are logged. `now` is in
- * milliseconds, on a clock that never goes back.
+ * Creates a probe that reads one workflow, within `timeoutMs`: the smallest call that reaches the database. Probes share
+ * the result of one that is running or ended less than a second before. Only changes are logged. `now` is a monotonic
+ * clock, in milliseconds.
  */
 export function createReadinessProbe(
   client: OrchestratorClient,
@@ -35,18 +29,28 @@ export function createReadinessProbe(
   let freshUntil = 0;
   let wasReady = true;
 
+  async function readWorkflow(trace: TraceContext): Promise<void> {
+    const options = callOptions({ trace }, { timeoutMs });
+    const contextValues = withReadOptions({ readMaxBytes }, options.contextValues);
+    try {
+      const page = await client.listWorkflows({ pageSize: 1 }, { ...options, contextValues });
+      page[Symbol.dispose]();
+    } catch (error) {
+      // That the newest workflow is larger is a response too.
+      if (tooLargeBytes(error) === undefined) throw error;
+    }
+  }
+
   async function probe(trace: TraceContext): Promise<boolean> {
     const before = wasReady;
     try {
-      await client
-        .listWorkflows({ pageSize: 1 }, { timeoutMs, headers: outgoingMetadata(trace), contextValues })
-        .then((page) => page[Symbol.dispose](), unlessTooLarge);
+      await readWorkflow(trace);
       wasReady = true;
-      if (!before) logger.info({ event: "readiness.regained", ...traceFields(trace) }, "readiness.regained");
-    } catch (error) {
+      if (!before)
+        logger.info({ event: "readiness.recovered", ...traceFields(trace) }, "readiness.recovered");
+    } catch (err) {
       wasReady = false;
-      if (before)
-        logger.warn({ event: "readiness.lost", ...traceFields(trace), err: error }, "readiness.lost");
+      if (before) logger.warn({ event: "readiness.lost", ...traceFields(trace), err }, "readiness.lost");
     }
     freshUntil = now() + reuseMs;
     return wasReady;

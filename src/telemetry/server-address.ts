@@ -1,6 +1,6 @@
 import type { Attributes } from "@opentelemetry/api";
 import { ATTR_SERVER_ADDRESS, ATTR_SERVER_PORT } from "@opentelemetry/semantic-conventions";
-import { targetOf } from "../grpc/address.ts";
+import { targetOf } from "../grpc/index.ts";
 
 /** Where the servers at `endpoints` are, of which any may be called; the port, where they have the same. */
 export function serverAddress(endpoints: readonly string[]): Attributes {

@@ -1,6 +1,6 @@
 import type { ObserveDownload, ObjectStoreOptions } from "../artifacts/object-store.ts";
 import type { MatchedLocals, Middleware, TracedLocals } from "../http/stages.ts";
-import type { ObserveCall } from "../orchestrator/observed-client.ts";
+import type { StartCallSpan } from "../orchestrator/call-observers.ts";
 import type { Logger } from "./logger.ts";
 import { callSpans } from "./call-spans.ts";
 import { downloadSpans } from "./download-spans.ts";
@@ -20,7 +20,7 @@ interface TracingOptions {
 export interface Tracing {
   /** In the place of the middleware that gives each request its trace. */
   readonly trace: Middleware<MatchedLocals, TracedLocals>;
-  readonly observeCall: ObserveCall;
+  readonly startCallSpan: StartCallSpan;
   /** Undefined where there is no object store. */
   readonly observeDownload: ObserveDownload | undefined;
   /** Exports what is left, within `withinMs`. */
@@ -35,7 +35,7 @@ export function createTracing(
   const tracer = createTracer(settings, version, logger);
   return {
     trace: serverSpans(tracer),
-    observeCall: callSpans(tracer, orchestratorEndpoints),
+    startCallSpan: callSpans(tracer, orchestratorEndpoints),
     observeDownload: objectStore && downloadSpans(tracer, objectStore),
     close: (withinMs) => tracer.close(withinMs),
   };

@@ -7,7 +7,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { WorkflowSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { bucket, keyOf, lengths, mebibyte, sha256Of } from "./download-objects.ts";
-import { frameOf } from "../../src/grpc/envelope.ts";
+import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import { workflow } from "./messages.ts";
 import { listen } from "./listen.ts";
 
@@ -24,7 +24,7 @@ const finished = create(WorkflowSchema, {
   state: JobState.SUCCEEDED,
   stepStatuses: [{ stepId: "design", state: JobState.SUCCEEDED, fraction: 1, outputs }],
 });
-const answer = frameOf(toBinary(WorkflowSchema, finished));
+const answer = encodeEnvelope(toBinary(WorkflowSchema, finished));
 
 const server = createServer();
 server.on("stream", (stream) => {

@@ -14,7 +14,7 @@ import {
   OrchestratorService,
   WorkflowEventSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { frameOf } from "../../src/grpc/envelope.ts";
+import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import { workflow } from "./messages.ts";
 import { listen } from "./listen.ts";
 
@@ -29,12 +29,12 @@ const at = timestampFromDate(new Date("2026-01-05T09:00:01Z"));
 
 function eventBytes(event: Event, eventId: bigint): Uint8Array {
   const message = create(WorkflowEventSchema, { workflowId: workflow.id, eventId, event, at });
-  return frameOf(toBinary(WorkflowEventSchema, message));
+  return encodeEnvelope(toBinary(WorkflowEventSchema, message));
 }
 
 const snapshot = eventBytes({ case: "workflowUpdate", value: workflow }, 0n);
 const verdict = create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" });
-const verdictBytes = frameOf(toBinary(AuthenticateApiKeyResponseSchema, verdict));
+const verdictBytes = encodeEnvelope(toBinary(AuthenticateApiKeyResponseSchema, verdict));
 
 const open = new Set<ServerHttp2Stream>();
 let lastId = 0n;

@@ -17,7 +17,7 @@ import {
   SubmitWorkflowRequestSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { frameOf } from "../../src/grpc/envelope.ts";
+import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import { submissionToMessage, workflowListToObject, workflowToObject } from "../support/reference-mapping.ts";
 import { listen } from "./listen.ts";
 
@@ -46,7 +46,7 @@ function call<Input extends DescMessage, Output extends DescMessage>(
       resolve(fromBinary(output, Buffer.concat(chunks).subarray(5)));
     });
     stream.on("error", reject);
-    stream.end(frameOf(toBinary(input, create(input, request))));
+    stream.end(encodeEnvelope(toBinary(input, create(input, request))));
   });
 }
 

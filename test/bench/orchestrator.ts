@@ -15,13 +15,13 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { page, workflow } from "./messages.ts";
-import { frameOf } from "../../src/grpc/envelope.ts";
+import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import { listen } from "./listen.ts";
 
 const answers = new Map<string, Uint8Array>();
 
 function answer<Desc extends DescMessage>(rpc: string, schema: Desc, message: MessageShape<Desc>) {
-  answers.set(`/${OrchestratorService.typeName}/${rpc}`, frameOf(toBinary(schema, message)));
+  answers.set(`/${OrchestratorService.typeName}/${rpc}`, encodeEnvelope(toBinary(schema, message)));
 }
 
 answer("GetWorkflow", WorkflowSchema, workflow);

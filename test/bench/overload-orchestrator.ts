@@ -6,14 +6,14 @@ import { createServer } from "node:http2";
 import type { ServerHttp2Stream } from "node:http2";
 import { toBinary } from "@bufbuild/protobuf";
 import { WorkflowSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { frameOf } from "../../src/grpc/envelope.ts";
+import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import { listen } from "./listen.ts";
 import { workflow } from "./messages.ts";
 
 const workMs = 20;
 const atOnce = 20;
 
-const bytes = frameOf(toBinary(WorkflowSchema, workflow));
+const bytes = encodeEnvelope(toBinary(WorkflowSchema, workflow));
 const waiting: ServerHttp2Stream[] = [];
 let working = 0;
 

@@ -15,6 +15,7 @@ const wrongImports = [
   ["src/middleware/deadline.ts", 'import "node:process";', "Only the entry points touch the process"],
   ["src/http/body.ts", "globalThis.process.exitCode = 1;", "Only the entry points touch the process"],
   ["src/gateway.ts", 'import "./sandbox/settings.ts";', "share nothing but generated"],
+  ["src/events/event-source.ts", 'import "../grpc/call.ts";', "Import src/grpc by its index.ts"],
   ["src/http/server.ts", 'import "@connectrpc/connect-node";', "Only src/grpc makes transports"],
   ["src/sandbox/tools/tool.ts", 'import "../../gateway.ts";', "share nothing but generated"],
   ["src/demo/main.ts", 'import "../contract.ts";', "This folder may import only"],

@@ -1,12 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { DescMethod, DescMethodStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
+import type { DescMethod, DescMethodServerStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
-import type { Transport } from "@connectrpc/connect";
-import { createGrpcConnection } from "../../src/grpc/session-pool.ts";
 import { targetOf } from "../../src/grpc/address.ts";
-import { createGrpcTransport } from "../../src/grpc/transport.ts";
+import { headersFrom } from "../../src/grpc/metadata.ts";
+import { SessionPool } from "../../src/grpc/session-pool.ts";
+import { createGrpcTransport, createServerStreamFunction } from "../../src/grpc/transport.ts";
+import type { GrpcTransportOptions } from "../../src/grpc/transport.ts";
 import { loadSuiteMessages, suiteService } from "./suite-messages.ts";
 import type { CallResult, CallToMake, SuiteHeader } from "./suite-messages.ts";
 
@@ -50,12 +51,9 @@ async function answer(request: CallToMake): Promise<void> {
 
 /** Makes one call on a connection of its own; rejects where the case itself cannot be run. */
 async function makeCall(request: CallToMake): Promise<CallResult> {
-  const connection = createGrpcConnection(targetOf(new URL(`http://${request.host}:${request.port}`)));
-  const transport = createGrpcTransport({
-    connection,
-    pathPrefix: "",
-    readMaxBytes: request.messageReceiveLimit || defaultLimit,
-  });
+  const opener = new SessionPool(targetOf(new URL(`http://${request.host}:${request.port}`)));
+  const readMaxBytes = request.messageReceiveLimit || defaultLimit;
+  const options = { opener, pathPrefix: "", readMaxBytes };
   const method = suite
     .service(request.service ?? suiteService)
     .methods.find(({ name }) => name === request.method);
@@ -63,7 +61,7 @@ async function makeCall(request: CallToMake): Promise<CallResult> {
   const result: CallResult = { responseHeaders: [], responseTrailers: [], payloads: [] };
   try {
     await delay(request.requestDelayMs);
-    await exchange(transport, method, request, result);
+    await exchange(options, method, request, result);
   } catch (thrown) {
     const error = ConnectError.from(thrown);
     result.error = {
@@ -78,14 +76,14 @@ async function makeCall(request: CallToMake): Promise<CallResult> {
     if (result.responseHeaders.length === 0) result.responseHeaders = headersOf(error.metadata);
     result.responseTrailers = headersOf(error.metadata);
   } finally {
-    connection.close();
+    opener.close();
   }
   return result;
 }
 
 /** Makes the call, and notes in `result` what comes, until it is over. */
 async function exchange(
-  transport: Transport,
+  options: GrpcTransportOptions,
   method: DescMethod,
   request: CallToMake,
   result: CallResult,
@@ -108,32 +106,28 @@ async function exchange(
 
   // Type narrowing does not follow a method's kind.
   if (method.methodKind === "unary") {
-    const response = await transport.unary(method as DescMethodUnary, signal, timeoutMs, headers, message);
+    const { unary } = createGrpcTransport(options);
+    const response = await unary(method as DescMethodUnary, signal, timeoutMs, headers, message);
     note(response.message);
     result.responseHeaders = headersOf(response.header);
     result.responseTrailers = headersOf(response.trailer);
   } else {
-    const response = await transport.stream(
-      method as DescMethodStreaming,
-      signal,
-      timeoutMs,
-      headers,
-      only(message),
-    );
-    result.responseHeaders = headersOf(response.header);
+    const stream = createServerStreamFunction(options, method as DescMethodServerStreaming);
+    const limits = { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+    const responses = stream(message, { ...limits, headers })[Symbol.asyncIterator]();
     if (timing === "afterNumResponses" && value === 0) controller.abort();
-    for await (const one of response.message) {
-      note(one);
-      if (timing === "afterNumResponses" && result.payloads.length === value) controller.abort();
+    try {
+      for await (const one of responses) {
+        note(one);
+        if (timing === "afterNumResponses" && result.payloads.length === value) controller.abort();
+      }
+    } finally {
+      result.responseHeaders = headersOf(headersFrom(responses.call.header));
+      result.responseTrailers = headersOf(headersFrom(responses.call.trailer));
     }
-    result.responseTrailers = headersOf(response.trailer);
   }
 }
 
 function headersOf(headers: Headers): SuiteHeader[] {
   return [...headers].map(([name, value]) => ({ name, value: [value] }));
-}
-
-async function* only<T>(value: T) {
-  yield await Promise.resolve(value);
 }

@@ -12,7 +12,7 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { frameOf } from "../../src/grpc/envelope.ts";
+import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import { workflowEvent, workflowIn } from "../support/samples.ts";
 import { deferred } from "../support/stack.ts";
 
@@ -39,8 +39,8 @@ export async function startFlood(events: number): Promise<Flood> {
   const frames = [
     ...Array.from({ length: events }, (_, index) => largeEvent(BigInt(index + 1))),
     workflowEvent(BigInt(events + 1), JobState.SUCCEEDED),
-  ].map((event) => frameOf(toBinary(WorkflowEventSchema, event)));
-  const workflow = frameOf(toBinary(WorkflowSchema, workflowIn(JobState.RUNNING)));
+  ].map((event) => encodeEnvelope(toBinary(WorkflowEventSchema, event)));
+  const workflow = encodeEnvelope(toBinary(WorkflowSchema, workflowIn(JobState.RUNNING)));
   const given: number[] = [];
   const sessions = new Set<ServerHttp2Session>();
   let open = 0;

@@ -48,7 +48,7 @@ describe("GET /v1/readyz, from many at once", () => {
     const events = stack().gateway.logs.map(({ event }) => event);
     assert.deepEqual(
       events.filter((event) => event?.startsWith("readiness.")),
-      ["readiness.lost", "readiness.regained"],
+      ["readiness.lost", "readiness.recovered"],
     );
   });
 });

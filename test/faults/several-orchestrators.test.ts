@@ -146,11 +146,11 @@ describe("three orchestrators", () => {
         Array.from({ length: 300 }, (_, i) => i + 1),
       );
     }
-    const told = gateway.logs.filter(({ event }) => /^orchestrator\./.test(event ?? ""));
+    const told = gateway.logs.filter(({ event }) => /^subchannel\./.test(event ?? ""));
     const tellsOf = ({ url }: Mortal) =>
       told.filter(({ address }) => address === new URL(url).host).map(({ event }) => event);
     for (const mortal of [first, second]) {
-      assert.deepEqual(tellsOf(mortal), ["orchestrator.lost", "orchestrator.regained"]);
+      assert.deepEqual(tellsOf(mortal), ["subchannel.lost", "subchannel.recovered"]);
     }
     assert.deepEqual(tellsOf(third), []);
   });

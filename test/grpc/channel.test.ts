@@ -82,7 +82,7 @@ describe("several orchestrators", () => {
       (err as Error | undefined)?.message,
     ]);
     const { host } = new URL(gone.url);
-    assert.deepEqual(told, [["orchestrator.lost", host, `connect ECONNREFUSED ${host}`]]);
+    assert.deepEqual(told, [["subchannel.lost", host, `connect ECONNREFUSED ${host}`]]);
   });
 
   it("are Unavailable where none is there, with the reason, and serve again once one is", async () => {
@@ -109,11 +109,11 @@ describe("several orchestrators", () => {
     // It accepts, and speaks before its settings: each try fails at once.
     await until(() => a.connections.ever > before + 2);
     assert.equal(sorted(await answers(client, 6)), "bbbccc");
-    assert.deepEqual(events(), [`orchestrator.lost ${address(a)}`]);
+    assert.deepEqual(events(), [`subchannel.lost ${address(a)}`]);
     a.maxStreams = 100;
     a.serve = answerWith("a");
     await until(() => events().length === 2);
-    assert.deepEqual(events()[1], `orchestrator.regained ${address(a)}`);
+    assert.deepEqual(events()[1], `subchannel.recovered ${address(a)}`);
     assert.equal(sorted(await answers(client, 9)), "aaabbbccc");
   });
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ByteSemaphore } from "../../src/load-shedding/byte-semaphore.ts";
-import { EnvelopeReader, frameOf } from "../../src/grpc/envelope.ts";
-import { unaskedBytes, unboundedMemory } from "../../src/grpc/message-memory.ts";
+import { EnvelopeReader, encodeEnvelope } from "../../src/grpc/envelope.ts";
+import { smallMessageBytes, unboundedMemory } from "../../src/grpc/message-memory.ts";
 import type { MessageMemory } from "../../src/grpc/message-memory.ts";
-import { tooLargeBytes } from "../../src/grpc/too-large.ts";
+import { tooLargeBytes } from "../../src/grpc/envelope.ts";
 
 const texts = ["", "a", "a longer message", "", "b"];
-const bytes = Buffer.concat(texts.map((text) => frameOf(Buffer.from(text))));
+const bytes = Buffer.concat(texts.map((text) => encodeEnvelope(Buffer.from(text))));
 
 /** A reader, and what it has told: "pause", "resume" and the words of errors. */
 function createReader({
@@ -27,15 +27,15 @@ function createReader({
 }
 
 /** A message that asks for memory. */
-const large = Buffer.alloc(unaskedBytes + 1, "x");
+const large = Buffer.alloc(smallMessageBytes + 1, "x");
 
 /** Lets everything run that waits for nothing but its turn. */
 const turn = () => new Promise(setImmediate);
 
 describe("frameOf", () => {
   it("puts the length before the message", () => {
-    assert.deepEqual([...frameOf(Buffer.from("ab"))], [0, 0, 0, 0, 2, 97, 98]);
-    assert.deepEqual([...frameOf(Buffer.alloc(0x010203)).subarray(0, 5)], [0, 0, 1, 2, 3]);
+    assert.deepEqual([...encodeEnvelope(Buffer.from("ab"))], [0, 0, 0, 0, 2, 97, 98]);
+    assert.deepEqual([...encodeEnvelope(Buffer.alloc(0x010203)).subarray(0, 5)], [0, 0, 1, 2, 3]);
   });
 });
 
@@ -72,7 +72,7 @@ describe("FrameReader", () => {
 
   it("takes a message of exactly the limit, and none over it, before its bytes are there", () => {
     const { reader } = createReader({ maxBytes: 3 });
-    reader.push(Buffer.from(frameOf(Buffer.from("abc"))));
+    reader.push(Buffer.from(encodeEnvelope(Buffer.from("abc"))));
     assert.equal(reader.take()?.bytes.length, 3);
     reader.push(Buffer.from([0, 0, 0, 0, 4]));
     assert.throws(
@@ -88,10 +88,15 @@ describe("FrameReader", () => {
 
   it("tells compressed messages from others, small and large", () => {
     const { reader } = createReader({ maxBytes: 1e6 });
-    const compressed = Buffer.from(frameOf(Buffer.from("a")));
-    const largeCompressed = Buffer.from(frameOf(large));
+    const compressed = Buffer.from(encodeEnvelope(Buffer.from("a")));
+    const largeCompressed = Buffer.from(encodeEnvelope(large));
     compressed[0] = largeCompressed[0] = 1;
-    for (const frame of [compressed, frameOf(Buffer.from("a")), largeCompressed, frameOf(large)])
+    for (const frame of [
+      compressed,
+      encodeEnvelope(Buffer.from("a")),
+      largeCompressed,
+      encodeEnvelope(large),
+    ])
       reader.push(Buffer.from(frame));
     const flags = [1, 2, 3, 4].map(() => reader.take()?.isCompressed);
     assert.deepEqual(flags, [true, false, true, false]);
@@ -101,7 +106,7 @@ describe("FrameReader", () => {
     const memory = new ByteSemaphore(1e6);
     const { reader, told } = createReader({ maxBytes: 1e6, memory });
     const small = large.subarray(1);
-    reader.push(Buffer.concat([frameOf(small), frameOf(large)]));
+    reader.push(Buffer.concat([encodeEnvelope(small), encodeEnvelope(large)]));
     const first = reader.take();
     assert.deepEqual([first?.bytes.length, first?.lease, memory.used], [small.length, undefined, 0]);
     const second = reader.take();
@@ -115,7 +120,7 @@ describe("FrameReader", () => {
     it(`acquires memory once the length is known, and fills the message from chunks of ${size} bytes`, () => {
       const memory = new ByteSemaphore(1e6);
       const { reader } = createReader({ maxBytes: 1e6, memory });
-      const all = Buffer.concat([frameOf(large), frameOf(Buffer.from("next"))]);
+      const all = Buffer.concat([encodeEnvelope(large), encodeEnvelope(Buffer.from("next"))]);
       const taken: string[] = [];
       for (let start = 0; start < all.length; start += size) {
         reader.push(all.subarray(start, start + size));
@@ -131,7 +136,7 @@ describe("FrameReader", () => {
     const memory = new ByteSemaphore(large.length);
     const other = memory.tryAcquire(1);
     const { reader, told } = createReader({ maxBytes: 1e6, memory });
-    const all = Buffer.concat([frameOf(large), frameOf(Buffer.from("next"))]);
+    const all = Buffer.concat([encodeEnvelope(large), encodeEnvelope(Buffer.from("next"))]);
     reader.push(all.subarray(0, 10));
     assert.equal(reader.take(), undefined);
     assert.deepEqual(told, ["pause"]);
@@ -149,7 +154,7 @@ describe("FrameReader", () => {
   it("gives the memory back when it is closed within a message", () => {
     const memory = new ByteSemaphore(1e6);
     const { reader } = createReader({ maxBytes: 1e6, memory });
-    reader.push(Buffer.from(frameOf(large)).subarray(0, 100));
+    reader.push(Buffer.from(encodeEnvelope(large)).subarray(0, 100));
     assert.equal(reader.take(), undefined);
     assert.equal(memory.used, large.length);
     reader.close();
@@ -160,7 +165,7 @@ describe("FrameReader", () => {
     const memory = new ByteSemaphore(large.length);
     const other = memory.tryAcquire(1);
     const { reader, told } = createReader({ maxBytes: 1e6, memory });
-    reader.push(Buffer.from(frameOf(large)));
+    reader.push(Buffer.from(encodeEnvelope(large)));
     assert.equal(reader.take(), undefined);
     reader.close();
     other?.resize(0);
@@ -176,7 +181,7 @@ describe("FrameReader", () => {
     };
     for (const closes of [false, true]) {
       const { reader, told } = createReader({ maxBytes: 1e6, memory });
-      reader.push(Buffer.from(frameOf(large)));
+      reader.push(Buffer.from(encodeEnvelope(large)));
       assert.equal(reader.take(), undefined);
       if (closes) reader.close();
       await turn();
@@ -188,7 +193,7 @@ describe("FrameReader", () => {
     const error = new ConnectError("later", Code.ResourceExhausted);
     const memory: MessageMemory = { tryAcquire: () => undefined, acquire: () => Promise.reject(error) };
     const { reader, told } = createReader({ maxBytes: 1e6, memory });
-    reader.push(Buffer.from(frameOf(large)));
+    reader.push(Buffer.from(encodeEnvelope(large)));
     reader.take();
     await turn();
     assert.deepEqual(told, ["pause", "ResourceExhausted later"]);

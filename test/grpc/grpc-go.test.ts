@@ -38,7 +38,7 @@ async function startPair(program: string) {
   const { client, close } = createOrchestrator([url], {
     keepalive,
     logger: createLogger({ write: () => undefined }),
-    onPingsRefused: () => (complaints += 1),
+    onKeepaliveRejected: () => (complaints += 1),
   });
   return {
     client,

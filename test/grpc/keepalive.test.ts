@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { answerWith, frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
-import { sockets, transports, until } from "./transports.ts";
+import { sockets, poolClient, until } from "./transports.ts";
 
 /** HTTP/2 ENHANCE_YOUR_CALM. */
 const calm = 11;
@@ -19,7 +19,7 @@ async function startPair({ timeMs = 40, timeoutMs = 100 } = {}) {
   server.onFrame = ({ type, flags }) => {
     if (type === frameType.ping && flags === 0) pings += 1;
   };
-  const { client, close } = transports.ours(server.url, { keepalive: { timeMs, timeoutMs } });
+  const { client, close } = poolClient(server.url, { keepalive: { timeMs, timeoutMs } });
   return {
     server,
     held,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { answerWith, frameType, grpcHeader, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
-import { transports, until } from "./transports.ts";
+import { poolClient, until } from "./transports.ts";
 
 const kib = 1024;
 
@@ -19,7 +19,7 @@ function failWith(length: number): (peer: Peer) => void {
 /** A server that holds what it is asked, and a client with a session that the server's settings have come on. */
 async function startPair() {
   const server = await startFrameServer();
-  const { client, close } = transports.gateway(server.url);
+  const { client, close } = poolClient(server.url);
   server.serve = answer;
   await client.getWorkflow({});
   const held: Peer[] = [];
@@ -44,7 +44,7 @@ describe("response headers that are too long", () => {
       if (type === frameType.settings && flags === 0) settings.resolve(payload);
     };
     // On a session of its own.
-    const { client: another, close } = transports.ours(server.url);
+    const { client: another, close } = poolClient(server.url);
     server.serve = answer;
     await Promise.all([client.getWorkflow({}), another.getWorkflow({})]);
     const payload = await settings.promise;

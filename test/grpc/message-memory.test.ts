@@ -11,7 +11,7 @@ import {
 import { ByteSemaphore } from "../../src/load-shedding/byte-semaphore.ts";
 import type { OrchestratorClient } from "../../src/orchestrator/client.ts";
 import type { EncodedMessage } from "../../src/grpc/encoded-message.ts";
-import { frameOf } from "../../src/grpc/envelope.ts";
+import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import type { MessageMemory } from "../../src/grpc/message-memory.ts";
 import { suite } from "../support/gateway.ts";
 import { scaled } from "../support/machine.ts";
@@ -22,7 +22,7 @@ import { until } from "./transports.ts";
 
 /** A Workflow, or a WorkflowEvent: large enough to ask for memory. */
 const large = toBinary(WorkflowSchema, create(WorkflowSchema, { id: "x".repeat(300_000) }));
-const frame = frameOf(large);
+const frame = encodeEnvelope(large);
 const half = frame.subarray(0, 150_000);
 const limit = 1024 * 1024;
 
@@ -130,7 +130,7 @@ describe("the memory of received messages", () => {
         const memory = new ByteSemaphore(limit);
         using connection = start(memory);
         server().serve = (stream) => {
-          respond(stream, frameOf(large.subarray(0, 0)));
+          respond(stream, encodeEnvelope(large.subarray(0, 0)));
           finish(stream);
         };
         const received: Received[] = [];
@@ -142,7 +142,7 @@ describe("the memory of received messages", () => {
         const memory = new ByteSemaphore(limit);
         using connection = start(memory);
         const plain = Buffer.concat([randomBytes(100_000), Buffer.alloc(100_000)]);
-        const compressed = Buffer.from(frameOf(gzipSync(plain)));
+        const compressed = Buffer.from(encodeEnvelope(gzipSync(plain)));
         compressed[0] = 1;
         server().serve = (stream) => {
           respond(stream, compressed, { "grpc-encoding": "gzip" });
@@ -162,7 +162,7 @@ describe("the memory of received messages", () => {
         using connection = start(memory);
         const plain = Buffer.alloc(200_000);
         const gzip = gzipSync(plain);
-        const compressed = Buffer.from(frameOf(gzip));
+        const compressed = Buffer.from(encodeEnvelope(gzip));
         compressed[0] = 1;
         server().serve = (stream) => {
           respond(stream, compressed, { "grpc-encoding": "gzip" });
@@ -324,7 +324,7 @@ describe("the memory of received messages", () => {
       [ledger.subarray(0, -1), Code.Internal],
     ] as const) {
       server().serve = (stream) => {
-        respond(stream, frameOf(bytes));
+        respond(stream, encodeEnvelope(bytes));
         finish(stream);
       };
       const call = connection.client.listLedger({});
@@ -359,7 +359,7 @@ describe("the memory of received messages", () => {
     const memory = new ByteSemaphore(large.length);
     using connection = start(memory);
     server().serve = (stream) => {
-      respond(stream, Buffer.concat([frame, frameOf(large.subarray(0, 0)), frame, frame]));
+      respond(stream, Buffer.concat([frame, encodeEnvelope(large.subarray(0, 0)), frame, frame]));
       finish(stream);
     };
     const lengths: number[] = [];

@@ -1,124 +1,60 @@
 import assert from "node:assert/strict";
-import { keepaliveOf } from "./responses.ts";
-import { connect } from "node:net";
-import { Code } from "@connectrpc/connect";
-import { createLogger } from "../../src/telemetry/logger.ts";
-import { connectTo } from "../support/orchestrator.ts";
-import { deferred } from "../support/stack.ts";
-import { answerWith, frameType, startFrameServer } from "./frame-server.ts";
-import type { FrameServer, Peer } from "./frame-server.ts";
-import { startRawServer } from "./raw-server.ts";
-import { until } from "./transports.ts";
+import { Picker } from "../../src/grpc/picker.ts";
+import type { SubchannelState } from "../../src/grpc/subchannel.ts";
 
-const keepalive = keepaliveOf(400);
-const patient = keepaliveOf(60_000);
-
-const answer = answerWith("w1");
-
-/** A server that holds the calls it gets. */
-async function startHolding() {
-  const server = await startFrameServer();
-  const held: Peer[] = [];
-  server.serve = (peer) => held.push(peer);
-  return { server, held, [Symbol.asyncDispose]: () => server.close() };
+interface Candidate {
+  readonly name: string;
+  readonly state: SubchannelState;
+  readonly isSuspect: boolean;
+  readonly isQuiet: boolean;
 }
 
-/** Hangs up at once. */
-const startGone = () => startRawServer((socket) => socket.destroy());
+const candidate = (name: string, state: SubchannelState, more: Partial<Candidate> = {}): Candidate => ({
+  name,
+  state,
+  isSuspect: false,
+  isQuiet: false,
+  ...more,
+});
 
-function portOf({ url }: FrameServer): number {
-  return Number(new URL(url).port);
+/** From best to worst. */
+const classes = [
+  candidate("ready", "ready"),
+  candidate("quiet", "ready", { isQuiet: true }),
+  candidate("suspect", "ready", { isSuspect: true, isQuiet: true }),
+  candidate("connecting", "connecting"),
+  candidate("failing", "transient-failure"),
+];
+
+/** The names of so many picks in a row. */
+function picks(candidates: readonly Candidate[], count: number): string {
+  const picker = new Picker<Candidate>();
+  return Array.from({ length: count }, () => picker.pick(candidates)?.name ?? "none").join(" ");
 }
 
-describe("a call to several orchestrators", () => {
-  it("goes to a slow one, where the other answers no ping", async () => {
-    await using frozen = await startHolding();
-    await using slow = await startHolding();
-    const { client, close, count } = connectTo([frozen.server.url, slow.server.url], { keepalive });
-    await until(() => count().reached === 2);
-    const first = [client.getWorkflow({}), client.getWorkflow({})];
-    await until(() => frozen.held.length === 1);
-    frozen.server.answers = false;
-    await until(() => slow.held.length === 2);
-    await slow.server.next(frameType.ping);
-    const more = [client.getWorkflow({}), client.getWorkflow({})];
-    await until(() => slow.held.length === 4);
-    assert.equal(frozen.server.connections.ever, 1);
-    for (const peer of slow.held) answer(peer);
-    await Promise.all([...first, ...more]);
-    close();
-  });
-
-  it("does not wait for one that says nothing, once another has answered", async () => {
-    await using silent = await startHolding();
-    silent.server.maxStreams = "no settings";
-    silent.server.answers = false;
-    await using good = await startHolding();
-    good.server.serve = answer;
-    const { client, close } = connectTo([silent.server.url, good.server.url], { keepalive: patient });
-    // Nothing is known of either yet.
-    await Promise.all(Array.from({ length: 4 }, () => client.submitWorkflow({})));
-    close();
-  });
-
-  it("waits for one that is being connected, where the others are gone", async () => {
-    await using good = await startHolding();
-    good.server.serve = answer;
-    const mayConnect = deferred();
-    using far = await startRawServer((socket) => {
-      const behind = connect(portOf(good.server), "127.0.0.1");
-      behind.on("error", () => undefined);
-      void mayConnect.promise.then(() => socket.pipe(behind).pipe(socket));
+describe("Picker", () => {
+  for (const [index, { name }] of classes.entries())
+    it(`picks a ${name} subchannel if there is no better one, wherever it is in the list`, () => {
+      const rest = classes.slice(index);
+      assert.equal(picks(rest, 2), `${name} ${name}`);
+      assert.equal(picks(rest.toReversed(), 2), `${name} ${name}`);
     });
-    using one = await startGone();
-    using two = await startGone();
-    const { client, close } = connectTo([one.url, two.url, far.url], { keepalive: patient });
-    const calls = Promise.all(Array.from({ length: 20 }, () => client.submitWorkflow({})));
-    await until(() => one.connectedAt.length > 2 && two.connectedAt.length > 2);
-    mayConnect.resolve();
-    assert.equal((await calls).length, 20);
-    close();
+
+  it("picks those of the best class in turn", () => {
+    const [worse] = classes.slice(1);
+    const both = [candidate("a", "ready"), worse!, candidate("b", "ready")];
+    assert.equal(picks(both, 4), "b a b a");
   });
 
-  it("stays where it is, however silent that is, where no other is there", async () => {
-    await using stalled = await startHolding();
-    using gone = await startGone();
-    let heldAtLoss: number | undefined;
-    const { host } = new URL(stalled.server.url);
-    const logger = createLogger({
-      write(line) {
-        if (line.includes(host)) heldAtLoss ??= stalled.held.length;
-      },
-    });
-    const { client, close, count } = connectTo([stalled.server.url, gone.url], { keepalive, logger });
-    await until(() => gone.connectedAt.length > 1 && count().reached === 1);
-    stalled.server.answers = false;
-    const read = client.getWorkflow({});
-    await until(() => heldAtLoss !== undefined);
-    assert.equal(heldAtLoss, 1);
-    stalled.server.answers = true;
-    stalled.server.serve = answer;
-    await read;
-    close();
+  it("tries each in turn if none is ready or connecting", () => {
+    assert.equal(picks([candidate("a", "idle"), candidate("b", "transient-failure")], 3), "b a b");
   });
 
-  it("is made four times at most, where each has taken it and hung up", async () => {
-    const servers = await Promise.all(Array.from({ length: 6 }, () => startFrameServer()));
-    let attempts = 0;
-    for (const server of servers) {
-      server.serve = (peer) => {
-        attempts += 1;
-        peer.cut();
-      };
-    }
-    const { client, close, count } = connectTo(
-      servers.map(({ url }) => url),
-      { keepalive: patient },
-    );
-    await until(() => count().reached === 6);
-    await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable });
-    assert.equal(attempts, 4);
-    close();
-    for (const server of servers) await server.close();
+  it("picks the only one, whatever its state", () => {
+    assert.equal(picks([candidate("a", "shutdown")], 1), "a");
+  });
+
+  it("picks none if there is none", () => {
+    assert.equal(picks([], 1), "none");
   });
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { watchAddresses } from "../../src/grpc/resolver.ts";
+import { createResolver } from "../../src/grpc/resolver.ts";
 import type { LookUp } from "../../src/grpc/resolver.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { until } from "./transports.ts";
@@ -8,11 +8,11 @@ import { until } from "./transports.ts";
 function watching(hosts: readonly string[], lookUp: LookUp | undefined, refreshMs = 3_600_000) {
   const seen: Record<string, readonly string[]>[] = [];
   const lines: string[] = [];
-  const watch = watchAddresses(hosts, {
+  const watch = createResolver(hosts, {
     lookUp,
     refreshMs,
     logger: createLogger({ write: (line) => void lines.push(line) }),
-    onLook: (addresses) => seen.push(Object.fromEntries(addresses)),
+    onResolved: (addresses) => seen.push(Object.fromEntries(addresses)),
   });
   return { seen, lines, watch, [Symbol.dispose]: () => watch.close() };
 }
@@ -63,7 +63,7 @@ describe("watchAddresses", () => {
       seen.slice(1, 6).map(({ name }) => name?.join("")),
       ["ab", "ab", "ab", "bc", "bc"],
     );
-    assert.equal(lines.filter((line) => line.includes('"orchestrator.unresolved"')).length, 2);
+    assert.equal(lines.filter((line) => line.includes('"resolver.failed"')).length, 2);
   });
 
   it("looks sooner when it is told to, and not more often than once a second", async () => {

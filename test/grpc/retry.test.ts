@@ -1,217 +1,65 @@
 import assert from "node:assert/strict";
-import { Code } from "@connectrpc/connect";
-import { suite } from "../support/gateway.ts";
-import { scaled } from "../support/machine.ts";
-import type { DecodingClient } from "../support/orchestrator.ts";
-import { whenAborted } from "../support/stack.ts";
-import { startUpstream } from "../support/upstream.ts";
-import { answerWith, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
-import type { Peer } from "./frame-server.ts";
-import { transports } from "./transports.ts";
+import { decideRetry } from "../../src/grpc/retry.ts";
+import type { RetryDecision } from "../../src/grpc/retry.ts";
+import type { StreamEnd } from "../../src/grpc/session.ts";
 
-/** Ways to lose a call before any answer. */
-const losses: Record<string, (peer: Peer) => void> = {
-  "a reset": (peer) => peer.reset(8),
-  "a GOAWAY with an error": (peer) => peer.goaway(peer.streamId, 2),
-  "the connection's end": (peer) => peer.hangUp(),
-  "a broken connection": (peer) => peer.cut(),
-};
+const cancel = 8;
+const enhanceYourCalm = 11;
+const refusedStream = 7;
 
-/** Ways for a server to say that it has not processed a call, and how often it is made where each try meets one. */
-const refusals: Record<string, { refuse: (peer: Peer) => void; tries: number }> = {
-  REFUSED_STREAM: { refuse: (peer) => peer.reset(7), tries: 3 },
-  "a GOAWAY that leaves it out": { refuse: (peer) => peer.goaway(0, 0), tries: 3 },
-};
+const ends = {
+  notSent: { kind: "not-sent", code: 2 },
+  refused: { kind: "refused", code: refusedStream },
+  reset: { kind: "reset", code: cancel },
+  calm: { kind: "reset", code: enhanceYourCalm },
+  lost: { kind: "session-lost", code: 2 },
+  brokenByAnother: { kind: "session-broken", code: 2, isOnlyStream: false },
+  brokenByThis: { kind: "session-broken", code: 2, isOnlyStream: true },
+} as const satisfies Record<string, StreamEnd>;
 
-const cancelled = { "grpc-status": "1", "grpc-message": "shutting down" };
+/** What is decided after each end in turn. */
+function decisions(
+  turn: readonly StreamEnd[],
+  { isIdempotent = true, hasHeaders = false, maxAttempts = 2 } = {},
+): RetryDecision[] {
+  const history = { attempts: 1, losses: 0, wasTurnedAway: false };
+  return turn.map((end) => decideRetry(history, { end, hasHeaders, isIdempotent, maxAttempts }));
+}
 
-/** The same, by an answer that is nothing but its status. */
-const drops: typeof losses = {
-  CANCELLED: (peer) => peer.header({ ...grpcHeader, ...cancelled }, "ends"),
-  "CANCELLED and a reset": (peer) => {
-    peer.header({ ...grpcHeader, ...cancelled }, "ends");
-    peer.reset(0);
-  },
-};
-
-/** Calls that change nothing, and calls that do. */
-const reads: Record<string, (client: DecodingClient) => Promise<unknown>> = {
-  GetWorkflow: (client) => client.getWorkflow({}),
-  ListWorkflows: (client) => client.listWorkflows({}),
-  AuthenticateApiKey: (client) => client.authenticateApiKey({}),
-  RankDesigns: (client) => client.rankDesigns({}),
-  StreamWorkflowEvents: (client) => client.streamWorkflowEvents({})[Symbol.asyncIterator]().next(),
-};
-const others: typeof reads = {
-  SubmitWorkflow: (client) => client.submitWorkflow({}),
-  RetryWorkflow: (client) => client.retryWorkflow({}),
-  CancelWorkflow: (client) => client.cancelWorkflow({}),
-  ConsumeQuota: (client) => client.consumeQuota({}),
-  GrantCredits: (client) => client.grantCredits({}),
-};
-
-describe("a gRPC call that is lost", () => {
-  const server = suite(startFrameServer);
-  const connection = suite(() => Promise.resolve(transports.gateway(server().url)));
-  const client = () => connection().client;
-
-  /** Serves the first request one way and those after it another; counts them. */
-  function serve(first: (peer: Peer) => void, then = answer): { attempts: number } {
-    const count = { attempts: 0 };
-    server().serve = (peer) => {
-      count.attempts += 1;
-      (count.attempts === 1 ? first : then)(peer);
-    };
-    return count;
-  }
-
-  for (const [what, lose] of Object.entries({ ...losses, ...drops })) {
-    for (const [name, call] of Object.entries(reads))
-      it(`by ${what} is made once more, as ${name}`, async () => {
-        const count = serve(lose);
-        await call(client());
-        assert.equal(count.attempts, 2);
-      });
-    for (const [name, call] of Object.entries(others))
-      it(`by ${what} is not made again, as ${name}`, async () => {
-        const count = serve(lose);
-        await assert.rejects(call(client()), { code: Code.Unavailable });
-        // One that is made again would have come before this one.
-        await client().getWorkflow({});
-        assert.equal(count.attempts, 2);
-      });
-    it(`by ${what} twice is Unavailable`, async () => {
-      const count = serve(lose, lose);
-      await assert.rejects(client().getWorkflow({}), { code: Code.Unavailable });
-      assert.equal(count.attempts, 2);
-    });
-  }
-
-  for (const [what, { refuse, tries }] of Object.entries(refusals)) {
-    for (const [name, call] of Object.entries({ ...reads, ...others }))
-      it(`by ${what} is made again, as ${name}`, async () => {
-        const count = serve(refuse);
-        await call(client());
-        assert.equal(count.attempts, 2);
-      });
-    it(`by ${what} each time is Unavailable`, async () => {
-      const count = serve(refuse, refuse);
-      await assert.rejects(client().submitWorkflow({}), { code: Code.Unavailable });
-      assert.equal(count.attempts, tries);
-    });
-  }
-
-  for (const [what, lose] of Object.entries({
-    ...losses,
-    CANCELLED: (peer: Peer) => peer.header(cancelled, "ends"),
-  })) {
-    const loseHalfway = (peer: Peer) => {
-      peer.header(grpcHeader);
-      // Half of a message.
-      peer.data(grpcMessage("w0").subarray(0, 7));
-      lose(peer);
-    };
-    it(`by ${what} after the answer began is made once more, without what had come of it`, async () => {
-      const count = serve(loseHalfway, answerWith("w1"));
-      assert.equal((await client().getWorkflow({})).id, "w1");
-      assert.equal(count.attempts, 2);
-    });
-    it(`by ${what} after the answer began is not made again, as a submission or a stream`, async () => {
-      const count = serve(loseHalfway, loseHalfway);
-      await assert.rejects(client().submitWorkflow({}), { code: Code.Unavailable });
-      const events = client().streamWorkflowEvents({})[Symbol.asyncIterator]();
-      await assert.rejects(events.next(), { code: Code.Unavailable });
-      assert.equal(count.attempts, 2);
-    });
-  }
-
-  for (const [what, refuse] of [
-    ["says Unavailable", (peer) => peer.header({ ...grpcHeader, "grpc-status": "14" }, "ends")],
-    ["is a proxy that says 503", (peer) => peer.header({ ":status": "503" }, "ends")],
-    ["says nothing more than a header", (peer) => peer.header(grpcHeader, "ends")],
-  ] satisfies [string, (peer: Peer) => void][])
-    it(`is not one whose server ${what}`, async () => {
-      const count = serve(refuse);
-      await assert.rejects(client().getWorkflow({}), { code: Code.Unavailable });
-      assert.equal(count.attempts, 1);
+describe("decideRetry", () => {
+  for (const [name, expected] of [
+    ["notSent", ["retry", "retry"]],
+    ["refused", ["retry", "retry"]],
+    ["reset", ["retry", "give-up"]],
+    ["calm", ["retry", "give-up"]],
+    ["lost", ["retry", "give-up"]],
+    ["brokenByAnother", ["retry-on-own-session", "give-up"]],
+    ["brokenByThis", ["give-up", "give-up"]],
+  ] as const)
+    it(`returns "${expected[0]}" for an idempotent call and "${expected[1]}" for another, if it ended by ${name}`, () => {
+      assert.deepEqual(decisions([ends[name]]), [expected[0]]);
+      assert.deepEqual(decisions([ends[name]], { isIdempotent: false }), [expected[1]]);
     });
 
-  it("tells what its second try ended with", async () => {
-    serve(
-      (peer) => peer.goaway(peer.streamId, 2),
-      (peer) => peer.reset(8),
+  it("does not count the first attempt that the server has turned away", () => {
+    const { refused, calm, reset } = ends;
+    assert.deepEqual(decisions([refused, refused, refused]), ["retry", "retry", "give-up"]);
+    assert.deepEqual(decisions([calm, refused, refused]), ["retry", "retry", "give-up"]);
+    assert.deepEqual(decisions([reset, refused, refused]), ["retry", "retry", "give-up"]);
+    assert.deepEqual(decisions([calm, calm], { hasHeaders: true }), ["retry", "give-up"]);
+  });
+
+  it("sends a call four times at most that servers may have processed", () => {
+    const { lost } = ends;
+    const all = decisions([lost, lost, lost, lost], { maxAttempts: 13 });
+    assert.deepEqual(all, ["retry", "retry", "retry", "give-up"]);
+  });
+
+  it("retries a call that was not sent on every server, twice", () => {
+    const all = decisions(
+      Array.from({ length: 13 }, () => ends.notSent),
+      { maxAttempts: 13 },
     );
-    await assert.rejects(client().getWorkflow({}), { rawMessage: "the call was closed by HTTP/2 code 8" });
-    serve(
-      (peer) => {
-        peer.header(grpcHeader);
-        peer.header(cancelled, "ends");
-      },
-      (peer) => {
-        peer.header(grpcHeader);
-        peer.reset(8);
-      },
-    );
-    await assert.rejects(client().getWorkflow({}), { rawMessage: "the call was closed by HTTP/2 code 8" });
-  });
-
-  it("is not made again once its signal has aborted", async () => {
-    const leaving = new AbortController();
-    const count = serve((peer) => {
-      leaving.abort();
-      peer.cut();
-    });
-    const call = client().getWorkflow({}, { signal: leaving.signal });
-    await assert.rejects(call, { code: Code.Canceled });
-    await client().getWorkflow({});
-    assert.equal(count.attempts, 2);
-  });
-
-  it("ends with its signal in its second try too", async () => {
-    const leaving = new AbortController();
-    const count = serve(
-      (peer) => peer.reset(8),
-      () => leaving.abort(),
-    );
-    const call = client().getWorkflow({}, { signal: leaving.signal });
-    await assert.rejects(call, { code: Code.Canceled });
-    assert.equal(count.attempts, 2);
-  });
-
-  it("is not made again when the connection was closed meanwhile", async () => {
-    const { client, close } = transports.ours(server().url);
-    const count = serve(() => void close());
-    await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable });
-    assert.equal(count.attempts, 1);
-  });
-
-  it("has one deadline for both tries, and sends what is left of it", async () => {
-    const upstream = await startUpstream();
-    const left: number[] = [];
-    upstream.rpcs.getWorkflow = async (_request, { signal, timeoutMs }) => {
-      left.push(timeoutMs() ?? Infinity);
-      // Held until it is lost, a frozen server, or until the deadline.
-      await whenAborted(signal);
-      return {};
-    };
-    const { client, close } = transports.ours(upstream.url);
-    const halfMs = scaled(1000);
-    const startedAt = performance.now();
-    const lost = setTimeout(() => upstream.dropConnections(), halfMs);
-    await assert.rejects(client.getWorkflow({}, { timeoutMs: 2 * halfMs }), { code: Code.DeadlineExceeded });
-    const tookMs = performance.now() - startedAt;
-    clearTimeout(lost);
-    assert.equal(left.length, 2);
-    assert.ok((left[0] ?? 0) > halfMs + 5 && (left[1] ?? 0) <= halfMs + 5, `${left.join(" and ")} ms left`);
-    assert.ok(tookMs >= 2 * halfMs - 5, `${tookMs} ms`);
-    await close();
-    await upstream.close();
+    assert.deepEqual(all.indexOf("give-up"), 12);
   });
 });
-
-function answer(peer: Peer): void {
-  peer.header(grpcHeader);
-  // A message of every type: a field that none of them knows.
-  peer.data(Buffer.from([0, 0, 0, 0, 3, 0xf8, 0x07, 1]));
-  peer.header({ "grpc-status": "0" }, "ends");
-}

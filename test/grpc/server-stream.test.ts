@@ -5,25 +5,25 @@ import type { ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { createGrpcConnection } from "../../src/grpc/session-pool.ts";
+import { SessionPool } from "../../src/grpc/session-pool.ts";
 import { targetOf } from "../../src/grpc/address.ts";
-import { serverStreamFunction } from "../../src/grpc/stream-function.ts";
+import { createServerStreamFunction } from "../../src/grpc/transport.ts";
 import { suite } from "../support/gateway.ts";
 import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
-import { readMaxBytes, transports } from "./transports.ts";
+import { readMaxBytes, poolClient } from "./transports.ts";
 
 const ok = { "grpc-status": "0" };
 
 /** The function under test, over a connection to `url`. */
 function streamsOf(url: string) {
-  const connection = createGrpcConnection(targetOf(new URL(url)));
+  const opener = new SessionPool(targetOf(new URL(url)));
   const { streamWorkflowEvents } = OrchestratorService.method;
-  const follow = serverStreamFunction({ connection, pathPrefix: "", readMaxBytes }, streamWorkflowEvents);
-  return { follow, close: () => Promise.resolve(connection.close()) };
+  const follow = createServerStreamFunction({ opener, pathPrefix: "", readMaxBytes }, streamWorkflowEvents);
+  return { follow, close: () => Promise.resolve(opener.close()) };
 }
 
-describe("serverStreamFunction", () => {
+describe("createServerStreamFunction", () => {
   const server = suite(startFrameServer);
   const streams = suite(() => Promise.resolve(streamsOf(server().url)));
   const follow = (signal?: AbortSignal) => {
@@ -55,7 +55,7 @@ describe("serverStreamFunction", () => {
     const events = follow();
     const waiting = [events.next(), events.next(), events.next()];
     await Promise.all(waiting.slice(0, 2));
-    assert.deepEqual(await events.return?.(), { done: true, value: undefined });
+    assert.deepEqual(await events.return(), { done: true, value: undefined });
     assert.deepEqual(await waiting[2], { done: true, value: undefined });
     assert.deepEqual(await events.next(), { done: true, value: undefined });
   });
@@ -155,7 +155,7 @@ describe("serverStreamFunction", () => {
     await once(http2, "listening");
     const url = `http://127.0.0.1:${(http2.address() as AddressInfo).port}`;
     const slow = streamsOf(url);
-    const calls = transports.ours(url);
+    const calls = poolClient(url);
     const events = slow.follow({})[Symbol.asyncIterator]();
     await events.next();
     // More round trips than an unhindered stream would need to pass.

@@ -8,7 +8,7 @@ import { scaled } from "../support/machine.ts";
 import { stepEvent } from "../support/samples.ts";
 import { whenAborted } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
-import { transports } from "./transports.ts";
+import { poolClient } from "./transports.ts";
 
 type Direction = "up" | "down";
 
@@ -84,7 +84,7 @@ describe("a connection to the orchestrator that breaks anywhere", () => {
   /** Makes two reads, a submission and a stream; tells how they went, and how many bytes passed. */
   async function exchange(direction: Direction, bytes: number, way: string) {
     const proxy = await startBreakingProxy(upstream().url, direction, bytes, way);
-    const { client, close } = transports.gateway(proxy.url, { keepalive: { timeMs: 20, timeoutMs } });
+    const { client, close } = poolClient(proxy.url, { keepalive: { timeMs: 20, timeoutMs } });
     const read = (id: string) => client.getWorkflow({ workflowId: id }, { timeoutMs: 60_000 });
     const written = client.submitWorkflow({}, { timeoutMs: 60_000 });
     const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { FrameServer, Peer } from "./frame-server.ts";
-import { sockets, transports, until } from "./transports.ts";
+import { sockets, poolClient, until } from "./transports.ts";
 
 /** Looks every 5 ms whether a session is of use. */
 const quick = { keepalive: { timeMs: 20, timeoutMs: 1000 } };
@@ -15,7 +15,7 @@ function finish(peer: Peer): void {
 /** A server that begins an answer to each request and holds it, and a client. */
 async function startPair(
   maxStreams: FrameServer["maxStreams"],
-  options: Parameters<typeof transports.ours>[1] = quick,
+  options: Parameters<typeof poolClient>[1] = quick,
 ) {
   const server = await startFrameServer();
   server.maxStreams = maxStreams;
@@ -24,7 +24,7 @@ async function startPair(
     peer.header(grpcHeader);
     held.push(peer);
   };
-  const { client, close } = transports.ours(server.url, options);
+  const { client, close } = poolClient(server.url, options);
   const call = async () => (await client.getWorkflow({}, { timeoutMs: 5000 })).id;
   return {
     server,

@@ -1,40 +1,38 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import type { ClientHttp2Session } from "node:http2";
-import { createClient, Code } from "@connectrpc/connect";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { Code } from "@connectrpc/connect";
 import type { ConnectError } from "@connectrpc/connect";
-import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { createGrpcConnection } from "../../src/grpc/session-pool.ts";
-import { targetOf } from "../../src/grpc/address.ts";
-import { createGrpcTransport } from "../../src/grpc/transport.ts";
 import { suite } from "../support/gateway.ts";
 import { answerWith, frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { callCases } from "./transport-cases.ts";
-import { readMaxBytes, transports } from "./transports.ts";
+import { poolClient } from "./transports.ts";
 
 const ok = { "grpc-status": "0" };
 
 const answer = answerWith("w1");
 
-/** A client over a connection whose sessions the test sees. */
+/** A client over a pool whose sessions of node:http2 the test sees. */
 function watchedClient(url: string, options = {}) {
   const sessions = new Set<ClientHttp2Session>();
-  const connection = createGrpcConnection(targetOf(new URL(url)), options);
-  const watched: typeof connection = {
-    ...connection,
-    open(...request) {
-      const stream = connection.open(...request);
-      if (stream.session !== undefined) sessions.add(stream.session as ClientHttp2Session);
-      return stream;
+  function onStream(message: unknown) {
+    sessions.add((message as { stream: { session: ClientHttp2Session } }).stream.session);
+  }
+  subscribe("http2.client.stream.created", onStream);
+  const { client, close } = poolClient(url, options);
+  return {
+    client,
+    sessions,
+    close() {
+      unsubscribe("http2.client.stream.created", onStream);
+      return close();
     },
   };
-  const transport = createGrpcTransport({ connection: watched, pathPrefix: "", readMaxBytes });
-  const close = () => Promise.resolve(connection.close());
-  return { client: createClient(OrchestratorService, transport), transport, sessions, close };
 }
 
-describe("createGrpcConnection", () => {
+describe("SessionPool", () => {
   const server = suite(startFrameServer);
   const watched = suite(() => Promise.resolve(watchedClient(server().url)));
 
@@ -91,7 +89,7 @@ describe("createGrpcConnection", () => {
   });
 
   it("wants no pushed streams", async () => {
-    const { client, close } = transports.ours(server().url);
+    const { client, close } = poolClient(server().url);
     server().serve = answer;
     const settings = server().next(frameType.settings);
     await client.getWorkflow({});
@@ -144,8 +142,6 @@ describe("createGrpcConnection", () => {
 
   it("ends the calls that are open when it is closed", async () => {
     const { client, close } = watchedClient(server().url);
-    server().serve = () => void close();
-    await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable });
     server().serve = (peer) => peer.header(grpcHeader);
     const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]().next();
     server().serve = () => void close();
@@ -156,20 +152,19 @@ describe("createGrpcConnection", () => {
     ["refuses connections", "http://127.0.0.1:1"],
     ["has no address", "http://orchestrator.invalid"],
   ] as const)
-    for (const [name, create] of Object.entries(transports))
-      it(`makes calls Unavailable, each anew, where the host ${what} (${name})`, async () => {
-        const { client, close } = create(url);
-        for (const n of [1, 2]) {
-          await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable }, `call ${n}`);
-          await assert.rejects(client.streamWorkflowEvents({})[Symbol.asyncIterator]().next(), {
-            code: Code.Unavailable,
-          });
-        }
-        await close();
-      });
+    it(`rejects every call with Unavailable if the host ${what}`, async () => {
+      const { client, close } = poolClient(url);
+      for (const n of [1, 2]) {
+        await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable }, `call ${n}`);
+        await assert.rejects(client.streamWorkflowEvents({})[Symbol.asyncIterator]().next(), {
+          code: Code.Unavailable,
+        });
+      }
+      await close();
+    });
 
   it("says why a host cannot be reached", async () => {
-    const { client, close } = transports.ours("http://127.0.0.1:1");
+    const { client, close } = poolClient("http://127.0.0.1:1");
     await assert.rejects(client.getWorkflow({}), (error: ConnectError) => {
       assert.match(error.rawMessage, /^connect ECONNREFUSED/);
       assert.equal((error.cause as NodeJS.ErrnoException).code, "ECONNREFUSED");
@@ -177,14 +172,4 @@ describe("createGrpcConnection", () => {
     });
     await close();
   });
-
-  for (const methodKind of ["client_streaming", "bidi_streaming"] as const)
-    it(`has no ${methodKind} calls`, async () => {
-      const method = { ...OrchestratorService.method.streamWorkflowEvents, methodKind };
-      async function* none() {
-        yield await Promise.resolve({});
-      }
-      const call = watched().transport.stream(method, undefined, undefined, undefined, none());
-      await assert.rejects(call, { code: Code.Unimplemented });
-    });
 });

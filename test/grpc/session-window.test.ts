@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { frameOf } from "../../src/grpc/envelope.ts";
+import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import { suite } from "../support/gateway.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { finish, respond, startHttp2Server } from "./http2-server.ts";
@@ -12,7 +12,7 @@ describe("a gRPC session", () => {
     let window: number | undefined;
     server().serve = (stream) => {
       window = stream.session?.state.remoteWindowSize;
-      respond(stream, frameOf(Buffer.alloc(0)));
+      respond(stream, encodeEnvelope(Buffer.alloc(0)));
       finish(stream);
     };
     using message = await encodedClient.getWorkflow({});
@@ -24,7 +24,7 @@ describe("a gRPC session", () => {
   it("takes responses while much more than 10 MB waits to be sent", async () => {
     const { encodedClient, close } = connectTo([server().url]);
     server().serve = (stream) => {
-      respond(stream, frameOf(Buffer.alloc(0)));
+      respond(stream, encodeEnvelope(Buffer.alloc(0)));
       finish(stream);
     };
     const large = Buffer.alloc(4 * 1024 * 1024);

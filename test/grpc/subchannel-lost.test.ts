@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 import { answerWith, frameType, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
-import { transports, until } from "./transports.ts";
+import { poolClient, until } from "./transports.ts";
 
 /** How many streams at a time the server allows on a connection. */
 const limit = 10;
@@ -19,7 +19,7 @@ async function startReading(count: number, keepalive = { timeMs: 60_000, timeout
   server.maxStreams = limit;
   const held: Peer[] = [];
   server.serve = (peer) => held.push(peer);
-  const { client, close } = transports.ours(server.url, { keepalive });
+  const { client, close } = poolClient(server.url, { keepalive });
   const read = () => client.getWorkflow({});
   const reads: ReturnType<typeof read>[] = [];
   while (reads.length < count) {

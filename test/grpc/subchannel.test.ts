@@ -1,15 +1,13 @@
 import assert from "node:assert/strict";
 import { keepaliveOf } from "./responses.ts";
-import { Code, createClient } from "@connectrpc/connect";
-import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { createGrpcTransport } from "../../src/grpc/transport.ts";
+import { Code } from "@connectrpc/connect";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { Channel } from "../../src/grpc/channel.ts";
 import { targetOf } from "../../src/grpc/address.ts";
 import { answerWith, frameType, grpcHeader, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { startRawServer } from "./raw-server.ts";
-import { readMaxBytes, until } from "./transports.ts";
+import { clientOver, until } from "./transports.ts";
 
 const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
 const goaway = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -30,11 +28,9 @@ async function balance(...urls: string[]) {
     keepalive: keepaliveOf(400),
     logger: createLogger({ write: (line: string) => lines.push(line) }),
     onLost: () => undefined,
-    onPingsRefused: () => (refusedPings += 1),
+    onKeepaliveRejected: () => (refusedPings += 1),
   });
   balancer.update([standby.url, ...urls].map((url) => targetOf(new URL(url))));
-  const clientOver = (connection: Channel["calls"]) =>
-    createClient(OrchestratorService, createGrpcTransport({ connection, pathPrefix: "", readMaxBytes }));
   return {
     balancer,
     standby,
@@ -74,11 +70,11 @@ describe("one of several servers", () => {
     await using pair = await balance(silent.url);
     const { balancer } = pair;
     await until(() => silent.connections.ever === 1);
-    balancer.renew();
+    balancer.drainSessions();
     await until(() => silent.connections.ever === 2);
     silent.maxStreams = 100;
     silent.answers = true;
-    await until(() => balancer.count.reached === 2);
+    await until(() => balancer.count.ready === 2);
     await silent.close();
   });
 
@@ -86,7 +82,7 @@ describe("one of several servers", () => {
     const server = await startFrameServer();
     await using pair = await balance(server.url);
     const { balancer, standby, calls } = pair;
-    await until(() => balancer.count.reached === 2);
+    await until(() => balancer.count.ready === 2);
     const held: Peer[] = [];
     let pings = 0;
     const counts: number[] = [];
@@ -107,7 +103,7 @@ describe("one of several servers", () => {
     const server = await startFrameServer();
     await using pair = await balance(server.url);
     const { balancer, standby, calls, streams, lines } = pair;
-    await until(() => balancer.count.reached === 2);
+    await until(() => balancer.count.ready === 2);
     const held: Peer[] = [];
     const others: Peer[] = [];
     server.serve = (peer) => held.push(peer);
@@ -126,7 +122,7 @@ describe("one of several servers", () => {
     assert.deepEqual(new Set(asked), new Set([frameType.settings]));
     const told = lines
       .map((line) => JSON.parse(line) as { event: string; address?: string })
-      .filter(({ event }) => event === "keepalive.refused");
+      .filter(({ event }) => event === "keepalive.rejected");
     assert.deepEqual(
       told.map(({ address }) => address),
       [new URL(server.url).host],
@@ -140,7 +136,7 @@ describe("one of several servers", () => {
     const server = await startFrameServer();
     await using pair = await balance(server.url);
     const { balancer, standby, calls, lines } = pair;
-    await until(() => balancer.count.reached === 2);
+    await until(() => balancer.count.ready === 2);
     const both = [server, standby];
     const callEach = () => both.map(() => calls.getWorkflow({}));
     for (const one of both) one.serve = answerWith("w1");
@@ -150,9 +146,9 @@ describe("one of several servers", () => {
     await Promise.all(callEach().map((call) => assert.rejects(call, { code: Code.Internal })));
     for (const one of both) one.serve = answerWith("w1");
     await Promise.all(callEach());
-    assert.equal(balancer.count.reached, 2);
+    assert.equal(balancer.count.ready, 2);
     assert.deepEqual(
-      lines.filter((line) => line.includes("orchestrator.lost")),
+      lines.filter((line) => line.includes("subchannel.lost")),
       [],
     );
     await server.close();

@@ -1,14 +1,12 @@
-import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport as createStockTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { orchestratorClient } from "../../src/orchestrator/client.ts";
-import { createGrpcConnection } from "../../src/grpc/session-pool.ts";
 import { targetOf } from "../../src/grpc/address.ts";
-import { createGrpcTransport } from "../../src/grpc/transport.ts";
+import type { CallObserver } from "../../src/grpc/observer.ts";
+import { SessionPool } from "../../src/grpc/session-pool.ts";
+import type { StreamOpener } from "../../src/grpc/session.ts";
 import type { DecodingClient } from "../support/orchestrator.ts";
 
-/** A client over one of the transports. */
-export interface ClientUnderTest {
+/** A client over a session pool, without a channel. */
+export interface PoolClient {
   readonly client: DecodingClient;
   close(): Promise<void>;
 }
@@ -23,39 +21,17 @@ export function sockets(): number {
   return process.getActiveResourcesInfo().filter((what) => what === "TCPSocketWrap").length;
 }
 
-/** The largest message that both accept. */
+/** The largest message that the clients accept. */
 export const readMaxBytes = 4 * 1024 * 1024;
 
-/** Our transport, and the one that it stands in for. */
-export const transports = {
-  ours(url: string, options?: Parameters<typeof createGrpcConnection>[1]): ClientUnderTest {
-    const connection = createGrpcConnection(targetOf(new URL(url)), options);
-    const transport = createGrpcTransport({ connection, pathPrefix: "", readMaxBytes });
-    return {
-      client: createClient(OrchestratorService, transport),
-      close: () => Promise.resolve(connection.close()),
-    };
-  },
-  /** Our transport as the gateway uses it. */
-  gateway(url: string, options?: Parameters<typeof createGrpcConnection>[1]): ClientUnderTest {
-    const connection = createGrpcConnection(targetOf(new URL(url)), options);
-    const shared = { connection, pathPrefix: "", readMaxBytes };
-    return {
-      client: orchestratorClient(shared, shared),
-      close: () => Promise.resolve(connection.close()),
-    };
-  },
-  stock(url: string): ClientUnderTest {
-    const sessionManager = new Http2SessionManager(url);
-    const transport = createStockTransport({
-      baseUrl: url,
-      sessionManager,
-      readMaxBytes,
-      acceptCompression: [],
-    });
-    return {
-      client: createClient(OrchestratorService, transport),
-      close: () => Promise.resolve(sessionManager.abort()),
-    };
-  },
-};
+/** The client of the orchestrator's service over one opener for calls and streams. */
+export function clientOver(opener: StreamOpener, observers: readonly CallObserver[] = []): DecodingClient {
+  const options = { opener, pathPrefix: "", readMaxBytes, observers };
+  return orchestratorClient(options, options);
+}
+
+/** A client of the server at `url` alone. */
+export function poolClient(url: string, options?: ConstructorParameters<typeof SessionPool>[1]): PoolClient {
+  const pool = new SessionPool(targetOf(new URL(url)), options);
+  return { client: clientOver(pool), close: () => Promise.resolve(pool.close()) };
+}

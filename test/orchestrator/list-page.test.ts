@@ -3,9 +3,9 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { ListWorkflowsRequestSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { ListWorkflowsRequest } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { frameOf } from "../../src/grpc/envelope.ts";
+import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import { listPage } from "../../src/orchestrator/list-page.ts";
-import { tooLargeBytes } from "../../src/grpc/too-large.ts";
+import { tooLargeBytes } from "../../src/grpc/envelope.ts";
 import { suite } from "../support/gateway.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { finish, respond, startHttp2Server } from "../grpc/http2-server.ts";
@@ -25,7 +25,7 @@ describe("listPage", () => {
     server().serve = (stream, bytes) => {
       const request = fromBinary(ListWorkflowsRequestSchema, bytes);
       requests.push(request);
-      const page = frameOf(Buffer.alloc(bytesEach * request.pageSize));
+      const page = encodeEnvelope(Buffer.alloc(bytesEach * request.pageSize));
       const isRead =
         page.length - 5 <= maxBytes || (request.pageSize === 1 && page.length - 5 <= readMaxBytes);
       respond(stream, isRead ? page : page.subarray(0, 5));
@@ -73,7 +73,7 @@ describe("listPage", () => {
     server().serve = (stream, bytes) => {
       const { pageSize } = fromBinary(ListWorkflowsRequestSchema, bytes);
       sizes.push(pageSize);
-      respond(stream, frameOf(Buffer.alloc(500_000)).subarray(0, pageSize === 1 ? undefined : 5));
+      respond(stream, encodeEnvelope(Buffer.alloc(500_000)).subarray(0, pageSize === 1 ? undefined : 5));
       if (pageSize === 1) finish(stream);
     };
     using page = await read(5, 499_999);

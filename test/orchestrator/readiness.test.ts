@@ -135,7 +135,7 @@ describe("createReadinessProbe", () => {
       logged().map(({ level, event }) => [level, event]),
       [
         ["warn", "readiness.lost"],
-        ["info", "readiness.regained"],
+        ["info", "readiness.recovered"],
         ["warn", "readiness.lost"],
       ],
     );

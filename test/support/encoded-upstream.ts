@@ -9,7 +9,7 @@ import {
   AuthenticateApiKeyResponseSchema,
   ConsumeQuotaResponseSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { frameOf } from "../../src/grpc/envelope.ts";
+import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 
 /** What an RPC is answered with, by the bytes of its request: messages in bytes, which may come over time. */
 export type EncodedRpc = (
@@ -75,6 +75,6 @@ async function answer(stream: ServerHttp2Stream, rpc: EncodedRpc | undefined): P
   stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
   const messages = rpc(request.subarray(5), stream);
   await pipeline(async function* () {
-    for await (const message of messages) yield frameOf(message);
+    for await (const message of messages) yield encodeEnvelope(message);
   }, stream);
 }

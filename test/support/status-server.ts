@@ -4,7 +4,7 @@ import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { AuthenticateApiKeyResponseSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { frameOf } from "../../src/grpc/envelope.ts";
+import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 
 /**
  * An upstream that answers every call with the same gRPC status, whether gRPC knows it or not; but every key it knows
@@ -49,5 +49,5 @@ function respondAllowed(stream: ServerHttp2Stream): void {
   const answer = create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" });
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
   stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
-  stream.end(frameOf(toBinary(AuthenticateApiKeyResponseSchema, answer)));
+  stream.end(encodeEnvelope(toBinary(AuthenticateApiKeyResponseSchema, answer)));
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { grpcTimeout, requestHeaders } from "../../src/grpc/request-headers.ts";
+import { grpcTimeout, requestHeaders } from "../../src/grpc/metadata.ts";
 
 describe("requestHeaders", () => {
   const own = {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { answerWith, grpcHeader, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
-import { transports, until } from "./transports.ts";
+import { poolClient, until } from "./transports.ts";
 
 /** HTTP/2 error codes. */
 const refusedStream = 7;
@@ -13,7 +13,7 @@ const answer = answerWith("w1");
 /** A server whose first session holds its first call and refuses every later one, and a client. */
 async function startRefusing(code: number) {
   const server = await startFrameServer();
-  const { client, close } = transports.ours(server.url);
+  const { client, close } = poolClient(server.url);
   const held: Peer[] = [];
   const refused: Peer[] = [];
   server.serve = (peer) => held.push(peer);

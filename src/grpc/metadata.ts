@@ -1,9 +1,9 @@
-import type { OutgoingHttpHeaders } from "node:http2";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 
-/** Metadata as Connect's call options carry it. A plain record costs least. */
+/** Metadata as Connect's call options carry it. A plain record is cheapest. */
 export type MetadataInit = NonNullable<ConstructorParameters<typeof Headers>[0]>;
 
-/** What a number in a timeout must stay below: gRPC allows eight digits. */
+/** gRPC allows eight digits in a timeout. */
 const timeoutLimit = 1e8;
 
 /** The units of gRPC timeouts in milliseconds, finest first. */
@@ -41,8 +41,20 @@ export function grpcTimeout(timeoutMs: number): string {
   return `${Math.min(timeoutLimit - 1, Math.ceil(timeoutMs / 3_600_000))}H`;
 }
 
-/** Adds `metadata`, with names in lower case, as HTTP/2 wants them. */
+/** Adds `metadata`, with names in lower case, as HTTP/2 requires (RFC 9113 §8.2). */
 function addMetadata(headers: OutgoingHttpHeaders, metadata: MetadataInit): void {
   const entries = Symbol.iterator in metadata ? new Headers(metadata) : Object.entries(metadata);
   for (const [name, value] of entries) headers[name.toLowerCase()] = value;
+}
+
+/** Received HTTP/2 headers, of one or more blocks, in Connect's form: without the pseudo-headers. */
+export function headersFrom(...blocks: readonly (IncomingHttpHeaders | undefined)[]): Headers {
+  const headers = new Headers();
+  for (const block of blocks) {
+    for (const [name, value] of Object.entries(block ?? {})) {
+      if (name.startsWith(":") || value === undefined) continue;
+      for (const one of Array.isArray(value) ? value : [value]) headers.append(name, one);
+    }
+  }
+  return headers;
 }

@@ -1,0 +1,45 @@
+import type { CallObserver, StartedCall } from "../grpc/index.ts";
+import { traceparentOf } from "../telemetry/trace-context.ts";
+import type { TraceContext } from "../telemetry/trace-context.ts";
+import { traceOf } from "./call-options.ts";
+
+/** Reports each call by its method, such as GetWorkflow, its canonical code and its time, on a monotonic clock. */
+export function measureCalls(report: (method: string, code: string, seconds: number) => void): CallObserver {
+  return {
+    started({ method }) {
+      const startedAt = performance.now();
+      return { ended: (code) => report(method.name, code, (performance.now() - startedAt) / 1000) };
+    },
+  };
+}
+
+/** The span of a call. */
+export interface CallSpan {
+  /** Where the call stands in its trace. */
+  readonly trace: TraceContext;
+  ended(code: string): void;
+}
+
+/** Starts the span of a call, under `parent`, if there is one. */
+export type StartCallSpan = (method: StartedCall["method"], parent: TraceContext | undefined) => CallSpan;
+
+/**
+ * Sends the trace of each call as W3C Trace Context (https://www.w3.org/TR/trace-context/): that of the call's own span,
+ * if there are spans.
+ */
+export function traceCalls(startSpan?: StartCallSpan): CallObserver {
+  return {
+    started({ method, contextValues }) {
+      const parent = traceOf(contextValues);
+      if (startSpan === undefined)
+        return { metadata: parent && traceMetadata(parent), ended: () => undefined };
+      const span = startSpan(method, parent);
+      return { metadata: traceMetadata(span.trace), ended: (code) => span.ended(code) };
+    },
+  };
+}
+
+function traceMetadata(trace: TraceContext): Record<string, string> {
+  const traceparent = traceparentOf(trace);
+  return trace.tracestate === undefined ? { traceparent } : { traceparent, tracestate: trace.tracestate };
+}

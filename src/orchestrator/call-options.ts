@@ -1,0 +1,38 @@
+import { createContextKey } from "@connectrpc/connect";
+import type { CallOptions, ContextValues } from "@connectrpc/connect";
+import { withReadOptions } from "../grpc/index.ts";
+import type { TraceContext } from "../telemetry/trace-context.ts";
+
+/** For whom a call is made. */
+interface CallContext {
+  readonly trace: TraceContext;
+  /** Scopes the call; undefined for the admin. */
+  readonly principal?: string | undefined;
+  /** The API key for which the response waits for memory. */
+  readonly keyHash?: string | undefined;
+}
+
+/** How long a call may last. */
+type CallLimits = Pick<CallOptions, "signal" | "timeoutMs">;
+
+const traceKey = createContextKey<TraceContext | undefined>(undefined);
+
+/**
+ * The options of a call. Its metadata is the principal alone, and the trace, which the observer `traceCalls` adds.
+ * Nothing else of a client's request is forwarded, so the metadata is built here and never copied.
+ */
+export function callOptions<Limits extends CallLimits>(
+  { trace, principal, keyHash }: CallContext,
+  limits: Limits,
+): Limits & { readonly headers: Readonly<Record<string, string>>; readonly contextValues: ContextValues } {
+  return {
+    ...limits,
+    headers: principal === undefined ? {} : { "ff-principal": principal },
+    contextValues: withReadOptions({ owner: keyHash }).set(traceKey, trace),
+  };
+}
+
+/** The trace of a call's options. */
+export function traceOf(contextValues: ContextValues): TraceContext | undefined {
+  return contextValues.get(traceKey);
+}

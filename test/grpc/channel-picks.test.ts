@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { keepaliveOf } from "./responses.ts";
+import { connect } from "node:net";
+import { Code } from "@connectrpc/connect";
+import { createLogger } from "../../src/telemetry/logger.ts";
+import { connectTo } from "../support/orchestrator.ts";
+import { deferred } from "../support/stack.ts";
+import { answerWith, frameType, startFrameServer } from "./frame-server.ts";
+import type { FrameServer, Peer } from "./frame-server.ts";
+import { startRawServer } from "./raw-server.ts";
+import { until } from "./transports.ts";
+
+const keepalive = keepaliveOf(400);
+const patient = keepaliveOf(60_000);
+
+const answer = answerWith("w1");
+
+/** A server that holds the calls it gets. */
+async function startHolding() {
+  const server = await startFrameServer();
+  const held: Peer[] = [];
+  server.serve = (peer) => held.push(peer);
+  return { server, held, [Symbol.asyncDispose]: () => server.close() };
+}
+
+/** Hangs up at once. */
+const startGone = () => startRawServer((socket) => socket.destroy());
+
+function portOf({ url }: FrameServer): number {
+  return Number(new URL(url).port);
+}
+
+describe("a call to several orchestrators", () => {
+  it("goes to a slow one, where the other answers no ping", async () => {
+    await using frozen = await startHolding();
+    await using slow = await startHolding();
+    const { client, close, count } = connectTo([frozen.server.url, slow.server.url], { keepalive });
+    await until(() => count().ready === 2);
+    const first = [client.getWorkflow({}), client.getWorkflow({})];
+    await until(() => frozen.held.length === 1);
+    frozen.server.answers = false;
+    await until(() => slow.held.length === 2);
+    await slow.server.next(frameType.ping);
+    const more = [client.getWorkflow({}), client.getWorkflow({})];
+    await until(() => slow.held.length === 4);
+    assert.equal(frozen.server.connections.ever, 1);
+    for (const peer of slow.held) answer(peer);
+    await Promise.all([...first, ...more]);
+    close();
+  });
+
+  it("does not wait for one that says nothing, once another has answered", async () => {
+    await using silent = await startHolding();
+    silent.server.maxStreams = "no settings";
+    silent.server.answers = false;
+    await using good = await startHolding();
+    good.server.serve = answer;
+    const { client, close } = connectTo([silent.server.url, good.server.url], { keepalive: patient });
+    // Nothing is known of either yet.
+    await Promise.all(Array.from({ length: 4 }, () => client.submitWorkflow({})));
+    close();
+  });
+
+  it("waits for one that is being connected, where the others are gone", async () => {
+    await using good = await startHolding();
+    good.server.serve = answer;
+    const mayConnect = deferred();
+    using far = await startRawServer((socket) => {
+      const behind = connect(portOf(good.server), "127.0.0.1");
+      behind.on("error", () => undefined);
+      void mayConnect.promise.then(() => socket.pipe(behind).pipe(socket));
+    });
+    using one = await startGone();
+    using two = await startGone();
+    const { client, close } = connectTo([one.url, two.url, far.url], { keepalive: patient });
+    const calls = Promise.all(Array.from({ length: 20 }, () => client.submitWorkflow({})));
+    await until(() => one.connectedAt.length > 2 && two.connectedAt.length > 2);
+    mayConnect.resolve();
+    assert.equal((await calls).length, 20);
+    close();
+  });
+
+  it("stays where it is, however silent that is, where no other is there", async () => {
+    await using stalled = await startHolding();
+    using gone = await startGone();
+    let heldAtLoss: number | undefined;
+    const { host } = new URL(stalled.server.url);
+    const logger = createLogger({
+      write(line) {
+        if (line.includes(host)) heldAtLoss ??= stalled.held.length;
+      },
+    });
+    const { client, close, count } = connectTo([stalled.server.url, gone.url], { keepalive, logger });
+    await until(() => gone.connectedAt.length > 1 && count().ready === 1);
+    stalled.server.answers = false;
+    const read = client.getWorkflow({});
+    await until(() => heldAtLoss !== undefined);
+    assert.equal(heldAtLoss, 1);
+    stalled.server.answers = true;
+    stalled.server.serve = answer;
+    await read;
+    close();
+  });
+
+  it("is made four times at most, where each has taken it and hung up", async () => {
+    const servers = await Promise.all(Array.from({ length: 6 }, () => startFrameServer()));
+    let attempts = 0;
+    for (const server of servers) {
+      server.serve = (peer) => {
+        attempts += 1;
+        peer.cut();
+      };
+    }
+    const { client, close, count } = connectTo(
+      servers.map(({ url }) => url),
+      { keepalive: patient },
+    );
+    await until(() => count().ready === 6);
+    await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable });
+    assert.equal(attempts, 4);
+    close();
+    for (const server of servers) await server.close();
+  });
+});
