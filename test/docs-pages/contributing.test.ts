@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { promisify } from "node:util";
 import { assertPasses, createScratch } from "../check/scratch-fixture.ts";
 import { blocks, code, readPage, rows, section } from "../support/pages.ts";
 
@@ -23,6 +24,45 @@ describe("CONTRIBUTING.md", () => {
       entries.filter((entry) => !places.includes(entry)),
       [],
     );
+  });
+
+  it("names files that exist", () => {
+    for (const [path] of page.replace(/```diff[^]*?```/, "").matchAll(/\b(?:src|test)\/[\w./-]+\w/g))
+      assert.ok(existsSync(path) || path === "src/a/b.ts" || path === "test/a/b.test.ts", path);
+  });
+
+  it("shows the stages in the order of the pipeline", () => {
+    const pipeline = readFileSync("src/http/pipeline.ts", "utf8");
+    const [life = ""] = blocks(section(page, "The life of a request"), "text");
+    const stages = [...life.matchAll(/^ +│ +\d+ {2}(.+?)(?: {2}|$)/gm)].flatMap(([, names = ""]) =>
+      names.split(", "),
+    );
+    assert.ok(stages.length > 10);
+    const body = pipeline.slice(pipeline.indexOf("export function createPipeline"));
+    const names: Record<string, string> = {
+      router: "matchRoute",
+      cors: "crossOrigin",
+      "load shedding": "shedLoad",
+      body: "jsonBody",
+    };
+    const positions = stages.map((stage) => {
+      const name = names[stage] ?? stage.replace(/[ -](\w)/g, (_, letter: string) => letter.toUpperCase());
+      const at = body.search(new RegExp(`\\b${name}\\b`));
+      assert.ok(at > 0, name);
+      return at;
+    });
+    assert.deepEqual(
+      positions,
+      positions.toSorted((a, b) => a - b),
+    );
+  });
+
+  it("runs one test file, and the tests of one name", async () => {
+    const [commands = ""] = blocks(section(page, "Commands"), "sh");
+    for (const command of commands.trim().split("\n")) {
+      const { stdout } = await promisify(execFile)("sh", ["-c", command]);
+      assert.match(stdout, /[1-9]\d* passing/, command);
+    }
   });
 
   it("changes the contract with the edit and the commands as written", async () => {
