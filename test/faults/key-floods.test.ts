@@ -6,11 +6,11 @@ import { scaled } from "../support/machine.ts";
 import { jsonPost, oneStep, workflowIn } from "../support/samples.ts";
 import { whenAborted, deferred, startStack } from "../support/stack.ts";
 
-const places = 40;
-const share = places / 4;
+const limit = 40;
+const share = limit / 4;
 const json = JSON.stringify(oneStep);
 
-describe(`a gateway for ${places} requests in flight, while one key asks for three times its share`, () => {
+describe(`a gateway with MAX_REQUESTS_IN_FLIGHT=${limit}, while one key sends three times its share`, () => {
   const stack = suite(() =>
     startStack(
       {
@@ -18,19 +18,19 @@ describe(`a gateway for ${places} requests in flight, while one key asks for thr
         consumeQuota: () => ({ allowed: true, principal: "alice" }),
         submitWorkflow: () => workflowIn(JobState.QUEUED),
       },
-      { API_KEYS_ENABLED: "true", MAX_REQUESTS_IN_FLIGHT: String(places) },
+      { API_KEYS_ENABLED: "true", MAX_REQUESTS_IN_FLIGHT: String(limit) },
     ),
   );
   const read = (token: string, id = "w1") => stack().gateway.fetch(`/v1/workflows/${id}`, { token });
   const submit = (token: string) => stack().gateway.fetch("/v1/workflows", { ...jsonPost(oneStep), token });
 
-  /** Runs `act`; what it resolves to, and how long it took, in milliseconds. */
+  /** Runs `act`; resolves to its result and its duration in milliseconds. */
   async function timed<T>(act: () => Promise<T>): Promise<{ result: T; ms: number }> {
     const start = performance.now();
     return { result: await act(), ms: performance.now() - start };
   }
 
-  it("serves another key and the administrator as ever", async () => {
+  it("serves another key and the admin without delay", async () => {
     const { upstream } = stack();
     const release = deferred();
     let slow = 0;
@@ -44,22 +44,22 @@ describe(`a gateway for ${places} requests in flight, while one key asks for thr
       return workflowIn(JobState.RUNNING);
     };
 
-    // So many at once, each of which asks so often, one request after the other.
+    // Each client sends so many requests one after another.
     const [clients, times] = [3 * share, 20];
     const greedy: number[] = [];
     const flood = Array.from({ length: clients }, async () => {
       for (let i = 0; i < times; i++) {
-        const answer = await read("greedy", "slow");
-        await answer.arrayBuffer();
-        greedy.push(answer.status);
+        const response = await read("greedy", "slow");
+        await response.arrayBuffer();
+        greedy.push(response.status);
       }
     });
     const others: number[] = [];
     const latencies: number[] = [];
     for (let i = 0; i < 50; i++) {
       for (const token of ["modest", adminToken]) {
-        for (const ask of [read, submit]) {
-          const { result, ms } = await timed(() => ask(token));
+        for (const send of [read, submit]) {
+          const { result, ms } = await timed(() => send(token));
           await result.arrayBuffer();
           others.push(result.status);
           latencies.push(ms);
@@ -76,29 +76,29 @@ describe(`a gateway for ${places} requests in flight, while one key asks for thr
     assert.deepEqual(new Set(greedy), new Set([200, 429]));
   });
 
-  it("takes submissions of others while that key sends its own a byte at a time", async () => {
+  it("accepts submissions of others while that key sends its own one byte at a time", async () => {
     const { hostname, port } = new URL(stack().gateway.url);
     const head =
       "POST /v1/workflows HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer greedy\r\nConnection: close\r\n" +
       `Content-Type: application/json\r\nContent-Length: ${json.length}\r\n\r\n`;
     let closed = 0;
-    const turnedAway = deferred();
+    const rejected = deferred();
     const uploads = Array.from({ length: 3 * share }, () => {
       const socket = connect(Number(port), hostname).setEncoding("latin1");
-      const over = deferred();
-      const upload = { socket, text: "", over: over.promise };
+      const closedSocket = deferred();
+      const upload = { socket, text: "", done: closedSocket.promise };
       socket.on("error", () => undefined).on("data", (chunk: string) => (upload.text += chunk));
       socket.once("close", () => {
-        over.resolve();
+        closedSocket.resolve();
         closed += 1;
-        if (closed === 2 * share) turnedAway.resolve();
+        if (closed === 2 * share) rejected.resolve();
       });
       socket.write(head);
       return upload;
     });
     const statuses = () => uploads.map(({ text }) => /^HTTP\/1\.1 (\d+) /.exec(text)?.[1]).sort();
     const times = (count: number, status?: string) => Array.from({ length: count }, () => status);
-    await turnedAway.promise;
+    await rejected.promise;
     assert.deepEqual(statuses(), [...times(2 * share, "429"), ...times(share)]);
 
     for (const byte of json) {
@@ -106,7 +106,7 @@ describe(`a gateway for ${places} requests in flight, while one key asks for thr
       assert.equal((await submit("greedy")).status, 429);
       for (const { socket, text } of uploads) if (text === "") socket.write(byte);
     }
-    await Promise.all(uploads.map(({ over }) => over));
+    await Promise.all(uploads.map(({ done }) => done));
     assert.deepEqual(statuses(), [...times(share, "201"), ...times(2 * share, "429")]);
     assert.equal((await submit("greedy")).status, 201);
   });

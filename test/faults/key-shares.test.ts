@@ -14,7 +14,7 @@ import { jsonPost, oneStep, sha256, stepEvent, workflowEvent, workflowIn } from 
 import { whenAborted, callsDuring, deferred, startStack } from "../support/stack.ts";
 
 const bytes = Buffer.from("ATOM      1  N   GLY A   1\n".repeat(20_000));
-/** The store stops halfway in the first of them. */
+/** The store pauses in the middle of the first one. */
 const artifacts = ["half.pdb", "whole.pdb"].map((key) => ({
   uri: `r2://foldforge/${key}`,
   contentType: "chemical/x-pdb",
@@ -22,49 +22,49 @@ const artifacts = ["half.pdb", "whole.pdb"].map((key) => ({
   sha256: sha256(bytes),
 }));
 
-/** A key's share of the places below: a quarter, rounded down. */
+/** A key's share of the limits below: a quarter. */
 const share = 2;
-const places = "8";
+const capacity = "8";
 const caps: TestSettings = {
   API_KEYS_ENABLED: "true",
-  MAX_EVENT_STREAMS: places,
-  MAX_DOWNLOADS: places,
-  MAX_REQUESTS_IN_FLIGHT: places,
+  MAX_EVENT_STREAMS: capacity,
+  MAX_DOWNLOADS: capacity,
+  MAX_REQUESTS_IN_FLIGHT: capacity,
 };
 
-/** A request that goes on. */
+/** A request that is being served. */
 interface Held {
-  /** Resolves once it is over: to the status where the response was whole. */
-  readonly over: Promise<number | "broken">;
-  /** Makes its client leave. */
+  /** Resolves at its end: to the status when the response is complete. */
+  readonly end: Promise<number | "broken">;
+  /** Disconnects its client. */
   leave(): void;
-  /** Sends what is still to come of its body. */
+  /** Sends the rest of its body. */
   send?(rest: string): void;
 }
 
-/** One kind of what a key may hold only a share of. */
-interface Holding {
+/** A limit of which a key has a share. */
+interface LimitCase {
   readonly name: string;
   readonly limit: SharedLimit;
-  /** What the 429 calls it. */
+  /** Its name in the message of the 429. */
   readonly noun: string;
-  /** The calls to the orchestrator that one more costs which is turned away. */
+  /** The calls to the orchestrator that a rejected request makes. */
   readonly cost: readonly string[];
   hold(token: string): Promise<Held>;
-  /** Asks for one more; where it is granted, it is as good as over when the status is there. */
-  ask(token: string): Promise<Response>;
+  /** Sends one more request; when it is accepted, it ends soon after its status. */
+  send(token: string): Promise<Response>;
   readonly endings: readonly [what: string, end: (held: readonly Held[]) => Promise<void>][];
 }
 
-/** A gateway whose upstream and store go on with what they have begun until they are told to. */
-function startScene(settings: TestSettings) {
+/** A gateway whose upstream and store continue with each request until the test ends it. */
+function startHeldStack(settings: TestSettings) {
   let time = 1;
   const revoked = new Set<string>();
   const store = suite(startTestStore);
   const stack = suite(() =>
     startStack(
       {
-        // Both keys are of one principal.
+        // Both keys belong to one principal.
         authenticateApiKey: ({ keyHash }) => ({ allowed: !revoked.has(keyHash), principal: "alice" }),
         consumeQuota: () => ({ allowed: true, principal: "alice" }),
         submitWorkflow: () => workflowIn(JobState.QUEUED),
@@ -78,30 +78,30 @@ function startScene(settings: TestSettings) {
       },
     ),
   );
-  const came = new EventEmitter();
+  const arrivals = new EventEmitter();
   let go = deferred<"finish" | "fail">();
 
-  /** Tells that `what` has come, and waits; throws where it is to fail. */
-  async function waitAtUpstream(what: string, aborted: AbortSignal): Promise<void> {
-    came.emit(what);
+  /** Emits `what` and waits for the end; throws when the request is to fail. */
+  async function waitForEnd(what: string, aborted: AbortSignal): Promise<void> {
+    arrivals.emit(what);
     const how = await Promise.race([go.promise, whenAborted(aborted)]);
     if (how === "fail") throw new ConnectError("no", Code.Internal);
   }
 
-  /** Lets what is begun from now on go on until it is told to end. */
-  function goOn(): void {
+  /** Makes requests that start from now on continue until the test ends them. */
+  function continueRequests(): void {
     const { rpcs } = stack().upstream;
     go = deferred();
     let state: JobState = JobState.RUNNING;
     void go.promise.then(() => (state = JobState.SUCCEEDED));
     rpcs.getWorkflow = async ({ workflowId }, { signal: aborted }) => {
-      if (workflowId === "slow") await waitAtUpstream("read", aborted);
+      if (workflowId === "slow") await waitForEnd("read", aborted);
       if (workflowId === "stored") return workflowIn(JobState.SUCCEEDED, artifacts);
       return workflowIn(state);
     };
     rpcs.streamWorkflowEvents = async function* (_request, { signal: aborted }) {
       yield stepEvent(1n);
-      await waitAtUpstream("stream", aborted);
+      await waitForEnd("stream", aborted);
       yield workflowEvent(9n, JobState.SUCCEEDED);
     };
     store().respond = (req, res) => {
@@ -110,19 +110,19 @@ function startScene(settings: TestSettings) {
       void go.promise.then((how) => (how === "fail" ? res.destroy() : res.end(bytes.subarray(300_000))));
     };
   }
-  beforeEach("what is begun goes on", goOn);
+  beforeEach("requests continue", continueRequests);
 
-  /** Begins a request; `begun` resolves once it holds what it is to hold. */
-  async function begin(
+  /** Starts a request; `started` resolves when it counts against the share. */
+  async function start(
     token: string,
     path: string,
-    begun: (answer: Promise<Response>) => Promise<unknown>,
+    started: (response: Promise<Response>) => Promise<unknown>,
     headers: Record<string, string> = {},
   ): Promise<Held> {
     const leaving = new AbortController();
-    const answer = stack().gateway.fetch(path, { token, headers, signal: leaving.signal });
-    const hasBegun = begun(answer).then(() => "begun");
-    const over = answer
+    const response = stack().gateway.fetch(path, { token, headers, signal: leaving.signal });
+    const hasStarted = started(response).then(() => "started");
+    const end = response
       .then(async (response) => {
         const ending = response.headers.get("content-type")?.startsWith("text/event-stream")
           ? await readEvents(response).ended
@@ -130,19 +130,19 @@ function startScene(settings: TestSettings) {
         return ending === "clean" ? response.status : "broken";
       })
       .catch(() => "broken" as const);
-    assert.equal(await Promise.race([hasBegun, over]), "begun");
-    return { over, leave: () => leaving.abort() };
+    assert.equal(await Promise.race([hasStarted, end]), "started");
+    return { end, leave: () => leaving.abort() };
   }
 
   const streamPath = "/v1/workflows/w1/events";
-  const hasHeaders = async (answer: Promise<Response>) => assert.equal((await answer).status, 200);
+  const hasHeaders = async (response: Promise<Response>) => assert.equal((await response).status, 200);
   const hold = {
-    stream: (token: string) => begin(token, streamPath, hasHeaders),
+    stream: (token: string) => start(token, streamPath, hasHeaders),
     wait: (token: string) =>
-      begin(token, "/v1/workflows/w1", () => once(came, "stream"), { Prefer: "wait=30" }),
-    download: (token: string) => begin(token, "/v1/workflows/stored/artifacts/half.pdb", hasHeaders),
-    read: (token: string) => begin(token, "/v1/workflows/slow", () => once(came, "read")),
-    /** A submission that is sent as far as its body. */
+      start(token, "/v1/workflows/w1", () => once(arrivals, "stream"), { Prefer: "wait=30" }),
+    download: (token: string) => start(token, "/v1/workflows/stored/artifacts/half.pdb", hasHeaders),
+    read: (token: string) => start(token, "/v1/workflows/slow", () => once(arrivals, "read")),
+    /** A submission without its body. */
     async upload(token: string) {
       const { hostname, port } = new URL(stack().gateway.url);
       const socket = connect(Number(port), hostname);
@@ -156,15 +156,15 @@ function startScene(settings: TestSettings) {
       assert.match(String(await once(socket, "data")), /^HTTP\/1\.1 100 /);
       let text = "";
       socket.on("data", (chunk: string) => (text += chunk));
-      const over = once(socket, "close").then(() => {
+      const end = once(socket, "close").then(() => {
         const [, status] = /^HTTP\/1\.1 (\d+) /.exec(text) ?? [];
         return status === undefined ? ("broken" as const) : Number(status);
       });
-      return { over, leave: () => socket.destroy(), send: (rest: string) => socket.write(rest) };
+      return { end, leave: () => socket.destroy(), send: (rest: string) => socket.write(rest) };
     },
   };
 
-  /** Resolves once the gateway holds nothing for anybody. */
+  /** Resolves when the gateway serves no request. */
   async function settled(): Promise<void> {
     const isHeld = ([name, value]: [string, number]) =>
       value > 0 &&
@@ -174,42 +174,42 @@ function startScene(settings: TestSettings) {
     while ([...(await scrape(stack().gateway.url))].some(isHeld));
   }
 
-  async function letGo(how: "finish" | "fail", held: readonly Held[]): Promise<(number | "broken")[]> {
+  async function endAll(how: "finish" | "fail", held: readonly Held[]): Promise<(number | "broken")[]> {
     go.resolve(how);
-    return Promise.all(held.map(({ over }) => over));
+    return Promise.all(held.map(({ end }) => end));
   }
 
   async function revoke(token: string, held: readonly Held[]): Promise<(number | "broken")[]> {
     revoked.add(sha256(token));
     time += 31_000;
-    const how = await Promise.all(held.map(({ over }) => over));
+    const how = await Promise.all(held.map(({ end }) => end));
     revoked.clear();
     time += 31_000;
     return how;
   }
 
-  return { stack, store, goOn, hold, settled, letGo, revoke, streamPath };
+  return { stack, store, continueRequests, hold, settled, endAll, revoke, streamPath };
 }
 
-async function assertServed(answer: Response): Promise<void> {
-  assert.ok(answer.ok, `${answer.status}`);
-  await answer.body?.cancel();
+async function assertServed(response: Response): Promise<void> {
+  assert.ok(response.ok, `${response.status}`);
+  await response.body?.cancel();
 }
 
-/** A chunk that is all of a body. */
+/** A chunk with the whole body. */
 const lastChunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`;
 
-/** What a key may hold only a share of, in a scene. */
-function holdingsIn({ stack, hold, letGo, revoke, streamPath }: ReturnType<typeof startScene>) {
+/** The limits that a key has a share of. */
+function limitCasesOf({ stack, hold, endAll, revoke, streamPath }: ReturnType<typeof startHeldStack>) {
   const finish =
     (status: number) =>
     async (held: readonly Held[]): Promise<void> => {
-      assert.deepEqual(new Set(await letGo("finish", held)), new Set([status]));
+      assert.deepEqual(new Set(await endAll("finish", held)), new Set([status]));
     };
   const fail =
     (status: number | "broken") =>
     async (held: readonly Held[]): Promise<void> => {
-      assert.deepEqual(new Set(await letGo("fail", held)), new Set([status]));
+      assert.deepEqual(new Set(await endAll("fail", held)), new Set([status]));
     };
   const isRevoked =
     (status: number | "broken") =>
@@ -220,18 +220,18 @@ function holdingsIn({ stack, hold, letGo, revoke, streamPath }: ReturnType<typeo
     (rest: string, status: number) =>
     async (held: readonly Held[]): Promise<void> => {
       for (const { send } of held) send?.(rest);
-      assert.deepEqual(new Set(await Promise.all(held.map(({ over }) => over))), new Set([status]));
+      assert.deepEqual(new Set(await Promise.all(held.map(({ end }) => end))), new Set([status]));
     };
-  const askForStream = (token: string) => stack().gateway.fetch(streamPath, { token });
+  const openStream = (token: string) => stack().gateway.fetch(streamPath, { token });
 
-  const holdings: readonly Holding[] = [
+  const limitCases: readonly LimitCase[] = [
     {
       name: "event streams",
       limit: "event_streams",
       noun: "event streams and waiting reads",
       cost: [],
       hold: hold.stream,
-      ask: askForStream,
+      send: openStream,
       endings: [
         ["the workflows are finished", finish(200)],
         ["the upstream fails", fail("broken")],
@@ -239,12 +239,12 @@ function holdingsIn({ stack, hold, letGo, revoke, streamPath }: ReturnType<typeo
       ],
     },
     {
-      name: "reads that wait",
+      name: "waiting reads",
       limit: "event_streams",
       noun: "event streams and waiting reads",
       cost: [],
       hold: hold.wait,
-      ask: askForStream,
+      send: openStream,
       endings: [
         ["the workflows are finished", finish(200)],
         ["the upstream fails", fail(500)],
@@ -257,9 +257,9 @@ function holdingsIn({ stack, hold, letGo, revoke, streamPath }: ReturnType<typeo
       noun: "downloads",
       cost: ["GetWorkflow"],
       hold: hold.download,
-      ask: (token) => stack().gateway.fetch("/v1/workflows/stored/artifacts/whole.pdb", { token }),
+      send: (token) => stack().gateway.fetch("/v1/workflows/stored/artifacts/whole.pdb", { token }),
       endings: [
-        ["they are whole", finish(200)],
+        ["they are complete", finish(200)],
         ["the store breaks off", fail("broken")],
       ],
     },
@@ -269,9 +269,9 @@ function holdingsIn({ stack, hold, letGo, revoke, streamPath }: ReturnType<typeo
       noun: "requests without a body in flight",
       cost: [],
       hold: hold.read,
-      ask: (token) => stack().gateway.fetch("/v1/workflows", { token }),
+      send: (token) => stack().gateway.fetch("/v1/workflows", { token }),
       endings: [
-        ["they are answered", finish(200)],
+        ["they have a response", finish(200)],
         ["the upstream fails", fail(500)],
       ],
     },
@@ -281,23 +281,23 @@ function holdingsIn({ stack, hold, letGo, revoke, streamPath }: ReturnType<typeo
       noun: "requests with a body in flight",
       cost: [],
       hold: hold.upload,
-      ask: (token) => stack().gateway.fetch("/v1/workflows", { ...jsonPost(oneStep), token }),
+      send: (token) => stack().gateway.fetch("/v1/workflows", { ...jsonPost(oneStep), token }),
       endings: [
-        ["the rest has come", sendRest(lastChunk(JSON.stringify(oneStep)), 201)],
-        ["the rest is not valid", sendRest(lastChunk("{}"), 400)],
-        ["the rest is no chunk", sendRest("no chunk\r\n", 400)],
+        ["the rest of the body arrives", sendRest(lastChunk(JSON.stringify(oneStep)), 201)],
+        ["the rest is invalid", sendRest(lastChunk("{}"), 400)],
+        ["the rest is not a chunk", sendRest("no chunk\r\n", 400)],
       ],
     },
   ];
-  return holdings;
+  return limitCases;
 }
 
-describe("a gateway of which a key may have a quarter", () => {
-  const scene = startScene({});
-  const { stack, settled } = scene;
-  const over = "foldforge_gateway_http_requests_over_share_total";
+describe("a gateway with the default MAX_SHARE_PER_KEY", () => {
+  const heldStack = startHeldStack({});
+  const { stack, settled } = heldStack;
+  const metric = "foldforge_gateway_http_requests_over_share_total";
 
-  async function holdAll({ hold }: Holding, token: string, count: number): Promise<Held[]> {
+  async function holdAll({ hold }: LimitCase, token: string, count: number): Promise<Held[]> {
     const held: Held[] = [];
     for (let i = 0; i < count; i++) held.push(await hold(token));
     return held;
@@ -305,16 +305,16 @@ describe("a gateway of which a key may have a quarter", () => {
 
   async function leave(held: readonly Held[]): Promise<void> {
     for (const { leave } of held) leave();
-    await Promise.all(held.map(({ over }) => over));
+    await Promise.all(held.map(({ end }) => end));
     await settled();
   }
 
-  async function assertOverShare(answer: Response, noun: string): Promise<void> {
-    assert.equal(answer.status, 429);
-    assert.equal(answer.headers.get("retry-after"), "5");
-    assert.equal(answer.headers.get("content-type"), "application/json; charset=utf-8");
-    assert.ok(![...answer.headers.keys()].some((name) => name.startsWith("x-ratelimit")));
-    const { trace_id, ...body } = (await answer.json()) as Record<string, unknown>;
+  async function assertOverShare(response: Response, noun: string): Promise<void> {
+    assert.equal(response.status, 429);
+    assert.equal(response.headers.get("retry-after"), "5");
+    assert.equal(response.headers.get("content-type"), "application/json; charset=utf-8");
+    assert.ok(![...response.headers.keys()].some((name) => name.startsWith("x-ratelimit")));
+    const { trace_id, ...body } = (await response.json()) as Record<string, unknown>;
     assert.ok(trace_id);
     assert.deepEqual(body, {
       code: "RESOURCE_EXHAUSTED",
@@ -323,87 +323,87 @@ describe("a gateway of which a key may have a quarter", () => {
     });
   }
 
-  for (const holding of holdingsIn(scene)) {
-    const { name, limit, noun, cost, ask, endings } = holding;
+  for (const limitCase of limitCasesOf(heldStack)) {
+    const { name, limit, noun, cost, send, endings } = limitCase;
 
-    it(`turns away one more of a key's ${name}, and serves another key and the administrator`, async () => {
+    it(`rejects one more of a key's ${name}, and serves another key and the admin`, async () => {
       const { gateway, upstream } = stack();
-      const held = await holdAll(holding, "greedy", share);
-      const rises = await increasesDuring(gateway.url, over, async () => {
+      const held = await holdAll(limitCase, "greedy", share);
+      const increases = await increasesDuring(gateway.url, metric, async () => {
         const calls = await callsDuring(upstream, async () => {
-          for (let i = 0; i < 3; i++) await assertOverShare(await ask("greedy"), noun);
+          for (let i = 0; i < 3; i++) await assertOverShare(await send("greedy"), noun);
         });
         assert.deepEqual(
           calls.map(({ rpc }) => rpc),
           [...cost, ...cost, ...cost],
         );
-        await assertServed(await ask("modest"));
-        await assertServed(await ask(adminToken));
+        await assertServed(await send("modest"));
+        await assertServed(await send(adminToken));
       });
-      assert.deepEqual(rises, { [limit]: 3 });
+      assert.deepEqual(increases, { [limit]: 3 });
       await leave(held);
     });
 
-    it(`lets two keys have their share of ${name}, and the administrator all the rest`, async () => {
-      const held = await holdAll(holding, "greedy", share);
-      held.push(...(await holdAll(holding, "modest", share)));
-      held.push(...(await holdAll(holding, adminToken, Number(places) - 2 * share - 1)));
-      for (const key of ["greedy", "modest"]) await assertOverShare(await ask(key), noun);
-      held.push(...(await holdAll(holding, adminToken, 1)));
+    it(`grants two keys their share of ${name}, and the admin the rest`, async () => {
+      const held = await holdAll(limitCase, "greedy", share);
+      held.push(...(await holdAll(limitCase, "modest", share)));
+      held.push(...(await holdAll(limitCase, adminToken, Number(capacity) - 2 * share - 1)));
+      for (const key of ["greedy", "modest"]) await assertOverShare(await send(key), noun);
+      held.push(...(await holdAll(limitCase, adminToken, 1)));
       for (const token of [adminToken, "fresh", "fresh", "fresh"])
-        assert.equal((await ask(token)).status, 503);
+        assert.equal((await send(token)).status, 503);
       await leave(held);
-      // What nobody has room for is taken from nobody's share.
-      await leave(await holdAll(holding, "fresh", share));
+      // Requests above the limit do not count against a share.
+      await leave(await holdAll(limitCase, "fresh", share));
     });
 
-    const leaving: Holding["endings"][number] = ["their clients leave", leave];
+    const leaving: LimitCase["endings"][number] = ["their clients disconnect", leave];
     for (const [what, end] of [leaving, ...endings])
-      it(`gives a key its share of ${name} again once ${what}`, async () => {
-        await end(await holdAll(holding, "greedy", share));
+      it(`grants a key its share of ${name} again when ${what}`, async () => {
+        await end(await holdAll(limitCase, "greedy", share));
         await settled();
-        scene.goOn();
-        const again = await holdAll(holding, "greedy", share);
-        assert.equal((await ask("greedy")).status, 429);
+        heldStack.continueRequests();
+        const again = await holdAll(limitCase, "greedy", share);
+        assert.equal((await send("greedy")).status, 429);
         await leave(again);
       });
   }
 
-  it("counts streams and reads that wait together", async () => {
-    const held = [await scene.hold.stream("greedy"), await scene.hold.wait("greedy")];
+  it("counts event streams and waiting reads together", async () => {
+    const held = [await heldStack.hold.stream("greedy"), await heldStack.hold.wait("greedy")];
     for (const [path, headers] of [
       ["/v1/workflows/w1", { Prefer: "wait=30" }],
       ["/v1/workflows/w1/events", {}],
     ] as const) {
-      const answer = await stack().gateway.fetch(path, { token: "greedy", headers });
-      await assertOverShare(answer, "event streams and waiting reads");
+      const response = await stack().gateway.fetch(path, { token: "greedy", headers });
+      await assertOverShare(response, "event streams and waiting reads");
     }
-    // One that does not wait is another matter.
+    // A read that does not wait does not count.
     await assertServed(await stack().gateway.fetch("/v1/workflows/w1", { token: "greedy" }));
     await leave(held);
   });
 
-  for (const [what, answer, status] of [
-    ["there is no such object", (res) => sendS3Error(res, 404, "NoSuchKey"), 404],
+  for (const [what, respond, status] of [
+    ["the object does not exist", (res) => sendS3Error(res, 404, "NoSuchKey"), 404],
     ["the store is down", (res) => sendS3Error(res, 503, "SlowDown"), 503],
-    ["the store breaks off before its answer", (res) => res.destroy(), 503],
+    ["the store closes the connection before its response", (res) => res.destroy(), 503],
     ["the object has another length", (res) => res.writeHead(200, { "Content-Length": 4 }).end("ATOM"), 500],
   ] satisfies [string, (res: ServerResponse) => unknown, number][])
-    it(`takes nothing of a key's share of downloads for good where ${what}`, async () => {
-      const { store, hold, goOn } = scene;
-      store().respond = (_req, res) => answer(res);
+    it(`releases a key's share of downloads when ${what}`, async () => {
+      const { store, hold, continueRequests } = heldStack;
+      store().respond = (_req, res) => respond(res);
       const path = "/v1/workflows/stored/artifacts/half.pdb";
       for (let i = 0; i <= share; i++) {
-        const refused = await stack().gateway.fetch(path, { token: "greedy" });
-        assert.equal(refused.status, status);
+        const rejected = await stack().gateway.fetch(path, { token: "greedy" });
+        assert.equal(rejected.status, status);
         await settled();
       }
-      goOn();
+      continueRequests();
       await leave([await hold.download("greedy"), await hold.download("greedy")]);
     });
 
-  it("closes the connection of a body that it does not read", async () => {
-    const held = [await scene.hold.upload("greedy"), await scene.hold.upload("greedy")];
+  it("closes the connection of a request whose body it does not read", async () => {
+    const held = [await heldStack.hold.upload("greedy"), await heldStack.hold.upload("greedy")];
     const { hostname, port } = new URL(stack().gateway.url);
     const socket = connect(Number(port), hostname).setEncoding("latin1");
     let text = "";
@@ -417,30 +417,30 @@ describe("a gateway of which a key may have a quarter", () => {
     await leave(held);
   });
 
-  it("tells the hash of a key nowhere in its log", () => {
+  it("does not log key hashes", () => {
     for (const key of ["greedy", "modest"]) assert.ok(!stack().gateway.logText.includes(sha256(key)));
     assert.ok(stack().gateway.logs.some(({ status }) => status === 429));
   });
 });
 
-describe("a gateway of which a key may have all", () => {
-  const scene = startScene({
+describe("a gateway with MAX_SHARE_PER_KEY=1", () => {
+  const heldStack = startHeldStack({
     MAX_SHARE_PER_KEY: "1",
     MAX_EVENT_STREAMS: "2",
     MAX_DOWNLOADS: "2",
     MAX_REQUESTS_IN_FLIGHT: "2",
   });
 
-  for (const { name, hold, ask } of holdingsIn(scene))
-    it(`lets it have all ${name}, and refuses one more of anybody's as unavailable`, async () => {
+  for (const { name, hold, send } of limitCasesOf(heldStack))
+    it(`grants one key all ${name}, and returns 503 for one more of any key`, async () => {
       const held = [await hold("greedy"), await hold("greedy")];
       for (const key of ["greedy", "modest"]) {
-        const answer = await ask(key);
-        assert.deepEqual([answer.status, answer.headers.get("retry-after")], [503, "2"]);
+        const response = await send(key);
+        assert.deepEqual([response.status, response.headers.get("retry-after")], [503, "2"]);
       }
       for (const { leave } of held) leave();
-      await scene.settled();
-      await assertServed(await ask("modest"));
-      await scene.settled();
+      await heldStack.settled();
+      await assertServed(await send("modest"));
+      await heldStack.settled();
     });
 });

@@ -12,7 +12,7 @@ import { deferred, startStack } from "../support/stack.ts";
 
 const crowd = 1000;
 
-/** Resolves when `count` requests have reached the server at `url`, each on its way through the pipeline. */
+/** Resolves when `count` requests have reached the server at `url` and entered the pipeline. */
 async function arrivals(url: string, count: number): Promise<void> {
   const all = deferred();
   let arrived = 0;
@@ -27,7 +27,7 @@ async function arrivals(url: string, count: number): Promise<void> {
   diagnostics.unsubscribe("http.server.request.start", countArrival);
 }
 
-describe(`${crowd} requests at once, each on a connection of its own`, () => {
+describe(`${crowd} concurrent requests, each on its own connection`, () => {
   const stack = suite(() =>
     startStack(
       { getWorkflow: () => workflowIn(JobState.RUNNING) },
@@ -35,64 +35,64 @@ describe(`${crowd} requests at once, each on a connection of its own`, () => {
     ),
   );
 
-  /** Their statuses, when the lookups are answered only after every request has come, and how many there were. */
-  async function askTogether(token: string, answer: () => { allowed: boolean; principal?: string }) {
+  /** The statuses of the requests, whose lookup ends after all have arrived, and the hashes looked up. */
+  async function fetchAll(token: string, status: () => { allowed: boolean; principal?: string }) {
     const { gateway, upstream } = stack();
     const release = deferred();
     const hashes: string[] = [];
     upstream.rpcs.authenticateApiKey = async ({ keyHash }) => {
       hashes.push(keyHash);
       await release.promise;
-      return answer();
+      return status();
     };
     const allArrived = arrivals(gateway.url, crowd);
     const headers = { Authorization: `Bearer ${token}` };
-    const answers = Array.from({ length: crowd }, () =>
+    const responses = Array.from({ length: crowd }, () =>
       sendPath(gateway.url, "/v1/workflows/w1", { headers }),
     );
     await allArrived;
     release.resolve();
-    const statuses = (await Promise.all(answers)).map(({ status }) => status);
+    const statuses = (await Promise.all(responses)).map(({ status }) => status);
     assert.equal(statuses.length, crowd);
     return { statuses: [...new Set(statuses)], hashes };
   }
 
-  it("bring one lookup of a good key that nobody has used before", async () => {
-    const outcome = await askTogether("cold-key", () => ({ allowed: true, principal: "alice" }));
+  it("make one lookup of an allowed key that is not cached", async () => {
+    const outcome = await fetchAll("cold-key", () => ({ allowed: true, principal: "alice" }));
     assert.deepEqual(outcome, { statuses: [200], hashes: [sha256("cold-key")] });
   });
 
-  it("bring one lookup of a junk key", async () => {
-    const outcome = await askTogether("junk-key", () => ({ allowed: false }));
-    assert.deepEqual(outcome, { statuses: [401], hashes: [sha256("junk-key")] });
+  it("make one lookup of an unknown key", async () => {
+    const outcome = await fetchAll("unknown-key", () => ({ allowed: false }));
+    assert.deepEqual(outcome, { statuses: [401], hashes: [sha256("unknown-key")] });
   });
 
-  it("bring one lookup of a key that cannot be looked up", async () => {
-    const outcome = await askTogether("key-in-the-dark", () => {
+  it("make one lookup that fails", async () => {
+    const outcome = await fetchAll("failing-key", () => {
       throw new ConnectError("down", Code.Unavailable);
     });
-    assert.deepEqual(outcome, { statuses: [503], hashes: [sha256("key-in-the-dark")] });
+    assert.deepEqual(outcome, { statuses: [503], hashes: [sha256("failing-key")] });
   });
 });
 
-describe("junk keys whose clients leave, before a key store that says nothing", () => {
+describe("unknown keys whose clients disconnect while the key store is slow", () => {
   const stack = suite(() => startStack({}, { API_KEYS_ENABLED: "true" }));
 
-  it("hold no more lookups at the orchestrator than a hundred", async () => {
+  it("have at most a hundred lookups in progress", async () => {
     const { gateway, upstream } = stack();
     let lookups = 0;
-    const allBegun = deferred();
+    const allStarted = deferred();
     const { cancelled } = hang(upstream, "authenticateApiKey", () => {
       lookups += 1;
-      if (lookups === 101) allBegun.resolve();
+      if (lookups === 101) allStarted.resolve();
     });
-    const leaving = new AbortController();
-    const answers = Array.from({ length: 101 }, (_, i) =>
-      gateway.fetch("/v1/workflows/w1", { token: `junk-${i}`, signal: leaving.signal }),
+    const controller = new AbortController();
+    const responses = Array.from({ length: 101 }, (_, i) =>
+      gateway.fetch("/v1/workflows/w1", { token: `unknown-${i}`, signal: controller.signal }),
     );
-    await allBegun.promise;
-    leaving.abort();
-    await Promise.allSettled(answers);
+    await allStarted.promise;
+    controller.abort();
+    await Promise.allSettled(responses);
     await cancelled;
   });
 });

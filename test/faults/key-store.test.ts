@@ -9,7 +9,7 @@ import { callsDuring, startStack } from "../support/stack.ts";
 
 const path = "/v1/workflows/w1";
 
-/** What a key may go on with that cannot be looked up. */
+/** The operations that a stale status allows. */
 const reads: ReadonlySet<string> = new Set([
   ...["listWorkflows", "getWorkflow", "rankDesigns", "streamWorkflowEvents", "downloadArtifact"],
   ...["getBalance", "listLedger"],
@@ -18,7 +18,7 @@ const reads: ReadonlySet<string> = new Set([
 const ttlMs = 30_000;
 const staleMs = 60_000;
 
-describe("a key store that is down", () => {
+describe("a gateway whose key store is down", () => {
   let time = 1;
   const stack = suite(() =>
     startStack(
@@ -41,35 +41,35 @@ describe("a key store that is down", () => {
     ),
   );
 
-  function store(answer: "allows" | "denies" | "fails") {
+  function setStore(state: "allows" | "denies" | "fails") {
     stack().upstream.rpcs.authenticateApiKey = () => {
-      if (answer === "fails") throw new ConnectError("words of the key store", Code.Unavailable);
-      return { allowed: answer === "allows", principal: "alice" };
+      if (state === "fails") throw new ConnectError("message of the key store", Code.Unavailable);
+      return { allowed: state === "allows", principal: "alice" };
     };
   }
 
   const status = async (token: string, init: RequestInit & { path?: string } = {}) => {
-    const answer = await stack().gateway.fetch(init.path ?? path, { ...init, token });
-    await answer.text();
-    return answer.status;
+    const response = await stack().gateway.fetch(init.path ?? path, { ...init, token });
+    await response.text();
+    return response.status;
   };
 
-  /** Makes a key known as a good one whose time is over, and stops the store. */
-  async function outdate(key: string) {
-    store("allows");
+  /** Makes the cached status of an allowed key stale, and stops the store. */
+  async function makeStale(key: string) {
+    setStore("allows");
     assert.equal(await status(key), 200);
     time += ttlMs + 1;
-    store("fails");
+    setStore("fails");
   }
 
   for (const { id, path, init, rpc } of upstreamOperations) {
     const key = `key-of-${id}-${String("Idempotency-Key" in (init.headers ?? {}))}`;
     const isRead = reads.has(id);
 
-    it(`${isRead ? "goes on with" : "refuses"} ${id} ${key.endsWith("true") ? "with an Idempotency-Key " : ""}of a key known as good`, async () => {
-      store("allows");
+    it(`${isRead ? "serves" : "rejects"} ${id} ${key.endsWith("true") ? "with an Idempotency-Key " : ""}with a stale key`, async () => {
+      setStore("allows");
       const before = await status(key, { ...init, path });
-      await outdate(key);
+      await makeStale(key);
       const calls = await callsDuring(stack().upstream, async () => {
         assert.equal(await status(key, { ...init, path }), isRead ? before : 503);
       });
@@ -81,78 +81,78 @@ describe("a key store that is down", () => {
     });
   }
 
-  it("goes on with HEAD as with GET", async () => {
-    await outdate("key-head");
+  it("serves HEAD as GET", async () => {
+    await makeStale("key-head");
     assert.equal(await status("key-head", { method: "HEAD" }), 200);
   });
 
-  it("lets a good key read for the stale time after its TTL, and not a millisecond longer", async () => {
-    await outdate("key-a");
+  it("serves reads for exactly the stale time after the TTL", async () => {
+    await makeStale("key-a");
     time += staleMs - 1;
     assert.equal(await status("key-a"), 200);
     time += 1;
     assert.equal(await status("key-a"), 503);
   });
 
-  it("answers 503 to a key that it does not know, and to one it knew as denied", async () => {
-    store("denies");
+  it("returns 503 for an unknown key, and for one that was denied", async () => {
+    setStore("denies");
     assert.equal(await status("key-denied"), 401);
     time += ttlMs + 1;
-    store("fails");
+    setStore("fails");
     assert.equal(await status("key-denied"), 503);
     assert.equal(await status("key-unknown"), 503);
   });
 
-  it("says in a refusal that a repeat may help, and nothing of the store", async () => {
-    await outdate("key-b");
-    const answer = await stack().gateway.fetch("/v1/workflows", { ...jsonPost(oneStep), token: "key-b" });
-    const { trace_id, ...body } = (await answer.json()) as Record<string, unknown>;
+  it("returns a retryable error that hides the cause", async () => {
+    await makeStale("key-b");
+    const response = await stack().gateway.fetch("/v1/workflows", { ...jsonPost(oneStep), token: "key-b" });
+    const { trace_id, ...body } = (await response.json()) as Record<string, unknown>;
     assert.ok(trace_id);
-    assert.equal(answer.status, 503);
-    assert.match(String(answer.headers.get("retry-after")), /^[1-9][0-9]*$/);
+    assert.equal(response.status, 503);
+    assert.match(String(response.headers.get("retry-after")), /^[1-9][0-9]*$/);
     assert.deepEqual(body, { code: "UNAVAILABLE", message: "internal server error", retryable: true });
   });
 
-  it("logs once why a key is not confirmed, though its reads succeed", async () => {
-    await outdate("key-c");
+  it("logs the failure of a key's lookups once, although its reads succeed", async () => {
+    await makeStale("key-c");
     const before = stack().gateway.logs.length;
     for (let i = 0; i < 5; i++, time += 1000) assert.equal(await status("key-c"), 200);
-    const notes = stack()
+    const warnings = stack()
       .gateway.logs.slice(before)
       .filter(({ event }) => event === "revalidation.failed");
-    assert.equal(notes.length, 1);
-    assert.match(JSON.stringify(notes), /words of the key store/);
+    assert.equal(warnings.length, 1);
+    assert.match(JSON.stringify(warnings), /message of the key store/);
     assert.ok(!stack().gateway.logText.includes("key-c"));
   });
 
-  it("does not touch the admin", async () => {
-    store("fails");
+  it("serves the admin", async () => {
+    setStore("fails");
     assert.equal(await status(adminToken), 200);
     assert.equal(await status(adminToken, { ...jsonPost(oneStep), path: "/v1/workflows" }), 201);
   });
 
-  it("lets a key submit as soon as it can be looked up again", async () => {
-    await outdate("key-d");
+  it("accepts a write as soon as the store is up again", async () => {
+    await makeStale("key-d");
     const submit = () => status("key-d", { ...jsonPost(oneStep), path: "/v1/workflows" });
     assert.equal(await submit(), 503);
-    store("allows");
+    setStore("allows");
     assert.equal(await submit(), 201);
   });
 
-  it("believes a denial as soon as there is one", async () => {
-    await outdate("key-e");
+  it("returns 401 as soon as the store denies the key", async () => {
+    await makeStale("key-e");
     assert.equal(await status("key-e"), 200);
-    store("denies");
+    setStore("denies");
     time += 1000;
     assert.equal(await status("key-e"), 401);
-    store("fails");
+    setStore("fails");
     assert.equal(await status("key-e"), 401);
     time += ttlMs + 1;
     assert.equal(await status("key-e"), 503);
   });
 
-  it("makes reads wait for no lookup that has said nothing for a second, once one has failed", async () => {
-    await outdate("key-f");
+  it("serves reads without waiting for a slow lookup, after one has failed", async () => {
+    await makeStale("key-f");
     assert.equal(await status("key-f"), 200);
     time += 1000;
     const lookup = hang(stack().upstream, "authenticateApiKey");
@@ -166,7 +166,7 @@ describe("a key store that is down", () => {
       calls.map(({ rpc }) => rpc),
       ["GetWorkflow", "GetWorkflow"],
     );
-    store("fails");
+    setStore("fails");
     stack().upstream.dropConnections();
     assert.equal(await first, 200);
   });

@@ -8,7 +8,7 @@ import { startStack } from "../support/stack.ts";
 
 const bytes = Buffer.from("ATOM      1  N   GLY A   1\n");
 
-/** Outputs that a client may have by their keys. */
+/** Keys of outputs that a client may download. */
 const allowed = [
   "artifacts/a.pdb",
   "artifacts/a b+c.pdb",
@@ -25,7 +25,7 @@ const allowed = [
   "k".repeat(1024),
 ];
 
-/** Outputs that are nobody's to have, wherever they lie. */
+/** Uris of outputs that no client may download. */
 const uris = [
   "r2://other/elsewhere.pdb",
   "r2://foldforge-2/elsewhere.pdb",
@@ -41,7 +41,7 @@ const uris = [
   "r2://foldforge/",
 ];
 
-/** What a client may write behind `/artifacts/`, byte for byte, one in each word: 400 for what is no key at all. */
+/** Paths after `/artifacts/`, byte for byte, that are not keys: 400. */
 const malformed = words(String.raw`
   .. . ../up.pdb ../other/up.pdb artifacts/../up.pdb artifacts/.. ./artifacts/a.pdb artifacts/a.pdb/..
   %2e%2e/other/up.pdb .%2e/other/up.pdb %2E%2E%2Fother%2Fup.pdb ..%2fother/up.pdb artifacts%2f..%2fup.pdb
@@ -57,7 +57,7 @@ const malformed = words(String.raw`
   % %2 %zz artifacts/%c0%ae%c0%ae/x %ff %ed%a0%80 %u002e%u002e/x
 `);
 
-/** 404 for what is the key of nothing that is an output. */
+/** Paths after `/artifacts/` that are keys, but not of an output: 404. */
 const foreign = words(`
   elsewhere.pdb other/elsewhere.pdb foldforge/artifacts/a.pdb r2:/foldforge/artifacts/a.pdb #
   artifacts artifacts/a artifacts/a.pd artifacts/a.pdbx artifacts/a.pdb/x a.pdb x/artifacts/a.pdb
@@ -74,7 +74,7 @@ function words(text: string): string[] {
   return text.trim().split(/\s+/);
 }
 
-describe("object keys", () => {
+describe("GET /v1/workflows/{id}/artifacts/{key}, keys", () => {
   const store = suite(startTestStore);
   const stack = suite(() =>
     startStack(
@@ -92,19 +92,19 @@ describe("object keys", () => {
       storeSettings(store()),
     ),
   );
-  before("a store that has everything", () => {
+  before("a store with every object", () => {
     store().respond = serveBytes(bytes);
   });
 
-  /** Asks for a target that nothing but the gateway reads, and tells what was asked of the store. */
-  async function ask(method: string, target: string) {
+  /** Sends a request target without normalization; also returns the requests to the store. */
+  async function send(method: string, target: string) {
     const before = store().requests.length;
-    const answer = await sendText(
+    const response = await sendText(
       stack().gateway.url,
       `${method} ${target} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer ${adminToken}\r\nConnection: close\r\n\r\n`,
     );
-    const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1]);
-    return { status, answer, asked: store().requests.slice(before) };
+    const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(response)?.[1]);
+    return { status, response, requests: store().requests.slice(before) };
   }
 
   for (const [status, keys] of [
@@ -112,21 +112,21 @@ describe("object keys", () => {
     [404, [...foreign, ""]],
   ] as const)
     for (const key of keys)
-      it(`answers ${status} to ${JSON.stringify(key.slice(0, 60))} and never asks the store`, async () => {
+      it(`returns ${status} for ${JSON.stringify(key.slice(0, 60))}, without a request to the store`, async () => {
         for (const method of ["GET", "HEAD"]) {
-          const outcome = await ask(method, `/v1/workflows/w1/artifacts/${key}`);
-          assert.deepEqual([outcome.status, outcome.asked], [status, []], outcome.answer);
+          const outcome = await send(method, `/v1/workflows/w1/artifacts/${key}`);
+          assert.deepEqual([outcome.status, outcome.requests], [status, []], outcome.response);
         }
       });
 
   for (const key of allowed)
-    it(`asks for exactly ${JSON.stringify(key.slice(0, 60))} when that is an output`, async () => {
+    it(`requests exactly ${JSON.stringify(key.slice(0, 60))} from the store when it is an output`, async () => {
       const spellings = [encodeURIComponent(key), key.split("/").map(encodeURIComponent).join("/")];
       for (const spelled of spellings) {
-        const { status, asked } = await ask("GET", `/v1/workflows/w1/artifacts/${spelled}`);
+        const { status, requests } = await send("GET", `/v1/workflows/w1/artifacts/${spelled}`);
         assert.equal(status, 200);
         assert.deepEqual(
-          asked.map((request) => decodeURIComponent(request)),
+          requests.map((line) => decodeURIComponent(line)),
           [`GET /foldforge/${key}`],
         );
       }
@@ -140,9 +140,9 @@ describe("object keys", () => {
     "/v1/workflows/w1/Artifacts/artifacts/a.pdb",
     "/foldforge/artifacts/a.pdb",
   ])
-    it(`has no other way to the store, such as ${target}`, async () => {
-      const { status, asked } = await ask("GET", target);
+    it(`requests nothing from the store for ${target}`, async () => {
+      const { status, requests } = await send("GET", target);
       assert.ok(status === 400 || status === 404, String(status));
-      assert.deepEqual(asked, []);
+      assert.deepEqual(requests, []);
     });
 });

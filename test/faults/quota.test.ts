@@ -8,7 +8,7 @@ const limit = 60;
 const tries = 200;
 const token = "small-key";
 
-describe(`${tries} submissions at once, over two gateways, of a key that may make ${limit}`, () => {
+describe(`${tries} concurrent submissions over two gateways, with a quota of ${limit}`, () => {
   const sandbox = suite(() =>
     startSandbox({
       ...sandboxSettings,
@@ -20,21 +20,21 @@ describe(`${tries} submissions at once, over two gateways, of a key that may mak
     suite(() => startTestGateway(settingsFor(sandbox()))),
     suite(() => startTestGateway(settingsFor(sandbox()))),
   ] as const;
-  let answers: { status: number; headers: Headers; body: Record<string, unknown> }[] = [];
+  let responses: { status: number; headers: Headers; body: Record<string, unknown> }[] = [];
 
   before("submit", async () => {
     const submit = async (_: unknown, i: number) => {
-      const answer = await gateways[i % 2]!().fetch("/v1/workflows", { ...jsonPost(oneStep), token });
-      const body = (await answer.json()) as Record<string, unknown>;
-      return { status: answer.status, headers: answer.headers, body };
+      const response = await gateways[i % 2]!().fetch("/v1/workflows", { ...jsonPost(oneStep), token });
+      const body = (await response.json()) as Record<string, unknown>;
+      return { status: response.status, headers: response.headers, body };
     };
-    answers = await Promise.all(Array.from({ length: tries }, submit));
+    responses = await Promise.all(Array.from({ length: tries }, submit));
   });
 
-  const accepted = () => answers.filter(({ status }) => status === 201);
-  const refused = () => answers.filter(({ status }) => status !== 201);
+  const accepted = () => responses.filter(({ status }) => status === 201);
+  const rejected = () => responses.filter(({ status }) => status !== 201);
 
-  it(`are accepted exactly ${limit} times, each telling how many are left then`, () => {
+  it(`are accepted exactly ${limit} times, each with the remaining number`, () => {
     assert.equal(accepted().length, limit);
     for (const { headers } of accepted()) assert.equal(headers.get("x-ratelimit-limit"), String(limit));
     const left = accepted().map(({ headers }) => Number(headers.get("x-ratelimit-remaining")));
@@ -44,9 +44,9 @@ describe(`${tries} submissions at once, over two gateways, of a key that may mak
     );
   });
 
-  it("are refused with 429 and a time to wait otherwise", () => {
-    assert.equal(refused().length, tries - limit);
-    for (const { status, headers, body } of refused()) {
+  it("are rejected with 429 and Retry-After otherwise", () => {
+    assert.equal(rejected().length, tries - limit);
+    for (const { status, headers, body } of rejected()) {
       assert.equal(status, 429);
       assert.match(String(headers.get("retry-after")), /^[1-9][0-9]*$/);
       assert.equal(headers.get("x-ratelimit-limit"), String(limit));
@@ -55,9 +55,9 @@ describe(`${tries} submissions at once, over two gateways, of a key that may mak
     }
   });
 
-  it("leave the workflows that were accepted, and no more", async () => {
-    const answer = await gateways[0]().fetch("/v1/workflows?page_size=100", { token });
-    const { workflows, next_page_token } = (await answer.json()) as {
+  it("create the accepted workflows, and no others", async () => {
+    const response = await gateways[0]().fetch("/v1/workflows?page_size=100", { token });
+    const { workflows, next_page_token } = (await response.json()) as {
       workflows: { id: string }[];
       next_page_token: string;
     };
@@ -71,7 +71,7 @@ describe(`${tries} submissions at once, over two gateways, of a key that may mak
     assert.equal(workflows.length, limit);
   });
 
-  it("reach the orchestrator once each: one count, and one submission of what was counted", () => {
+  it("make one ConsumeQuota each, and one SubmitWorkflow for each that is accepted", () => {
     assert.equal(sandbox().calls.get("ConsumeQuota"), tries);
     assert.equal(sandbox().calls.get("SubmitWorkflow"), limit);
   });

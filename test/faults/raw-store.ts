@@ -2,24 +2,24 @@ import { EventEmitter, once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 
-/** Answers one request on its connection, byte for byte. */
-export type RawAnswer = (socket: Socket, requestHead: string) => void;
+/** Writes the response to one request on its connection, byte for byte. */
+export type RawResponder = (socket: Socket, requestHead: string) => void;
 
-/** An object store that speaks no protocol but what the test writes. */
+/** An object store whose responses are bytes that the test writes. */
 export interface RawStore {
   readonly url: string;
-  /** The heads of all requests so far. */
+  /** The request line and headers of each request so far. */
   readonly requests: readonly string[];
-  /** Connections that are open. */
+  /** The number of open connections. */
   readonly connections: number;
-  /** How it answers; tests may replace it at any time. */
-  answer: RawAnswer;
-  /** Resolves once no more than `most` connections are open. */
-  hasAtMost(most: number): Promise<void>;
+  /** Writes the responses; tests may replace it at any time. */
+  respond: RawResponder;
+  /** Resolves when at most `most` connections are open. */
+  connectionsAtMost(most: number): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Starts one that never answers. */
+/** Starts a store that never responds. */
 export async function startRawStore(): Promise<RawStore> {
   const requests: string[] = [];
   const open = new Set<Socket>();
@@ -35,12 +35,12 @@ export async function startRawStore(): Promise<RawStore> {
       });
     socket.setEncoding("latin1").on("data", (text: string) => {
       received += text;
-      // A GET has no body: its head is all of it.
-      const heads = received.split("\r\n\r\n");
-      received = heads.pop() ?? "";
-      for (const head of heads) {
-        requests.push(head);
-        store.answer(socket, head);
+      // A GET has no body.
+      const requestHeads = received.split("\r\n\r\n");
+      received = requestHeads.pop() ?? "";
+      for (const requestHead of requestHeads) {
+        requests.push(requestHead);
+        store.respond(socket, requestHead);
       }
     });
   });
@@ -52,15 +52,15 @@ export async function startRawStore(): Promise<RawStore> {
     get connections() {
       return open.size;
     },
-    answer: () => undefined,
-    async hasAtMost(most) {
+    respond: () => undefined,
+    async connectionsAtMost(most) {
       while (open.size > most) await once(closed, "one");
     },
     async close() {
-      const over = once(listener, "close");
+      const listenerClosed = once(listener, "close");
       listener.close();
       for (const socket of open) socket.destroy();
-      await over;
+      await listenerClosed;
     },
   };
   listener.listen(0, "127.0.0.1");
@@ -68,29 +68,32 @@ export async function startRawStore(): Promise<RawStore> {
   return store;
 }
 
-/** The head of an answer. */
-export function head(status: string, headers: Record<string, string | number> = {}): string {
+/** The status line and headers of a response. */
+export function headersOf(status: string, headers: Record<string, string | number> = {}): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   return [`HTTP/1.1 ${status}`, ...lines, "", ""].join("\r\n");
 }
 
-/** A whole answer with the length of its body. */
-export function answerOf(
+/** A complete response with the length of its body. */
+export function responseOf(
   status: string,
   body: string | Buffer,
   headers: Record<string, string | number> = {},
 ): Buffer {
   const bytes = Buffer.from(body);
-  return Buffer.concat([Buffer.from(head(status, { "Content-Length": bytes.length, ...headers })), bytes]);
+  return Buffer.concat([
+    Buffer.from(headersOf(status, { "Content-Length": bytes.length, ...headers })),
+    bytes,
+  ]);
 }
 
-/** What the error texts of the store say; it is for nobody but the log. */
+/** The text of the store's errors, which only the log may contain. */
 export const storeText = "secret-of-the-store";
 
-/** An error as S3 tells it. */
+/** An error response of S3. */
 export function s3Error(status: string, code: string, message = storeText): Buffer {
   const xml = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`;
-  return answerOf(status, xml, { "Content-Type": "application/xml" });
+  return responseOf(status, xml, { "Content-Type": "application/xml" });
 }
 
 /** Settings that point a gateway at the store. */
@@ -102,5 +105,5 @@ export function rawStoreSettings({ url }: Pick<RawStore, "url">) {
   };
 }
 
-/** The setting of a gateway that takes a store for silent after 0.3 s. */
-export const impatience = { OBJECT_STORE_READ_TIMEOUT_SECONDS: "0.6" };
+/** The setting of a gateway whose idle timeout for the store is 0.6 s. */
+export const shortReadTimeout = { OBJECT_STORE_READ_TIMEOUT_SECONDS: "0.6" };

@@ -53,7 +53,7 @@ describe("secrets, in the output of the process", () => {
       authenticateApiKey: () => ({ allowed: true, principal: "alice" }),
       getWorkflow: () => workflowIn(JobState.SUCCEEDED, [{ uri: "r2://foldforge/a.pdb", sizeBytes: 1000n }]),
     });
-    store().answer = (socket, requestHead) =>
+    store().respond = (socket, requestHead) =>
       socket.write(s3Error("403 Forbidden", "AccessDenied", requestHead));
   });
 

@@ -7,7 +7,7 @@ import { sendText } from "../support/raw-http.ts";
 import { startTracedStack } from "../support/traced-stack.ts";
 import type { UpstreamRpcs } from "../support/upstream.ts";
 import { behind, canaryRequests, operationRequests, secrets } from "./canaries.ts";
-import { answerOf, startRawStore } from "./raw-store.ts";
+import { responseOf, startRawStore } from "./raw-store.ts";
 
 const digest = (token: string) => createHash("sha256").update(token).digest("hex");
 
@@ -34,7 +34,7 @@ const rpcs: UpstreamRpcs = {
 describe("secrets, of a gateway that exports spans", () => {
   it("are in none of them, wherever a client puts a token but in a path", async () => {
     const store = await startRawStore();
-    store.answer = (socket) => socket.write(answerOf("403 Forbidden", behind.store));
+    store.respond = (socket) => socket.write(responseOf("403 Forbidden", behind.store));
     const { gateway, collector, close } = await startTracedStack(rpcs, {
       API_TOKEN: secrets.adminToken,
       API_KEYS_ENABLED: "true",

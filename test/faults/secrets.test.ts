@@ -21,7 +21,7 @@ import {
   operationRequests,
   secrets,
 } from "./canaries.ts";
-import { answerOf, s3Error, startRawStore, storeText } from "./raw-store.ts";
+import { responseOf, s3Error, startRawStore, storeText } from "./raw-store.ts";
 import { promptFaults } from "./store-faults.ts";
 
 const admin = [`Authorization: Bearer ${secrets.adminToken}`];
@@ -102,7 +102,7 @@ describe("secrets", () => {
   }
 
   it("stay where they are, wherever a client puts them", async () => {
-    store().answer = (socket) => socket.write(answerOf("404 Not Found", behind.store));
+    store().respond = (socket) => socket.write(responseOf("404 Not Found", behind.store));
     const outcome = await provoke(canaryRequests());
     assertKept(outcome);
     for (const status of [200, 201, 400, 401, 404, 405, 413, 414, 415, 431])
@@ -150,7 +150,7 @@ describe("secrets", () => {
 
     for (const [what, , answer] of promptFaults)
       it(`stay where they are: it ${what}`, async () => {
-        store().answer = answer;
+        store().respond = answer;
         assertKept(await provoke(download));
       });
 
@@ -162,7 +162,7 @@ describe("secrets", () => {
       ["200 OK", "InternalError"],
     ] as const)
       it(`stay where they are: it repeats the request in its ${status}`, async () => {
-        store().answer = (socket, requestHead) =>
+        store().respond = (socket, requestHead) =>
           socket.write(s3Error(status, code, `${storeText} ${requestHead}`));
         const outcome = await provoke(download);
         assertKept(outcome);
@@ -170,9 +170,9 @@ describe("secrets", () => {
       });
 
     it("stay where they are: it repeats the request where its answer should be", async () => {
-      store().answer = (socket, requestHead) => socket.write(`${requestHead}\r\n\r\n`);
+      store().respond = (socket, requestHead) => socket.write(`${requestHead}\r\n\r\n`);
       assertKept(await provoke(download));
-      store().answer = (socket, requestHead) => socket.end(`HTTP/1.1 403 ${requestHead}\r\n\r\n`);
+      store().respond = (socket, requestHead) => socket.end(`HTTP/1.1 403 ${requestHead}\r\n\r\n`);
       assertKept(await provoke(download));
     });
   });

@@ -1,26 +1,26 @@
 import type { Socket } from "node:net";
 import type { Expected } from "./download.ts";
-import { answerOf, head, s3Error } from "./raw-store.ts";
-import type { RawAnswer } from "./raw-store.ts";
+import { responseOf, headersOf, s3Error } from "./raw-store.ts";
+import type { RawResponder } from "./raw-store.ts";
 
-/** A file of many chunks, no two of its bytes in a row alike. */
+/** A file of many chunks, without two equal bytes in a row. */
 export const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 31 + (i >> 8)) & 0xff));
 
-/** Bytes of the same length that are not the file. */
+/** Other bytes of the same length. */
 export const otherBytes = Buffer.from(bytes).reverse();
 
-/** Something a store may do when it is asked for the whole file. */
-export type StoreFault = readonly [what: string, expected: Expected, answer: RawAnswer];
+/** A fault of the store on a request for the whole file. */
+export type StoreFault = readonly [what: string, expected: Expected, respond: RawResponder];
 
-const sound = answerOf("200 OK", bytes);
-const headLength = sound.length - bytes.length;
+const valid = responseOf("200 OK", bytes);
+const headersLength = valid.length - bytes.length;
 
 const write =
-  (answer: Buffer | string): RawAnswer =>
+  (response: Buffer | string): RawResponder =>
   (socket) =>
-    void socket.write(answer);
+    void socket.write(response);
 
-const deaths: readonly [how: string, die: (socket: Socket) => void][] = [
+const closings: readonly [how: string, closeSocket: (socket: Socket) => void][] = [
   ["closes", (socket) => socket.end()],
   ["resets", (socket) => socket.resetAndDestroy()],
 ];
@@ -28,75 +28,79 @@ const deaths: readonly [how: string, die: (socket: Socket) => void][] = [
 const offsets: readonly [where: string, offset: number, expected: Expected][] = [
   ["before the first byte", 0, 503],
   ["in the status line", 9, 503],
-  ["in the headers", headLength - 8, 503],
-  ["after the headers", headLength, 503],
-  ["after one byte", headLength + 1, 503],
-  ["in the middle", headLength + bytes.length / 2, "failure"],
-  ["before the last byte", sound.length - 1, "failure"],
+  ["in the headers", headersLength - 8, 503],
+  ["after the headers", headersLength, 503],
+  ["after one byte", headersLength + 1, 503],
+  ["in the middle", headersLength + bytes.length / 2, "failure"],
+  ["before the last byte", valid.length - 1, "failure"],
 ];
 
-const partings: readonly StoreFault[] = offsets.flatMap(([where, offset, expected]) =>
-  deaths.map(([how, die]): StoreFault => [
+const disconnects: readonly StoreFault[] = offsets.flatMap(([where, offset, expected]) =>
+  closings.map(([how, closeSocket]): StoreFault => [
     `${how} the connection ${where}`,
     expected,
     (socket) => {
-      socket.write(sound.subarray(0, offset), () => die(socket));
+      socket.write(valid.subarray(0, offset), () => closeSocket(socket));
     },
   ]),
 );
 
-/** Those that take as long as the gateway bears silence. */
-export const silences: readonly StoreFault[] = [
+/** Faults that take as long as the idle timeout. */
+export const idleFaults: readonly StoreFault[] = [
   ...offsets.map(([where, offset, expected]): StoreFault => [
-    `falls silent ${where}`,
+    `sends nothing more ${where}`,
     expected,
-    write(sound.subarray(0, offset)),
+    write(valid.subarray(0, offset)),
   ]),
-  ["falls silent in its error", 503, write(s3Error("403 Forbidden", "AccessDenied").subarray(0, -10))],
-  ["continues for ever", 503, write(head("100 Continue"))],
+  [
+    "sends nothing more in an error body",
+    503,
+    write(s3Error("403 Forbidden", "AccessDenied").subarray(0, -10)),
+  ],
+  ["sends only 100 Continue", 503, write(headersOf("100 Continue"))],
 ];
 
 const page = "<html><body>secret-of-the-store</body></html>";
 
-const wrongAnswers: readonly StoreFault[] = [
-  ["sends other bytes", "failure", write(answerOf("200 OK", otherBytes))],
-  ["sends fewer bytes", 500, write(answerOf("200 OK", bytes.subarray(1)))],
-  ["sends more bytes", 500, write(answerOf("200 OK", Buffer.concat([bytes, Buffer.of(0)])))],
-  ["sends nothing at all", 500, write(answerOf("200 OK", ""))],
+const wrongResponses: readonly StoreFault[] = [
+  ["sends other bytes", "failure", write(responseOf("200 OK", otherBytes))],
+  ["sends fewer bytes", 500, write(responseOf("200 OK", bytes.subarray(1)))],
+  ["sends more bytes", 500, write(responseOf("200 OK", Buffer.concat([bytes, Buffer.of(0)])))],
+  ["sends nothing at all", 500, write(responseOf("200 OK", ""))],
   ["sends an error of S3 with status 200", 500, write(s3Error("200 OK", "InternalError"))],
-  ["sends a page with status 200", 500, write(answerOf("200 OK", page))],
+  ["sends an HTML page with status 200", 500, write(responseOf("200 OK", page))],
   [
     "announces more than it sends before it closes the connection",
     "failure",
-    (socket) => socket.end(sound.subarray(0, sound.length - 10)),
+    (socket) => socket.end(valid.subarray(0, valid.length - 10)),
   ],
-  ["announces less than it sends", 500, write(answerOf("200 OK", bytes, { "Content-Length": 1000 }))],
-  ["announces no number", 503, write(answerOf("200 OK", bytes, { "Content-Length": "many" }))],
+  ["announces less than it sends", 500, write(responseOf("200 OK", bytes, { "Content-Length": 1000 }))],
+  ["announces an invalid length", 503, write(responseOf("200 OK", bytes, { "Content-Length": "many" }))],
   [
     "announces two lengths",
     503,
-    write(head("200 OK", { "Content-Length": bytes.length, "content-length": 5 })),
+    write(headersOf("200 OK", { "Content-Length": bytes.length, "content-length": 5 })),
   ],
   [
     "announces no length and sends chunks",
     500,
-    write(head("200 OK", { "Transfer-Encoding": "chunked" }) + "5\r\nhello\r\n0\r\n\r\n"),
+    write(headersOf("200 OK", { "Transfer-Encoding": "chunked" }) + "5\r\nhello\r\n0\r\n\r\n"),
   ],
-  ["announces no length and closes", 500, (socket) => socket.end(head("200 OK") + "hello")],
-  ["sends no content", 500, write(head("204 No Content"))],
-  ["says that nothing was modified", 500, write(head("304 Not Modified"))],
+  ["announces no length and closes", 500, (socket) => socket.end(headersOf("200 OK") + "hello")],
+  ["sends no content", 500, write(headersOf("204 No Content"))],
+  ["sends 304", 500, write(headersOf("304 Not Modified"))],
   [
     "sends a part in place of the whole",
     500,
     write(
-      answerOf("206 Partial Content", bytes, {
+      responseOf("206 Partial Content", bytes, {
         "Content-Range": `bytes 0-${bytes.length - 1}/${bytes.length + 1}`,
       }),
     ),
   ],
-  ["speaks another protocol", 503, write("SSH-2.0-OpenSSH_10.0\r\n\r\n")],
-  ["sends headers without end", 503, write(`${head("200 OK").trimEnd()}\r\nX: ${"x".repeat(50_000)}`)],
-  ["sends headers that cannot be read", 500, write(answerOf("200 OK", bytes, { "Last-Modified": "then" }))],
+  ["speaks SSH", 503, write("SSH-2.0-OpenSSH_10.0\r\n\r\n")],
+  ["sends headers without end", 503, write(`${headersOf("200 OK").trimEnd()}\r\nX: ${"x".repeat(50_000)}`)],
+  ["sends invalid headers", 500, write(responseOf("200 OK", bytes, { "Last-Modified": "then" }))],
 ];
 
 const errors: readonly StoreFault[] = (
@@ -119,7 +123,7 @@ const errors: readonly StoreFault[] = (
     ["307 Temporary Redirect", "TemporaryRedirect", 500],
   ] as const
 ).map(([status, code, expected]) => [
-  `answers ${status.slice(0, 3)} ${code}`,
+  `responds with ${status.slice(0, 3)} ${code}`,
   expected,
   write(s3Error(status, code)),
 ]);
@@ -133,12 +137,12 @@ const pages: readonly StoreFault[] = (
     ["502 Bad Gateway", 503],
   ] as const
 ).map(([status, expected]) => [
-  `answers ${status.slice(0, 3)} with a page that is not S3's`,
+  `responds with ${status.slice(0, 3)} and an HTML page`,
   expected,
-  write(answerOf(status, `${page}<`, { Location: "http://127.0.0.1:1/" })),
+  write(responseOf(status, `${page}<`, { Location: "http://127.0.0.1:1/" })),
 ]);
 
-/** Far more than anybody says of an error; as there might be more to come, only who stops reading is done with it. */
+/** More than the longest error body; it has no end, so that a gateway that reads on never responds. */
 const longPages: readonly StoreFault[] = (
   [
     ["403 Forbidden", 500],
@@ -146,15 +150,15 @@ const longPages: readonly StoreFault[] = (
     ["500 Internal Server Error", 503],
   ] as const
 ).map(([status, expected]) => [
-  `answers ${status.slice(0, 3)} with a page of 1 MiB that goes on`,
+  `responds with ${status.slice(0, 3)} and an endless page`,
   expected,
-  write(head(status) + "<Error><Code>NoSuchKey</Code>".padEnd(1024 * 1024)),
+  write(headersOf(status) + "<Error><Code>NoSuchKey</Code>".padEnd(1024 * 1024)),
 ]);
 
-/** Those that are over at once. */
+/** Faults that end at once. */
 export const promptFaults: readonly StoreFault[] = [
-  ...partings,
-  ...wrongAnswers,
+  ...disconnects,
+  ...wrongResponses,
   ...errors,
   ...pages,
   ...longPages,

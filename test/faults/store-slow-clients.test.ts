@@ -10,58 +10,58 @@ import { sha256, workflowIn } from "../support/samples.ts";
 import { startStack } from "../support/stack.ts";
 import type { Stack } from "../support/stack.ts";
 import { assertFailure, download } from "./download.ts";
-import { answerOf, impatience, rawStoreSettings, startRawStore } from "./raw-store.ts";
+import { responseOf, shortReadTimeout, rawStoreSettings, startRawStore } from "./raw-store.ts";
 
-// More than the buffers of the kernel and of Node hold on the way to a client that does not read.
+// More than the buffers between the gateway and a client that does not read.
 const bytes = Buffer.alloc(32 * 1024 * 1024, "ATOM      1  N   GLY A   1\n");
-const outputs = ["large", "silent"].map((name) => ({
+const outputs = ["large", "idle"].map((name) => ({
   uri: `r2://foldforge/${name}`,
   sizeBytes: BigInt(bytes.length),
   sha256: sha256(bytes),
 }));
 
-/** Begins a download, and reads nothing of it. */
+/** Starts a download, and reads nothing of its body. */
 async function downloadUnread(url: string): Promise<IncomingMessage> {
   const request = get(url, { headers: { Authorization: `Bearer ${adminToken}` }, agent: false });
-  const [answer] = (await once(request, "response")) as [IncomingMessage];
-  return answer;
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  return response;
 }
 
-describe("a download by a client that does not read", () => {
+describe("GET /v1/workflows/{id}/artifacts/{key}, by a client that does not read", () => {
   const store = suite(async () => {
     const store = await startRawStore();
-    store.answer = (socket, requestHead) => {
-      if (!requestHead.includes("/silent")) socket.write(answerOf("200 OK", bytes));
+    store.respond = (socket, requestHead) => {
+      if (!requestHead.includes("/idle")) socket.write(responseOf("200 OK", bytes));
     };
     return store;
   });
-  const stackWith = (settings: TestSettings) => () =>
+  const startWith = (settings: TestSettings) => () =>
     startStack(
       { getWorkflow: () => workflowIn(JobState.SUCCEEDED, outputs) },
-      { ...rawStoreSettings(store()), ...impatience, ...settings },
+      { ...rawStoreSettings(store()), ...shortReadTimeout, ...settings },
     );
-  const patient = suite(stackWith({}));
-  const strict = suite(stackWith({ STALL_TIMEOUT_SECONDS: "0.3" }));
+  const defaultStall = suite(startWith({}));
+  const shortStall = suite(startWith({ STALL_TIMEOUT_SECONDS: "0.3" }));
   const urlOf = ({ gateway }: Stack, name: string) => `${gateway.url}/v1/workflows/w1/artifacts/${name}`;
 
-  it("does not count as silence of the store: read later, it is whole", async () => {
-    const answer = await downloadUnread(urlOf(patient(), "large"));
-    // Each of these takes as long as the store may be silent.
-    for (let i = 0; i < 3; i += 1) assertFailure(await download(urlOf(patient(), "silent")), 503);
-    assert.ok(!answer.readableDidRead);
-    const received = await buffer(answer);
-    assert.deepEqual([answer.complete, received.length], [true, bytes.length]);
+  it("does not count the pause as idle time of the store, and completes when it is read later", async () => {
+    const response = await downloadUnread(urlOf(defaultStall(), "large"));
+    // Each of these takes as long as the idle timeout.
+    for (let i = 0; i < 3; i += 1) assertFailure(await download(urlOf(defaultStall(), "idle")), 503);
+    assert.ok(!response.readableDidRead);
+    const received = await buffer(response);
+    assert.deepEqual([response.complete, received.length], [true, bytes.length]);
     assert.equal(sha256(received), sha256(bytes));
   });
 
-  it("is cut in the end, with the store's connection, and is no failure to anybody", async () => {
-    const { gateway } = strict();
-    const answer = await downloadUnread(urlOf(strict(), "large"));
+  it("closes both connections after the stall timeout, and logs no error", async () => {
+    const { gateway } = shortStall();
+    const response = await downloadUnread(urlOf(shortStall(), "large"));
     while (gateway.logs.length === 0) await once(gateway.logged, "line");
-    // The other test has left one that waits for the next request.
-    await store().hasAtMost(1);
-    await assert.rejects(buffer(answer));
-    // Whatever else were said of it would be said by now.
+    // The test above leaves an idle keep-alive connection.
+    await store().connectionsAtMost(1);
+    await assert.rejects(buffer(response));
+    // Further lines about the download would be written by now.
     await gateway.fetch("/v1/healthz");
     assert.deepEqual(
       gateway.logs.map(({ event, complete }) => [event, complete]),

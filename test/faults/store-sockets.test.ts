@@ -7,31 +7,31 @@ import { runGateway } from "../support/gateway-process.ts";
 import { sha256, workflowIn } from "../support/samples.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { assertFailure, download } from "./download.ts";
-import { answerOf, rawStoreSettings, startRawStore } from "./raw-store.ts";
-import { bytes, promptFaults, silences } from "./store-faults.ts";
+import { responseOf, rawStoreSettings, startRawStore } from "./raw-store.ts";
+import { bytes, promptFaults, idleFaults } from "./store-faults.ts";
 
 const preload = fileURLToPath(new URL("tell-resources.ts", import.meta.url));
 const downloads = 500;
 const atOnce = 32;
-const faults = [...silences, ...promptFaults];
+const faults = [...idleFaults, ...promptFaults];
 
-/** One key for each fault, and one for a store that works. */
+/** One key for each fault, and one without a fault. */
 const keyOf = (index: number) => `artifacts/${index}.pdb`;
-const soundKey = keyOf(faults.length);
+const validKey = keyOf(faults.length);
 const outputs = Array.from({ length: faults.length + 1 }, (_, index) => ({
   uri: `r2://foldforge/${keyOf(index)}`,
   sizeBytes: BigInt(bytes.length),
   sha256: sha256(bytes),
 }));
 
-describe("the sockets of a gateway whose store fails", () => {
+describe("GET /v1/workflows/{id}/artifacts/{key}, sockets", () => {
   const upstream = suite(() => startUpstream({ getWorkflow: () => workflowIn(JobState.SUCCEEDED, outputs) }));
   const store = suite(async () => {
     const store = await startRawStore();
-    store.answer = function answerByKey(socket, requestHead) {
+    store.respond = function answerByKey(socket, requestHead) {
       const index = Number(/^GET \/foldforge\/artifacts\/(\d+)\.pdb/.exec(requestHead)?.[1]);
       const [, , fail] = faults[index] ?? [];
-      if (fail === undefined) socket.write(answerOf("200 OK", bytes));
+      if (fail === undefined) socket.write(responseOf("200 OK", bytes));
       else fail(socket, requestHead);
     };
     return store;
@@ -51,7 +51,7 @@ describe("the sockets of a gateway whose store fails", () => {
     const url = await started;
     return {
       downloadOf: (key: string) => download(`${url}/v1/workflows/w1/artifacts/${key}`),
-      /** How many sockets are in use. */
+      /** The number of sockets in use. */
       async sockets() {
         const told = () => lines.filter(({ event }) => event === "test.resources");
         const before = told().length;
@@ -66,22 +66,22 @@ describe("the sockets of a gateway whose store fails", () => {
     };
   });
 
-  it(`are all given back after ${downloads} faults, and serve sound downloads`, async () => {
+  it(`closes all sockets after ${downloads} faults, and serves valid downloads`, async () => {
     const { downloadOf, sockets } = gateway();
-    assert.ok((await downloadOf(soundKey)).isComplete);
+    assert.ok((await downloadOf(validKey)).isComplete);
     const before = await sockets();
-    let begun = 0;
-    async function failInTurn() {
-      while (begun < downloads) {
-        const index = begun++ % faults.length;
+    let startedCount = 0;
+    async function failRepeatedly() {
+      while (startedCount < downloads) {
+        const index = startedCount++ % faults.length;
         assertFailure(await downloadOf(keyOf(index)), "failure");
       }
     }
-    await Promise.all(Array.from({ length: atOnce }, failInTurn));
-    const sound = await Promise.all(Array.from({ length: atOnce }, () => downloadOf(soundKey)));
-    assert.ok(sound.every(({ body, isComplete }) => isComplete && body.equals(bytes)));
-    // What is left are connections that wait for the next request, and those do not keep a process alive.
-    await store().hasAtMost(atOnce);
+    await Promise.all(Array.from({ length: atOnce }, failRepeatedly));
+    const valid = await Promise.all(Array.from({ length: atOnce }, () => downloadOf(validKey)));
+    assert.ok(valid.every(({ body, isComplete }) => isComplete && body.equals(bytes)));
+    // The rest are idle keep-alive connections, which do not keep a process alive.
+    await store().connectionsAtMost(atOnce);
     while ((await sockets()) > before);
   });
 });

@@ -4,9 +4,16 @@ import { suite } from "../support/gateway.ts";
 import { sha256, workflowIn } from "../support/samples.ts";
 import { startStack } from "../support/stack.ts";
 import { assertFailure, download } from "./download.ts";
-import type { RawAnswer } from "./raw-store.ts";
-import { answerOf, head, impatience, rawStoreSettings, startRawStore, storeText } from "./raw-store.ts";
-import { bytes, promptFaults, silences } from "./store-faults.ts";
+import type { RawResponder } from "./raw-store.ts";
+import {
+  responseOf,
+  headersOf,
+  shortReadTimeout,
+  rawStoreSettings,
+  startRawStore,
+  storeText,
+} from "./raw-store.ts";
+import { bytes, promptFaults, idleFaults } from "./store-faults.ts";
 
 const digest = sha256(bytes);
 const artifact = {
@@ -21,19 +28,19 @@ const rpcs = { getWorkflow: () => workflowIn(JobState.SUCCEEDED, [artifact]) };
 
 for (const [when, settings, faults] of [
   ["fails", {}, promptFaults],
-  ["falls silent", impatience, silences],
+  ["sends nothing more", shortReadTimeout, idleFaults],
 ] as const)
-  describe(`a download, when the store ${when}`, () => {
+  describe(`GET /v1/workflows/{id}/artifacts/{key}, when the store ${when}`, () => {
     const store = suite(startRawStore);
     const stack = suite(() => startStack(rpcs, { ...rawStoreSettings(store()), ...settings }));
 
-    /** Downloads, and tells what was logged as an error meanwhile. */
-    async function downloadFrom(answer: RawAnswer) {
+    /** Downloads; also returns the errors logged in the meantime. */
+    async function downloadFrom(respond: RawResponder) {
       const { gateway } = stack();
-      store().answer = answer;
+      store().respond = respond;
       const before = gateway.logs.length;
       const outcome = await download(gateway.url + path);
-      // What is logged of a request is logged before its connection closes; the next answer comes after that.
+      // The lines of a request are written before its connection closes, so before the next response.
       await gateway.fetch("/v1/healthz");
       return {
         outcome,
@@ -41,9 +48,9 @@ for (const [when, settings, faults] of [
       };
     }
 
-    for (const [what, expected, answer] of faults)
-      it(`is ${expected === "failure" ? "visibly broken" : expected} when it ${what}`, async () => {
-        const { outcome, errors } = await downloadFrom(answer);
+    for (const [what, expected, respond] of faults)
+      it(`${expected === "failure" ? "breaks visibly" : `returns ${expected}`} when it ${what}`, async () => {
+        const { outcome, errors } = await downloadFrom(respond);
         assertFailure(outcome, expected);
         assert.ok(!outcome.body.includes(storeText));
         if (expected === 404) return assert.deepEqual(errors, []);
@@ -52,26 +59,26 @@ for (const [when, settings, faults] of [
         assert.ok(err?.cause?.message, JSON.stringify(errors[0]));
       });
 
-    it("is whole once the store is well again", async () => {
-      const { outcome, errors } = await downloadFrom((socket) => socket.write(answerOf("200 OK", bytes)));
+    it("returns the whole file when the store has recovered", async () => {
+      const { outcome, errors } = await downloadFrom((socket) => socket.write(responseOf("200 OK", bytes)));
       assert.deepEqual([outcome.status, outcome.isComplete, errors], [200, true, []]);
       assert.ok(outcome.body.equals(bytes));
     });
   });
 
-describe("a download that the gateway breaks off itself", () => {
+describe("GET /v1/workflows/{id}/artifacts/{key}, when the gateway rejects the store's response", () => {
   const store = suite(startRawStore);
   const stack = suite(() => startStack(rpcs, rawStoreSettings(store())));
 
-  for (const [what, answer] of [
-    ["the length is wrong", answerOf("200 OK", bytes, { "Content-Length": bytes.length - 1 })],
-    ["the headers cannot be read", answerOf("200 OK", bytes, { "Last-Modified": "then" })],
-    ["an error is too long", head("403 Forbidden") + "x".repeat(1024 * 1024)],
+  for (const [what, response] of [
+    ["its length is wrong", responseOf("200 OK", bytes, { "Content-Length": bytes.length - 1 })],
+    ["its headers are invalid", responseOf("200 OK", bytes, { "Last-Modified": "then" })],
+    ["its error body is too long", headersOf("403 Forbidden") + "x".repeat(1024 * 1024)],
   ] as const)
-    it(`gives its connection back at once when ${what}`, async () => {
-      store().answer = (socket) => socket.write(answer);
+    it(`closes the connection at once when ${what}`, async () => {
+      store().respond = (socket) => socket.write(response);
       assertFailure(await download(stack().gateway.url + path), 500);
-      await store().hasAtMost(0);
+      await store().connectionsAtMost(0);
     });
 });
 
@@ -79,8 +86,8 @@ for (const [what, url] of [
   ["refuses connections", "http://127.0.0.1:1"],
   ["has no address", "http://store.invalid"],
 ] as const)
-  describe(`a download, when the store ${what}`, () => {
-    const stack = suite(() => startStack(rpcs, { ...rawStoreSettings({ url }), ...impatience }));
+  describe(`GET /v1/workflows/{id}/artifacts/{key}, when the store ${what}`, () => {
+    const stack = suite(() => startStack(rpcs, { ...rawStoreSettings({ url }), ...shortReadTimeout }));
 
-    it("is 503", async () => assertFailure(await download(stack().gateway.url + path), 503));
+    it("returns 503", async () => assertFailure(await download(stack().gateway.url + path), 503));
   });

@@ -39,14 +39,14 @@ const mebibyte = 1024 * 1024;
 const { QUEUED, RUNNING, SUCCEEDED } = JobState;
 const headers = { Authorization: `Bearer ${adminToken}` };
 
-/** A gateway in a process of its own, with the flags of the image in 512 MiB, before an orchestrator of bytes. */
+/** A gateway process with the flags of the image and 512 MiB, and an orchestrator that sends prepared bytes. */
 async function startWorst(rpcs: Record<string, EncodedRpc>, settings: TestSettings = {}) {
   const upstream = await startEncodedUpstream({ ...allowAll, ...rpcs });
   const all = {
     BIND_ADDR: "127.0.0.1:0",
     API_TOKEN: adminToken,
     ORCHESTRATOR_ENDPOINT: upstream.url,
-    // Longer than any wait for a slow machine.
+    // Longer than anything takes on a slow machine.
     ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "60",
     STALL_TIMEOUT_SECONDS: "600",
     DRAIN_DELAY_SECONDS: "0",
@@ -60,14 +60,14 @@ async function startWorst(rpcs: Record<string, EncodedRpc>, settings: TestSettin
   return {
     url,
     health,
-    /** Undefined where the system does not tell. */
+    /** Undefined when the system does not report it. */
     peakResident: () => peakResidentBytes(pid),
     async close() {
       await health.close();
       gateway.child.kill("SIGTERM");
       const { code, signal, lines } = await gateway.ended;
       await upstream.close();
-      assert.deepEqual([code, signal], [0, null], "the process has lived");
+      assert.deepEqual([code, signal], [0, null], "the process exits normally");
       assert.deepEqual(
         lines.filter(({ level }) => level === "error"),
         [],
@@ -76,7 +76,7 @@ async function startWorst(rpcs: Record<string, EncodedRpc>, settings: TestSettin
   };
 }
 
-/** A part of a workflow, as far as it was submitted. */
+/** The submitted part of a workflow. */
 interface WorkflowJson {
   readonly name: string;
   readonly steps: readonly { readonly params: unknown }[];
@@ -87,7 +87,7 @@ interface PageJson {
   readonly next_page_token: string;
 }
 
-/** The workflows of an orchestrator, by their ids: of each kind one, a part of the worst; and one that is the worst. */
+/** The workflows by id: one of each kind, smaller than the worst, and the worst of one kind. */
 const share = 0.3;
 const bodies = new Map<string, string>([
   ...worstKinds.map((kind) => [kind, worstBody(kind, share)] as const),
@@ -97,7 +97,7 @@ const workflows = new Map<string, Uint8Array>(
   [...bodies].map(([id, body]) => [id, encodedWorkflow(encodedSpec(body), { id, state: SUCCEEDED })]),
 );
 
-/** The token of a page that comes after another one. */
+/** The token of the next page. */
 const nextToken = "more";
 
 const rpcs: Record<string, EncodedRpc> = {
@@ -117,24 +117,26 @@ function pageOf(id: string, size: number): Uint8Array {
   return encodedPage(Array<Uint8Array>(size).fill(workflows.get(id)!), nextToken);
 }
 
-/** Sends requests to a gateway, and sees that their responses are right. */
+/** Sends requests to a gateway and checks the responses. */
 function clientOf(url: string) {
-  const ask = (path: string, init: RequestInit = {}) => fetch(`${url}${path}`, { headers, ...init });
+  const send = (path: string, init: RequestInit = {}) => fetch(`${url}${path}`, { headers, ...init });
 
   function assertIs(id: string, workflow: WorkflowJson): void {
-    const [came, sent] = [workflow, JSON.parse(bodies.get(id)!) as WorkflowJson].map(({ name, steps }) => ({
-      name,
-      params: steps.map(({ params }) => params),
-    }));
-    // Text is compared much faster, but for objects, whose keys have no order.
-    const isSame = JSON.stringify(came) === JSON.stringify(sent) || isDeepStrictEqual(came, sent);
-    assert.ok(isSame, `${id}: not what was submitted`);
+    const [received, sent] = [workflow, JSON.parse(bodies.get(id)!) as WorkflowJson].map(
+      ({ name, steps }) => ({
+        name,
+        params: steps.map(({ params }) => params),
+      }),
+    );
+    // Comparing text is much faster, but the keys of objects have no order.
+    const isSame = JSON.stringify(received) === JSON.stringify(sent) || isDeepStrictEqual(received, sent);
+    assert.ok(isSame, `${id}: differs from the submission`);
   }
 
   return {
-    ask,
+    send,
     async submit(id: string) {
-      const response = await ask("/v1/workflows", {
+      const response = await send("/v1/workflows", {
         method: "POST",
         headers: { Authorization: "Bearer a-key", "Content-Type": "application/json" },
         body: bodies.get(id)!,
@@ -143,13 +145,13 @@ function clientOf(url: string) {
       assertIs(id, (await response.json()) as WorkflowJson);
     },
     async read(id: string) {
-      const response = await ask(`/v1/workflows/${id}`);
+      const response = await send(`/v1/workflows/${id}`);
       assert.equal(response.status, 200);
       assertIs(id, (await response.json()) as WorkflowJson);
     },
-    /** Resolves to how many workflows there were. */
+    /** Resolves to the number of workflows. */
     async list(id: string, pageSize: number): Promise<number> {
-      const response = await ask(`/v1/workflows?page_size=${pageSize}&page_token=${id}`);
+      const response = await send(`/v1/workflows?page_size=${pageSize}&page_token=${id}`);
       assert.equal(response.status, 200);
       const { workflows, next_page_token } = (await response.json()) as PageJson;
       assert.equal(next_page_token, nextToken);
@@ -157,14 +159,14 @@ function clientOf(url: string) {
       return workflows.length;
     },
     async follow(id: string) {
-      const reader = readEvents(await ask(`/v1/workflows/${id}/events`));
+      const reader = readEvents(await send(`/v1/workflows/${id}/events`));
       assert.equal(await reader.ended, "clean");
       const [{ id: eventId, data } = assert.fail("there was no event"), ...more] = reader.events;
       assert.deepEqual([eventId, more], ["1", []]);
       assertIs(id, (JSON.parse(data) as { workflow_update: WorkflowJson }).workflow_update);
     },
     async lookUp(id: string) {
-      const response = await ask(`/v1/workflows/${id}/artifacts/nobody`);
+      const response = await send(`/v1/workflows/${id}/artifacts/nobody`);
       assert.equal(response.status, 404);
       await response.text();
     },
@@ -173,22 +175,22 @@ function clientOf(url: string) {
 
 const times = (count: number, act: () => Promise<unknown>) => Promise.all(Array.from({ length: count }, act));
 
-/** The CPU time that this process takes to write a page as JSON in one go, in milliseconds: the least of a few. */
-function msToWriteAtOnce(page: Uint8Array): number {
-  const looks = Array.from({ length: 5 }, () => {
+/** The least CPU time of a few runs that write a page as JSON without a pause, in milliseconds. */
+function msToWriteSync(page: Uint8Array): number {
+  const runs = Array.from({ length: 5 }, () => {
     const before = process.threadCpuUsage();
     workflowListTranscoder.write(new WireReader(page), page.length, new JsonWriter());
     const { user, system } = process.threadCpuUsage(before);
     return (user + system) / 1000;
   });
-  return Math.min(...looks);
+  return Math.min(...runs);
 }
 
-describe("a gateway whose workflows are the worst that it has accepted", () => {
+describe("a gateway with the worst workflows that it accepts", () => {
   const worst = suite(() => startWorst(rpcs, { API_KEYS_ENABLED: "true" }));
 
   for (const kind of worstKinds) {
-    it(`submits, reads, lists, follows and looks up as they are: ${kind}`, async () => {
+    it(`submits, reads, lists, streams and searches workflows of kind ${kind} unchanged`, async () => {
       const { submit, read, list, follow, lookUp } = clientOf(worst().url);
       await submit(kind);
       await read(kind);
@@ -198,11 +200,11 @@ describe("a gateway whose workflows are the worst that it has accepted", () => {
     });
   }
 
-  it("answers for its health in the middle of a page, of reads and of submissions", async () => {
+  it("responds to health checks during pages, reads and submissions", async () => {
     const { url, health } = worst();
     const { list, read, submit, lookUp } = clientOf(url);
     const pageSize = 8;
-    const atOnceMs = msToWriteAtOnce(pageOf("deepest", pageSize));
+    const syncMs = msToWriteSync(pageOf("deepest", pageSize));
     await health.longest();
     await times(2, async () => assert.equal(await list("deepest", pageSize), pageSize));
     await times(4, () => read("deepest"));
@@ -210,16 +212,16 @@ describe("a gateway whose workflows are the worst that it has accepted", () => {
     await times(2, () => submit("deepest"));
     const { ownMs, longestMs } = await health.longest();
     const waitMs = ownMs ?? longestMs;
-    assert.ok(waitMs < atOnceMs / 2, `waited ${waitMs} ms; the page takes ${atOnceMs} ms in one go`);
+    assert.ok(waitMs < syncMs / 2, `waited ${waitMs} ms; the page takes ${syncMs} ms without a pause`);
   });
 });
 
-describe("64 submissions of 60 KB that come at once", () => {
+describe("64 concurrent submissions of 60 KB", () => {
   const worst = suite(() => startWorst(rpcs, { API_KEYS_ENABLED: "true" }));
   const count = 64;
   const body = Buffer.from(worstBody("deep", 0.06));
 
-  it("do not keep the gateway from answering for its health", async () => {
+  it("do not delay health checks", async () => {
     const { url, health } = worst();
     const { submit } = clientOf(url);
     await submit("text");
@@ -245,13 +247,13 @@ describe("64 submissions of 60 KB that come at once", () => {
     const before = process.threadCpuUsage();
     for (let index = 0; index < count; index += 1) encodedSpec(body.toString());
     const { user, system } = process.threadCpuUsage(before);
-    const atOnceMs = (user + system) / 1000;
+    const syncMs = (user + system) / 1000;
     const waitMs = ownMs ?? longestMs;
-    assert.ok(waitMs < atOnceMs / 3, `waited ${waitMs} ms; all take ${atOnceMs} ms in one go`);
+    assert.ok(waitMs < syncMs / 3, `waited ${waitMs} ms; all take ${syncMs} ms without a pause`);
   });
 });
 
-describe("submissions that the orchestrator is slow to answer", () => {
+describe("large submissions to a slow orchestrator", () => {
   const count = 12;
   const accepted = encodedWorkflow(encodedSpec(worstBody("text", 0.001)), { id: "new", state: QUEUED });
 
@@ -268,11 +270,11 @@ describe("submissions that the orchestrator is slow to answer", () => {
     });
   });
 
-  it("are held as messages only, and the process lives", async () => {
-    const { ask } = clientOf(worst().url);
+  it("are held as messages only, so that memory suffices", async () => {
+    const { send } = clientOf(worst().url);
     const body = bodies.get("deepest")!;
     await times(count, async () => {
-      const response = await ask("/v1/workflows", {
+      const response = await send("/v1/workflows", {
         method: "POST",
         headers: { ...headers, "Content-Type": "application/json" },
         body,
@@ -282,20 +284,20 @@ describe("submissions that the orchestrator is slow to answer", () => {
   });
 });
 
-describe("a gateway with room for 32 MiB of messages", () => {
+describe("a gateway with MAX_BUFFERED_BYTES of 32 MiB", () => {
   const maxBuffered = 32 * mebibyte;
   const worst = suite(() =>
     startWorst(rpcs, { MAX_BUFFERED_BYTES: String(maxBuffered), API_KEYS_ENABLED: "true" }),
   );
 
-  it("takes less than 80 MiB more for 24 pages at once", async function () {
+  it("uses less than 80 MiB more for 24 concurrent pages", async function () {
     const { url, peakResident } = worst();
-    const { ask } = clientOf(url);
+    const { send } = clientOf(url);
     const before = peakResident();
     await times(24, async () => {
-      const response = await ask("/v1/workflows?page_size=8&page_token=deepest");
+      const response = await send("/v1/workflows?page_size=8&page_token=deepest");
       assert.equal(response.status, 200);
-      // Read, and no more: to parse it would keep the others from being read.
+      // Not parsed, which would delay the other reads.
       await response.arrayBuffer();
     });
     const after = peakResident();
@@ -303,10 +305,10 @@ describe("a gateway with room for 32 MiB of messages", () => {
     assert.ok(after - before < 2.5 * maxBuffered, `${before} bytes, then ${after}`);
   });
 
-  it("serves another key's large reads while one asks for 32 pages", async () => {
-    const { ask } = clientOf(worst().url);
+  it("serves another key's large reads while one key reads 32 pages", async () => {
+    const { send } = clientOf(worst().url);
     const read = async (path: string, key: string) => {
-      const response = await ask(path, { headers: { Authorization: `Bearer ${key}` } });
+      const response = await send(path, { headers: { Authorization: `Bearer ${key}` } });
       assert.equal(response.status, 200);
       await response.arrayBuffer();
     };
@@ -322,12 +324,15 @@ describe("a gateway with room for 32 MiB of messages", () => {
     const before = done;
     for (const id of worstKinds) await read(`/v1/workflows/${id}`, "another-key");
     const meanwhile = done - before;
-    // One page or two are worked on when a read comes.
-    assert.ok(meanwhile < (pages - before) / 2, `${meanwhile} of ${pages} pages came before six reads`);
+    // One or two pages are in progress when a read arrives.
+    assert.ok(
+      meanwhile < (pages - before) / 2,
+      `${meanwhile} of ${pages} pages were served before six reads`,
+    );
     await all;
   });
 
-  it("takes less than 96 MiB more for 12 compressed pages of what becomes six times as long", async function () {
+  it("uses less than 96 MiB more for 12 compressed pages whose JSON is six times as long", async function () {
     const { url, peakResident } = worst();
     const before = peakResident();
     await times(12, async () => {
@@ -343,7 +348,7 @@ describe("a gateway with room for 32 MiB of messages", () => {
   });
 });
 
-describe("clients that read nothing of large updates", () => {
+describe("clients that do not read large events", () => {
   const updates = 16n;
   const spec = encodedSpec(worstBody("text"));
   const updateBytes = spec.length;
@@ -364,30 +369,30 @@ describe("clients that read nothing of large updates", () => {
     ),
   );
 
-  /** Subscribes, and reads nothing but the head of the response. */
+  /** Opens a stream, and reads nothing of its body. */
   async function subscribe(more: Record<string, string> = {}): Promise<IncomingMessage> {
     const options = { headers: { ...headers, ...more }, agent: false };
     const [response] = (await once(get(`${gateway().url}/v1/workflows/w1/events`, options), "response")) as [
       IncomingMessage,
     ];
     assert.equal(response.statusCode, 200);
-    // A connection that was cut says so to whoever reads on.
+    // A closed connection is an error for a reader.
     return response.on("error", () => undefined);
   }
 
   const subscribeMany = (count: number) => Promise.all(Array.from({ length: count }, () => subscribe()));
-  const readOn = (response: IncomingMessage) => readEvents(new Response(Readable.toWeb(response)));
+  const continueReading = (response: IncomingMessage) => readEvents(new Response(Readable.toWeb(response)));
   const idsOf = ({ events }: EventReader) => events.map(({ id }) => Number(id));
   const allIds = Array.from({ length: Number(updates) }, (_, index) => index + 1);
 
   async function assertFollows(): Promise<void> {
-    const reader = readOn(await subscribe());
+    const reader = continueReading(await subscribe());
     assert.equal(await reader.ended, "clean");
     assert.deepEqual(idsOf(reader), allIds);
     for (const { data } of reader.events) assert.ok(data.length > updateBytes);
   }
 
-  it("are cut where they are too many, keep nobody from reading, and resume without a loss", async () => {
+  it("are disconnected above the limit, do not block others, and resume without a loss", async () => {
     const { url, peakResident } = gateway();
     const some = await subscribeMany(30);
     await assertFollows();
@@ -399,15 +404,17 @@ describe("clients that read nothing of large updates", () => {
     if (before !== undefined && after !== undefined) {
       assert.ok(after - before < (120 * updateBytes) / 3, `${before} bytes, then ${after}`);
     }
-    const cuts = (await scrape(url)).get("foldforge_gateway_slow_clients_disconnected_total") ?? 0;
-    assert.ok(cuts > 100, `${cuts} were cut`);
+    const disconnected = (await scrape(url)).get("foldforge_gateway_slow_clients_disconnected_total") ?? 0;
+    assert.ok(disconnected > 100, `${disconnected} were disconnected`);
 
-    // The first ones are cut for those who come later.
+    // The first ones are disconnected to make room for the later ones.
     for (const response of some.slice(0, 3)) {
-      const first = readOn(response);
+      const first = continueReading(response);
       assert.equal(await first.ended, "broken");
       const ids = idsOf(first);
-      const second = readOn(await subscribe(ids.length === 0 ? {} : { "Last-Event-ID": String(ids.at(-1)) }));
+      const second = continueReading(
+        await subscribe(ids.length === 0 ? {} : { "Last-Event-ID": String(ids.at(-1)) }),
+      );
       assert.equal(await second.ended, "clean");
       assert.deepEqual([...ids, ...idsOf(second)], allIds);
     }
