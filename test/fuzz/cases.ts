@@ -1,49 +1,49 @@
 import fc from "fast-check";
 import type { Arbitrary } from "fast-check";
 import type { FuzzContract, FuzzOperation } from "./contract.ts";
-import { faultyRequestsOf } from "./faulty-requests.ts";
+import { invalidRequestsOf } from "./invalid-requests.ts";
 import { hostileRequestsOf } from "./hostile-requests.ts";
 import { largeRequestsOf } from "./large-requests.ts";
-import type { Leaving } from "./leaving-clients.ts";
+import type { Disconnect } from "./disconnecting-clients.ts";
 import type { Case } from "./oracle.ts";
-import type { Known } from "./sound-parts.ts";
-import { soundPartsOf, soundRequestsOf } from "./sound-requests.ts";
+import type { KnownValues } from "./valid-parts.ts";
+import { validPartsOf, validRequestsOf } from "./valid-requests.ts";
 
-/** How many of a thousand requests are valid and large, and how many have a client that leaves early. */
+/** Of a thousand requests, how many are valid and large, and how many have a client that disconnects early. */
 const largePerThousand = 3;
-const leftPerThousand = 5;
+const disconnectsPerThousand = 5;
 
 /**
- * Requests of every operation of a contract: sound, faulty and hostile ones, those with most to go wrong more often; now
- * and then one that becomes large, and a client that leaves.
+ * Valid, invalid and hostile requests of every operation of a contract. Operations with more parameters are more
+ * frequent. A few requests are large, and a few clients disconnect.
  */
-export function casesOf(contract: FuzzContract, known: Known): Arbitrary<Case> {
-  const sound = (operation: FuzzOperation) => soundRequestsOf(soundPartsOf(operation, contract, known));
+export function casesOf(contract: FuzzContract, known: KnownValues): Arbitrary<Case> {
+  const valid = (operation: FuzzOperation) => validRequestsOf(validPartsOf(operation, contract, known));
   const ordinary = fc.oneof(
     ...contract.operations.map((operation) => {
-      const parts = soundPartsOf(operation, contract, known);
+      const parts = validPartsOf(operation, contract, known);
       const arbitrary = fc.oneof(
-        sound(operation),
-        faultyRequestsOf(operation, parts, contract, known),
+        valid(operation),
+        invalidRequestsOf(operation, parts, contract, known),
         hostileRequestsOf(parts),
       );
       return { arbitrary, weight: weightOf(operation) };
     }),
   );
   const large = largeRequestsOf(contract, known);
-  const left = fc
-    .tuple(fc.oneof(large, fc.oneof(...contract.operations.map(sound))), leavings)
-    .map(([asked, leaving]): Case => ({ ...asked, leaving }));
+  const disconnected = fc
+    .tuple(fc.oneof(large, fc.oneof(...contract.operations.map(valid))), disconnects)
+    .map(([testCase, disconnect]): Case => ({ ...testCase, disconnect }));
   return fc.oneof(
-    { arbitrary: ordinary, weight: 1000 - largePerThousand - leftPerThousand },
+    { arbitrary: ordinary, weight: 1000 - largePerThousand - disconnectsPerThousand },
     { arbitrary: large, weight: largePerThousand },
-    { arbitrary: left, weight: leftPerThousand },
+    { arbitrary: disconnected, weight: disconnectsPerThousand },
   );
 }
 
-const leavings: Arbitrary<Leaving> = fc.oneof(
-  fc.double({ min: 0, max: 1, noNaN: true }).map((share): Leaving => ({ when: "it has sent a part", share })),
-  fc.constantFrom<Leaving>({ when: "the response begins" }, { when: "others have come" }),
+const disconnects: Arbitrary<Disconnect> = fc.oneof(
+  fc.double({ min: 0, max: 1, noNaN: true }).map((fraction): Disconnect => ({ when: "sending", fraction })),
+  fc.constantFrom<Disconnect>({ when: "receiving" }, { when: "never" }),
 );
 
 function weightOf({ parameters, body }: FuzzOperation): number {

@@ -1,17 +1,17 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
-import { readAnswer } from "./answer-reader.ts";
-import type { Answer } from "./answer-reader.ts";
-import { bytesOf } from "./wire.ts";
-import type { WireRequest } from "./wire.ts";
+import { readResponse } from "./response-reader.ts";
+import type { WireResponse } from "./response-reader.ts";
+import { bytesOf } from "./wire-request.ts";
+import type { WireRequest } from "./wire-request.ts";
 
-/** Longest time that nothing may move on a connection with a request, in milliseconds. */
-const patienceMs = 60_000;
+/** Longest time without traffic on a connection with a request, in milliseconds. */
+const timeoutMs = 60_000;
 
 /**
- * A client that sends requests exactly as they are written, one after another over one connection, and opens
- * another one where the answer was the last.
+ * A client that sends requests byte by byte as they are given, one after another over one connection. Opens another
+ * connection after the last response of one.
  */
 export class WireClient {
   readonly #port: number;
@@ -24,16 +24,16 @@ export class WireClient {
     this.#port = Number(port);
   }
 
-  /** The answer to a request; rejects where there is none, or none that HTTP allows. */
-  async send(request: WireRequest): Promise<Answer> {
-    const kept = this.#connection;
-    if (kept?.isOpen === true) {
-      // A server may close a connection between two requests; what was sent meanwhile it has not seen.
-      const answer = await this.#exchange(kept, request).catch((error: unknown) => {
-        if (error instanceof ClosedUnanswered) return undefined;
+  /** Sends a request. Rejects without a response, and for a response that is not valid HTTP. */
+  async send(request: WireRequest): Promise<WireResponse> {
+    const current = this.#connection;
+    if (current?.isOpen === true) {
+      // The server may close a connection between two requests. It has not seen a request sent in the meantime.
+      const response = await this.#exchange(current, request).catch((error: unknown) => {
+        if (error instanceof ClosedWithoutResponse) return undefined;
         throw error;
       });
-      if (answer !== undefined) return answer;
+      if (response !== undefined) return response;
     }
     const socket = connect(this.#port, this.#host);
     await once(socket, "connect");
@@ -45,11 +45,11 @@ export class WireClient {
     this.#connection?.close();
   }
 
-  async #exchange(connection: Connection, request: WireRequest): Promise<Answer> {
+  async #exchange(connection: Connection, request: WireRequest): Promise<WireResponse> {
     try {
-      const answer = await connection.exchange(request);
-      if (answer.isLast) connection.close();
-      return answer;
+      const response = await connection.exchange(request);
+      if (response.isLast) connection.close();
+      return response;
     } catch (error) {
       connection.close();
       throw error;
@@ -57,26 +57,26 @@ export class WireClient {
   }
 }
 
-/** The connection was closed without a byte of an answer. */
-class ClosedUnanswered extends Error {}
+/** The connection was closed before the first byte of a response. */
+class ClosedWithoutResponse extends Error {}
 
 class Connection {
   readonly #socket: Socket;
   #received: Buffer = Buffer.alloc(0);
-  /** Begins with what was received, and has room for more: a copy for each chunk would take long for a large response. */
-  #room: Buffer = Buffer.alloc(0);
+  /** The buffer behind `#received`, with free space: copying a large response for each chunk would take long. */
+  #buffer: Buffer = Buffer.alloc(0);
   #settle: () => void = () => undefined;
   #problem: Error | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    socket.setNoDelay(true).setTimeout(patienceMs);
+    socket.setNoDelay(true).setTimeout(timeoutMs);
     socket
       .on("data", (chunk) => {
         this.#append(chunk);
         this.#settle();
       })
-      .on("timeout", () => socket.destroy(new Error(`no answer within ${patienceMs / 1000} seconds`)))
+      .on("timeout", () => socket.destroy(new Error(`no response within ${timeoutMs / 1000} seconds`)))
       .on("error", (error) => (this.#problem = error))
       .on("end", () => this.#settle())
       .on("close", () => this.#settle());
@@ -86,13 +86,13 @@ class Connection {
     return this.#socket.readable && this.#socket.writable;
   }
 
-  exchange(request: WireRequest): Promise<Answer> {
-    if (this.#received.length > 0) throw new Error("the server has sent more than it was asked for");
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  exchange(request: WireRequest): Promise<WireResponse> {
+    if (this.#received.length > 0) throw new Error("the server has sent bytes without a request");
+    const { promise, resolve, reject } = Promise.withResolvers<WireResponse>();
     this.#settle = () => {
       try {
-        const answer = this.#take(request.method);
-        if (answer !== undefined) resolve(answer);
+        const response = this.#take(request.method);
+        if (response !== undefined) resolve(response);
       } catch (error) {
         reject(error instanceof Error ? error : new Error(String(error)));
       }
@@ -108,27 +108,27 @@ class Connection {
 
   #append(chunk: Buffer): void {
     const length = this.#received.length + chunk.length;
-    if (length > this.#room.length) this.#room = Buffer.concat([this.#received], 2 * length);
-    chunk.copy(this.#room, this.#received.length);
-    this.#received = this.#room.subarray(0, length);
+    if (length > this.#buffer.length) this.#buffer = Buffer.concat([this.#received], 2 * length);
+    chunk.copy(this.#buffer, this.#received.length);
+    this.#received = this.#buffer.subarray(0, length);
   }
 
-  #take(method: string): Answer | undefined {
+  #take(method: string): WireResponse | undefined {
     const isOver = this.#socket.destroyed || this.#socket.readableEnded;
     if (isOver && this.#received.length === 0) {
       throw this.#problem === undefined || "code" in this.#problem
-        ? new ClosedUnanswered(
-            `the connection was closed without an answer (${this.#problem?.message ?? "end"})`,
+        ? new ClosedWithoutResponse(
+            `the connection was closed without a response (${this.#problem?.message ?? "end"})`,
           )
         : this.#problem;
     }
-    const read = readAnswer(this.#received, method, isOver);
+    const read = readResponse(this.#received, method, isOver);
     if (read === undefined) return undefined;
     this.#received = read.rest;
-    this.#room = read.rest;
-    // What is refused before its method is known to be HEAD is answered as if it were none.
-    const mayHaveBody = method === "HEAD" && read.answer.isLast;
-    if (read.rest.length > 0 && !mayHaveBody) throw new Error("there are bytes after the answer");
-    return read.answer;
+    this.#buffer = read.rest;
+    // A request that is rejected before its method is known gets a body even for HEAD.
+    const mayHaveBody = method === "HEAD" && read.response.isLast;
+    if (read.rest.length > 0 && !mayHaveBody) throw new Error("there are bytes after the response");
+    return read.response;
   }
 }

@@ -1,9 +1,9 @@
 import type { FuzzOperation, Json } from "./contract.ts";
-import type { ParameterValues } from "./sound-parts.ts";
-import { utf8 } from "./wire.ts";
-import type { Header, WireRequest } from "./wire.ts";
+import type { ParameterValues } from "./valid-parts.ts";
+import { utf8 } from "./wire-request.ts";
+import type { Header, WireRequest } from "./wire-request.ts";
 
-/** A request before it is written out. */
+/** The parts of a request before serialization. */
 export interface Parts {
   readonly operation: FuzzOperation;
   readonly parameters: ParameterValues;
@@ -12,12 +12,12 @@ export interface Parts {
   readonly style: Style;
 }
 
-/** Ways to write one and the same request. */
+/** How a request is serialized. */
 export interface Style {
-  /** HEAD in the place of GET. */
+  /** HEAD instead of GET. */
   readonly isHead: boolean;
   readonly isChunked: boolean;
-  /** Space as `+`, and what a query may hold left as it is. */
+  /** As `application/x-www-form-urlencoded`: a space becomes `+`. */
   readonly isFormEncoded: boolean;
   readonly scheme: "Bearer" | "bearer" | "BEARER";
   readonly contentType: string;
@@ -25,10 +25,10 @@ export interface Style {
   readonly more: readonly Header[];
 }
 
-/** Writes a request out. */
+/** Serializes a request. */
 export function compose(parts: Parts): WireRequest {
   const { operation, style, body } = parts;
-  const canHead = operation.method === "GET" && !operation.answers.get(200)?.content?.["text/event-stream"];
+  const canHead = operation.method === "GET" && !operation.responses.get(200)?.content?.["text/event-stream"];
   return {
     method: style.isHead && canHead ? "HEAD" : operation.method,
     target: pathOf(parts) + queryOf(parts),
@@ -42,7 +42,7 @@ export function compose(parts: Parts): WireRequest {
 function pathOf({ operation, parameters }: Parts): string {
   return operation.template.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     const segments = String(parameters[name]).split("/");
-    // The key spans slashes; in any other parameter a slash is a character like others.
+    // The key may contain slashes. In any other parameter a slash is encoded.
     return segments.map(encodeURIComponent).join(name === "key" ? "/" : "%2F");
   });
 }
@@ -54,7 +54,7 @@ function queryOf({ operation, parameters, style }: Parts): string {
   return pairs.length === 0 ? "" : `?${encodeQuery(pairs, style.isFormEncoded)}`;
 }
 
-/** A query string, without its question mark. */
+/** A query string without its question mark. */
 export function encodeQuery(pairs: [string, string][], isFormEncoded: boolean): string {
   if (isFormEncoded) return new URLSearchParams(pairs).toString();
   return pairs.map((pair) => pair.map(encodeURIComponent).join("=")).join("&");

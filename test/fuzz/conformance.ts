@@ -2,12 +2,12 @@ import { createResponseAjv } from "express-openapi-validator/dist/framework/ajv/
 import { OpenApiValidator } from "express-openapi-validator/dist/openapi.validator.js";
 import type { FuzzContract } from "./contract.ts";
 
-/** What JSON text has against being the schema with this `$ref`. */
-export type Conformance = (ref: string, text: string) => readonly string[];
+/** The violations of JSON text against the schema with this `$ref`. */
+export type FindSchemaViolations = (ref: string, text: string) => readonly string[];
 
-/** Compiles the contract's schemas, as express-openapi-validator does for answers. */
-export function createConformance({ document }: FuzzContract): Conformance {
-  // The validator's types know fewer keywords of OpenAPI 3.1 than it does; it changes what it is given.
+/** Compiles the contract's schemas like express-openapi-validator does for responses. */
+export function createSchemaCheck({ document }: FuzzContract): FindSchemaViolations {
+  // The library's types lack keywords of OpenAPI 3.1 that it supports. It modifies the document.
   const apiSpec = structuredClone(document) as unknown as ConstructorParameters<
     typeof OpenApiValidator
   >[0]["apiSpec"] &
@@ -15,14 +15,14 @@ export function createConformance({ document }: FuzzContract): Conformance {
   const { ajvOpts } = new OpenApiValidator({ apiSpec, formats: { uint32: true, uint64: true } });
   const ajv = createResponseAjv(apiSpec as Parameters<typeof createResponseAjv>[0], ajvOpts.response);
 
-  return function conformance(ref, text) {
+  return function findSchemaViolations(ref, text) {
     const check = ajv.getSchema(ref);
     if (check === undefined) throw new Error(`the contract has no ${ref}`);
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch {
-      return ["the body is no JSON"];
+      return ["the body is not JSON"];
     }
     if (check(value) === true) return [];
     return (check.errors ?? []).map(

@@ -4,7 +4,7 @@ import type { Operation, Path } from "../../src/contract.ts";
 /** A JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** A schema of the contract, as far as values are made from it. */
+/** A schema of the contract, as far as values are generated from it. */
 export interface Schema {
   readonly $ref?: string;
   readonly type?: string | readonly string[];
@@ -27,7 +27,7 @@ export interface Schema {
   readonly oneOf?: readonly Schema[];
 }
 
-/** A parameter of an operation, its schema without references at the top. */
+/** A parameter of an operation. Its schema is resolved at the top level. */
 export interface Parameter {
   readonly name: string;
   readonly in: "path" | "query" | "header";
@@ -36,14 +36,14 @@ export interface Parameter {
   readonly schema: Schema;
 }
 
-/** An answer that an operation declares. */
-interface DeclaredAnswer {
+/** A response that an operation declares. */
+interface DeclaredResponse {
   readonly $ref?: string;
   readonly headers?: Readonly<Record<string, unknown>>;
   readonly content?: Readonly<Record<string, { readonly schema: Schema }>>;
 }
 
-/** One operation, with all that the contract says of its requests and answers. */
+/** An operation with its requests and responses. */
 export interface FuzzOperation {
   readonly id: Operation["id"];
   readonly method: string;
@@ -52,33 +52,33 @@ export interface FuzzOperation {
   readonly parameters: readonly Parameter[];
   /** The schema of its JSON body. */
   readonly body: Schema | undefined;
-  readonly answers: ReadonlyMap<number, DeclaredAnswer>;
+  readonly responses: ReadonlyMap<number, DeclaredResponse>;
 }
 
-/** The contract, as the fuzz reads it. */
+/** The contract as the fuzz test reads it. */
 export interface FuzzContract {
   readonly document: ReturnType<typeof loadContract>["document"];
   readonly paths: readonly Path[];
   readonly operations: readonly FuzzOperation[];
-  /** The schema that a schema stands for. */
+  /** Resolves the reference of a schema. */
   resolve(schema: Schema): Schema;
 }
 
-/** The document as this folder reads it; `make check` lints the file. */
+/** The document as this folder reads it. `make check` lints the file. */
 interface Document {
   readonly paths: Record<string, Record<string, DocumentOperation>>;
 }
 
 interface DocumentOperation {
   readonly requestBody?: { readonly content: { readonly "application/json": { readonly schema: Schema } } };
-  readonly responses: Readonly<Record<string, DeclaredAnswer>>;
+  readonly responses: Readonly<Record<string, DeclaredResponse>>;
 }
 
-/** Reads the contract in force. */
+/** Reads the gateway's contract. */
 export function readContract(): FuzzContract {
   const { document, paths } = loadContract();
-  // The gateway's own types name only what the gateway reads.
-  const whole = document as unknown as Document;
+  // The gateway's own types contain only what the gateway reads.
+  const fullDocument = document as unknown as Document;
 
   function lookUp<T extends { readonly $ref?: string }>(value: T): T {
     if (value.$ref === undefined) return value;
@@ -90,7 +90,7 @@ export function readContract(): FuzzContract {
   }
 
   function operationFrom({ id, method, template, secured, parameters }: Operation): FuzzOperation {
-    const { requestBody, responses } = whole.paths[template]![method]!;
+    const { requestBody, responses } = fullDocument.paths[template]![method]!;
     return {
       id,
       method: method.toUpperCase(),
@@ -101,7 +101,9 @@ export function readContract(): FuzzContract {
         schema: lookUp(schema),
       })),
       body: requestBody?.content["application/json"].schema,
-      answers: new Map(Object.entries(responses).map(([status, answer]) => [Number(status), lookUp(answer)])),
+      responses: new Map(
+        Object.entries(responses).map(([status, response]) => [Number(status), lookUp(response)]),
+      ),
     };
   }
 

@@ -6,22 +6,22 @@ import { startFuzzStack } from "./stack.ts";
 import { WireClient } from "./client.ts";
 import { readVitals } from "./vitals.ts";
 
-/** Where the requests begin; each round has the next seed. */
+/** The seed of the first round. Each round uses the next one. */
 const seed = 20_000;
 
-/** Requests after which all is compiled, and every cache is full. */
+/** Requests after which all code is compiled, and all caches are full. */
 const warmUp = 4000;
 
-/** Requests of which none may leave anything behind. */
+/** Requests during which memory must not grow. */
 const measured = 16_000;
 
-/** Most memory that all of them may add, in bytes: 50 for each. */
+/** Largest growth of memory, in bytes: 50 per request. */
 const maxGrowth = 50 * measured;
 
-/** Wide, since the machine of a test may be slow. */
+/** Generous, since the machine of a test may be slow. */
 const bounds = { waitMs: 1000, residentBytes: 768 * 1024 * 1024 };
 
-describe("the gateway, fuzzed", () => {
+describe("the gateway under fuzz", () => {
   const here = suite(async () => {
     const stack = await startFuzzStack();
     const fuzz = createFuzz(stack);
@@ -38,29 +38,29 @@ describe("the gateway, fuzzed", () => {
           nextSeed += 1;
         }
       },
-      /** The least memory in use of three looks, each once small requests have taken the place of what came last. */
+      /** The least memory in use of three measurements, each after small requests have replaced the last large ones. */
       async memoryInUse() {
         const headers = [
           ["Host", "gateway"],
           ["Authorization", `Bearer ${stack.known.adminToken}`],
         ] as const;
         const request = { method: "GET", target: "/v1/workflows/w1", version: "HTTP/1.1", headers };
-        const looks: number[] = [];
-        while (looks.length < 3) {
+        const measurements: number[] = [];
+        while (measurements.length < 3) {
           for (let count = 0; count < 100; count += 1) await client.send(request);
-          looks.push(await stack.memoryInUse());
+          measurements.push(await stack.memoryInUse());
         }
-        return Math.min(...looks);
+        return Math.min(...measurements);
       },
       async close() {
         fuzz.close();
         client.close();
-        assert.equal(await stack.close(), "exit code 0", "the process has lived");
+        assert.equal(await stack.close(), "exit code 0", "the process has not crashed");
       },
     };
   });
 
-  it(`answers ${warmUp + measured} generated requests (seed ${seed}) as the contract says, and forgets them`, async () => {
+  it(`responds to ${warmUp + measured} generated requests (seed ${seed}) by the contract, without growing`, async () => {
     await here().run(warmUp);
     const before = await here().memoryInUse();
     await here().run(measured);
@@ -68,26 +68,26 @@ describe("the gateway, fuzzed", () => {
     assert.ok(growth < maxGrowth, `memory has grown by ${growth} bytes`);
   });
 
-  it("has sent each operation requests that succeed and requests that do not", () => {
+  it("has received requests of each operation that succeed and that fail", () => {
     const { counts } = here().fuzz;
     const sent = (id: string, status: RegExp) =>
       [...counts].some(([key, count]) => key.startsWith(`${id} `) && status.test(key) && count > 50);
     for (const { id } of readContract().operations) {
       assert.ok(sent(id, / 2..$/), `${id} has succeeded`);
-      assert.ok(sent(id, / 4..$/), `${id} has been refused`);
+      assert.ok(sent(id, / 4..$/), `${id} has been rejected`);
     }
   });
 
-  it("has sent requests that become large, and had clients that left", () => {
+  it("has received large requests, and clients have disconnected", () => {
     const { counts } = here().fuzz;
-    const left = [...counts].filter(([key]) => key.endsWith(" left"));
-    assert.ok(left.length > 5, "clients of many operations have left");
-    assert.ok(here().fuzz.large > 20, "there were large ones");
+    const disconnected = [...counts].filter(([key]) => key.endsWith(" disconnected"));
+    assert.ok(disconnected.length > 5, "clients of many operations have disconnected");
+    assert.ok(here().fuzz.large > 20, "there were large requests");
   });
 
-  it("has kept its health from waiting, and its memory bounded", async () => {
+  it("has responded to health checks in time, with bounded memory", async () => {
     const { stack } = here();
     const vitals = { wait: await stack.longestWait(), peakResident: stack.peakResident() };
-    assert.deepEqual(readVitals(vitals, bounds).beyond, []);
+    assert.deepEqual(readVitals(vitals, bounds).exceeded, []);
   });
 });

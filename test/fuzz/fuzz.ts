@@ -1,105 +1,104 @@
 import fc from "fast-check";
-import { createConformance } from "./conformance.ts";
+import { createSchemaCheck } from "./conformance.ts";
 import { casesOf } from "./cases.ts";
 import { WireClient } from "./client.ts";
 import { readContract } from "./contract.ts";
-import { addresseeOf } from "./addressee.ts";
-import type { Addressee } from "./addressee.ts";
-import { BrokenAnswer } from "./answer-reader.ts";
-import type { Answer } from "./answer-reader.ts";
-import { LeavingClients } from "./leaving-clients.ts";
-import { createJudge } from "./oracle.ts";
+import { routeOf } from "./route.ts";
+import type { Route } from "./route.ts";
+import { IncompleteResponse } from "./response-reader.ts";
+import type { WireResponse } from "./response-reader.ts";
+import { DisconnectingClients } from "./disconnecting-clients.ts";
+import { createResponseCheck } from "./oracle.ts";
 import type { Case } from "./oracle.ts";
 import type { FuzzStack } from "./stack.ts";
-import { shown, shownText } from "./wire.ts";
-import type { WireRequest } from "./wire.ts";
+import { shown, shownText } from "./wire-request.ts";
+import type { WireRequest } from "./wire-request.ts";
 
-/** How many requests there were, by `operation status`; the status of those that a client left is `left`. */
+/** Number of requests by `operation status`. The status of a request whose client disconnected is `disconnected`. */
 export type Counts = ReadonlyMap<string, number>;
 
-/** Sends generated requests to a gateway, a round at a time. */
+/** Sends generated requests to a gateway, in rounds. */
 export interface Fuzz {
   readonly counts: Counts;
   /** All requests so far. */
   readonly requests: number;
-  /** Those that succeeded and were large, or their responses. */
+  /** Successful requests that were large, or had large responses. */
   readonly large: number;
-  /** Sends about 500 requests, which `seed` decides. Undefined when all went well, else what failed, and how. */
+  /** Sends about 500 requests, determined by `seed`. Returns a description of the failure, if any. */
   round(seed: number): Promise<string | undefined>;
   close(): void;
 }
 
-/** Requests at the same time: fewer than the gateway would ever refuse because it has too many. */
+/** Concurrent requests: few enough for the gateway never to shed any. */
 const concurrency = 16;
 
-/** Batches of a round, and most requests of a batch, half as many on average. */
+/** Batches in a round, and most requests in a batch, which are half as many on average. */
 const batches = 10;
 const maxBatch = 100;
 
-/** A larger body is a large one, in bytes. */
+/** A body above this size counts as large, in bytes. */
 const largeBytes = 64 * 1024;
 
-/** Longest time that is spent on making a failure small, in milliseconds. */
+/** Longest time for shrinking a failure, in milliseconds. */
 const shrinkMs = 60_000;
 
-/** Prepares it. */
 export function createFuzz(stack: Pick<FuzzStack, "url" | "known" | "lastFailure">): Fuzz {
   const contract = readContract();
-  const judge = createJudge(contract, createConformance(contract));
+  const checkResponse = createResponseCheck(contract, createSchemaCheck(contract));
   const clients = Array.from({ length: concurrency }, () => new WireClient(stack.url));
-  const leavingClients = new LeavingClients(stack.url);
+  const disconnectingClients = new DisconnectingClients(stack.url);
   const counts = new Map<string, number>();
   let requests = 0;
   let large = 0;
 
-  function count(request: WireRequest, status: number | "left") {
-    const addressee = addresseeOf(contract, request);
-    const key = `${addressee.kind === "operation" ? addressee.operation.id : `(${addressee.kind})`} ${status}`;
+  function count(request: WireRequest, status: number | "disconnected") {
+    const route = routeOf(contract, request);
+    const key = `${route.kind === "operation" ? route.operation.id : `(${route.kind})`} ${status}`;
     counts.set(key, (counts.get(key) ?? 0) + 1);
     requests += 1;
   }
 
   /**
-   * The answer to a request. An event stream whose headers went out before anything came breaks off where there is
-   * nothing more, and is asked for again, as every client of one does.
+   * Sends a request. An event stream whose headers were sent before the first event breaks if there are no events. It is
+   * requested again, as every SSE client does.
    */
-  async function answerTo(client: WireClient, request: WireRequest): Promise<Answer> {
+  async function responseTo(client: WireClient, request: WireRequest): Promise<WireResponse> {
     try {
       return await client.send(request);
     } catch (error) {
-      if (!(error instanceof BrokenAnswer) || !isForEvents(addresseeOf(contract, request))) throw error;
+      if (!(error instanceof IncompleteResponse) || !isForEvents(routeOf(contract, request))) throw error;
       return client.send(request);
     }
   }
 
-  /** Sends one request; throws when the answer is not right. */
-  async function ask(client: WireClient, asked: Case): Promise<void> {
-    const tell = (what: string) => new Error(`${what}\n\n${indented(shown(asked.request))}\n`);
+  /** Sends one request. Throws if the response is wrong. */
+  async function sendOne(client: WireClient, testCase: Case): Promise<void> {
+    const failure = (what: string) => new Error(`${what}\n\n${indented(shown(testCase.request))}\n`);
     const fail = (error: unknown) => {
-      throw tell(error instanceof Error ? error.message : String(error));
+      throw failure(error instanceof Error ? error.message : String(error));
     };
-    if (asked.leaving !== undefined) {
-      await leavingClients.send(asked.request, asked.leaving).catch(fail);
-      count(asked.request, "left");
+    if (testCase.disconnect !== undefined) {
+      await disconnectingClients.send(testCase.request, testCase.disconnect).catch(fail);
+      count(testCase.request, "disconnected");
       return;
     }
-    const answer = await answerTo(client, asked.request).catch(fail);
-    count(asked.request, answer.status);
-    const longest = Math.max(asked.request.body?.length ?? 0, answer.body.length);
-    if (answer.status < 400 && longest > largeBytes) large += 1;
-    const faults = judge(asked, answer);
-    if (faults.length === 0) return;
-    throw tell(`${faults.join("; ")}\n\n${indented(shownText(answer.body.toString("latin1")))}`);
+    const response = await responseTo(client, testCase.request).catch(fail);
+    count(testCase.request, response.status);
+    const longest = Math.max(testCase.request.body?.length ?? 0, response.body.length);
+    if (response.status < 400 && longest > largeBytes) large += 1;
+    const violations = checkResponse(testCase, response);
+    if (violations.length === 0) return;
+    throw failure(`${violations.join("; ")}\n\n${indented(shownText(response.body.toString("latin1")))}`);
   }
 
-  /** Sends all, in order, over all connections; the first failure stops it once every answer is there. */
+  /** Sends all in order over all connections. Stops after the first failure, when all pending responses have arrived. */
   async function sendAll(cases: readonly Case[]): Promise<void> {
     const queue = cases.values();
     let failure: Error | undefined;
 
     async function work(client: WireClient): Promise<void> {
-      for (const asked of queue) {
-        await ask(client, asked).catch((error: unknown) => {
+      for (const testCase of queue) {
+        await sendOne(client, testCase).catch((error: unknown) => {
           failure ??= error as Error;
         });
         if (failure !== undefined) return;
@@ -107,7 +106,7 @@ export function createFuzz(stack: Pick<FuzzStack, "url" | "known" | "lastFailure
     }
 
     await Promise.all(clients.map(work));
-    leavingClients.close();
+    disconnectingClients.close();
     if (failure !== undefined) throw failure;
   }
 
@@ -123,25 +122,25 @@ export function createFuzz(stack: Pick<FuzzStack, "url" | "known" | "lastFailure
       return large;
     },
     async round(seed) {
-      const told = await fc.check(property, { seed, numRuns: batches, interruptAfterTimeLimit: shrinkMs });
-      if (!told.failed) return undefined;
+      const result = await fc.check(property, { seed, numRuns: batches, interruptAfterTimeLimit: shrinkMs });
+      if (!result.failed) return undefined;
       const failure = stack.lastFailure();
       return [
-        told.errorInstance instanceof Error ? told.errorInstance.message : String(told.errorInstance),
-        `seed ${seed}, path ${told.counterexamplePath ?? "none"}, shrunk ${told.numShrinks} times; FUZZ_SEED=${seed} make fuzz sends it again`,
+        result.errorInstance instanceof Error ? result.errorInstance.message : String(result.errorInstance),
+        `seed ${seed}, path ${result.counterexamplePath ?? "none"}, shrunk ${result.numShrinks} times; FUZZ_SEED=${seed} make fuzz sends it again`,
         ...(failure === undefined ? [] : [`the gateway's last failure: ${failure}`]),
       ].join("\n");
     },
     close() {
-      leavingClients.close();
+      disconnectingClients.close();
       for (const client of clients) client.close();
     },
   };
 }
 
-function isForEvents(addressee: Addressee): boolean {
-  if (addressee.kind !== "operation") return false;
-  return addressee.operation.answers.get(200)?.content?.["text/event-stream"] !== undefined;
+function isForEvents(route: Route): boolean {
+  if (route.kind !== "operation") return false;
+  return route.operation.responses.get(200)?.content?.["text/event-stream"] !== undefined;
 }
 
 function indented(text: string): string {

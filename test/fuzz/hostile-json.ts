@@ -2,8 +2,8 @@ import fc from "fast-check";
 import type { Arbitrary } from "fast-check";
 import type { Json } from "./contract.ts";
 
-/** Short texts of values, and texts that only look like one: what parsers and their callers stumble over. */
-const oddValues: readonly string[] = [
+/** Short JSON values, and texts that resemble JSON, on which parsers and their callers are known to fail. */
+const specialValues: readonly string[] = [
   ...["1e400", "-1e400", "1e-400", "-0", "0.1e1", "9007199254740993", "18446744073709551616", "1E+2"],
   ...["01", "+1", ".5", "1.", "0x1F", "NaN", "Infinity", "-Infinity", "undefined", "1_000", "1n"],
   ...[
@@ -34,7 +34,7 @@ const listOf = (length: number) => JSON.stringify(Array.from({ length }, () => 0
 const objectOf = (length: number) =>
   JSON.stringify(Object.fromEntries(Array.from({ length }, (_, index) => [`k${index}`, "v"])));
 
-/** Values that are deep, long or many. */
+/** Values that are deep, long or have many items. */
 const largeValues: readonly string[] = [
   ...[31, 32, 33, 34, 1000, 10_000].flatMap((depth) => [
     "[".repeat(depth) + "]".repeat(depth),
@@ -53,7 +53,7 @@ const largeValues: readonly string[] = [
 
 const mebibyte = 1024 * 1024;
 
-/** Values that take the body to its limit. */
+/** Values that bring the body close to its size limit. */
 const hugeValues: readonly string[] = [
   ...[mebibyte - 2000, mebibyte - 500].map((length) => JSON.stringify("x".repeat(length))),
   "9".repeat(mebibyte - 1000),
@@ -62,37 +62,37 @@ const hugeValues: readonly string[] = [
   objectOf(70_000),
 ];
 
-const anyOddValue = fc.oneof(
-  { arbitrary: fc.constantFrom(...oddValues), weight: 12 },
+const anyHostileValue = fc.oneof(
+  { arbitrary: fc.constantFrom(...specialValues), weight: 12 },
   { arbitrary: fc.constantFrom(...largeValues), weight: 7 },
   fc.constantFrom(...hugeValues),
 );
 
-/** What stands for the odd value until the text is written. */
-const marker = "@the odd value@";
+/** A placeholder for the hostile value until the text is serialized. */
+const marker = "@the hostile value@";
 
-/** Makes the text of a body in which one value, at any depth, is an odd one, and maybe one key is there twice. */
-export const withOddValue: Arbitrary<(body: Json) => string> = fc
-  .tuple(fc.nat(), anyOddValue, fc.constantFrom("", '"name":"twice",', '"__proto__":{"a":1},'))
-  .map(([draw, odd, first]) => (body) => {
-    const places = placesIn(body);
-    const spoilt = replaced(body, places[draw % places.length] ?? [], marker);
-    const text = JSON.stringify(spoilt).replace(JSON.stringify(marker), () => odd);
+/** Serializes a body with one hostile value at any depth, and possibly a duplicate key. */
+export const withHostileValue: Arbitrary<(body: Json) => string> = fc
+  .tuple(fc.nat(), anyHostileValue, fc.constantFrom("", '"name":"twice",', '"__proto__":{"a":1},'))
+  .map(([draw, hostile, first]) => (body) => {
+    const paths = pathsIn(body);
+    const replacedBody = replaced(body, paths[draw % paths.length] ?? [], marker);
+    const text = JSON.stringify(replacedBody).replace(JSON.stringify(marker), () => hostile);
     return text.startsWith("{") ? `{${first}${text.slice(1)}` : text;
   });
 
-type Place = readonly (string | number)[];
+type Path = readonly (string | number)[];
 
-/** Every place of a value, its own included. */
-function placesIn(value: Json): Place[] {
+/** The paths of a value and of all values in it. */
+function pathsIn(value: Json): Path[] {
   const below =
     typeof value === "object" && value !== null
-      ? Object.entries(value).flatMap(([key, item]) => placesIn(item).map((place) => [key, ...place]))
+      ? Object.entries(value).flatMap(([key, item]) => pathsIn(item).map((path) => [key, ...path]))
       : [];
   return [[], ...below];
 }
 
-function replaced(value: Json, [key, ...rest]: Place, by: Json): Json {
+function replaced(value: Json, [key, ...rest]: Path, by: Json): Json {
   if (key === undefined || typeof value !== "object" || value === null) return by;
   if (Array.isArray(value)) {
     return value.map((item, index) => (index === Number(key) ? replaced(item, rest, by) : item));

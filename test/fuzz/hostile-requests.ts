@@ -2,24 +2,27 @@ import fc from "fast-check";
 import type { Arbitrary } from "fast-check";
 import { compose } from "./compose.ts";
 import type { Parts } from "./compose.ts";
-import { withOddValue } from "./hostile-json.ts";
-import { twists } from "./twists.ts";
+import { withHostileValue } from "./hostile-json.ts";
+import { mutations } from "./mutations.ts";
 import type { Case } from "./oracle.ts";
-import type { WireRequest } from "./wire.ts";
+import type { WireRequest } from "./wire-request.ts";
 
-/** Requests that nobody sends by mistake: sound ones, twisted a few times; any answer the contract knows will do. */
-export function hostileRequestsOf(sound: Arbitrary<Parts>): Arbitrary<Case> {
-  const bodies = fc.tuple(sound, withOddValue).map(([parts, spoil]): WireRequest => {
+/** Valid requests with a few mutations. Any response that the contract declares is acceptable. */
+export function hostileRequestsOf(valid: Arbitrary<Parts>): Arbitrary<Case> {
+  const bodies = fc.tuple(valid, withHostileValue).map(([parts, serialize]): WireRequest => {
     const request = compose(parts);
-    return parts.body === undefined ? request : { ...request, body: Buffer.from(spoil(parts.body)) };
+    return parts.body === undefined ? request : { ...request, body: Buffer.from(serialize(parts.body)) };
   });
-  const twisted = fc
-    .tuple(fc.oneof(sound.map(compose), bodies), fc.array(twists, { minLength: 1, maxLength: 3 }))
+  const mutated = fc
+    .tuple(fc.oneof(valid.map(compose), bodies), fc.array(mutations, { minLength: 1, maxLength: 3 }))
     .map(([request, all]): Case => {
-      return { request: all.reduce((so, twist) => twist.of(so), request), mayBreakHttp: true };
+      return {
+        request: all.reduce((mutated, mutation) => mutation.apply(mutated), request),
+        mayViolateHttp: true,
+      };
     });
   return fc.oneof(
-    bodies.map((request): Case => ({ request, mayBreakHttp: false })),
-    { arbitrary: twisted, weight: 3 },
+    bodies.map((request): Case => ({ request, mayViolateHttp: false })),
+    { arbitrary: mutated, weight: 3 },
   );
 }

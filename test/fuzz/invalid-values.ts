@@ -4,14 +4,14 @@ import type { Json, Schema } from "./contract.ts";
 import { typesOf, valuesOf, variantsOf } from "./schema-values.ts";
 import type { Resolve } from "./schema-values.ts";
 
-/** Values that a schema allows but for one fault, at any depth. */
+/** Values with exactly one violation of a schema, at any depth. */
 export function invalidValuesOf(schema: Schema, resolve: Resolve): Arbitrary<Json> {
   const variants = variantsOf(resolve(schema), resolve);
-  const faults = variants.flatMap((variant) => [
+  const violations = variants.flatMap((variant) => [
     wrongType(variant),
-    ...typesOf(variant).flatMap((type) => faultsOf(type, variant, resolve)),
+    ...typesOf(variant).flatMap((type) => invalidOfType(type, variant, resolve)),
   ]);
-  return fc.oneof(...faults);
+  return fc.oneof(...violations);
 }
 
 /** One value of each type. */
@@ -32,39 +32,39 @@ function wrongType(schema: Schema): Arbitrary<Json> {
   );
 }
 
-function faultsOf(type: string, schema: Schema, resolve: Resolve): Arbitrary<Json>[] {
+function invalidOfType(type: string, schema: Schema, resolve: Resolve): Arbitrary<Json>[] {
   switch (type) {
     case "string":
-      return textFaults(schema);
+      return invalidTextsOf(schema);
     case "integer":
     case "number":
-      return numberFaults(schema);
+      return invalidNumbersOf(schema);
     case "array":
-      return listFaults(schema, resolve);
+      return invalidListsOf(schema, resolve);
     case "object":
-      return objectFaults(schema, resolve);
+      return invalidObjectsOf(schema, resolve);
     default:
       return [];
   }
 }
 
-/** Texts that a schema of a string refuses. */
-export function textFaults(schema: Schema): Arbitrary<string>[] {
+/** Strings that a schema rejects. */
+export function invalidTextsOf(schema: Schema): Arbitrary<string>[] {
   const { enum: choices, const: only, minLength = 0, maxLength = Infinity, pattern } = schema;
   const values = choices ?? (only === undefined ? undefined : [only]);
   if (values !== undefined) return [fc.string().filter((text) => !values.includes(text))];
   const matches = pattern === undefined ? undefined : new RegExp(pattern, "u");
-  const oddText = fc.oneof(fc.string(), fc.constantFrom("\0", "\n", "\u007f", "=", "", "..", "a/b"));
+  const unusualText = fc.oneof(fc.string(), fc.constantFrom("\0", "\n", "\u007f", "=", "", "..", "a/b"));
   return [
     ...(minLength > 0 ? [fc.constant("")] : []),
     ...(maxLength < 1_000_000
       ? [fc.integer({ min: 1, max: 40 }).map((more) => "x".repeat(maxLength + more))]
       : []),
-    ...(matches === undefined ? [] : [oddText.filter((text) => !matches.test(text))]),
+    ...(matches === undefined ? [] : [unusualText.filter((text) => !matches.test(text))]),
   ];
 }
 
-function numberFaults({ minimum, maximum, ...schema }: Schema): Arbitrary<number>[] {
+function invalidNumbersOf({ minimum, maximum, ...schema }: Schema): Arbitrary<number>[] {
   const isInteger = typesOf(schema).includes("integer");
   return [
     ...(isInteger ? [fc.constantFrom(0.5, -1.5, 1e-300)] : []),
@@ -73,38 +73,38 @@ function numberFaults({ minimum, maximum, ...schema }: Schema): Arbitrary<number
   ];
 }
 
-function listFaults(schema: Schema, resolve: Resolve): Arbitrary<Json[]>[] {
+function invalidListsOf(schema: Schema, resolve: Resolve): Arbitrary<Json[]>[] {
   const { items, minItems = 0, maxItems, uniqueItems = false } = schema;
   if (items === undefined) return [];
   const item = valuesOf(items, resolve);
   const list = fc.array(item, { maxLength: 3 });
   return [
-    fc.tuple(list, invalidValuesOf(items, resolve)).map(([sound, faulty]) => [...sound, faulty]),
+    fc.tuple(list, invalidValuesOf(items, resolve)).map(([valid, invalid]) => [...valid, invalid]),
     ...(minItems > 0 ? [fc.constant<Json[]>([])] : []),
     ...(uniqueItems ? [item.map((value) => [value, value])] : []),
-    // Longer lists of large items would be too large a body, which is another fault.
+    // Longer lists of large items would exceed the size of a body, which is another violation.
     ...(maxItems === undefined || maxItems > 10_000
       ? []
       : [item.map((value) => Array.from({ length: maxItems + 1 }, () => value))]),
   ];
 }
 
-function objectFaults(schema: Schema, resolve: Resolve): Arbitrary<Json>[] {
+function invalidObjectsOf(schema: Schema, resolve: Resolve): Arbitrary<Json>[] {
   const { properties = {}, required = [], additionalProperties: more = true, propertyNames } = schema;
-  const sound = valuesOf({ ...schema, type: "object" }, resolve) as Arbitrary<{ [key: string]: Json }>;
+  const valid = valuesOf({ ...schema, type: "object" }, resolve) as Arbitrary<{ [key: string]: Json }>;
   const withKey = (key: Arbitrary<string>, item: Arbitrary<Json>) =>
-    fc.tuple(sound, key, item).map(([value, name, faulty]) => ({ ...value, [name]: faulty }));
+    fc.tuple(valid, key, item).map(([value, name, invalid]) => ({ ...value, [name]: invalid }));
   const ofKey = more === false || more === true ? fc.constant(1) : valuesOf(more, resolve);
   return [
     ...Object.entries(properties).map(([name, property]) =>
       withKey(fc.constant(name), invalidValuesOf(property, resolve)),
     ),
-    ...required.map((name) => sound.map((value) => without(value, name))),
+    ...required.map((name) => valid.map((value) => without(value, name))),
     ...(more === false ? [withKey(unknownKey(properties), ofKey)] : []),
     ...(typeof more === "object" ? [withKey(fc.constant("k"), invalidValuesOf(more, resolve))] : []),
     ...(propertyNames === undefined
       ? []
-      : textFaults(resolve(propertyNames)).map((key) => withKey(key, ofKey))),
+      : invalidTextsOf(resolve(propertyNames)).map((key) => withKey(key, ofKey))),
     ...(more === false ? [] : tooMany(schema, ofKey)),
   ];
 }
@@ -114,8 +114,8 @@ function without(value: { [key: string]: Json }, name: string): Json {
 }
 
 function unknownKey(properties: object): Arbitrary<string> {
-  const odd = fc.constantFrom("__proto__", "constructor", "toString", "");
-  return fc.oneof(fc.string(), odd).filter((name) => !Object.hasOwn(properties, name));
+  const special = fc.constantFrom("__proto__", "constructor", "toString", "");
+  return fc.oneof(fc.string(), special).filter((name) => !Object.hasOwn(properties, name));
 }
 
 function tooMany({ maxProperties }: Schema, ofKey: Arbitrary<Json>): Arbitrary<Json>[] {

@@ -2,12 +2,12 @@ import fc from "fast-check";
 import type { Arbitrary } from "fast-check";
 import type { Parts } from "./compose.ts";
 import type { FuzzContract, FuzzOperation } from "./contract.ts";
-import { refusedAs } from "./oracle.ts";
+import { rejectedWith } from "./oracle.ts";
 import type { Case } from "./oracle.ts";
-import { soundPartsOf, soundRequestsOf } from "./sound-requests.ts";
-import type { Known, ParameterValues } from "./sound-parts.ts";
+import { validPartsOf, validRequestsOf } from "./valid-requests.ts";
+import type { KnownValues, ParameterValues } from "./valid-parts.ts";
 
-/** Whose response is a large workflow, or is found in one. */
+/** Operations that read a large workflow. */
 const readers: readonly FuzzOperation["id"][] = [
   "getWorkflow",
   "cancelWorkflow",
@@ -16,38 +16,38 @@ const readers: readonly FuzzOperation["id"][] = [
   "downloadArtifact",
 ];
 
-/** Sizes of pages; 20 of the largest workflows are more than a page may be. */
+/** Page sizes. 20 of the largest workflows exceed the limit of a page. */
 const pageSizes = ["1", "5", "20"];
 
-/** Valid requests that become large: submissions near the limit, pages and reads of such workflows, lookups in them. */
-export function largeRequestsOf(contract: FuzzContract, known: Known): Arbitrary<Case> {
+/** Valid requests for large workflows: submissions near the limit, pages, reads, and artifact lookups. */
+export function largeRequestsOf(contract: FuzzContract, known: KnownValues): Arbitrary<Case> {
   const names = fc.constantFrom(...Object.keys(known.largeBodies));
 
-  /** Sound parts of an operation, with other values for some parameters. */
+  /** Valid parts of an operation, with given values for some parameters. */
   function partsOf(id: FuzzOperation["id"], values: Arbitrary<ParameterValues>): Arbitrary<Parts> {
     const operation = contract.operations.find((own) => own.id === id);
     if (operation === undefined) throw new Error(`the contract has no ${id}`);
     return fc
-      .tuple(soundPartsOf(operation, contract, known), values)
+      .tuple(validPartsOf(operation, contract, known), values)
       .map(([parts, own]) => ({ ...parts, parameters: { ...parts.parameters, ...own } }));
   }
 
   const ids = names.map((id) => ({ id }));
   const pages = fc.record({ page_token: names, page_size: fc.constantFrom(...pageSizes) });
-  const nobodys = names.map((id) => ({ id, key: "artifacts/nobody.pdb" }));
+  const unknownKeys = names.map((id) => ({ id, key: "artifacts/unknown.pdb" }));
   const submissions = fc
-    .tuple(soundRequestsOf(partsOf("submitWorkflow", fc.constant({}))), names)
-    .map(([sound, name]): Case => {
+    .tuple(validRequestsOf(partsOf("submitWorkflow", fc.constant({}))), names)
+    .map(([valid, name]): Case => {
       const body = Buffer.from(known.largeBodies[name] ?? "");
-      return { ...sound, request: { ...sound.request, body } };
+      return { ...valid, request: { ...valid.request, body } };
     });
-  const lookups = soundRequestsOf(partsOf("downloadArtifact", nobodys)).map(({ request }) =>
-    refusedAs(404, request),
+  const lookups = validRequestsOf(partsOf("downloadArtifact", unknownKeys)).map(({ request }) =>
+    rejectedWith(404, request),
   );
   return fc.oneof(
     { arbitrary: submissions, weight: 3 },
-    { arbitrary: soundRequestsOf(partsOf("listWorkflows", pages)), weight: 2 },
+    { arbitrary: validRequestsOf(partsOf("listWorkflows", pages)), weight: 2 },
     lookups,
-    ...readers.map((id) => soundRequestsOf(partsOf(id, ids))),
+    ...readers.map((id) => validRequestsOf(partsOf(id, ids))),
   );
 }

@@ -14,11 +14,11 @@ function makeFuzz(settings: Record<string, string>) {
   return { child, ended };
 }
 
-/** The bound of a machine on which other programs take the processor's caches, as in all tests. */
+/** A generous bound for a machine that runs other programs. */
 const busy = { FUZZ_WAIT_MS: "1000" };
 
 describe("make fuzz", () => {
-  it("tells its seed, and how many requests of each operation got which status", async () => {
+  it("prints its seed, and the number of requests for each operation and status", async () => {
     const { status, output } = await makeFuzz({ ...busy, FUZZ_SECONDS: "0.1", FUZZ_SEED: "7" }).ended;
     assert.equal(status, 0, output);
     assert.match(output, /^fuzz: seed 7, for 0.1 s$/m);
@@ -26,10 +26,10 @@ describe("make fuzz", () => {
     const [, requests] = /^fuzz: (\d+) requests$/m.exec(output) ?? [];
     assert.ok(Number(requests) > 200, output);
     assert.match(output, /^fuzz: the longest wait for healthz took \d+ ms, /m);
-    assert.match(output, /^fuzz: (resident memory was \d+ MiB at most|this system does not tell)/m);
+    assert.match(output, /^fuzz: (resident memory was \d+ MiB at most|this system does not report)/m);
   });
 
-  it("ends early at Ctrl-C, and tells what it has done", async () => {
+  it("stops on Ctrl-C, and prints a summary", async () => {
     const { child, ended } = makeFuzz({ FUZZ_SECONDS: "3600" });
     await once(child.stdout, "data");
     process.kill(-child.pid!, "SIGINT");
@@ -37,7 +37,7 @@ describe("make fuzz", () => {
     assert.match(output, /^fuzz: \d+ requests$/m);
   });
 
-  it("says in one line that a setting is wrong, and fails", async () => {
+  it("prints one line and fails for an invalid setting", async () => {
     const { status, output } = await makeFuzz({ FUZZ_SECONDS: "soon" }).ended;
     assert.equal(status, 2);
     assert.match(output, /^fuzz: FUZZ_SECONDS must be a number$/m);

@@ -4,18 +4,17 @@ import { startFuzzStack } from "./stack.ts";
 import { readVitals, vitalBounds } from "./vitals.ts";
 
 /**
- * Fuzzes a gateway for FUZZ_SECONDS (60 unless set), from FUZZ_SEED on where that is set, and tells how many
- * requests got which status, how long the gateway's health was waited for at worst, and how much memory it had. Exits
- * with 1 when an answer was not right, or one of those is beyond its bound; Ctrl-C ends it early. FUZZ_WAIT_MS is the
- * bound of the wait (100 unless set).
+ * Fuzzes a gateway for FUZZ_SECONDS (default 60), beginning with FUZZ_SEED (default random). Prints the number of requests
+ * by status, the longest wait for a health check, and the peak of memory. Exits with 1 if a response was wrong, or if the
+ * wait or the memory exceeded its bound. FUZZ_WAIT_MS (default 100) is the bound of the wait. Ctrl-C stops it early.
  */
 const seconds = numberFrom("FUZZ_SECONDS", 60);
 const firstSeed = numberFrom("FUZZ_SEED", Math.floor(Math.random() * 2 ** 31));
 
 const waitMs = numberFrom("FUZZ_WAIT_MS", vitalBounds.waitMs);
 
-/** How often it tells how far it has come, in milliseconds. */
-const tellMs = 5000;
+/** Interval of progress messages, in milliseconds. */
+const progressMs = 5000;
 
 const stopping = new AbortController();
 process.on("SIGINT", stop).on("SIGTERM", stop);
@@ -26,18 +25,18 @@ console.log(`fuzz: seed ${firstSeed}, for ${seconds} s`);
 const failure = await runRounds();
 fuzz.close();
 const vitals = { wait: await stack.longestWait(), peakResident: stack.peakResident() };
-const ending = await stack.close();
+const exit = await stack.close();
 console.log(summary(fuzz.counts));
-const { lines, beyond } = readVitals(vitals, { ...vitalBounds, waitMs });
+const { lines, exceeded } = readVitals(vitals, { ...vitalBounds, waitMs });
 for (const line of lines) console.log(`fuzz: ${line}`);
-for (const line of beyond) fail(line);
+for (const line of exceeded) fail(line);
 if (failure !== undefined) fail(failure);
-if (ending !== "exit code 0") fail(`the gateway died: ${ending}`);
+if (exit !== "exit code 0") fail(`the gateway crashed: ${exit}`);
 
-/** Runs round after round until the time is over; what failed, if anything did. */
+/** Runs rounds until the time is over. Returns the description of a failure, if any. */
 async function runRounds(): Promise<string | undefined> {
   const start = performance.now();
-  let told = start;
+  let lastProgress = start;
   for (
     let seed = firstSeed;
     !stopping.signal.aborted && performance.now() - start < seconds * 1000;
@@ -45,16 +44,16 @@ async function runRounds(): Promise<string | undefined> {
   ) {
     const failed = await fuzz.round(seed);
     if (failed !== undefined) return failed;
-    if (performance.now() - told < tellMs) continue;
-    told = performance.now();
+    if (performance.now() - lastProgress < progressMs) continue;
+    lastProgress = performance.now();
     console.log(
-      `fuzz: ${fuzz.requests} requests in ${Math.round((told - start) / 1000)} s, all as they should be`,
+      `fuzz: ${fuzz.requests} requests in ${Math.round((lastProgress - start) / 1000)} s, without a failure`,
     );
   }
   return undefined;
 }
 
-/** A line for each operation: its statuses, with how many requests got them. */
+/** A line for each operation, with the number of requests by status. */
 function summary(counts: Counts): string {
   const byOperation = Map.groupBy([...counts].sort(), ([key]) => key.slice(0, key.lastIndexOf(" ")));
   const lines = [...byOperation].map(([operation, own]) => {
@@ -64,8 +63,8 @@ function summary(counts: Counts): string {
   return [`fuzz: ${fuzz.requests} requests`, ...lines].join("\n");
 }
 
-function numberFrom(name: string, otherwise: number): number {
-  const value = Number(process.env[name] || otherwise);
+function numberFrom(name: string, fallback: number): number {
+  const value = Number(process.env[name] || fallback);
   if (!(value >= 0)) {
     fail(`${name} must be a number`);
     process.exit();

@@ -1,103 +1,107 @@
-import type { Answer } from "./answer-reader.ts";
-import { addresseeOf } from "./addressee.ts";
-import type { Addressee } from "./addressee.ts";
+import type { WireResponse } from "./response-reader.ts";
+import { routeOf } from "./route.ts";
+import type { Route } from "./route.ts";
 import { withoutCoding } from "./content-coding.ts";
-import type { Conformance } from "./conformance.ts";
+import type { FindSchemaViolations } from "./conformance.ts";
 import type { FuzzContract } from "./contract.ts";
-import { echoFaults, planFaults } from "./echo.ts";
-import type { Leaving } from "./leaving-clients.ts";
-import type { WireRequest } from "./wire.ts";
+import { submissionViolations, planViolations } from "./submission-checks.ts";
+import type { Disconnect } from "./disconnecting-clients.ts";
+import type { WireRequest } from "./wire-request.ts";
 
-/** A request, and what is known of its answer from the way it was made. */
+/** A request, and what is known about its response. */
 export interface Case {
   readonly request: WireRequest;
-  /** Every status that it may have; undefined: any that the contract declares and is no failure of ours. */
+  /** The acceptable statuses. If undefined, any status below 500 that the contract declares. */
   readonly statuses?: readonly number[] | undefined;
-  /** Whether HTTP itself may be what refuses it, before anybody looks at its path. */
-  readonly mayBreakHttp: boolean;
-  /** How its client leaves, where it does not wait for the whole answer. */
-  readonly leaving?: Leaving;
+  /** Whether the request may be rejected as invalid HTTP, before its path is known. */
+  readonly mayViolateHttp: boolean;
+  /** When its client disconnects, if it does not wait for the complete response. */
+  readonly disconnect?: Disconnect;
 }
 
 /** A request that must get `status`. */
-export function refusedAs(status: number, request: WireRequest, mayBreakHttp = false): Case {
-  return { request, statuses: [status], mayBreakHttp };
+export function rejectedWith(status: number, request: WireRequest, mayBreakHttp = false): Case {
+  return { request, statuses: [status], mayViolateHttp: mayBreakHttp };
 }
 
-/** What is wrong with the answer to a request; nothing where it is as the contract says. */
-export type Judge = (asked: Case, answer: Answer) => readonly string[];
+/** Returns how a response violates the contract. */
+export type CheckResponse = (testCase: Case, response: WireResponse) => readonly string[];
 
-/** Statuses of what is refused before anybody looks at its path. */
-const refusedByHttp = [400, 414, 431];
+/** Statuses of requests that are rejected before their path is known. */
+const httpRejections = [400, 414, 431];
 
-/** Where the contract has no operation to say what an answer holds. */
+/** The content of an error where the contract has no operation. */
 const errorContent = { "application/json": { schema: { $ref: "#/components/schemas/Error" } } };
 
-/** Judges by what `contract` declares; no status from 500 on is ever right, since all behind the gateway is sound. */
-export function createJudge(contract: FuzzContract, conformance: Conformance): Judge {
-  return function judge({ request, statuses, mayBreakHttp }, answer) {
-    const addressee = addresseeOf(contract, request);
-    const declared = [...declaredFor(addressee), ...(mayBreakHttp ? refusedByHttp : [])];
-    const right = declared.filter((status) => status < 500 && (statuses?.includes(status) ?? true));
-    if (!right.includes(answer.status)) {
-      return [`the status is ${answer.status} and not ${right.join(", ") || "declared"}`];
+/** Checks by the contract. A status of 500 or above is always wrong, since all services behind the gateway work. */
+export function createResponseCheck(
+  contract: FuzzContract,
+  findSchemaViolations: FindSchemaViolations,
+): CheckResponse {
+  return function checkResponse({ request, statuses, mayViolateHttp: mayBreakHttp }, response) {
+    const route = routeOf(contract, request);
+    const declared = [...declaredFor(route), ...(mayBreakHttp ? httpRejections : [])];
+    const accepted = declared.filter((status) => status < 500 && (statuses?.includes(status) ?? true));
+    if (!accepted.includes(response.status)) {
+      return [`the status is ${response.status} and not ${accepted.join(", ") || "declared"}`];
     }
-    const plain = decoded(request, answer);
-    if (typeof plain === "string") return [plain];
+    const decodedResponse = decoded(request, response);
+    if (typeof decodedResponse === "string") return [decodedResponse];
     return [
-      ...headerFaults(addressee, answer),
-      ...bodyFaults(addressee, request.method, plain, conformance),
-      ...(answer.status === 201 ? echoFaults(request, plain) : []),
-      ...(isPlan(addressee, answer) ? planFaults(request, plain) : []),
+      ...headerViolations(route, response),
+      ...bodyViolations(route, request.method, decodedResponse, findSchemaViolations),
+      ...(response.status === 201 ? submissionViolations(request, decodedResponse) : []),
+      ...(isPlan(route, response) ? planViolations(request, decodedResponse) : []),
     ];
   };
 }
 
-/** The answer without its content coding, or what is wrong with that. */
-function decoded(request: WireRequest, answer: Answer): Answer | string {
+/** The decoded response, or the error message. */
+function decoded(request: WireRequest, response: WireResponse): WireResponse | string {
   try {
-    return withoutCoding(request, answer);
+    return withoutCoding(request, response);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
 }
 
-function declaredFor(addressee: Addressee): number[] {
-  if (addressee.kind === "operation") return [...addressee.operation.answers.keys()];
-  return [addressee.kind === "no path" ? 404 : 405];
+function declaredFor(route: Route): number[] {
+  if (route.kind === "operation") return [...route.operation.responses.keys()];
+  return [route.kind === "no path" ? 404 : 405];
 }
 
-function headerFaults(addressee: Addressee, { status, headers }: Answer): string[] {
-  const allowed = addressee.kind === "no method" ? addressee.allowed : [];
-  const wanted: readonly [status: number, name: string, value: RegExp][] = [
+function headerViolations(route: Route, { status, headers }: WireResponse): string[] {
+  const allowed = route.kind === "no method" ? route.allowed : [];
+  const required: readonly [status: number, name: string, value: RegExp][] = [
     [201, "location", /^\/v1\/workflows\/[^/]+$/],
     [401, "www-authenticate", /^Bearer$/],
     [405, "allow", new RegExp(`^${allowed.join(", ")}$`)],
     [416, "content-range", /^bytes \*\/\d+$/],
   ];
-  return wanted
+  return required
     .filter(([of, name, value]) => of === status && !value.test(headers.get(name) ?? ""))
     .map(([, name]) => `the header ${name} is ${headers.get(name) ?? "missing"}`);
 }
 
-/** Whether it is what a submission is told that only asked for the plan. */
-function isPlan(addressee: Addressee, { status }: Answer): boolean {
-  return addressee.kind === "operation" && addressee.operation.id === "submitWorkflow" && status === 200;
+/** Whether it is the response to a submission with `validate_only`. */
+function isPlan(route: Route, { status }: WireResponse): boolean {
+  return route.kind === "operation" && route.operation.id === "submitWorkflow" && status === 200;
 }
 
-function bodyFaults(
-  addressee: Addressee,
+function bodyViolations(
+  route: Route,
   method: string,
-  { status, headers, body }: Answer,
-  conformance: Conformance,
+  { status, headers, body }: WireResponse,
+  findSchemaViolations: FindSchemaViolations,
 ): readonly string[] {
   if (method === "HEAD" || status === 204 || status === 304) return [];
-  const declared =
-    addressee.kind === "operation" ? addressee.operation.answers.get(status)?.content : undefined;
+  const declared = route.kind === "operation" ? route.operation.responses.get(status)?.content : undefined;
   const type = (headers.get("content-type") ?? "").split(";")[0] ?? "";
   const contents = Object.entries(declared ?? errorContent);
   const [range, content] = contents.find(([name]) => name === "*/*" || name === type) ?? [];
   if (content === undefined) return [`the type is ${type || "missing"}`];
   const ref = content.schema.$ref;
-  return range === "application/json" && ref !== undefined ? conformance(ref, body.toString("utf8")) : [];
+  return range === "application/json" && ref !== undefined
+    ? findSchemaViolations(ref, body.toString("utf8"))
+    : [];
 }

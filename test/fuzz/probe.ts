@@ -1,17 +1,17 @@
 import { getHeapSpaceStatistics } from "node:v8";
 
-/** Preloaded into a gateway under fuzz: tells over IPC, when it is asked, how much memory is still in use, in bytes. */
+/** Preloaded into the gateway under fuzz: reports over IPC, on request, the memory in use, in bytes. */
 process.on("message", (message) => {
   if (message !== "memory") return;
-  // What the first collection finalises, the next one frees.
+  // The memory of objects with finalizers is freed by the next collection.
   for (let round = 0; round < 3; round += 1) globalThis.gc?.();
   process.send?.({ bytes: objectBytes() + process.memoryUsage().arrayBuffers });
 });
-// Neither is the channel a reason to live on, nor does the gateway outlive the fuzz.
+// The channel does not keep the process running, and the gateway does not outlive the fuzz.
 process.channel?.unref();
 process.once("disconnect", () => process.exit(0));
 
-/** Objects and strings, without code, which comes and goes as V8 compiles. */
+/** The bytes of objects and strings. Code is left out, as V8 compiles and discards it at any time. */
 function objectBytes(): number {
   return getHeapSpaceStatistics()
     .filter(({ space_name: name }) => !/code|trusted|read_only/.test(name))

@@ -12,31 +12,31 @@ const known = {
 };
 
 describe("createFuzz", () => {
-  // Any server will do that answers as the test says.
+  // A server whose responses the test determines.
   const server = suite(startTestStore);
 
   function fuzz() {
     return createFuzz({ url: server().url, known, lastFailure: () => "the last line" });
   }
 
-  it("makes a failure small, and tells the request, the answer, and how to send it again", async () => {
-    const broken = fuzz();
+  it("shrinks a failure, and reports the request, the response, and how to repeat it", async () => {
+    const failing = fuzz();
     server().respond = (_req, res) => res.writeHead(500).end("oh\n");
-    const told = (await broken.round(1)) ?? "";
-    broken.close();
-    assert.match(told, /^the status is 500 and not \d+/);
-    assert.match(told, /^ {2}oh\\x0a$/m);
-    assert.match(told, /^ {2}[A-Z]+ \S+ HTTP\/1.1$\n {2}Host: gateway$/m);
-    assert.match(told, /^seed 1, path \S+, shrunk \d+ times; FUZZ_SEED=1 make fuzz sends it again$/m);
-    assert.match(told, /the last line$/);
-    assert.equal(told.match(/HTTP\/1.1$/gm)?.length, 1, "of many requests one is left");
+    const report = (await failing.round(1)) ?? "";
+    failing.close();
+    assert.match(report, /^the status is 500 and not \d+/);
+    assert.match(report, /^ {2}oh\\x0a$/m);
+    assert.match(report, /^ {2}[A-Z]+ \S+ HTTP\/1.1$\n {2}Host: gateway$/m);
+    assert.match(report, /^seed 1, path \S+, shrunk \d+ times; FUZZ_SEED=1 make fuzz sends it again$/m);
+    assert.match(report, /the last line$/);
+    assert.equal(report.match(/HTTP\/1.1$/gm)?.length, 1, "only one of many requests remains");
   });
 
-  it("tells of a connection that ends without an answer", async () => {
-    const broken = fuzz();
+  it("reports a connection that ends without a response", async () => {
+    const failing = fuzz();
     server().respond = (req) => req.socket.destroy();
-    const told = (await broken.round(1)) ?? "";
-    broken.close();
-    assert.match(told, /^the connection was closed without an answer/);
+    const report = (await failing.round(1)) ?? "";
+    failing.close();
+    assert.match(report, /^the connection was closed without a response/);
   });
 });

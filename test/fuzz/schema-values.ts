@@ -2,12 +2,12 @@ import fc from "fast-check";
 import type { Arbitrary } from "fast-check";
 import type { FuzzContract, Json, Schema } from "./contract.ts";
 
-/** What looks up references. */
+/** Resolves references. */
 export type Resolve = FuzzContract["resolve"];
 
 const surrogates = { first: 0xd800, count: 0x800 };
 
-/** Any character but surrogates, which UTF-8 cannot write; fast-check's own would first list all of them. */
+/** Any code point except surrogates, which UTF-8 cannot encode. fast-check's own arbitrary would list all of them first. */
 const character = fc
   .integer({ min: 0, max: 0x10ffff - surrogates.count })
   .map((rank) => String.fromCodePoint(rank < surrogates.first ? rank : rank + surrogates.count));
@@ -17,10 +17,10 @@ const anyText = fc.oneof(
   { arbitrary: fc.string({ unit: character }), weight: 1 },
 );
 
-/** Keys that an object can have wherever it goes; the one that JavaScript keeps to itself is no such key. */
+/** Any key except `__proto__`, which the contract rejects. */
 const anyKey = anyText.filter((key) => key !== "__proto__");
 
-/** Any JSON value, not deep. */
+/** Any JSON value of limited depth. */
 const anyJson: Arbitrary<Json> = fc.letrec<{ value: Json }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
@@ -33,7 +33,7 @@ const anyJson: Arbitrary<Json> = fc.letrec<{ value: Json }>((tie) => ({
   ),
 })).value;
 
-/** Values that a schema allows, small ones mostly. */
+/** Values that a schema allows, most of them small. */
 export function valuesOf(schema: Schema, resolve: Resolve): Arbitrary<Json> {
   const known = variantsOf(resolve(schema), resolve);
   return fc.oneof(
@@ -41,7 +41,7 @@ export function valuesOf(schema: Schema, resolve: Resolve): Arbitrary<Json> {
   );
 }
 
-/** A schema with a choice, as one schema for each; any other, alone. */
+/** The alternatives of a schema with `oneOf`, or the schema itself. */
 export function variantsOf(schema: Schema, resolve: Resolve): readonly Schema[] {
   const { oneOf, ...base } = schema;
   if (oneOf === undefined) return [schema];
@@ -82,11 +82,11 @@ function ofType(type: string, schema: Schema, resolve: Resolve): Arbitrary<Json>
     case "object":
       return objectOf(schema, resolve);
     default:
-      throw new Error(`the fuzz knows no values of type ${type}`);
+      throw new Error(`the fuzz test has no values of type ${type}`);
   }
 }
 
-/** Text that a schema allows, as long as may be now and then. */
+/** Strings that a schema allows, occasionally of the maximum length. */
 export function textOf({ enum: choices, const: only, pattern, ...schema }: Schema): Arbitrary<string> {
   if (only !== undefined) return fc.constant(only);
   if (choices !== undefined) return fc.constantFrom(...choices);
@@ -105,10 +105,10 @@ export function textOf({ enum: choices, const: only, pattern, ...schema }: Schem
   return fc.oneof({ arbitrary: text, weight: 20 }, longest);
 }
 
-/** Longest text that is made as long as may be: bodies have a limit too. */
+/** Largest maximum length that is generated, since bodies have a limit too. */
 const maxRepeated = 4096;
 
-/** Text made from a pattern but for its lookaheads, which fast-check does not know and a filter sees to. */
+/** Strings that match a pattern without its lookaheads, which fast-check does not support. A filter applies them. */
 function matching(pattern: string): Arbitrary<string> {
   return fc.stringMatching(new RegExp(pattern.replaceAll(/\(\?!(?:[^()]|\([^()]*\))*\)/g, ""), "u"));
 }

@@ -6,16 +6,16 @@ import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const program = join(import.meta.dirname, "schemathesis.ts");
 
-/** In the place of the tester: reads what it was told to test, and finds it wrong. */
+/** A stand-in for schemathesis: prints its arguments and the end of its settings, and fails. */
 const tester = `#!/bin/sh
 test "$1" = --version && exit 0
-echo "told $*"
+echo "arguments: $*"
 tail -n 4 "$2"
 exit 3
 `;
 
 describe("make schemathesis", () => {
-  it("says in one line that schemathesis is missing, and fails", () => {
+  it("prints one line and fails if schemathesis is missing", () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [program], {
       env: { PATH: "" },
       encoding: "utf8",
@@ -30,7 +30,7 @@ describe("make schemathesis", () => {
     );
   });
 
-  it("has it test a stack with an artifact, stops that, and exits with its verdict", async () => {
+  it("tests a stack with an artifact, stops the stack, and exits with the exit code of schemathesis", async () => {
     using folder = temporaryFolder();
     const file = join(folder.path, "schemathesis");
     writeFileSync(file, tester);

@@ -6,8 +6,8 @@ import { startChild } from "../../src/sandbox/dev-child.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 /**
- * Runs schemathesis (https://schemathesis.io) against a stack like that of `make dev`, on free ports, with the
- * settings of schemathesis.toml, for about SCHEMATHESIS_SECONDS (90 unless set), and exits with its verdict.
+ * Runs schemathesis (https://schemathesis.io) against a stack like that of `make dev` on free ports, with the settings of
+ * schemathesis.toml, for about SCHEMATHESIS_SECONDS (default 90). Exits with its exit code.
  */
 const seconds = process.env["SCHEMATHESIS_SECONDS"] || "90";
 
@@ -24,7 +24,7 @@ try {
   process.exitCode = 1;
 }
 
-/** Starts the stack, has it tested, and stops it; the tester's exit code. */
+/** Starts the stack, tests it, and stops it. Returns the exit code of schemathesis. */
 async function testStack(): Promise<number> {
   const stack = startChild({
     execPath: process.execPath,
@@ -34,12 +34,12 @@ async function testStack(): Promise<number> {
       FOLDFORGE_GATEWAY__BIND_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__ORCHESTRATOR_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__OBJECT_STORE_ADDR: "127.0.0.1:0",
-      // An event id that nobody was given, on a workflow that runs, ends as a broken connection, which a tester minds.
+      // An event id that was never sent leads to a broken connection while the workflow runs, which would be a failure.
       FOLDFORGE_SANDBOX__STEP_SECONDS: "0.001",
     },
     patienceMs: 10_000,
   });
-  // Ctrl-C reaches the tester too, which then ends, and tells what it has found.
+  // Ctrl-C reaches schemathesis too, which then prints its results and exits.
   process.on("SIGINT", () => undefined).on("SIGTERM", () => undefined);
   try {
     const [, url] = (await stack.hear(/is ready at (\S+)\. /)) ?? [];
@@ -60,24 +60,24 @@ async function runTester(url: string): Promise<number> {
   );
   const contract = join(root, "openapi/gateway.v1.yaml");
   const args = ["--config-file", config, "run", contract, "--url", url, "--max-time", seconds];
-  // It leaves files where it runs.
+  // schemathesis leaves files in its working directory.
   const tester = spawn("schemathesis", args, { cwd: folder.path, stdio: "inherit" });
   const [code] = (await once(tester, "close")) as [number | null];
   return code ?? 1;
 }
 
-/** Settings that name an artifact: nobody hits upon one, and without it no download is ever tested. */
+/** Settings that name an artifact: without them, no generated key would exist, and no download would succeed. */
 async function artifactSettings(url: string): Promise<string> {
   const workflows = `${url}/v1/workflows`;
   const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
   const body = JSON.stringify({ name: "sample", steps: [{ id: "design", tool: "rfdiffusion" }] });
   const submitted = await fetch(workflows, { method: "POST", headers, body });
   const { id } = (await submitted.json()) as { id: string };
-  // Its events end when it is finished.
+  // The event stream ends when the workflow is terminal.
   await (await fetch(`${workflows}/${id}/events`, { headers })).text();
   const finished = await (await fetch(`${workflows}/${id}`, { headers })).text();
   const key = /"r2:\/\/[^/"]+\/([^"]+)"/.exec(finished)?.[1];
-  if (key === undefined) throw new Error(`the sample has made nothing: ${finished}`);
+  if (key === undefined) throw new Error(`the sample has no outputs: ${finished}`);
   return [
     "[[operations]]",
     'include-operation-id = "downloadArtifact"',

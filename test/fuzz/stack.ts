@@ -9,23 +9,23 @@ import { imageFlags } from "../support/image-flags.ts";
 import { serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
 import { peakResidentBytes } from "../support/process-memory.ts";
 import { worstBody, worstKinds } from "../support/worst-workflows.ts";
-import type { Known } from "./sound-parts.ts";
-import { soundUpstream } from "./sound-upstream.ts";
+import type { KnownValues } from "./valid-parts.ts";
+import { fakeOrchestrator } from "./fake-orchestrator.ts";
 import { vitalBounds } from "./vitals.ts";
 
-/** A gateway in a process of its own, with everything behind it sound. */
+/** A gateway in a process of its own. All services behind it work. */
 export interface FuzzStack {
   readonly url: string;
-  readonly known: Known;
-  /** The memory of the gateway that is in use after a collection, in bytes; compiled code does not count. */
+  readonly known: KnownValues;
+  /** The gateway's memory in use after a garbage collection, without compiled code, in bytes. */
   memoryInUse(): Promise<number>;
-  /** The longest waits for the gateway's health since it started. */
+  /** The longest wait for a health check since the start. */
   longestWait(): Promise<HealthWait>;
-  /** The most resident memory that the gateway has had, in bytes; undefined where the system does not tell. */
+  /** The gateway's peak of resident memory, in bytes; undefined if the system does not report it. */
   peakResident(): number | undefined;
-  /** The last failure that the gateway has logged. */
+  /** The last failure in the log of the gateway. */
   lastFailure(): string | undefined;
-  /** Stops everything; how the gateway ended, which is `exit code 0` unless it died before. */
+  /** Stops everything. Returns how the gateway exited: `exit code 0` unless it has crashed. */
   close(): Promise<string>;
 }
 
@@ -34,15 +34,14 @@ const pageFiles = ["page.css", "page.js", "swagger-ui.css"];
 const adminToken = "the-token-of-the-fuzz";
 const apiKey = "ff_an-api-key~of+the/fuzz=";
 
-/** What the gateway's memory is made for: the bound of `make fuzz`. */
+/** The memory limit of the gateway: the bound of `make fuzz`. */
 const containerBytes = vitalBounds.residentBytes;
 
-/** Starts it. */
 export async function startFuzzStack(): Promise<FuzzStack> {
   const bytes = Buffer.alloc(100, "ATOM ");
   const largeBodies = Object.fromEntries(worstKinds.map((kind) => [`large-${kind}`, worstBody(kind)]));
   const orchestrator = await startEncodedUpstream(
-    soundUpstream({ artifactKeys, bytes, apiKey, largeBodies }),
+    fakeOrchestrator({ artifactKeys, bytes, apiKey, largeBodies }),
   );
   const store = await startTestStore();
   store.respond = serveBytes(bytes);
@@ -50,10 +49,10 @@ export async function startFuzzStack(): Promise<FuzzStack> {
     BIND_ADDR: "127.0.0.1:0",
     API_TOKEN: adminToken,
     API_KEYS_ENABLED: "true",
-    // Small, so that it is full early, and memory says something about all else.
+    // Small, so that the cache fills early and does not affect the measured growth of memory.
     AUTH_CACHE_MAX_ENTRIES: "10",
     ORCHESTRATOR_ENDPOINT: orchestrator.url,
-    // Longer than a slow machine takes for large messages.
+    // A slow machine takes long for large messages.
     ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "60",
     DRAIN_DELAY_SECONDS: "0",
     SHUTDOWN_GRACE_SECONDS: "1",
@@ -67,15 +66,15 @@ export async function startFuzzStack(): Promise<FuzzStack> {
     peakResident: () => peakResidentBytes(gateway.pid),
     async close() {
       await health.close();
-      const how = await gateway.stop();
+      const exit = await gateway.stop();
       await orchestrator.close();
       await store.close();
-      return how;
+      return exit;
     },
   };
 }
 
-/** Runs `src/main.ts` with the probe in it. Of its log no more is kept than the last failure. */
+/** Runs `src/main.ts` with the probe. Keeps only the last failure of its log. */
 async function forkGateway(settings: Readonly<Record<string, string>>) {
   const child = fork(new URL("../../src/main.ts", import.meta.url), {
     env: { ...withoutCoverage, ...environment(settings) },
@@ -86,7 +85,7 @@ async function forkGateway(settings: Readonly<Record<string, string>>) {
       `--import=${new URL("probe.ts", import.meta.url).href}`,
     ],
     stdio: ["ignore", "pipe", "inherit", "ipc"],
-    // Ctrl-C is for the fuzz, which stops the gateway in order.
+    // Ctrl-C must reach only the fuzz, which then stops the gateway gracefully.
     detached: true,
   });
   const ended = once(child, "exit").then(([code, signal]) => `${signal ?? `exit code ${code}`}`);
@@ -99,15 +98,15 @@ async function forkGateway(settings: Readonly<Record<string, string>>) {
   void ended.then((how) => started.reject(new Error(`the gateway ended before it served: ${how}`)));
   return {
     url: await started.promise,
-    // A child that has written a line was spawned.
+    // A child that has written a line has a process id.
     pid: child.pid!,
     lastFailure: () => lastFailure,
     async memoryInUse() {
-      const answer = once(child, "message");
+      const reply = once(child, "message");
       child.send("memory");
-      const said = await Promise.race([answer, ended]);
-      if (typeof said === "string") throw new Error(`the gateway has ended: ${said}`);
-      const [{ bytes }] = said as [{ bytes: number }];
+      const result = await Promise.race([reply, ended]);
+      if (typeof result === "string") throw new Error(`the gateway has ended: ${result}`);
+      const [{ bytes }] = result as [{ bytes: number }];
       return bytes;
     },
     async stop() {

@@ -34,33 +34,33 @@ const oneStep = { name: "one", steps: [{ id: "a", tool: "af2" }] };
 
 const lastEventId = 2n ** 64n - 1n;
 
-/** A larger submission comes back as it is, without the status of any step, in bytes. */
+/** A larger submission is returned undecoded, without the statuses of its steps, in bytes. */
 const maxDecoded = 64 * 1024;
 
-/** What every workflow of the orchestrator has stored, and whose key it knows. */
-interface Holdings {
+/** The artifacts of every workflow, and the API key that is valid. */
+interface FakeData {
   readonly artifactKeys: readonly string[];
   readonly bytes: Buffer;
   readonly apiKey: string;
-  /** The JSON of large submissions, by what are their workflows' ids and the tokens of pages full of them. */
+  /** The JSON of large submissions by name. A name is also the id of the workflow and the token of a page full of it. */
   readonly largeBodies: Readonly<Record<string, string>>;
 }
 
-/** What an RPC is answered with, once. */
+/** A unary call. */
 function unary<Desc extends DescMessage>(
   schema: Desc,
-  answer: (request: MessageShape<Desc>) => Uint8Array,
+  respond: (request: MessageShape<Desc>) => Uint8Array,
 ): EncodedRpc {
-  return (request) => [answer(fromBinary(schema, request))];
+  return (request) => [respond(fromBinary(schema, request))];
 }
 
-/** An orchestrator that answers everything, at once and soundly: any id names a workflow that has succeeded. */
-export function soundUpstream({
+/** An orchestrator that responds to every call at once. Any id is that of a workflow that has succeeded. */
+export function fakeOrchestrator({
   artifactKeys,
   bytes,
   apiKey,
   largeBodies,
-}: Holdings): Readonly<Record<string, EncodedRpc>> {
+}: FakeData): Readonly<Record<string, EncodedRpc>> {
   const outputs = artifactKeys.map((key) => ({
     uri: `r2://foldforge/${key}`,
     contentType: "chemical/x-pdb",
@@ -142,7 +142,7 @@ export function soundUpstream({
     }),
     StreamWorkflowEvents: (request) => {
       const { workflowId, fromEventId } = fromBinary(StreamWorkflowEventsRequestSchema, request);
-      // Nothing more ever comes after the last id there can be.
+      // No event follows the largest possible id.
       if (fromEventId === lastEventId) return [];
       return [encodedUpdate(workflowOf(workflowId), { workflowId, at, eventId: fromEventId + 1n })];
     },

@@ -4,33 +4,35 @@ import type { FuzzOperation, Json, Parameter } from "./contract.ts";
 import { textOf, valuesOf } from "./schema-values.ts";
 import type { Resolve } from "./schema-values.ts";
 
-/** The values of an operation's parameters, by name: a text, or a list of texts. */
+/** The values of an operation's parameters by name: a string, or a list of strings. */
 export type ParameterValues = Readonly<Record<string, string | readonly string[]>>;
 
-/** What every request may rely on that comes from behind the gateway. */
-export interface Known {
-  /** Keys of artifacts that every workflow has. */
+/** Values that exist behind the gateway. */
+export interface KnownValues {
+  /** The keys of the artifacts that every workflow has. */
   readonly artifactKeys: readonly string[];
-  /** Files that the page loads. */
+  /** The files that the documentation page loads. */
   readonly pageFiles: readonly string[];
-  /** The token of the admin. */
   readonly adminToken: string;
-  /** A good API key. */
+  /** A valid API key. */
   readonly apiKey: string;
-  /** The JSON of large submissions, by what are their workflows' ids and the tokens of pages full of them. */
+  /** The JSON of large submissions by name. A name is also the id of the workflow and the token of a page full of it. */
   readonly largeBodies: Readonly<Record<string, string>>;
 }
 
 const maxEventId = 2n ** 64n - 1n;
 
-/** What a schema does not say of a parameter, by its name. */
-function hints({ artifactKeys, pageFiles }: Known): Readonly<Record<string, Arbitrary<string>>> {
+/** Values of parameters whose schema is too general, by name. */
+function specialValues({
+  artifactKeys,
+  pageFiles,
+}: KnownValues): Readonly<Record<string, Arbitrary<string>>> {
   const byte = fc.integer({ min: 0, max: 20 });
   const tag = fc.constantFrom("*", '"a"', 'W/"a", "b"');
   return {
     key: fc.constantFrom(...artifactKeys),
     file: fc.constantFrom(...pageFiles),
-    // Every workflow has ended: none is waited for.
+    // Every workflow is terminal, so no request waits.
     Prefer: fc.constantFrom("wait=60", 'respond-async, WAIT = "5"; x', "wait=x", "return=minimal"),
     "Last-Event-ID": fc.bigInt({ min: 0n, max: maxEventId }).map(String),
     lastEventId: fc.bigInt({ min: 0n, max: maxEventId }).map(String),
@@ -46,24 +48,27 @@ function hints({ artifactKeys, pageFiles }: Known): Readonly<Record<string, Arbi
   };
 }
 
-/** Sound values of the parameters; those that are not required are there or not. */
-export function soundParameters(
+/** Valid values of the parameters. Optional parameters may be absent. */
+export function validParameters(
   { parameters }: FuzzOperation,
-  known: Known,
+  known: KnownValues,
   resolve: Resolve,
 ): Arbitrary<ParameterValues> {
-  const hint = hints(known);
+  const special = specialValues(known);
   const model = Object.fromEntries(
-    parameters.map((parameter) => [parameter.name, hint[parameter.name] ?? soundValue(parameter, resolve)]),
+    parameters.map((parameter) => [
+      parameter.name,
+      special[parameter.name] ?? validValue(parameter, resolve),
+    ]),
   );
   const requiredKeys = parameters.flatMap(({ name, required = false }) => (required ? [name] : []));
   return fc.record(model, { requiredKeys });
 }
 
-function soundValue(parameter: Parameter, resolve: Resolve): Arbitrary<string | string[]> {
+function validValue(parameter: Parameter, resolve: Resolve): Arbitrary<string | string[]> {
   const { schema } = parameter;
   if (schema.type === "array") {
-    // Two values for one label are refused.
+    // Two values for one label are rejected.
     const key = (label: string) => label.split("=")[0];
     return fc.uniqueArray(textOf(resolve(schema.items ?? {})), { minLength: 1, maxLength: 5, selector: key });
   }
@@ -72,38 +77,38 @@ function soundValue(parameter: Parameter, resolve: Resolve): Arbitrary<string | 
   return valuesOf(schema, resolve).map(String);
 }
 
-/** Spaces around a header's value are no part of it. */
+/** Spaces around the value of a header would be trimmed. */
 function fitsHeader(text: string): boolean {
   return /^[ -~]*$/.test(text) && text === text.trim();
 }
 
-/** A body that is sound but, maybe, for what no schema says, with what is: its steps a DAG, its bounds in order. */
-export function withSoundContent(body: Json, isReversed: boolean): Json {
+/** Changes a body that matches its schema so that it meets the rules too: steps form a DAG, and bounds are in order. */
+export function withValidContent(body: Json, isReversed: boolean): Json {
   const { steps, filters, ...rest } = body as { [other: string]: Json };
-  if (steps !== undefined) return withSoundGraph(rest, steps, isReversed);
+  if (steps !== undefined) return withValidGraph(rest, steps, isReversed);
   return filters === undefined
     ? rest
-    : { ...rest, filters: (filters as { [name: string]: Json }[]).map(withSoundBounds) };
+    : { ...rest, filters: (filters as { [name: string]: Json }[]).map(withValidBounds) };
 }
 
-function withSoundBounds(filter: { [name: string]: Json }): Json {
+function withValidBounds(filter: { [name: string]: Json }): Json {
   const { min, max } = filter as { min?: number; max?: number };
   return min === undefined || max === undefined || min <= max ? filter : { ...filter, min: max, max: min };
 }
 
-function withSoundGraph(rest: { [other: string]: Json }, steps: Json, isReversed: boolean): Json {
-  const taken = new Set<string>();
-  const sound = (steps as Step[]).map((step, index) => {
+function withValidGraph(rest: { [other: string]: Json }, steps: Json, isReversed: boolean): Json {
+  const ids = new Set<string>();
+  const valid = (steps as Step[]).map((step, index) => {
     let { id } = step;
-    for (let next = index; taken.has(id); next += 1) id = String(next);
-    const earlier = [...taken];
-    taken.add(id);
+    for (let next = index; ids.has(id); next += 1) id = String(next);
+    const earlier = [...ids];
+    ids.add(id);
     if (step.depends_on === undefined) return { ...step, id };
-    // Any text will do to choose one of the steps before.
+    // The text only selects one of the earlier steps.
     const chosen = step.depends_on.flatMap((text) => earlier[text.length % earlier.length] ?? []);
     return { ...step, id, depends_on: [...new Set(chosen)] };
   });
-  return { ...rest, steps: isReversed ? sound.toReversed() : sound };
+  return { ...rest, steps: isReversed ? valid.toReversed() : valid };
 }
 
 type Step = { id: string; depends_on?: string[]; [other: string]: Json | undefined };

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import type { Arbitrary } from "fast-check";
 
-/** What makes another target of one. */
+/** Changes a request target. */
 export type Change = (target: string) => string;
 
 const split = (text: string) => text.split(" ");
 
-/** Ends and middles of a path. */
+/** Pieces to append to a path or to insert into it. */
 const pieces = [
   ...split("% %z %zz %E0%A4%A %C0%AF %ED%A0%80 %00 %0d%0a %u0041 %2e%2e %25%32%65 %5c %C3%A9 %F0%9F%98%80"),
   ...split(
@@ -16,7 +16,7 @@ const pieces = [
   " ",
 ];
 
-const wholes = ["", ...split("* http://gateway http:// gateway:80 / // /// ? /? # /% v1/healthz")];
+const targets = ["", ...split("* http://gateway http:// gateway:80 / // /// ? /? # /% v1/healthz")];
 
 const prefixes = split(
   "http://gateway HTTPS://u:p@other:1 HTTPS://other:1 http:// http://:80 http://[::1] ftp://gateway //gateway /. /v1/.. http:",
@@ -24,14 +24,14 @@ const prefixes = split(
 
 const lengths = [128, 1024, 7000, 8100, 8192, 9000, 17_000, 40_000];
 
-/** Targets that are odd by their path. */
-export const oddPaths: Arbitrary<Change> = fc.oneof(
+/** Changes of the path. */
+export const unusualPaths: Arbitrary<Change> = fc.oneof(
   { arbitrary: fc.constantFrom(...pieces).map(afterPath), weight: 3 },
   { arbitrary: fc.tuple(fc.nat(60), fc.constantFrom(...pieces)).map(inserted), weight: 2 },
-  fc.constantFrom(...wholes).map(
-    (whole): Change =>
+  fc.constantFrom(...targets).map(
+    (other): Change =>
       () =>
-        whole,
+        other,
   ),
   fc.constantFrom(...prefixes).map(
     (prefix): Change =>
@@ -77,8 +77,8 @@ const queries = [
 
 const repeated = split("label=a=b a label=k page_size=1");
 
-/** Targets that are odd by their query. */
-export const oddQueries: Arbitrary<Change> = fc
+/** Changes of the query. */
+export const unusualQueries: Arbitrary<Change> = fc
   .oneof(
     { arbitrary: fc.constantFrom(...queries), weight: 5 },
     fc.tuple(fc.constantFrom(2, 64, 65, 600), fc.constantFrom(...repeated)).map(many),

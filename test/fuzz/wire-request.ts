@@ -1,24 +1,23 @@
-/** One request as its bytes go over the wire; text is latin1, a byte for each character. */
+/** A request as it is sent over the wire. Text is latin1, one byte per character. */
 export interface WireRequest {
   readonly method: string;
   readonly target: string;
   readonly version: string;
-  /** Any, in any order and number; what frames the body is added. */
+  /** Any headers in any order. The headers that frame the body are added. */
   readonly headers: readonly Header[];
   readonly body?: Buffer | undefined;
-  /** Sends the body in chunks rather than with its length. */
+  /** Sends the body in chunks instead of with its length. */
   readonly isChunked?: boolean;
 }
 
 /** Name and value. */
 export type Header = readonly [name: string, value: string];
 
-/** The bytes that UTF-8 makes of `text`, a character for each. */
+/** The UTF-8 encoding of `text`, one character per byte. */
 export function utf8(text: string): string {
   return Buffer.from(text).toString("latin1");
 }
 
-/** The bytes of a request. */
 export function bytesOf(request: WireRequest): Buffer {
   const { body } = request;
   const head = Buffer.from(headOf(request), "latin1");
@@ -46,17 +45,17 @@ function chunksOf(body: Buffer): Buffer[] {
   return [...chunks, Buffer.from("0\r\n\r\n")];
 }
 
-/** Most characters of a line, and of a body, that are shown. */
+/** Most characters of a line and of a body that are shown. */
 const maxShown = 2000;
 
-/** A request as a person can read it: a line for each of the head's, what is no ASCII escaped, what is long cut. */
+/** A request in readable form: escaped where it is not ASCII, and truncated where it is long. */
 export function shown(request: WireRequest): string {
   const head = headOf(request).split("\r\n").slice(0, -2).map(shownText);
   const body = request.body === undefined ? [] : ["", shownText(request.body.toString("latin1"))];
   return [...head, ...body].join("\n");
 }
 
-/** A text of bytes, escaped and cut. */
+/** A latin1 text, escaped and truncated. */
 export function shownText(text: string): string {
   const start = text.slice(0, maxShown).replace(/[^ -~]/g, (byte) => {
     return `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`;

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import type { Arbitrary } from "fast-check";
-import type { Header } from "./wire.ts";
+import type { Header } from "./wire-request.ts";
 
 const split = (text: string) => text.split(" ");
 
-/** Values that no header expects. */
+/** Values that are unusual for every header. */
 const anyValues = [
   ...[
     "",
@@ -23,8 +23,8 @@ const anyValues = [
 const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
 const span = "00f067aa0ba902b7";
 
-/** Headers by name, with what is odd for them beside what is odd for all. */
-const oddByName: Readonly<Record<string, readonly string[]>> = {
+/** Values that are unusual for a specific header, by its name. */
+const unusualByName: Readonly<Record<string, readonly string[]>> = {
   Authorization: [
     ...["Bearer", "bearer", "Bearer  x", "Bearer \x80", "Bearer a, Bearer b", "Bearer null"],
     "Basic YWRtaW46YWRtaW4=",
@@ -37,7 +37,7 @@ const oddByName: Readonly<Record<string, readonly string[]>> = {
     ...["application/json; charset=", "application/json; charset=utf-8; charset=utf-16"],
   ],
   "Content-Encoding": [...split("gzip deflate br identity x-gzip zstd"), "gzip, gzip"],
-  // Never a length that the body does not have, since the server would wait for the rest of it.
+  // No valid length: the server would wait for a body that is shorter.
   "Content-Length": [...split("-1 abc 1e3 0x5 5,5 99999999999999999999 +5"), "5 5"],
   "Transfer-Encoding": split("gzip identity chunked,gzip xchunked gzip,chunked chunked;a=b"),
   TE: split("chunked xchunked trailers,deflate;q=0.5 gzip;q=2"),
@@ -95,9 +95,9 @@ const oddByName: Readonly<Record<string, readonly string[]>> = {
   "\tfolded": [],
 };
 
-const headers = Object.entries(oddByName).map(([name, own]) =>
+const headers = Object.entries(unusualByName).map(([name, own]) =>
   [...own, ...own, ...anyValues].map((value): Header => [name, value]),
 );
 
-/** One header that is odd, or does not belong where it is put. */
-export const oddHeaders: Arbitrary<Header> = fc.oneof(...headers.map((own) => fc.constantFrom(...own)));
+/** A header with an unusual name, value or purpose. */
+export const unusualHeaders: Arbitrary<Header> = fc.oneof(...headers.map((own) => fc.constantFrom(...own)));

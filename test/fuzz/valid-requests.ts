@@ -5,14 +5,14 @@ import type { Parts, Style } from "./compose.ts";
 import type { FuzzContract, FuzzOperation } from "./contract.ts";
 import type { Case } from "./oracle.ts";
 import { valuesOf } from "./schema-values.ts";
-import { soundParameters, withSoundContent } from "./sound-parts.ts";
-import type { Known } from "./sound-parts.ts";
-import type { Header } from "./wire.ts";
+import { validParameters, withValidContent } from "./valid-parts.ts";
+import type { KnownValues } from "./valid-parts.ts";
+import type { Header } from "./wire-request.ts";
 
 const hex = (digits: number) =>
   fc.string({ unit: fc.constantFrom(..."123456789abcdef".split("")), minLength: digits, maxLength: digits });
 
-/** Headers that a client or a proxy on its way may add. */
+/** Headers that a client or a proxy may add. */
 const harmless: Arbitrary<Header> = fc.oneof(
   fc.constantFrom<Header>(
     ["Accept", "application/json"],
@@ -39,51 +39,51 @@ const styles: Arbitrary<Style> = fc.record({
   more: fc.uniqueArray(harmless, { maxLength: 2, selector: ([name]) => name }),
 });
 
-/** Sound requests of an operation, before they are written out. */
-export function soundPartsOf(
+/** Valid requests of an operation before serialization. */
+export function validPartsOf(
   operation: FuzzOperation,
   contract: FuzzContract,
-  known: Known,
+  known: KnownValues,
 ): Arbitrary<Parts> {
   const { body } = operation;
   const { resolve } = contract;
   return fc.record({
     operation: fc.constant(operation),
-    parameters: soundParameters(operation, known, resolve),
+    parameters: validParameters(operation, known, resolve),
     body:
       body === undefined
         ? fc.constant(undefined)
         : fc
             .tuple(valuesOf(body, resolve), fc.boolean())
-            .map(([sound, isReversed]) => withSoundContent(sound, isReversed)),
-    token: fc.constantFrom(...(isForKeys(operation) ? [] : [known.adminToken]), known.apiKey),
+            .map(([value, isReversed]) => withValidContent(value, isReversed)),
+    token: fc.constantFrom(...(requiresApiKey(operation) ? [] : [known.adminToken]), known.apiKey),
     style: styles,
   });
 }
 
-/** Whether a request has a condition that may be false for what exists. */
-function mayBeFalse({ operation, parameters }: Parts): boolean {
+/** Whether a request has a condition that may be false. */
+function mayFailPrecondition({ operation, parameters }: Parts): boolean {
   const { "If-Match": ifMatch, "If-Unmodified-Since": since, "If-None-Match": ifNoneMatch } = parameters;
   const isRead = operation.method === "GET";
   return (ifMatch ?? "*") !== "*" || since !== undefined || (!isRead && ifNoneMatch !== undefined);
 }
 
-/** Whether the admin may not ask for it, who has no credits. */
-export function isForKeys({ id }: FuzzOperation): boolean {
+/** Whether the admin token, which has no credits, is rejected. */
+export function requiresApiKey({ id }: FuzzOperation): boolean {
   return id === "getBalance" || id === "listLedger";
 }
 
-/** Longest target and largest body that are read, in bytes. */
+/** The longest target and the largest body that the gateway reads, in bytes. */
 export const limits = { target: 8192, body: 1024 * 1024 } as const;
 
-/** Sound requests of an operation; each must succeed. */
-export function soundRequestsOf(parts: Arbitrary<Parts>): Arbitrary<Case> {
+/** Valid requests of an operation. Each must succeed. */
+export function validRequestsOf(parts: Arbitrary<Parts>): Arbitrary<Case> {
   return parts
-    .map((sound): Case => ({
-      request: compose(sound),
-      // What a client's conditions ask for is no failure either.
-      statuses: [200, 201, 204, 206, 304, ...(mayBeFalse(sound) ? [412] : [])],
-      mayBreakHttp: false,
+    .map((valid): Case => ({
+      request: compose(valid),
+      // A failed precondition is not a failure of the gateway.
+      statuses: [200, 201, 204, 206, 304, ...(mayFailPrecondition(valid) ? [412] : [])],
+      mayViolateHttp: false,
     }))
     .filter(
       ({ request: { target, body } }) => target.length <= limits.target && (body?.length ?? 0) <= limits.body,
