@@ -13,7 +13,7 @@ function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Every object of the document that is a schema, with where it stands. Examples are data, not schemas. */
+/** All schemas of the document with their paths. Examples are data, not schemas. */
 function schemas(value: Json, at: string): [at: string, schema: JsonObject][] {
   if (Array.isArray(value)) return value.flatMap((item, index) => schemas(item, `${at}/${index}`));
   if (!isObject(value)) return [];
@@ -58,7 +58,7 @@ describe("openapi/gateway.v1.yaml", () => {
     );
   });
 
-  it("closes every object, or bounds its size", () => {
+  it("closes every object or bounds its size", () => {
     const isDecided = (schema: JsonObject) =>
       schema["additionalProperties"] === false || "maxProperties" in schema || "oneOf" in schema;
     assert.deepEqual(
@@ -67,7 +67,7 @@ describe("openapi/gateway.v1.yaml", () => {
     );
   });
 
-  it("bounds every integer from below, but one that is any of 64 bits", () => {
+  it("bounds every integer from below, except those of 64 bits", () => {
     assert.deepEqual(
       missing(
         (schema) => has(schema, "integer"),
@@ -87,7 +87,7 @@ describe("openapi/gateway.v1.yaml", () => {
     assert.deepEqual(undescribed, []);
   });
 
-  it("says in words what each pattern wants", () => {
+  it("has a message for every pattern", () => {
     assert.deepEqual(
       missing(
         (schema) => "pattern" in schema,
@@ -97,7 +97,7 @@ describe("openapi/gateway.v1.yaml", () => {
     );
   });
 
-  it("has an example for every body, sent and received", () => {
+  it("has an example for every request and response body", () => {
     const media: string[] = [];
     const visit = (value: Json, at: string): void => {
       if (Array.isArray(value)) return value.forEach((item, index) => visit(item, `${at}/${index}`));
@@ -111,7 +111,7 @@ describe("openapi/gateway.v1.yaml", () => {
     assert.deepEqual(media, []);
   });
 
-  it("shows every code that an error body can have", () => {
+  it("has an example of every code of an error body", () => {
     const codes = Object.values(Code).filter((value): value is Code => typeof value === "number");
     const sent = new Set(codes.map((value) => codeMeaning(value).name));
     const shown = new Set(JSON.stringify(document).match(/(?<="code":")[A-Z_]+/g));

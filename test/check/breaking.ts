@@ -1,4 +1,4 @@
-/** Fails when the gRPC contract has a change that breaks programs built from the main branch's. */
+/** Fails if a change of the gRPC contract breaks programs that were built from the main branch. */
 import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
 
@@ -14,7 +14,7 @@ if (main === undefined) {
   process.exitCode = status ?? 1;
 }
 
-/** What git says, or nothing where it fails. */
+/** The output of git; empty if it fails. */
 function git(...args: string[]): string {
   const { status, stdout } = spawnSync("git", args, { encoding: "utf8" });
   return status === 0 ? stdout.trim() : "";

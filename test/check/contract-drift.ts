@@ -1,7 +1,7 @@
 import { ScalarType } from "@bufbuild/protobuf";
 import type { DescEnum, DescField, DescMessage, Registry } from "@bufbuild/protobuf";
 
-/** A JSON schema of the OpenAPI document, as far as it is compared. */
+/** The compared parts of a JSON schema in the OpenAPI document. */
 interface Schema {
   readonly type?: string | readonly string[];
   readonly $ref?: string;
@@ -16,26 +16,26 @@ interface Schema {
 
 type Schemas = Readonly<Record<string, Schema>>;
 
-/** An OpenAPI document, as far as it is compared. */
+/** The compared parts of an OpenAPI document. */
 export interface Document {
   readonly components: { readonly schemas: Schemas };
 }
 
-/** Where the two contracts differ on purpose. */
+/** Intended differences between the two contracts. */
 const intended = {
-  /** Message fields whose own fields JSON has in their place. */
+  /** Message fields that JSON replaces with their own fields. */
   flattened: ["foldforge.orchestrator.v1.Workflow.spec"],
-  /** Fields that HTTP carries elsewhere: the event id is the SSE id, the workflow's is in the path. */
+  /** Fields that HTTP transmits elsewhere: the event id is the SSE id, and the workflow id is in the path. */
   fieldsNotInJson: [
     "foldforge.orchestrator.v1.WorkflowEvent.event_id",
     "foldforge.orchestrator.v1.RankDesignsRequest.workflow_id",
   ],
-  /** Values of an enum that only JSON has: what stands for values that the gateway does not know. */
+  /** Enum values that only JSON has: they replace values that the gateway does not define. */
   valuesNotInProto: ["foldforge.common.v1.JobState.UNKNOWN"],
-  /** Messages that no JSON shape mirrors: requests and answers that HTTP spells as parameters, headers and bodies. */
+  /** Messages without a JSON schema: HTTP expresses these requests and responses as parameters, headers and statuses. */
   messagesNotInJson:
     /\.(ProgressEvent|\w+Request|AuthenticateApiKeyResponse|ConsumeQuotaResponse|GrantCreditsResponse)$/,
-  /** Shapes that only HTTP has. */
+  /** Schemas that only HTTP has. */
   schemasNotInProto: [
     "Health",
     "Ready",
@@ -49,7 +49,7 @@ const intended = {
   ],
 };
 
-/** Every difference between the OpenAPI document and the protobuf contract that is not intended, a line each. */
+/** The unintended differences between the OpenAPI document and the protobuf contract, one line each. */
 export function contractDrift({ components: { schemas } }: Document, contract: Registry): string[] {
   const mirrored = new Set(Object.values(schemas).map((schema) => schema["x-protobuf"]));
   const unmirrored = [...contract]
@@ -69,7 +69,7 @@ export function contractDrift({ components: { schemas } }: Document, contract: R
   ];
 }
 
-/** A closed object must say which message it mirrors, or be known as HTTP's own. */
+/** A schema with properties must name the message that it mirrors, or be one of HTTP's own. */
 function unmirroredDrift(name: string, { properties }: Schema): string[] {
   const isKnown = intended.schemasNotInProto.some((own) =>
     typeof own === "string" ? own === name : own.test(name),
@@ -109,7 +109,7 @@ function messageDrift(schemas: Schemas, name: string, schema: Schema, message: D
   ];
 }
 
-/** The fields that the JSON shape of `message` is meant to have. */
+/** The fields that the JSON schema of `message` should have. */
 function fieldsInJson(message: DescMessage): DescField[] {
   return message.fields.flatMap((field) => {
     const fullName = `${message.typeName}.${field.name}`;
@@ -136,7 +136,7 @@ function typeDrift(schemas: Schemas, at: string, given: Schema, field: DescField
   }
 }
 
-/** The JSON types and formats that may stand for a protobuf scalar; the first one is told when none does. */
+/** The JSON types and formats that are valid for a protobuf scalar. The first one is the suggestion. */
 const scalarTypes: Partial<Record<ScalarType, readonly string[]>> = {
   [ScalarType.STRING]: ["string"],
   [ScalarType.BOOL]: ["boolean"],
@@ -148,7 +148,7 @@ const scalarTypes: Partial<Record<ScalarType, readonly string[]>> = {
   [ScalarType.UINT64]: ["integer uint64"],
 };
 
-/** Compares one value: a field's own, or one of its list or map. */
+/** Compares one value: of a singular field, or an item of a list or a map. */
 function valueDrift(schemas: Schemas, at: string, given: Schema, field: DescField): string[] {
   const schema = resolve(schemas, given);
   const actual = [schema.type, schema.format].filter((part) => part !== undefined).join(" ");

@@ -1,4 +1,4 @@
-/** Fails, naming schema and field, when the OpenAPI and the protobuf contract no longer say the same. */
+/** Fails with the names of schema and field if the OpenAPI document and the protobuf contract differ. */
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { contractDrift } from "./contract-drift.ts";

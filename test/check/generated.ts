@@ -1,4 +1,4 @@
-/** Fails, naming the files, when `generated/` is not exactly what the contracts generate. */
+/** Fails with the names of the files if `generated/` differs from what the contracts generate. */
 import { execFileSync } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -5,7 +5,7 @@ import type { DescFile, Registry } from "@bufbuild/protobuf";
 
 const generated = resolve(import.meta.dirname, "../../generated/proto");
 
-/** Every type of the protobuf contract, from whatever files it has. */
+/** All types of the protobuf contract, from all of its files. */
 export async function loadProtobufContract(): Promise<Registry> {
   const modules = await Promise.all(
     globSync("**/*_pb.js", { cwd: generated }).map(

@@ -13,40 +13,40 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, relative, resolve } from "node:path";
 
-/** How a command ended. */
+/** The result of a command. */
 export interface Outcome {
-  /** Exit status; -1 for a command that was killed or could not start. */
+  /** The exit status; -1 for a command that was killed or did not start. */
   readonly status: number;
-  /** What it printed: standard output, then standard error. */
+  /** Standard output, followed by standard error. */
   readonly output: string;
 }
 
-/** A copy of the work tree, outside any repository, for a test to spoil. */
+/** A copy of the work tree outside any repository, which a test may modify. */
 export interface Scratch {
   readonly folder: string;
-  /** Replaces the one place that reads `from`. */
+  /** Replaces the only occurrence of `from`. */
   edit(file: string, from: string, to: string): void;
   /** Writes a file, new or not. */
   write(file: string, text: string): void;
   read(file: string): string;
-  /** Runs a command in the copy, with the commands of its packages on the PATH. */
+  /** Runs a command in the copy, with the binaries of its packages on the PATH. */
   run(command: string, ...args: readonly string[]): Promise<Outcome>;
-  /** Commits the copy, as it stands, to `branch` of a repository of its own. */
+  /** Commits the current copy to `branch` of a new repository. */
   commitAs(branch: string): Promise<void>;
   remove(): void;
 }
 
 const root = resolve(import.meta.dirname, "../..");
-// Neither sources of the gateway nor checks of them: without these a check takes half the time.
-const left =
+// Neither sources of the gateway nor checks: without these, a check takes half the time.
+const excluded =
   /^(\.git|node_modules|coverage|downloads|src\/(sandbox|demo)|test\/(?!check$|check\/[^.]+\.ts$).*)$/;
 
-/** Copies contracts, gateway and checks to a folder of their own. The packages are shared. */
+/** Copies contracts, gateway and checks to a new folder. The packages are shared. */
 export function createScratch(): Scratch {
   const folder = mkdtempSync(join(tmpdir(), "foldforge-scratch-"));
-  cpSync(root, folder, { recursive: true, filter: (source) => !left.test(relative(root, source)) });
+  cpSync(root, folder, { recursive: true, filter: (source) => !excluded.test(relative(root, source)) });
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-  // Younger than the packages they would have make install them anew, through the link.
+  // If these were newer than the packages, make would reinstall the packages through the link.
   for (const file of ["package.json", "package-lock.json"]) utimesSync(join(folder, file), 0, 0);
 
   const read = (file: string) => readFileSync(join(folder, file), "utf8");
@@ -70,7 +70,7 @@ export function createScratch(): Scratch {
     run,
     edit(file, from, to) {
       const parts = read(file).split(from);
-      assert.equal(parts.length, 2, `${file} has one place to edit that reads ${from}`);
+      assert.equal(parts.length, 2, `${file} contains exactly once: ${from}`);
       write(file, parts.join(to));
     },
     async commitAs(branch) {
@@ -97,7 +97,7 @@ export function createScratch(): Scratch {
   };
 }
 
-/** For the body of a `describe`: a fresh copy for each of its tests. */
+/** Creates a new copy for each test of the enclosing `describe`. */
 export function eachInScratch(): () => Scratch {
   let scratch: Scratch | undefined;
   beforeEach("copy the work tree", () => {
@@ -121,7 +121,7 @@ export function assertPasses({ status, output }: Outcome): void {
   assert.equal(status, 0, output);
 }
 
-/** This process's environment without what would tie a command to this run or to this repository. */
+/** The environment of this process, without variables that refer to this run or this repository. */
 function environment(folder: string): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(
     ([name]) => !/^(NODE_V8_COVERAGE$|MAKE|MFLAGS$|OUT$|GIT_|FORCE_COLOR$)/.test(name),
