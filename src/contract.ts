@@ -32,7 +32,7 @@ type LocalsOf<Op extends OperationId> = 401 extends keyof operations[Op]["respon
     : BodyLocals
   : TracedLocals;
 
-/** Serves one operation. Its request is contract-valid; what it sends is the contract's success body. */
+/** Serves one operation. Its request is valid, and it sends the success body of the contract. */
 export type Handler<Op extends OperationId> = (
   req: Request<
     Given<operations[Op]["parameters"]["path"]>,
@@ -79,7 +79,7 @@ export interface Path {
   readonly template: string;
   readonly segments: readonly Segment[];
   readonly operations: readonly Operation[];
-  /** Whether it answers with an event stream. */
+  /** Whether it responds with an event stream. */
   readonly isStream: boolean;
   /** Its methods. HEAD is one wherever GET is, but for event streams, which have no end. */
   readonly allowed: readonly string[];

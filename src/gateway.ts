@@ -277,7 +277,7 @@ export async function startGateway(
     metricsUrl: metricsServer?.url,
     async drain() {
       isDraining = true;
-      server.leave();
+      server.drain();
       await delay(settings.drainDelayMs);
       await close(settings.shutdownGraceMs - settings.drainDelayMs, reserveOf(settings.shutdownGraceMs));
     },

@@ -28,7 +28,7 @@ import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import type { WriteJson } from "./http/write-json.ts";
 
-/** Everything the handlers call. */
+/** What the handlers need. */
 interface Services {
   readonly version: string;
   readonly reference: Docs;
@@ -51,10 +51,9 @@ interface Services {
   readonly metrics: Metrics;
 }
 
-/** A handler for each operation of the contract, no more and no less. */
+/** A handler for every operation of the contract. */
 export type Operations = { readonly [Op in OperationId]: Handler<Op> };
 
-/** Builds the handlers. */
 export function createOperations(services: Services): Operations {
   return {
     submitWorkflow: submitWorkflow(services),

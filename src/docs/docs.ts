@@ -3,21 +3,21 @@ import type { Contract } from "../contract.ts";
 import { createStaticFile } from "./static-file.ts";
 import type { StaticFile } from "./static-file.ts";
 
-/** What tells people and programs of the contract. */
+/** The files that describe the API. */
 export interface Docs {
-  /** The document in force. */
+  /** The OpenAPI document. */
   readonly yaml: StaticFile;
   readonly json: StaticFile;
-  /** The page that shows it. */
+  /** The page that renders it. */
   readonly page: StaticFile;
-  /** What the page loads, by name. */
+  /** The files that the page loads, by name. */
   readonly pageFiles: ReadonlyMap<string, StaticFile>;
 }
 
 const css = "text/css; charset=utf-8";
 const javascript = "text/javascript; charset=utf-8";
 
-/** The parts of the page: its own, and those of Swagger UI. */
+/** Media type and location of the page's files. */
 const pageFiles = {
   "page.css": [css, "./page/page.css"],
   "page.js": [javascript, "./page/page.js"],
@@ -25,7 +25,7 @@ const pageFiles = {
   "swagger-ui-bundle.js": [javascript, import.meta.resolve("swagger-ui-dist/swagger-ui-bundle.js")],
 } as const;
 
-/** Reads all of it; throws where a file is missing. The contract is taken as it now is. */
+/** Reads the files; throws if one is missing. The contract is copied as it is now. */
 export function createDocs({ source, document }: Contract): Docs {
   return {
     yaml: createStaticFile("application/yaml", source),

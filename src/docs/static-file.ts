@@ -2,16 +2,15 @@ import { weakETag } from "../http/etag.ts";
 import { encode } from "../http/content-coding.ts";
 import type { Coding } from "../http/content-coding.ts";
 
-/** A file that stays the same for as long as the process lives. */
+/** A file that does not change while the process runs. */
 export interface StaticFile {
-  /** Its media type, with its charset where it has one. */
+  /** Its media type, with a charset for text. */
   readonly type: string;
   readonly etag: string;
-  /** Its bytes, plain or in a content coding; each is made once, however many ask. */
+  /** Its bytes in a content coding; undefined for none. Each coding is compressed once. */
   bytes(coding: Coding | undefined): Promise<Uint8Array>;
 }
 
-/** The file of that type and content. */
 export function createStaticFile(type: string, content: string | Uint8Array): StaticFile {
   const plain = typeof content === "string" ? Buffer.from(content) : content;
   const encoded = new Map<Coding, Promise<Uint8Array>>();
@@ -25,7 +24,7 @@ export function createStaticFile(type: string, content: string | Uint8Array): St
       if (known !== undefined) return known;
       const made = encode([plain], coding, "small").then((pieces) => Buffer.concat(pieces));
       encoded.set(coding, made);
-      // Who asks next may have more luck.
+      // The next request compresses it again.
       made.catch(() => encoded.delete(coding));
       return made;
     },

@@ -7,12 +7,10 @@ import { sendJson } from "../http/json-response.ts";
 import { balanceToJson, ledgerToJson } from "../mapping/billing.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 
-/** What the billing handlers call. */
 interface BillingServices {
   readonly orchestrator: OrchestratorClient;
 }
 
-/** Serves `getBalance`. */
 export function getBalance({ orchestrator }: BillingServices): Handler<"getBalance"> {
   return async function getBalance(_req, res) {
     const { call, caller } = res.locals;
@@ -21,7 +19,6 @@ export function getBalance({ orchestrator }: BillingServices): Handler<"getBalan
   };
 }
 
-/** Serves `listLedger`. */
 export function listLedger({ orchestrator }: BillingServices): Handler<"listLedger"> {
   return async function listLedger(req, res) {
     const { call, caller } = res.locals;
@@ -31,7 +28,7 @@ export function listLedger({ orchestrator }: BillingServices): Handler<"listLedg
   };
 }
 
-/** Who pays for what a caller does: 403 for the admin, who is nobody in particular. */
+/** The principal whose credits a caller spends; throws 403 for the admin token, which has none. */
 function payerOf(caller: Caller): string {
   const principal = principalOf(caller);
   if (principal !== undefined) return principal;

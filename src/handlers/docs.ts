@@ -7,21 +7,19 @@ import { HttpError } from "../errors/http-error.ts";
 import type { Docs } from "../docs/docs.ts";
 import type { StaticFile } from "../docs/static-file.ts";
 
-/** Serves `getOpenapiYaml`. */
 export function getOpenapiYaml({ yaml }: Docs): Handler<"getOpenapiYaml"> {
   return function getOpenapiYaml(_req, res) {
     return sendFile(res, yaml);
   };
 }
 
-/** Serves `getOpenapiJson`. */
 export function getOpenapiJson({ json }: Docs): Handler<"getOpenapiJson"> {
   return function getOpenapiJson(_req, res) {
     return sendFile(res, json);
   };
 }
 
-/** What the page may do: run its own files, and call this gateway. Swagger UI draws its icons from `data:` URLs. */
+/** Lets the page run its own files and call this gateway. Swagger UI has its icons in `data:` URLs. */
 const pagePolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -33,7 +31,6 @@ const pagePolicy = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** Serves `getDocs`. */
 export function getDocs({ page }: Docs): Handler<"getDocs"> {
   return function getDocs(_req, res) {
     res.set({ "Content-Security-Policy": pagePolicy, "Cross-Origin-Opener-Policy": "same-origin" });
@@ -41,7 +38,6 @@ export function getDocs({ page }: Docs): Handler<"getDocs"> {
   };
 }
 
-/** Serves `getDocsFile`. */
 export function getDocsFile({ pageFiles }: Docs): Handler<"getDocsFile"> {
   return function getDocsFile(req, res) {
     const file = pageFiles.get(req.params.file);

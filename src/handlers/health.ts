@@ -3,14 +3,13 @@ import { sendJson } from "../http/json-response.ts";
 import type { ProbeReadiness } from "../orchestrator/readiness.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
-/** Serves `healthz`; calls nothing. */
+/** Responds without a call to the orchestrator. */
 export function healthz(version: string): Handler<"healthz"> {
   return function healthz(_req, res) {
     return sendJson(res, { status: "ok", version });
   };
 }
 
-/** Serves `readyz`. */
 export function readyz(probeReadiness: ProbeReadiness): Handler<"readyz"> {
   return async function readyz(_req, res) {
     const isReady = await probeReadiness(res.locals.trace);
@@ -19,7 +18,6 @@ export function readyz(probeReadiness: ProbeReadiness): Handler<"readyz"> {
   };
 }
 
-/** Serves `metrics`. */
 export function metrics(source: Metrics): Handler<"metrics"> {
   return async function metrics(_req, res) {
     const text = await source.render();

@@ -32,39 +32,37 @@ import type { Logger } from "../telemetry/logger.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
 import type { WriteJson, WrittenJson } from "../http/write-json.ts";
 
-/** What the workflow handlers call. */
 interface WorkflowServices {
   readonly orchestrator: OrchestratorClient;
   readonly authenticator: Authenticator;
   readonly consumeQuota: ConsumeQuota;
   readonly streams: StreamRegistry;
   readonly retryPolicy: RetryPolicy;
-  /** Lets a request that waits no longer count among those in flight, until what it returns is called. */
+  /** Stops counting a waiting request as in flight; the function it returns resumes that. */
   readonly suspend: (res: ServerResponse) => () => Promise<void>;
   readonly tasks: TaskQueue;
   readonly writeJson: WriteJson;
-  /** Hears that something was sent on a connection. */
+  /** Called after something was sent on a connection. */
   readonly noteBuffered: (socket: Socket) => void;
-  /** Largest message of a submission, and largest page of workflows, in bytes. */
+  /** Largest message of a submission and largest page of workflows, in bytes. */
   readonly maxRequestBytes: number;
   readonly maxPageBytes: number;
   readonly logger: Logger;
 }
 
-/** 413 for what servers of gRPC would not take. */
+/** 413 for a message that gRPC servers would reject. */
 function tooLarge(bytes: number, maxBytes: number): HttpError {
   const message = `the workflow is ${bytes} bytes as a message to the orchestrator, and at most ${maxBytes} are allowed; numbers take 11 bytes each there: store large parameters as a string`;
   return new HttpError(Code.InvalidArgument, message, { status: 413 });
 }
 
-/** Serves `submitWorkflow`: counts the submission, then makes it; or only tells its plan, where no more is asked for. */
+/** Consumes quota and submits the workflow; with `validate_only`, only returns its plan. */
 export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkflow"> {
   const { orchestrator, consumeQuota, tasks, maxRequestBytes, logger } = services;
   return async function submitWorkflow(req, res) {
     const idempotencyKey = req.get("Idempotency-Key") ?? "";
-    // No variable holds the steps, which hold the body even after the last of them.
+    // The generator is not kept in a variable: it would keep the body in memory after its end.
     const encode = () => submitRequestFromJson(req.body, idempotencyKey);
-    // A large body has turns of the event loop of its own.
     const isLarge = res.locals.releaseBody !== undefined;
     const { call, caller, trace } = res.locals;
     const request = isLarge ? await tasks.run(keyHashOf(caller), encode()) : runSync(encode());
@@ -73,7 +71,7 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
       return sendJson(res, workflowPlanFromSpec(req.body));
     }
     const steps = req.body.steps.length;
-    // Its message is all there need be of it while others do their part.
+    // From here on, the encoded message is enough.
     res.locals.releaseBody?.();
     res.set(await consumeQuota(caller, call));
     using workflow = await orchestrator.submitWorkflow(request, call);
@@ -87,7 +85,7 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
   };
 }
 
-/** Sends a message as JSON; `json` is how it is written. */
+/** Sends a message as JSON. */
 async function send(
   res: Response<never, AuthenticatedLocals>,
   json: Transcoder,
@@ -103,7 +101,6 @@ function trackBuffered({ socket }: ServerResponse, { noteBuffered }: WorkflowSer
   if (socket !== null) noteBuffered(socket);
 }
 
-/** Serves `listWorkflows`. */
 export function listWorkflows(services: WorkflowServices): Handler<"listWorkflows"> {
   const { orchestrator, maxPageBytes } = services;
   return async function listWorkflows(req, res) {
@@ -112,7 +109,7 @@ export function listWorkflows(services: WorkflowServices): Handler<"listWorkflow
   };
 }
 
-/** Serves `getWorkflow`; where it is preferred, waits for the workflow's end before it reads again. */
+/** With `Prefer: wait`, waits until the workflow is terminal and reads it again. */
 export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> {
   const { orchestrator, authenticator, streams, retryPolicy, suspend } = services;
   return async function getWorkflow(req, res) {
@@ -124,7 +121,7 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
     using first = await read();
     let last = first;
     if (maxMs > 0 && !isTerminal(readWorkflowStatus(first.bytes).state)) {
-      // It may be large, and there are thousands of places to wait at.
+      // The message may be large, and thousands of requests may wait.
       first[Symbol.dispose]();
       const resume = suspend(res);
       const start = performance.now();
@@ -144,7 +141,7 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
   };
 }
 
-/** Throws 412 unless the workflow in `bytes`, whose JSON is `text`, meets the conditions of the request. */
+/** Throws 412 unless the workflow in `bytes`, written as `text`, meets the preconditions of the request. */
 function checkWorkflow(req: IncomingMessage, bytes: Uint8Array, text: WrittenJson): void {
   const { updatedAt } = readWorkflowStatus(bytes);
   const etags = Object.values(strongETags(text.segments()));
@@ -152,8 +149,8 @@ function checkWorkflow(req: IncomingMessage, bytes: Uint8Array, text: WrittenJso
 }
 
 /**
- * Throws 412 unless the workflow meets the conditions of the request (RFC 9110 §13.1); reads nothing where there are
- * none. What changes between this and the call that follows goes unseen: the orchestrator's calls have no conditions.
+ * Throws 412 unless the workflow meets the preconditions of the request (RFC 9110 §13.1); reads it only if there are any.
+ * Changes between this read and the call that follows go unnoticed: the orchestrator's calls have no preconditions.
  */
 async function requirePreconditions(
   req: IncomingMessage,
@@ -167,7 +164,7 @@ async function requirePreconditions(
   checkWorkflow(req, workflow.bytes, text);
 }
 
-/** Changes a workflow by `rpc`, where it meets the conditions of the request, and tells how it is then. */
+/** Changes a workflow by `rpc` if it meets the preconditions of the request, and sends the result. */
 function changeWorkflow(
   rpc: "cancelWorkflow" | "retryWorkflow",
   services: WorkflowServices,
@@ -183,22 +180,19 @@ function changeWorkflow(
   };
 }
 
-/** Serves `cancelWorkflow`. */
 export function cancelWorkflow(services: WorkflowServices): Handler<"cancelWorkflow"> {
   return changeWorkflow("cancelWorkflow", services);
 }
 
-/** Serves `retryWorkflow`. */
 export function retryWorkflow(services: WorkflowServices): Handler<"retryWorkflow"> {
   return changeWorkflow("retryWorkflow", services);
 }
 
-/** Serves `rankDesigns`. */
 export function rankDesigns(services: WorkflowServices): Handler<"rankDesigns"> {
   const { orchestrator } = services;
   return async function rankDesigns(req, res) {
     const request = rankRequestFromJson(req.params.id, req.body);
-    // Nobody else's body waits while designs are ranked.
+    // Other bodies can be parsed while the orchestrator ranks.
     res.locals.releaseBody?.();
     using ranking = await orchestrator.rankDesigns(request, res.locals.call);
     await send(res, rankingTranscoder, ranking, services);

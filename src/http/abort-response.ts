@@ -1,8 +1,8 @@
 import type { ServerResponse } from "node:http";
 
 /**
- * Breaks off an answer that is not whole, so that its client sees that. In HTTP/1.0 an answer without a length ends
- * with its connection, and only a reset tells that this is not its end.
+ * Aborts an incomplete response so that the client notices. In HTTP/1.0 the end of the connection ends a response without
+ * a length, so only a reset shows that it is incomplete.
  */
 export function abortResponse(res: ServerResponse): void {
   if (res.req.httpVersion === "1.0") res.socket?.resetAndDestroy();

@@ -21,24 +21,24 @@ const unsupported = (headers: Readonly<Record<string, string>> = {}) =>
     { status: 415, headers },
   );
 
-/** Refuses a body that does not say it is JSON in UTF-8. */
-const wantJson: Middleware = function wantJson(req, _res, next) {
+/** Responds 415 unless the headers announce JSON in UTF-8. */
+const requireJson: Middleware = function requireJson(req, _res, next) {
   const coding = req.get("content-encoding") ?? "identity";
-  // Tells that the coding is what is wrong (RFC 9110 §12.5.3, §15.5.16).
+  // `Accept-Encoding` shows that the coding is the reason (RFC 9110 §12.5.3, §15.5.16).
   if (coding.toLowerCase() !== "identity") throw unsupported({ "Accept-Encoding": "identity" });
-  const { type, charset } = mediaTypeFrom(req.get("content-type") ?? "");
+  const { type, charset } = parseMediaType(req.get("content-type") ?? "");
   if (type !== "application/json" || (charset !== undefined && charset !== "utf-8")) throw unsupported();
   next();
 };
 
-/** A parameter of a media type with what separates it from the one before; there may be none (RFC 9110 §5.6.6). */
+/** A parameter of a media type and the separator before it, or the separator alone (RFC 9110 §5.6.6). */
 const parameterPattern = /[ \t]*;[ \t]*(?:([\w!#$%&'*+.^`|~-]+)=([\w!#$%&'*+.^`|~-]+|"(?:[^"\\]|\\.)*"))?/gy;
 
 /**
- * The type of a `Content-Type` and its charset, both in lower case; an empty type where it cannot be read. Throws 400
- * for a parameter that is given twice: which of them is meant, nobody can say.
+ * The type and charset of a `Content-Type`, in lower case; the type of a malformed one is empty. Throws 400 for a
+ * repeated parameter, which is ambiguous.
  */
-function mediaTypeFrom(header: string): { readonly type: string; readonly charset?: string } {
+function parseMediaType(header: string): { readonly type: string; readonly charset?: string } {
   const [type = ""] = header.split(";", 1);
   const parameters = new Map<string, string>();
   let end = type.trimEnd().length;
@@ -66,19 +66,19 @@ function unquoted(value: string): string {
 const tooLarge = () =>
   new HttpError(Code.InvalidArgument, `the body is larger than ${maxBytes} bytes`, { status: 413 });
 
-/** Refuses a body that is announced as too large, before any of it is read. */
+/** Responds 413 to an announced length above the limit, before anything is read. */
 const limitLength: Middleware = function limitLength(req, _res, next) {
   if (Number(req.get("content-length")) > maxBytes) throw tooLarge();
   next();
 };
 
-/** A larger body, in bytes, is held and parsed in its turn, in steps; the others are parsed as soon as they are there. */
-const atOnceBytes = 2 * 1024;
+/** Bodies up to this size, in bytes, are parsed at once; larger ones in steps, after they have acquired the parser. */
+const maxSyncBytes = 2 * 1024;
 
-/** A larger one is not even read before its turn: the others are read first, so that slow clients hold no turn. */
-const readBytes = 64 * 1024;
+/** Larger bodies, in bytes, are read only after `acquire`. Smaller ones are read first, so that slow clients hold nothing. */
+const maxUnheldBytes = 64 * 1024;
 
-/** Where large bodies, and work that takes long, wait for their turn. */
+/** What limits large bodies, and runs long work in steps. */
 export interface BodyQueues {
   readonly largeBodies: {
     acquire(res: Response, keyHash: string | undefined): Promise<void>;
@@ -87,71 +87,73 @@ export interface BodyQueues {
   readonly tasks: TaskQueue;
 }
 
-/** Reads and parses the body. What the scanner tells of a text that is no JSON repeats a character of it at most. */
+/** Reads and parses the body into `req.body`. A syntax error repeats at most one character of it. */
 function readJson({ largeBodies, tasks }: BodyQueues): Middleware<AuthenticatedLocals, BodyLocals> {
   return async function readJson(req, res, next) {
     const keyHash = keyHashOf(res.locals.caller);
-    let held: Promise<void> | undefined;
-    const hold = () => (held ??= largeBodies.acquire(res, keyHash));
-    if (Number(req.get("content-length") ?? 0) > readBytes) await hold();
-    // The client waits to be asked (RFC 9110 §10.1.1).
+    let acquired: Promise<void> | undefined;
+    const acquire = () => (acquired ??= largeBodies.acquire(res, keyHash));
+    if (Number(req.get("content-length") ?? 0) > maxUnheldBytes) await acquire();
+    // The client waits for this before it sends the body (RFC 9110 §10.1.1).
     if (req.get("expect") !== undefined && req.httpVersion === "1.1") res.writeContinue();
-    const bytes = await bytesOf(req, hold);
-    if (bytes.length <= atOnceBytes) {
-      req.body = runSync(jsonOf(bytes));
+    const bytes = await readBytes(req, acquire);
+    if (bytes.length <= maxSyncBytes) {
+      req.body = runSync(parseBody(bytes));
       return next();
     }
-    await hold();
-    const endParsed = await largeBodies.acquireParser(res);
+    await acquire();
+    const releaseParser = await largeBodies.acquireParser(res);
     function releaseBody() {
       delete req.body;
-      endParsed();
+      releaseParser();
     }
     res.locals.releaseBody = releaseBody;
     // A client may take long to read the response.
     onHeaders(res, releaseBody);
-    req.body = await tasks.run(keyHash, jsonOf(bytes));
-    // The validation that follows has a turn of its own too.
+    req.body = await tasks.run(keyHash, parseBody(bytes));
+    // The validation that follows is a step of its own.
     await tasks.runOnce(keyHash, next);
   };
 }
 
-/** What a body in JSON says, in short steps. */
-function* jsonOf(bytes: Buffer): Generator<void, unknown> {
+/** Parses a body in short steps. */
+function* parseBody(bytes: Buffer): Generator<void, unknown> {
   if (!isUtf8(bytes)) throw unsupported();
-  // A byte order mark is no part of the text (RFC 8259 §8.1).
+  // A parser may ignore a byte order mark (RFC 8259 §8.1).
   const text = bytes.toString("utf8").replace(/^\ufeff/, "");
-  const faults = yield* jsonTextViolations(text);
-  if (faults.length > 0) throw invalidRequest(faults);
+  const violations = yield* jsonTextViolations(text);
+  if (violations.length > 0) throw invalidRequest(violations);
   return yield* parseJson(text);
 }
 
 /**
- * The body of a request; rejects as soon as it is larger than allowed, without waiting for what is left. It stays
- * pending when the client breaks off, who can be told nothing. Where the body turns out to be large, no more of it is read
- * until `hold` resolves.
+ * Reads the body of a request. Rejects as soon as it is too large, and stays pending when the client disconnects. Pauses
+ * a body above `maxUnheldBytes` until `acquire` resolves.
  */
-function bytesOf(req: IncomingMessage, hold: () => Promise<void>): Promise<Buffer> {
+function readBytes(req: IncomingMessage, acquire: () => Promise<void>): Promise<Buffer> {
   let bytes = Buffer.alloc(0);
   let length = 0;
-  let isHeld = false;
+  let isLarge = false;
   return new Promise((resolve, reject) => {
     req.on("data", (chunk: Buffer) => {
-      const wanted = length + chunk.length;
-      if (wanted > maxBytes) return reject(tooLarge());
-      // One buffer, since chunks may be as small as a byte, and each takes some hundred bytes beside that.
-      if (wanted > bytes.length) bytes = Buffer.concat([bytes], Math.max(wanted, 2 * bytes.length));
+      const needed = length + chunk.length;
+      if (needed > maxBytes) return reject(tooLarge());
+      // One buffer: chunks may be as small as a byte, and each has an overhead of some hundred bytes.
+      if (needed > bytes.length) bytes = Buffer.concat([bytes], Math.max(needed, 2 * bytes.length));
       length += chunk.copy(bytes, length);
-      if (isHeld || length <= readBytes) return;
-      isHeld = true;
+      if (isLarge || length <= maxUnheldBytes) return;
+      isLarge = true;
       req.pause();
-      hold().then(() => req.resume(), reject);
+      acquire().then(() => req.resume(), reject);
     });
     req.once("end", () => resolve(bytes.subarray(0, length)));
   });
 }
 
-/** Reads and parses a JSON body of at most 1 MiB: 415, 413 and 400 for what is none. */
+/**
+ * Reads and parses a JSON body of at most 1 MiB; responds 415, 413 or 400 to any other. `express.json` holds neither: it
+ * reads all of a body as it comes, and `JSON.parse` blocks the event loop and corrupts escaped keys (see `parseJson`).
+ */
 export function jsonBody(queues: BodyQueues): readonly Middleware<BodyLocals>[] {
-  return [wantJson, limitLength, readJson(queues)];
+  return [requireJson, limitLength, readJson(queues)];
 }

@@ -3,175 +3,175 @@ import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import onHeaders from "on-headers";
 
-/** A request and its answer. */
-interface Exchange {
+/** A request whose response is not complete. */
+interface PendingRequest {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
 }
 
 interface Connection {
-  current: Exchange | undefined;
-  readonly waiting: Exchange[];
-  /** What ends it once the requests that came whole are answered; undefined while it goes on. */
-  finish: Finish | undefined;
+  current: PendingRequest | undefined;
+  /** The requests behind it, in order. */
+  readonly pipelined: PendingRequest[];
+  /** Called once the complete requests have their responses; undefined while more requests may follow. */
+  close: CloseConnection | undefined;
 }
 
-/** Ends a connection. It is given the request that did not come whole, where there is one. */
-type Finish = (broken: Exchange | undefined) => void;
+/** Closes a connection. `incomplete` is its last request, if that did not arrive whole. */
+type CloseConnection = (incomplete: PendingRequest | undefined) => void;
 
-/** Most requests that wait on one connection for the answer of the one before, and most bytes of their bodies. */
-const maxWaiting = 16;
-const maxWaitingBytes = 64 * 1024;
+/** Most pipelined requests of one connection, and most bytes of their bodies. */
+const maxPipelined = 16;
+const maxPipelinedBytes = 64 * 1024;
 
 /**
- * The connections of clients. Each request is served when the one before it on its connection is answered: Node
- * would serve all that were sent ahead at once, those too that come after the connection's last answer or that
- * nobody waits for any more.
+ * The connections of clients. A pipelined request is served after the response before it is complete (RFC 9112 §9.3.2).
+ * Node would serve all of them at once, including those behind the last response of a connection and those of a client
+ * that has left.
  */
 export class Connections {
   readonly #serve: RequestListener;
   readonly #open = new Map<Socket, Connection>();
-  #isLeaving = false;
+  #isDraining = false;
 
   constructor(serve: RequestListener) {
     this.#serve = serve;
   }
 
-  /** Takes up a connection that a client has opened. */
+  /** Adds a connection that a client has opened. */
   add(socket: Socket): void {
-    const connection: Connection = { current: undefined, waiting: [], finish: undefined };
+    const connection: Connection = { current: undefined, pipelined: [], close: undefined };
     this.#open.set(socket, connection);
     socket.once("close", () => this.#open.delete(socket));
     const destroySoon = socket.destroySoon.bind(socket);
-    // What Node calls once a connection's last answer is sent.
-    socket.destroySoon = function closeAfterAnswer() {
+    // Node calls it after the last response of a connection.
+    socket.destroySoon = function closeAfterResponse() {
       if (connection.current?.req.complete === false) lingeringClose(socket);
       else destroySoon();
     };
   }
 
-  /** Serves a request, in its turn. */
+  /** Serves a request now, or after the pipelined requests before it. */
   readonly serve = (req: IncomingMessage, res: ServerResponse): void => {
     const connection = this.#open.get(req.socket);
-    // A connection that is being closed may still bring what was sent before.
+    // A connection that is being closed may still deliver requests that were sent before.
     if (connection === undefined || !req.socket.writable) return;
     if (hasBody(req)) coalesceBody(req);
-    if (connection.current === undefined) return this.#begin(connection, { req, res });
-    const { waiting } = connection;
-    const bytes = waiting.reduce((sum, { req }) => sum + req.readableLength, 0);
-    waiting.push({ req, res });
-    // A client that sends so much ahead may be cut (RFC 9112 §9.3.2), and what it sends is held in memory.
-    if (waiting.length > maxWaiting || bytes > maxWaitingBytes) req.socket.destroy();
+    if (connection.current === undefined) return this.#serveNow(connection, { req, res });
+    const { pipelined } = connection;
+    const bytes = pipelined.reduce((sum, { req }) => sum + req.readableLength, 0);
+    pipelined.push({ req, res });
+    // Pipelined requests are held in memory. A server may close the connection of a client that sends too many.
+    if (pipelined.length > maxPipelined || bytes > maxPipelinedBytes) req.socket.destroy();
   };
 
   /**
-   * Ends a connection on which nothing more can be read: calls `finish` as soon as all requests are answered that came
-   * whole, which is never when one of their answers ends the connection. Only the first call counts.
+   * Calls `close` for a connection on which nothing more can be read, as soon as its complete requests have their
+   * responses; never if one of these closes the connection. Only the first call for a connection counts.
    */
-  finishAfterAnswers(socket: Socket, finish: Finish): void {
+  closeAfterResponses(socket: Socket, close: CloseConnection): void {
     const connection = this.#open.get(socket);
-    if (connection === undefined) return finish(undefined);
-    if (connection.finish !== undefined) return;
-    connection.finish = finish;
+    if (connection === undefined) return close(undefined);
+    if (connection.close !== undefined) return;
+    connection.close = close;
     const { current } = connection;
-    if (current === undefined) this.#next(connection);
-    else if (!current.req.complete) finish(current);
+    if (current === undefined) this.#serveNext(connection);
+    else if (!current.req.complete) close(current);
   }
 
-  /** The requests of a connection that are not answered yet; the first is being served. */
-  unanswered(socket: Socket): readonly Exchange[] {
-    const { current, waiting = [] } = this.#open.get(socket) ?? {};
-    return current === undefined ? [] : [current, ...waiting];
+  /** The requests of a connection without a complete response; the first is being served. */
+  pending(socket: Socket): readonly PendingRequest[] {
+    const { current, pipelined = [] } = this.#open.get(socket) ?? {};
+    return current === undefined ? [] : [current, ...pipelined];
   }
 
   get count(): number {
     return this.#open.size;
   }
 
-  /** Those that are open. */
+  /** The open ones. */
   get sockets(): Iterable<Socket> {
     return this.#open.keys();
   }
 
-  /** Whether some of an answer that is complete waits for its client. */
+  /** Whether part of a complete response is not sent yet. */
   get hasUnsent(): boolean {
     return [...this.#open].some(
       ([socket, { current }]) => socket.writableLength > 0 && current?.res.writableEnded,
     );
   }
 
-  /** Makes every answer from now on the last one of its connection. */
-  leave(): void {
-    this.#isLeaving = true;
-    for (const { current } of this.#open.values()) if (current !== undefined) sayLast(current.res);
+  /** From now on, every response closes its connection. */
+  drain(): void {
+    this.#isDraining = true;
+    for (const { current } of this.#open.values()) if (current !== undefined) setConnectionClose(current.res);
   }
 
-  #begin(connection: Connection, exchange: Exchange): void {
-    const { req, res } = exchange;
+  #serveNow(connection: Connection, request: PendingRequest): void {
+    const { req, res } = request;
     const { socket } = req;
-    connection.current = exchange;
-    if (this.#isLeaving) sayLast(res);
+    connection.current = request;
+    if (this.#isDraining) setConnectionClose(res);
     if (hasBody(req)) {
-      onHeaders(res, function endUnread() {
-        // The rest of a body that nobody reads would be taken for the next request.
+      onHeaders(res, function closeUnread() {
+        // The rest of a body that is not read would be taken for the next request.
         if (!req.complete) res.setHeader("Connection", "close");
       });
     }
     res.once("close", () => {
       connection.current = undefined;
-      if (socket.writable) this.#next(connection);
+      if (socket.writable) this.#serveNext(connection);
     });
     this.#serve(req, res);
   }
 
-  /** Begins the next request of a connection, or ends it where it is over. */
-  #next(connection: Connection): void {
-    const next = connection.waiting.shift();
+  /** Serves the next pipelined request, or closes a connection after its last complete one. */
+  #serveNext(connection: Connection): void {
+    const next = connection.pipelined.shift();
     const isLast = next === undefined || !next.req.complete;
-    if (connection.finish !== undefined && isLast) connection.finish(next);
-    else if (next !== undefined) this.#begin(connection, next);
+    if (connection.close !== undefined && isLast) connection.close(next);
+    else if (next !== undefined) this.#serveNow(connection, next);
   }
 }
 
-function sayLast(res: ServerResponse): void {
+function setConnectionClose(res: ServerResponse): void {
   if (!res.headersSent) res.setHeader("Connection", "close");
 }
 
-/** Whether a request says that a body follows its head. */
+/** Whether the headers of a request announce a body. */
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
 }
 
-/** How long a client may take to see its answer before its connection is destroyed, in milliseconds. */
+/** How long a client may take to read the last response before its connection is destroyed, in milliseconds. */
 const lingerMs = 1000;
 
 /**
- * Closes a connection of which not everything was read, in two stages (RFC 9112 §9.6): a connection that is
- * destroyed at once resets the client, and one that is still sending may then never read its answer. Nothing more
- * is read meanwhile.
+ * Closes a connection with unread data in two stages (RFC 9112 §9.6). Destroying it at once would reset the client,
+ * which may then not read the response. Nothing more is read meanwhile.
  */
 export function lingeringClose(socket: Socket): void {
   socket.end();
   socket.pause();
-  // Node reads on after an answer, to get at the next request.
+  // Node resumes reading after a response, for the next request.
   socket.on("resume", () => socket.pause());
   const linger = setTimeout(() => socket.destroy(), lingerMs);
   socket.once("close", () => clearTimeout(linger));
 }
 
-/** What is smaller than this waits for more of its body, and as much as waits at most; in bytes. */
+/** Chunks below `smallChunk` are copied into pages of at most `pageBytes`. */
 const smallChunk = 1024;
 const pageBytes = 16 * 1024;
 
 const { push } = Readable.prototype;
 
 /**
- * Makes the small chunks of a request's body into larger ones for whoever listens to its `data`. Node keeps some 450
- * bytes beside each chunk, and counts only what is in it: 64 KiB that wait in chunks of a byte would hold 29 MiB.
- * What waits here counts as well, so that no more of a body is read than somebody wants.
+ * Merges the small chunks of a request's body before they reach its `data` listeners. Node keeps some 450 bytes with
+ * each chunk and counts only its content: 64 KiB of 1-byte chunks would hold 29 MiB. Merged bytes count for
+ * backpressure.
  */
 export function coalesceBody(req: IncomingMessage): void {
-  // The same function for all: most bodies are one chunk, and one of its own for each costs as much as reading them.
+  // One shared function: most bodies are a single chunk, and a closure for each costs as much as reading it.
   req.push = pushFirst;
 }
 
@@ -199,16 +199,16 @@ function createPush(req: IncomingMessage): (chunk: Buffer | null) => boolean {
   return function pushCoalesced(chunk) {
     if (chunk === null || length + chunk.length > pageBytes) flush();
     if (chunk === null || (page === undefined && chunk.length >= smallChunk)) return push.call(req, chunk);
-    const wanted = length + chunk.length;
+    const needed = length + chunk.length;
     if (page === undefined) {
       page = chunk;
-      // What came with the same read from the socket is there by then.
+      // By then, all chunks of the same read from the socket are here.
       setImmediate(() => req.readableFlowing === true && flush());
     } else {
-      if (wanted > page.length) page = Buffer.concat([page], Math.min(2 * wanted, pageBytes));
+      if (needed > page.length) page = Buffer.concat([page], Math.min(2 * needed, pageBytes));
       chunk.copy(page, length);
     }
-    length = wanted;
+    length = needed;
     return req.readableLength + length < req.readableHighWaterMark;
   };
 }

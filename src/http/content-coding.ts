@@ -2,10 +2,10 @@ import type { IncomingMessage } from "node:http";
 import { constants, createBrotliCompress, createGzip } from "node:zlib";
 import Negotiator from "negotiator";
 
-/** A content coding that answers are sent in (RFC 9110 §8.4.1). */
+/** A content coding of responses (RFC 9110 §8.4.1). */
 export type Coding = "br" | "gzip";
 
-/** What is used of a Negotiator: its published types know no preference of the server. */
+/** The part of Negotiator that is used here; its published types lack `preferred`. */
 interface EncodingNegotiator {
   encoding(
     available: readonly string[],
@@ -13,19 +13,19 @@ interface EncodingNegotiator {
   ): string | undefined;
 }
 
-/** A longer Accept-Encoding is not read: none is written by a client that means it, and thousands of codings take time. */
-const longestRead = 256;
+/** A longer Accept-Encoding is ignored: no real client sends one, and thousands of codings take time. */
+const maxHeaderLength = 256;
 
-/** The coding that the client likes best; where it likes both alike, the one that makes less. Undefined: none. */
+/** The coding that the client prefers, br if it accepts both equally; undefined for none. */
 export function codingFor(req: IncomingMessage): Coding | undefined {
   const { length } = req.headers["accept-encoding"] ?? "";
-  if (length === 0 || length > longestRead) return undefined;
+  if (length === 0 || length > maxHeaderLength) return undefined;
   const negotiator = new Negotiator(req) as unknown as EncodingNegotiator;
   const best = negotiator.encoding(["br", "gzip", "identity"], { preferred: ["br", "gzip"] });
   return best === "br" || best === "gzip" ? best : undefined;
 }
 
-/** How much time to take: `fast` for what is sent once, `small` for what is kept. */
+/** `fast` for what is sent once, `small` for what is cached. */
 type Effort = "fast" | "small";
 
 const brotliQuality = { fast: 4, small: 9 } as const satisfies Record<Effort, number>;
@@ -41,7 +41,7 @@ const compressors = {
   gzip: (_bytes: number, effort: Effort) => createGzip(effort === "small" ? { level: 9 } : {}),
 } as const satisfies Record<Coding, unknown>;
 
-/** The bytes of `pieces` in `coding`, made on another thread, in pieces again: large ones are not copied together. */
+/** Compresses `pieces` on another thread. Both sides are in pieces, so that large ones are not copied together. */
 export async function encode(
   pieces: readonly Uint8Array[],
   coding: Coding,
@@ -53,7 +53,7 @@ export async function encode(
   return (await compressor.toArray()) as Buffer[];
 }
 
-/** How long `pieces` are together, in bytes. */
+/** The total length of `pieces`, in bytes. */
 export function lengthOf(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((sum, piece) => sum + piece.length, 0);
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import cors from "cors";
 import type { Middleware, ServerStage } from "./stages.ts";
 
-/** Whose pages may call: these origins, or everybody's. */
+/** The origins whose pages may call; `*` for all. */
 export type AllowedOrigins = readonly string[] | "*";
 
 /** The request headers that pages may send and the response headers that they may read, beyond Fetch §3.3's own. */
@@ -37,7 +37,7 @@ export const crossOriginHeaders = {
   ],
 } as const;
 
-/** How long a browser may remember what it may send, in seconds: as long as Chromium does. */
+/** How long browsers may cache a preflight, in seconds: the most that Chromium does. */
 const maxAgeSeconds = 7200;
 
 /**

@@ -14,15 +14,12 @@ function digestOf(content: Content): string {
   return hasher.digest("base64url");
 }
 
-/** An entity tag of `content`: weak, since it stays the same however the content is compressed (RFC 9110 §8.8.3.3). */
+/** The ETag of `content`. It is weak because it is the same in every content coding (RFC 9110 §8.8.3.3). */
 export function weakETag(content: Content): string {
   return `W/"${digestOf(content)}"`;
 }
 
-/**
- * The entity tags of `content`, one for each content coding: strong, since each stands for the same bytes
- * (RFC 9110 §8.8.3.3).
- */
+/** The strong ETags of `content`, one for each content coding (RFC 9110 §8.8.3.3). */
 export function strongETags(content: Content): Readonly<Record<"identity" | Coding, string>> {
   const digest = digestOf(content);
   return { identity: `"${digest}"`, br: `"${digest}.br"`, gzip: `"${digest}.gzip"` };

@@ -3,8 +3,8 @@ import { errorResponse } from "../errors/error-response.ts";
 import { HttpError } from "../errors/http-error.ts";
 
 /**
- * The status of a request that is over, also where its connection was refused and the answer was not `res`; undefined
- * where the client left before there was one.
+ * The status of a finished request: the one sent, or that of the malformed body that ended it, which `res` did not send.
+ * Undefined when the client left before the response.
  */
 export function finalStatus(res: ServerResponse): number | undefined {
   if (res.headersSent) return res.statusCode;

@@ -10,72 +10,71 @@ import { lingeringClose } from "./connections.ts";
 import type { Connections } from "./connections.ts";
 import { errorText } from "./error-handler.ts";
 
-/** What Node's server knows of an error on a connection: the parser's words and the bytes that it failed on. */
+/** An error of Node's HTTP parser or of a timeout, with the bytes that it failed on. */
 interface ConnectionError extends Error {
   readonly code?: string;
   readonly reason?: string;
   readonly rawPacket?: Buffer;
 }
 
-/** Answers what is no request that could be passed on. */
+/** Responds to what never becomes a request for the pipeline. */
 interface MalformedRequests {
-  /** For Node's `clientError`: bytes that are not HTTP, and requests that do not come to their end. */
+  /** Listener for Node's `clientError`: bytes that are not HTTP, and requests that are not complete in time. */
   onClientError(error: Error, socket: Socket): void;
-  /** For Node's `connect`: the gateway is no proxy. */
+  /** Listener for Node's `connect`: the gateway is no proxy. */
   onConnect(req: IncomingMessage, socket: Socket): void;
 }
 
 /**
- * Answers with the one error body and closes the connection, once the requests before are answered whole, event streams
- * and downloads too (RFC 9112 §9.3.2). An answer to a request whose own body is refused is broken off, where it has
- * begun. Of an error no more than its code is logged: it carries the client's bytes, the token among them.
+ * Responds with the error body of the API and closes the connection, after the responses to the requests before, event
+ * streams and downloads included (RFC 9112 §9.3.2). A response to a request whose own body is malformed is aborted if it
+ * has begun. Only the code of an error is logged: the error has the client's bytes, including its token.
  */
 export function createMalformedRequests(
   connections: Connections,
   logger: Logger,
   metrics: Metrics,
 ): MalformedRequests {
-  function refuse(socket: Socket, refusal: HttpError, reason: string): void {
-    connections.finishAfterAnswers(socket, function finish(broken) {
+  function reject(socket: Socket, error: HttpError, reason: string): void {
+    connections.closeAfterResponses(socket, function respondAndClose(incomplete) {
       const trace = traceContextFrom(undefined, undefined);
-      const { status, headers, text } = errorText(refusal, { safeToRepeat: false, traceId: trace.traceId });
-      const [served] = connections.unanswered(socket);
-      // Else another answer to the same request is on its way.
-      const mayAnswer = broken?.res.headersSent !== true;
+      const { status, headers, text } = errorText(error, { safeToRepeat: false, traceId: trace.traceId });
+      const isServing = connections.pending(socket).length > 0;
+      const canRespond = incomplete?.res.headersSent !== true;
       logger.info(
         {
           event: "malformed_request.rejected",
           ...traceFields(trace),
-          ...(mayAnswer ? { status } : {}),
+          ...(canRespond ? { status } : {}),
           reason,
         },
         "malformed_request.rejected",
       );
-      // A request that is being served is counted by what becomes of it.
-      if (served === undefined) metrics.countUnrouted(status);
-      if (!mayAnswer) return void broken.res.destroy();
+      // A request that is being served is counted with its own status.
+      if (!isServing) metrics.countUnrouted(status);
+      if (!canRespond) return void incomplete.res.destroy();
       socket.write(responseText(status, headers, text));
       lingeringClose(socket);
-      // What was begun for the request stops at once; its connection lasts until the client has read the answer.
-      broken?.res.detachSocket(socket);
-      broken?.res.destroy(refusal);
+      // The work for the request stops at once; its connection lasts until the client has read the response.
+      incomplete?.res.detachSocket(socket);
+      incomplete?.res.destroy(error);
     });
   }
 
   return {
     onClientError(error, socket) {
-      // The parser goes on failing while the connection is being closed.
+      // The parser reports more errors while the connection is being closed.
       if (!socket.writable) return;
-      const refusal = httpErrorFrom(error);
-      if (refusal === undefined) socket.destroy();
-      else refuse(socket, refusal, (error as ConnectionError).code ?? "");
+      const httpError = httpErrorFrom(error);
+      if (httpError === undefined) socket.destroy();
+      else reject(socket, httpError, (error as ConnectionError).code ?? "");
     },
     onConnect(_req, socket) {
-      // Node has let go of the socket, its errors included.
+      // Node has removed its listeners from the socket, that for errors included.
       socket.on("error", () => socket.destroy());
-      // An event stream before it may be waiting for the client to read, and Node no longer tells when that happens.
-      socket.on("drain", () => connections.unanswered(socket)[0]?.res.emit("drain"));
-      refuse(
+      // A response before it may be waiting for `drain`, which Node no longer forwards.
+      socket.on("drain", () => connections.pending(socket)[0]?.res.emit("drain"));
+      reject(
         socket,
         new HttpError(Code.InvalidArgument, "CONNECT is not served: this is no proxy"),
         "CONNECT",
@@ -86,14 +85,14 @@ export function createMalformedRequests(
 
 const parserErrors = /^HPE_(?!INVALID_EOF_STATE$)/;
 
-/** The answer to an error of a connection; undefined where the client has gone. */
+/** The response to an error of a connection; undefined when the client has closed it. */
 function httpErrorFrom(error: ConnectionError): HttpError | undefined {
   const { code = "", reason, rawPacket } = error;
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
     return new HttpError(Code.InvalidArgument, "the request was not complete in time", { status: 408 });
   }
   if (code === "HPE_HEADER_OVERFLOW") {
-    // What overflows can only be told in the request's first packet.
+    // Only the request's first packet shows whether it is the target that is too long.
     return rawPacket !== undefined && longTarget.test(rawPacket.toString("latin1"))
       ? new HttpError(Code.InvalidArgument, "the request target is too long", { status: 414 })
       : new HttpError(Code.InvalidArgument, "the headers are too large", { status: 431 });
@@ -105,7 +104,7 @@ function httpErrorFrom(error: ConnectionError): HttpError | undefined {
   return new HttpError(Code.InvalidArgument, `the request is not HTTP/1.1: ${reason ?? code}`);
 }
 
-/** The first packet of a request whose target is what is too large. */
+/** The first packet of a request with a target that is too long. */
 const longTarget = /^[A-Z]+ [^\r\n]{8192}/;
 
 function responseText(status: number, headers: Readonly<Record<string, string>>, body: string): string {

@@ -1,18 +1,18 @@
-/** Longest wait, in seconds: proxies give up on answers that take longer. */
+/** Longest wait, in seconds: proxies time out slower responses. */
 const maxSeconds = 60;
 
-/** Quoted text (RFC 9110 §5.6.4), which may hold what separates preferences; up to the end where it is not closed. */
-const quotedText = /"(?:[^"\\]|\\[^]?)*(?:"|$)/g;
+/** A quoted string (RFC 9110 §5.6.4), which may contain commas; an unterminated one extends to the end. */
+const quotedString = /"(?:[^"\\]|\\[^]?)*(?:"|$)/g;
 
-/** `wait`, with a number of seconds (RFC 7240 §4.3) and parameters that mean nothing. */
+/** `wait` in seconds (RFC 7240 §4.3), with parameters, which have no meaning. */
 const waitPattern = /^\s*wait\s*=\s*(?:(\d+)|"(\d+)")\s*(?:;|$)/i;
 
 /**
- * For how many seconds a `Prefer` header asks to wait, at most 60; undefined where it does not. A preference that
- * cannot be honoured is passed over, and of one that is repeated the first counts (RFC 7240 §2).
+ * The `wait` preference of a `Prefer` header in seconds, at most 60; undefined without one. Malformed preferences are
+ * ignored, and the first of repeated ones counts (RFC 7240 §2).
  */
 export function waitPreference(header: string | undefined): number | undefined {
-  const preferences = header?.replace(quotedText, (text) => text.replaceAll(",", "")).split(",");
+  const preferences = header?.replace(quotedString, (text) => text.replaceAll(",", "")).split(",");
   const first = preferences?.find((text) => /^\s*wait\s*(?:[=;]|$)/i.test(text));
   const [, plain, quoted] = waitPattern.exec(first ?? "") ?? [];
   const seconds = plain ?? quoted;

@@ -10,93 +10,92 @@ import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createThrottledWarning } from "../telemetry/throttled-warning.ts";
 
-/** What one client may take of the server, in milliseconds, and how many may come. */
+/** Timeouts of a client, in milliseconds, and the connection limit. */
 export interface ServerLimits {
-  /** Longest time until a request's headers are complete. */
+  /** From the first byte of a request to the end of its headers. */
   readonly headersTimeoutMs: number;
-  /** Longest time until the whole request is there. */
+  /** From the first byte of a request to its end. */
   readonly requestTimeoutMs: number;
-  /** How long an idle connection is kept for the next request. */
+  /** How long a connection may be idle between two requests. */
   readonly keepAliveTimeoutMs: number;
-  /** How long a client may read nothing of what waits for it. */
+  /** How long a client may read nothing of what is sent to it. */
   readonly stallTimeoutMs: number;
   readonly maxConnections: number;
 }
 
-/** Where and within which bounds to serve, and whom to tell of what never becomes a request. */
 interface ServerOptions {
-  /** 0: any free port. */
+  /** Port 0 takes any free port. */
   readonly bind: { readonly host: string; readonly port: number };
   readonly limits: ServerLimits;
-  /** What bounds the bytes that wait for clients; without it nothing does. */
+  /** Limits the bytes that wait for clients; unlimited without it. */
   readonly buffered?: BufferedBytes;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
 
-/** A server that is listening. */
+/** A listening server. */
 export interface RunningServer {
-  /** `http://host:port`, with the port that was really taken. */
+  /** `http://host:port`, with the port that it listens on. */
   readonly url: string;
   /** How many connections are open. */
   readonly connections: number;
-  /** Serves on, but says with every answer that its connection ends there, so that clients go elsewhere. */
-  leave(): void;
+  /** Keeps serving, but closes each connection with its next response, so that clients connect elsewhere. */
+  drain(): void;
   /**
-   * Takes no new connection, lets requests in flight finish, and cuts what is left after `graceMs`. Resolves
-   * when every connection is closed.
+   * Accepts no new connection, lets requests in flight finish, and destroys the connections that are left after
+   * `graceMs`. Resolves when every connection is closed.
    */
   close(graceMs: number): Promise<void>;
 }
 
-/** How often slow requests are looked for, in milliseconds. */
+/** How often slow requests and stalled clients are checked for, in milliseconds. */
 const slowCheckMs = 1000;
 
-/** More than the pipeline allows, so that it is what refuses a request's head, in all but absurd cases; in bytes. */
+/** In bytes; more than `framing` allows, whose errors are more exact. */
 const maxHeaderSize = 32 * 1024;
 
-/** Serves `app`; rejects when it cannot listen. */
+/** Serves `listener`; rejects when it cannot listen. */
 export async function startServer(
-  app: RequestListener,
+  listener: RequestListener,
   { bind, limits, buffered = unbounded(limits), logger, metrics }: ServerOptions,
 ): Promise<RunningServer> {
-  const connections = new Connections(app);
-  const refused = createMalformedRequests(connections, logger, metrics);
+  const connections = new Connections(listener);
+  const malformed = createMalformedRequests(connections, logger, metrics);
   const server = createServer({
-    // Headers have no more time than the whole request, and Node insists that this is said.
+    // Node rejects a headersTimeout above the requestTimeout.
     headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs),
     requestTimeout: limits.requestTimeoutMs,
     connectionsCheckingInterval: slowCheckMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     maxHeaderSize,
-    // Whatever the options of the process say.
+    // Whatever the flags of the process are.
     insecureHTTPParser: false,
-    // The pipeline refuses it, with the body that every error has.
+    // `framing` responds with an error body; Node would not.
     requireHostHeader: false,
   });
   server.timeout = limits.stallTimeoutMs;
   server.maxConnections = limits.maxConnections;
-  // No header is dropped, so that none goes unchecked.
+  // Node would drop the headers above its limit, which then nothing checks.
   server.maxHeadersCount = 0;
   for (const event of ["request", "checkContinue", "checkExpectation"]) server.on(event, connections.serve);
   server
     .on("connection", (socket: Socket) => connections.add(socket))
-    .on("clientError", refused.onClientError)
-    .on("connect", refused.onConnect)
-    .on("timeout", cutWhenIdle)
+    .on("clientError", malformed.onClientError)
+    .on("connect", malformed.onConnect)
+    .on("timeout", destroyUnlessServing)
     .on(
       "drop",
       createThrottledWarning(logger, "connections.dropped", { maxConnections: limits.maxConnections }),
     );
 
-  /** Nothing has moved on the connection for `stallTimeoutMs`, or, between requests, for `keepAliveTimeoutMs`. */
-  function cutWhenIdle(socket: Socket): void {
-    const waitsForUs = connections.unanswered(socket).length > 0 && socket.writableLength === 0;
-    if (!waitsForUs) socket.destroy();
+  /** Called after `stallTimeoutMs` without traffic, or, between requests, after `keepAliveTimeoutMs`. */
+  function destroyUnlessServing(socket: Socket): void {
+    const isServing = connections.pending(socket).length > 0 && socket.writableLength === 0;
+    if (!isServing) socket.destroy();
   }
 
-  const watch = setInterval(() => buffered.disconnectStalled(connections.sockets), slowCheckMs).unref();
-  server.once("close", () => clearInterval(watch));
+  const check = setInterval(() => buffered.disconnectStalled(connections.sockets), slowCheckMs).unref();
+  server.once("close", () => clearInterval(check));
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(bind.port, bind.host, resolve);
@@ -106,9 +105,9 @@ export async function startServer(
     get connections() {
       return connections.count;
     },
-    leave: () => connections.leave(),
+    drain: () => connections.drain(),
     close(graceMs) {
-      connections.leave();
+      connections.drain();
       return closeServer(server, connections, graceMs);
     },
   };
@@ -119,25 +118,24 @@ function unbounded({ stallTimeoutMs }: ServerLimits): BufferedBytes {
 }
 
 function urlOf(server: Server): string {
-  // An address of a TCP server that is listening is never a string or null.
+  // The address of a listening TCP server is an object.
   const { address, family, port } = server.address() as AddressInfo;
   return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
 }
 
-/** How often connections that have become idle are looked for while closing, in milliseconds. */
+/** How often idle connections are closed while the server closes, in milliseconds. */
 const idleCheckMs = 50;
 
 async function closeServer(server: Server, connections: Connections, graceMs: number): Promise<void> {
-  // A connection whose request has just been answered stays open for the next one until somebody closes it. Node takes
-  // one for idle already when its answer is complete, though not yet sent.
+  // Node keeps a connection open after its response, and calls it idle as soon as the response is complete, sent or not.
   const idle = setInterval(() => connections.hasUnsent || server.closeIdleConnections(), idleCheckMs);
   const grace = setTimeout(() => server.closeAllConnections(), graceMs);
-  // Without what an HTTP server adds to it: it would close such connections at once.
+  // The close of an HTTP server would destroy connections with unsent responses at once.
   await new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
-  // The server is closed before its last connections are, and with these the requests that were cut.
+  // The server closes before the `close` events of its last connections, which end the requests on them.
   while (connections.count > 0) await endOfTurn();
   clearInterval(idle);
   clearTimeout(grace);
-  // The server's timer for slow requests has nothing to do any more.
+  // Stops Node's timer for slow requests.
   server.close();
 }

@@ -7,13 +7,13 @@ import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createSampledWarning } from "../telemetry/sampled-warning.ts";
 
-/** What goes with a message that is part of another: its workflow, and fields of the other that JSON cannot tell. */
+/** For a message that is part of another: its workflow, and the corrected fields of the other. */
 interface Context {
   readonly workflowId: string;
   readonly correctedFields: readonly string[];
 }
 
-/** JSON text whose memory counts until it is disposed of. */
+/** JSON text that holds a lease of memory until it is disposed of. */
 export class WrittenJson implements Disposable {
   #text: JsonWriter | undefined;
   readonly #lease: MemoryLease | undefined;
@@ -23,7 +23,7 @@ export class WrittenJson implements Disposable {
     this.#lease = lease;
   }
 
-  /** All of it, in order; nothing once it is disposed of. */
+  /** The text in order; empty after disposal. */
   segments(): readonly Buffer[] {
     return this.#text?.segments() ?? [];
   }
@@ -34,27 +34,23 @@ export class WrittenJson implements Disposable {
   }
 }
 
-/**
- * Writes a message of the kind of `message` from its bytes as JSON; a large one in steps, between which others run. Those
- * of one owner wait for each other, and the owners have their turns.
- */
+/** Writes an encoded message as JSON; a large one in steps, in fair turns with those of other owners. */
 export type WriteJson = (
-  message: Transcoder,
+  transcoder: Transcoder,
   bytes: Uint8Array,
   owner: string | undefined,
   context?: Context,
 ) => Promise<WrittenJson>;
 
-/** A larger message is written in steps, in bytes. */
-const atOnceBytes = 16 * 1024;
+/** Messages up to this size, in bytes, are written at once. */
+const maxSyncBytes = 16 * 1024;
 
-/** How many times its bytes the text of a message is at most, but for what nobody submits: 6 for a control character. */
+/** The JSON of a message is at most this many times its bytes: a control character becomes 6. */
 const maxGrowth = 6;
 
 /**
- * Builds it. A large text waits for memory before it is written: a message becomes up to six times its bytes, and its
- * text is held while it is compressed; where too many wait, it rejects with Unavailable. Values that JSON cannot tell as
- * they came are warned of once a minute, with the id of their workflow.
+ * A large text acquires memory before it is written, and rejects with Unavailable when too many wait for that. Values
+ * that JSON cannot represent are corrected and warned of once a minute, with the id of their workflow.
  */
 export function createWriteJson(tasks: TaskQueue, memory: MessageMemory, logger: Logger): WriteJson {
   const warn = createSampledWarning(logger, "response.corrected");
@@ -67,14 +63,14 @@ export function createWriteJson(tasks: TaskQueue, memory: MessageMemory, logger:
     }
   }
 
-  return async function writeJson(message, bytes, owner, context) {
+  return async function writeJson(transcoder, bytes, owner, context) {
     const reader = new WireReader(bytes);
     const text = new JsonWriter();
-    const isLarge = bytes.length > atOnceBytes;
+    const isLarge = bytes.length > maxSyncBytes;
     const lease = isLarge ? await acquire(maxGrowth * bytes.length, owner) : undefined;
     try {
-      if (isLarge) await tasks.run(owner, message.writeInSteps(reader, bytes.length, text));
-      else message.write(reader, bytes.length, text);
+      if (isLarge) await tasks.run(owner, transcoder.writeInSteps(reader, bytes.length, text));
+      else transcoder.write(reader, bytes.length, text);
     } catch (error) {
       lease?.resize(0);
       throw error;

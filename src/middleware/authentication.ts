@@ -3,25 +3,30 @@ import type { KeyUse } from "../auth/api-key-cache.ts";
 import type { Middleware } from "../http/stages.ts";
 
 /**
- * Lets only callers pass that are known well enough for this `use`. It runs before the body is read, and waits for
- * nobody whose client has gone.
+ * Responds 401 or 403 unless the caller may make this `use` of its token. It comes before the body is read, and stops
+ * waiting when the client disconnects.
  */
 export function authentication(authenticator: Authenticator, use: KeyUse): Middleware {
   return async function authentication(req, res, next) {
     const { trace } = res.locals;
-    // Whatever comes of it is for this caller; a response that has a validator says more (RFC 9111 §5.2.2.5).
+    // Every response from here on is for this caller alone; one with an ETag replaces it (RFC 9111 §5.2.2.5).
     res.setHeader("Cache-Control", "no-store");
     let stopListening: (() => void) | undefined;
-    function leaving(): AbortSignal {
+    function disconnected(): AbortSignal {
       const controller = new AbortController();
-      const leave = () => controller.abort();
-      if (res.destroyed) leave();
-      res.once("close", leave);
-      stopListening = () => res.off("close", leave);
+      const abort = () => controller.abort();
+      if (res.destroyed) abort();
+      res.once("close", abort);
+      stopListening = () => res.off("close", abort);
       return controller.signal;
     }
     try {
-      res.locals.caller = await authenticator.authenticate(req.get("authorization"), trace, use, leaving);
+      res.locals.caller = await authenticator.authenticate(
+        req.get("authorization"),
+        trace,
+        use,
+        disconnected,
+      );
     } finally {
       stopListening?.();
     }

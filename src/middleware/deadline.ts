@@ -2,18 +2,15 @@ import { keyHashOf, principalOf } from "../auth/caller.ts";
 import type { AuthenticatedLocals, Middleware } from "../http/stages.ts";
 import { callOptions } from "../orchestrator/call-options.ts";
 
-/**
- * Prepares the gRPC calls of a request: each bounded by `timeoutMs`, all of them cancelled as soon as the
- * client goes away, and scoped to the caller.
- */
+/** Adds the options of the request's gRPC calls: deadline, cancellation when the client disconnects, and principal. */
 export function deadline(
   timeoutMs: number,
 ): Middleware<Omit<AuthenticatedLocals, "call">, AuthenticatedLocals> {
   return function deadline(_req, res, next) {
     const controller = new AbortController();
-    // The *request* closes once its body is read; only the response's "close" tells that the client has gone.
+    // The `close` of the *request* follows its body; only that of the response shows that the client has disconnected.
     res.once("close", function cancelCalls() {
-      // After a complete answer there is nothing to cancel, and aborting is not cheap.
+      // After a complete response there is nothing to cancel, and an abort costs time.
       if (!res.writableFinished) controller.abort();
     });
     if (res.destroyed) controller.abort();

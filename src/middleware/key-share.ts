@@ -3,8 +3,8 @@ import { keyHashOf } from "../auth/caller.ts";
 import type { AuthenticatedLocals, Middleware } from "../http/stages.ts";
 
 /**
- * Acquires one of the caller's share of the requests in flight, or answers 429. It follows authentication at once:
- * before, nobody knows whose share it is; later, a request that is turned away would cost more.
+ * Responds 429 when the caller's key holds its share of the requests in flight. It follows authentication, which finds the
+ * key, at once: later, a rejection would cost more.
  */
 export function keyShare(
   acquireShare: (res: ServerResponse, keyHash: string | undefined) => void,

@@ -7,36 +7,36 @@ import { unmatched } from "../telemetry/metrics.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
 
-/** The status that is counted for a client that left before its answer; it is never sent. */
-const clientGone = 499;
+/** Logged and counted for a client that disconnected before its response; never sent. */
+const clientClosedRequest = 499;
 
-/** For how long a request has waited because its client wanted that, in milliseconds. */
+/** How long a request has waited because of its `Prefer: wait`, in milliseconds. */
 function waitedMs({ wait }: TracedLocals): number {
   return wait === undefined ? 0 : (wait.end ?? performance.now()) - wait.start;
 }
 
 /**
- * Counts each request when its answer's head is sent, so that hours of streaming do not count as latency, nor do
- * waits that were asked for, and logs it when it is over. Neither knows more of the path than the route's template.
+ * Counts each request when the headers of its response are sent, without `Prefer: wait`, so that neither streaming nor
+ * waiting counts as latency; logs it at its end. Both have the path's template only, since paths have ids.
  */
 export function observation(metrics: Metrics, logger: Logger): Middleware {
   return function observation(req, res, next) {
     const start = performance.now();
-    const secondsSoFar = () => (performance.now() - start) / 1000;
+    const elapsedSeconds = () => (performance.now() - start) / 1000;
     const path = () => res.locals.route ?? unmatched;
-    let counted = false;
+    let isCounted = false;
 
     function count(status: number) {
-      counted = true;
-      metrics.observeRequest(req.method, path(), status, secondsSoFar() - waitedMs(res.locals) / 1000);
+      isCounted = true;
+      metrics.observeRequest(req.method, path(), status, elapsedSeconds() - waitedMs(res.locals) / 1000);
     }
 
-    onHeaders(res, function countAnswer() {
-      if (!counted) count(res.statusCode);
+    onHeaders(res, function countResponse() {
+      if (!isCounted) count(res.statusCode);
     });
     res.once("close", function logRequest() {
-      const status = finalStatus(res) ?? clientGone;
-      if (!counted) count(status);
+      const status = finalStatus(res) ?? clientClosedRequest;
+      if (!isCounted) count(status);
       const { trace, caller } = res.locals;
       logger.info(
         {
@@ -46,7 +46,7 @@ export function observation(metrics: Metrics, logger: Logger): Middleware {
           path: path(),
           status,
           complete: res.writableFinished,
-          duration_ms: Math.round(secondsSoFar() * 1e6) / 1000,
+          duration_ms: Math.round(elapsedSeconds() * 1e6) / 1000,
           waited_ms: res.locals.wait === undefined ? undefined : Math.round(waitedMs(res.locals)),
           principal: caller === undefined ? undefined : principalOf(caller),
         },

@@ -1,8 +1,8 @@
 import helmet from "helmet";
 
 /**
- * Headers for an API that never serves a page: nothing it sends may be rendered, framed or guessed at. HSTS is
- * for whoever ends TLS; what only old browsers or pages know is left out.
+ * Headers for an API without pages: browsers must not render, frame or sniff its responses. HSTS is left to the proxy that
+ * terminates TLS, and headers for old browsers or for pages are left out.
  */
 export const securityHeaders = helmet({
   contentSecurityPolicy: {

@@ -20,7 +20,7 @@ async function startNotedServer() {
   const begun: string[] = [];
   let unanswered: ServerResponse[] = [];
   let wake = deferred<undefined>();
-  const { url, leave, close } = await serve((req, res) => {
+  const { url, drain, close } = await serve((req, res) => {
     begun.push(req.url ?? "");
     unanswered.push(res);
     wake.resolve(undefined);
@@ -28,7 +28,7 @@ async function startNotedServer() {
   });
   return {
     url,
-    leave,
+    drain,
     begun,
     /** The answer to fill in for the next request. */
     async next() {
@@ -172,7 +172,7 @@ describe("Connections", () => {
     late.socket.write(get("/streaming"));
     const begun = await server().next();
     begun.write("begun");
-    server().leave();
+    server().drain();
     earlyAnswer.end("early");
     begun.end("late");
     assert.match(await early.received("early"), /^connection: close\r$/im);
