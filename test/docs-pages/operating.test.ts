@@ -151,6 +151,18 @@ describe("docs/operating.md: the commands for Kubernetes", function () {
   });
 });
 
+describe("docs/operating.md: the sizing", () => {
+  it("has the figures of the benchmark", () => {
+    const figures = readPage("test/bench/README.md");
+    const costs = rows(section(page, "Sizing"), /^(?!work|-)/).map(([, cost = ""]) => cost);
+    assert.ok(costs.length > 4);
+    for (const cost of costs) {
+      const [, from = "", to = ""] = /([\d.]+) to ([\d.]+) /.exec(cost) ?? [];
+      assert.ok(figures.includes(`${from}–${to}`), cost);
+    }
+  });
+});
+
 describe("docs/operating.md: the exit codes", () => {
   it("are those of the gateway", () => {
     const main = readFileSync("src/main.ts", "utf8");
