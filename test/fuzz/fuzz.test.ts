@@ -2,30 +2,28 @@ import assert from "node:assert/strict";
 import { suite } from "../support/gateway.ts";
 import { readContract } from "./contract.ts";
 import { createFuzz } from "./fuzz.ts";
-import { startFuzzStack } from "./stack.ts";
-import { WireClient } from "./client.ts";
+import { leastMemoryInUse, startFuzzStack } from "./stack.ts";
 import { readVitals } from "./vitals.ts";
 
 /** The seed of the first round. Each round uses the next one. */
 const seed = 20_000;
 
-/** Requests after which all code is compiled, and all caches are full. */
-const warmUp = 4000;
+/** Requests after which all caches are full. */
+const warmUp = 2000;
 
-/** Requests during which memory must not grow. */
-const measured = 16_000;
+/** Requests whose memory is measured. */
+const measured = 4000;
 
-/** Largest growth of memory, in bytes: 50 per request. */
-const maxGrowth = 50 * measured;
+/** The largest growth of memory per request, in bytes. `make fuzz`, which sends more requests, allows less. */
+const maxGrowthBytes = 200;
 
 /** Generous, since the machine of a test may be slow. */
 const bounds = { waitMs: 1000, residentBytes: 768 * 1024 * 1024 };
 
-describe("the gateway under fuzz", () => {
+describe("createFuzz", () => {
   const here = suite(async () => {
     const stack = await startFuzzStack();
     const fuzz = createFuzz(stack);
-    const client = new WireClient(stack.url);
     let nextSeed = seed;
     return {
       stack,
@@ -38,23 +36,8 @@ describe("the gateway under fuzz", () => {
           nextSeed += 1;
         }
       },
-      /** The least memory in use of three measurements, each after small requests have replaced the last large ones. */
-      async memoryInUse() {
-        const headers = [
-          ["Host", "gateway"],
-          ["Authorization", `Bearer ${stack.known.adminToken}`],
-        ] as const;
-        const request = { method: "GET", target: "/v1/workflows/w1", version: "HTTP/1.1", headers };
-        const measurements: number[] = [];
-        while (measurements.length < 3) {
-          for (let count = 0; count < 100; count += 1) await client.send(request);
-          measurements.push(await stack.memoryInUse());
-        }
-        return Math.min(...measurements);
-      },
       async close() {
         fuzz.close();
-        client.close();
         assert.equal(await stack.close(), "exit code 0", "the process has not crashed");
       },
     };
@@ -62,16 +45,16 @@ describe("the gateway under fuzz", () => {
 
   it(`responds to ${warmUp + measured} generated requests (seed ${seed}) by the contract, without growing`, async () => {
     await here().run(warmUp);
-    const before = await here().memoryInUse();
+    const before = await leastMemoryInUse(here().stack);
     await here().run(measured);
-    const growth = (await here().memoryInUse()) - before;
-    assert.ok(growth < maxGrowth, `memory has grown by ${growth} bytes`);
+    const growth = (await leastMemoryInUse(here().stack)) - before;
+    assert.ok(growth < maxGrowthBytes * measured, `memory has grown by ${growth} bytes`);
   });
 
   it("has received requests of each operation that succeed and that fail", () => {
     const { counts } = here().fuzz;
     const sent = (id: string, status: RegExp) =>
-      [...counts].some(([key, count]) => key.startsWith(`${id} `) && status.test(key) && count > 50);
+      [...counts].some(([key, count]) => key.startsWith(`${id} `) && status.test(key) && count > 20);
     for (const { id } of readContract().operations) {
       assert.ok(sent(id, / 2..$/), `${id} has succeeded`);
       assert.ok(sent(id, / 4..$/), `${id} has been rejected`);
@@ -81,8 +64,8 @@ describe("the gateway under fuzz", () => {
   it("has received large requests, and clients have disconnected", () => {
     const { counts } = here().fuzz;
     const disconnected = [...counts].filter(([key]) => key.endsWith(" disconnected"));
-    assert.ok(disconnected.length > 5, "clients of many operations have disconnected");
-    assert.ok(here().fuzz.large > 20, "there were large requests");
+    assert.ok(disconnected.length > 3, "clients of several operations have disconnected");
+    assert.ok(here().fuzz.large > 5, "there were large requests");
   });
 
   it("has responded to health checks in time, with bounded memory", async () => {

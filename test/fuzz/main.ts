@@ -1,6 +1,6 @@
 import { createFuzz } from "./fuzz.ts";
 import type { Counts } from "./fuzz.ts";
-import { startFuzzStack } from "./stack.ts";
+import { leastMemoryInUse, startFuzzStack } from "./stack.ts";
 import { readVitals, vitalBounds } from "./vitals.ts";
 
 /**
@@ -13,6 +13,13 @@ const firstSeed = numberFrom("FUZZ_SEED", Math.floor(Math.random() * 2 ** 31));
 
 const waitMs = numberFrom("FUZZ_WAIT_MS", vitalBounds.waitMs);
 
+/** Requests after which all caches are full. */
+const warmUp = 4000;
+
+/** The fewest requests by which growth of memory is judged, and the largest growth per request, in bytes. */
+const minMeasured = 16_000;
+const maxGrowthBytes = 50;
+
 /** Interval of progress messages, in milliseconds. */
 const progressMs = 5000;
 
@@ -22,7 +29,9 @@ process.on("SIGINT", stop).on("SIGTERM", stop);
 const stack = await startFuzzStack();
 const fuzz = createFuzz(stack);
 console.log(`fuzz: seed ${firstSeed}, for ${seconds} s`);
+let warm: { readonly requests: number; readonly memory: number } | undefined;
 const failure = await runRounds();
+if (failure === undefined && warm !== undefined) await judgeGrowth(warm);
 fuzz.close();
 const vitals = { wait: await stack.longestWait(), peakResident: stack.peakResident() };
 const exit = await stack.close();
@@ -44,6 +53,8 @@ async function runRounds(): Promise<string | undefined> {
   ) {
     const failed = await fuzz.round(seed);
     if (failed !== undefined) return failed;
+    if (warm === undefined && fuzz.requests >= warmUp)
+      warm = { requests: fuzz.requests, memory: await leastMemoryInUse(stack) };
     if (performance.now() - lastProgress < progressMs) continue;
     lastProgress = performance.now();
     console.log(
@@ -51,6 +62,16 @@ async function runRounds(): Promise<string | undefined> {
     );
   }
   return undefined;
+}
+
+/** Fails when each request since `before` has left too much in the gateway's memory. */
+async function judgeGrowth(before: { readonly requests: number; readonly memory: number }): Promise<void> {
+  const measured = fuzz.requests - before.requests;
+  if (measured < minMeasured) return;
+  const growth = ((await leastMemoryInUse(stack)) - before.memory) / measured;
+  const line = `memory grew by ${growth.toFixed(1)} bytes per request, of ${maxGrowthBytes} allowed`;
+  if (growth > maxGrowthBytes) fail(line);
+  else console.log(`fuzz: ${line}`);
 }
 
 /** A line for each operation, with the number of requests by status. */

@@ -10,6 +10,7 @@ import { serveBytes, startTestStore, storeSettings } from "../support/object-sto
 import { peakResidentBytes } from "../support/process-memory.ts";
 import { worstBody, worstKinds } from "../support/worst-workflows.ts";
 import type { KnownValues } from "./valid-parts.ts";
+import { WireClient } from "./client.ts";
 import { fakeOrchestrator } from "./fake-orchestrator.ts";
 import { vitalBounds } from "./vitals.ts";
 
@@ -72,6 +73,23 @@ export async function startFuzzStack(): Promise<FuzzStack> {
       return exit;
     },
   };
+}
+
+/** The least memory in use of three measurements, each after small requests have replaced the last large ones. */
+export async function leastMemoryInUse({ url, known, memoryInUse }: FuzzStack): Promise<number> {
+  const client = new WireClient(url);
+  const headers = [
+    ["Host", "gateway"],
+    ["Authorization", `Bearer ${known.adminToken}`],
+  ] as const;
+  const request = { method: "GET", target: "/v1/workflows/w1", version: "HTTP/1.1", headers };
+  const measurements: number[] = [];
+  while (measurements.length < 3) {
+    for (let count = 0; count < 100; count += 1) await client.send(request);
+    measurements.push(await memoryInUse());
+  }
+  client.close();
+  return Math.min(...measurements);
 }
 
 /** Runs `src/main.ts` with the probe. Keeps only the last failure of its log. */
