@@ -34,7 +34,7 @@ describe("openapi/gateway.v1.yaml", () => {
     assert.equal((document["info"] as JsonObject)["version"], version);
   });
 
-  it("has schemas to look at", () => {
+  it("has more than 100 schemas", () => {
     assert.ok(all.length > 100);
   });
 
@@ -71,7 +71,7 @@ describe("openapi/gateway.v1.yaml", () => {
     assert.deepEqual(
       missing(
         (schema) => has(schema, "integer"),
-        // Its bound would be rounded, and so be another one, where the document is JSON that a double reads.
+        // A JSON parser that uses doubles would round the bound to another value.
         (schema) => "minimum" in schema || schema["format"] === "int64",
       ),
       [],
