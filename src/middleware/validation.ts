@@ -33,7 +33,7 @@ export function validation(operation: Operation, validate: RequestValidator): Mi
   };
 }
 
-const fragment: Violation = { path: "/params", message: "must be in its plain form, without a fragment" };
+const fragment: Violation = { path: "/params", message: "must not contain a fragment" };
 
 /** Whether a JSON pointer is `other` or below it. */
 function isWithin(path: string, other: string): boolean {

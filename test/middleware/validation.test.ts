@@ -19,16 +19,16 @@ describe("validation", () => {
     startStack({ submitWorkflow: () => workflowIn(JobState.QUEUED), listWorkflows: () => ({}) }),
   );
 
-  /** Sends a request that must be refused before anybody is called; the pointers of its faults, each once. */
-  async function refused(path: string, init: RequestInit = {}): Promise<string[]> {
+  /** Sends a request that must be rejected before any call. Returns the distinct pointers of its violations. */
+  async function pointersOf(path: string, init: RequestInit = {}): Promise<string[]> {
     let pointers: string[] = [];
     const calls = await callsDuring(stack().upstream, async () => {
-      const answer = await stack().gateway.fetch(path, init);
-      const { details, ...body } = (await answer.json()) as ErrorBody;
-      assert.equal(answer.status, 400);
+      const response = await stack().gateway.fetch(path, init);
+      const { details, ...body } = (await response.json()) as ErrorBody;
+      assert.equal(response.status, 400);
       assert.deepEqual([body.code, body.retryable], ["INVALID_ARGUMENT", false]);
       assert.ok(details.every(({ message }) => message !== ""));
-      pointers = [...new Set(details.map((fault) => fault.path))].sort();
+      pointers = [...new Set(details.map(({ path }) => path))].sort();
     });
     assert.deepEqual(calls, []);
     return pointers;
@@ -73,12 +73,12 @@ describe("validation", () => {
       ],
     ];
     for (const [query, ...pointers] of cases) {
-      it(`refuses ${query}`, async () => {
-        assert.deepEqual(await refused(`/v1/workflows${query}`), pointers);
+      it(`rejects ${query}`, async () => {
+        assert.deepEqual(await pointersOf(`/v1/workflows${query}`), pointers);
       });
     }
 
-    it("takes an empty page_token for the first page", async () => {
+    it("accepts an empty page_token for the first page", async () => {
       const asked: string[] = [];
       stack().upstream.rpcs.listWorkflows = ({ pageToken }) => {
         asked.push(pageToken);
@@ -88,9 +88,9 @@ describe("validation", () => {
       assert.deepEqual(asked, [""]);
     });
 
-    it("tells what is wrong with the spelling of a parameter, and not what that makes of its value", async () => {
-      const answer = await stack().gateway.fetch("/v1/workflows?page_size=abc");
-      const { details } = (await answer.json()) as ErrorBody;
+    it("reports a misspelled value only once", async () => {
+      const response = await stack().gateway.fetch("/v1/workflows?page_size=abc");
+      const { details } = (await response.json()) as ErrorBody;
       assert.deepEqual(details, [
         { path: "/query/page_size", message: "must be an integer in decimal digits" },
       ]);
@@ -103,16 +103,16 @@ describe("validation", () => {
       "/v1/workflows/w1",
       "/v1/workflows/w1/events",
     ]) {
-      it(`refuses a parameter of ${path}, which has none`, async () => {
-        assert.deepEqual(await refused(`${path}?x=1`), ["/query/x"]);
+      it(`rejects a parameter of ${path}, which has none`, async () => {
+        assert.deepEqual(await pointersOf(`${path}?x=1`), ["/query/x"]);
       });
     }
   });
 
   describe("of the path", () => {
     for (const id of ["a%2Fb", "a%20b", "%C3%BC", "a".repeat(129), "a;b", "%00"]) {
-      it(`refuses ${id} as a workflow's id`, async () => {
-        assert.deepEqual(await refused(`/v1/workflows/${id}`), ["/params/id"]);
+      it(`rejects the workflow id ${id}`, async () => {
+        assert.deepEqual(await pointersOf(`/v1/workflows/${id}`), ["/params/id"]);
       });
     }
 
@@ -122,12 +122,12 @@ describe("validation", () => {
       "/v1/workflows/%ff",
       "/v1/workflows/%C0%AF/retry",
     ]) {
-      it(`answers 400 to ${path}, which cannot be decoded`, async () => {
+      it(`returns 400 for ${path}, which cannot be decoded`, async () => {
         const method = path.endsWith("retry") ? "POST" : "GET";
         const headers = { Authorization: "Bearer admin-token-of-the-tests" };
-        const answer = await sendPath(stack().gateway.url, path, { method, headers });
-        assert.equal(answer.status, 400);
-        assert.equal((JSON.parse(answer.body) as ErrorBody).code, "INVALID_ARGUMENT");
+        const response = await sendPath(stack().gateway.url, path, { method, headers });
+        assert.equal(response.status, 400);
+        assert.equal((JSON.parse(response.body) as ErrorBody).code, "INVALID_ARGUMENT");
       });
     }
   });
@@ -138,52 +138,52 @@ describe("validation", () => {
       ["null", null, "/body"],
       ["an array", [], "/body"],
       ["a string", "x", "/body"],
-      ["nothing in it", {}, "/body/name", "/body/steps"],
+      ["an empty object", {}, "/body/name", "/body/steps"],
       ["an unknown property", { ...oneStep, extra: 1 }, "/body/extra"],
       ["a spec property in camel case", { ...oneStep, idempotencyKey: "k" }, "/body/idempotencyKey"],
       ["an unknown property of a step", step({ dependsOn: [] }), "/body/steps/0/dependsOn"],
       ["an unknown resource", step({ resources: { gpus: 1 } }), "/body/steps/0/resources/gpus"],
       ["an empty name", { ...oneStep, name: "" }, "/body/name"],
       ["a name with a control character", { ...oneStep, name: "a\u0000" }, "/body/name"],
-      ["a name that is no text", { ...oneStep, name: 1 }, "/body/name"],
+      ["a name that is not a string", { ...oneStep, name: 1 }, "/body/name"],
       ["a long name", { ...oneStep, name: long }, "/body/name"],
-      ["no step", { name: "n", steps: [] }, "/body/steps"],
+      ["an empty list of steps", { name: "n", steps: [] }, "/body/steps"],
       ["steps that are an object", { name: "n", steps: {} }, "/body/steps"],
-      ["a step that is no object", { name: "n", steps: ["a"] }, "/body/steps/0"],
+      ["a step that is not an object", { name: "n", steps: ["a"] }, "/body/steps/0"],
       ["a step without id", { name: "n", steps: [{ tool: "af2" }] }, "/body/steps/0/id"],
       ["a step without tool", { name: "n", steps: [{ id: "a" }] }, "/body/steps/0/tool"],
       ["an unknown tool", { name: "n", steps: [{ id: "a", tool: "AF2" }] }, "/body/steps/0/tool"],
-      ["a label that is no text", { ...oneStep, labels: { team: 1 } }, "/body/labels/team"],
+      ["a label that is not a string", { ...oneStep, labels: { team: 1 } }, "/body/labels/team"],
       ["a long label", { ...oneStep, labels: { team: long } }, "/body/labels/team"],
       [
-        "a gpu_count that is text",
+        "a gpu_count that is a string",
         step({ resources: { gpu_count: "1" } }),
         "/body/steps/0/resources/gpu_count",
       ],
       ["a negative gpu_count", step({ resources: { gpu_count: -1 } }), "/body/steps/0/resources/gpu_count"],
       [
-        "a memory_mb beyond uint32",
+        "a memory_mb above uint32",
         step({ resources: { memory_mb: 4294967296 } }),
         "/body/steps/0/resources/memory_mb",
       ],
-      ["a dependency that is no text", step({ depends_on: [1] }), "/body/steps/0/depends_on/0"],
+      ["a dependency that is not a string", step({ depends_on: [1] }), "/body/steps/0/depends_on/0"],
       ["a dangling dependency", step({ depends_on: ["b"] }), "/body/steps/0/depends_on/0"],
-      ["a step that needs itself", step({ depends_on: ["a"] }), "/body/steps/0/depends_on/0"],
-      ["an id that is taken", { name: "n", steps: [oneStep.steps[0], oneStep.steps[0]] }, "/body/steps/1/id"],
+      ["a step that depends on itself", step({ depends_on: ["a"] }), "/body/steps/0/depends_on/0"],
+      ["a duplicate id", { name: "n", steps: [oneStep.steps[0], oneStep.steps[0]] }, "/body/steps/1/id"],
     ];
     for (const [what, body, ...pointers] of cases) {
-      it(`refuses ${what}`, async () => {
-        assert.deepEqual(await refused("/v1/workflows", jsonPost(body)), pointers);
+      it(`rejects ${what}`, async () => {
+        assert.deepEqual(await pointersOf("/v1/workflows", jsonPost(body)), pointers);
       });
     }
 
-    it("does not look at the items of a list that is too long", async () => {
+    it("does not validate the items of a list that is too long", async () => {
       const huge = Array.from({ length: 200_000 }, (_, index) => `s${index}`);
-      assert.deepEqual(await refused("/v1/workflows", jsonPost({ name: "n", steps: huge.map(() => 0) })), [
+      assert.deepEqual(await pointersOf("/v1/workflows", jsonPost({ name: "n", steps: huge.map(() => 0) })), [
         "/body/steps",
       ]);
       assert.deepEqual(
-        await refused("/v1/workflows", jsonPost(step({ depends_on: huge.slice(0, 50_000) }))),
+        await pointersOf("/v1/workflows", jsonPost(step({ depends_on: huge.slice(0, 50_000) }))),
         [
           "/body/steps/0/depends_on",
           ...Array.from({ length: 99 }, (_, index) => `/body/steps/0/depends_on/${index}`).sort(),
@@ -191,11 +191,11 @@ describe("validation", () => {
       );
     });
 
-    it("hides no fault of a step behind a wrong or missing tool", async () => {
+    it("reports all violations of a step with a wrong or missing tool", async () => {
       const rest = { bogus: 1, params: 5, depends_on: ["b"], resources: { gpu_count: -1 } };
       for (const tool of ["af", undefined]) {
         const body = { name: "n", steps: [{ id: "a", tool, ...rest }] };
-        assert.deepEqual(await refused("/v1/workflows", jsonPost(body)), [
+        assert.deepEqual(await pointersOf("/v1/workflows", jsonPost(body)), [
           "/body/steps/0/bogus",
           "/body/steps/0/depends_on/0",
           "/body/steps/0/params",
@@ -205,7 +205,7 @@ describe("validation", () => {
       }
     });
 
-    it("tells every fault at once, whoever finds it: schema, graph, params, query and headers", async () => {
+    it("reports all violations at once: of schemas, DAG, content, query and headers", async () => {
       let deep: unknown = 1;
       for (let level = 0; level < 40; level++) deep = { deep };
       const body = {
@@ -217,7 +217,7 @@ describe("validation", () => {
           { id: "a", tool: "blast" },
         ],
       };
-      const pointers = await refused("/v1/workflows?x=1", jsonPost(body, { "Idempotency-Key": "ü" }));
+      const pointers = await pointersOf("/v1/workflows?x=1", jsonPost(body, { "Idempotency-Key": "ü" }));
       const expected = [
         "/body/extra",
         "/body/name",
@@ -233,18 +233,18 @@ describe("validation", () => {
         [],
       );
       assert.ok(pointers.some((pointer) => pointer.startsWith("/body/steps/1/params/odd/deep")));
-      // Whether the cycle is told at the one end or at the other does not matter.
+      // The cycle may be reported at either of its steps.
       assert.ok(pointers.some((pointer) => /^\/body\/steps\/[01]\/depends_on\/0$/.test(pointer)));
     });
 
-    it("lists no more than 100 faults", async () => {
+    it("lists at most 100 violations", async () => {
       const unknown = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`l${i}`, 1]));
-      assert.equal((await refused("/v1/workflows", jsonPost({ ...oneStep, ...unknown }))).length, 100);
+      assert.equal((await pointersOf("/v1/workflows", jsonPost({ ...oneStep, ...unknown }))).length, 100);
     });
 
-    it("does not look at the properties of an object that has too many", async () => {
+    it("does not validate the properties of an object that has too many", async () => {
       const labels = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`l${i}`, 1]));
-      const pointers = await refused("/v1/workflows", jsonPost({ ...oneStep, labels }));
+      const pointers = await pointersOf("/v1/workflows", jsonPost({ ...oneStep, labels }));
       assert.deepEqual(pointers, ["/body/labels"]);
     });
   });
