@@ -4,75 +4,72 @@ import { unauthenticated, unavailable } from "../errors/http-error.ts";
 import type { Call } from "../http/stages.ts";
 import { isTerminal } from "../mapping/job-state.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
-import { createEventStreams } from "./upstream-stream.ts";
-import type { RunStream } from "./upstream-stream.ts";
 import { isRetryable } from "./retry-policy.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
 import type { StreamRegistry } from "./stream-registry.ts";
+import { openUpstreamStream } from "./upstream-stream.ts";
+import type { UpstreamStream } from "./upstream-stream.ts";
 
-/** How the end of a workflow is waited for. */
 interface AwaitOptions {
   readonly orchestrator: OrchestratorClient;
   readonly streams: StreamRegistry;
   readonly retryPolicy: RetryPolicy;
-  /** The caller's right to go on, which is checked again; undefined where it cannot be lost. */
+  /** Checks during the wait whether the caller is still allowed; undefined where that cannot change. */
   readonly revalidation: Revalidation | undefined;
   /** Longest wait, in milliseconds. */
   readonly maxMs: number;
 }
 
 /**
- * Resolves when the events of `workflowId` show it as terminal, when `maxMs` have gone by, or when the gateway cuts its
- * streams, of which this is one. Events that are lost are asked for again, as long as there is time. Rejects when
- * they are refused; with the one 401 when the caller may not go on, and with 503 when nobody can tell.
+ * Resolves when the events of `workflowId` show a terminal state, when `maxMs` have passed, or when the gateway aborts
+ * its streams, as it does when it drains: the wait is one of them. Opens a stream that is lost again, as long as there
+ * is time. Rejects with the orchestrator's other errors; with 401 when the caller is no longer allowed, and with 503
+ * when that is not known.
  */
 export async function awaitTerminal(
   workflowId: string,
   call: Call,
   { orchestrator, streams, retryPolicy, revalidation, maxMs }: AwaitOptions,
 ): Promise<void> {
-  const cut = new AbortController();
-  const enough = AbortSignal.any([cut.signal, AbortSignal.timeout(maxMs)]);
-  const signal = AbortSignal.any([call.signal, enough]);
-  const forget = streams.add({ heartbeat: () => undefined, abort: () => cut.abort() }, revalidation);
+  const aborted = new AbortController();
+  const bound = AbortSignal.any([aborted.signal, AbortSignal.timeout(maxMs)]);
+  const signal = AbortSignal.any([call.signal, bound]);
+  const openStream = () => openUpstreamStream(orchestrator, workflowId, 0n, { ...call, signal });
+  const stream = { heartbeat: () => undefined, abort: () => aborted.abort() };
+  const registration = streams.add(stream, revalidation);
   try {
-    await followToEnd(createEventStreams(orchestrator, workflowId, { ...call, signal }), retryPolicy, signal);
+    await untilTerminal(openStream, retryPolicy, signal);
   } catch (error) {
-    if (call.signal.aborted || !enough.aborted) throw error;
+    if (call.signal.aborted || !bound.aborted) throw error;
   } finally {
-    forget();
+    registration[Symbol.dispose]();
   }
-  // A revoked key may be why the wait is over, and has come to its end in any case.
+  // The wait may be over because the key was revoked, and the next read would not notice.
   const isStillValid = await revalidation?.isStillValid().catch((error: unknown) => {
     throw unavailable(error);
   });
   if (isStillValid === false) throw unauthenticated();
 }
 
-/** Resolves when a stream has shown a terminal state. Each one begins with a snapshot, so that none needs the last. */
-async function followToEnd(run: RunStream, { backoffMs }: RetryPolicy, signal: AbortSignal): Promise<void> {
-  for (let failures = 0; ; failures += 1) {
-    const isOver = await showsEnd(run, () => (failures = 0)).catch((error: unknown) => {
-      if (isRetryable(error)) return false;
-      throw error;
-    });
-    if (isOver) return;
-    await delay(backoffMs(failures), undefined, { signal });
+/** Resolves when a stream has shown a terminal state. Each begins with a snapshot, so that none resumes another. */
+async function untilTerminal(
+  openStream: () => UpstreamStream,
+  { backoffMs }: RetryPolicy,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let retries = 0; ; retries += 1) {
+    try {
+      await using stream = openStream();
+      for (;;) {
+        using event = await stream.next();
+        if (event === undefined) break;
+        // A snapshot does not count: a stream that brings no more begins with one, too.
+        if (event.eventId > 0n) retries = 0;
+        if (event.update !== undefined && isTerminal(event.update.state)) return;
+      }
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+    }
+    await delay(backoffMs(retries), undefined, { signal });
   }
-}
-
-/** Whether one stream shows a terminal state before it ends; `heard` is called for each stored event. */
-async function showsEnd(run: RunStream, heard: () => void): Promise<boolean> {
-  let isOver = false;
-  await run(
-    0n,
-    (next) => next,
-    ({ event, eventId }) => {
-      // Every stream begins with a snapshot, those too that bring no more.
-      if (eventId > 0n) heard();
-      isOver = event.case === "workflowUpdate" && isTerminal(event.value.state);
-      return Promise.resolve(!isOver);
-    },
-  );
-  return isOver;
 }

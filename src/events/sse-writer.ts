@@ -1,44 +1,56 @@
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { abortResponse } from "../http/abort-response.ts";
 import { singleLineJson } from "../mapping/json-writer.ts";
-import { eventFrame, heartbeatFrame } from "./event-block.ts";
 
-/** The headers of an event stream; `no-transform` and `X-Accel-Buffering` keep proxies from holding events back. */
+/** The headers of an event stream; `no-transform` and `X-Accel-Buffering` keep proxies from buffering it. */
 const streamHeaders = Object.entries({
   "Content-Type": "text/event-stream",
   "Cache-Control": "no-store, no-transform",
   "X-Accel-Buffering": "no",
 });
 
-/**
- * What a client should wait before it reconnects, in milliseconds: one to three seconds, another time for each, so
- * that the clients of a gateway that goes do not all come to another one at once.
- */
-function someRetryMs(): number {
-  return 1000 + Math.floor(Math.random() * 2000);
-}
+/** A comment line without a blank line after it: some clients turn `:` and a blank line into an empty message. */
+const heartbeat = ":\n";
+
+const blankLine = Buffer.from("\n\n");
 
 /** What an event may be called; the name `error` would collide with EventSource's own event. */
 export type EventName = "step_update" | "workflow_update" | "stream_error";
 
-/** The client's side of an event stream: sends Server-Sent Events as fast as the client reads and no faster. */
+/** An event to be written. Nothing of its data is kept once it is disposed of. */
+interface WritableEvent extends Disposable {
+  readonly name: EventName;
+  /** The client's new resume point; undefined leaves it as it is. */
+  readonly id: bigint | undefined;
+  /** JSON without a line break of any kind, in pieces of UTF-8. */
+  readonly data: readonly Uint8Array[];
+}
+
+interface WriterOptions {
+  /** Counts an event that is written. */
+  readonly countEvent: (name: EventName) => void;
+  /** Called after an event was written to a connection. */
+  readonly noteBuffered: (socket: Socket) => void;
+}
+
+/** Writes Server-Sent Events (WHATWG HTML §9.2) as fast as the client reads and no faster. */
 export class SseWriter {
   readonly #res: ServerResponse;
-  readonly #sent: (name: EventName) => void;
+  readonly #options: WriterOptions;
   #hasSentData = false;
 
-  /** `sent` hears of each event that is sent. */
-  constructor(res: ServerResponse, sent: (name: EventName) => void) {
+  constructor(res: ServerResponse, options: WriterOptions) {
     this.#res = res;
-    this.#sent = sent;
+    this.#options = options;
   }
 
-  /** Whether the headers are out. */
+  /** Whether the headers are sent. */
   get hasStarted(): boolean {
     return this.#res.headersSent;
   }
 
-  /** Sends the headers now, before there is an event. */
+  /** Sends the headers, before there is an event. */
   start(): void {
     if (this.hasStarted) return;
     for (const [name, value] of streamHeaders) this.#res.setHeader(name, value);
@@ -46,68 +58,90 @@ export class SseWriter {
   }
 
   /**
-   * Sends an event, after the headers; resolves when the client has room for the next one, or is gone. Nothing of `data`
-   * is kept until then.
+   * Writes an event, after the headers, and disposes of it; resolves when the client has room for the next one, or is
+   * gone. Not an async function, which would keep the data while it waits for that.
    */
-  send(name: EventName, data: readonly Uint8Array[], id?: bigint): Promise<void> {
-    if (this.#res.destroyed) return Promise.resolve();
-    const frame = eventFrame({ name, data, id, retryMs: this.#hasSentData ? undefined : someRetryMs() });
-    this.#hasSentData = true;
-    this.#sent(name);
-    const hasRoom = this.hasStarted ? this.#res.write(frame) : this.#startWith(frame);
-    return hasRoom ? Promise.resolve() : room(this.#res);
+  write(event: WritableEvent): Promise<void> {
+    const hasRoom = this.#res.destroyed || this.#writeBlock(event);
+    event[Symbol.dispose]();
+    return hasRoom ? Promise.resolve() : drained(this.#res);
   }
 
-  /** Keeps an idle connection alive. A client that has not read what was sent before gets nothing more. */
+  /** Keeps an idle connection alive. A client that has not read what was written before gets nothing more. */
   heartbeat(): void {
     const { headersSent, destroyed, writableNeedDrain } = this.#res;
-    if (headersSent && !destroyed && !writableNeedDrain) this.#res.write(heartbeatFrame);
+    if (headersSent && !destroyed && !writableNeedDrain) this.#res.write(heartbeat);
   }
 
-  /** Says that nothing more will come. */
+  /** Ends the response cleanly, which tells the client that nothing more will come. */
   end(): void {
     this.#res.end();
   }
 
-  /** Says so before anything was sent: 204, which stops an EventSource. */
+  /** Responds with 204 where nothing was sent: it stops an EventSource. */
   endEmpty(): void {
     this.#res.writeHead(204).end();
   }
 
   /**
-   * Destroys the connection: the client did not get everything, and resumes. The headers go out before, since a proxy
-   * would answer for a connection that broke without any, and an EventSource does not come back after a 502.
+   * Destroys the connection: the client has not got everything, and resumes. The headers are sent before, since a proxy
+   * would respond to a connection that broke without any, and an EventSource does not reconnect after a 502.
    */
   abort(): void {
     if (!this.#res.destroyed) this.start();
     abortResponse(this.#res);
   }
 
-  /** Sends a fatal error; resolves when it is on its way. The connection is the caller's to destroy. */
+  /** Writes a fatal error; resolves when it is sent. The caller destroys the connection. */
   fail(error: unknown): Promise<void> {
     return new Promise((resolve) => {
       if (this.#res.destroyed) return resolve();
       this.#res.once("close", resolve);
       const name: EventName = "stream_error";
-      this.#sent(name);
+      this.#options.countEvent(name);
       const data = [Buffer.from(singleLineJson(error))];
-      this.#res.write(eventFrame({ name, data }), () => resolve());
+      this.#res.write(eventBlock({ name, id: undefined, data }), () => resolve());
     });
   }
 
+  #writeBlock(event: WritableEvent): boolean {
+    const block = eventBlock(event, this.#hasSentData ? undefined : randomRetryMs());
+    this.#hasSentData = true;
+    this.#options.countEvent(event.name);
+    const hasRoom = this.hasStarted ? this.#res.write(block) : this.#startWith(block);
+    if (this.#res.socket !== null) this.#options.noteBuffered(this.#res.socket);
+    return hasRoom;
+  }
+
   /** Sends headers and event in one packet. */
-  #startWith(frame: Buffer): boolean {
+  #startWith(block: Buffer): boolean {
     const { socket } = this.#res;
     socket?.cork();
     this.start();
-    const hasRoom = this.#res.write(frame);
+    const hasRoom = this.#res.write(block);
     socket?.uncork();
     return hasRoom;
   }
 }
 
-/** Resolves when a response that was full has room again, or is closed: a client that goes away never drains. */
-function room(res: ServerResponse): Promise<void> {
+/** One block of the stream (WHATWG HTML §9.2.6). */
+function eventBlock({ name, id, data }: Omit<WritableEvent, keyof Disposable>, retryMs?: number): Buffer {
+  const retryLine = retryMs === undefined ? "" : `retry: ${retryMs}\n`;
+  const idLine = id === undefined ? "" : `id: ${id}\n`;
+  const lines = Buffer.from(`${retryLine}${idLine}event: ${name}\ndata: `);
+  return Buffer.concat([lines, ...data, blankLine]);
+}
+
+/**
+ * What a client should wait before it reconnects, in milliseconds: one to three seconds, random, so that the clients of
+ * a gateway that drains do not all reconnect at once.
+ */
+function randomRetryMs(): number {
+  return 1000 + Math.floor(Math.random() * 2000);
+}
+
+/** Resolves when a response that was full has room again, or is closed: a client that leaves never drains. */
+function drained(res: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     function settle() {
       res.off("drain", settle).off("close", settle);

@@ -3,41 +3,49 @@ import type { Revalidation } from "../auth/authenticator.ts";
 import type { KeyShares } from "../load-shedding/key-shares.ts";
 import { HttpError } from "../errors/http-error.ts";
 
-/** A stream that is followed for a client. */
+/** A stream that is open for a client. */
 export interface OpenStream {
   /** Keeps the client's connection alive. */
   heartbeat(): void;
-  /** Ends it before its end, so that the client asks again, elsewhere. */
+  /** Ends it early, so that the client resumes, at another gateway where this one stops. */
   abort(): void;
 }
 
-/** How often open streams are looked after, in milliseconds. */
+/** A stream in the registry, until it is disposed of. */
+export interface StreamRegistration extends Disposable {
+  /** Records that something is sent on the stream, so that its next heartbeat is due later. */
+  touch(): void;
+}
+
+/** The intervals of the registry, in milliseconds. */
 export interface StreamIntervals {
+  /** Between two checks of the open streams. */
   readonly checkMs: number;
-  /** The silence on the wire that the next tick ends, in milliseconds. */
+  /** Of silence on a stream, after which the next check sends a heartbeat. */
   readonly heartbeatMs: number;
 }
 
-/** Heartbeats come well within the idle timeouts of proxies; a revoked key is noticed within a second of its cache entry's end. */
+/** Heartbeats well within the idle timeouts of proxies; a revoked key is noticed within a second of its cache entry's end. */
 export const defaultStreamIntervals: StreamIntervals = { checkMs: 1000, heartbeatMs: 15_000 };
 
 /**
- * The open streams of the process, at most `maxStreams`, and of each API key at most its share; looked after by one
- * timer. A tick touches the streams that are due for a heartbeat and asks once for each revalidation; what else is open
- * costs nothing.
+ * The open streams of the process: at most `maxStreams`, and of each API key at most its share. One timer serves them
+ * all: a check visits the streams that are due for a heartbeat, and revalidates each caller once; other streams cost
+ * nothing.
  */
 export class StreamRegistry {
-  readonly #care: StreamIntervals;
+  readonly #intervals: StreamIntervals;
   readonly #maxStreams: number;
   readonly #shares: KeyShares;
-  /** When something was last sent on each stream; the one that has been silent for longest comes first. */
+  /** When something was last sent on each stream, the least recent first. */
   readonly #sentAt = new Map<OpenStream, number>();
-  readonly #followed = new Map<string, Map<OpenStream, Revalidation>>();
+  /** The streams of each caller that is revalidated, by the id of the revalidation. */
+  readonly #revalidated = new Map<string, Map<OpenStream, Revalidation>>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(care: StreamIntervals, maxStreams: number, shares: KeyShares) {
-    this.#care = care;
+  constructor(intervals: StreamIntervals, maxStreams: number, shares: KeyShares) {
+    this.#intervals = intervals;
     this.#maxStreams = maxStreams;
     this.#shares = shares;
   }
@@ -47,74 +55,69 @@ export class StreamRegistry {
   }
 
   /**
-   * Looks after `stream` until the function that is returned is called, which gives its place free. Throws the
-   * 429 of a key that holds its share, and the 503 of a gateway that has no place left.
+   * Adds a stream, which is aborted once its caller is no longer allowed. Throws the 429 of a key that holds its share,
+   * and 503 when `maxStreams` are open.
    */
-  add(stream: OpenStream, revalidation?: Revalidation): () => void {
-    if (this.#isClosed) {
-      stream.abort();
-      return () => undefined;
-    }
-    this.#shares.acquireOrThrow(revalidation?.keyHash);
-    if (this.#sentAt.size >= this.#maxStreams) {
-      this.#shares.release(revalidation?.keyHash);
-      throw tooManyStreams();
-    }
-    this.#sentAt.set(stream, performance.now());
-    if (revalidation !== undefined) this.#follow(stream, revalidation);
-    this.#timer ??= setInterval(() => this.#tick(), this.#care.checkMs).unref();
-    return () => this.#remove(stream, revalidation);
+  add(stream: OpenStream, revalidation?: Revalidation): StreamRegistration {
+    if (this.#isClosed) stream.abort();
+    else this.#insert(stream, revalidation);
+    return {
+      touch: () => this.#touch(stream),
+      [Symbol.dispose]: () => this.#remove(stream, revalidation),
+    };
   }
 
-  /** Notes that something is being sent on `stream`. */
-  touch(stream: OpenStream): void {
-    if (this.#sentAt.delete(stream)) this.#sentAt.set(stream, performance.now());
-  }
-
-  /** Cuts every stream, and every one that is added from now on. */
+  /** Aborts every stream, and every one that is added from now on. */
   close(): void {
     this.#isClosed = true;
     for (const stream of this.#sentAt.keys()) stream.abort();
   }
 
-  #follow(stream: OpenStream, revalidation: Revalidation): void {
-    const streams = this.#followed.get(revalidation.id) ?? new Map<OpenStream, Revalidation>();
-    this.#followed.set(revalidation.id, streams.set(stream, revalidation));
+  #insert(stream: OpenStream, revalidation: Revalidation | undefined): void {
+    this.#shares.acquireOrThrow(revalidation?.keyHash);
+    if (this.#sentAt.size >= this.#maxStreams) {
+      this.#shares.release(revalidation?.keyHash);
+      throw new HttpError(Code.Unavailable, "too many event streams are open; try again later");
+    }
+    this.#sentAt.set(stream, performance.now());
+    if (revalidation !== undefined) {
+      const streams = this.#revalidated.get(revalidation.id) ?? new Map<OpenStream, Revalidation>();
+      this.#revalidated.set(revalidation.id, streams.set(stream, revalidation));
+    }
+    this.#timer ??= setInterval(() => this.#check(), this.#intervals.checkMs).unref();
   }
 
-  #unfollow(stream: OpenStream, { id }: Revalidation): void {
-    const streams = this.#followed.get(id);
-    streams?.delete(stream);
-    if (streams?.size === 0) this.#followed.delete(id);
+  #touch(stream: OpenStream): void {
+    if (this.#sentAt.delete(stream)) this.#sentAt.set(stream, performance.now());
   }
 
   #remove(stream: OpenStream, revalidation: Revalidation | undefined): void {
     if (!this.#sentAt.delete(stream)) return;
     this.#shares.release(revalidation?.keyHash);
-    if (revalidation !== undefined) this.#unfollow(stream, revalidation);
+    if (revalidation !== undefined) {
+      const streams = this.#revalidated.get(revalidation.id);
+      streams?.delete(stream);
+      if (streams?.size === 0) this.#revalidated.delete(revalidation.id);
+    }
     if (this.#sentAt.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
-  #tick(): void {
-    const silentSince = performance.now() - this.#care.heartbeatMs;
+  #check(): void {
+    const silentSince = performance.now() - this.#intervals.heartbeatMs;
     for (const [stream, sentAt] of this.#sentAt) {
       if (sentAt > silentSince) break;
       stream.heartbeat();
-      this.touch(stream);
+      this.#touch(stream);
     }
-    for (const streams of this.#followed.values()) recheck(streams);
+    for (const streams of this.#revalidated.values()) revalidate(streams);
   }
 }
 
-function tooManyStreams(): HttpError {
-  return new HttpError(Code.Unavailable, "too many event streams are open; try again later");
-}
-
-/** Cuts the streams of one revalidation when it may not follow any more, or nobody can tell. */
-function recheck(streams: ReadonlyMap<OpenStream, Revalidation>): void {
+/** Aborts the streams of one caller when it is no longer allowed, and when neither a lookup nor the cache can say. */
+function revalidate(streams: ReadonlyMap<OpenStream, Revalidation>): void {
   const [revalidation] = streams.values();
-  const cut = () => streams.forEach((_, stream) => stream.abort());
-  revalidation?.isStillValid().then((isValid) => isValid || cut(), cut);
+  const abortAll = () => streams.forEach((_, stream) => stream.abort());
+  revalidation?.isStillValid().then((isValid) => isValid || abortAll(), abortAll);
 }

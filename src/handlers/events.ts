@@ -1,15 +1,17 @@
 import type { Socket } from "node:net";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Authenticator } from "../auth/authenticator.ts";
+import { keyHashOf } from "../auth/caller.ts";
 import type { Handler } from "../contract.ts";
-import type { OrchestratorClient } from "../orchestrator/client.ts";
-import type { MessageMemory } from "../grpc/index.ts";
-import { createEventUpstream } from "../events/event-source.ts";
-import { followWorkflow } from "../events/follow-workflow.ts";
-import type { EventClient } from "../events/follow-workflow.ts";
+import { errorResponse } from "../errors/error-response.ts";
+import { openEventSource } from "../events/event-source.ts";
+import { isRetryable } from "../events/retry-policy.ts";
 import type { RetryPolicy } from "../events/retry-policy.ts";
+import { SseWriter } from "../events/sse-writer.ts";
 import type { StreamRegistry } from "../events/stream-registry.ts";
-import { serveEvents } from "../events/serve-events.ts";
+import type { MessageMemory } from "../grpc/index.ts";
 import type { WriteJson } from "../http/write-json.ts";
+import type { OrchestratorClient } from "../orchestrator/client.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 /** What the event handler calls. */
@@ -21,38 +23,62 @@ interface EventServices {
   readonly searchMemory: MessageMemory;
   readonly writeJson: WriteJson;
   readonly noteBuffered: (socket: Socket) => void;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, "countEvent">;
 }
 
-/** How long the headers of a stream wait for its first event, in milliseconds. */
-const headStartMs = 1000;
+/** Longest wait of the headers for the first event or error, in milliseconds. */
+const headersTimeoutMs = 1000;
 
-/** Serves `streamWorkflowEvents`. */
+/**
+ * An error before the headers becomes the status of the response; where there is no event at all, it is 204. After the
+ * headers, a fatal error is sent as an event; then, and when the orchestrator is lost for good, the handler rejects,
+ * which destroys the connection.
+ */
 export function streamWorkflowEvents(services: EventServices): Handler<"streamWorkflowEvents"> {
-  const {
-    orchestrator,
-    authenticator,
-    streams,
-    searchMemory,
-    retryPolicy,
-    writeJson,
-    noteBuffered,
-    metrics,
-  } = services;
-  const { idleTimeoutMs } = retryPolicy;
-  return function streamWorkflowEvents(req, res) {
+  const { orchestrator, authenticator, streams, metrics, ...sourceServices } = services;
+  const { retryPolicy, searchMemory, writeJson, noteBuffered } = sourceServices;
+  return async function streamWorkflowEvents(req, res) {
     const { call, caller, trace } = res.locals;
-    const lastEventId = BigInt(req.get("Last-Event-ID") ?? req.query.lastEventId ?? 0);
-    const upstream = createEventUpstream(orchestrator, req.params.id, call, { idleTimeoutMs, searchMemory });
-    const follow = (client: EventClient) => followWorkflow(upstream, lastEventId, client, retryPolicy);
-    const revalidation = authenticator.revalidationOf(caller, trace);
-    return serveEvents(follow, res, {
-      streams,
-      headStartMs,
-      revalidation,
-      writeJson,
-      noteBuffered,
-      sent: metrics.countEvent,
-    });
+    const fromEventId = BigInt(req.get("Last-Event-ID") ?? req.query.lastEventId ?? 0);
+    const writer = new SseWriter(res, { countEvent: metrics.countEvent, noteBuffered });
+    using registration = streams.add(writer, authenticator.revalidationOf(caller, trace));
+    const headersTimer = setTimeout(() => writer.start(), headersTimeoutMs);
+    try {
+      await using source = await openEventSource(orchestrator, req.params.id, call, {
+        fromEventId,
+        retryPolicy,
+        mayRetry: () => writer.hasStarted,
+        searchMemory,
+        writeJson,
+        owner: keyHashOf(caller),
+      });
+      // The next event of a running workflow may be hours away, and until the response begins, its request counts as one
+      // in flight. That the caller may see the workflow is known for a resume only.
+      if (fromEventId > 0n && source.isFollowing) writer.start();
+      for (;;) {
+        const next = await source.next();
+        if (next.kind === "end") return endResponse(writer, next.isAfterTerminalEvent);
+        if (next.kind === "unknown") writer.start();
+        else {
+          registration.touch();
+          await writer.write(next);
+        }
+      }
+    } catch (error) {
+      if (writer.hasStarted && !isRetryable(error)) {
+        const { body } = errorResponse(error, { safeToRepeat: true, traceId: trace.traceId });
+        await writer.fail(body);
+      }
+      throw error;
+    } finally {
+      clearTimeout(headersTimer);
+    }
   };
+}
+
+function endResponse(writer: SseWriter, isAfterTerminalEvent: boolean): void {
+  if (!writer.hasStarted) return writer.endEmpty();
+  // Too late for 204, and a clean end would promise a terminal event that this response has not shown.
+  if (!isAfterTerminalEvent) throw new ConnectError("nothing more came after the headers", Code.Unavailable);
+  writer.end();
 }

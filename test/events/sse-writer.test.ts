@@ -4,19 +4,34 @@ import { createServer, get } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import { createParser } from "eventsource-parser";
 import { SseWriter } from "../../src/events/sse-writer.ts";
 import { suite } from "../support/gateway.ts";
 
 /** More than all the buffers between two sockets of one machine hold. */
 const big = "x".repeat(32 * 1024 * 1024);
 
-/** JSON in UTF-8, in one piece. */
-const json = (value: unknown) => [Buffer.from(JSON.stringify(value))];
+/** An event with data of several pieces, and whether it is disposed of. */
+function eventOf(name: "step_update" | "workflow_update", value: unknown, id?: bigint) {
+  const json = JSON.stringify(value);
+  const event = {
+    name,
+    id,
+    data: [json.slice(0, 1), "", json.slice(1)].map((text) => Buffer.from(text)),
+    isDisposed: false,
+    [Symbol.dispose]() {
+      event.isDisposed = true;
+    },
+  };
+  return event;
+}
 
-/** Events as they would be if the time to wait before a reconnect, one to three seconds, were always the same. */
+const stepOf = (value: unknown, id?: bigint) => eventOf("step_update", value, id);
+
+/** Events as they would be if the wait before a reconnect, one to three seconds, were always the same. */
 const masked = (events: string) => events.replace(/^retry: [12]\d{3}$/m, "retry: 2000");
 
-describe("EventResponse", () => {
+describe("SseWriter", () => {
   const server = suite(async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -32,155 +47,192 @@ describe("EventResponse", () => {
     };
   });
 
-  /** An event stream, the server's response under it, and the client that asked for it. */
+  /** A writer, its response, and the client that receives it. */
   async function open() {
     const client = get(server().url);
-    const answered = once(client, "response") as Promise<[IncomingMessage]>;
-    // A client that leaves before its answer is no failure of the test.
-    answered.catch(() => undefined);
+    const responded = once(client, "response") as Promise<[IncomingMessage]>;
+    // A client may leave before its response.
+    responded.catch(() => undefined);
     const [, res] = await server().request();
     const sent: string[] = [];
+    const noted: unknown[] = [];
     return {
       res,
       sent,
-      response: new SseWriter(res, (name) => sent.push(name)),
+      noted,
+      writer: new SseWriter(res, {
+        countEvent: (name) => sent.push(name),
+        noteBuffered: (socket) => noted.push(socket),
+      }),
       client,
-      answer: async () => (await answered)[0],
+      response: async () => (await responded)[0],
     };
   }
 
-  it("sends the headers before there is an event, and only once", async () => {
-    const { response, answer } = await open();
-    response.start();
-    response.start();
-    const { statusCode, headers } = await answer();
+  it("sends the headers once, before there is an event", async () => {
+    const { writer, response } = await open();
+    writer.start();
+    writer.start();
+    const { statusCode, headers } = await response();
     assert.equal(statusCode, 200);
     assert.equal(headers["content-type"], "text/event-stream");
     assert.equal(headers["cache-control"], "no-store, no-transform");
     assert.equal(headers["x-accel-buffering"], "no");
     assert.equal(headers["content-length"], undefined);
-    response.end();
+    writer.end();
   });
 
-  it("sends the headers before it cuts, so that no proxy answers in its place", async () => {
-    const { response, answer } = await open();
-    response.abort();
-    const received = await answer();
+  it("sends the headers before it aborts, so that no proxy responds instead", async () => {
+    const { writer, response } = await open();
+    writer.abort();
+    const received = await response();
     assert.equal(received.statusCode, 200);
     await assert.rejects(text(received), { code: "ECONNRESET" });
   });
 
-  it("sends events with the wait before a reconnect in the first one only", async () => {
-    const { response, answer } = await open();
-    response.start();
-    response.heartbeat();
-    await response.send("workflow_update", json({ a: 1 }));
-    await response.send("step_update", json({ b: 2 }), 7n);
-    response.heartbeat();
-    response.end();
+  it("writes the wait before a reconnect in the first event only, and heartbeats between events", async () => {
+    const { writer, response } = await open();
+    writer.start();
+    writer.heartbeat();
+    await writer.write(eventOf("workflow_update", { a: 1 }));
+    await writer.write(stepOf({ b: 2 }, 7n));
+    writer.heartbeat();
+    writer.end();
     assert.equal(
-      masked(await text(await answer())),
+      masked(await text(await response())),
       ':\nretry: 2000\nevent: workflow_update\ndata: {"a":1}\n\nid: 7\nevent: step_update\ndata: {"b":2}\n\n:\n',
     );
   });
 
-  it("lets clients wait differently long before they reconnect", async () => {
+  it("writes events that a parser reads back, with heartbeats in between", async () => {
+    const { writer, response } = await open();
+    writer.start();
+    writer.heartbeat();
+    await writer.write(stepOf({ text: "é🧬" }, 18446744073709551615n));
+    writer.heartbeat();
+    writer.heartbeat();
+    await writer.write(eventOf("workflow_update", 2));
+    writer.end();
+    const events: unknown[] = [];
+    createParser({ onEvent: (event) => events.push(event) }).feed(await text(await response()));
+    assert.deepEqual(events, [
+      { id: "18446744073709551615", event: "step_update", data: '{"text":"é🧬"}' },
+      { id: undefined, event: "workflow_update", data: "2" },
+    ]);
+  });
+
+  it("notes the connection of each event that is written", async () => {
+    const { res, writer, response, noted } = await open();
+    const { socket } = res;
+    await writer.write(stepOf(1));
+    writer.heartbeat();
+    await writer.write(stepOf(2));
+    writer.end();
+    await text(await response());
+    assert.deepEqual(noted, [socket, socket]);
+  });
+
+  it("writes a random wait before a reconnect", async () => {
     const waits = new Set<string>();
     for (let i = 0; i < 5; i++) {
-      const { response, answer } = await open();
-      await response.send("step_update", json(1));
-      response.end();
-      waits.add((await text(await answer())).split("\n")[0]!);
+      const { writer, response } = await open();
+      await writer.write(stepOf(1));
+      writer.end();
+      waits.add((await text(await response())).split("\n")[0]!);
     }
     assert.ok(waits.size > 1, [...waits].join());
   });
 
-  it("sends a fatal error under a name of its own, and leaves the connection to the caller", async () => {
-    const { res, response, answer } = await open();
-    response.start();
-    await response.fail({ code: "INTERNAL" });
+  it("writes a fatal error as stream_error, and leaves the connection to the caller", async () => {
+    const { res, writer, response } = await open();
+    writer.start();
+    await writer.fail({ code: "INTERNAL" });
     assert.equal(res.destroyed || res.writableEnded, false);
-    const received = once(await answer(), "data");
+    const received = once(await response(), "data");
     assert.equal(String((await received)[0]), 'event: stream_error\ndata: {"code":"INTERNAL"}\n\n');
     res.destroy();
   });
 
-  it("keeps a fatal error on one line of data", async () => {
-    const { response, answer } = await open();
-    response.start();
-    await response.fail("a\nb\r\nc\rd\n\nid: 9\n\n\x85\u2028\u2029");
-    response.end();
+  it("writes a fatal error on one line of data", async () => {
+    const { writer, response } = await open();
+    writer.start();
+    await writer.fail("a\nb\r\nc\rd\n\nid: 9\n\n\x85\u2028\u2029");
+    writer.end();
     assert.equal(
-      await text(await answer()),
+      await text(await response()),
       'event: stream_error\ndata: "a\\nb\\r\\nc\\rd\\n\\nid: 9\\n\\n\\u0085\\u2028\\u2029"\n\n',
     );
   });
 
-  it("waits for a client that does not read, and sends it no heartbeats meanwhile", async () => {
-    const { res, response, answer } = await open();
-    response.start();
-    const message = await answer();
+  it("waits for a client that does not read, without heartbeats and without the event", async () => {
+    const { res, writer, response } = await open();
+    writer.start();
+    const message = await response();
     let settled = false;
-    const sent = response.send("step_update", json(big)).then(() => (settled = true));
+    const event = stepOf(big);
+    const sent = writer.write(event).then(() => (settled = true));
     assert.ok(res.writableNeedDrain);
-    response.heartbeat();
+    assert.ok(event.isDisposed);
+    writer.heartbeat();
     await once(message, "readable");
     assert.equal(settled, false);
     const received = text(message);
     await sent;
-    response.end();
+    writer.end();
     assert.equal((await received).length, `retry: 2000\nevent: step_update\ndata: "${big}"\n\n`.length);
     for (const event of ["drain", "close"]) assert.ok(res.listenerCount(event) <= 1);
   });
 
-  it("stops waiting when the client goes away, and does nothing more", async () => {
-    const { res, response, client, answer, sent: told } = await open();
-    response.start();
-    const message = await answer();
+  it("stops waiting when the client leaves, and writes nothing more", async () => {
+    const { res, writer, client, response, sent: counted } = await open();
+    writer.start();
+    const message = await response();
     message.on("error", () => undefined);
-    const sent = response.send("step_update", json(big));
-    const failed = response.fail({ code: "INTERNAL" });
+    const sent = writer.write(stepOf(big));
+    const failed = writer.fail({ code: "INTERNAL" });
     client.destroy();
     await Promise.all([sent, failed]);
     assert.ok(res.destroyed);
-    await response.send("step_update", json(1));
-    await response.fail({ code: "INTERNAL" });
-    response.heartbeat();
-    assert.deepEqual(told, ["step_update", "stream_error"]);
+    const late = stepOf(1);
+    await writer.write(late);
+    assert.ok(late.isDisposed);
+    await writer.fail({ code: "INTERNAL" });
+    writer.heartbeat();
+    assert.deepEqual(counted, ["step_update", "stream_error"]);
   });
 
-  it("leaves no listeners behind after many waits", async () => {
-    const { res, response, answer } = await open();
-    response.start();
-    const received = text(await answer());
+  it("removes its listeners after each wait", async () => {
+    const { res, writer, response } = await open();
+    writer.start();
+    const received = text(await response());
     const before = ["drain", "close", "error"].map((event) => res.listenerCount(event));
-    for (let i = 0; i < 20; i++) await response.send("step_update", json(big.slice(0, 100_000)));
+    for (let i = 0; i < 20; i++) await writer.write(stepOf(big.slice(0, 100_000)));
     assert.deepEqual(
       ["drain", "close", "error"].map((event) => res.listenerCount(event)),
       before,
     );
-    response.end();
+    writer.end();
     await received;
   });
 
-  it("sends the headers with the first event, where they were not sent before", async () => {
-    const { response, answer } = await open();
-    response.heartbeat();
-    assert.equal(response.hasStarted, false);
-    await response.send("step_update", json(1), 2n);
-    assert.equal(response.hasStarted, true);
-    response.start();
-    response.end();
-    const message = await answer();
+  it("sends the headers with the first event where they are not sent yet", async () => {
+    const { writer, response } = await open();
+    writer.heartbeat();
+    assert.equal(writer.hasStarted, false);
+    await writer.write(stepOf(1, 2n));
+    assert.equal(writer.hasStarted, true);
+    writer.start();
+    writer.end();
+    const message = await response();
     assert.equal(message.headers["content-type"], "text/event-stream");
     assert.equal(masked(await text(message)), "retry: 2000\nid: 2\nevent: step_update\ndata: 1\n\n");
   });
 
-  it("breaks the connection when it is cut", async () => {
-    const { response, answer } = await open();
-    response.start();
-    const message = await answer();
-    response.abort();
+  it("destroys the connection when it is aborted", async () => {
+    const { writer, response } = await open();
+    writer.start();
+    const message = await response();
+    writer.abort();
     await assert.rejects(text(message), { code: "ECONNRESET" });
   });
 });

@@ -9,9 +9,10 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { createEndSearch } from "../../src/events/terminal-search.ts";
-import type { TerminalStatus } from "../../src/events/terminal.ts";
-import { createEventStreams } from "../../src/events/upstream-stream.ts";
+import { createTerminalSearch } from "../../src/events/terminal-search.ts";
+import type { TerminalStatus } from "../../src/events/terminal-search.ts";
+import { openUpstreamStream } from "../../src/events/upstream-stream.ts";
+import { readWorkflowStatus } from "../../src/mapping/workflow-event.ts";
 import { suite } from "../support/gateway.ts";
 import { encodedClientSuite } from "../support/orchestrator.ts";
 import { stepEvent } from "../support/samples.ts";
@@ -19,14 +20,14 @@ import { startUpstream } from "../support/upstream.ts";
 
 const { RUNNING, SUCCEEDED, FAILED, CANCELLED } = JobState;
 
-/** A workflow in `state` since then; nobody tells since when without it. */
+/** A workflow in `state` since a time, which is unknown without `second`. */
 function workflow(state: JobState, second?: number) {
   const time =
     second === undefined ? {} : { updatedAt: create(TimestampSchema, { seconds: BigInt(second) }) };
   return create(WorkflowSchema, { id: "w1", state, ...time });
 }
 
-/** The event of it; with id 0 it is a snapshot. */
+/** The event that reports it; with id 0 it is a snapshot. */
 function event(eventId: bigint, state: JobState, second?: number): WorkflowEvent {
   const value = workflow(state, second);
   return create(WorkflowEventSchema, { workflowId: "w1", eventId, event: { case: "workflowUpdate", value } });
@@ -40,7 +41,7 @@ const retried = (state: JobState): WorkflowEvent[] => [
   event(9n, state, 9),
 ];
 
-describe("createEndSearch", () => {
+describe("createTerminalSearch", () => {
   const upstream = suite(startUpstream);
   const client = encodedClientSuite(upstream);
 
@@ -51,38 +52,61 @@ describe("createEndSearch", () => {
       headers: {},
       contextValues: createContextValues(),
     };
-    return createEndSearch(createEventStreams(client(), "w1", call), { timeoutMs, idleTimeoutMs });
+    return createTerminalSearch({
+      readWorkflow: async () => {
+        using workflow = await client().getWorkflow({ workflowId: "w1" }, call);
+        return readWorkflowStatus(workflow.bytes);
+      },
+      openStream: (fromEventId) => openUpstreamStream(client(), "w1", fromEventId, call),
+      idleTimeoutMs,
+      callTimeoutMs: timeoutMs,
+    });
   }
 
-  /** The orchestrator's streams: a snapshot, what `log` holds, and the end, or not. */
+  /** Each stream of the orchestrator: a snapshot, the events of `log`, and where `ends` the end. */
   function streams(log: readonly WorkflowEvent[], { snapshot = event(0n, SUCCEEDED, 9), ends = true } = {}) {
     upstream().rpcs.streamWorkflowEvents = async function* ({ fromEventId }, { signal }) {
-      // What is not stored says nothing of the log, on whatever stream it comes.
+      // An event that is not stored may come on any stream, and says nothing about the log.
       yield snapshot;
       if (fromEventId > 0n) yield* log.filter(({ eventId }) => eventId > fromEventId);
       if (!ends) await once(signal, "abort");
     };
   }
 
+  describe("readStatus", () => {
+    for (const [state, isTerminal] of [
+      [JobState.QUEUED, false],
+      [RUNNING, false],
+      [SUCCEEDED, true],
+      [FAILED, true],
+      [CANCELLED, true],
+    ] as const)
+      it(`returns ${isTerminal ? "the status of" : "undefined for"} a workflow that is ${JobState[state]}`, async () => {
+        upstream().rpcs.getWorkflow = () => workflow(state, 9);
+        const { updatedAt } = workflow(state, 9);
+        assert.deepEqual(await search().readStatus(), isTerminal ? { state, updatedAt } : undefined);
+      });
+  });
+
   describe("resumePointAfter", () => {
     for (const [what, snapshot, id] of [
-      ["the event that ended it", workflow(SUCCEEDED, 9), 9n],
-      ["the event that ended it, not that of the retry after it", workflow(FAILED, 5), 5n],
-      ["the last event of its state, for a time that no event has", workflow(FAILED, 7), 9n],
-      ["the last event of its state, where nobody tells the time", workflow(FAILED), 9n],
+      ["the terminal event", workflow(SUCCEEDED, 9), 9n],
+      ["the terminal event, not that of the retry after it", workflow(FAILED, 5), 5n],
+      ["the last event of its state, where no event has its time", workflow(FAILED, 7), 9n],
+      ["the last event of its state, where its time is unknown", workflow(FAILED), 9n],
     ] as const)
       for (const ends of [true, false])
-        it(`is ${what}, when the stream ${ends ? "ends" : "stays open"}`, async () => {
+        it(`returns ${what}, when the stream ${ends ? "ends" : "stays open"}`, async () => {
           streams(retried(snapshot.state), { ends });
           assert.equal(await search().resumePointAfter(snapshot), id);
         });
 
-    it("is the first event where the log holds no more", async () => {
+    it("returns the first event where the log holds no more", async () => {
       streams([]);
       assert.equal(await search().resumePointAfter(workflow(SUCCEEDED, 9)), 1n);
     });
 
-    it("is found behind pauses longer than the little silence", async () => {
+    it("waits longer than the idle timeout for events before the terminal one", async () => {
       upstream().rpcs.getWorkflow = () => ({});
       upstream().rpcs.streamWorkflowEvents = async function* () {
         for (const event of retried(SUCCEEDED)) {
@@ -94,7 +118,7 @@ describe("createEndSearch", () => {
     });
   });
 
-  describe("isEnd", () => {
+  describe("isLastEvent", () => {
     const succeeded = { state: SUCCEEDED, updatedAt: workflow(SUCCEEDED, 9).updatedAt };
     const failed = { state: FAILED, updatedAt: workflow(FAILED, 9).updatedAt };
     const trailing = [...retried(SUCCEEDED), stepEvent(10n), stepEvent(11n)];
@@ -103,20 +127,20 @@ describe("createEndSearch", () => {
       what: string,
       log: WorkflowEvent[],
       id: bigint,
-      ending: TerminalStatus,
+      terminal: TerminalStatus,
       expected: boolean,
     ][] = [
-      ["the event that ended it", retried(SUCCEEDED), 9n, succeeded, true],
+      ["the terminal event", retried(SUCCEEDED), 9n, succeeded, true],
       ["the event of its second failure", retried(FAILED), 9n, failed, true],
       ["the event of its first failure", retried(FAILED), 5n, failed, false],
       ["the event of a failure before it succeeded", retried(SUCCEEDED), 5n, succeeded, false],
       ["an event with others behind it", retried(SUCCEEDED), 6n, succeeded, false],
-      ["an id that no event has, before the end", retried(SUCCEEDED), 8n, succeeded, false],
-      ["an id beyond the end", retried(SUCCEEDED), 2n ** 64n - 1n, succeeded, true],
-      ["the last event behind the end", trailing, 11n, succeeded, true],
-      ["an event behind the end with another one behind it", trailing, 10n, succeeded, false],
-      ["the last event of a log that does not hold the end yet", retried(RUNNING), 9n, succeeded, false],
-      ["a success whose time nobody tells", [event(9n, SUCCEEDED)], 9n, { state: SUCCEEDED }, true],
+      ["an id that no event has, before the terminal event", retried(SUCCEEDED), 8n, succeeded, false],
+      ["an id beyond the terminal event", retried(SUCCEEDED), 2n ** 64n - 1n, succeeded, true],
+      ["the last event behind the terminal one", trailing, 11n, succeeded, true],
+      ["an event behind the terminal one, with another behind it", trailing, 10n, succeeded, false],
+      ["the last event of a log without the terminal event", retried(RUNNING), 9n, succeeded, false],
+      ["a success at an unknown time", [event(9n, SUCCEEDED)], 9n, { state: SUCCEEDED }, true],
       [
         "a cancellation at another time",
         [event(9n, CANCELLED, 8)],
@@ -124,9 +148,9 @@ describe("createEndSearch", () => {
         { ...failed, state: CANCELLED },
         true,
       ],
-      ["the last failure, where nobody tells the time", [event(9n, FAILED)], 9n, { state: FAILED }, true],
+      ["the last failure at an unknown time", [event(9n, FAILED)], 9n, { state: FAILED }, true],
       [
-        "a failure with more behind it, where nobody tells the time",
+        "a failure at an unknown time, with more behind it",
         [event(5n, FAILED), event(9n, FAILED)],
         5n,
         { state: FAILED },
@@ -137,36 +161,36 @@ describe("createEndSearch", () => {
       ["a later one of a log that holds nothing", [], 7n, succeeded, false],
       ["no event", retried(SUCCEEDED), 0n, succeeded, false],
     ];
-    for (const [what, log, id, ending, expected] of cases)
-      it(`says ${expected} of ${what}`, async () => {
+    for (const [what, log, id, terminal, expected] of cases)
+      it(`returns ${expected} for ${what}`, async () => {
         streams(log);
-        assert.equal(await search().isEnd(id, ending), expected);
+        assert.equal(await search().isLastEvent(id, terminal), expected);
       });
 
-    it("says true of the event that ended it though the stream stays open, and of a failure whose time differs after a call's deadline", async () => {
+    it("returns true where the stream stays open: at once for the terminal event, after a timeout for a failure at another time", async () => {
       streams(retried(FAILED), { ends: false });
-      assert.equal(await search({ timeoutMs: 3_600_000 }).isEnd(9n, failed), true);
+      assert.equal(await search({ timeoutMs: 3_600_000 }).isLastEvent(9n, failed), true);
       streams([event(9n, FAILED, 8)], { ends: false });
-      assert.equal(await search({ timeoutMs: 50 }).isEnd(9n, failed), true);
+      assert.equal(await search({ timeoutMs: 50 }).isLastEvent(9n, failed), true);
     });
 
-    it("says false while streams end whatever they are asked for", async () => {
+    it("returns false while the orchestrator ends every stream at once", async () => {
       upstream().rpcs.streamWorkflowEvents = async function* () {
         yield* await Promise.resolve([]);
       };
-      for (const id of [1n, 5n, 9n]) assert.equal(await search().isEnd(id, succeeded), false);
+      for (const id of [1n, 5n, 9n]) assert.equal(await search().isLastEvent(id, succeeded), false);
     });
 
-    it("says false of the first event where the workflow goes on", async () => {
+    it("returns false for the first event where the workflow is running", async () => {
       streams([], { snapshot: event(0n, RUNNING, 1) });
-      assert.equal(await search().isEnd(1n, succeeded), false);
+      assert.equal(await search().isLastEvent(1n, succeeded), false);
     });
 
-    it("rejects when a stream breaks", async () => {
+    it("rejects when a stream fails", async () => {
       upstream().rpcs.streamWorkflowEvents = () => {
         throw new ConnectError("down", Code.Unavailable);
       };
-      await assert.rejects(search().isEnd(9n, succeeded), { code: Code.Unavailable });
+      await assert.rejects(search().isLastEvent(9n, succeeded), { code: Code.Unavailable });
     });
   });
 });

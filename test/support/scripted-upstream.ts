@@ -1,135 +1,201 @@
 import assert from "node:assert/strict";
+import { toBinary } from "@bufbuild/protobuf";
+import { WorkflowEventSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import type { TerminalStatus } from "../../src/events/terminal.ts";
-import type { StreamedEvent, TakeEvent } from "../../src/events/upstream-stream.ts";
-import type { EventUpstream } from "../../src/events/event-source.ts";
-import { followWorkflow } from "../../src/events/follow-workflow.ts";
-import type { EventClient } from "../../src/events/follow-workflow.ts";
-import { streamedEvent, textOf } from "./streamed-event.ts";
+import { WorkflowEventSource } from "../../src/events/event-source.ts";
+import type { SourceEvent } from "../../src/events/event-source.ts";
+import type { RetryPolicy } from "../../src/events/retry-policy.ts";
+import { TerminalDetection } from "../../src/events/terminal-detection.ts";
+import type { TerminalSearch } from "../../src/events/terminal-search.ts";
+import { UpstreamStream } from "../../src/events/upstream-stream.ts";
+import { EncodedMessage } from "../../src/grpc/index.ts";
+import { createWriteJson } from "../../src/http/write-json.ts";
+import { ByteSemaphore } from "../../src/load-shedding/byte-semaphore.ts";
+import { TaskQueue } from "../../src/load-shedding/task-queue.ts";
+import { createLogger } from "../../src/telemetry/logger.ts";
 
 /**
- * One upstream stream: what it brings, and how it is over. `silence`: it stays open and brings no more; `at the end`: so
- * it does, since it was opened from the event that ended the workflow.
+ * One upstream stream: its events, and what follows them. `silence`: it stays open; `at the end`: so it does, since it
+ * was opened from the event that entered the terminal state.
  */
-export interface ScriptedStream {
+interface StreamScript {
   readonly events?: readonly WorkflowEvent[];
   readonly then: "end" | "silence" | "at the end" | Error;
 }
 
-/** An upstream that plays streams one after the other, and what it was asked. */
-export interface ScriptedUpstream extends EventUpstream {
+/** An upstream that plays streams one after the other, and records how it is used. */
+export interface ScriptedUpstream {
+  readonly openStream: (fromEventId: bigint) => UpstreamStream;
+  readonly search: TerminalSearch;
   /** The id that each stream was opened from. */
   readonly openedFrom: readonly bigint[];
-  /** Of each stream, whether a little silence before its first event would have ended it. */
-  readonly lingered: readonly boolean[];
-  /** How often `ending` was asked. */
-  readonly endingAsked: number;
-  /** The ids of which `isEnd` was asked. */
-  readonly endAsked: readonly bigint[];
+  /** The ids that `search.isTerminalEvent` was called with. */
+  readonly firstSearched: readonly bigint[];
+  /** The ids that `search.isLastEvent` was called with. */
+  readonly lastSearched: readonly bigint[];
+  /** How often `search.readStatus` was called. */
+  readonly statusReads: number;
 }
 
-/** What the script says beside the streams. Each answer is used once; the last one stays. */
-interface ScriptOptions {
+/** The results of the search. Each is used once; the last one stays. */
+interface SearchScript {
   readonly finished?: readonly (JobState | false | Error)[];
-  readonly end?: readonly (boolean | Error)[];
+  readonly isLast?: readonly (boolean | Error)[];
   readonly resumePoint?: readonly (bigint | Error)[];
-  readonly signal?: AbortSignal;
 }
 
-/** Builds it. A stream that nobody scripted, and silence that nobody asked to end, fail the test. */
+/** A message of the orchestrator. */
+export function eventMessage(event: WorkflowEvent): EncodedMessage<WorkflowEvent> {
+  return new EncodedMessage(toBinary(WorkflowEventSchema, event));
+}
+
+class ScriptedStream extends UpstreamStream {
+  readonly #script: StreamScript;
+
+  constructor(fromEventId: bigint, script: StreamScript) {
+    super(fromEventId, isSilent(script) ? silentAfter(messagesOf(script)) : messagesOf(script));
+    this.#script = script;
+  }
+
+  override next(timeoutMs?: number) {
+    const isAfterLast = this.eventCount === (this.#script.events ?? []).length;
+    const isEndless = isAfterLast && isSilent(this.#script) && timeoutMs === undefined;
+    assert.ok(!isEndless, "silence would last for ever");
+    return super.next(timeoutMs);
+  }
+}
+
+function isSilent({ then }: StreamScript): boolean {
+  return then === "silence" || then === "at the end";
+}
+
+async function* messagesOf({ events = [], then }: StreamScript) {
+  for (const event of events) yield await Promise.resolve(eventMessage(event));
+  if (then instanceof Error) throw then;
+}
+
+/** Messages that stay open after the last one. A generator could not be left while it waits. */
+function silentAfter(messages: AsyncIterator<EncodedMessage<WorkflowEvent>>): typeof messages {
+  return {
+    async next() {
+      const result = await messages.next();
+      return result.done === true ? new Promise<never>(() => undefined) : result;
+    },
+  };
+}
+
+/** Builds it. A stream that is not scripted, and a wait without a timeout in silence, fail the test. */
 export function createScriptedUpstream(
-  streams: readonly ScriptedStream[],
-  { finished = [], end = [], resumePoint = [], signal = new AbortController().signal }: ScriptOptions = {},
+  scripts: readonly StreamScript[],
+  { finished = [], isLast = [], resumePoint = [] }: SearchScript = {},
 ): ScriptedUpstream {
   const openedFrom: bigint[] = [];
-  const lingered: boolean[] = [];
-  const endAsked: bigint[] = [];
-  let endingAsked = 0;
-  let resumePointAsked = 0;
-
-  async function read(
-    fromEventId: bigint,
-    ending: TerminalStatus | undefined,
-    mayBeOver: () => boolean,
-    take: TakeEvent,
-  ): Promise<boolean> {
-    const stream = streams[openedFrom.length];
-    openedFrom.push(fromEventId);
-    lingered.push(mayBeOver());
-    assert.ok(stream, `nobody expects stream ${openedFrom.length}, from ${fromEventId}`);
-    for (const event of stream.events ?? []) await take(streamedEvent(event));
-    if (stream.then instanceof Error) throw stream.then;
-    if (stream.then !== "end") assert.ok(mayBeOver() || ending, "silence would last for ever");
-    return stream.then === "at the end";
-  }
-
+  const firstSearched: bigint[] = [];
+  const lastSearched: bigint[] = [];
+  let statusReads = 0;
+  let resumePointReads = 0;
   return {
-    signal,
-    read,
     openedFrom,
-    lingered,
-    endAsked,
-    get endingAsked() {
-      return endingAsked;
+    firstSearched,
+    lastSearched,
+    get statusReads() {
+      return statusReads;
     },
-    async ending() {
-      const state = await answer(finished, endingAsked++);
-      return state === false ? undefined : { state };
+    openStream(fromEventId) {
+      const script = scripts[openedFrom.length];
+      openedFrom.push(fromEventId);
+      assert.ok(script, `stream ${openedFrom.length}, from ${fromEventId}, is not scripted`);
+      return new ScriptedStream(fromEventId, script);
     },
-    isEnd(id) {
-      endAsked.push(id);
-      return answer(end, endAsked.length - 1);
+    search: {
+      async readStatus() {
+        const state = await result(finished, statusReads++);
+        return state === false ? undefined : { state };
+      },
+      isTerminalEvent(id) {
+        firstSearched.push(id);
+        return Promise.resolve(scripts[openedFrom.length - 1]?.then === "at the end");
+      },
+      isLastEvent(id) {
+        lastSearched.push(id);
+        return result(isLast, lastSearched.length - 1);
+      },
+      resumePointAfter: () => result(resumePoint, resumePointReads++),
     },
-    resumePointAfter: () => answer(resumePoint, resumePointAsked++),
   };
 }
 
-function answer<T>(answers: readonly (T | Error)[], index: number): Promise<T> {
-  const given = answers[Math.min(index, answers.length - 1)];
-  assert.ok(given !== undefined, "nobody expects this question");
-  return given instanceof Error ? Promise.reject(given) : Promise.resolve(given);
+function result<T>(results: readonly (T | Error)[], index: number): Promise<T> {
+  const value = results[Math.min(index, results.length - 1)];
+  assert.ok(value !== undefined, "the test gives no result for this search");
+  return value instanceof Error ? Promise.reject(value) : Promise.resolve(value);
 }
 
-/** How often in a row `follow` tries. */
-export const tries = 3;
+/** Writes JSON as the gateway does, without its warnings. */
+export const writeJson = createWriteJson(
+  new TaskQueue(),
+  new ByteSemaphore(Infinity),
+  createLogger({ write: () => undefined }),
+);
 
-/** Follows to the end; what came, as `id: what`, the error if there was one, and every back-off. */
-export async function follow(
-  upstream: ScriptedUpstream,
-  { from = 0n, isEstablished = true }: { from?: bigint; isEstablished?: boolean } = {},
-) {
-  const came: string[] = [];
-  const waits: number[] = [];
+/** The retries of `collect`. */
+export const maxRetries = 3;
+
+interface CollectOptions {
+  readonly from?: bigint;
+  readonly mayRetry?: boolean;
+  readonly write?: typeof writeJson;
+}
+
+/** Builds a source over a scripted upstream. */
+export function openScriptedSource(
+  { openStream, search }: ScriptedUpstream,
+  retryPolicy: RetryPolicy,
+  { from = 0n, mayRetry = true, write = writeJson }: CollectOptions = {},
+  signal = new AbortController().signal,
+): Promise<WorkflowEventSource> {
+  const { idleTimeoutMs } = retryPolicy;
+  const detection = new TerminalDetection(search, { idleTimeoutMs, callTimeoutMs: 2 * idleTimeoutMs });
+  return WorkflowEventSource.open({
+    fromEventId: from,
+    openStream,
+    detection,
+    writeJson: write,
+    owner: undefined,
+    retryPolicy,
+    // As the handler does: a resume of a running workflow begins the response.
+    mayRetry: () => mayRetry || (from > 0n && detection.isFollowing),
+    signal,
+  });
+}
+
+/** Reads to the end: each event as `id: what`, the error or how it ended, and the number of each retry. */
+export async function collect(upstream: ScriptedUpstream, options: CollectOptions = {}) {
+  const events: string[] = [];
+  const retries: number[] = [];
   const backoffMs = (n: number) => {
-    waits.push(n);
+    retries.push(n);
     return 0;
   };
-  let error: unknown;
   try {
-    const retryPolicy = { maxRetries: tries, backoffMs, idleTimeoutMs: 1 };
-    let hasBegun = isEstablished;
-    const client: EventClient = {
-      get isEstablished() {
-        return hasBegun;
-      },
-      establish() {
-        hasBegun = true;
-      },
-      textOf,
-      async send({ event, id }) {
-        await Promise.resolve();
-        came.push(`${id ?? "-"}: ${told(event)}`);
-        event.message[Symbol.dispose]();
-      },
-    };
-    await followWorkflow(upstream, from, client, retryPolicy);
-  } catch (thrown) {
-    error = thrown;
+    await using source = await openScriptedSource(
+      upstream,
+      { maxRetries, backoffMs, idleTimeoutMs: 1 },
+      options,
+    );
+    for (;;) {
+      const item = await source.next();
+      if (item.kind === "end") return { events, retries, end: item.isAfterTerminalEvent ? "clean" : "early" };
+      events.push(item.kind === "unknown" ? "unknown" : textOf(item));
+    }
+  } catch (end) {
+    return { events, retries, end };
   }
-  return { came, error, waits };
 }
 
-function told({ event }: StreamedEvent): string {
-  return event.case === "workflowUpdate" ? JobState[event.value.state] : (event.case ?? "unknown");
+function textOf(event: SourceEvent): string {
+  const json = JSON.parse(Buffer.concat(event.data).toString()) as { workflow_update?: { state: string } };
+  event[Symbol.dispose]();
+  return `${event.id ?? "-"}: ${json.workflow_update?.state ?? "step"}`;
 }
