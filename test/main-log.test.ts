@@ -30,7 +30,7 @@ describe("main, and how its log looks", () => {
         [`${prefix}ORCHESTRATOR_ENDPOINT`]: upstream().url,
         ...env,
       });
-      await terminal.until(/gateway\.start.*\r\n/);
+      await terminal.until(/gateway\.started.*\r\n/);
       const [url = ""] = /http:[^"]+/.exec(terminal.shown) ?? [];
       const headers = { Authorization: "Bearer dev-token" };
       assert.equal((await fetch(`${url}/v1/workflows`, { headers })).status, 500);
@@ -49,7 +49,7 @@ describe("main, and how its log looks", () => {
 
     it("shows it without colours where NO_COLOR is set", async () => {
       const shown = await show({ NO_COLOR: "1" });
-      assert.match(shown, /\] INFO: gateway\.start \{"url":/);
+      assert.match(shown, /\] INFO: gateway\.started \{"url":/);
       for (const escape of ["\x1b", "\x9b"]) assert.ok(!shown.includes(escape));
     });
 
@@ -74,6 +74,6 @@ describe("main, and how its log looks", () => {
     const [first] = (await once(child.stdout.setEncoding("utf8"), "data")) as [string];
     child.kill("SIGINT");
     await once(child, "close");
-    assert.match(first, /^\[\d{4}-.*\] INFO: gateway\.start \{"url":"http:.*"\}\n$/);
+    assert.match(first, /^\[\d{4}-.*\] INFO: gateway\.started \{"url":"http:.*"\}\n$/);
   });
 });
