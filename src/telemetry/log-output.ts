@@ -1,21 +1,24 @@
 import type { Writable } from "node:stream";
 
-/** Lines are written together once they make up a page of memory, or after this many milliseconds. */
-const pageLength = 4096;
+/** Lines are written in batches of at least this many characters, or after this many milliseconds. */
+const batchLength = 4096;
 const flushMs = 100;
 
-/** Most characters that wait for whoever reads the log. */
-const maxWaiting = 1024 * 1024;
+/** Most characters that wait for the reader of the log. */
+const maxBuffered = 1024 * 1024;
 
 /**
- * Where log lines go: a page at a time, within 100 ms. A log that is not read, or cannot be written, holds up
- * nothing: once 1 MiB waits, further lines are dropped, and a line `log_lines.dropped` tells their number when there is
- * room again. Each line goes through `format`.
+ * Writes log lines in batches, within 100 ms, each line in the given format. A log that nobody reads, or that cannot be
+ * written, blocks nothing: while 1 MiB waits, further lines are dropped. A line `log_lines.dropped` with their number
+ * comes before the next batch that is written.
+ *
+ * SonicBoom, pino's own output, does not do this: it writes on a thread of libuv, and while nobody reads a pipe that
+ * blocks, `process.exit` waits for that thread without end.
  */
 export class LogOutput {
   readonly #out: Writable;
   readonly #format: (line: string) => string;
-  #page = "";
+  #batch = "";
   #lines = 0;
   #dropped = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -24,46 +27,43 @@ export class LogOutput {
   constructor(out: Writable, format: (line: string) => string = (line) => line) {
     this.#out = out;
     this.#format = format;
-    // Nobody is left to be told.
+    // There is no other place to report it.
     out.on("error", () => undefined);
   }
 
   write(line: string): void {
     if (this.#isEnded) return;
-    this.#page += this.#format(line);
+    this.#batch += this.#format(line);
     this.#lines += 1;
-    if (this.#page.length >= pageLength) this.flush();
-    // It runs only while something waits.
+    if (this.#batch.length >= batchLength) this.flush();
+    // The timer runs only while a line waits.
     else this.#timer ??= setTimeout(() => this.flush(), flushMs).unref();
   }
 
-  /** Writes what waits for its page to be full. */
+  /** Writes the lines that wait for their batch. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#lines === 0) return;
     const lines = this.#lines;
-    const page = this.#page;
+    const batch = this.#batch;
     this.#lines = 0;
-    this.#page = "";
-    const hasRoom = this.#isEnded || this.#out.writableLength < maxWaiting;
-    if (hasRoom && this.#tryToWrite(this.#droppedLine() + page)) this.#dropped = 0;
+    this.#batch = "";
+    const hasRoom = this.#isEnded || this.#out.writableLength < maxBuffered;
+    if (hasRoom && this.#tryToWrite(this.#droppedLine() + batch)) this.#dropped = 0;
     else this.#dropped += lines;
   }
 
-  /**
-   * Takes no more lines, so that the last one is the last. Calls `done` once all is written, or after `patienceMs`;
-   * now, where nothing waits.
-   */
-  end(patienceMs: number, done: () => void): void {
+  /** Ignores further lines. Calls `done` when all others are written, or after `timeoutMs`; at once if none waits. */
+  end(timeoutMs: number, done: () => void): void {
     this.#isEnded = true;
     this.flush();
     if (this.#out.writableLength === 0) return done();
-    setTimeout(done, patienceMs);
+    setTimeout(done, timeoutMs);
     this.#out.write("", done);
   }
 
-  /** A file that is full throws where a pipe has an event. */
+  /** A full disk makes a write to a file throw; a pipe emits an event. */
   #tryToWrite(text: string): boolean {
     try {
       this.#out.write(text);

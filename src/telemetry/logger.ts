@@ -3,7 +3,7 @@ import type { DestinationStream, Level, Logger } from "pino";
 
 export type { Level, Logger } from "pino";
 
-/** A logger that writes one JSON line per entry of this `level` or a graver one to `destination`. */
+/** Creates a logger that writes JSON lines to `destination`; `level` is the minimum log level. */
 export function createLogger(destination: DestinationStream, level: Level = "info"): Logger {
   return pino(
     {
@@ -17,17 +17,17 @@ export function createLogger(destination: DestinationStream, level: Level = "inf
   );
 }
 
-/** The same logger for what is written whatever its level. */
-export function regardlessOfLevel(logger: Logger): Logger {
+/** The same logger without a minimum log level. */
+export function withoutMinimumLevel(logger: Logger): Logger {
   return logger.child({}, { level: "trace" });
 }
 
-/** How deep a chain of causes is followed. */
+/** Most causes of an error that are logged. */
 const maxCauses = 5;
 
 /**
- * The loggable part of an error. Only these fields: parsers and SDKs hang request bodies, credentials and
- * whole responses on their errors.
+ * The fields of an error that are logged, and no others: parsers and SDKs attach request bodies, credentials and whole
+ * responses to their errors.
  */
 function errorToLog(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { message: String(error) };

@@ -1,12 +1,12 @@
 import { prettyFactory } from "pino-pretty";
 
 /**
- * In a line of JSON, what moves the cursor, colours or reorders text once it is written as it is: escapes of control
- * characters, and those that JSON does not escape. An escaped backslash is no part of one.
+ * The control characters in a line of JSON: they move the cursor, set colours or reorder text on a terminal. Most are
+ * escaped in JSON, some are not. An escaped backslash is matched so that it does not count as the start of an escape.
  */
 const controls = /\\(?:\\|u00[01][\da-f]|[bfr])|[\x7f-\x9f\p{Bidi_Control}]/giu;
 
-/** The same, to be read as an escape. */
+/** The control character as a visible escape. */
 function visible(control: string): string {
   if (control === "\\\\") return control;
   if (control.startsWith("\\")) return `\\${control}`;
@@ -14,12 +14,12 @@ function visible(control: string): string {
 }
 
 /**
- * A function that makes a log line of JSON one that people read, with all that is in it. No control character
- * comes out raw, whatever clients and stores have sent, but for tabs, the ends of lines and the `colours`.
+ * Creates a function that formats a log line of JSON for people, with all of its fields. Control characters, which may
+ * come from clients and stores, become visible escapes, except for tabs and line ends; `colors` adds the terminal's own.
  */
-export function createReadableLine(colours: boolean): (line: string) => string {
+export function createReadableLine(colors: boolean): (line: string) => string {
   const pretty = prettyFactory({
-    colorize: colours,
+    colorize: colors,
     singleLine: true,
     translateTime: false,
     ignore: "event",

@@ -4,44 +4,44 @@ import { Writable } from "node:stream";
 import { LogOutput } from "../../src/telemetry/log-output.ts";
 
 const line = `${"x".repeat(1023)}\n`;
-const pages = (text: string) => text.replaceAll(line, "x");
+const batches = (text: string) => text.replaceAll(line, "x");
 
-/** An output, what came out of it, and its reader, who reads until told to stop. */
+/** An output, the text that was written, and a reader that can pause. */
 function setUp(format?: (line: string) => string) {
   const received: string[] = [];
-  let go: (() => void) | undefined;
+  let done: (() => void) | undefined;
   let isReading = true;
   const out = new Writable({
     decodeStrings: false,
-    write(text: string, _encoding, done) {
+    write(text: string, _encoding, written) {
       received.push(text);
-      if (isReading) done();
-      else go = done;
+      if (isReading) written();
+      else done = written;
     },
   });
   return {
     output: new LogOutput(out, format),
     out,
     received,
-    stop: () => (isReading = false),
-    readOn() {
+    pause: () => (isReading = false),
+    resume() {
       isReading = true;
-      go?.();
+      done?.();
     },
   };
 }
 
 describe("LogOutput", () => {
-  it("writes lines together, once they make up a page", () => {
+  it("writes lines in batches of 4 KiB", () => {
     const { output, received } = setUp();
     for (let i = 0; i < 9; i++) output.write(line);
-    assert.deepEqual(received.map(pages), ["xxxx", "xxxx"]);
+    assert.deepEqual(received.map(batches), ["xxxx", "xxxx"]);
     output.flush();
     output.flush();
-    assert.deepEqual(received.map(pages), ["xxxx", "xxxx", "x"]);
+    assert.deepEqual(received.map(batches), ["xxxx", "xxxx", "x"]);
   });
 
-  it("lets no line wait for long", async () => {
+  it("writes an incomplete batch after a short time", async () => {
     const { output, out, received } = setUp();
     out.cork();
     output.write("a\n");
@@ -51,19 +51,19 @@ describe("LogOutput", () => {
     assert.deepEqual(received, ["a\nb\n"]);
   });
 
-  it("drops lines while more than 1 MiB waits, and tells their number when there is room again", async () => {
-    const { output, out, received, stop, readOn } = setUp();
-    stop();
+  it("drops lines while 1 MiB waits, and writes their number when there is room again", async () => {
+    const { output, out, received, pause, resume } = setUp();
+    pause();
     for (let i = 0; i < 1024 + 40; i++) output.write(line);
     assert.equal(out.writableLength, 1024 * 1024);
     const drained = once(out, "drain");
-    readOn();
+    resume();
     await drained;
     assert.equal(received.join("").length, 1024 * 1024);
     output.write("next\n");
     output.flush();
-    const [told = "", next] = received.at(-1)!.split("\n");
-    const { time, ...entry } = JSON.parse(told) as Record<string, unknown>;
+    const [dropped = "", next] = received.at(-1)!.split("\n");
+    const { time, ...entry } = JSON.parse(dropped) as Record<string, unknown>;
     assert.deepEqual(entry, {
       level: "warn",
       event: "log_lines.dropped",
@@ -77,7 +77,7 @@ describe("LogOutput", () => {
     assert.equal(received.at(-1), "last\n");
   });
 
-  it("writes each line in its format, and the one that tells of dropped ones too", () => {
+  it("formats each line, log_lines.dropped too", () => {
     const { output, out, received } = setUp((each) => `<${each.trimEnd()}>\n`);
     const { write } = out;
     out.write = () => {
@@ -91,7 +91,7 @@ describe("LogOutput", () => {
     assert.match(received.join(""), /^<\{.*"lines":1,.*\}>\n<b>\n$/);
   });
 
-  it("goes on when a write fails, at once or later", async () => {
+  it("continues after a failed write, synchronous or not", async () => {
     const { output, out, received } = setUp();
     const { write } = out;
     out.write = () => {
@@ -109,31 +109,31 @@ describe("LogOutput", () => {
     output.flush();
   });
 
-  it("ends when all is written: now, when the reader has it, or when that takes too long", async () => {
+  it("ends when all is written, or after the timeout", async () => {
     const now = setUp();
-    const told: string[] = [];
+    const calls: string[] = [];
     now.output.write("a\n");
-    now.output.end(60_000, () => told.push("now"));
-    assert.deepEqual([now.received, told], [["a\n"], ["now"]]);
+    now.output.end(60_000, () => calls.push("done"));
+    assert.deepEqual([now.received, calls], [["a\n"], ["done"]]);
     for (const reads of [false, true]) {
-      const { output, stop, readOn } = setUp();
-      stop();
+      const { output, pause, resume } = setUp();
+      pause();
       output.write("b\n");
       const ended = new Promise<void>((resolve) => output.end(reads ? 60_000 : 1, resolve));
-      if (reads) readOn();
+      if (reads) resume();
       await ended;
     }
   });
 
-  it("takes no line behind the last one, and that one although more than 1 MiB waits", async () => {
-    const { output, received, stop, readOn } = setUp();
-    stop();
+  it("writes the last line although 1 MiB waits, and ignores later ones", async () => {
+    const { output, received, pause, resume } = setUp();
+    pause();
     for (let i = 0; i < 1024 + 40; i++) output.write(line);
     output.write("last\n");
     const ended = new Promise<void>((resolve) => output.end(60_000, resolve));
     output.write("later\n");
     output.flush();
-    readOn();
+    resume();
     await ended;
     assert.match(received.join(""), /"lines":40.*\nlast\n$/);
   });

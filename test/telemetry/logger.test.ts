@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { ConnectError, Code } from "@connectrpc/connect";
-import { createLogger, regardlessOfLevel } from "../../src/telemetry/logger.ts";
+import { createLogger, withoutMinimumLevel } from "../../src/telemetry/logger.ts";
 
-/** A logger, and what it has written. */
+/** A logger, and the lines that it has written. */
 function setUp() {
   const lines: string[] = [];
   const logger = createLogger({ write: (line) => void lines.push(line) });
@@ -10,7 +10,7 @@ function setUp() {
 }
 
 describe("createLogger", () => {
-  it("writes one JSON line per entry, with level, time and what is bound to it", () => {
+  it("writes one JSON line per entry, with level, time and bindings", () => {
     const { logger, lines, logged } = setUp();
     logger.child({ trace_id: "abc" }).info({ event: "e", text: "two\nlines" }, "e");
     logger.error("plain");
@@ -27,7 +27,7 @@ describe("createLogger", () => {
     ["info", ["info", "error", "fatal"]],
     ["fatal", ["fatal"]],
   ] as const)
-    it(`writes at the level ${level} what is as grave as that`, () => {
+    it(`writes entries of at least the minimum log level ${level}`, () => {
       const lines: string[] = [];
       const logger = createLogger({ write: (line) => void lines.push(line) }, level);
       for (const each of ["trace", "info", "error", "fatal"] as const) logger[each]("x");
@@ -37,7 +37,7 @@ describe("createLogger", () => {
       );
     });
 
-  it("writes of an error no more than type, message, code, stack and cause", () => {
+  it("writes type, message, code, stack and cause of an error, and nothing else", () => {
     const { logger, lines, logged } = setUp();
     const cause = Object.assign(new RangeError("below"), {
       $response: { headers: { authorization: "hidden" } },
@@ -58,21 +58,21 @@ describe("createLogger", () => {
     assert.ok(!lines.join("").includes("hidden"));
   });
 
-  it("writes the code of a gRPC error and none of its metadata", () => {
+  it("writes the code of a gRPC error and not its metadata", () => {
     const { logger, lines, logged } = setUp();
     logger.warn({ err: new ConnectError("gone", Code.NotFound, { "x-secret": "hidden" }) });
     assert.equal(logged().err.code, Code.NotFound);
     assert.ok(!lines.join("").includes("hidden"));
   });
 
-  it("leaves out a code that is neither text nor number", () => {
+  it("omits a code that is neither a string nor a number", () => {
     const { logger, lines, logged } = setUp();
     logger.error({ err: Object.assign(new Error("x"), { code: { token: "hidden" } }) });
     assert.equal("code" in logged().err, false);
     assert.ok(!lines.join("").includes("hidden"));
   });
 
-  it("follows five causes at most, and a cause of itself no further", () => {
+  it("writes at most five causes, also of a circular chain", () => {
     const { logger, logged } = setUp();
     const err = new Error("ouroboros");
     err.cause = err;
@@ -88,18 +88,18 @@ describe("createLogger", () => {
     [null, "null"],
     [{ body: "hidden" }, "[object Object]"],
   ] as const)
-    it(`writes a thrown ${JSON.stringify(thrown)} by its text only`, () => {
+    it(`writes only the text of a thrown ${JSON.stringify(thrown)}`, () => {
       const { logger, logged } = setUp();
       logger.error({ err: thrown });
       assert.deepEqual(logged().err, message === undefined ? undefined : { message });
     });
 });
 
-describe("regardlessOfLevel", () => {
-  it("writes what its logger would not, and leaves that as it is", () => {
+describe("withoutMinimumLevel", () => {
+  it("writes entries below the minimum log level of its logger, which does not change", () => {
     const lines: string[] = [];
     const logger = createLogger({ write: (line) => void lines.push(line) }, "fatal");
-    regardlessOfLevel(logger).info("always");
+    withoutMinimumLevel(logger).info("always");
     logger.error("never");
     assert.deepEqual(
       lines.map((line) => JSON.parse(line).msg),

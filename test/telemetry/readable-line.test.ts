@@ -3,7 +3,7 @@ import { inspect, stripVTControlCharacters } from "node:util";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createReadableLine } from "../../src/telemetry/readable-line.ts";
 
-/** What comes out, without its time, when `entry` is logged. */
+/** The formatted line of `entry`, without its time. */
 function readable(entry: object, msg: string, colours = false): string {
   const written: string[] = [];
   const format = createReadableLine(colours);
@@ -13,7 +13,7 @@ function readable(entry: object, msg: string, colours = false): string {
 }
 
 describe("createReadableLine", () => {
-  it("shows all that was logged, and the event once", () => {
+  it("has every field, and the event once", () => {
     assert.equal(
       readable({ event: "e", trace_id: "abc", count: 3, text: 'a "b" \ttwo\nlines' }, "e"),
       `WARN: e ${JSON.stringify({ trace_id: "abc", count: 3, text: 'a "b" \ttwo\nlines' })}\n`,
@@ -21,13 +21,13 @@ describe("createReadableLine", () => {
     assert.equal(readable({ event: "e" }, "more of it"), "WARN: e: more of it\n");
   });
 
-  it("shows the stacks of an error and of its causes, line by line", () => {
+  it("has the stacks of an error and of its causes on lines of their own", () => {
     const shown = readable({ event: "e", err: new Error("above", { cause: new Error("below") }) }, "e");
     assert.match(shown, /\n +Error: above\n +at .*\n/);
     assert.match(shown, /\n +Error: below\n +at .*\n/);
   });
 
-  it("is coloured where it is told to be, and is the same text", () => {
+  it("has the same text with colors", () => {
     const entry = { event: "e", count: 3 };
     const coloured = readable(entry, "e", true);
     assert.ok(coloured.includes("\x1b[33mWARN"));
@@ -45,7 +45,7 @@ describe("createReadableLine", () => {
   for (const character of hostile) {
     const code = character.charCodeAt(0).toString(16).padStart(4, "0");
     for (const before of ["", "\\", "\\\\"])
-      it(`lets U+${code} through nowhere, after ${inspect(before)}`, () => {
+      it(`escapes U+${code} everywhere, after ${inspect(before)}`, () => {
         const text = `${before}${character}[31m`;
         const err = Object.assign(new Error(text, { cause: new Error(text) }), { code: text });
         const shown = readable({ event: text, [text]: text, deep: { [text]: [text] }, err }, `msg ${text}`);
@@ -54,14 +54,14 @@ describe("createReadableLine", () => {
       });
   }
 
-  it("shows what could not be shown as an escape", () => {
+  it("shows a control character as an escape", () => {
     assert.equal(
       readable({ event: "e" }, "a\x1b[2J\x9b\r\b\f\u202e\\u001b"),
       "WARN: e: a\\u001b[2J\\u009b\\r\\b\\f\\u202e\\u001b\n",
     );
   });
 
-  it("lets nobody begin a line of their own", () => {
+  it("does not let a value start a line", () => {
     const forged = "\n[2026-01-05T09:00:00.000Z] INFO: forged";
     const err = new Error(forged);
     for (const line of readable({ event: "e", text: forged, err }, "e").split("\n").slice(1))
