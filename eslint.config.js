@@ -9,7 +9,7 @@ import tseslint from "typescript-eslint";
 const layers = {
   errors: { may: ["generated"] },
   settings: { may: ["telemetry"] },
-  telemetry: { may: ["artifacts", "errors", "generated", "grpc", "http", "orchestrator", "settings"] },
+  telemetry: { may: [] },
   mapping: { may: ["generated", "contract"] },
   grpc: { may: ["telemetry"] },
   orchestrator: { may: ["generated", "grpc", "settings", "telemetry"] },

@@ -17,7 +17,6 @@ import { ByteSemaphore } from "./load-shedding/byte-semaphore.ts";
 import { KeyShares } from "./load-shedding/key-shares.ts";
 import { LargeBodies, maxLargeBodies } from "./load-shedding/large-bodies.ts";
 import { createLoadShedding } from "./load-shedding/load-shedding.ts";
-import { trace } from "./middleware/trace.ts";
 import { createOperations } from "./operations.ts";
 import { createOrchestrator } from "./orchestrator/client.ts";
 import { measureCalls } from "./orchestrator/call-observers.ts";
@@ -34,7 +33,7 @@ import { createMetrics } from "./telemetry/metrics.ts";
 import type { SharedLimit } from "./telemetry/metrics.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { TaskQueue } from "./load-shedding/task-queue.ts";
-import { startTracing } from "./telemetry/start-tracing.ts";
+import { startTracing } from "./telemetry/tracing.ts";
 import { createWriteJson } from "./http/write-json.ts";
 
 /** A gateway that is serving. */
@@ -115,7 +114,7 @@ export async function startGateway(
   const contract = settings.metricsBind === undefined ? whole : withPaths(whole, (path) => !isMetrics(path));
   const { version } = contract.document.info;
   const tracing =
-    settings.tracing && (await startTracing(settings.tracing, { ...settings, version, logger }));
+    settings.tracing && (await startTracing(settings.tracing, { ...settings, version }, logger));
   const metrics = createMetrics(options.registry);
   const { maxBufferedBytes } = settings;
   const buffered = new BufferedBytes({
@@ -199,7 +198,7 @@ export async function startGateway(
   const pipelineOf = (contract: Contract, open: Pick<PipelineOptions, "shed" | "allowedOrigins">) =>
     createPipeline({
       ...open,
-      trace: tracing?.trace ?? trace,
+      startSpan: tracing?.startRequestSpan,
       contract,
       operations,
       authenticator,

@@ -8,7 +8,7 @@ import { ListenError, startGateway } from "./gateway.ts";
 import type { Gateway } from "./gateway.ts";
 import { readText } from "./settings/secret-files.ts";
 import { LogOutput } from "./telemetry/log-output.ts";
-import { createLogger, regardlessOfLevel } from "./telemetry/logger.ts";
+import { createLogger, withoutMinimumLevel } from "./telemetry/logger.ts";
 import { createProcessRegistry } from "./telemetry/process-metrics.ts";
 import { createReadableLine } from "./telemetry/readable-line.ts";
 
@@ -75,7 +75,7 @@ async function main(): Promise<void> {
   const output = logOutput(settings.logFormat);
   const logger = createLogger(output, settings.logLevel);
   // Supervisors wait for how it starts and ends.
-  const always = regardlessOfLevel(logger);
+  const always = withoutMinimumLevel(logger);
   let gateway: Gateway | undefined = undefined;
   /** When there is just the time left to exit within the grace of a stop. */
   let end = Infinity;

@@ -8,6 +8,7 @@ import { Code } from "@connectrpc/connect";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import type { KeyShares } from "../load-shedding/key-shares.ts";
 import { internalError, HttpError } from "../errors/http-error.ts";
+import type { ObserveDownload } from "../telemetry/download-spans.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import { freeChunksAfterRead } from "./chunk-memory.ts";
 import type { ByteRange } from "./range.ts";
@@ -68,16 +69,6 @@ export interface ObjectStore {
   /** Closes all connections. */
   close(): void;
 }
-
-/**
- * Called when a request for an object starts. The function that it returns is called once, at the end of the body or of
- * the request: with the status of the response, if there was one, and with the error; null when there was none or the
- * client left.
- */
-export type ObserveDownload = (
-  key: string,
-  trace: TraceContext | undefined,
-) => (status: number | undefined, error: unknown) => void;
 
 /**
  * An object store that speaks S3 with path-style addresses. Each TLS connection uses what `secureContext` returns at the

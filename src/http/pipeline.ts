@@ -9,11 +9,13 @@ import { framing } from "../middleware/framing.ts";
 import { keyShare } from "../middleware/key-share.ts";
 import { observation } from "../middleware/observation.ts";
 import { securityHeaders } from "../middleware/security-headers.ts";
+import { trace } from "../middleware/trace.ts";
 import { validation } from "../middleware/validation.ts";
 import type { Operations } from "../operations.ts";
 import type { RequestKind } from "../telemetry/gauges.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { StartRequestSpan } from "../telemetry/request-spans.ts";
 import { createRequestValidators } from "../validation/request-validator.ts";
 import { jsonBody } from "./body.ts";
 import type { BodyQueues } from "./body.ts";
@@ -22,7 +24,7 @@ import { crossOrigin, preflight } from "./cors.ts";
 import type { AllowedOrigins } from "./cors.ts";
 import { errorHandler } from "./error-handler.ts";
 import { inOrder } from "./stages.ts";
-import type { BodyLocals, MatchedLocals, Middleware, ServerStage, TracedLocals } from "./stages.ts";
+import type { BodyLocals, Middleware, ServerStage } from "./stages.ts";
 import { originForm } from "./origin-form.ts";
 import { createRouter, dispatch, matchRoute, methodNotAllowed, notFound } from "./router.ts";
 import type { RouteMatch } from "./router.ts";
@@ -37,8 +39,8 @@ export interface PipelineOptions extends BodyQueues {
   readonly shed: LoadShedding["shed"] | undefined;
   /** Undefined: no page of another origin may call. */
   readonly allowedOrigins: AllowedOrigins | undefined;
-  /** Gives each request its trace. */
-  readonly trace: Middleware<MatchedLocals, TracedLocals>;
+  /** Undefined: no spans are exported. */
+  readonly startSpan: StartRequestSpan | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly rpcTimeoutMs: number;
@@ -62,7 +64,7 @@ export function createPipeline(options: PipelineOptions): RequestListener {
     shedLoad(options.shed),
   ];
   const ofEveryRequest: readonly Middleware[] = [
-    options.trace,
+    trace(options.startSpan),
     observation(metrics, logger),
     securityHeaders,
     framing,

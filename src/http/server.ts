@@ -8,7 +8,7 @@ import { Connections } from "./connections.ts";
 import { createMalformedRequests } from "./malformed-requests.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { createThrottledWarning } from "../telemetry/throttled-warning.ts";
+import { createThrottledWarning } from "../telemetry/rate-limited-warnings.ts";
 
 /** Timeouts of a client, in milliseconds, and the connection limit. */
 export interface ServerLimits {

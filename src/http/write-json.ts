@@ -5,7 +5,7 @@ import type { Transcoder } from "../mapping/transcoder.ts";
 import { WireReader } from "../mapping/wire-reader.ts";
 import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import { createSampledWarning } from "../telemetry/sampled-warning.ts";
+import { createSampledWarning } from "../telemetry/rate-limited-warnings.ts";
 
 /** For a message that is part of another: its workflow, and the corrected fields of the other. */
 interface Context {

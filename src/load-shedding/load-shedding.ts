@@ -6,7 +6,7 @@ import { errorText } from "../http/error-handler.ts";
 import type { RequestKind } from "../telemetry/gauges.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics, SharedLimit } from "../telemetry/metrics.ts";
-import { createThrottledWarning } from "../telemetry/throttled-warning.ts";
+import { createThrottledWarning } from "../telemetry/rate-limited-warnings.ts";
 import { createConcurrencyLimit } from "./concurrency-limit.ts";
 import type { KeyShares } from "./key-shares.ts";
 import { Semaphore } from "./semaphore.ts";

@@ -1,4 +1,5 @@
-import type { CallObserver, StartedCall } from "../grpc/index.ts";
+import type { CallObserver } from "../grpc/index.ts";
+import type { StartCallSpan } from "../telemetry/call-spans.ts";
 import { traceparentOf } from "../telemetry/trace-context.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import { traceOf } from "./call-options.ts";
@@ -12,16 +13,6 @@ export function measureCalls(report: (method: string, code: string, seconds: num
     },
   };
 }
-
-/** The span of a call. */
-export interface CallSpan {
-  /** Where the call stands in its trace. */
-  readonly trace: TraceContext;
-  ended(code: string): void;
-}
-
-/** Starts the span of a call, under `parent`, if there is one. */
-export type StartCallSpan = (method: StartedCall["method"], parent: TraceContext | undefined) => CallSpan;
 
 /**
  * Sends the trace of each call as W3C Trace Context (https://www.w3.org/TR/trace-context/): that of the call's own span,

@@ -35,7 +35,7 @@ import { watchCertificates } from "../settings/certificates.ts";
 import type { TlsFiles } from "../settings/certificates.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { traceCalls } from "./call-observers.ts";
-import type { StartCallSpan } from "./call-observers.ts";
+import type { StartCallSpan } from "../telemetry/call-spans.ts";
 
 /** The calls with the messages that the service declares. */
 type PlainClient = Client<typeof OrchestratorService>;

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import { distance } from "fastest-levenshtein";
 import type { z } from "zod";
+import type { TracingOptions } from "../telemetry/tracing.ts";
 import { parseTlsFiles } from "./certificates.ts";
 import type { TlsFiles } from "./certificates.ts";
 import { deprecatedNames, prefix, schema, secretNames, settingNames } from "./schema.ts";
 import { fileSetting, withSecretFiles } from "./secret-files.ts";
 import type { ReadFile } from "./secret-files.ts";
 import { parseTracing } from "./tracing-settings.ts";
-import type { TracingSettings } from "./tracing-settings.ts";
 
 type Values = z.output<typeof schema>;
 
@@ -21,7 +21,7 @@ interface Files {
   readonly objectStoreTls: TlsFiles | undefined;
 }
 
-function settingsFrom(values: Values, files: Files, tracing: TracingSettings | undefined) {
+function settingsFrom(values: Values, files: Files, tracing: TracingOptions | undefined) {
   return {
     bind: values.BIND_ADDR,
     /** Undefined if `/metrics` is one of the routes at `bind`. */

@@ -1,23 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import { z } from "zod";
+import type { TracingOptions } from "../telemetry/tracing.ts";
 import { httpUrl } from "./values.ts";
-
-/** Where spans are exported to, which of them, and the attributes of the service. */
-export interface TracingSettings {
-  /** Accepts OTLP over HTTP, in protobuf. */
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Longest time for one batch of spans, retries included. */
-  readonly timeoutMs: number;
-  readonly compression: "none" | "gzip";
-  /** Longest wait of a span until its batch is sent. */
-  readonly delayMs: number;
-  /** The attributes of the service, with `service.name`. */
-  readonly resource: Readonly<Record<string, string>>;
-  readonly sampler: (typeof samplers)[number];
-  /** The ratio of traces that the `traceidratio` samplers take, 0 to 1. */
-  readonly ratio: number;
-}
 
 const samplers = [
   "always_on",
@@ -26,7 +10,7 @@ const samplers = [
   "parentbased_always_on",
   "parentbased_always_off",
   "parentbased_traceidratio",
-] as const;
+] as const satisfies TracingOptions["sampler"][];
 
 const milliseconds = z
   .string()
@@ -101,7 +85,7 @@ export const tracingVariables: readonly string[] = Object.keys(variables.shape);
  * switched off, there is no tracing and no violation. A violation repeats no value, since some are secrets.
  */
 export function parseTracing(env: Readonly<Record<string, string | undefined>>): {
-  tracing: TracingSettings | undefined;
+  tracing: TracingOptions | undefined;
   violations: readonly string[];
 } {
   const given = new Map(
@@ -132,7 +116,7 @@ function isOff(given: ReadonlyMap<string, string>): boolean {
   );
 }
 
-function settingsFrom(values: z.output<typeof variables>): TracingSettings {
+function settingsFrom(values: z.output<typeof variables>): TracingOptions {
   const base = values.OTEL_EXPORTER_OTLP_ENDPOINT?.replace(/\/$/, "");
   const name = values.OTEL_SERVICE_NAME;
   return {

@@ -3,23 +3,30 @@ import {
   ATTR_RPC_METHOD,
   ATTR_RPC_SYSTEM_NAME,
 } from "@opentelemetry/semantic-conventions";
-import type { ObserveDownload } from "../artifacts/object-store.ts";
 import { serverAddress } from "./server-address.ts";
+import type { TraceContext } from "./trace-context.ts";
 import type { Tracer } from "./tracer.ts";
 
-/** Whose objects are asked for. */
-interface StoreAddress {
-  readonly endpoint: string;
-  readonly bucket: string;
-}
+/**
+ * Called when a request for an object starts. The function that it returns is called once, at the end of the body or of
+ * the request: with the status of the response, if there was one, and with the error; null when there was none or the
+ * client left.
+ */
+export type ObserveDownload = (
+  key: string,
+  trace: TraceContext | undefined,
+) => (status: number | undefined, error: unknown) => void;
 
 /**
- * Gives each object that is asked of the store a span, which lasts until its last byte
+ * Creates the spans of requests to the object store, which end with the last byte
  * (https://opentelemetry.io/docs/specs/semconv/object-stores/s3/).
  */
-export function downloadSpans(tracer: Tracer, { endpoint, bucket }: StoreAddress): ObserveDownload {
+export function downloadSpans(
+  tracer: Tracer,
+  { endpoint, bucket }: { readonly endpoint: string; readonly bucket: string },
+): ObserveDownload {
   const address = serverAddress([endpoint]);
-  return function spanDownload(key, parent) {
+  return function startDownloadSpan(key, parent) {
     const span = tracer.startClientSpan("S3.GetObject", parent, {
       [ATTR_RPC_SYSTEM_NAME]: "aws-api",
       [ATTR_RPC_METHOD]: "S3/GetObject",
@@ -27,13 +34,13 @@ export function downloadSpans(tracer: Tracer, { endpoint, bucket }: StoreAddress
       "aws.s3.key": key,
       ...address,
     });
-    return function endDownload(status, error) {
+    return function endDownloadSpan(status, error) {
       span.end({ [ATTR_HTTP_RESPONSE_STATUS_CODE]: status }, errorTypeOf(status, error));
     };
   };
 }
 
-/** What failed: the status where it says so, else the code or the class of the error. */
+/** The status of an error response, else the code or the class of the error. */
 function errorTypeOf(status: number | undefined, error: unknown): string | undefined {
   if (status !== undefined && status >= 400) return String(status);
   if (!(error instanceof Error)) return undefined;

@@ -1,12 +1,11 @@
 import type { Attributes } from "@opentelemetry/api";
 import { ATTR_SERVER_ADDRESS, ATTR_SERVER_PORT } from "@opentelemetry/semantic-conventions";
-import { targetOf } from "../grpc/index.ts";
 
-/** Where the servers at `endpoints` are, of which any may be called; the port, where they have the same. */
+/** The attributes of the servers at `endpoints`; the port is left out unless it is the same for all. */
 export function serverAddress(endpoints: readonly string[]): Attributes {
-  const targets = endpoints.map((endpoint) => targetOf(new URL(endpoint)));
-  const hosts = new Set(targets.map(({ host }) => host));
-  const ports = new Set(targets.map(({ port }) => port));
+  const urls = endpoints.map((endpoint) => new URL(endpoint));
+  const hosts = new Set(urls.map(({ hostname }) => hostname.replace(/^\[|\]$/g, "")));
+  const ports = new Set(urls.map(({ protocol, port }) => Number(port || (protocol === "https:" ? 443 : 80))));
   return {
     [ATTR_SERVER_ADDRESS]: [...hosts].join(","),
     [ATTR_SERVER_PORT]: ports.size === 1 ? [...ports][0] : undefined,

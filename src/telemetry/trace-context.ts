@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-/** Where a request stands in its trace. */
+/** The position of a request in its trace (W3C Trace Context). */
 export interface TraceContext {
   /** 32 lower-case hex digits. */
   readonly traceId: string;
@@ -8,18 +8,18 @@ export interface TraceContext {
   readonly spanId: string;
   /** 2 lower-case hex digits. */
   readonly flags: string;
-  /** The client's `tracestate`, when it sent one along with a valid `traceparent`. */
+  /** The client's `tracestate`, if it came with a valid `traceparent`. */
   readonly tracestate?: string;
 }
 
-/** W3C Trace Context §3.2: version, trace id, parent id, flags. A later version may append fields. */
+/** §3.2: version, trace id, parent id, flags. A later version may append fields. */
 const traceparentPattern =
   /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 
-/** §3.3.1.3: printable ASCII, and no more of it than must be passed on. */
+/** §3.3.1.3 and §3.3.1.5: printable ASCII, at most 512 characters. */
 const tracestatePattern = /^[ -~]{1,512}$/;
 
-/** Where the sender of a `traceparent` stands in its trace; undefined where it is not valid (§4.3). */
+/** The span of the sender of a `traceparent`; undefined if that is not valid (§4.3). */
 export function parentContextFrom(
   traceparent: string | undefined,
   tracestate: string | undefined,
@@ -33,8 +33,8 @@ export function parentContextFrom(
 }
 
 /**
- * Continues the client's trace, or starts one. A trace that starts here is sampled, as a root span would be by
- * default, so that what is behind still decides.
+ * Continues the client's trace, or starts one. A trace that starts here has the sampled flag, OpenTelemetry's default for
+ * a root span, so that services behind the gateway still decide.
  */
 export function traceContextFrom(
   traceparent: string | undefined,
@@ -46,18 +46,18 @@ export function traceContextFrom(
   return { ...parent, spanId };
 }
 
-/** UUIDs come from a pool of random bytes; their first and last eight digits hold nothing else. */
+/** Node creates UUIDs from a pool of random bytes, which is fast; their first and last eight digits are all random. */
 function newSpanId(): string {
   const uuid = randomUUID();
   return uuid.slice(0, 8) + uuid.slice(-8);
 }
 
-/** What a log line says of the trace and the span it belongs to. */
+/** The fields of a log line that name its trace and span. */
 export function traceFields({ traceId, spanId }: TraceContext): { trace_id: string; span_id: string } {
   return { trace_id: traceId, span_id: spanId };
 }
 
-/** The `traceparent` value for calls made within `trace`. */
+/** The `traceparent` of calls that belong to `trace`. */
 export function traceparentOf(trace: TraceContext): string {
   return `00-${trace.traceId}-${trace.spanId}-${trace.flags}`;
 }

@@ -2,45 +2,50 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Attributes, Context } from "@opentelemetry/api";
 import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources";
-import { TracerProvider } from "@opentelemetry/sdk-trace";
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  ParentBasedSampler,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from "@opentelemetry/sdk-trace";
+import type { Sampler } from "@opentelemetry/sdk-trace";
 import { ATTR_ERROR_TYPE, ATTR_SERVICE_VERSION } from "@opentelemetry/semantic-conventions";
 import type { Logger } from "./logger.ts";
+import { createExporter, createSpanQueue } from "./span-export.ts";
 import type { TraceContext } from "./trace-context.ts";
-import { createExporter } from "./exporter.ts";
-import { createSampler } from "./sampler.ts";
-import { createSpanQueue } from "./span-queue.ts";
-import type { TracingSettings } from "../settings/tracing-settings.ts";
+import type { TracingOptions } from "./tracing.ts";
 
-/** A piece of work. Its attributes have the names of OpenTelemetry's semantic conventions. */
+/** A span in progress. Its attributes have the names of OpenTelemetry's semantic conventions. */
 export interface Span {
-  /** Where calls that are made for it stand: it is their parent. */
+  /** The parent of the calls that belong to this span. */
   readonly trace: TraceContext;
-  /** Ends it, once; as a failure, where there is an `errorType`. */
+  /** Called once. An `errorType` makes the span an error. `name` replaces the name that it started with. */
   end(attributes: Attributes, errorType?: string, name?: string): void;
 }
 
-/** Makes spans and has those of sampled traces exported. */
+/** Creates spans, and exports those of sampled traces. */
 export interface Tracer {
-  /** Starts the span of a request, under the client's, if it has one. */
+  /** Starts the span of a request; `parent` is the client's span. */
   startServerSpan(name: string, parent: TraceContext | undefined, attributes: Attributes): Span;
-  /** Starts the span of a call to somebody else; it is the root of a trace where there is no parent. */
+  /** Starts the span of a call to another service. Without `parent` it is the root of a trace. */
   startClientSpan(name: string, parent: TraceContext | undefined, attributes: Attributes): Span;
-  /** Exports what is left, within `withinMs`, and ends every connection; what it cannot export it warns of. */
-  close(withinMs: number): Promise<void>;
+  /** Exports the spans that wait, for at most `timeoutMs`, and closes all connections. Logs a warning if it fails. */
+  close(timeoutMs: number): Promise<void>;
 }
 
-/** Most characters of an attribute: clients write some of them. */
+/** Longest value of an attribute, in characters: clients choose some of them. */
 export const maxLength = 256;
 
-/** Builds it, for this `version` of the service. Nothing of it is global: there may be several in a process. */
-export function createTracer(settings: TracingSettings, version: string, logger: Logger): Tracer {
+/** Nothing that this creates is global: one process may have several tracers. */
+export function createTracer(options: TracingOptions, version: string, logger: Logger): Tracer {
   const provider = new TracerProvider({
     resource: defaultResource().merge(
-      resourceFromAttributes({ [ATTR_SERVICE_VERSION]: version, ...settings.resource }),
+      resourceFromAttributes({ [ATTR_SERVICE_VERSION]: version, ...options.resource }),
     ),
-    sampler: createSampler(settings),
+    sampler: createSampler(options),
     spanLimits: { attributeValueLengthLimit: maxLength },
-    spanProcessors: [createSpanQueue(createExporter(settings, logger), settings, logger)],
+    spanProcessors: [createSpanQueue(createExporter(options, logger), options, logger)],
   });
   const tracer = provider.getTracer("foldforge-gateway", version);
 
@@ -51,7 +56,7 @@ export function createTracer(settings: TracingSettings, version: string, logger:
     attributes: Attributes,
   ): Span {
     const isRemote = kind === SpanKind.SERVER;
-    const span = tracer.startSpan(name, { kind, attributes }, contextFrom(parent, isRemote));
+    const span = tracer.startSpan(name, { kind, attributes }, parentContext(parent, isRemote));
     const { traceId, spanId, traceFlags } = span.spanContext();
     const flags = traceFlags.toString(16).padStart(2, "0");
     const { tracestate } = parent ?? {};
@@ -71,24 +76,23 @@ export function createTracer(settings: TracingSettings, version: string, logger:
   return {
     startServerSpan: (name, parent, attributes) => start(SpanKind.SERVER, name, parent, attributes),
     startClientSpan: (name, parent, attributes) => start(SpanKind.CLIENT, name, parent, attributes),
-    async close(withinMs) {
+    async close(timeoutMs) {
       const done = new AbortController();
-      const isFlushed = await Promise.race([
+      const isExported = await Promise.race([
         provider.shutdown().then(
           () => true,
           () => false,
         ),
-        delay(withinMs, false, { signal: done.signal }),
+        delay(timeoutMs, false, { signal: done.signal }),
       ]);
-      // The exporter's own warning may come when nothing is logged any more.
-      if (!isFlushed) logger.warn({ event: "span_export.failed", reason: "stopped" }, "span_export.failed");
+      // The exporter's own warning might come after the log has ended.
+      if (!isExported) logger.warn({ event: "span_export.failed", reason: "stopped" }, "span_export.failed");
       done.abort();
     },
   };
 }
 
-/** The SDK's idea of a parent. */
-function contextFrom(parent: TraceContext | undefined, isRemote: boolean): Context {
+function parentContext(parent: TraceContext | undefined, isRemote: boolean): Context {
   if (parent === undefined) return ROOT_CONTEXT;
   const { traceId, spanId, flags } = parent;
   return trace.setSpanContext(ROOT_CONTEXT, {
@@ -97,4 +101,16 @@ function contextFrom(parent: TraceContext | undefined, isRemote: boolean): Conte
     traceFlags: Number.parseInt(flags, 16),
     isRemote,
   });
+}
+
+/** Creates the sampler that OTEL_TRACES_SAMPLER names. */
+export function createSampler({ sampler, ratio }: Pick<TracingOptions, "sampler" | "ratio">): Sampler {
+  const [, parentBased, kind] = /^(parentbased_)?(.*)$/.exec(sampler) ?? [];
+  const root = rootSampler(kind, ratio);
+  return parentBased === undefined ? root : new ParentBasedSampler({ root });
+}
+
+function rootSampler(kind: string | undefined, ratio: number): Sampler {
+  if (kind === "always_off") return new AlwaysOffSampler();
+  return kind === "traceidratio" ? new TraceIdRatioBasedSampler(ratio) : new AlwaysOnSampler();
 }

@@ -1,42 +1,67 @@
-import type { ObserveDownload, ObjectStoreOptions } from "../artifacts/object-store.ts";
-import type { MatchedLocals, Middleware, TracedLocals } from "../http/stages.ts";
-import type { StartCallSpan } from "../orchestrator/call-observers.ts";
+import type { StartCallSpan } from "./call-spans.ts";
+import type { ObserveDownload } from "./download-spans.ts";
 import type { Logger } from "./logger.ts";
-import { callSpans } from "./call-spans.ts";
-import { downloadSpans } from "./download-spans.ts";
-import { serverSpans } from "./server-spans.ts";
-import { createTracer } from "./tracer.ts";
-import type { TracingSettings } from "../settings/tracing-settings.ts";
+import type { StartRequestSpan } from "./request-spans.ts";
 
-/** Whose spans they are, and whom the gateway calls. */
-interface TracingOptions {
+/** Which spans are exported, and where to. */
+export interface TracingOptions {
+  /** Accepts OTLP over HTTP, in protobuf. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Longest time for one batch of spans, retries included. */
+  readonly timeoutMs: number;
+  readonly compression: "none" | "gzip";
+  /** Longest wait of a span until its batch is sent. */
+  readonly delayMs: number;
+  /** The attributes of the service, with `service.name`. */
+  readonly resource: Readonly<Record<string, string>>;
+  /** A value of OTEL_TRACES_SAMPLER. */
+  readonly sampler:
+    | "always_on"
+    | "always_off"
+    | "traceidratio"
+    | "parentbased_always_on"
+    | "parentbased_always_off"
+    | "parentbased_traceidratio";
+  /** The ratio of traces that the `traceidratio` samplers take, 0 to 1. */
+  readonly ratio: number;
+}
+
+/** What the spans are of. */
+interface Subjects {
+  /** The version of the service. */
   readonly version: string;
   readonly orchestratorEndpoints: readonly string[];
-  readonly objectStore: ObjectStoreOptions | undefined;
-  readonly logger: Logger;
+  readonly objectStore: { readonly endpoint: string; readonly bucket: string } | undefined;
 }
 
-/** Spans of what the gateway does; each part goes where its work is done. */
+/** Spans of what the gateway does; each part is an observer of one room. */
 export interface Tracing {
-  /** In the place of the middleware that gives each request its trace. */
-  readonly trace: Middleware<MatchedLocals, TracedLocals>;
+  readonly startRequestSpan: StartRequestSpan;
   readonly startCallSpan: StartCallSpan;
-  /** Undefined where there is no object store. */
+  /** Undefined without an object store. */
   readonly observeDownload: ObserveDownload | undefined;
-  /** Exports what is left, within `withinMs`. */
-  close(withinMs: number): Promise<void>;
+  /** Exports the spans that wait, for at most `timeoutMs`, and closes all connections. */
+  close(timeoutMs: number): Promise<void>;
 }
 
-/** Builds it; nothing is sent before there are spans. */
-export function createTracing(
-  settings: TracingSettings,
-  { version, orchestratorEndpoints, objectStore, logger }: TracingOptions,
-): Tracing {
-  const tracer = createTracer(settings, version, logger);
+/** Loads the OpenTelemetry SDK, which takes a tenth of the whole start and is not needed without tracing. */
+/* eslint-disable no-restricted-syntax -- These are files of this folder. */
+export async function startTracing(
+  options: TracingOptions,
+  { version, orchestratorEndpoints, objectStore }: Subjects,
+  logger: Logger,
+): Promise<Tracing> {
+  const { createTracer } = await import("./tracer.ts");
+  const { requestSpans } = await import("./request-spans.ts");
+  const { callSpans } = await import("./call-spans.ts");
+  const { downloadSpans } = await import("./download-spans.ts");
+  const tracer = createTracer(options, version, logger);
   return {
-    trace: serverSpans(tracer),
+    startRequestSpan: requestSpans(tracer),
     startCallSpan: callSpans(tracer, orchestratorEndpoints),
     observeDownload: objectStore && downloadSpans(tracer, objectStore),
-    close: (withinMs) => tracer.close(withinMs),
+    close: (timeoutMs) => tracer.close(timeoutMs),
   };
 }
+/* eslint-enable no-restricted-syntax */

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { createPipeline } from "../../src/http/pipeline.ts";
 import { contractFrom, loadContract } from "../../src/contract.ts";
 import type { Contract, Handler, OpenApiDocument, OperationId } from "../../src/contract.ts";
-import { trace } from "../../src/middleware/trace.ts";
 import type { Operations } from "../../src/operations.ts";
 import { TaskQueue } from "../../src/load-shedding/task-queue.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
@@ -41,7 +40,7 @@ function recordedOperations(called: string[]): Operations {
 
 function createTestApp(contract: Contract, operations = recordedOperations([])) {
   return createPipeline({
-    trace,
+    startSpan: undefined,
     contract,
     operations,
     authenticator: {

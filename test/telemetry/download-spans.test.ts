@@ -24,7 +24,7 @@ describe("downloadSpans", () => {
     ),
   );
 
-  /** The span of the store's part in a download that `read` reads. */
+  /** The span of the request to the store, for a download that `read` reads. */
   async function spanOf(headers: Record<string, string>, read: (answer: Response) => Promise<unknown>) {
     const { traceId, headers: traced } = newTrace();
     await read(await stack().gateway.fetch(path, { headers: { ...headers, ...traced } }));
@@ -34,7 +34,7 @@ describe("downloadSpans", () => {
     return span;
   }
 
-  it("tells of an object that is asked for, under the request's span", async () => {
+  it("has the attributes of the conventions and the request's span as parent", async () => {
     store().respond = serveBytes(bytes);
     const span = await spanOf({}, (answer) => answer.arrayBuffer());
     assert.equal(span.kind, "client");
@@ -50,14 +50,14 @@ describe("downloadSpans", () => {
     });
   });
 
-  it("tells the status of a part", async () => {
+  it("has the status of a partial response", async () => {
     store().respond = serveBytes(bytes);
     const span = await spanOf({ Range: "bytes=0-9" }, (answer) => answer.arrayBuffer());
     assert.equal(span.attributes["http.response.status_code"], 206);
   });
 
-  it("lasts until the last byte", async () => {
-    let finish: () => void = () => assert.fail("the store was not asked");
+  it("ends with the last byte", async () => {
+    let finish: () => void = () => assert.fail("no request reached the store");
     store().respond = (_req, res) => {
       res.writeHead(200, { "Content-Length": bytes.length }).write(bytes.subarray(0, 200_000));
       finish = () => void res.end(bytes.subarray(200_000));
@@ -76,7 +76,7 @@ describe("downloadSpans", () => {
     [403, "AccessDenied"],
     [503, "SlowDown"],
   ] as const)
-    it(`is an error when the store says ${status}, without its words`, async () => {
+    it(`is an error for the status ${status}, without the text of the store`, async () => {
       store().respond = (_req, res) => sendS3Error(res, status, code);
       const span = await spanOf({}, (answer) => answer.text());
       assert.equal(span.attributes["http.response.status_code"], status);
@@ -85,7 +85,7 @@ describe("downloadSpans", () => {
       assert.ok(!JSON.stringify(span.attributes).includes("secret-of-the-store"));
     });
 
-  it("is an error when the store breaks off", async () => {
+  it("is an error if the store aborts the response", async () => {
     store().respond = (_req, res) => {
       res.writeHead(200, { "Content-Length": bytes.length });
       res.write(bytes.subarray(0, 200_000), () => res.destroy());
@@ -96,7 +96,7 @@ describe("downloadSpans", () => {
     assert.equal(span.isError, true);
   });
 
-  it("is an error without a status when the store gives no answer", async () => {
+  it("is an error without a status if the store does not respond", async () => {
     store().respond = (_req, res) => res.destroy();
     const span = await spanOf({}, (answer) => answer.text());
     assert.equal("http.response.status_code" in span.attributes, false);
@@ -104,7 +104,7 @@ describe("downloadSpans", () => {
     assert.equal(span.isError, true);
   });
 
-  it("is no error when the client leaves", async () => {
+  it("is not an error if the client disconnects", async () => {
     store().respond = (_req, res) => {
       res.writeHead(200, { "Content-Length": bytes.length }).write(bytes.subarray(0, 200_000));
     };

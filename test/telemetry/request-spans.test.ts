@@ -15,7 +15,7 @@ const sha256 = "0".repeat(64);
 const artifact = { uri: "r2://foldforge/a.pdb", contentType: "chemical/x-pdb", sizeBytes: 400_000n, sha256 };
 const half = Buffer.alloc(200_000);
 
-describe("serverSpans", () => {
+describe("requestSpans", () => {
   const store = suite(startTestStore);
   const stack = suite(() => startTracedStack({}, storeSettings(store())));
 
@@ -35,7 +35,7 @@ describe("serverSpans", () => {
       await (await stack().gateway.fetch(path, { ...init, headers })).text();
     });
 
-  it("tells of a request what the conventions want, under its client's span, and nothing of its query", async () => {
+  it("has the attributes of the conventions, the client's span as parent, and no query", async () => {
     stack().upstream.rpcs.listWorkflows = () => ({});
     const before = BigInt(Date.now()) * 1_000_000n;
     const span = await spanOfFetch("/v1/workflows?page_token=secret", { headers: { "User-Agent": "cli/1" } });
@@ -59,7 +59,7 @@ describe("serverSpans", () => {
     assert.match(String(span.resource["service.version"]), /^\d+\.\d+\.\d+$/);
   });
 
-  it("is the root of a trace that the client has not begun, the one that the error names", async () => {
+  it("is the root of a trace without a traceparent, which the error body names", async () => {
     const answer = await stack().gateway.fetch("/nowhere");
     const { trace_id } = (await answer.json()) as { trace_id: string };
     const [span] = await stack().collector.trace(trace_id, 1);
@@ -69,13 +69,13 @@ describe("serverSpans", () => {
     assert.equal("http.route" in span.attributes, false);
   });
 
-  it("has the id that the log's lines have", async () => {
+  it("has the span_id of the log lines", async () => {
     const span = await spanOfFetch("/v1/healthz");
     const line = stack().gateway.logs.find(({ trace_id }) => trace_id === span.traceId);
     assert.equal(line?.["span_id"], span.spanId);
   });
 
-  it("has the route of a method that it does not have, and no other method's name but those that are known", async () => {
+  it("has the route of an unknown method, whose name is not in the name of the span", async () => {
     assert.equal((await spanOfFetch("/v1/healthz", { method: "PUT" })).name, "PUT /v1/healthz");
     const odd = await spanOf((headers) =>
       sendPath(stack().gateway.url, "/v1/healthz", { method: "PURGE", headers }),
@@ -106,7 +106,7 @@ describe("serverSpans", () => {
     ["[::1]:8443", "::1", 8443],
     ["user@host:1:2", undefined, undefined],
   ] as const)
-    it(`takes the host ${host} for ${address}, port ${port}`, async () => {
+    it(`reads the host ${host} as ${address}, port ${port}`, async () => {
       const { attributes } = await spanOf((headers) =>
         sendPath(stack().gateway.url, "/v1/healthz", { headers: { ...headers, host } }),
       );
@@ -114,14 +114,14 @@ describe("serverSpans", () => {
       assert.equal(attributes["server.port"], port);
     });
 
-  it("bounds what a client writes", async () => {
+  it("truncates the values that a client chooses", async () => {
     const path = `/${"x".repeat(3000)}`;
     const { attributes } = await spanOfFetch(path, { headers: { "User-Agent": "y".repeat(3000) } });
     assert.equal(attributes["url.path"], path.slice(0, 256));
     assert.equal(attributes["user_agent.original"], "y".repeat(256));
   });
 
-  it("is an error without a status when the client leaves before its answer", async () => {
+  it("is an error without a status if the client disconnects before the response", async () => {
     const { started: begun } = hang(stack().upstream, "getWorkflow");
     const client = new AbortController();
     const span = await spanOf(async (headers) => {
@@ -132,11 +132,11 @@ describe("serverSpans", () => {
     });
     assert.equal(span.name, "GET /v1/workflows/{id}");
     assert.equal("http.response.status_code" in span.attributes, false);
-    assert.equal(span.attributes["error.type"], "client_left");
+    assert.equal(span.attributes["error.type"], "client_disconnected");
     assert.equal(span.isError, true);
   });
 
-  it("tells by what status a request was refused that did not come to its end", async () => {
+  it("has the status of a request that was rejected before it was complete", async () => {
     const lines = ["POST /v1/workflows HTTP/1.1", "Host: x", `Authorization: Bearer ${adminToken}`];
     const span = await spanOf(({ traceparent = "" }) => {
       const head = [
@@ -152,11 +152,11 @@ describe("serverSpans", () => {
   });
 
   describe("of a download", () => {
-    beforeEach("one artifact, half of which comes", () => {
+    beforeEach("serve one artifact", () => {
       stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
     });
 
-    it("is an error when the client leaves in its midst", async () => {
+    it("is an error if the client disconnects", async () => {
       store().respond = (_req, res) => res.writeHead(200, { "Content-Length": 400_000 }).write(half);
       const client = new AbortController();
       const span = await spanOf(async (headers) => {
@@ -166,11 +166,11 @@ describe("serverSpans", () => {
         await assert.rejects(answer.text());
       });
       assert.equal(span.attributes["http.response.status_code"], 200);
-      assert.equal(span.attributes["error.type"], "client_left");
+      assert.equal(span.attributes["error.type"], "client_disconnected");
       assert.equal(span.isError, true);
     });
 
-    it("is an error when the gateway breaks it off", async () => {
+    it("is an error if the gateway aborts it", async () => {
       store().respond = (_req, res) => {
         res.writeHead(200, { "Content-Length": 400_000 });
         res.write(half, () => res.destroy());
@@ -180,7 +180,7 @@ describe("serverSpans", () => {
         await assert.rejects(answer.text());
       });
       assert.equal(span.attributes["http.response.status_code"], 200);
-      assert.equal(span.attributes["error.type"], "broken_off");
+      assert.equal(span.attributes["error.type"], "response_aborted");
       assert.equal(span.isError, true);
     });
   });
@@ -189,7 +189,7 @@ describe("serverSpans", () => {
     const follow = (headers: Record<string, string>, signal?: AbortSignal) =>
       stack().gateway.fetch("/v1/workflows/w1/events", { headers, ...(signal ? { signal } : {}) });
 
-    it("lasts until the stream's end", async () => {
+    it("ends with the stream", async () => {
       const run = runWorkflow(stack().upstream);
       let endedLater: (span: ReceivedSpan) => boolean = () => false;
       const span = await spanOf(async (headers) => {
@@ -204,7 +204,7 @@ describe("serverSpans", () => {
       assert.equal(span.attributes["http.response.status_code"], 200);
     });
 
-    it("is no error when the client leaves it", async () => {
+    it("is not an error if the client disconnects", async () => {
       const run = runWorkflow(stack().upstream);
       const client = new AbortController();
       const span = await spanOf(async (headers) => {
@@ -217,18 +217,18 @@ describe("serverSpans", () => {
       assert.equal("error.type" in span.attributes, false);
     });
 
-    it("is an error when its workflow cannot be followed any more", async () => {
+    it("is an error if the workflow cannot be followed any longer", async () => {
       stack().upstream.rpcs.streamWorkflowEvents = async function* () {
         yield await Promise.resolve({ eventId: 1n, event: { case: "stepUpdate", value: { stepId: "a" } } });
         throw new ConnectError("gone", Code.NotFound);
       };
       const span = await spanOf(async (headers) => readEvents(await follow(headers)).ended);
-      assert.equal(span.attributes["error.type"], "broken_off");
+      assert.equal(span.attributes["error.type"], "response_aborted");
       assert.equal(span.isError, true);
     });
   });
 
-  it("is not exported where its client has not sampled the trace", async () => {
+  it("is not exported if the client has not sampled the trace", async () => {
     const unsampled = newTrace("00");
     await (await stack().gateway.fetch("/v1/healthz", { headers: unsampled.headers })).text();
     await spanOfFetch("/v1/healthz");

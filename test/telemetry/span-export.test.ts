@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { InMemorySpanExporter, TracerProvider } from "@opentelemetry/sdk-trace";
+import type { SpanExporter } from "@opentelemetry/sdk-trace";
+import { createLogger } from "../../src/telemetry/logger.ts";
+import { createSpanQueue } from "../../src/telemetry/span-export.ts";
 import type { TestGateway } from "../support/gateway.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { scaled } from "../support/machine.ts";
+import { deferred } from "../support/stack.ts";
 import { newTrace, startTracedStack } from "../support/traced-stack.ts";
 
 const token = "secret-of-the-collector";
 
-/** The first warning that spans could not be exported. */
+/** The first `span_export.failed`. */
 async function warning(gateway: TestGateway) {
   for (;;) {
     const line = gateway.logs.find(({ event }) => event === "span_export.failed");
@@ -17,7 +22,7 @@ async function warning(gateway: TestGateway) {
 }
 
 describe("createExporter", () => {
-  it("sends to the url and with the headers that are said, compressed if so", async () => {
+  it("sends to the URL, with the headers and the compression of the options", async () => {
     const { gateway, collector, close } = await startTracedStack(
       {},
       {
@@ -37,7 +42,7 @@ describe("createExporter", () => {
     assert.ok(!gateway.logs.some(({ event }) => event === "span_export.failed"));
   });
 
-  it("warns that nobody listens, and the gateway serves all the same and stops in its time", async () => {
+  it("warns of a collector that refuses connections; the gateway serves and stops as usual", async () => {
     const gateway = await startTestGateway({
       OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
       OTEL_EXPORTER_OTLP_HEADERS: `authorization=${token}`,
@@ -54,7 +59,7 @@ describe("createExporter", () => {
     assert.ok(!gateway.logText.includes(token));
   });
 
-  it("warns of a collector that refuses, by its status and without its words", async () => {
+  it("warns of an error response with its status and without its text", async () => {
     const { gateway, collector, close } = await startTracedStack();
     collector.respond = (_req, res) => res.writeHead(401, `no ${token}`).end(token);
     await (await gateway.fetch("/v1/healthz")).text();
@@ -63,7 +68,7 @@ describe("createExporter", () => {
     assert.ok(!gateway.logText.includes(token));
   });
 
-  it("takes an answer that makes no sense for one that does", async () => {
+  it("accepts a response body that is not valid", async () => {
     const { gateway, collector, close } = await startTracedStack();
     collector.respond = (_req, res) => res.end("nonsense");
     for (let i = 0; i < 2; i++) {
@@ -75,7 +80,7 @@ describe("createExporter", () => {
     assert.ok(!gateway.logs.some(({ event }) => event === "span_export.failed"));
   });
 
-  it("warns of a collector that says nothing", async () => {
+  it("warns of a collector that does not respond", async () => {
     const { gateway, collector, close } = await startTracedStack(
       {},
       { OTEL_EXPORTER_OTLP_TIMEOUT: String(scaled(100)) },
@@ -86,7 +91,7 @@ describe("createExporter", () => {
     await close();
   });
 
-  it("gives up on an answer that has no end", async () => {
+  it("aborts a response that does not end", async () => {
     const { gateway, collector, close } = await startTracedStack(
       {},
       { OTEL_EXPORTER_OTLP_TIMEOUT: String(scaled(100)) },
@@ -100,5 +105,33 @@ describe("createExporter", () => {
     assert.equal((await warning(gateway))["reason"], "ECONNRESET");
     drops.forEach(clearInterval);
     await close();
+  });
+});
+
+/** One batch in progress, and 2048 spans that wait. */
+const capacity = 512 + 2048;
+
+describe("createSpanQueue", () => {
+  it("drops spans that do not fit, warns with their number, and exports the others", async () => {
+    const exported = deferred();
+    const memory = new InMemorySpanExporter();
+    const exporter: SpanExporter = {
+      export: (spans, done) => void exported.promise.then(() => memory.export(spans, done)),
+      shutdown: () => memory.shutdown(),
+    };
+    const warned = deferred<string>();
+    const queue = createSpanQueue(
+      exporter,
+      { delayMs: 60_000, timeoutMs: 60_000 },
+      createLogger({ write: (line) => warned.resolve(line) }),
+    );
+    const tracer = new TracerProvider({ spanProcessors: [queue] }).getTracer("test");
+    for (let i = 0; i < capacity + 3; i++) tracer.startSpan("work").end();
+    const { level, event, count } = JSON.parse(await warned.promise) as Record<string, unknown>;
+    assert.deepEqual({ level, event, count }, { level: "warn", event: "spans.dropped", count: 3 });
+    exported.resolve();
+    await queue.forceFlush();
+    assert.equal(memory.getFinishedSpans().length, capacity);
+    await queue.shutdown();
   });
 });

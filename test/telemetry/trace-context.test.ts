@@ -6,13 +6,13 @@ const parentId = "00f067aa0ba902b7";
 const valid = `00-${traceId}-${parentId}-01`;
 
 describe("parentContextFrom", () => {
-  it("is where the sender stands", () => {
+  it("returns the span of the sender", () => {
     const parent = { traceId, spanId: parentId, flags: "01" };
     assert.deepEqual(parentContextFrom(valid, undefined), parent);
     assert.deepEqual(parentContextFrom(valid, "vendor=1"), { ...parent, tracestate: "vendor=1" });
   });
 
-  it("is nowhere without a valid traceparent", () => {
+  it("returns undefined without a valid traceparent", () => {
     assert.equal(parentContextFrom(undefined, "vendor=1"), undefined);
     assert.equal(parentContextFrom(`${valid}-more`, undefined), undefined);
   });
@@ -27,7 +27,7 @@ describe("traceContextFrom", () => {
     [`cc-${traceId}-${parentId}-01-what-the-future-will-bring`, "01"],
     [`fe-${traceId}-${parentId}-00-`, "00"],
   ] as const)
-    it(`continues ${traceparent} with a span of its own`, () => {
+    it(`continues ${traceparent} with a new span`, () => {
       const trace = traceContextFrom(traceparent, undefined);
       assert.equal(trace.traceId, traceId);
       assert.equal(trace.flags, flags);
@@ -59,7 +59,7 @@ describe("traceContextFrom", () => {
     `${valid}, ${valid}`,
     valid.replaceAll("-", "_"),
   ])
-    it(`starts a trace in the place of ${JSON.stringify(traceparent)}, without its tracestate`, () => {
+    it(`starts a trace for ${JSON.stringify(traceparent)}, without its tracestate`, () => {
       const trace = traceContextFrom(traceparent, "vendor=1");
       assert.match(trace.traceId, /^(?!0{32})[0-9a-f]{32}$/);
       assert.notEqual(trace.traceId, traceId);
@@ -68,7 +68,7 @@ describe("traceContextFrom", () => {
       assert.equal("tracestate" in trace, false);
     });
 
-  it("never starts the same trace twice", () => {
+  it("starts a different trace each time", () => {
     const ids = Array.from({ length: 100 }, () => traceContextFrom(undefined, undefined).traceId);
     assert.equal(new Set(ids).size, 100);
   });
@@ -87,12 +87,12 @@ describe("traceContextFrom", () => {
 });
 
 describe("traceparentOf", () => {
-  it("writes the trace in the version that this gateway speaks", () => {
+  it("formats the trace in version 00", () => {
     const trace = traceContextFrom(`cc-${traceId}-${parentId}-00-future`, undefined);
     assert.equal(traceparentOf(trace), `00-${traceId}-${trace.spanId}-00`);
   });
 
-  it("is read back as the same trace", () => {
+  it("formats what parentContextFrom parses", () => {
     const trace = traceContextFrom(undefined, undefined);
     assert.equal(traceContextFrom(traceparentOf(trace), undefined).traceId, trace.traceId);
   });

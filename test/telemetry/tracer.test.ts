@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { ROOT_CONTEXT, SpanKind, trace } from "@opentelemetry/api";
+import { SamplingDecision } from "@opentelemetry/sdk-trace";
+import { createSampler } from "../../src/telemetry/tracer.ts";
+import type { TracingOptions } from "../../src/telemetry/tracing.ts";
 import { runGateway } from "../support/gateway-process.ts";
 import { startCollector } from "../support/collector.ts";
 import type { Collector } from "../support/collector.ts";
@@ -7,18 +11,18 @@ import { scaled } from "../support/machine.ts";
 import { callName, newTrace, spanNamed, startTracedStack } from "../support/traced-stack.ts";
 
 describe("createTracer", () => {
-  it("exports at the close what has waited for more, requests that the close has cut included", async () => {
+  it("exports the spans that wait when it is closed, those of aborted requests too", async () => {
     const { upstream, gateway, collector, close } = await startTracedStack(
       {},
       { OTEL_BSP_SCHEDULE_DELAY: "60000" },
     );
     const { traceId, headers } = newTrace();
-    const { started: begun } = hang(upstream, "getWorkflow");
-    const cut = assert.rejects(gateway.fetch("/v1/workflows/w1", { headers }));
-    await begun;
+    const { started } = hang(upstream, "getWorkflow");
+    const aborted = assert.rejects(gateway.fetch("/v1/workflows/w1", { headers }));
+    await started;
     await (await gateway.fetch("/v1/healthz", { headers })).text();
     await gateway.close();
-    await cut;
+    await aborted;
     const spans = await collector.trace(traceId, 3);
     spanNamed(spans, "GET /v1/healthz");
     spanNamed(spans, "GET /v1/workflows/{id}");
@@ -26,7 +30,7 @@ describe("createTracer", () => {
     await close();
   });
 
-  it("lets a collector that says nothing hold up a close for no longer than its grace", async () => {
+  it("closes within the grace although the collector does not respond", async () => {
     const { gateway, collector, close } = await startTracedStack(
       {},
       { OTEL_BSP_SCHEDULE_DELAY: "60000", SHUTDOWN_GRACE_SECONDS: "0.2" },
@@ -35,9 +39,9 @@ describe("createTracer", () => {
     await (await gateway.fetch("/v1/healthz")).text();
     const start = performance.now();
     await gateway.close();
-    const took = performance.now() - start;
+    const duration = performance.now() - start;
     // With a longer grace it would take three seconds.
-    assert.ok(took < scaled(2000), `it took ${took} ms`);
+    assert.ok(duration < scaled(2000), `it took ${duration} ms`);
     assert.equal(collector.spans.length, 1);
     const { event, reason } = gateway.logs.at(-1)!;
     assert.deepEqual({ event, reason }, { event: "span_export.failed", reason: "stopped" });
@@ -50,7 +54,7 @@ describe("createTracer", () => {
     afterEach("stop it", () => collector.close());
     const settings = { BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" };
 
-    it("exports what the environment says before it exits, with nothing on stderr", async () => {
+    it("exports with the options of the environment before it exits, and writes nothing to stderr", async () => {
       const more = {
         OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.url}/here`,
         OTEL_EXPORTER_OTLP_HEADERS: "x-tenant=a",
@@ -73,7 +77,7 @@ describe("createTracer", () => {
       assert.equal(collector.requests[0].headers["x-tenant"], "a");
     });
 
-    it("exits with 1 for a protocol that is not spoken, and repeats no header", async () => {
+    it("exits with 1 for a protocol that is not supported, and repeats no header", async () => {
       const more = {
         OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
         OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
@@ -86,7 +90,7 @@ describe("createTracer", () => {
       assert.ok(!stderr.includes("secret"));
     });
 
-    it("exports nothing where the SDK is disabled", async () => {
+    it("exports nothing if the SDK is disabled", async () => {
       const more = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_SDK_DISABLED: "true" };
       const { child, started, ended } = runGateway(settings, { more });
       await (await fetch(`${await started}/v1/healthz`)).text();
@@ -95,4 +99,40 @@ describe("createTracer", () => {
       assert.equal(collector.requests.length, 0);
     });
   });
+});
+
+/** The share of 1000 traces that is sampled; without `parentFlags` they are roots. */
+function share(sampler: TracingOptions["sampler"], ratio: number, parentFlags?: number): number {
+  const tested = createSampler({ sampler, ratio });
+  let sampled = 0;
+  for (let i = 0; i < 1000; i++) {
+    const traceId = `${(i * 4_294_967).toString(16).padStart(8, "0")}${"0".repeat(23)}1`;
+    const parent = { traceId, spanId: "00f067aa0ba902b7", traceFlags: parentFlags ?? 0, isRemote: true };
+    const context = parentFlags === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent);
+    const { decision } = tested.shouldSample(context, traceId, "GET", SpanKind.SERVER, {}, []);
+    if (decision === SamplingDecision.RECORD_AND_SAMPLED) sampled += 1;
+  }
+  return sampled / 1000;
+}
+
+describe("createSampler", () => {
+  for (const [sampler, root, ofSampled, ofUnsampled] of [
+    ["always_on", 1, 1, 1],
+    ["always_off", 0, 0, 0],
+    ["traceidratio", 0.25, 0.25, 0.25],
+    ["parentbased_always_on", 1, 1, 0],
+    ["parentbased_always_off", 0, 1, 0],
+    ["parentbased_traceidratio", 0.25, 1, 0],
+  ] as const)
+    it(`samples with ${sampler} ${root} of roots, ${ofSampled} of sampled and ${ofUnsampled} of unsampled traces`, () => {
+      for (const [flags, expected] of [
+        [undefined, root],
+        [1, ofSampled],
+        [0, ofUnsampled],
+      ] as const)
+        assert.ok(
+          Math.abs(share(sampler, 0.25, flags) - expected) < 0.01,
+          String(share(sampler, 0.25, flags)),
+        );
+    });
 });

@@ -6,7 +6,7 @@ import { startCollector } from "../support/collector.ts";
 const requests = 2000;
 const large = "x".repeat(7000);
 
-/** Sends a GET whose path and headers are as large as they may be, and reads its answer. */
+/** Sends a GET with the longest path and headers that are allowed, and reads its response. */
 function send(url: string, agent: Agent, number: number): Promise<void> {
   const headers = { Host: `${number}${large.slice(0, 5000)}`, "User-Agent": `${number}${large}` };
   return new Promise((resolve, reject) => {
@@ -17,8 +17,8 @@ function send(url: string, agent: Agent, number: number): Promise<void> {
   });
 }
 
-describe("spans that wait for a collector", () => {
-  it("hold no more of a request than they tell", async () => {
+describe("spans that wait for export", () => {
+  it("retain no more of a request than their attributes", async () => {
     const collector = await startCollector();
     collector.respond = () => undefined;
     const gateway = await startMeasuredGateway({}, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
