@@ -5,11 +5,11 @@ import { scaled } from "../support/machine.ts";
 import type { DecodingClient } from "../support/orchestrator.ts";
 import { whenAborted } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
-import { answerWith, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
+import { respondWith, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { poolClient } from "./transports.ts";
 
-/** Ways to lose a call before any answer. */
+/** Ways to lose a call before any response. */
 const losses: Record<string, (peer: Peer) => void> = {
   "a reset": (peer) => peer.reset(8),
   "a GOAWAY with an error": (peer) => peer.goaway(peer.streamId, 2),
@@ -17,7 +17,7 @@ const losses: Record<string, (peer: Peer) => void> = {
   "a broken connection": (peer) => peer.cut(),
 };
 
-/** Ways for a server to say that it has not processed a call, and how often it is made where each try meets one. */
+/** Ways for a server to say that it has not processed a call, and how often it is sent if each attempt meets one. */
 const refusals: Record<string, { refuse: (peer: Peer) => void; tries: number }> = {
   REFUSED_STREAM: { refuse: (peer) => peer.reset(7), tries: 3 },
   "a GOAWAY that leaves it out": { refuse: (peer) => peer.goaway(0, 0), tries: 3 },
@@ -25,7 +25,7 @@ const refusals: Record<string, { refuse: (peer: Peer) => void; tries: number }> 
 
 const cancelled = { "grpc-status": "1", "grpc-message": "shutting down" };
 
-/** The same, by an answer that is nothing but its status. */
+/** Ways to lose it by a response that is nothing but its status. */
 const drops: typeof losses = {
   CANCELLED: (peer) => peer.header({ ...grpcHeader, ...cancelled }, "ends"),
   "CANCELLED and a reset": (peer) => {
@@ -34,15 +34,15 @@ const drops: typeof losses = {
   },
 };
 
-/** Calls that change nothing, and calls that do. */
-const reads: Record<string, (client: DecodingClient) => Promise<unknown>> = {
+/** Idempotent calls, and the others. */
+const idempotent: Record<string, (client: DecodingClient) => Promise<unknown>> = {
   GetWorkflow: (client) => client.getWorkflow({}),
   ListWorkflows: (client) => client.listWorkflows({}),
   AuthenticateApiKey: (client) => client.authenticateApiKey({}),
   RankDesigns: (client) => client.rankDesigns({}),
   StreamWorkflowEvents: (client) => client.streamWorkflowEvents({})[Symbol.asyncIterator]().next(),
 };
-const others: typeof reads = {
+const others: typeof idempotent = {
   SubmitWorkflow: (client) => client.submitWorkflow({}),
   RetryWorkflow: (client) => client.retryWorkflow({}),
   CancelWorkflow: (client) => client.cancelWorkflow({}),
@@ -50,12 +50,12 @@ const others: typeof reads = {
   GrantCredits: (client) => client.grantCredits({}),
 };
 
-describe("a gRPC call that is lost", () => {
+describe("Call: retries", () => {
   const server = suite(startFrameServer);
   const connection = suite(() => Promise.resolve(poolClient(server().url)));
   const client = () => connection().client;
 
-  /** Serves the first request one way and those after it another; counts them. */
+  /** Serves the first request one way and the others another; counts them. */
   function serve(first: (peer: Peer) => void, then = answer): { attempts: number } {
     const count = { attempts: 0 };
     server().serve = (peer) => {
@@ -66,21 +66,21 @@ describe("a gRPC call that is lost", () => {
   }
 
   for (const [what, lose] of Object.entries({ ...losses, ...drops })) {
-    for (const [name, call] of Object.entries(reads))
-      it(`by ${what} is made once more, as ${name}`, async () => {
+    for (const [name, call] of Object.entries(idempotent))
+      it(`sends ${name} once more after ${what}`, async () => {
         const count = serve(lose);
         await call(client());
         assert.equal(count.attempts, 2);
       });
     for (const [name, call] of Object.entries(others))
-      it(`by ${what} is not made again, as ${name}`, async () => {
+      it(`does not retry ${name} after ${what}`, async () => {
         const count = serve(lose);
         await assert.rejects(call(client()), { code: Code.Unavailable });
-        // One that is made again would have come before this one.
+        // A retry would have come before this call.
         await client().getWorkflow({});
         assert.equal(count.attempts, 2);
       });
-    it(`by ${what} twice is Unavailable`, async () => {
+    it(`rejects with Unavailable after ${what} at two attempts`, async () => {
       const count = serve(lose, lose);
       await assert.rejects(client().getWorkflow({}), { code: Code.Unavailable });
       assert.equal(count.attempts, 2);
@@ -88,13 +88,13 @@ describe("a gRPC call that is lost", () => {
   }
 
   for (const [what, { refuse, tries }] of Object.entries(refusals)) {
-    for (const [name, call] of Object.entries({ ...reads, ...others }))
-      it(`by ${what} is made again, as ${name}`, async () => {
+    for (const [name, call] of Object.entries({ ...idempotent, ...others }))
+      it(`retries ${name} after ${what}`, async () => {
         const count = serve(refuse);
         await call(client());
         assert.equal(count.attempts, 2);
       });
-    it(`by ${what} each time is Unavailable`, async () => {
+    it(`rejects with Unavailable after ${what} at every attempt`, async () => {
       const count = serve(refuse, refuse);
       await assert.rejects(client().submitWorkflow({}), { code: Code.Unavailable });
       assert.equal(count.attempts, tries);
@@ -111,12 +111,12 @@ describe("a gRPC call that is lost", () => {
       peer.data(grpcMessage("w0").subarray(0, 7));
       lose(peer);
     };
-    it(`by ${what} after the answer began is made once more, without what had come of it`, async () => {
-      const count = serve(loseHalfway, answerWith("w1"));
+    it(`retries a read after ${what} within the response, and drops what was received`, async () => {
+      const count = serve(loseHalfway, respondWith("w1"));
       assert.equal((await client().getWorkflow({})).id, "w1");
       assert.equal(count.attempts, 2);
     });
-    it(`by ${what} after the answer began is not made again, as a submission or a stream`, async () => {
+    it(`does not retry a submission or a stream after ${what} within the response`, async () => {
       const count = serve(loseHalfway, loseHalfway);
       await assert.rejects(client().submitWorkflow({}), { code: Code.Unavailable });
       const events = client().streamWorkflowEvents({})[Symbol.asyncIterator]();
@@ -128,15 +128,15 @@ describe("a gRPC call that is lost", () => {
   for (const [what, refuse] of [
     ["says Unavailable", (peer) => peer.header({ ...grpcHeader, "grpc-status": "14" }, "ends")],
     ["is a proxy that says 503", (peer) => peer.header({ ":status": "503" }, "ends")],
-    ["says nothing more than a header", (peer) => peer.header(grpcHeader, "ends")],
+    ["sends nothing more than headers", (peer) => peer.header(grpcHeader, "ends")],
   ] satisfies [string, (peer: Peer) => void][])
-    it(`is not one whose server ${what}`, async () => {
+    it(`does not retry if the server ${what}`, async () => {
       const count = serve(refuse);
       await assert.rejects(client().getWorkflow({}), { code: Code.Unavailable });
       assert.equal(count.attempts, 1);
     });
 
-  it("tells what its second try ended with", async () => {
+  it("rejects with the reason of the last attempt", async () => {
     serve(
       (peer) => peer.goaway(peer.streamId, 2),
       (peer) => peer.reset(8),
@@ -155,7 +155,7 @@ describe("a gRPC call that is lost", () => {
     await assert.rejects(client().getWorkflow({}), { rawMessage: "the call was closed by HTTP/2 code 8" });
   });
 
-  it("is not made again once its signal has aborted", async () => {
+  it("does not retry once its signal has aborted", async () => {
     const leaving = new AbortController();
     const count = serve((peer) => {
       leaving.abort();
@@ -167,7 +167,7 @@ describe("a gRPC call that is lost", () => {
     assert.equal(count.attempts, 2);
   });
 
-  it("ends with its signal in its second try too", async () => {
+  it("ends with its signal at the second attempt too", async () => {
     const leaving = new AbortController();
     const count = serve(
       (peer) => peer.reset(8),
@@ -178,14 +178,14 @@ describe("a gRPC call that is lost", () => {
     assert.equal(count.attempts, 2);
   });
 
-  it("is not made again when the connection was closed meanwhile", async () => {
+  it("does not retry when the session pool was closed meanwhile", async () => {
     const { client, close } = poolClient(server().url);
     const count = serve(() => void close());
     await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable });
     assert.equal(count.attempts, 1);
   });
 
-  it("has one deadline for both tries, and sends what is left of it", async () => {
+  it("has one deadline for all attempts, and sends the rest of it", async () => {
     const upstream = await startUpstream();
     const left: number[] = [];
     upstream.rpcs.getWorkflow = async (_request, { signal, timeoutMs }) => {

@@ -3,11 +3,11 @@ import { Code } from "@connectrpc/connect";
 import { connectTo } from "../support/orchestrator.ts";
 import { whenAborted, deferred } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
-import { answers, sorted } from "./responses.ts";
+import { readNames, sorted } from "./responses.ts";
 import { sockets, until } from "./transports.ts";
 
-describe("several orchestrators behind one name", () => {
-  it("come and go with its addresses; streams stay where they are", async () => {
+describe("Channel: resolved addresses", () => {
+  it("calls the addresses of a name; streams stay where they are", async () => {
     const first = await startUpstream({ getWorkflow: () => ({ id: "1" }) });
     const port = Number(new URL(first.url).port);
     const mayEnd = deferred();
@@ -30,14 +30,14 @@ describe("several orchestrators behind one name", () => {
       refreshMs: 5,
     });
     const turns = async (names: string) => {
-      while (sorted(await answers(client, 2)) !== names);
+      while (sorted(await readNames(client, 2)) !== names);
     };
     await turns("12");
     const streams = [1, 2].map(() => client.streamWorkflowEvents({})[Symbol.asyncIterator]());
     for (const events of streams) assert.equal((await events.next()).value?.eventId, 1n);
     addresses = ["127.0.0.2", "127.0.0.3"];
     await turns("23");
-    assert.equal(sorted(await answers(client, 4)), "2233");
+    assert.equal(sorted(await readNames(client, 4)), "2233");
     addresses = ["127.0.0.3", "127.0.0.4"];
     await turns("34");
     mayEnd.resolve();
@@ -55,7 +55,7 @@ describe("several orchestrators behind one name", () => {
     for (const upstream of [first, second, third, fourth]) await upstream.close();
   });
 
-  it("are looked up again when one is lost", async () => {
+  it("resolves the name again when a subchannel is lost", async () => {
     const first = await startUpstream({ getWorkflow: () => ({ id: "1" }) });
     const port = Number(new URL(first.url).port);
     const second = await startUpstream({ getWorkflow: () => ({ id: "2" }) }, port, "127.0.0.2");
@@ -65,15 +65,15 @@ describe("several orchestrators behind one name", () => {
       lookUp: () => Promise.resolve(addresses),
       refreshMs: 3_600_000,
     });
-    while (sorted(await answers(client, 2)) !== "12");
+    while (sorted(await readNames(client, 2)) !== "12");
     addresses = ["127.0.0.2", "127.0.0.3"];
     await first.close();
-    while (sorted(await answers(client, 2)) !== "23");
+    while (sorted(await readNames(client, 2)) !== "23");
     close();
     for (const upstream of [second, third]) await upstream.close();
   });
 
-  it("are let go of at the end, those included that only finish what they have", async () => {
+  it("closes every session, also of subchannels that take no more calls", async () => {
     const before = sockets();
     const first = await startUpstream({
       getWorkflow: () => ({}),

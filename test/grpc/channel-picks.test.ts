@@ -5,7 +5,7 @@ import { Code } from "@connectrpc/connect";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { deferred } from "../support/stack.ts";
-import { answerWith, frameType, startFrameServer } from "./frame-server.ts";
+import { respondWith, frameType, startFrameServer } from "./frame-server.ts";
 import type { FrameServer, Peer } from "./frame-server.ts";
 import { startRawServer } from "./raw-server.ts";
 import { until } from "./transports.ts";
@@ -13,9 +13,9 @@ import { until } from "./transports.ts";
 const keepalive = keepaliveOf(400);
 const patient = keepaliveOf(60_000);
 
-const answer = answerWith("w1");
+const answer = respondWith("w1");
 
-/** A server that holds the calls it gets. */
+/** A server that holds its calls. */
 async function startHolding() {
   const server = await startFrameServer();
   const held: Peer[] = [];
@@ -23,22 +23,22 @@ async function startHolding() {
   return { server, held, [Symbol.asyncDispose]: () => server.close() };
 }
 
-/** Hangs up at once. */
+/** A server that hangs up at once. */
 const startGone = () => startRawServer((socket) => socket.destroy());
 
 function portOf({ url }: FrameServer): number {
   return Number(new URL(url).port);
 }
 
-describe("a call to several orchestrators", () => {
-  it("goes to a slow one, where the other answers no ping", async () => {
+describe("Channel: picks", () => {
+  it("calls a slow server if the other acknowledges no ping", async () => {
     await using frozen = await startHolding();
     await using slow = await startHolding();
     const { client, close, count } = connectTo([frozen.server.url, slow.server.url], { keepalive });
     await until(() => count().ready === 2);
     const first = [client.getWorkflow({}), client.getWorkflow({})];
     await until(() => frozen.held.length === 1);
-    frozen.server.answers = false;
+    frozen.server.responds = false;
     await until(() => slow.held.length === 2);
     await slow.server.next(frameType.ping);
     const more = [client.getWorkflow({}), client.getWorkflow({})];
@@ -49,10 +49,10 @@ describe("a call to several orchestrators", () => {
     close();
   });
 
-  it("does not wait for one that says nothing, once another has answered", async () => {
+  it("does not wait for a silent server once another is ready", async () => {
     await using silent = await startHolding();
     silent.server.maxStreams = "no settings";
-    silent.server.answers = false;
+    silent.server.responds = false;
     await using good = await startHolding();
     good.server.serve = answer;
     const { client, close } = connectTo([silent.server.url, good.server.url], { keepalive: patient });
@@ -61,7 +61,7 @@ describe("a call to several orchestrators", () => {
     close();
   });
 
-  it("waits for one that is being connected, where the others are gone", async () => {
+  it("waits for a server that is being connected to if the others are gone", async () => {
     await using good = await startHolding();
     good.server.serve = answer;
     const mayConnect = deferred();
@@ -80,7 +80,7 @@ describe("a call to several orchestrators", () => {
     close();
   });
 
-  it("stays where it is, however silent that is, where no other is there", async () => {
+  it("keeps a call on a silent server if no other is ready", async () => {
     await using stalled = await startHolding();
     using gone = await startGone();
     let heldAtLoss: number | undefined;
@@ -92,17 +92,17 @@ describe("a call to several orchestrators", () => {
     });
     const { client, close, count } = connectTo([stalled.server.url, gone.url], { keepalive, logger });
     await until(() => gone.connectedAt.length > 1 && count().ready === 1);
-    stalled.server.answers = false;
+    stalled.server.responds = false;
     const read = client.getWorkflow({});
     await until(() => heldAtLoss !== undefined);
     assert.equal(heldAtLoss, 1);
-    stalled.server.answers = true;
+    stalled.server.responds = true;
     stalled.server.serve = answer;
     await read;
     close();
   });
 
-  it("is made four times at most, where each has taken it and hung up", async () => {
+  it("sends a call four times at most if each server takes it and hangs up", async () => {
     const servers = await Promise.all(Array.from({ length: 6 }, () => startFrameServer()));
     let attempts = 0;
     for (const server of servers) {

@@ -5,15 +5,15 @@ import { scaled } from "../support/machine.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { deferred } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
-import { answers, sorted, keepaliveOf } from "./responses.ts";
-import { answerWith, frameType, startFrameServer } from "./frame-server.ts";
+import { readNames, sorted, keepaliveOf } from "./responses.ts";
+import { respondWith, frameType, startFrameServer } from "./frame-server.ts";
 import type { FrameServer, Peer } from "./frame-server.ts";
 import { until } from "./transports.ts";
 
-/** Three servers that answer with their names, and a client of them; pings and their waits are short. */
+/** Three servers that respond with their names, and a client of them; keepalive times are short. */
 async function startThree(keepalive = keepaliveOf(400)) {
   const servers = await Promise.all(["a", "b", "c"].map(async () => startFrameServer()));
-  servers.forEach((server, i) => (server.serve = answerWith("abc".charAt(i))));
+  servers.forEach((server, i) => (server.serve = respondWith("abc".charAt(i))));
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger({ write: (line) => void lines.push(JSON.parse(line)) });
   const connection = connectTo(
@@ -21,7 +21,7 @@ async function startThree(keepalive = keepaliveOf(400)) {
     { keepalive, logger },
   );
   const [a, b, c] = servers as [FrameServer, FrameServer, FrameServer];
-  // Each is connected to before it is called.
+  // All are connected to before they are called.
   await until(() => servers.every(({ connections }) => connections.now === 1));
   await connection.client.getWorkflow({});
   return {
@@ -39,22 +39,22 @@ async function startThree(keepalive = keepaliveOf(400)) {
 
 const address = ({ url }: FrameServer) => new URL(url).host;
 
-describe("several orchestrators", () => {
-  it("are called in turn, by submissions too", async () => {
+describe("Channel", () => {
+  it("calls servers in turn", async () => {
     await using three = await startThree();
     const { client } = three;
-    assert.equal(sorted(await answers(client, 9)), "aaabbbccc");
+    assert.equal(sorted(await readNames(client, 9)), "aaabbbccc");
     const ids = await Promise.all(Array.from({ length: 6 }, () => client.submitWorkflow({})));
     assert.equal(sorted(ids.map(({ id }) => id).join("")), "aabbcc");
   });
 
-  it("take what one of them cannot be connected to for, submissions included", async () => {
+  it("retries calls, submissions included, that cannot connect to one server", async () => {
     const gone = await startUpstream();
     await gone.close();
     const there = await startUpstream({ submitWorkflow: () => ({ id: "w1" }) });
     for (let i = 0; i < 4; i++) {
       const { client, close } = connectTo([gone.url, there.url]);
-      // The first calls are made before anything is known of either.
+      // Nothing is known of either server yet.
       const submitted = await Promise.all([client.submitWorkflow({}), client.submitWorkflow({})]);
       assert.deepEqual(
         submitted.map(({ id }) => id),
@@ -66,7 +66,7 @@ describe("several orchestrators", () => {
     await there.close();
   });
 
-  it("are told of with the reason where one is lost, once", async () => {
+  it("logs the loss of a subchannel with the reason, once", async () => {
     const gone = await startUpstream();
     await gone.close();
     const there = await startUpstream({ getWorkflow: () => ({ id: "w1" }) });
@@ -85,7 +85,7 @@ describe("several orchestrators", () => {
     assert.deepEqual(told, [["subchannel.lost", host, `connect ECONNREFUSED ${host}`]]);
   });
 
-  it("are Unavailable where none is there, with the reason, and serve again once one is", async () => {
+  it("rejects with Unavailable and the reason while no server is there, and serves again once one is", async () => {
     const gone = await startUpstream();
     await gone.close();
     const port = Number(new URL(gone.url).port);
@@ -99,51 +99,51 @@ describe("several orchestrators", () => {
     await back.close();
   });
 
-  it("are not waited for where one has gone, which is told once, and called again once it is back", async () => {
+  it("does not call a server that is lost, logs that once, and calls it again once it is back", async () => {
     await using three = await startThree();
     const { a, client, events } = three;
     a.maxStreams = "no settings";
     a.serve = (peer) => peer.cut();
     const before = a.connections.ever;
-    assert.equal(sorted(await answers(client, 6)), "bbbccc");
-    // It accepts, and speaks before its settings: each try fails at once.
+    assert.equal(sorted(await readNames(client, 6)), "bbbccc");
+    // It accepts connections, and breaks them before its settings: each attempt fails at once.
     await until(() => a.connections.ever > before + 2);
-    assert.equal(sorted(await answers(client, 6)), "bbbccc");
+    assert.equal(sorted(await readNames(client, 6)), "bbbccc");
     assert.deepEqual(events(), [`subchannel.lost ${address(a)}`]);
     a.maxStreams = 100;
-    a.serve = answerWith("a");
+    a.serve = respondWith("a");
     await until(() => events().length === 2);
     assert.deepEqual(events()[1], `subchannel.recovered ${address(a)}`);
-    assert.equal(sorted(await answers(client, 9)), "aaabbbccc");
+    assert.equal(sorted(await readNames(client, 9)), "aaabbbccc");
   });
 
-  it("answer the reads that one keeps waiting which says nothing, and leave it its submissions", async () => {
+  it("retries reads that a silent server keeps waiting, and leaves it its submissions", async () => {
     await using three = await startThree(keepaliveOf(2000));
     const { a, b, c, client } = three;
     const held: Peer[] = [];
     a.serve = (peer) => held.push(peer);
-    a.answers = false;
+    a.responds = false;
     const begunAt = performance.now();
     const reads = Promise.all(Array.from({ length: 6 }, () => client.getWorkflow({})));
     const submissions = Promise.all(Array.from({ length: 3 }, () => client.submitWorkflow({})));
     assert.equal(sorted((await reads).map(({ id }) => id).join("")), "bbbccc");
-    // A ping after a quarter of the usual silence, and an eighth of the usual wait for its answer.
+    // A ping after a quarter of the keepalive time, and an eighth of the keepalive timeout.
     const tookMs = performance.now() - begunAt;
     assert.ok(tookMs < scaled(2000), `${tookMs} ms, which should be 750`);
-    assert.equal(sorted(await answers(client, 6)), "bbbccc");
+    assert.equal(sorted(await readNames(client, 6)), "bbbccc");
     assert.equal(held.length, 3);
-    for (const peer of held) answerWith("a")(peer);
-    a.answers = true;
-    a.serve = answerWith("a");
+    for (const peer of held) respondWith("a")(peer);
+    a.responds = true;
+    a.serve = respondWith("a");
     assert.equal(sorted((await submissions).map(({ id }) => id).join("")), "abc");
-    assert.equal(sorted(await answers(client, 9)), "aaabbbccc");
+    assert.equal(sorted(await readNames(client, 9)), "aaabbbccc");
     assert.deepEqual(
       [a, b, c].map(({ connections }) => connections.ever),
       [1, 1, 1],
     );
   });
 
-  it("wait for one that is slow and answers pings, which does its work once", async () => {
+  it("waits for a slow server that acknowledges pings", async () => {
     await using three = await startThree();
     const { a, b, client } = three;
     const held: Peer[] = [];
@@ -154,23 +154,23 @@ describe("several orchestrators", () => {
     await a.next(frameType.ping);
     await b.next(frameType.ping);
     assert.equal(held.length, 3);
-    for (const peer of held) answerWith("x")(peer);
+    for (const peer of held) respondWith("x")(peer);
     await reads;
   });
 
-  it("take the calls of one that says goodbye, which finishes what it has, and is called again at once", async () => {
+  it("lets a server that sends GOAWAY finish its calls, and connects to it again at once", async () => {
     await using three = await startThree();
     const { a, client, events } = three;
     const held = deferred<Peer>();
     a.serve = (peer) => held.resolve(peer);
     const reads = Promise.all(Array.from({ length: 3 }, () => client.getWorkflow({})));
     const peer = await held.promise;
-    a.serve = answerWith("a");
+    a.serve = respondWith("a");
     peer.goaway(peer.streamId, 0);
     await until(() => a.connections.ever === 2);
-    answerWith("a")(peer);
+    respondWith("a")(peer);
     assert.equal(sorted((await reads).map(({ id }) => id).join("")), "abc");
-    assert.equal(sorted(await answers(client, 9)), "aaabbbccc");
+    assert.equal(sorted(await readNames(client, 9)), "aaabbbccc");
     assert.deepEqual(events(), []);
   });
 });

@@ -9,39 +9,39 @@ import { tooLargeBytes } from "../../src/grpc/envelope.ts";
 const texts = ["", "a", "a longer message", "", "b"];
 const bytes = Buffer.concat(texts.map((text) => encodeEnvelope(Buffer.from(text))));
 
-/** A reader, and what it has told: "pause", "resume" and the words of errors. */
+/** A reader, and its callbacks: "pause", "resume" and the text of errors. */
 function createReader({
   maxBytes = 100,
   memory = unboundedMemory,
 }: { maxBytes?: number; memory?: MessageMemory } = {}) {
-  const told: string[] = [];
+  const callbacks: string[] = [];
   const reader = new EnvelopeReader({
     maxBytes,
     memory,
     owner: undefined,
-    pause: () => void told.push("pause"),
-    resume: () => void told.push("resume"),
-    fail: ({ code, rawMessage }) => void told.push(`${Code[code]} ${rawMessage}`),
+    pause: () => void callbacks.push("pause"),
+    resume: () => void callbacks.push("resume"),
+    fail: ({ code, rawMessage }) => void callbacks.push(`${Code[code]} ${rawMessage}`),
   });
-  return { reader, told };
+  return { reader, callbacks };
 }
 
-/** A message that asks for memory. */
+/** A message that needs memory. */
 const large = Buffer.alloc(smallMessageBytes + 1, "x");
 
-/** Lets everything run that waits for nothing but its turn. */
+/** Resolves after everything that can run has run. */
 const turn = () => new Promise(setImmediate);
 
-describe("frameOf", () => {
-  it("puts the length before the message", () => {
+describe("encodeEnvelope", () => {
+  it("puts the prefix before the message", () => {
     assert.deepEqual([...encodeEnvelope(Buffer.from("ab"))], [0, 0, 0, 0, 2, 97, 98]);
     assert.deepEqual([...encodeEnvelope(Buffer.alloc(0x010203)).subarray(0, 5)], [0, 0, 1, 2, 3]);
   });
 });
 
-describe("FrameReader", () => {
+describe("EnvelopeReader", () => {
   for (let size = 1; size <= bytes.length; size++)
-    it(`gives every message once, in order, from chunks of ${size} bytes`, () => {
+    it(`returns every message once, in order, from chunks of ${size} bytes`, () => {
       const { reader } = createReader();
       const taken: string[] = [];
       for (let start = 0; start < bytes.length; start += size) {
@@ -53,7 +53,7 @@ describe("FrameReader", () => {
       assert.equal(reader.hasRest, false);
     });
 
-  it("takes messages that came in many chunks later", () => {
+  it("returns messages after all chunks were pushed", () => {
     const { reader } = createReader();
     for (const byte of bytes) reader.push(Buffer.of(byte));
     assert.deepEqual(
@@ -62,7 +62,7 @@ describe("FrameReader", () => {
     );
   });
 
-  it("says what is left of a message", () => {
+  it("reports the rest of a message", () => {
     const { reader } = createReader();
     reader.push(bytes.subarray(0, 6));
     assert.equal(reader.take()?.bytes.length, 0);
@@ -70,7 +70,7 @@ describe("FrameReader", () => {
     assert.equal(reader.hasRest, true);
   });
 
-  it("takes a message of exactly the limit, and none over it, before its bytes are there", () => {
+  it("returns a message of exactly the limit, and throws for one over it once its prefix is there", () => {
     const { reader } = createReader({ maxBytes: 3 });
     reader.push(Buffer.from(encodeEnvelope(Buffer.from("abc"))));
     assert.equal(reader.take()?.bytes.length, 3);
@@ -86,7 +86,7 @@ describe("FrameReader", () => {
     );
   });
 
-  it("tells compressed messages from others, small and large", () => {
+  it("reports which messages are compressed, small and large", () => {
     const { reader } = createReader({ maxBytes: 1e6 });
     const compressed = Buffer.from(encodeEnvelope(Buffer.from("a")));
     const largeCompressed = Buffer.from(encodeEnvelope(large));
@@ -102,9 +102,9 @@ describe("FrameReader", () => {
     assert.deepEqual(flags, [true, false, true, false]);
   });
 
-  it("acquires the memory of a message of more than 64 KiB, and of no smaller one", () => {
+  it("acquires memory for a message of more than 64 KiB, and for no smaller one", () => {
     const memory = new ByteSemaphore(1e6);
-    const { reader, told } = createReader({ maxBytes: 1e6, memory });
+    const { reader, callbacks } = createReader({ maxBytes: 1e6, memory });
     const small = large.subarray(1);
     reader.push(Buffer.concat([encodeEnvelope(small), encodeEnvelope(large)]));
     const first = reader.take();
@@ -113,7 +113,7 @@ describe("FrameReader", () => {
     assert.deepEqual([second?.bytes.length, memory.used], [large.length, large.length]);
     second?.lease?.resize(0);
     assert.equal(memory.used, 0);
-    assert.deepEqual(told, []);
+    assert.deepEqual(callbacks, []);
   });
 
   for (const size of [1, 2, 5, 7, 65_536, large.length + 4])
@@ -132,26 +132,26 @@ describe("FrameReader", () => {
       assert.equal(reader.hasRest, false);
     });
 
-  it("pauses until there is memory, keeps what comes meanwhile, and holds up what is behind", async () => {
+  it("pauses until there is memory, keeps what is pushed meanwhile, and delays later messages", async () => {
     const memory = new ByteSemaphore(large.length);
     const other = memory.tryAcquire(1);
-    const { reader, told } = createReader({ maxBytes: 1e6, memory });
+    const { reader, callbacks } = createReader({ maxBytes: 1e6, memory });
     const all = Buffer.concat([encodeEnvelope(large), encodeEnvelope(Buffer.from("next"))]);
     reader.push(all.subarray(0, 10));
     assert.equal(reader.take(), undefined);
-    assert.deepEqual(told, ["pause"]);
+    assert.deepEqual(callbacks, ["pause"]);
     reader.push(all.subarray(10));
     assert.equal(reader.take(), undefined);
     assert.equal(reader.hasRest, true);
     other?.resize(0);
     await turn();
-    assert.deepEqual(told, ["pause", "resume"]);
+    assert.deepEqual(callbacks, ["pause", "resume"]);
     assert.equal(memory.used, large.length);
     assert.deepEqual(Buffer.from(reader.take()?.bytes ?? ""), large);
     assert.equal(Buffer.from(reader.take()?.bytes ?? "").toString(), "next");
   });
 
-  it("gives the memory back when it is closed within a message", () => {
+  it("releases the memory when it is closed within a message", () => {
     const memory = new ByteSemaphore(1e6);
     const { reader } = createReader({ maxBytes: 1e6, memory });
     reader.push(Buffer.from(encodeEnvelope(large)).subarray(0, 100));
@@ -161,41 +161,41 @@ describe("FrameReader", () => {
     assert.deepEqual([memory.used, reader.hasRest], [0, false]);
   });
 
-  it("gives the memory back that comes after it was closed, without a word", async () => {
+  it("releases memory that it acquires after it was closed", async () => {
     const memory = new ByteSemaphore(large.length);
     const other = memory.tryAcquire(1);
-    const { reader, told } = createReader({ maxBytes: 1e6, memory });
+    const { reader, callbacks } = createReader({ maxBytes: 1e6, memory });
     reader.push(Buffer.from(encodeEnvelope(large)));
     assert.equal(reader.take(), undefined);
     reader.close();
     other?.resize(0);
     await turn();
     assert.equal(memory.used, 0);
-    assert.deepEqual(told, ["pause"]);
+    assert.deepEqual(callbacks, ["pause"]);
   });
 
-  it("fails with Unavailable when there will be no memory, unless it is closed by then", async () => {
+  it("fails with Unavailable when there will be no memory, unless it is closed", async () => {
     const memory: MessageMemory = {
       tryAcquire: () => undefined,
       acquire: () => Promise.reject(new Error("too many wait")),
     };
     for (const closes of [false, true]) {
-      const { reader, told } = createReader({ maxBytes: 1e6, memory });
+      const { reader, callbacks } = createReader({ maxBytes: 1e6, memory });
       reader.push(Buffer.from(encodeEnvelope(large)));
       assert.equal(reader.take(), undefined);
       if (closes) reader.close();
       await turn();
-      assert.deepEqual(told, closes ? ["pause"] : ["pause", "Unavailable too many wait"]);
+      assert.deepEqual(callbacks, closes ? ["pause"] : ["pause", "Unavailable too many wait"]);
     }
   });
 
-  it("fails with the error of the memory where that is a ConnectError", async () => {
+  it("fails with the error of the memory if that is a ConnectError", async () => {
     const error = new ConnectError("later", Code.ResourceExhausted);
     const memory: MessageMemory = { tryAcquire: () => undefined, acquire: () => Promise.reject(error) };
-    const { reader, told } = createReader({ maxBytes: 1e6, memory });
+    const { reader, callbacks } = createReader({ maxBytes: 1e6, memory });
     reader.push(Buffer.from(encodeEnvelope(large)));
     reader.take();
     await turn();
-    assert.deepEqual(told, ["pause", "ResourceExhausted later"]);
+    assert.deepEqual(callbacks, ["pause", "ResourceExhausted later"]);
   });
 });

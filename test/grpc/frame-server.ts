@@ -26,7 +26,7 @@ const healthCheckPath = Buffer.from("626b2b22f394742675fb857c651d099d8bd3949d7f"
 
 /** The flag of a frame that ends its stream. */
 const endStream = 1;
-/** The flag of a frame that answers one of its type. */
+/** The flag of a frame that acknowledges one of its type. */
 const ack = 1;
 const endHeaders = 4;
 
@@ -59,16 +59,16 @@ export interface FrameServer {
   serve: (peer: Peer) => void;
   /** What is done with each request as soon as its header is there. */
   serveEarly: (peer: Peer) => void;
-  /** Hears of every frame that arrives. */
+  /** Called with every frame that arrives. */
   onFrame: (received: Frame) => void;
-  /** Hears of every health check that arrives. */
+  /** Called for every health check that arrives. */
   onHealthCheck: () => void;
   /** The settings of new connections: how many streams each may carry, any number by default; or none at all. */
   maxStreams: number | "no settings";
-  /** Whether it answers pings, settings and health checks. Tests may change it. */
-  answers: boolean;
-  /** Whether it answers health checks, if anything; they are not for `serve`. */
-  answersHealthChecks: boolean;
+  /** Whether it acknowledges pings and settings, and responds to health checks. Tests may change it. */
+  responds: boolean;
+  /** Whether it responds to health checks, if to anything; they are not for `serve`. */
+  respondsToHealthChecks: boolean;
   /** Makes it keep its side of connections open that the client ends, as a frozen one does. */
   freeze(): void;
   /** How many connections there have been, and how many there are. */
@@ -96,7 +96,7 @@ export async function startFrameServer(): Promise<FrameServer> {
     readFrames(socket, (received) => {
       const { type, flags, streamId, payload } = received;
       const isQuestion = (type === frameType.settings || type === frameType.ping) && (flags & ack) === 0;
-      if (isQuestion && server.answers) {
+      if (isQuestion && server.responds) {
         socket.write(frame(type, ack, 0, type === frameType.ping ? payload : Buffer.alloc(0)));
       }
       const peer = peerOf(socket, connection, streamId);
@@ -107,7 +107,7 @@ export async function startFrameServer(): Promise<FrameServer> {
       if (type === frameType.data && (flags & endStream) !== 0) {
         if (healthChecks.has(stream)) {
           server.onHealthCheck();
-          if (server.answers && server.answersHealthChecks) peer.header(unimplemented, "ends");
+          if (server.responds && server.respondsToHealthChecks) peer.header(unimplemented, "ends");
         } else server.serve(peer);
       }
       server.onFrame(received);
@@ -122,8 +122,8 @@ export async function startFrameServer(): Promise<FrameServer> {
     onFrame: () => undefined,
     onHealthCheck: () => undefined,
     maxStreams: Infinity,
-    answers: true,
-    answersHealthChecks: true,
+    responds: true,
+    respondsToHealthChecks: true,
     freeze() {
       for (const socket of sockets) socket.pause();
     },
@@ -151,9 +151,9 @@ export const grpcHeader = { ":status": "200", "content-type": "application/grpc"
 
 const unimplemented = { ...grpcHeader, "grpc-status": "12" };
 
-/** A function that answers a request with one such message. */
-export function answerWith(id: string): (peer: Peer) => void {
-  return function answer(peer) {
+/** A function that responds with one such message. */
+export function respondWith(id: string): (peer: Peer) => void {
+  return function respond(peer) {
     peer.header(grpcHeader);
     peer.data(grpcMessage(id));
     peer.header({ "grpc-status": "0" }, "ends");
@@ -237,7 +237,7 @@ function lengthOf({ length }: string): Buffer {
   return Buffer.from([...bytes, rest]);
 }
 
-/** SETTINGS_MAX_CONCURRENT_STREAMS; no setting where any number is allowed. */
+/** SETTINGS_MAX_CONCURRENT_STREAMS; no setting if any number is allowed. */
 function limitSetting(maxStreams: number): Buffer {
   return Number.isFinite(maxStreams)
     ? Buffer.concat([Buffer.from([0, 3]), words(maxStreams)])

@@ -14,10 +14,10 @@ import { createLogger } from "../../src/telemetry/logger.ts";
 
 const execute = promisify(execFile);
 
-/** Pings after so short a silence: by grpc-go's default settings, one in 5 minutes is allowed. */
+/** A short keepalive time: by default, grpc-go allows one ping in 5 minutes. */
 const keepalive = keepaliveOf(200);
 
-/** Builds the server, from modules that Go downloads where it has not yet; undefined where that fails. */
+/** Builds the server, from modules that Go downloads; undefined if that fails. */
 async function build(folder: string): Promise<string | undefined> {
   const program = join(folder, "server");
   const cwd = join(import.meta.dirname, "grpc-go");
@@ -70,7 +70,7 @@ describe("createOrchestrator with a grpc-go server", () => {
 
   after(() => rm(folder, { recursive: true }));
 
-  it("waits for calls that take many times the silence before a ping, and for idle event streams", async () => {
+  it("keeps calls that take many times the keepalive time, and idle server streams", async () => {
     await using pair = await startPair(program);
     const { client, child } = pair;
     const streams = [1, 2, 3].map(() => client.streamWorkflowEvents({})[Symbol.asyncIterator]());
@@ -83,12 +83,12 @@ describe("createOrchestrator with a grpc-go server", () => {
     const ended = await Promise.race([Promise.all(calls), left]);
     assert.ok(Array.isArray(ended));
     assert.equal(pair.complaints, 0);
-    // It is left all the same once it is frozen, by idle streams too.
+    // Idle streams notice nevertheless that it is frozen.
     child.kill("SIGSTOP");
     for (const rest of rests) await assert.rejects(rest, { code: Code.Unavailable });
   });
 
-  it("takes an error for which the message is too long as Internal, and keeps the session", async () => {
+  it("rejects an error with too long a message as Internal, and keeps the session", async () => {
     await using pair = await startPair(program);
     const { client } = pair;
     const waiting = client.retryWorkflow({ workflowId: "sleep 300ms" });

@@ -24,13 +24,13 @@ import {
 } from "../support/samples.ts";
 import { deferred } from "../support/stack.ts";
 
-/** An RPC that answers `message`. */
+/** A method that responds with `message`. */
 const answers =
   (message: Message): UnaryRpc =>
   (_call, callback) =>
     callback(null, message);
 
-/** An RPC that fails. */
+/** A method that fails. */
 const fails =
   (code: grpc.status, details: string): UnaryRpc =>
   (_call, callback) =>
@@ -38,7 +38,7 @@ const fails =
 
 const running = workflowIn(JobState.RUNNING);
 
-describe("an orchestrator of another gRPC library", () => {
+describe("a gateway with a grpc-js orchestrator", () => {
   const timeout = scaledSeconds(0.5);
   const upstream = suite(startGrpcJsOrchestrator);
   const gateway = suite(() =>
@@ -52,7 +52,7 @@ describe("an orchestrator of another gRPC library", () => {
     ),
   );
 
-  it("is asked and answers", async () => {
+  it("reads workflows", async () => {
     upstream().rpcs["GetWorkflow"] = answers(running);
     upstream().rpcs["ListWorkflows"] = answers(create(ListWorkflowsResponseSchema, { workflows: [running] }));
     const got = await gateway().fetch("/v1/workflows/w1");
@@ -62,7 +62,7 @@ describe("an orchestrator of another gRPC library", () => {
     assert.equal((await gateway().fetch("/v1/readyz")).status, 200);
   });
 
-  it("receives the whole submission, its metadata and its deadline", async () => {
+  it("sends a submission with its metadata and its deadline", async () => {
     let request: SubmitWorkflowRequest | undefined;
     let metadata: Record<string, unknown> = {};
     let deadline = new Date(0);
@@ -107,7 +107,7 @@ describe("an orchestrator of another gRPC library", () => {
     [grpc.status.PERMISSION_DENIED, 403, "suspended"],
   ] as const;
   for (const [code, status, words] of errors) {
-    it(`reaches the client with its own words when it says ${grpc.status[code]}`, async () => {
+    it(`passes the message of ${grpc.status[code]} on`, async () => {
       upstream().rpcs["RetryWorkflow"] = fails(code, words);
       const answer = await gateway().fetch("/v1/workflows/w1/retry", { method: "POST" });
       const body = (await answer.json()) as { code: string; message: string };
@@ -122,7 +122,7 @@ describe("an orchestrator of another gRPC library", () => {
     [grpc.status.DATA_LOSS, 500],
     [grpc.status.UNAVAILABLE, 503],
   ] as const) {
-    it(`keeps its words to itself when it says ${grpc.status[code]}`, async () => {
+    it(`hides the message of ${grpc.status[code]}`, async () => {
       upstream().rpcs["GetWorkflow"] = fails(code, "secret of the upstream");
       const answer = await gateway().fetch("/v1/workflows/w1");
       assert.equal(answer.status, status);
@@ -130,12 +130,12 @@ describe("an orchestrator of another gRPC library", () => {
     });
   }
 
-  it("answers 501 for what it does not have", async () => {
+  it("returns 501 for an unimplemented method", async () => {
     delete upstream().rpcs["CancelWorkflow"];
     assert.equal((await gateway().fetch("/v1/workflows/w1", { method: "DELETE" })).status, 501);
   });
 
-  it("is cancelled at its deadline, and the client told 504", async () => {
+  it("cancels a call at its deadline and returns 504", async () => {
     const cancelled = deferred();
     const silent: UnaryRpc = (call) => void call.once("cancelled", () => cancelled.resolve());
     upstream().rpcs["GetWorkflow"] = silent;
@@ -143,7 +143,7 @@ describe("an orchestrator of another gRPC library", () => {
     await cancelled.promise;
   });
 
-  it("streams events, and is resumed when it breaks off", async () => {
+  it("streams events, and resumes a stream that breaks", async () => {
     const asked: bigint[] = [];
     const stream: StreamingRpc = (call) => {
       const { fromEventId } = call.request as Message & { fromEventId: bigint };
@@ -167,7 +167,7 @@ describe("an orchestrator of another gRPC library", () => {
     assert.deepEqual(asked, [0n, 4n]);
   });
 
-  it("is told when the client of a stream has gone", async () => {
+  it("cancels the stream of a client that has gone", async () => {
     const cancelled = deferred();
     const stream: StreamingRpc = (call) => {
       call.once("cancelled", () => cancelled.resolve());
@@ -181,7 +181,7 @@ describe("an orchestrator of another gRPC library", () => {
     await cancelled.promise;
   });
 
-  it("may answer with a large message", async () => {
+  it("returns a large message", async () => {
     const large = workflowIn(JobState.RUNNING);
     large.stepStatuses[0]!.sequences = Array.from({ length: 5000 }, (_, sampleIndex) => ({
       $typeName: "foldforge.orchestrator.v1.DesignedSequence" as const,

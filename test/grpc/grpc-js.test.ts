@@ -15,7 +15,7 @@ import type { GrpcJsOrchestrator, StreamingRpc, UnaryRpc } from "../support/grpc
 
 const event = (id: number): Message => create(WorkflowEventSchema, { workflowId: `w${id}` });
 
-/** The orchestrator's client, and a server of another library behind it. */
+/** A server of another library, and a client of it. */
 async function startPair() {
   const server = await startGrpcJsOrchestrator();
   const { client, close } = connectTo([server.url]);
@@ -29,7 +29,7 @@ async function startPair() {
   };
 }
 
-/** Has both kinds of calls do the same. */
+/** Serves both kinds of calls. */
 function serve({ rpcs }: GrpcJsOrchestrator, unary: UnaryRpc, stream: StreamingRpc): void {
   rpcs["GetWorkflow"] = unary;
   rpcs["StreamWorkflowEvents"] = stream;
@@ -81,7 +81,7 @@ describe("createOrchestrator with a grpc-js server", () => {
   for (const [kind, start] of kinds) {
     for (const code of Object.values(grpc.status).filter((value) => typeof value === "number")) {
       if (code === grpc.status.OK) continue;
-      it(`tells the server's ${grpc.status[code]} with its words and metadata, for a ${kind}`, async () => {
+      it(`rejects a ${kind} with the server's ${grpc.status[code]}, its message and its metadata`, async () => {
         const metadata = new grpc.Metadata();
         metadata.set("x-end", "2");
         const error = { code, details: "Zahl zu groß — 100 %", metadata };
@@ -92,14 +92,14 @@ describe("createOrchestrator with a grpc-js server", () => {
         );
         const thrown = await start().catch((reason: unknown) => reason);
         assert.ok(thrown instanceof ConnectError);
-        // What nobody here has cancelled was lost.
+        // A call that this side has not cancelled was lost.
         const told = code === grpc.status.CANCELLED ? grpc.status.UNAVAILABLE : code;
         assert.deepEqual([thrown.code, thrown.rawMessage], [told, error.details]);
         assert.equal(thrown.metadata.get("x-end"), "2");
       });
     }
 
-    it(`says Unimplemented where the server does not have it, for a ${kind}`, async () => {
+    it(`rejects a ${kind} that the server does not have with Unimplemented`, async () => {
       delete pair().server.rpcs["GetWorkflow"];
       delete pair().server.rpcs["StreamWorkflowEvents"];
       await assert.rejects(start(), { code: Code.Unimplemented });
@@ -109,7 +109,7 @@ describe("createOrchestrator with a grpc-js server", () => {
       ["deadline", Code.DeadlineExceeded, () => undefined],
       ["signal", Code.Canceled, (controller: AbortController) => controller.abort()],
     ] as const)
-      it(`cancels the server's side at its ${what}, for a ${kind}`, async () => {
+      it(`cancels a ${kind} on the server at its ${what}`, async () => {
         const controller = new AbortController();
         const cancelled = Promise.withResolvers<undefined>();
         const hang = (call: { once(event: "cancelled", listener: () => void): unknown }) => {
@@ -122,7 +122,7 @@ describe("createOrchestrator with a grpc-js server", () => {
         await cancelled.promise;
       });
 
-    it(`says Unavailable when the server dies, and reaches the next one, for a ${kind}`, async () => {
+    it(`rejects a ${kind} with Unavailable when the server dies, and reaches the next one`, async () => {
       const mortal = await startGrpcJsOrchestrator();
       const port = Number(new URL(mortal.url).port);
       const { client, close } = connectTo([mortal.url]);
@@ -152,7 +152,7 @@ describe("createOrchestrator with a grpc-js server", () => {
     });
   }
 
-  it("cancels the server's side when a stream is left", async () => {
+  it("cancels a stream on the server when it is left", async () => {
     const cancelled = Promise.withResolvers<undefined>();
     serve(
       pair().server,

@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
-import { answerWith, frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
+import { respondWith, frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { sockets, poolClient, until } from "./transports.ts";
 
 /** HTTP/2 ENHANCE_YOUR_CALM. */
 const calm = 11;
 
-const answer = answerWith("w1");
+const answer = respondWith("w1");
 
-/** A server that holds every call and answers no ping, and a client that finds that out. */
+/** A server that holds every call and acknowledges no ping, and a client with a short keepalive. */
 async function startPair({ timeMs = 40, timeoutMs = 100 } = {}) {
   const server = await startFrameServer();
   const held: Peer[] = [];
   let pings = 0;
-  server.answers = false;
+  server.responds = false;
   server.serve = (peer) => held.push(peer);
   server.onFrame = ({ type, flags }) => {
     if (type === frameType.ping && flags === 0) pings += 1;
@@ -24,7 +24,7 @@ async function startPair({ timeMs = 40, timeoutMs = 100 } = {}) {
     server,
     held,
     client,
-    /** A call that is not made twice. */
+    /** A call that is not retried. */
     submit: () => client.submitWorkflow({}),
     get pings() {
       return pings;
@@ -38,8 +38,8 @@ async function startPair({ timeMs = 40, timeoutMs = 100 } = {}) {
 
 const unavailable = { code: Code.Unavailable };
 
-describe("GrpcLiveness", () => {
-  it("ends the calls of a server that is connected and silent, and says why; the next one goes elsewhere", async () => {
+describe("Keepalive", () => {
+  it("ends the calls of a silent server with the reason; the next call connects again", async () => {
     await using pair = await startPair();
     const { server, held, submit, client } = pair;
     const calls = [submit(), client.retryWorkflow({})];
@@ -53,7 +53,7 @@ describe("GrpcLiveness", () => {
     assert.equal(server.connections.ever, 2);
   });
 
-  it("ends a call whose answer has begun too", async () => {
+  it("ends a call whose response has begun too", async () => {
     await using pair = await startPair();
     pair.server.serve = (peer) => {
       peer.header(grpcHeader);
@@ -64,16 +64,16 @@ describe("GrpcLiveness", () => {
     await assert.rejects(events.next(), unavailable);
   });
 
-  it("lets a call wait for as long as pings are answered", async () => {
+  it("lets a call wait for as long as pings are acknowledged", async () => {
     await using pair = await startPair();
-    pair.server.answers = true;
+    pair.server.responds = true;
     const call = pair.submit();
     await until(() => pair.pings === 4);
     pair.held.forEach(answer);
     await call;
   });
 
-  it("takes whatever comes for an answer to its ping", async () => {
+  it("accepts any received bytes in place of an acknowledgement", async () => {
     await using pair = await startPair();
     const events = pair.client.streamWorkflowEvents({})[Symbol.asyncIterator]();
     await until(() => pair.held.length === 1);
@@ -85,14 +85,14 @@ describe("GrpcLiveness", () => {
     }
   });
 
-  it("sends no ping while there is no call, and none while the server talks", async () => {
+  it("sends no ping without calls, and none while bytes are received", async () => {
     await using idle = await startPair();
     await using busy = await startPair({ timeMs: 80 });
     await using clock = await startPair({ timeMs: 80 });
     idle.server.serve = answer;
     await idle.submit();
     const waiting = busy.submit();
-    clock.server.answers = true;
+    clock.server.responds = true;
     const ticking = clock.submit();
     await until(() => busy.held.length === 1);
     busy.held[0]?.header(grpcHeader);
@@ -104,11 +104,11 @@ describe("GrpcLiveness", () => {
     await Promise.all([waiting, ticking].map((call) => assert.rejects(call, unavailable)));
   });
 
-  it("watches again after a rest", async () => {
+  it("watches a session again that was idle", async () => {
     await using pair = await startPair();
     await using clock = await startPair();
     const { server, submit } = pair;
-    clock.server.answers = true;
+    clock.server.responds = true;
     server.serve = answer;
     await submit();
     const ticking = clock.submit();
@@ -120,15 +120,15 @@ describe("GrpcLiveness", () => {
     await ticking;
   });
 
-  it("finds out too where every call is given up before", async () => {
+  it("finds a silent server even if every call is given up before", async () => {
     await using pair = await startPair();
     await using clock = await startPair();
     const { server, client } = pair;
-    clock.server.answers = true;
+    clock.server.responds = true;
     const ticking = clock.submit();
     while (server.connections.ever < 2) {
       await assert.rejects(client.submitWorkflow({}, { timeoutMs: 15 }));
-      // The session is idle meanwhile, and found to be.
+      // Meanwhile the session is found to be idle.
       const { pings } = clock;
       await until(() => clock.pings > pings);
     }
@@ -137,7 +137,7 @@ describe("GrpcLiveness", () => {
     await ticking;
   });
 
-  it("gives up a server that sends no settings", async () => {
+  it("closes a session on which no settings are received", async () => {
     await using pair = await startPair({ timeoutMs: 20 });
     const { server, submit } = pair;
     server.maxStreams = "no settings";
@@ -151,10 +151,10 @@ describe("GrpcLiveness", () => {
     assert.equal(server.connections.ever, 2);
   });
 
-  it("does not take it for silence that this process itself is held up", async () => {
+  it("does not take a blocked event loop for silence", async () => {
     await using pair = await startPair({ timeoutMs: 60 });
     const { server, held, submit } = pair;
-    server.answers = true;
+    server.responds = true;
     const delays: string[] = [];
     const holdUp = (before: string) => {
       if (delays.includes(before)) return;
@@ -178,10 +178,10 @@ describe("GrpcLiveness", () => {
     assert.equal(delays.length, 2);
   });
 
-  it("goes on watching a session that the server wants to end, and lets its calls finish", async () => {
+  it("watches a session after GOAWAY, and lets its calls finish", async () => {
     await using pair = await startPair();
     const { server, held, submit } = pair;
-    server.answers = true;
+    server.responds = true;
     const call = submit();
     await until(() => held.length === 1);
     let questions = 0;
@@ -194,7 +194,7 @@ describe("GrpcLiveness", () => {
     await call;
   });
 
-  it("ends the calls of a session that the server wanted to end, and then was silent", async () => {
+  it("ends the calls of a session that is silent after GOAWAY", async () => {
     await using pair = await startPair();
     const call = pair.submit();
     await until(() => pair.held.length === 1);
@@ -202,11 +202,11 @@ describe("GrpcLiveness", () => {
     await assert.rejects(call, unavailable);
   });
 
-  for (const talk of ["says nothing", "sends data"] as const)
-    it(`sends two pings at most until response headers come, where the server ${talk}`, async () => {
+  for (const talk of ["sends nothing", "sends data"] as const)
+    it(`sends two pings at most until response headers are received, if the server ${talk}`, async () => {
       await using pair = await startPair();
       const { server, held, client } = pair;
-      server.answers = true;
+      server.responds = true;
       const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]();
       const first = events.next();
       await until(() => held.length === 1);
@@ -223,16 +223,16 @@ describe("GrpcLiveness", () => {
       await until(() => counts.length >= 4);
       assert.deepEqual(counts.slice(0, 4), [2, 4, 6, 8]);
       assert.deepEqual(settings, []);
-      if (talk === "says nothing") held[0]?.data(grpcMessage("w1"));
+      if (talk === "sends nothing") held[0]?.data(grpcMessage("w1"));
       await first;
       await events.return?.();
     });
 
-  it("sends settings where no response to the health check comes, and none of them is one ping too many", async () => {
+  it("sends settings instead of a third ping if the health check has no response", async () => {
     await using pair = await startPair();
     const { server, submit, held } = pair;
-    server.answers = true;
-    server.answersHealthChecks = false;
+    server.responds = true;
+    server.respondsToHealthChecks = false;
     const call = submit();
     await until(() => held.length === 1);
     const asked: number[] = [];
@@ -242,15 +242,15 @@ describe("GrpcLiveness", () => {
     await until(() => asked.length >= 6);
     const { ping, settings } = frameType;
     assert.deepEqual(asked.slice(0, 6), [ping, ping, settings, settings, settings, settings]);
-    server.answers = false;
+    server.responds = false;
     await assert.rejects(call, unavailable);
     assert.equal(held.length, 1);
   });
 
-  it("sends settings and no health check where the server allows no other stream", async () => {
+  it("sends settings and no health check if the server allows no other stream", async () => {
     await using pair = await startPair();
     const { server, submit, held } = pair;
-    server.answers = true;
+    server.responds = true;
     server.maxStreams = 1;
     let checks = 0;
     let settings = 0;
@@ -266,23 +266,23 @@ describe("GrpcLiveness", () => {
     await call;
   });
 
-  it("finds a server that freezes after its second ping", async () => {
+  it("finds a server that freezes after the second ping", async () => {
     await using pair = await startPair();
     const { server, submit, held } = pair;
-    server.answers = true;
+    server.responds = true;
     const call = submit();
     let checks = 0;
     server.onHealthCheck = () => (checks += 1);
     await until(() => checks >= 3);
-    server.answers = false;
+    server.responds = false;
     await assert.rejects(call, unavailable);
     assert.equal(held.length, 1);
   });
 
-  it("pings a server no more that complains, and lets it finish the call under way", async () => {
+  it("sends no more pings after too_many_pings, and lets the call in progress finish", async () => {
     await using pair = await startPair();
     const { server, submit, held } = pair;
-    server.answers = true;
+    server.responds = true;
     const first = submit();
     await until(() => held.length === 1);
     held[0]?.goaway(1, calm, "too_many_pings");
@@ -302,7 +302,7 @@ describe("GrpcLiveness", () => {
     assert.equal(pings, 0);
   });
 
-  it("takes a complaint of another kind for the end of its session", async () => {
+  it("ends the calls of a session that is closed with another ENHANCE_YOUR_CALM", async () => {
     await using pair = await startPair();
     const { submit, held } = pair;
     const call = submit();
@@ -311,7 +311,7 @@ describe("GrpcLiveness", () => {
     await assert.rejects(call, unavailable);
   });
 
-  it("lets go of the socket of a server that does not read", async () => {
+  it("closes the socket of a server that does not read", async () => {
     await using pair = await startPair();
     const { server, held, submit, client } = pair;
     const before = sockets();
@@ -319,7 +319,7 @@ describe("GrpcLiveness", () => {
     await until(() => held.length === 1);
     assert.equal(sockets(), before + 2);
     server.freeze();
-    // More than the kernel takes for it.
+    // More than the kernel buffers.
     const large = client.submitWorkflow({ idempotencyKey: "x".repeat(16 * 1024 * 1024) });
     const many = Array.from({ length: 1000 }, () =>
       client.submitWorkflow({}, { headers: { x: "x".repeat(16_000) } }),

@@ -20,7 +20,7 @@ import { finish, respond, startHttp2Server } from "./http2-server.ts";
 import type { Http2Server } from "./http2-server.ts";
 import { until } from "./transports.ts";
 
-/** A Workflow, or a WorkflowEvent: large enough to ask for memory. */
+/** A Workflow, or a WorkflowEvent: large enough to need memory. */
 const large = toBinary(WorkflowSchema, create(WorkflowSchema, { id: "x".repeat(300_000) }));
 const frame = encodeEnvelope(large);
 const half = frame.subarray(0, 150_000);
@@ -28,7 +28,7 @@ const limit = 1024 * 1024;
 
 type Received = EncodedMessage<unknown>;
 
-/** Each kind of call; what it gives is put into `received`. */
+/** Each kind of call; its messages are put into `received`. */
 const kinds: Record<
   string,
   (client: OrchestratorClient, received: Received[], options?: CallOptions) => Promise<void>
@@ -39,10 +39,10 @@ const kinds: Record<
   },
 };
 
-/** How a call may go wrong with a large message, and with which code. */
+/** How a call with a large message may fail, and with which code. */
 const failures: readonly [what: string, serve: Http2Server["serve"], codes: Record<string, Code>][] = [
   [
-    "ends with an error behind the message",
+    "ends with an error after the message",
     (stream) => {
       respond(stream, frame);
       finish(stream, "5");
@@ -66,12 +66,12 @@ const failures: readonly [what: string, serve: Http2Server["serve"], codes: Reco
     { call: Code.Internal, stream: Code.Internal },
   ],
   [
-    "brings a message over the limit behind the message",
+    "receives a message over the limit after the message",
     (stream) => respond(stream, Buffer.concat([frame, Buffer.of(0, 0xff, 0xff, 0xff, 0xff)])),
     { call: Code.ResourceExhausted, stream: Code.ResourceExhausted },
   ],
   [
-    "brings what is no gzip as a large message",
+    "receives a large message that is not gzip",
     (stream) => {
       const compressed = Buffer.from(frame);
       compressed[0] = 1;
@@ -98,7 +98,7 @@ const failures: readonly [what: string, serve: Http2Server["serve"], codes: Reco
   ],
 ];
 
-describe("the memory of received messages", () => {
+describe("ReadOptions.memory", () => {
   const server = suite(startHttp2Server);
 
   /** A client with memory of its own. */
@@ -108,8 +108,8 @@ describe("the memory of received messages", () => {
   }
 
   for (const [kind, call] of Object.entries(kinds)) {
-    describe(`of a ${kind}`, () => {
-      it("is acquired by a large message, until that is disposed of", async () => {
+    describe(`for a ${kind}`, () => {
+      it("is acquired for a large message until it is disposed of", async () => {
         const memory = new ByteSemaphore(limit);
         using connection = start(memory);
         server().serve = (stream) => {
@@ -126,7 +126,7 @@ describe("the memory of received messages", () => {
         assert.throws(() => received[0]!.bytes, /disposed/);
       });
 
-      it("is not asked for by a small message", async () => {
+      it("is not acquired for a small message", async () => {
         const memory = new ByteSemaphore(limit);
         using connection = start(memory);
         server().serve = (stream) => {
@@ -138,7 +138,7 @@ describe("the memory of received messages", () => {
         assert.deepEqual([received[0]!.bytes.length, memory.used], [0, 0]);
       });
 
-      it("becomes that of the decompressed message", async () => {
+      it("changes to that of the decompressed message", async () => {
         const memory = new ByteSemaphore(limit);
         using connection = start(memory);
         const plain = Buffer.concat([randomBytes(100_000), Buffer.alloc(100_000)]);
@@ -156,7 +156,7 @@ describe("the memory of received messages", () => {
         assert.equal(memory.used, 0);
       });
 
-      it("is waited for by a small message that is large when it is decompressed", async () => {
+      it("is waited for if a small message is large when it is decompressed", async () => {
         const memory = new ByteSemaphore(limit);
         const other = memory.tryAcquire(1)!;
         using connection = start(memory);
@@ -182,7 +182,7 @@ describe("the memory of received messages", () => {
       });
 
       for (const [what, serve, codes] of failures)
-        it(`is released when it ${what}`, async () => {
+        it(`is released when the call ${what}`, async () => {
           const memory = new ByteSemaphore(limit);
           using connection = start(memory);
           server().serve = serve;
@@ -192,7 +192,7 @@ describe("the memory of received messages", () => {
           assert.equal(memory.used, 0);
         });
 
-      it("is released when it is cancelled within the message", async () => {
+      it("is released when the call is cancelled within the message", async () => {
         const memory = new ByteSemaphore(limit);
         using connection = start(memory);
         server().serve = (stream) => respond(stream, half);
@@ -216,7 +216,7 @@ describe("the memory of received messages", () => {
         assert.equal(memory.used, 0);
       });
 
-      it("is waited for, without a byte more than is there", async () => {
+      it("is waited for, and never exceeded", async () => {
         const memory = new ByteSemaphore(limit);
         const other = memory.tryAcquire(limit)!;
         using connection = start(memory);
@@ -239,7 +239,7 @@ describe("the memory of received messages", () => {
         ["is cancelled", {}, (leaving: AbortController) => leaving.abort(), Code.Canceled],
         ["reaches its deadline", { timeoutMs: scaled(100) }, () => undefined, Code.DeadlineExceeded],
       ] as const)
-        it(`is released when it ${what} while it waits for memory`, async () => {
+        it(`is released when the call ${what} while it waits for memory`, async () => {
           const memory = new ByteSemaphore(limit);
           const other = memory.tryAcquire(limit)!;
           using connection = start(memory);
@@ -260,7 +260,7 @@ describe("the memory of received messages", () => {
           assert.equal(memory.used, 0);
         });
 
-      it("is Unavailable when too many wait for it", async () => {
+      it("makes the call Unavailable when too many wait for it", async () => {
         using connection = start({
           tryAcquire: () => undefined,
           acquire: () => Promise.reject(new Error("too many wait")),
@@ -274,7 +274,7 @@ describe("the memory of received messages", () => {
     });
   }
 
-  it("of a call is released where more than one message comes", async () => {
+  it("is released if a call receives more than one message", async () => {
     const memory = new ByteSemaphore(limit);
     using connection = start(memory);
     server().serve = (stream) => respond(stream, Buffer.concat([frame, frame]));
@@ -282,7 +282,7 @@ describe("the memory of received messages", () => {
     assert.equal(memory.used, 0);
   });
 
-  it("of a call that is made again is that of its last response alone", async () => {
+  it("is held for the last response of a retried call alone", async () => {
     const memory = new ByteSemaphore(limit);
     using connection = start(memory);
     let requests = 0;
@@ -296,7 +296,7 @@ describe("the memory of received messages", () => {
     assert.deepEqual([requests, memory.used, message.bytes.length], [2, large.length, large.length]);
   });
 
-  it("of a call that is made again while it waited is given back once it comes", async () => {
+  it("is released if it is acquired after its call was retried", async () => {
     const memory = new ByteSemaphore(limit);
     const other = memory.tryAcquire(limit)!;
     using connection = start(memory);
@@ -314,7 +314,7 @@ describe("the memory of received messages", () => {
     assert.deepEqual([memory.used, message.bytes.length], [large.length, large.length]);
   });
 
-  it("of messages that do not stay encoded is released once they are decoded, or are no such messages", async () => {
+  it("is released once a message is decoded, or cannot be", async () => {
     const memory = new ByteSemaphore(limit);
     using connection = start(memory);
     const entries = [{ reason: "x".repeat(100_000) }];
@@ -334,7 +334,7 @@ describe("the memory of received messages", () => {
     }
   });
 
-  it("of a stream is released when it is left within a message, and while it waits for memory", async () => {
+  it("is released when a stream is left within a message, and while it waits for memory", async () => {
     const memory = new ByteSemaphore(limit);
     using connection = start(memory);
     server().serve = (stream) => respond(stream, half);
@@ -355,7 +355,7 @@ describe("the memory of received messages", () => {
     assert.equal(memory.used, 0);
   });
 
-  it("of a stream is asked for again by each message, in order, as they are disposed of", async () => {
+  it("is acquired for the messages of a stream in order, as others are disposed of", async () => {
     const memory = new ByteSemaphore(large.length);
     using connection = start(memory);
     server().serve = (stream) => {
@@ -371,7 +371,7 @@ describe("the memory of received messages", () => {
     assert.equal(memory.used, 0);
   });
 
-  it("of a stream whose call has ended is waited for all the same", async () => {
+  it("is waited for by a stream whose call has ended", async () => {
     const memory = new ByteSemaphore(large.length);
     using connection = start(memory);
     server().serve = (stream) => {

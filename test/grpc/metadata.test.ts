@@ -21,7 +21,7 @@ describe("requestHeaders", () => {
       ] as [string, string][],
     ],
   ] as const)
-    it(`adds metadata from ${what}, in lower case, and keeps the protocol's own`, () => {
+    it(`adds metadata from ${what} in lower case, and keeps the protocol's own headers`, () => {
       assert.deepEqual(requestHeaders("/s/m", 10_000, metadata as Record<string, string>), {
         ...own,
         "x-name": "1",
@@ -29,7 +29,7 @@ describe("requestHeaders", () => {
       });
     });
 
-  it("sends no timeout where there is none", () => {
+  it("sends no timeout if there is none", () => {
     assert.deepEqual(requestHeaders("/s/m", undefined, undefined), own);
   });
 });

@@ -39,6 +39,18 @@ describe("CallObserver", () => {
     assert.equal(upstream().calls.at(-1)?.metadata.get("sent-by"), "observer");
   });
 
+  for (const [what, headers] of [
+    ["a record", { a: "1", "sent-by": "caller" }],
+    ["Headers", new Headers({ a: "1", "sent-by": "caller" })],
+    ["pairs", [["A", "1"] as [string, string], ["Sent-By", "caller"] as [string, string]]],
+  ] as const)
+    it(`adds metadata to ${what}, and replaces what has the same name`, async () => {
+      upstream().rpcs.getWorkflow = () => ({});
+      await observation().client.getWorkflow({}, { headers: headers as Record<string, string> });
+      const { metadata } = upstream().calls.at(-1)!;
+      assert.deepEqual([metadata.get("a"), metadata.get("sent-by")], ["1", "observer"]);
+    });
+
   it("sees each code of gRPC by its canonical name", async () => {
     const codes = Object.values(Code).filter((code) => typeof code !== "string");
     const names: string[] = [];

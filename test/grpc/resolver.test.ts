@@ -4,7 +4,7 @@ import type { LookUp } from "../../src/grpc/resolver.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { until } from "./transports.ts";
 
-/** A watch over `hosts`, and all that it tells. */
+/** A resolver of `hosts`, and all that it reports. */
 function watching(hosts: readonly string[], lookUp: LookUp | undefined, refreshMs = 3_600_000) {
   const seen: Record<string, readonly string[]>[] = [];
   const lines: string[] = [];
@@ -17,8 +17,8 @@ function watching(hosts: readonly string[], lookUp: LookUp | undefined, refreshM
   return { seen, lines, watch, [Symbol.dispose]: () => watch.close() };
 }
 
-describe("watchAddresses", () => {
-  it("tells hosts as they are at once, and what names stand for as soon as that is known", async () => {
+describe("createResolver", () => {
+  it("reports hosts as they are at once, and addresses as soon as they are resolved", async () => {
     const asked: string[] = [];
     const lookUp: LookUp = (host) => {
       asked.push(host);
@@ -33,7 +33,7 @@ describe("watchAddresses", () => {
     assert.deepEqual(asked, ["many", "one"]);
   });
 
-  it("takes one address of IPv4 and one of IPv6 for one server, which stands behind both", async () => {
+  it("treats one address of IPv4 and one of IPv6 as one server", async () => {
     const answers: Record<string, string[]> = {
       localhost: ["::1", "127.0.0.1"],
       nobody: [],
@@ -49,7 +49,7 @@ describe("watchAddresses", () => {
     });
   });
 
-  it("looks again and again, and keeps what it knew of a name that cannot be looked up, which is told once", async () => {
+  it("resolves again and again, keeps the addresses of a name that cannot be resolved, and logs that once", async () => {
     const answers = [["a", "b"], undefined, undefined, ["b", "c"], undefined];
     let looks = 0;
     const lookUp: LookUp = () => {
@@ -66,7 +66,7 @@ describe("watchAddresses", () => {
     assert.equal(lines.filter((line) => line.includes('"resolver.failed"')).length, 2);
   });
 
-  it("looks sooner when it is told to, and not more often than once a second", async () => {
+  it("resolves sooner on refresh, and not more often than once a second", async () => {
     const at: number[] = [];
     const lookUp: LookUp = () => {
       at.push(performance.now());
@@ -82,7 +82,7 @@ describe("watchAddresses", () => {
     assert.ok(second - first > 990, `${second - first} ms`);
   });
 
-  it("asks nobody about addresses, nor once it is closed", async () => {
+  it("resolves no addresses, and nothing once it is closed", async () => {
     const asked: string[] = [];
     const lookUp: LookUp = (host) => {
       asked.push(host);
@@ -99,7 +99,7 @@ describe("watchAddresses", () => {
     assert.ok(!asked.includes("127.0.0.1"));
   });
 
-  it("knows the names that the operating system knows", async () => {
+  it("resolves names as the operating system does", async () => {
     using watched = watching(["localhost"], undefined);
     await until(() => watched.seen.length === 2);
     assert.ok(

@@ -1,8 +1,8 @@
 import type { KeepaliveOptions } from "../../src/grpc/index.ts";
 import type { DecodingClient } from "../support/orchestrator.ts";
 
-/** The names of those that answer so many reads, one after another; each answers with its own. */
-export async function answers(client: DecodingClient, count: number): Promise<string> {
+/** The ids that so many reads return, one after another: servers respond with their names. */
+export async function readNames(client: DecodingClient, count: number): Promise<string> {
   let names = "";
   for (let i = 0; i < count; i++) names += (await client.getWorkflow({})).id;
   return names;

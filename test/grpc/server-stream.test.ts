@@ -15,7 +15,7 @@ import { readMaxBytes, poolClient } from "./transports.ts";
 
 const ok = { "grpc-status": "0" };
 
-/** The function under test, over a connection to `url`. */
+/** The function under test, over a session pool. */
 function streamsOf(url: string) {
   const opener = new SessionPool(targetOf(new URL(url)));
   const { streamWorkflowEvents } = OrchestratorService.method;
@@ -37,7 +37,7 @@ describe("createServerStreamFunction", () => {
     peer.data(grpcMessage("w2"));
   };
 
-  it("cancels the call, and lets go of its signal, when its messages are left early", async () => {
+  it("cancels the call and removes its abort listener when the messages are left early", async () => {
     server().serve = twoMessages;
     const { signal } = new AbortController();
     const reset = server().next(frameType.reset);
@@ -50,7 +50,7 @@ describe("createServerStreamFunction", () => {
     assert.equal(getEventListeners(signal, "abort").length, 0);
   });
 
-  it("gives nothing more once it was left", async () => {
+  it("returns no more messages once it was left", async () => {
     server().serve = twoMessages;
     const events = follow();
     const waiting = [events.next(), events.next(), events.next()];
@@ -60,7 +60,7 @@ describe("createServerStreamFunction", () => {
     assert.deepEqual(await events.next(), { done: true, value: undefined });
   });
 
-  it("serves those who wait at once in their order, and ends for all", async () => {
+  it("resolves concurrent calls of next in order, and ends for all", async () => {
     server().serve = (peer) => {
       twoMessages(peer);
       peer.header(ok, "ends");
@@ -73,7 +73,7 @@ describe("createServerStreamFunction", () => {
     );
   });
 
-  it("tells its error once, after the messages that came before it", async () => {
+  it("rejects once with its error, after the messages before it", async () => {
     server().serve = (peer) => {
       twoMessages(peer);
       peer.header({ "grpc-status": "5" }, "ends");
@@ -85,7 +85,7 @@ describe("createServerStreamFunction", () => {
     assert.equal((await events.next()).done, true);
   });
 
-  it("tells the server's error, though the connection is lost before all was taken", async () => {
+  it("rejects with the server's error although the session is lost before all messages are read", async () => {
     const peers: Peer[] = [];
     server().serve = (peer) => peers.push(peer);
     const events = follow();
@@ -93,12 +93,12 @@ describe("createServerStreamFunction", () => {
     const other = follow().next();
     while (peers.length < 2) await new Promise(setImmediate);
     const [peer, otherPeer] = peers;
-    // Begun, and so not made again.
+    // A stream that has begun is not retried.
     for (const each of [otherPeer, peer]) each?.header(grpcHeader);
     peer?.data(grpcMessage("w1"));
     await first;
     peer?.data(grpcMessage("w2"));
-    // Not read when the connection goes, and gone with it.
+    // Not read when the session is lost, and lost with it.
     peer?.data(grpcMessage("w3"));
     peer?.header({ "grpc-status": "5" }, "ends");
     peer?.goaway(peer.streamId, 2);
@@ -107,7 +107,7 @@ describe("createServerStreamFunction", () => {
     await assert.rejects(events.next(), { code: Code.NotFound });
   });
 
-  it("stays at its end", async () => {
+  it("stays at the end", async () => {
     server().serve = (peer) => peer.header({ ...grpcHeader, ...ok }, "ends");
     const events = follow();
     assert.equal((await events.next()).done, true);
@@ -115,7 +115,7 @@ describe("createServerStreamFunction", () => {
     assert.equal((await events.next()).done, true);
   });
 
-  it("forgets what was not taken when its signal aborts", async () => {
+  it("drops messages that were not read when its signal aborts", async () => {
     server().serve = twoMessages;
     const controller = new AbortController();
     const events = follow(controller.signal);
@@ -125,7 +125,7 @@ describe("createServerStreamFunction", () => {
     assert.equal((await events.next()).done, true);
   });
 
-  it("begins when it is iterated", async () => {
+  it("makes the call when it is iterated", async () => {
     let requests = 0;
     server().serve = (peer) => {
       requests++;
@@ -136,7 +136,7 @@ describe("createServerStreamFunction", () => {
     assert.equal(requests, 1);
   });
 
-  it("keeps the server waiting while nobody takes its messages", async () => {
+  it("makes the server wait while no message is read", async () => {
     const total = 64;
     const message = grpcMessage("x".repeat(100));
     const bulk = Buffer.concat(Array.from({ length: 200 }, () => message));
@@ -158,7 +158,7 @@ describe("createServerStreamFunction", () => {
     const calls = poolClient(url);
     const events = slow.follow({})[Symbol.asyncIterator]();
     await events.next();
-    // More round trips than an unhindered stream would need to pass.
+    // More round trips than a stream without flow control needs.
     for (let count = 0; count < 200; count++) await calls.client.getWorkflow({});
     assert.ok((sending?.writableLength ?? 0) > (total * bulk.length) / 2);
     let taken = 1;

@@ -12,7 +12,7 @@ import { poolClient } from "./transports.ts";
 
 type Direction = "up" | "down";
 
-/** What becomes of a connection; `client` is the gateway's end of it. */
+/** How a connection breaks; `client` is the gateway's end. */
 const ways: Record<string, (client: Socket, server: Socket) => void> = {
   "is frozen": (client, server) => {
     client.unpipe(server).pause();
@@ -26,7 +26,7 @@ const ways: Record<string, (client: Socket, server: Socket) => void> = {
   },
 };
 
-/** A way to a server on which the first connection breaks once so many bytes have passed. */
+/** A proxy whose first connection breaks after so many bytes. */
 async function startBreakingProxy(target: string, direction: Direction, bytes: number, way: string) {
   const sockets = new Set<Socket>();
   let passed = 0;
@@ -43,7 +43,7 @@ async function startBreakingProxy(target: string, direction: Direction, bytes: n
     }
     client.once("close", () => server.destroy());
     server.once("close", () => {
-      // Half closed, it is the client's to close.
+      // A half-closed connection is closed by the client.
       if (!client.writableEnded) client.destroy();
     });
     from.on("data", (chunk: Buffer) => {
@@ -68,7 +68,7 @@ async function startBreakingProxy(target: string, direction: Direction, bytes: n
   };
 }
 
-describe("a connection to the orchestrator that breaks anywhere", () => {
+describe("a connection that breaks after any byte", () => {
   const timeoutMs = scaled(150);
   const upstream = suite(() =>
     startUpstream({
@@ -81,7 +81,7 @@ describe("a connection to the orchestrator that breaks anywhere", () => {
     }),
   );
 
-  /** Makes two reads, a submission and a stream; tells how they went, and how many bytes passed. */
+  /** Makes two reads, a submission and a stream; returns their outcomes, and how many bytes passed. */
   async function exchange(direction: Direction, bytes: number, way: string) {
     const proxy = await startBreakingProxy(upstream().url, direction, bytes, way);
     const { client, close } = poolClient(proxy.url, { keepalive: { timeMs: 20, timeoutMs } });
@@ -90,7 +90,7 @@ describe("a connection to the orchestrator that breaks anywhere", () => {
     const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]();
     const outcomes = await Promise.allSettled([
       read("w1"),
-      // The one after it is made in the very moment of the break.
+      // The next call is made at the moment of the break.
       written.then(
         () => read("w2"),
         () => read("w2"),
@@ -100,7 +100,7 @@ describe("a connection to the orchestrator that breaks anywhere", () => {
     ]);
     await events.return?.();
     const { passed } = proxy;
-    // It may be what the connection breaks under, and then the next one is not.
+    // The connection may break under this call, and then not under the next.
     await read("w3").catch(() => read("w3"));
     await close();
     await proxy.close();
@@ -109,7 +109,7 @@ describe("a connection to the orchestrator that breaks anywhere", () => {
 
   for (const direction of ["up", "down"] as const)
     for (const way of Object.keys(ways))
-      it(`ends every call as it should when it ${way}, and serves the next, whatever has gone ${direction} before`, async () => {
+      it(`ends calls with Unavailable at most when it ${way} on its way ${direction}, and serves the next call`, async () => {
         const { passed } = await exchange(direction, Infinity, way);
         assert.ok(passed > 200, `${passed} bytes`);
         const cuts = Array.from({ length: Math.ceil(passed / 5) }, (_, index) => 5 * index);
@@ -121,7 +121,7 @@ describe("a connection to the orchestrator that breaks anywhere", () => {
               assert.ok(outcome.reason instanceof ConnectError);
               const { code, message } = outcome.reason;
               assert.ok(
-                // A read is lost only once its answer has begun.
+                // A read fails only once its response has begun.
                 (index >= 2 || direction === "down") && code === Code.Unavailable,
                 `call ${index} after ${bytes} bytes: ${message}`,
               );

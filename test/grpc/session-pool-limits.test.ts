@@ -4,7 +4,7 @@ import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-se
 import type { FrameServer, Peer } from "./frame-server.ts";
 import { sockets, poolClient, until } from "./transports.ts";
 
-/** Looks every 5 ms whether a session is of use. */
+/** Checks every 5 ms whether a session is needed. */
 const quick = { keepalive: { timeMs: 20, timeoutMs: 1000 } };
 
 function finish(peer: Peer): void {
@@ -12,7 +12,7 @@ function finish(peer: Peer): void {
   peer.header({ "grpc-status": "0" }, "ends");
 }
 
-/** A server that begins an answer to each request and holds it, and a client. */
+/** A server that begins each response and holds it, and a client. */
 async function startPair(
   maxStreams: FrameServer["maxStreams"],
   options: Parameters<typeof poolClient>[1] = quick,
@@ -47,8 +47,8 @@ function shares(peers: readonly Peer[]): number[] {
   return counts;
 }
 
-describe("createGrpcConnection, where sessions are limited", () => {
-  it("opens as many sessions as the calls need, and none beyond", async () => {
+describe("SessionPool: limits of streams", () => {
+  it("opens as many sessions as the calls need", async () => {
     await using pair = await startPair(10);
     const { held, calls } = pair;
     const first = calls(1);
@@ -60,10 +60,10 @@ describe("createGrpcConnection, where sessions are limited", () => {
     await Promise.all([first, others]);
   });
 
-  it("counts a call that has ended no more, however it ended", async () => {
+  it("frees the room of a call, however it ended", async () => {
     await using pair = await startPair(1);
     const { server, held, call, client } = pair;
-    // A stream is closed a little after its call.
+    // A stream is closed a little later than its call.
     const closed = () => new Promise(setImmediate);
     const leaving = new AbortController();
     const aborted = client.getWorkflow({}, { signal: leaving.signal });
@@ -85,7 +85,7 @@ describe("createGrpcConnection, where sessions are limited", () => {
     assert.equal(server.connections.ever, 1);
   });
 
-  it("trusts a server that has not told its limit with 100 streams, and keeps to what it tells", async () => {
+  it("opens 100 streams on a session without settings, and follows the settings", async () => {
     await using pair = await startPair(1000);
     const { held, calls } = pair;
     const early = calls(150);
@@ -98,7 +98,7 @@ describe("createGrpcConnection, where sessions are limited", () => {
     await Promise.all([early, late]);
   });
 
-  it("sends each call once, and within the limit, where that turns out lower", async () => {
+  it("sends each call once, and within the limit, if that turns out lower", async () => {
     await using pair = await startPair(10);
     const { server, held, calls, client } = pair;
     const all = calls(60);
@@ -110,7 +110,7 @@ describe("createGrpcConnection, where sessions are limited", () => {
     assert.equal(server.connections.ever, 7);
   });
 
-  it("remembers the limit for the sessions to come", async () => {
+  it("remembers the limit for later sessions", async () => {
     await using pair = await startPair(3);
     const { held, calls, call } = pair;
     const first = call();
@@ -120,7 +120,7 @@ describe("createGrpcConnection, where sessions are limited", () => {
       peer.goaway(peer.streamId, 0);
     });
     await first;
-    // Were the limit not known, all would wait for the settings of one session.
+    // Without the limit, all would wait for the settings of one session.
     const next = calls(7);
     await until(() => held.length === 7);
     assert.deepEqual(shares(held).slice(1), [3, 3, 1]);
@@ -128,7 +128,7 @@ describe("createGrpcConnection, where sessions are limited", () => {
     await next;
   });
 
-  it("follows a server that changes its limit", async () => {
+  it("follows a changed limit", async () => {
     await using pair = await startPair(1);
     const { server, held, calls } = pair;
     const first = calls(1);
@@ -150,8 +150,8 @@ describe("createGrpcConnection, where sessions are limited", () => {
     await Promise.all([more, last]);
   });
 
-  it("fails soon where the server takes no streams, and succeeds once it does", async () => {
-    // No session is closed here for being idle.
+  it("rejects soon if the server allows no streams, and succeeds once it does", async () => {
+    // No session is closed as idle.
     await using pair = await startPair(0, { keepalive: { timeMs: 60_000, timeoutMs: 60_000 } });
     const { server, call, calls, held } = pair;
     await assert.rejects(call(), { code: Code.Unavailable });
@@ -165,7 +165,7 @@ describe("createGrpcConnection, where sessions are limited", () => {
     assert.equal(server.connections.ever, 3);
   });
 
-  it("lets the calls finish of a server that takes no more, and goes elsewhere", async () => {
+  it("lets calls finish if the server allows no more, and opens another session", async () => {
     await using pair = await startPair(5);
     const { server, held, calls } = pair;
     const first = calls(1);
@@ -181,7 +181,7 @@ describe("createGrpcConnection, where sessions are limited", () => {
     await until(() => server.connections.now === 1);
   });
 
-  it("closes the sessions that it does not need any more, but for one", async () => {
+  it("closes idle sessions except one", async () => {
     await using pair = await startPair(2);
     const { server, held, calls, call } = pair;
     const all = calls(9);
@@ -197,7 +197,7 @@ describe("createGrpcConnection, where sessions are limited", () => {
     assert.equal(server.connections.ever, 5);
   });
 
-  it("closes a session that may carry no more", async () => {
+  it("closes an idle session that takes no more streams", async () => {
     await using pair = await startPair(5, { ...quick, streamsPerSession: 2 });
     const { server, held, calls } = pair;
     const both = calls(2);
@@ -207,7 +207,7 @@ describe("createGrpcConnection, where sessions are limited", () => {
     await until(() => server.connections.now === 0);
   });
 
-  it("does not wait for the peer of its only session, which may carry no more", async () => {
+  it("does not wait for the server to close its only session", async () => {
     await using pair = await startPair(5, { ...quick, streamsPerSession: 1 });
     const { server, held, call } = pair;
     const before = sockets();
@@ -219,7 +219,7 @@ describe("createGrpcConnection, where sessions are limited", () => {
     await until(() => sockets() === before + 1);
   });
 
-  it("does not wait for the peer of a session at rest, after its GOAWAY", async () => {
+  it("does not wait for the server to close an idle session after GOAWAY", async () => {
     await using pair = await startPair(5);
     await using clock = await startPair(5);
     const { server, held, call } = pair;
@@ -238,7 +238,7 @@ describe("createGrpcConnection, where sessions are limited", () => {
     await ticking;
   });
 
-  it("does not wait for the peer of a session that it closes", async () => {
+  it("does not wait for the server to close a session that is not needed", async () => {
     await using pair = await startPair(1);
     const { server, held, calls } = pair;
     const before = sockets();

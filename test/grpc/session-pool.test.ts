@@ -5,14 +5,14 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { Code } from "@connectrpc/connect";
 import type { ConnectError } from "@connectrpc/connect";
 import { suite } from "../support/gateway.ts";
-import { answerWith, frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
+import { respondWith, frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { callCases } from "./transport-cases.ts";
 import { poolClient } from "./transports.ts";
 
 const ok = { "grpc-status": "0" };
 
-const answer = answerWith("w1");
+const answer = respondWith("w1");
 
 /** A client over a pool whose sessions of node:http2 the test sees. */
 function watchedClient(url: string, options = {}) {
@@ -36,7 +36,7 @@ describe("SessionPool", () => {
   const server = suite(startFrameServer);
   const watched = suite(() => Promise.resolve(watchedClient(server().url)));
 
-  it("serves calls that are made before it is connected, and after, by one session", async () => {
+  it("sends calls on one session, before and after it is connected", async () => {
     server().serve = answer;
     const { client, sessions } = watched();
     await Promise.all(Array.from({ length: 30 }, () => client.getWorkflow({})));
@@ -44,7 +44,7 @@ describe("SessionPool", () => {
     assert.equal(sessions.size, 1);
   });
 
-  it("takes a new session once the server wants no more streams, and lets the old one finish", async () => {
+  it("opens a new session after GOAWAY, and lets the old one finish", async () => {
     const { client, sessions } = watched();
     let first: Peer | undefined;
     server().serve = (peer) => {
@@ -69,7 +69,7 @@ describe("SessionPool", () => {
     assert.equal((await events.next()).done, true);
   });
 
-  it("takes a new session before the ids of its streams run out, and lets the old one finish", async () => {
+  it("opens a new session before stream ids run out, and lets the old one finish", async () => {
     const { client, sessions, close } = watchedClient(server().url, { streamsPerSession: 2 });
     let first: Peer | undefined;
     server().serve = (peer) => (first === undefined ? (first = peer) : answer(peer));
@@ -82,13 +82,13 @@ describe("SessionPool", () => {
     await close();
   });
 
-  it("makes no call once it is closed", async () => {
+  it("rejects calls once it is closed", async () => {
     const { client, close } = watchedClient(server().url);
     await close();
     await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable });
   });
 
-  it("wants no pushed streams", async () => {
+  it("disables server push", async () => {
     const { client, close } = poolClient(server().url);
     server().serve = answer;
     const settings = server().next(frameType.settings);
@@ -98,7 +98,7 @@ describe("SessionPool", () => {
     await close();
   });
 
-  it("bears a deadline of more than a timer's days", async () => {
+  it("accepts a deadline that is longer than any timer", async () => {
     const { client } = watched();
     server().serve = answer;
     let waiting: Peer | undefined;
@@ -122,7 +122,7 @@ describe("SessionPool", () => {
 
     const controller = new AbortController();
     const options = { signal: controller.signal, timeoutMs: 600_000 };
-    const kept = [callCases.messages, callCases["a status"], callCases["what is no gRPC"]].flat();
+    const kept = [callCases.messages, callCases["a status"], callCases["responses that are not gRPC"]].flat();
     for (const { serve } of [...kept, { serve: (peer: Peer) => peer.reset(2) }]) {
       server().serve = serve;
       await client.getWorkflow({}, options).catch(() => undefined);
@@ -140,7 +140,7 @@ describe("SessionPool", () => {
     assert.equal(getEventListeners(controller.signal, "abort").length, 0);
   });
 
-  it("ends the calls that are open when it is closed", async () => {
+  it("ends open calls when it is closed", async () => {
     const { client, close } = watchedClient(server().url);
     server().serve = (peer) => peer.header(grpcHeader);
     const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]().next();
@@ -163,7 +163,7 @@ describe("SessionPool", () => {
       await close();
     });
 
-  it("says why a host cannot be reached", async () => {
+  it("rejects with the reason why a host cannot be reached", async () => {
     const { client, close } = poolClient("http://127.0.0.1:1");
     await assert.rejects(client.getWorkflow({}), (error: ConnectError) => {
       assert.match(error.rawMessage, /^connect ECONNREFUSED/);

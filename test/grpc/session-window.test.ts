@@ -4,10 +4,10 @@ import { suite } from "../support/gateway.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { finish, respond, startHttp2Server } from "./http2-server.ts";
 
-describe("a gRPC session", () => {
+describe("NodeSession: windows", () => {
   const server = suite(startHttp2Server);
 
-  it("lets the server send much more ahead of all responses than of one", async () => {
+  it("lets the server send 8 MiB ahead of all responses together", async () => {
     const { encodedClient, close } = connectTo([server().url]);
     let window: number | undefined;
     server().serve = (stream) => {
@@ -21,7 +21,7 @@ describe("a gRPC session", () => {
     close();
   });
 
-  it("takes responses while much more than 10 MB waits to be sent", async () => {
+  it("receives responses while much more than 10 MB waits to be sent", async () => {
     const { encodedClient, close } = connectTo([server().url]);
     server().serve = (stream) => {
       respond(stream, encodeEnvelope(Buffer.alloc(0)));

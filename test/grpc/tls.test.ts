@@ -36,7 +36,7 @@ function pemFiles() {
   };
 }
 
-describe("an orchestrator behind TLS", () => {
+describe("createOrchestrator with TLS", () => {
   const upstream = suite(() => startUpstream({ getWorkflow: ({ workflowId }) => ({ id: workflowId }) }));
 
   async function front(
@@ -46,7 +46,7 @@ describe("an orchestrator behind TLS", () => {
     return { ...started, [Symbol.asyncDispose]: () => started.close() };
   }
 
-  it("is trusted by the authority in the file, and by no other", async () => {
+  it("trusts the authority in the file, and no other", async () => {
     using files = pemFiles();
     await using ours = await front(server);
     await using theirs = await front(await stranger.issue("orchestrator.test"));
@@ -63,7 +63,7 @@ describe("an orchestrator behind TLS", () => {
     }
   });
 
-  it("has to have the certificate of its name, whatever address that stands for", async () => {
+  it("requires a certificate of the name, whatever address is resolved", async () => {
     using files = pemFiles();
     await using one = await front({ ...server, host: "127.0.0.2" });
     await using two = await front({ ...server, host: "127.0.0.3", port: one.port });
@@ -79,7 +79,7 @@ describe("an orchestrator behind TLS", () => {
     other.close();
   });
 
-  it("is shown the gateway's certificate, and lets nobody in without", async () => {
+  it("presents the client certificate", async () => {
     using files = pemFiles();
     files.show(await authority.issue("gateway.test"));
     await using strict = await front({ ...server, ca: authority.cert });
@@ -95,7 +95,7 @@ describe("an orchestrator behind TLS", () => {
     unknown.close();
   });
 
-  it("is called anew when the files change, while what is under way goes on", async () => {
+  it("uses changed files for new calls, while calls in progress go on", async () => {
     using files = pemFiles();
     const old = await authority.issue("old.test");
     files.show(old);
@@ -145,7 +145,7 @@ describe("an orchestrator behind TLS", () => {
     close();
   });
 
-  it("serves a gateway whose settings name the files", async () => {
+  it("reads the files that the settings name", async () => {
     using files = pemFiles();
     files.show(await authority.issue("gateway.test"));
     await using strict = await front({ ...server, ca: authority.cert });

@@ -5,7 +5,7 @@ import { grpcMessage } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { readMaxBytes } from "./transports.ts";
 
-/** How a call goes: the ids of the messages that came, and the name of its code; after " | " the error's text. */
+/** The outcome of a call: the ids of the received messages, and the name of its code; after " | " the error's message. */
 export interface CallCase {
   readonly what: string;
   readonly serve: (peer: Peer) => void;
@@ -16,13 +16,13 @@ export interface CallCase {
 const ok = { "grpc-status": "0" };
 const html = Buffer.from("<html>");
 
-/** Begins an answer. */
+/** Begins a response. */
 function begin(peer: Peer, fields: Record<string, string> = {}): void {
   peer.header({ ":status": "200", "content-type": "application/grpc", ...fields });
 }
 
-/** A whole answer: a header, messages, trailers. */
-function answer(trailers: Record<string, string>, ...messages: Uint8Array[]): (peer: Peer) => void {
+/** A complete response: headers, messages, trailers. */
+function respond(trailers: Record<string, string>, ...messages: Uint8Array[]): (peer: Peer) => void {
   return (peer) => {
     begin(peer);
     for (const message of messages) peer.data(message);
@@ -30,7 +30,7 @@ function answer(trailers: Record<string, string>, ...messages: Uint8Array[]): (p
   };
 }
 
-/** An answer that is one header block. */
+/** A response that is one header block. */
 function trailersOnly(trailers: Record<string, string>, status = "200", contentType = "application/grpc") {
   return (peer: Peer) => peer.header({ ":status": status, "content-type": contentType, ...trailers }, "ends");
 }
@@ -57,28 +57,28 @@ function padded(length: number): Uint8Array {
 }
 
 const messages: readonly CallCase[] = [
-  { what: "one message", serve: answer(ok, grpcMessage("w1")), unary: "w1 OK", stream: "w1 OK" },
+  { what: "one message", serve: respond(ok, grpcMessage("w1")), unary: "w1 OK", stream: "w1 OK" },
   {
     what: "one message, byte by byte",
-    serve: answer(ok, ...[...grpcMessage("w1")].map((byte) => Buffer.of(byte))),
+    serve: respond(ok, ...[...grpcMessage("w1")].map((byte) => Buffer.of(byte))),
     unary: "w1 OK",
     stream: "w1 OK",
   },
   {
     what: "an empty message",
-    serve: answer(ok, Buffer.alloc(5)),
+    serve: respond(ok, Buffer.alloc(5)),
     unary: "- OK",
     stream: "- OK",
   },
   {
     what: "two messages, in one frame",
-    serve: answer(ok, Buffer.concat([grpcMessage("w1"), grpcMessage("w2")])),
+    serve: respond(ok, Buffer.concat([grpcMessage("w1"), grpcMessage("w2")])),
     unary: "Unimplemented",
     stream: "w1 w2 OK",
   },
   {
     what: "two messages, cut elsewhere than between them",
-    serve: answer(
+    serve: respond(
       ok,
       Buffer.concat([grpcMessage("w1"), grpcMessage("w2").subarray(0, 3)]),
       grpcMessage("w2").subarray(3),
@@ -86,7 +86,7 @@ const messages: readonly CallCase[] = [
     unary: "Unimplemented",
     stream: "w1 w2 OK",
   },
-  { what: "no message", serve: answer(ok), unary: "Unimplemented", stream: "OK" },
+  { what: "no message", serve: respond(ok), unary: "Unimplemented", stream: "OK" },
   {
     what: "no message, the status in the header",
     serve: trailersOnly(ok),
@@ -95,40 +95,40 @@ const messages: readonly CallCase[] = [
     // A missing message is Unimplemented, wherever the status is.
   },
   {
-    what: "junk for a message",
-    serve: answer(ok, Buffer.from([0, 0, 0, 0, 2, 0xff, 0xff])),
+    what: "bytes that are no message",
+    serve: respond(ok, Buffer.from([0, 0, 0, 0, 2, 0xff, 0xff])),
     unary: "Internal",
     stream: "Internal",
   },
   {
-    what: "a message, and then part of one",
-    serve: answer(ok, grpcMessage("w1"), grpcMessage("w2", { length: 9 })),
+    what: "a message and a part of one",
+    serve: respond(ok, grpcMessage("w1"), grpcMessage("w2", { length: 9 })),
     unary: "Internal",
     stream: "w1 Internal",
     // Not InvalidArgument: it is not the caller's fault. The conformance suite requires Internal.
   },
   {
-    what: "a compressed message, where no header says how",
-    serve: answer(ok, grpcMessage("w1", { flags: 1 })),
+    what: "a compressed message without a header that names the encoding",
+    serve: respond(ok, grpcMessage("w1", { flags: 1 })),
     unary: "Internal",
     stream: "Internal",
   },
   {
-    what: "a message compressed with gzip, where no header says so",
-    serve: answer(ok, gzipped(Buffer.from("\x0a\x02w1"))),
+    what: "a gzip message without a header that names the encoding",
+    serve: respond(ok, gzipped(Buffer.from("\x0a\x02w1"))),
     unary: "Internal",
     stream: "Internal",
   },
   {
     what: "a message over the limit",
-    serve: answer(ok, grpcMessage("w1"), grpcMessage("w2", { length: 0xffffffff })),
+    serve: respond(ok, grpcMessage("w1"), grpcMessage("w2", { length: 0xffffffff })),
     unary: "ResourceExhausted",
     stream: "w1 ResourceExhausted",
   },
 ];
 
-/** A whole answer whose header says that messages may be compressed with gzip. */
-function gzipAnswer(...messages: Uint8Array[]): (peer: Peer) => void {
+/** A complete response whose header says that messages may be compressed with gzip. */
+function respondGzip(...messages: Uint8Array[]): (peer: Peer) => void {
   return (peer) => {
     begin(peer, { "grpc-encoding": "gzip" });
     for (const message of messages) peer.data(message);
@@ -140,49 +140,49 @@ function gzipAnswer(...messages: Uint8Array[]): (peer: Peer) => void {
 const compressed: readonly CallCase[] = [
   {
     what: "a message",
-    serve: gzipAnswer(gzipped(Buffer.from("\x0a\x02w1"))),
+    serve: respondGzip(gzipped(Buffer.from("\x0a\x02w1"))),
     unary: "w1 OK",
     stream: "w1 OK",
   },
   {
     what: "an empty message",
-    serve: gzipAnswer(gzipped(Buffer.alloc(0))),
+    serve: respondGzip(gzipped(Buffer.alloc(0))),
     unary: "- OK",
     stream: "- OK",
   },
   {
     what: "one message of several, the others as they are",
-    serve: gzipAnswer(grpcMessage("w1"), gzipped(Buffer.from("\x0a\x02w2")), grpcMessage("w3")),
+    serve: respondGzip(grpcMessage("w1"), gzipped(Buffer.from("\x0a\x02w2")), grpcMessage("w3")),
     unary: "Unimplemented",
     stream: "w1 w2 w3 OK",
   },
   {
-    what: "no message, though it was said",
-    serve: gzipAnswer(grpcMessage("w1")),
+    what: "no compressed message",
+    serve: respondGzip(grpcMessage("w1")),
     unary: "w1 OK",
     stream: "w1 OK",
   },
   {
-    what: "what is no gzip",
-    serve: gzipAnswer(grpcMessage("w1"), grpcMessage("w2", { flags: 1 })),
+    what: "a message that is not gzip",
+    serve: respondGzip(grpcMessage("w1"), grpcMessage("w2", { flags: 1 })),
     unary: "Unimplemented",
     stream: "w1 Internal",
   },
   {
     what: "half of a gzip stream",
-    serve: gzipAnswer(frame(1, gzipSync("\x0a\x02w1").subarray(0, 15))),
+    serve: respondGzip(frame(1, gzipSync("\x0a\x02w1").subarray(0, 15))),
     unary: "Internal",
     stream: "Internal",
   },
   {
     what: "a message of exactly the limit",
-    serve: gzipAnswer(gzipped(padded(readMaxBytes))),
+    serve: respondGzip(gzipped(padded(readMaxBytes))),
     unary: "w1 OK",
     stream: "w1 OK",
   },
   {
     what: "a message that is over the limit once it is decompressed",
-    serve: gzipAnswer(gzipped(padded(readMaxBytes + 1))),
+    serve: respondGzip(gzipped(padded(readMaxBytes + 1))),
     unary: "ResourceExhausted",
     stream: "ResourceExhausted",
   },
@@ -191,7 +191,7 @@ const compressed: readonly CallCase[] = [
 const statuses: readonly CallCase[] = [
   {
     what: "an error, with nothing before it",
-    serve: answer({ "grpc-status": "5", "grpc-message": "no workflow %22%C3%A4%22" }),
+    serve: respond({ "grpc-status": "5", "grpc-message": "no workflow %22%C3%A4%22" }),
     unary: 'NotFound | no workflow "ä"',
     stream: 'NotFound | no workflow "ä"',
   },
@@ -212,19 +212,19 @@ const statuses: readonly CallCase[] = [
   },
   {
     what: "an error after a message",
-    serve: answer({ "grpc-status": "10", "grpc-message": "moved" }, grpcMessage("w1")),
+    serve: respond({ "grpc-status": "10", "grpc-message": "moved" }, grpcMessage("w1")),
     unary: "Aborted | moved",
     stream: "w1 Aborted | moved",
   },
   {
-    what: "an error without words",
-    serve: answer({ "grpc-status": "7" }),
+    what: "an error without a message",
+    serve: respond({ "grpc-status": "7" }),
     unary: "PermissionDenied",
     stream: "PermissionDenied",
   },
   {
-    what: "words that are not percent-encoded as they should be",
-    serve: answer({ "grpc-status": "7", "grpc-message": "100%" }),
+    what: "a message that is not percent-encoded correctly",
+    serve: respond({ "grpc-status": "7", "grpc-message": "100%" }),
     unary: "PermissionDenied | 100%",
     stream: "PermissionDenied | 100%",
     // gRPC requires that such a message never costs the status.
@@ -251,19 +251,19 @@ const statuses: readonly CallCase[] = [
   },
   {
     what: "trailers without status",
-    serve: answer({ "grpc-message": "x" }, grpcMessage("w1")),
+    serve: respond({ "grpc-message": "x" }, grpcMessage("w1")),
     unary: "Internal",
     stream: "w1 Internal",
   },
   ...["99", "-1", "00", "0x5", "abc", "NotFound", ""].map((status): CallCase => ({
     what: `the status ${JSON.stringify(status)}`,
-    serve: answer({ "grpc-status": status }),
+    serve: respond({ "grpc-status": status }),
     unary: "Internal",
     stream: "Internal",
   })),
   ...["5.0", "5e0"].map((status): CallCase => ({
     what: `the status ${JSON.stringify(status)}`,
-    serve: answer({ "grpc-status": status }),
+    serve: respond({ "grpc-status": status }),
     unary: "Internal",
     stream: "Internal",
     // A status is a decimal number without more.
@@ -273,36 +273,36 @@ const statuses: readonly CallCase[] = [
 const details: readonly CallCase[] = [
   {
     what: "a status with details, which goes before the plain one",
-    serve: answer({ "grpc-status": "5", "grpc-status-details-bin": richStatus(9, "rich") }),
+    serve: respond({ "grpc-status": "5", "grpc-status-details-bin": richStatus(9, "rich") }),
     unary: "FailedPrecondition | rich",
     stream: "FailedPrecondition | rich",
   },
   {
     what: "details of an error beside the status OK",
-    serve: answer({ "grpc-status": "0", "grpc-status-details-bin": richStatus(9, "rich") }),
+    serve: respond({ "grpc-status": "0", "grpc-status-details-bin": richStatus(9, "rich") }),
     unary: "FailedPrecondition | rich",
     stream: "FailedPrecondition | rich",
   },
   {
     what: "details that are no base64",
-    serve: answer({ "grpc-status": "5", "grpc-message": "plain", "grpc-status-details-bin": "%%%" }),
+    serve: respond({ "grpc-status": "5", "grpc-message": "plain", "grpc-status-details-bin": "%%%" }),
     unary: "NotFound | plain",
     stream: "NotFound | plain",
     // Details only add to a status.
   },
   {
     what: "details that are OK, beside an error",
-    serve: answer({ "grpc-status": "5", "grpc-message": "plain", "grpc-status-details-bin": "" }),
+    serve: respond({ "grpc-status": "5", "grpc-message": "plain", "grpc-status-details-bin": "" }),
     unary: "NotFound | plain",
     stream: "NotFound | plain",
     // Details do not make an error a success.
   },
   {
     what: "details with a code that gRPC does not have",
-    serve: answer({ "grpc-status": "99", "grpc-status-details-bin": richStatus(99, "odd") }),
+    serve: respond({ "grpc-status": "99", "grpc-status-details-bin": richStatus(99, "odd") }),
     unary: "Internal",
     stream: "Internal",
-    // Such a code is Internal wherever it is told, as it is in grpc-status.
+    // Such a code is Internal, as it is in grpc-status.
   },
 ];
 
@@ -357,7 +357,7 @@ const notGrpc: readonly CallCase[] = [
     stream: "Unknown",
   },
   {
-    what: "an encoding that is not known here",
+    what: "an unknown encoding",
     serve(peer) {
       begin(peer, { "grpc-encoding": "snappy" });
       peer.data(grpcMessage("w1"));
@@ -384,7 +384,7 @@ const cancelled = { "grpc-status": "1", "grpc-message": "shutting down" };
 /** A call that ended without status was lost; one that this side has not cancelled was dropped by the server. */
 const losses: readonly CallCase[] = [
   {
-    what: "a message, and an end without trailers",
+    what: "a message and an end without trailers",
     serve(peer) {
       begin(peer);
       peer.data(grpcMessage("w1"), "ends");
@@ -395,8 +395,8 @@ const losses: readonly CallCase[] = [
   ...(
     [
       ["in the header", trailersOnly(cancelled), "Unavailable | shutting down"],
-      ["in the trailers", answer(cancelled), "Unavailable | shutting down"],
-      ["in details", answer({ "grpc-status-details-bin": richStatus(1, "bye") }), "Unavailable | bye"],
+      ["in the trailers", respond(cancelled), "Unavailable | shutting down"],
+      ["in details", respond({ "grpc-status-details-bin": richStatus(1, "bye") }), "Unavailable | bye"],
     ] as const
   ).map(([where, serve, told]): CallCase => {
     return {
@@ -408,7 +408,7 @@ const losses: readonly CallCase[] = [
   }),
   {
     what: "CANCELLED after a message",
-    serve: answer(cancelled, grpcMessage("w1")),
+    serve: respond(cancelled, grpcMessage("w1")),
     unary: "Unavailable | shutting down",
     stream: "w1 Unavailable | shutting down",
   },
@@ -441,31 +441,31 @@ const losses: readonly CallCase[] = [
     stream: "w1 Unavailable",
   })),
   {
-    what: "a whole answer, and then a reset",
+    what: "a complete response, and then a reset",
     serve(peer) {
-      answer({ "grpc-status": "5", "grpc-message": "gone" })(peer);
+      respond({ "grpc-status": "5", "grpc-message": "gone" })(peer);
       peer.reset(8);
     },
     unary: "NotFound | gone",
     stream: "NotFound | gone",
   },
   {
-    what: "a whole answer that is a success, and then a reset",
+    what: "a complete response that is a success, and then a reset",
     serve(peer) {
-      answer(ok, grpcMessage("w1"))(peer);
+      respond(ok, grpcMessage("w1"))(peer);
       peer.reset(2);
     },
     unary: "w1 OK",
     stream: "w1 OK",
   },
   {
-    what: "the connection's end, with nothing before it",
+    what: "the end of the connection, with nothing before it",
     serve: (peer) => peer.hangUp(),
     unary: "Unavailable",
     stream: "Unavailable",
   },
   {
-    what: "the connection's end after a header and a message",
+    what: "the end of the connection after a header and a message",
     serve(peer) {
       begin(peer);
       peer.data(grpcMessage("w1"));
@@ -484,7 +484,7 @@ const losses: readonly CallCase[] = [
     what: "a GOAWAY that lets the call finish",
     serve(peer) {
       peer.goaway(peer.streamId, 0);
-      answer(ok, grpcMessage("w1"))(peer);
+      respond(ok, grpcMessage("w1"))(peer);
     },
     unary: "w1 OK",
     stream: "w1 OK",
@@ -509,12 +509,12 @@ const losses: readonly CallCase[] = [
   })),
 ];
 
-/** What a server may answer, right or wrong, by what it is about. */
+/** What a server may respond, right or wrong, by topic. */
 export const callCases = {
   messages,
-  "what may be compressed with gzip": compressed,
+  "a gzip response of": compressed,
   "a status": [...statuses, ...details],
-  "what is no gRPC": notGrpc,
+  "responses that are not gRPC": notGrpc,
   "a loss": losses,
 } satisfies Record<string, readonly CallCase[]>;
 

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { targetOf } from "../../src/grpc/address.ts";
+import { SessionPool } from "../../src/grpc/session-pool.ts";
+import { createGrpcTransport } from "../../src/grpc/transport.ts";
 import { suite } from "../support/gateway.ts";
 import type { DecodingClient } from "../support/orchestrator.ts";
 import { startFrameServer } from "./frame-server.ts";
 import { callCases } from "./transport-cases.ts";
-import { poolClient } from "./transports.ts";
+import { poolClient, readMaxBytes } from "./transports.ts";
 
 describe("createGrpcTransport and createServerStreamFunction", () => {
   const server = suite(startFrameServer);
@@ -24,6 +28,19 @@ describe("createGrpcTransport and createServerStreamFunction", () => {
       }
     });
   }
+});
+
+describe("createGrpcTransport", () => {
+  it("rejects streams with Unimplemented", async () => {
+    const opener = new SessionPool(targetOf(new URL("http://127.0.0.1:1")));
+    const { stream } = createGrpcTransport({ opener, pathPrefix: "", readMaxBytes });
+    const method = OrchestratorService.method.streamWorkflowEvents;
+    async function* none() {
+      yield await Promise.resolve({});
+    }
+    const call = stream(method, undefined, undefined, undefined, none());
+    await assert.rejects(call, { code: Code.Unimplemented });
+  });
 });
 
 /** Unless a message is expected, any is right. */

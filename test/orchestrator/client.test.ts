@@ -14,7 +14,7 @@ describe("createOrchestrator", () => {
   const upstream = suite(startUpstream);
   const client = clientSuite(upstream);
 
-  it("makes a call that is cut off Unavailable, and the next one works", async () => {
+  it("rejects a call with Unavailable when the connection is lost, and the next one works", async () => {
     upstream().rpcs.getWorkflow = async (_request, { signal }) => {
       upstream().dropConnections();
       await once(signal, "abort");
@@ -25,7 +25,7 @@ describe("createOrchestrator", () => {
     assert.equal((await client().getWorkflow({ workflowId: "w2" })).id, "w2");
   });
 
-  it("makes a stream that is cut off Unavailable, after what it had brought", async () => {
+  it("rejects a stream with Unavailable when the connection is lost, after its messages", async () => {
     upstream().rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
       yield event;
       await once(signal, "abort");
@@ -36,7 +36,7 @@ describe("createOrchestrator", () => {
     await assert.rejects(events.next(), { code: Code.Unavailable });
   });
 
-  it("leaves what this side has cancelled Canceled, for a call and for a stream", async () => {
+  it("rejects a call and a stream that this side cancels with Canceled", async () => {
     const cancelled = new AbortController();
     upstream().rpcs.getWorkflow = async (_request, { signal }) => {
       cancelled.abort();
@@ -59,10 +59,10 @@ describe("createOrchestrator", () => {
     [Code.PermissionDenied, Code.PermissionDenied],
     [Code.Aborted, Code.Aborted],
     [Code.Internal, Code.Internal],
-    // Nobody here has cancelled it: it was lost.
+    // This side has not cancelled it: it was lost.
     [Code.Canceled, Code.Unavailable],
   ] as const)
-    it(`tells the orchestrator's ${Code[code]} as ${Code[becomes]}, for a call and for a stream`, async () => {
+    it(`rejects a call and a stream with ${Code[becomes]} if the orchestrator fails with ${Code[code]}`, async () => {
       const error = new ConnectError("its own words", code);
       upstream().rpcs.getWorkflow = () => {
         throw error;
@@ -78,7 +78,7 @@ describe("createOrchestrator", () => {
       await assert.rejects(events.next(), expected);
     });
 
-  it("makes an orchestrator that cannot be reached Unavailable", async () => {
+  it("rejects with Unavailable if the orchestrator cannot be reached", async () => {
     const gone = await startUpstream();
     await gone.close();
     const connection = connectTo([gone.url]);

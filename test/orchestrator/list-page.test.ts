@@ -60,7 +60,7 @@ describe("listPage", () => {
       assert.equal(page.bytes.length, bytesEach * sizes.at(-1)!);
     });
 
-  it("asks for the same but for the size each time", async () => {
+  it("changes nothing but the page size", async () => {
     const requests = serveWorkflows(1000, 10_000);
     (await read(100, 10_000))[Symbol.dispose]();
     for (const { pageToken, labelSelector } of requests)
@@ -68,7 +68,7 @@ describe("listPage", () => {
     assert.equal(requests.length, 2);
   });
 
-  it("ends at one, also where pages grow the fewer are asked for", async () => {
+  it("ends at a page of one workflow, even if smaller pages are larger", async () => {
     const sizes: number[] = [];
     server().serve = (stream, bytes) => {
       const { pageSize } = fromBinary(ListWorkflowsRequestSchema, bytes);
@@ -81,7 +81,7 @@ describe("listPage", () => {
     assert.deepEqual(sizes, [5, 3, 2, 1]);
   });
 
-  it("rejects where one workflow is larger than any message may be", async () => {
+  it("rejects if one workflow is larger than any message may be", async () => {
     const requests = serveWorkflows(readMaxBytes + 1, 10_000);
     await assert.rejects(read(2, 10_000), (error) => tooLargeBytes(error) === readMaxBytes + 1);
     assert.deepEqual(
@@ -90,7 +90,7 @@ describe("listPage", () => {
     );
   });
 
-  it("rejects with what the orchestrator says, and asks no more", async () => {
+  it("rejects with the error of the orchestrator, without another request", async () => {
     let requests = 0;
     server().serve = (stream) => {
       requests += 1;
@@ -101,7 +101,7 @@ describe("listPage", () => {
     assert.equal(requests, 1);
   });
 
-  it("rejects when its signal aborts between two tries", async () => {
+  it("rejects when its signal aborts between two requests", async () => {
     const leaving = new AbortController();
     server().serve = (stream) => {
       leaving.abort();

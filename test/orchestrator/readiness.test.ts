@@ -15,7 +15,7 @@ describe("createReadinessProbe", () => {
   const upstream = suite(startUpstream);
   const client = encodedClientSuite(upstream);
 
-  /** A probe of its own, with its clock and what it has logged. */
+  /** A probe with its own clock and log. */
   function startProbe(timeoutMs = 5000) {
     const lines: string[] = [];
     const logger = createLogger({ write: (line) => void lines.push(line) });
@@ -33,7 +33,7 @@ describe("createReadinessProbe", () => {
     throw new ConnectError("no database", Code.Internal);
   };
 
-  it("reads one workflow, unscoped, and logs nothing when that works", async () => {
+  it("reads one workflow, unscoped, and logs nothing when that succeeds", async () => {
     upstream().rpcs.listWorkflows = ({ pageSize }) => {
       assert.equal(pageSize, 1);
       return {};
@@ -54,7 +54,7 @@ describe("createReadinessProbe", () => {
     Code.Unauthenticated,
     Code.ResourceExhausted,
   ])
-    it(`is not ready when the orchestrator says ${Code[code]}, and logs why`, async () => {
+    it(`returns false when the orchestrator fails with ${Code[code]}, and logs the error`, async () => {
       upstream().rpcs.listWorkflows = () => {
         throw new ConnectError("no database", code);
       };
@@ -66,14 +66,14 @@ describe("createReadinessProbe", () => {
       );
     });
 
-  it("is ready when the newest workflow is larger than a probe reads", async () => {
+  it("returns true when the newest workflow is larger than a probe reads", async () => {
     upstream().rpcs.listWorkflows = () => ({ workflows: [{ id: "x".repeat(70_000) }] });
     const { probe, logged } = startProbe();
     assert.equal(await probe(), true);
     assert.deepEqual(logged(), []);
   });
 
-  it("is not ready when the orchestrator does not answer in time", async () => {
+  it("returns false when the orchestrator does not respond in time", async () => {
     upstream().rpcs.listWorkflows = async (_request, { signal }) => {
       await once(signal, "abort");
       return {};
@@ -83,7 +83,7 @@ describe("createReadinessProbe", () => {
     assert.equal(logged()[0].err.code, Code.DeadlineExceeded);
   });
 
-  it("is ready although the connection has just been lost", async () => {
+  it("returns true although the connection has just been lost", async () => {
     upstream().rpcs.listWorkflows = works;
     const { clock, probe, logged } = startProbe();
     await probe();
@@ -93,7 +93,7 @@ describe("createReadinessProbe", () => {
     assert.deepEqual(logged(), []);
   });
 
-  it("makes one call for all who ask at once", async () => {
+  it("makes one call for concurrent probes", async () => {
     const mayAnswer = Promise.withResolvers<object>();
     upstream().rpcs.listWorkflows = () => mayAnswer.promise;
     const { clock, probe } = startProbe();
@@ -112,7 +112,7 @@ describe("createReadinessProbe", () => {
     ["good", works],
     ["bad", fails],
   ] as const)
-    it(`makes the next call a second after a ${what} answer`, async () => {
+    it(`makes the next call a second after a ${what} result`, async () => {
       upstream().rpcs.listWorkflows = answer;
       const { clock, probe } = startProbe();
       const calls = await callsDuring(upstream(), async () => {
@@ -124,7 +124,7 @@ describe("createReadinessProbe", () => {
       assert.equal(calls.length, 3);
     });
 
-  it("logs when it is lost and when it is regained, and nothing between", async () => {
+  it("logs loss and recovery, and nothing between", async () => {
     const { clock, probe, logged } = startProbe();
     for (const answer of [works, works, fails, fails, fails, works, works, fails]) {
       upstream().rpcs.listWorkflows = answer;

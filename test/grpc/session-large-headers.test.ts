@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
-import { answerWith, frameType, grpcHeader, startFrameServer } from "./frame-server.ts";
+import { respondWith, frameType, grpcHeader, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { poolClient, until } from "./transports.ts";
 
 const kib = 1024;
 
-const answer = answerWith("w1");
+const answer = respondWith("w1");
 
-/** A function that ends a call with so long a message. */
+/** Ends a call with so long a message. */
 function failWith(length: number): (peer: Peer) => void {
   return (peer) => {
     const status = { "grpc-status": "3", "grpc-message": "x".repeat(length) };
@@ -35,15 +35,15 @@ async function startPair() {
   };
 }
 
-describe("response headers that are too long", () => {
-  it("are said to be so from 32 KiB on", async () => {
+describe("NodeSession: large response headers", () => {
+  it("announces a limit of 32 KiB", async () => {
     await using pair = await startPair();
     const settings = Promise.withResolvers<Buffer>();
     const { server, client } = pair;
     server.onFrame = ({ type, flags, payload }) => {
       if (type === frameType.settings && flags === 0) settings.resolve(payload);
     };
-    // On a session of its own.
+    // It has a session of its own.
     const { client: another, close } = poolClient(server.url);
     server.serve = answer;
     await Promise.all([client.getWorkflow({}), another.getWorkflow({})]);
@@ -57,7 +57,7 @@ describe("response headers that are too long", () => {
     await close();
   });
 
-  it("are an error like any other up to 31 KiB", async () => {
+  it("accepts headers of 31 KiB", async () => {
     await using pair = await startPair();
     const { server, client } = pair;
     server.serve = failWith(31 * kib);
@@ -66,7 +66,7 @@ describe("response headers that are too long", () => {
     await assert.rejects(client.submitWorkflow({}), error);
   });
 
-  it("fail their call alone up to 64 KiB, and leave the session to the others", async () => {
+  it("rejects one call alone for headers of up to 64 KiB, and keeps the session", async () => {
     await using pair = await startPair();
     const { server, client, held } = pair;
     const innocent = [client.getWorkflow({}), client.submitWorkflow({})];
@@ -84,7 +84,7 @@ describe("response headers that are too long", () => {
   });
 
   for (const length of [65 * kib, 128 * kib, 300 * kib]) {
-    it(`break a session once with ${length / kib} KiB: each read is made again alone, this one is Internal`, async () => {
+    it(`retries reads on sessions of their own after headers of ${length / kib} KiB have broken the session`, async () => {
       await using pair = await startPair();
       const { server, client, held } = pair;
       const reads = Array.from({ length: 5 }, () => client.getWorkflow({}));
@@ -105,7 +105,7 @@ describe("response headers that are too long", () => {
       await until(() => server.connections.now === 0);
     });
 
-    it(`are not asked for again by a call that was alone, with ${length / kib} KiB`, async () => {
+    it(`does not retry a call that was alone on the session that its headers of ${length / kib} KiB have broken`, async () => {
       await using pair = await startPair();
       const { server, client, held } = pair;
       for (const call of [() => client.getWorkflow({}), () => client.submitWorkflow({})]) {
@@ -124,7 +124,7 @@ describe("response headers that are too long", () => {
     });
   }
 
-  it("end in the trailers of an event stream too, and its neighbours come again", async () => {
+  it("rejects a stream with too large trailers, and retries its neighbours", async () => {
     await using pair = await startPair();
     const { server, client, held } = pair;
     const first = () => client.streamWorkflowEvents({})[Symbol.asyncIterator]().next();

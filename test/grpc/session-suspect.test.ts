@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
-import { answerWith, frameType, startFrameServer } from "./frame-server.ts";
+import { respondWith, frameType, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { poolClient, until } from "./transports.ts";
 
-/** How many streams at a time the server allows on a connection. */
+/** How many streams at a time the server allows on a session. */
 const limit = 10;
 
-const answer = answerWith("w1");
+const answer = respondWith("w1");
 
 /**
  * A server that holds what it is asked, and a client with so many reads under way, the first `limit` of them on
@@ -31,9 +31,9 @@ async function startReading(count: number, keepalive = { timeMs: 60_000, timeout
     client,
     read,
     reads,
-    /** The peers on one connection. */
+    /** The requests on one connection. */
     on: (connection: number) => held.filter((peer) => peer.connection === connection),
-    /** Has the connections that there are do this with each new stream, and those to come answer. */
+    /** Existing connections do this with each new stream; later ones respond. */
     doom(last: (peer: Peer) => void) {
       const { ever } = server.connections;
       server.serve = (peer) => (peer.connection <= ever ? last : answer)(peer);
@@ -45,11 +45,11 @@ async function startReading(count: number, keepalive = { timeMs: 60_000, timeout
   };
 }
 
-describe("a peer that is lost on one of several connections", () => {
-  it("is left on the others too where it is silent, and every read served by its second try", async () => {
+describe("SessionPool: suspect sessions", () => {
+  it("serves every read at its second attempt if the server is silent", async () => {
     await using reading = await startReading(13, { timeMs: 40, timeoutMs: 100 });
     const { server, reads, client } = reading;
-    server.answers = false;
+    server.responds = false;
     reading.doom(() => undefined);
     const firstRepeat = until(() => server.connections.ever === 3);
     // Made while the second connection is still thought to live; it is not made again.
@@ -62,10 +62,10 @@ describe("a peer that is lost on one of several connections", () => {
   for (const [what, lose] of [
     ["cuts the connection", (peer) => peer.cut()],
     ["ends the connection", (peer) => peer.hangUp()],
-    ["wants to end the connection", (peer) => peer.goaway(0, 0)],
-    ["gives up the connection", (peer) => peer.goaway(0, 2)],
+    ["sends GOAWAY on the connection", (peer) => peer.goaway(0, 0)],
+    ["sends GOAWAY with an error on the connection", (peer) => peer.goaway(0, 2)],
   ] satisfies [string, (peer: Peer) => void][])
-    it(`is left on the others too where it ${what}, and every read served by its second try`, async () => {
+    it(`serves every read at its second attempt if the server ${what}`, async () => {
       await using reading = await startReading(13);
       const { server, reads, on } = reading;
       // What comes on the second connection before its loss is noticed is lost with it.
@@ -77,7 +77,7 @@ describe("a peer that is lost on one of several connections", () => {
       assert.ok(server.connections.ever <= 4, `${server.connections.ever} connections`);
     });
 
-  it("costs no more connections than were lost, however many reads are made again", async () => {
+  it("opens no more connections than were lost, however many reads are retried", async () => {
     await using reading = await startReading(10 * limit);
     const { server, reads, on } = reading;
     const { ever } = server.connections;
@@ -88,7 +88,7 @@ describe("a peer that is lost on one of several connections", () => {
     assert.ok(server.connections.ever <= 2 * ever, `${server.connections.ever} connections`);
   });
 
-  it("is trusted again on a connection that has received something", async () => {
+  it("uses a session again that has received something", async () => {
     await using reading = await startReading(12);
     const { server, read, reads, on } = reading;
     const seen: number[] = [];
@@ -107,7 +107,7 @@ describe("a peer that is lost on one of several connections", () => {
     await Promise.all(reads);
   });
 
-  it("costs a connection at rest too", async () => {
+  it("does not use an idle session after the loss of another", async () => {
     await using reading = await startReading(11, { timeMs: 20, timeoutMs: 1000 });
     const { server, reads, on } = reading;
     on(2).forEach(answer);
@@ -121,7 +121,7 @@ describe("a peer that is lost on one of several connections", () => {
     assert.equal(server.connections.ever, 3);
   });
 
-  it("is asked on another connection from the moment that a socket breaks", async () => {
+  it("uses another session from the moment that a socket breaks", async () => {
     const sockets: Socket[] = [];
     const onSocket = (message: unknown) => sockets.push((message as { socket: Socket }).socket);
     subscribe("net.client.socket", onSocket);

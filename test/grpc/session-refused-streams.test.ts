@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
-import { answerWith, grpcHeader, startFrameServer } from "./frame-server.ts";
+import { respondWith, grpcHeader, startFrameServer } from "./frame-server.ts";
 import type { Peer } from "./frame-server.ts";
 import { poolClient, until } from "./transports.ts";
 
@@ -8,7 +8,7 @@ import { poolClient, until } from "./transports.ts";
 const refusedStream = 7;
 const enhanceYourCalm = 11;
 
-const answer = answerWith("w1");
+const answer = respondWith("w1");
 
 /** A server whose first session holds its first call and refuses every later one, and a client. */
 async function startRefusing(code: number) {
@@ -28,7 +28,7 @@ async function startRefusing(code: number) {
     server,
     client,
     refused,
-    /** Finishes the call that is under way on the first session. */
+    /** Finishes the call in progress on the first session. */
     async finishFirst() {
       held.forEach(answer);
       await first;
@@ -40,9 +40,9 @@ async function startRefusing(code: number) {
   };
 }
 
-describe("a session on which the server refuses streams", () => {
+describe("NodeSession: refused streams", () => {
   for (const code of [refusedStream, enhanceYourCalm])
-    it(`is replaced at the second one with code ${code}, and no read fails`, async () => {
+    it(`is replaced after two streams with code ${code}, and no read fails`, async () => {
       await using pair = await startRefusing(code);
       const { server, client, refused, finishFirst } = pair;
       await client.getWorkflow({});
@@ -52,14 +52,14 @@ describe("a session on which the server refuses streams", () => {
       await until(() => server.connections.now === 1);
     });
 
-  it("fails no submission, by REFUSED_STREAM", async () => {
+  it("fails no submission by REFUSED_STREAM", async () => {
     await using pair = await startRefusing(refusedStream);
     await pair.client.submitWorkflow({});
     assert.equal(pair.server.connections.ever, 2);
     await pair.finishFirst();
   });
 
-  it("fails two submissions, by ENHANCE_YOUR_CALM, which may have been made", async () => {
+  it("fails two submissions by ENHANCE_YOUR_CALM, which may have been processed", async () => {
     await using pair = await startRefusing(enhanceYourCalm);
     const { client, refused, finishFirst } = pair;
     for (let count = 1; count <= 2; count++) {
@@ -71,7 +71,7 @@ describe("a session on which the server refuses streams", () => {
     await finishFirst();
   });
 
-  it("is kept where it serves a stream between two that it refuses", async () => {
+  it("is kept if it serves a stream between two that it refuses", async () => {
     await using pair = await startRefusing(enhanceYourCalm);
     const { server, client, finishFirst } = pair;
     for (let count = 0; count < 5; count++) {
