@@ -41,7 +41,7 @@ describe("main, and how its log looks", () => {
       const shown = await show({});
       assert.ok(shown.includes(`${colour}: \x1b[36mgateway.started`), shown);
       const plain = stripVTControlCharacters(shown);
-      assert.match(plain, /\[\d{4}-.*\] ERROR: http\.error \{"trace_id":.*\r\n +err: \{/);
+      assert.match(plain, /\[\d{4}-.*\] ERROR: request\.failed \{"trace_id":.*\r\n +err: \{/);
       assert.match(plain, /\] INFO: gateway\.stopped\r\n/);
       assert.ok(plain.includes("\\u001b]0;hostile\\u0007\\u009b2J"));
       for (const escape of ["\x1b]", "\x07", "\x9b"]) assert.ok(!shown.includes(escape));

@@ -55,7 +55,7 @@ export class Subchannel {
   readonly #options: SubchannelOptions;
   #state: SubchannelState = "idle";
   /** What the log says of it; undefined if it was never lost. */
-  #logged: "lost" | "recovered" | undefined;
+  #logged: "subchannel.lost" | "subchannel.recovered" | undefined;
   /** Failures in a row: being ready for a moment does not end the row. */
   #failures = 0;
   #readyAt = 0;
@@ -69,7 +69,7 @@ export class Subchannel {
       onConnected: () => this.#transition("ready"),
       onLost: (reason) => {
         if (this.#state === "shutdown") return;
-        this.#logOnce("lost", reason);
+        this.#logOnce("subchannel.lost", reason);
         this.#lose();
         // What has happened to one session may have happened to the others, and is only not noticed yet.
         this.calls.check();
@@ -152,7 +152,7 @@ export class Subchannel {
     if (state === "shutdown") clearTimeout(this.#backoff);
     if (state === "connecting") this.calls.connect();
     if (state !== "ready") return;
-    if (this.#logged === "lost") this.#logOnce("recovered");
+    if (this.#logged === "subchannel.lost") this.#logOnce("subchannel.recovered");
     if (before === "ready") return;
     this.#readyAt = performance.now();
     this.#options.onReady();
@@ -180,11 +180,11 @@ export class Subchannel {
   }
 
   /** Logs a loss and a recovery once each. A channel with one subchannel leaves that to its callers. */
-  #logOnce(what: "lost" | "recovered", err?: Error): void {
-    if (this.#logged === what) return;
-    this.#logged = what;
+  #logOnce(event: "subchannel.lost" | "subchannel.recovered", err?: Error): void {
+    if (this.#logged === event) return;
+    this.#logged = event;
     if (!this.#options.hasOthers()) return;
-    const event = `subchannel.${what}`;
-    this.#options.logger[what === "lost" ? "warn" : "info"]({ event, address: this.#address, err }, event);
+    const level = event === "subchannel.lost" ? "warn" : "info";
+    this.#options.logger[level]({ event, address: this.#address, err }, event);
   }
 }

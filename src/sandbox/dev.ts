@@ -105,7 +105,7 @@ async function main(): Promise<void> {
   const [, orchestratorUrl = "", objectStoreUrl = ""] = announcement;
 
   const gateway = run("gateway", "../main.ts", gatewayEnvironment(orchestratorUrl, objectStoreUrl, s3));
-  const log = await gateway.hear(/gateway\.start\b.*"url":"([^"]+)".*\n/);
+  const log = await gateway.hear(/gateway\.started\b.*"url":"([^"]+)".*\n/);
   if (log === undefined) return;
   const url = localUrl(log[1] ?? "");
   const inTime = AbortSignal.timeout(readyWithinMs);

@@ -57,7 +57,7 @@ async function startDev(settings: Record<string, string> = {}) {
     stderr,
     /** Resolves with code and signal when it has ended and nothing is left of it. */
     closed,
-    ready: () => stdout.until(/"gateway\.start".*\n/),
+    ready: () => stdout.until(/"gateway\.started".*\n/),
     url: `http://${env[addresses.gateway]!}`,
     async assertNothingIsLeft(children: readonly number[] = []) {
       for (const child of children) assert.throws(() => process.kill(child, 0), { code: "ESRCH" });
@@ -92,7 +92,7 @@ describe("dev", function () {
 
     it("shows the gateway's log as people read it", async () => {
       const terminal = runAtTerminal(file, await freeAddresses());
-      await terminal.until(/INFO: gateway\.start \{"url":.*\r\n/);
+      await terminal.until(/INFO: gateway\.started \{"url":.*\r\n/);
       assert.match(
         await terminal.interrupt(),
         /FoldForge is ready at .*\n\[[^\]]+\] INFO: gateway\.stopped\r\n/s,
