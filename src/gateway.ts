@@ -97,7 +97,7 @@ export interface GatewayOptions {
   readonly operationStages?: (contract: Contract) => readonly Middleware[];
   /** In the place of the one in force. */
   readonly contract?: Contract;
-  /** Milliseconds on a clock that never goes back, for what is kept of keys and of readiness. */
+  /** A monotonic clock in milliseconds, for the API-key cache and readiness. */
   readonly now?: () => number;
   readonly streamIntervals?: StreamIntervals;
   readonly retryPolicy?: RetryPolicy;
@@ -155,7 +155,7 @@ export async function startGateway(
   );
   const tasks = new TaskQueue();
   const largeBodies = new LargeBodies(createKeyShares("requests_with_body", () => maxLargeBodies));
-  const keys =
+  const apiKeyCache =
     apiKeys === undefined
       ? undefined
       : createApiKeyCache(createApiKeyLookup(client, rpcTimeoutMs), {
@@ -164,7 +164,7 @@ export async function startGateway(
           count: metrics.countKeyLookup,
           ...(options.now === undefined ? {} : { now: options.now }),
         });
-  const authenticator = createAuthenticator(settings.apiTokens, keys);
+  const authenticator = createAuthenticator(settings.apiTokens, apiKeyCache);
   const probeReadiness = createReadinessProbe(client, rpcTimeoutMs, logger, options.now);
   const shedding = createLoadShedding({
     maxInFlight: settings.maxRequestsInFlight,
@@ -255,7 +255,7 @@ export async function startGateway(
     eventStreamsLimit: maxEventStreams,
     downloads: () => store?.downloadCount ?? 0,
     downloadsLimit: objectStore?.maxDownloads ?? 0,
-    apiKeyCacheEntries: () => keys?.size() ?? { allowed: 0, denied: 0 },
+    apiKeyCacheEntries: () => apiKeyCache?.size() ?? { allowed: 0, denied: 0 },
     bufferedBytes: () => buffered.memory.used,
     bufferedBytesLimit: maxBufferedBytes,
     subchannels: () => orchestrator.count().all,

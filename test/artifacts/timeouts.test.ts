@@ -27,7 +27,7 @@ async function timeoutPassed(): Promise<void> {
 describe("withIdleTimeout", () => {
   for (const [what, begin] of [
     ["is read from", (source: Readable) => once(source.resume(), "resume")],
-    ["that nobody reads yet", () => Promise.resolve([])],
+    ["is not read yet", () => Promise.resolve([])],
   ] as const)
     it(`fails a source without bytes that ${what}`, async () => {
       const { source, failure } = sourceWithTimeout();

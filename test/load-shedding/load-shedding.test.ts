@@ -326,14 +326,14 @@ describe("createLoadShedding", () => {
   ] as const)
     it(`grants a key its share of ${of}, apart from the other kinds, until the responses start`, async () => {
       const { url, shares, release, started, close } = await serveKeys(() => Promise.resolve());
-      const ask = (key: string, to: string = path) => fetch(url + to, { ...init, headers: { key } });
+      const send = (key: string, to: string = path) => fetch(url + to, { ...init, headers: { key } });
       const held: Promise<Response>[] = [];
       for (const key of ["greedy", "greedy", "modest", "modest"]) {
         const hasStarted = once(started, "started");
-        held.push(ask(key));
+        held.push(send(key));
         await hasStarted;
       }
-      for (const key of ["greedy", "modest"]) assert.equal((await ask(key)).status, 429);
+      for (const key of ["greedy", "modest"]) assert.equal((await send(key)).status, 429);
       assert.deepEqual(
         [...shares].map(([name, { size: keys }]) => [name, keys]),
         ["requests_event_stream", "requests_with_body", "requests_other"].map((name) => [
@@ -343,7 +343,7 @@ describe("createLoadShedding", () => {
       );
       // An exempt request does not count against a share either.
       release();
-      assert.equal((await ask("greedy", "/open")).status, 200);
+      assert.equal((await send("greedy", "/open")).status, 200);
       for (const response of held) assert.equal((await response).status, 200);
       assert.deepEqual(
         [...shares.values()].map(({ size: keys }) => keys),
