@@ -34,7 +34,7 @@ describe("loadContract", () => {
     assert.equal(contract.document.info.version, version);
   });
 
-  it("has exactly these operations, with their paths and their need of a token", () => {
+  it("has exactly these operations, with their paths and security", () => {
     const found = contract.paths.flatMap(({ operations }) =>
       operations.map(({ id, method, template, secured }) =>
         [id, method.toUpperCase(), template, secured ? "secured" : "open"].join(" "),
@@ -43,7 +43,7 @@ describe("loadContract", () => {
     assert.deepEqual(found.sort(), routes.map((route) => route.join(" ")).sort());
   });
 
-  it("allows HEAD wherever GET is, but on the event stream", () => {
+  it("allows HEAD wherever GET is, except on the event stream", () => {
     const allowed = Object.fromEntries(
       contract.paths.map((path) => [path.template, path.allowed.join(", ")]),
     );
@@ -77,7 +77,7 @@ describe("loadContract", () => {
     ]);
   });
 
-  it("has a body for submission and ranking only", () => {
+  it("has a request body for submission and ranking only", () => {
     const withBody = contract.paths.flatMap(({ operations }) => operations.filter(({ hasBody }) => hasBody));
     assert.deepEqual(
       withBody.map(({ id }) => id),
@@ -85,14 +85,14 @@ describe("loadContract", () => {
     );
   });
 
-  it("knows what only reads: every GET, and ranking", () => {
+  it("marks every GET and ranking as safe", () => {
     const safe = contract.paths.flatMap(({ operations }) => operations.filter(({ isSafe }) => isSafe));
     const names = safe.filter(({ method }) => method !== "get").map(({ id }) => id);
     assert.deepEqual(names, ["rankDesigns"]);
     assert.ok(safe.some(({ id }) => id === "getWorkflow"));
   });
 
-  it("calls safe exactly the operations whose RPC of the same name has no side effects", () => {
+  it("marks exactly the operations as safe whose RPC has no side effects", () => {
     const { method: rpcs } = OrchestratorService;
     const operations = contract.paths.flatMap((path) => path.operations);
     const named = operations.filter(({ id }) => id in rpcs);
@@ -103,7 +103,7 @@ describe("loadContract", () => {
     }
   });
 
-  it("knows what answers 304 to a client that has the current representation", () => {
+  it("has a 304 for these operations", () => {
     const { document } = contract;
     const conditional = contract.paths.flatMap(({ template, operations }) =>
       operations
@@ -120,7 +120,7 @@ describe("loadContract", () => {
     ]);
   });
 
-  it("keeps the document as it was written", () => {
+  it("keeps the source of the document", () => {
     assert.equal(contract.source, readFileSync("openapi/gateway.v1.yaml", "utf8"));
   });
 
@@ -148,7 +148,7 @@ describe("loadContract", () => {
 });
 
 describe("contractFrom", () => {
-  it("throws on a reference to a parameter that the document does not have", () => {
+  it("throws for a reference to a missing parameter", () => {
     const document: OpenApiDocument = {
       openapi: "3.1.0",
       info: { title: "", version: "" },

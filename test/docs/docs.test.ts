@@ -6,8 +6,8 @@ import type { StaticFile } from "../../src/docs/static-file.ts";
 
 const text = async (file: StaticFile) => Buffer.from(await file.bytes(undefined)).toString();
 
-describe("createReference", () => {
-  it("states the contract that it is given, whether it was read from a file or not", async () => {
+describe("createDocs", () => {
+  it("has the given contract, read from a file or not", async () => {
     const { document } = loadContract();
     document.info.title = "Another";
     const { yaml, json } = createDocs(contractFrom(document));
@@ -15,7 +15,7 @@ describe("createReference", () => {
     assert.deepEqual(JSON.parse(await text(json)), document);
   });
 
-  it("states it as it was when it was given", async () => {
+  it("copies the contract", async () => {
     const { document, ...rest } = loadContract();
     const { json } = createDocs({ document, ...rest });
     const { title } = document.info;
@@ -23,7 +23,7 @@ describe("createReference", () => {
     assert.equal(JSON.parse(await text(json)).info.title, title);
   });
 
-  it("has every file that the page loads, each by a relative address, and no other", async () => {
+  it("has exactly the files that the page loads, by relative URLs", async () => {
     const { page, pageFiles } = createDocs(loadContract());
     const loaded = [
       ...(await text(page)).matchAll(/<(?:script|link rel="stylesheet")[^>]*(?:src|href)="([^"]*)"/g),

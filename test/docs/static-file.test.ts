@@ -6,7 +6,7 @@ import { createStaticFile } from "../../src/docs/static-file.ts";
 describe("createStaticFile", () => {
   const text = "some text ".repeat(1000);
 
-  it("has the bytes that it was given, text or not", async () => {
+  it("has the given bytes or text", async () => {
     for (const content of [text, Buffer.from(text)]) {
       const file = createStaticFile("text/plain", content);
       assert.equal(file.type, "text/plain");
@@ -18,7 +18,7 @@ describe("createStaticFile", () => {
     ["br", promisify(brotliDecompress)],
     ["gzip", promisify(gunzip)],
   ] as const)
-    it(`makes its bytes in ${coding} once, however many ask`, async () => {
+    it(`compresses with ${coding} once`, async () => {
       const file = createStaticFile("text/plain", text);
       const [first, second] = await Promise.all([file.bytes(coding), file.bytes(coding)]);
       assert.equal(first, second);
@@ -26,7 +26,7 @@ describe("createStaticFile", () => {
       assert.equal((await decode(first)).toString(), text);
     });
 
-  it("has one ETag for all codings of a content, and another for another content", () => {
+  it("has an ETag that depends on the content alone", () => {
     assert.equal(createStaticFile("a/b", text).etag, createStaticFile("a/b", Buffer.from(text)).etag);
     assert.notEqual(createStaticFile("a/b", text).etag, createStaticFile("a/b", `${text}.`).etag);
   });

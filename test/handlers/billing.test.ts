@@ -39,7 +39,7 @@ describe("billing", () => {
       return { answer: await gateway.fetch(paths[0], { token }), received };
     }
 
-    it("asks for the balance of the key's principal, and answers it", async () => {
+    it("responds with the balance of the key's principal", async () => {
       const { answer, received } = await balance(99_970n);
       assert.equal(answer.status, 200);
       assert.deepEqual(await answer.json(), { balance: 99_970 });
@@ -47,13 +47,13 @@ describe("billing", () => {
     });
 
     for (const amount of [0n, -1n, 2n ** 53n - 1n]) {
-      it(`answers ${amount} as a JSON integer`, async () => {
+      it(`sends ${amount} as a JSON integer`, async () => {
         assert.equal(await (await balance(amount)).answer.text(), `{"balance":${amount}}`);
       });
     }
 
     for (const amount of [2n ** 53n + 1n, -(2n ** 53n) - 1n, largest, smallest]) {
-      it(`answers ${amount} digit for digit, though no double holds it`, async () => {
+      it(`sends ${amount} exactly, which no double holds`, async () => {
         const { answer } = await balance(amount, unchecked());
         assert.equal(answer.headers.get("content-type"), "application/json; charset=utf-8");
         assert.equal(await answer.text(), `{"balance":${amount}}`);
@@ -75,13 +75,13 @@ describe("billing", () => {
       return { answer: await gateway.fetch(`${paths[1]}${query}`, { token }), received };
     }
 
-    it("is 400 where the orchestrator's page is over 1 MiB", async () => {
+    it("responds 400 to a page above 1 MiB", async () => {
       const { answer } = await ledger("", [{ reason: "x".repeat(1024 * 1024) }]);
       assert.equal(answer.status, 400);
       assert.equal(((await answer.json()) as { code: string }).code, "OUT_OF_RANGE");
     });
 
-    it("answers every field of every entry, in the order in which they come", async () => {
+    it("sends every field of every entry, in order", async () => {
       const { answer } = await ledger("", [
         { delta: -25n, reason: "rfdiffusion step «a»", balanceAfter: -5n, createdAt },
         { delta: 20n, reason: "grant", balanceAfter: 20n, createdAt: { seconds: 0n, nanos: 5 } },
@@ -100,7 +100,7 @@ describe("billing", () => {
       });
     });
 
-    it("answers 64-bit numbers digit for digit, though no double holds them", async () => {
+    it("sends 64-bit numbers exactly, which no double holds", async () => {
       const entry = { delta: smallest, reason: "", balanceAfter: largest, createdAt };
       const { answer } = await ledger("", [entry], unchecked());
       assert.equal(
@@ -115,7 +115,7 @@ describe("billing", () => {
       ["?limit=200", 200],
       ["?limit=%31%30", 10],
     ] as const)
-      it(`asks for ${limit} entries of the key's principal for ${JSON.stringify(query)}`, async () => {
+      it(`requests ${limit} entries of the key's principal for ${JSON.stringify(query)}`, async () => {
         const { answer, received } = await ledger(query);
         assert.deepEqual(await answer.json(), { entries: [] });
         assert.deepEqual(received, [create(ListLedgerRequestSchema, { principal: "alice", limit })]);
@@ -134,7 +134,7 @@ describe("billing", () => {
       ["?Limit=1", "/query/Limit is not a parameter of this operation"],
       ["?principal=bob", "/query/principal is not a parameter of this operation"],
     ] as const)
-      it(`refuses ${query}, and asks nobody`, async () => {
+      it(`rejects ${query}, without a call`, async () => {
         const { answer, received } = await ledger(query);
         const { details = [] } = (await answer.json()) as Schema["Error"];
         assert.equal(answer.status, 400);
@@ -147,8 +147,8 @@ describe("billing", () => {
   });
 
   for (const path of paths) {
-    describe(`who asks for ${path}`, () => {
-      it("is told 403 as the admin, who has no credits, and nobody is asked", async () => {
+    describe(`the caller of ${path}`, () => {
+      it("gets 403 with the admin token, which has no credits, without a call", async () => {
         const { gateway, upstream } = stack();
         const calls = await callsDuring(upstream, async () => {
           for (const method of ["GET", "HEAD"]) {
@@ -163,7 +163,7 @@ describe("billing", () => {
         assert.deepEqual(calls, []);
       });
 
-      it("is told by HEAD what GET tells, without the body", async () => {
+      it("gets the headers of GET by HEAD", async () => {
         const { gateway, upstream } = stack();
         upstream.rpcs.getBalance = () => ({ balance: 12n });
         upstream.rpcs.listLedger = () => ({ entries: [{ delta: 1n, createdAt }] });
@@ -174,19 +174,19 @@ describe("billing", () => {
         assert.equal(await head.text(), "");
       });
 
-      it("may say so with GET and HEAD only", async () => {
+      it("can use GET and HEAD only", async () => {
         const answer = await stack().gateway.fetch(path, { token, method: "POST" });
         assert.deepEqual([answer.status, answer.headers.get("allow")], [405, "GET, HEAD"]);
       });
 
-      it("is nobody without a token: 401", async () => {
+      it("gets 401 without a token", async () => {
         assert.equal((await stack().gateway.fetch(path, { token: null })).status, 401);
       });
     });
   }
 });
 
-describe("the books of a sandbox", () => {
+describe("the ledger of the sandbox", () => {
   const sandbox = suite(() => startSandbox(sandboxSettings));
   const gateway = suite(() => startTestGateway(settingsFor(sandbox())));
   /** What the three steps cost: design, sequences, fold. */
@@ -202,7 +202,7 @@ describe("the books of a sandbox", () => {
   const ledgerOf = async (key: string, query = "") =>
     (await read<Schema["Ledger"]>(`${paths[1]}${query}`, key)).entries;
 
-  it("charge a run to who has submitted it, and nobody else", async () => {
+  it("charges a run to its submitter alone", async () => {
     assert.deepEqual([await balanceOf("alice-key"), await balanceOf("bob-key")], [opening, opening]);
     const id = await finishedRun(gateway(), threeSteps, "alice-key");
     assert.deepEqual([await balanceOf("alice-key"), await balanceOf("bob-key")], [opening - 80, opening]);
@@ -231,7 +231,7 @@ describe("the books of a sandbox", () => {
     );
   });
 
-  it("list as many entries as are asked for, the newest ones", async () => {
+  it("lists the requested number of newest entries", async () => {
     const all = await ledgerOf("alice-key");
     assert.deepEqual(await ledgerOf("alice-key", "?limit=2"), all.slice(0, 2));
     assert.deepEqual(await ledgerOf("alice-key", "?limit=200"), all);

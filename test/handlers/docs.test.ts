@@ -21,12 +21,12 @@ const files: [path: string, type: string, content: string][] = [
   ["/docs/swagger-ui-bundle.js", "text/javascript; charset=utf-8", swaggerUi("swagger-ui-bundle.js")],
 ];
 
-describe("reference", () => {
+describe("docs", () => {
   const stack = suite(() => startStack());
 
   for (const [path, type, content] of files)
     describe(`GET ${path}`, () => {
-      it("answers with the file as it is, whoever asks, and calls nobody", async () => {
+      it("responds with the file, without a token and without a call", async () => {
         const calls = await callsDuring(stack().upstream, async () => {
           for (const headers of [{}, { Authorization: "Bearer wrong" }]) {
             const answer = await sendPath(stack().gateway.url, path, { headers });
@@ -44,7 +44,7 @@ describe("reference", () => {
       });
 
       for (const coding of ["br", "gzip"])
-        it(`is ${coding} where that is asked for, and means the same`, async () => {
+        it(`compresses with ${coding} if the client accepts it`, async () => {
           const answer = await stack().gateway.fetch(path, { headers: { "Accept-Encoding": coding } });
           assert.equal(answer.headers.get("content-encoding"), coding);
           assert.equal(answer.headers.get("vary"), "Accept-Encoding");
@@ -52,7 +52,7 @@ describe("reference", () => {
           assert.equal(await answer.text(), content);
         });
 
-      it("answers 304 without a body to who has it, in any coding", async () => {
+      it("responds 304 to a client that has it, in any coding", async () => {
         const tags = new Set<string | null>();
         for (const coding of ["identity", "gzip", "br"]) {
           const headers = { "Accept-Encoding": coding };
@@ -78,7 +78,7 @@ describe("reference", () => {
       });
 
       for (const coding of ["identity", "br"])
-        it(`answers HEAD with the headers of GET in ${coding}, and no body`, async () => {
+        it(`responds to HEAD with the headers of GET in ${coding}`, async () => {
           const headersOf = async (method: string) => {
             const { status, headers, body } = await sendPath(stack().gateway.url, path, {
               method,
@@ -91,7 +91,7 @@ describe("reference", () => {
         });
     });
 
-  it("lets the page, and nothing else, run its own files and call this gateway", async () => {
+  it("lets only the page run its files and call this gateway", async () => {
     const policyOf = async (path: string) => {
       const { headers } = await sendPath(stack().gateway.url, path);
       return String(headers["content-security-policy"]).split(/; ?/);
@@ -128,7 +128,7 @@ describe("reference", () => {
       ["../reference/page.js", 404, "NOT_FOUND"],
       ["", 404, "NOT_FOUND"],
     ] as const)
-      it(`answers ${status} for the name ${JSON.stringify(name)}`, async () => {
+      it(`responds ${status} to the name ${JSON.stringify(name)}`, async () => {
         const answer = await sendPath(stack().gateway.url, `/docs/${name}`);
         assert.equal(answer.status, status);
         const error = JSON.parse(answer.body);
@@ -138,19 +138,19 @@ describe("reference", () => {
       });
   });
 
-  describe("with another contract in force", () => {
+  describe("with another contract", () => {
     const { document } = loadContract();
     document.info.title = "Another gateway";
     const other = suite(() => startStack({}, {}, { contract: contractFrom(document) }));
 
-    it("serves that one", async () => {
+    it("serves it", async () => {
       const yaml = await other().gateway.fetch("/v1/openapi.yaml", { token: null });
       assert.deepEqual(parse(await yaml.text()), document);
       const json = await other().gateway.fetch("/v1/openapi.json", { token: null });
       assert.deepEqual(await json.json(), document);
     });
 
-    it("has another ETag for it, and the same for the page", async () => {
+    it("has another ETag for it, and the same one for the page", async () => {
       for (const [path, isSame] of [
         ["/v1/openapi.yaml", false],
         ["/v1/openapi.json", false],

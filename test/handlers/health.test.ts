@@ -12,7 +12,7 @@ describe("health", () => {
   );
 
   describe("GET /v1/healthz", () => {
-    it("answers with the version and calls nobody, token or not", async () => {
+    it("responds with the version, without a token and without a call", async () => {
       const { version } = loadContract().document.info;
       const calls = await callsDuring(stack().upstream, async () => {
         for (const token of [null, "wrong"]) {
@@ -32,7 +32,7 @@ describe("health", () => {
       return stack().gateway.fetch("/v1/readyz", { token: null });
     };
 
-    it("reads one workflow, unscoped, to say that it is ready", async () => {
+    it("lists one workflow without a principal", async () => {
       let pageSize = 0;
       stack().upstream.rpcs.listWorkflows = (request) => {
         pageSize = request.pageSize;
@@ -50,7 +50,7 @@ describe("health", () => {
 
     const failures = [Code.Unavailable, Code.Internal, Code.Unauthenticated, Code.NotFound];
     for (const code of failures) {
-      it(`answers 503 when the read fails with ${Code[code]}, and logs why once`, async () => {
+      it(`responds 503 when the call fails with ${Code[code]}, and logs the reason once`, async () => {
         stack().upstream.rpcs.listWorkflows = () => ({});
         assert.equal((await ready()).status, 200);
         const words = `secret of the database: ${code}`;
@@ -70,7 +70,7 @@ describe("health", () => {
       });
     }
 
-    it("answers 503 when the read is met with silence", async () => {
+    it("responds 503 when the call gets no response", async () => {
       stack().upstream.rpcs.listWorkflows = async (_request, { signal }) => {
         await whenAborted(signal);
         return {};
@@ -99,7 +99,7 @@ describe("health", () => {
     const count = (method: string, path: string, status: number) =>
       `foldforge_gateway_http_requests_total{method="${method}",path="${path}",status="${status}"}`;
 
-    it("counts requests by method, template and status, never by their path", async () => {
+    it("counts requests by method, path template and status", async () => {
       stack().upstream.rpcs.getWorkflow = () => {
         throw new ConnectError("no", Code.NotFound);
       };
@@ -128,7 +128,7 @@ describe("health", () => {
       assert.ok(!names.some((name) => /id-one|id-two|such|like/.test(name)));
     });
 
-    it("has the histogram that alert rules read", async () => {
+    it("has the histogram of the alert rules", async () => {
       await (await stack().gateway.fetch("/v1/healthz")).text();
       const names = [...(await scrape()).keys()];
       for (const part of ["bucket", "sum", "count"]) {

@@ -48,11 +48,11 @@ function odd(init: WorkflowFields) {
   return create(WorkflowSchema, { ...base, ...init });
 }
 
-describe("values that this version does not know", () => {
+describe("unknown values of the orchestrator", () => {
   const stack = suite(() => startStack());
 
   for (const [what, init, told] of oddities) {
-    it(`spoil nothing but themselves: ${what}`, async () => {
+    it(`are corrected alone: ${what}`, async () => {
       const { gateway, upstream } = stack();
       upstream.rpcs.listWorkflows = () =>
         create(ListWorkflowsResponseSchema, {
@@ -72,7 +72,7 @@ describe("values that this version does not know", () => {
     });
   }
 
-  it("do not end an event stream, and an unknown state is not its end", async () => {
+  it("do not end an event stream, an unknown state included", async () => {
     const { gateway, upstream } = stack();
     upstream.rpcs.streamWorkflowEvents = async function* () {
       await Promise.resolve();
@@ -98,7 +98,7 @@ describe("values that this version does not know", () => {
     );
   });
 
-  it("are logged of an event of a step, and of the time of any event, with the id of the workflow", async () => {
+  it("are logged for events, with the id of the workflow", async () => {
     const value = { stepId: "a", state: later };
     for (const [field, changes] of [
       ["state", { event: { case: "stepUpdate", value } as const }],
@@ -122,7 +122,7 @@ describe("values that this version does not know", () => {
     }
   });
 
-  it("cannot be asked for", async () => {
+  it("are rejected in requests", async () => {
     assert.equal((await stack().gateway.fetch("/v1/workflows?state=UNKNOWN")).status, 400);
   });
 });

@@ -43,12 +43,12 @@ describe("preconditions", () => {
 
   for (const { name, at, method, rpc } of changes)
     describe(name, () => {
-      it("reads nothing before it without a condition", async () => {
+      it("does not read the workflow without a precondition", async () => {
         assert.deepEqual((await ask(at, method, {})).rpcs, [rpc]);
       });
 
       for (const coding of ["identity", "br", "gzip"])
-        it(`takes the ETag of the workflow in ${coding}`, async () => {
+        it(`accepts the ETag of the workflow in ${coding}`, async () => {
           const etag = await tagWith(coding);
           for (const headers of [{ "If-Match": etag }, { "If-Match": `"x", ${etag}` }, { "If-Match": "*" }]) {
             const { status, rpcs } = await ask(at, method, headers);
@@ -56,12 +56,12 @@ describe("preconditions", () => {
           }
         });
 
-      it("takes an If-Unmodified-Since in the second of the last change or later, or one that is no date", async () => {
+      it("accepts an If-Unmodified-Since of the last change or later, and ignores an invalid one", async () => {
         for (const date of [same, "Tue, 06 Jan 2026 09:00:00 GMT", "yesterday", "2020-01-01"])
           assert.equal((await ask(at, method, { "If-Unmodified-Since": date })).status, 200);
       });
 
-      it("answers 412 to any other, and changes nothing", async () => {
+      it("responds 412 to any other, and changes nothing", async () => {
         const etag = await tagWith("identity");
         for (const headers of [
           { "If-Match": '"other"' },
@@ -82,13 +82,13 @@ describe("preconditions", () => {
         }
       });
 
-      it("answers 412 once the workflow has changed", async () => {
+      it("responds 412 once the workflow has changed", async () => {
         const etag = await tagWith("br");
         stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING, outputs);
         assert.equal((await ask(at, method, { "If-Match": etag })).status, 412);
       });
 
-      it("answers 404 for a workflow that there is not, whatever the condition", async () => {
+      it("responds 404 to a missing workflow with any precondition", async () => {
         stack().upstream.rpcs.getWorkflow = () => {
           throw new ConnectError("workflow w1 not found", Code.NotFound);
         };
@@ -98,7 +98,7 @@ describe("preconditions", () => {
     });
 
   describe("GET /v1/workflows/{id}", () => {
-    it("gives each content coding a strong tag of its own, and takes any of them for the same workflow", async () => {
+    it("has a strong ETag for each content coding, and accepts any of them", async () => {
       const tags = [await tagWith("identity"), await tagWith("br"), await tagWith("gzip")];
       assert.equal(new Set(tags).size, 3);
       for (const tag of tags) {
@@ -111,7 +111,7 @@ describe("preconditions", () => {
       }
     });
 
-    it("answers 412 where If-Match or If-Unmodified-Since is false, before If-None-Match is looked at", async () => {
+    it("evaluates If-Match and If-Unmodified-Since before If-None-Match", async () => {
       const etag = await tagWith("identity");
       for (const method of ["GET", "HEAD"]) {
         assert.equal((await ask(path, method, { "If-Match": '"other"', "If-None-Match": etag })).status, 412);

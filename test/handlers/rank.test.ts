@@ -45,7 +45,7 @@ describe("POST /v1/workflows/{id}/rank", () => {
     return { answer, received };
   }
 
-  it("asks for the ranking of that workflow with every field, and answers every field", async () => {
+  it("sends and returns every field", async () => {
     const { answer, received } = await rank(
       JSON.stringify({
         metric: "plddt",
@@ -115,7 +115,7 @@ describe("POST /v1/workflows/{id}/rank", () => {
     ],
   ];
   for (const [body, asked] of requests)
-    it(`takes ${body} for what it says`, async () => {
+    it(`accepts ${body}`, async () => {
       const { answer, received } = await rank(body);
       assert.deepEqual(await answer.json(), { designs: [], total_considered: 0, total_ranked: 0 });
       assert.deepEqual(received, [
@@ -168,13 +168,13 @@ describe("POST /v1/workflows/{id}/rank", () => {
       "/body/filters/1/max must not be less than min",
     ],
   ] as const)
-    it(`refuses ${body || "an empty body"} with every fault, and asks nobody`, async () => {
+    it(`rejects ${body || "an empty body"} with all violations, without a call`, async () => {
       const { answer, received } = await rank(body);
       assert.deepEqual((await faultsIn(answer)).sort(), [...faults].sort());
       assert.deepEqual(received, []);
     });
 
-  it("takes 64 filters, and no more", async () => {
+  it("accepts at most 64 filters", async () => {
     const filters = Array.from({ length: 65 }, () => ({ metric: "m" }));
     const { received } = await rank(JSON.stringify({ metric: "m", filters: filters.slice(1) }));
     assert.equal(received[0]?.filters.length, 64);
@@ -182,7 +182,7 @@ describe("POST /v1/workflows/{id}/rank", () => {
     assert.deepEqual(await faultsIn(answer), ["/body/filters must NOT have more than 64 items"]);
   });
 
-  it("answers 415 without a body, 405 to other methods, and 400 to a query", async () => {
+  it("responds 415 without a body, 405 to other methods, and 400 to a query", async () => {
     const { gateway, upstream } = stack();
     const calls = await callsDuring(upstream, async () => {
       assert.equal((await gateway.fetch(path, { method: "POST" })).status, 415);
@@ -212,7 +212,7 @@ describe("the ranking of a run", () => {
 
   const scoresOf = ({ designs }: Schema["Ranking"]) => designs.map(({ score = NaN }) => score);
 
-  it("has the outputs of its steps, best first, each with its place", async () => {
+  it("has the outputs of its steps, best first, with their ranks", async () => {
     const { status, body } = await rank({ metric: "plddt" });
     assert.equal(status, 200);
     const scores = scoresOf(body);
@@ -235,7 +235,7 @@ describe("the ranking of a run", () => {
     assert.ok(body.total_considered > scores.length, "designs without the metric are considered too");
   });
 
-  it("is turned round, filtered and cut as was asked for", async () => {
+  it("applies order, filters and limit", async () => {
     const all = scoresOf((await rank({ metric: "plddt" })).body);
     assert.deepEqual(scoresOf((await rank({ metric: "plddt", maximize: false })).body), all.toReversed());
     const best = (await rank({ metric: "plddt", top_k: 1 })).body;
@@ -244,12 +244,12 @@ describe("the ranking of a run", () => {
     assert.deepEqual(new Set(scoresOf((await rank({ metric: "plddt", filters })).body)), new Set([all[1]]));
   });
 
-  it("is empty for a metric that no design has", async () => {
+  it("is empty for an unknown metric", async () => {
     const { status, body } = await rank({ metric: "__proto__" });
     assert.deepEqual([status, body.designs, body.total_ranked], [200, [], 0]);
   });
 
-  it("is for others no more than that of a workflow that does not exist: 404", async () => {
+  it("responds 404 to other principals", async () => {
     const [theirs, missing] = [
       await rank({ metric: "plddt" }, "bob-key"),
       await rank({ metric: "plddt" }, "bob-key", "none"),

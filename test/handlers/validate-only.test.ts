@@ -39,7 +39,7 @@ describe("POST /v1/workflows?validate_only=true", () => {
     };
   }
 
-  it("answers the plan, tells nothing of a quota or a place, and asks nobody", async () => {
+  it("returns the plan without quota headers, Location or a call", async () => {
     const { answer, rpcs } = await ask(path, jsonPost(threeSteps, { "Idempotency-Key": "k" }));
     assert.equal(answer.status, 200);
     assert.deepEqual(await answer.json(), {
@@ -57,7 +57,7 @@ describe("POST /v1/workflows?validate_only=true", () => {
     assert.deepEqual(rpcs, []);
   });
 
-  it("makes no call but to look the key up, and logs no submission", async () => {
+  it("makes no call except the key lookup, and logs no submission", async () => {
     const before = stack().gateway.logs.length;
     const calls = await callsDuring(stack().upstream, () =>
       stack().gateway.fetch(path, { ...jsonPost(oneStep), token: "a-key-never-used" }),
@@ -73,7 +73,7 @@ describe("POST /v1/workflows?validate_only=true", () => {
     );
   });
 
-  it("plans for the admin too", async () => {
+  it("returns a plan to the admin, too", async () => {
     const calls = await callsDuring(stack().upstream, async () => {
       const answer = await stack().gateway.fetch(path, jsonPost(oneStep));
       assert.deepEqual(((await answer.json()) as Schema["WorkflowPlan"]).levels, [["a"]]);
@@ -94,7 +94,7 @@ describe("POST /v1/workflows?validate_only=true", () => {
       [["__proto__"], ["toString"], ["constructor"]],
     ],
   ] as const)
-    it(`plans ${what}`, async () => {
+    it(`returns a plan for ${what}`, async () => {
       const { answer } = await ask(path, jsonPost({ name: "n", steps }));
       assert.equal(answer.status, 200);
       const plan = (await answer.json()) as Schema["WorkflowPlan"];
@@ -129,7 +129,7 @@ describe("POST /v1/workflows?validate_only=true", () => {
     ["no JSON", { ...jsonPost(null), body: "{" }],
     ["another type", jsonPost(oneStep, { "Content-Type": "text/plain" })],
   ] as const)
-    it(`refuses ${what} as a submission is refused, with every fault`, async () => {
+    it(`rejects ${what} as a submission, with all violations`, async () => {
       const told = async (target: string) => {
         const { answer, rpcs } = await ask(target, init);
         assert.deepEqual(rpcs, []);
@@ -142,7 +142,7 @@ describe("POST /v1/workflows?validate_only=true", () => {
       assert.deepEqual(refusal, await told("/v1/workflows"));
     });
 
-  it("submits where it is false, as it does without it", async () => {
+  it("submits if it is false", async () => {
     const { answer, rpcs } = await ask("/v1/workflows?validate_only=false", jsonPost(oneStep));
     assert.equal(answer.status, 201);
     assert.deepEqual(rpcs, ["ConsumeQuota", "SubmitWorkflow"]);
@@ -160,7 +160,7 @@ describe("POST /v1/workflows?validate_only=true", () => {
     ["validate_only=true&validate_only=true", "must be given once"],
     ["validate_only=false&validate_only=true", "must be given once"],
   ] as const)
-    it(`refuses ${query}, and submits nothing`, async () => {
+    it(`rejects ${query}, and submits nothing`, async () => {
       const { answer, rpcs } = await ask(`/v1/workflows?${query}`, jsonPost(oneStep));
       const { details } = (await answer.json()) as Schema["Error"];
       assert.equal(answer.status, 400);
@@ -168,19 +168,19 @@ describe("POST /v1/workflows?validate_only=true", () => {
       assert.deepEqual(rpcs, []);
     });
 
-  it("is a matter of submissions only", async () => {
+  it("is a parameter of submissions only", async () => {
     const list = await stack().gateway.fetch("/v1/workflows?validate_only=true");
     assert.equal(list.status, 400);
     assert.equal((await stack().gateway.fetch(path, { ...jsonPost(oneStep), token: null })).status, 401);
   });
 });
 
-describe("a plan for a key whose quota is small", () => {
+describe("a plan for a key with a small quota", () => {
   const sandbox = suite(() => startSandbox(sandboxSettings));
   const gateway = suite(() => startTestGateway(settingsFor(sandbox())));
   const post = (target: string) => gateway().fetch(target, { ...jsonPost(oneStep), token: "carol-key" });
 
-  it("counts nothing, is there when the quota is used up, and leaves no workflow", async () => {
+  it("consumes no quota, needs none, and submits no workflow", async () => {
     const statuses: number[] = [];
     for (const target of [path, path, path, "/v1/workflows", path, "/v1/workflows", "/v1/workflows", path])
       statuses.push((await post(target)).status);

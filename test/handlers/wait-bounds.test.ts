@@ -8,7 +8,7 @@ const path = "/v1/workflows/w1";
 const waiting = { headers: { Prefer: "wait=30" } };
 
 describe("a read that waits", () => {
-  it("takes no place among the requests in flight", async () => {
+  it("does not count as a request in flight", async () => {
     await using stack = await startDisposableStack({}, { MAX_REQUESTS_IN_FLIGHT: "1" });
     const { followed, end } = runWorkflow(stack.upstream);
     const answer = stack.gateway.fetch(path, waiting);
@@ -19,7 +19,7 @@ describe("a read that waits", () => {
     assert.equal((await stack.gateway.fetch(path)).status, 200);
   });
 
-  it("takes one of the event streams' places, and gives it free", async () => {
+  it("counts as an event stream until it ends", async () => {
     await using stack = await startDisposableStack({}, { MAX_EVENT_STREAMS: "1" });
     const { followed, end } = runWorkflow(stack.upstream);
     const answer = stack.gateway.fetch(path, waiting);
@@ -35,7 +35,7 @@ describe("a read that waits", () => {
     assert.equal((await free).status, 200);
   });
 
-  it("answers early when the gateway stops", async () => {
+  it("responds early when the gateway stops", async () => {
     await using stack = await startDisposableStack();
     const { followed } = runWorkflow(stack.upstream);
     const answer = stack.gateway.fetch(path, waiting);
@@ -51,7 +51,7 @@ describe("a read that waits", () => {
     ["is another's now", { allowed: true, principal: "bob" }, 401],
     ["cannot be looked up, and nobody has vouched for it for long", undefined, 503],
   ] as const)
-    it(`is ${status} once its key ${what}`, async () => {
+    it(`responds ${status} once its key ${what}`, async () => {
       let time = 1;
       let isRevoked = false;
       await using stack = await startDisposableStack(

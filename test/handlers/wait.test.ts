@@ -22,7 +22,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
   const get = (seconds: number, more?: RequestInit) => stack().gateway.fetch(path, waiting(seconds, more));
 
   for (const last of [SUCCEEDED, FAILED, CANCELLED])
-    it(`answers when the workflow is ${JobState[last]}, told by its events and asked for once more`, async () => {
+    it(`follows the events until ${JobState[last]}, then reads the workflow again`, async () => {
       const { followed, end } = runWorkflow(stack().upstream, { last });
       const calls = await callsDuring(stack().upstream, async () => {
         const answer = get(30);
@@ -39,7 +39,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
       );
     });
 
-  it("answers at once where the workflow is terminal already", async () => {
+  it("responds at once if the workflow is terminal", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(SUCCEEDED);
     const calls = await callsDuring(stack().upstream, async () => {
       const answer = await get(3600);
@@ -49,7 +49,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     assert.equal(calls.length, 1);
   });
 
-  it("answers with the workflow as it then is when the time is up, and stops following", async () => {
+  it("responds with the current workflow after the time, and stops following", async () => {
     const { followed } = runWorkflow(stack().upstream);
     const begin = performance.now();
     const answer = await get(1);
@@ -70,7 +70,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
       assert.equal(calls.length, 1);
     });
 
-  it("is 304 after the wait where the client has what came of it", async () => {
+  it("responds 304 after the wait to a client that has the result", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(SUCCEEDED);
     const etag = (await get(1)).headers.get("etag") ?? "";
     const { followed, end } = runWorkflow(stack().upstream);
@@ -89,7 +89,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     ["of a connection that breaks", () => stack().upstream.dropConnections()],
   ];
   for (const [what, lose] of losses)
-    it(`asks again for events ${what}`, async () => {
+    it(`resumes the events ${what}`, async () => {
       const { rpcs } = stack().upstream;
       const { followed, end } = runWorkflow(stack().upstream);
       const { streamWorkflowEvents: follow } = rpcs;
@@ -122,7 +122,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
       },
     ],
   ] as const)
-    it(`asks ever less often for events that ${what}, and answers when the time is up`, async () => {
+    it(`backs off when the events ${what}, and responds after the time`, async () => {
       runWorkflow(stack().upstream);
       let opened = 0;
       stack().upstream.rpcs.streamWorkflowEvents = () => {
@@ -135,7 +135,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
       assert.ok(opened > 1 && opened < 8, `${opened} times`);
     });
 
-  it("answers with the error of the events", async () => {
+  it("responds with the error of the events", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(RUNNING);
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       yield await Promise.reject(new ConnectError("principal is suspended", Code.PermissionDenied));
@@ -145,7 +145,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     assert.equal(answer.headers.get("preference-applied"), null);
   });
 
-  it("stops following when its client leaves", async () => {
+  it("stops following when its client disconnects", async () => {
     const { followed } = runWorkflow(stack().upstream);
     const leaving = new AbortController();
     const answer = get(30, { signal: leaving.signal });
@@ -155,7 +155,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     await whenAborted(stream);
   });
 
-  it("counts as the gateway's own time what comes after the wait, and tells them apart in its log", async () => {
+  it("logs the wait apart from the gateway's own time", async () => {
     await using own = await startDisposableStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.6" });
     const { followed } = runWorkflow(own.upstream);
     const answer = own.gateway.fetch(path, waiting(3));
@@ -173,7 +173,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     assert.ok(waited >= 2900 && whole >= waited + 500, `${waited} of ${whole} ms`);
   });
 
-  it("does not count the wait as the gateway's own time", async () => {
+  it("does not count the wait as latency", async () => {
     runWorkflow(stack().upstream);
     await (await get(1)).text();
     const metrics = await (await stack().gateway.fetch("/metrics")).text();
@@ -193,7 +193,7 @@ describe("a read that waits for the sandbox", () => {
   const sandbox = suite(() => startSandbox({ ...sandboxSettings, stepSeconds: 0.05 }));
   const gateway = suite(() => startTestGateway(settingsFor(sandbox())));
 
-  it("shows the workflow finished, with all that it made", async () => {
+  it("returns the finished workflow with its outputs", async () => {
     const token = "alice-key";
     const submitted = await gateway().fetch("/v1/workflows", { ...jsonPost(threeSteps), token });
     const location = submitted.headers.get("location") ?? "";

@@ -58,7 +58,7 @@ describe("GET /v1/workflows: pages of large workflows", () => {
     }
   }
 
-  it("hold as many as fit, and all of them come once", async () => {
+  it("hold as many workflows as fit, each of them once", async () => {
     const sizes = Array.from({ length: 40 }, () => 90_000);
     stack().upstream.rpcs.listWorkflows = listOf(sizes);
     const { ids, counts } = await readAll(100);
@@ -74,19 +74,19 @@ describe("GET /v1/workflows: pages of large workflows", () => {
     assert.ok(counts[0]! > 5, counts.join());
   });
 
-  it("are as long as they are asked for where that fits, in one call", async () => {
+  it("have the requested length if that fits, in one call", async () => {
     const asked: number[] = [];
     stack().upstream.rpcs.listWorkflows = listOf([10, 20, 30], asked);
     assert.deepEqual((await readAll(2)).counts, [2, 1]);
     assert.deepEqual(asked, [2, 2]);
   });
 
-  it("may be one workflow that is larger than a page", async () => {
+  it("may hold one workflow that is larger than a page", async () => {
     stack().upstream.rpcs.listWorkflows = listOf([10, 3_000_000, 10]);
     assert.deepEqual((await readAll(100)).counts, [1, 1, 1]);
   });
 
-  it("are asked for again a few times at most", async () => {
+  it("are requested again a few times at most", async () => {
     const asked: number[] = [];
     const sizes = Array.from({ length: 100 }, (_, index) => 2 ** Math.min(20, index));
     stack().upstream.rpcs.listWorkflows = listOf(sizes, asked);
@@ -95,7 +95,7 @@ describe("GET /v1/workflows: pages of large workflows", () => {
     assert.ok(asked.length <= 6, asked.join());
   });
 
-  it("are 400 where one workflow is larger than any message may be, and no failure of the platform", async () => {
+  it("respond 400 for a workflow above the message limit, without a logged failure", async () => {
     stack().upstream.rpcs.listWorkflows = listOf([5_000_000]);
     const response = await stack().gateway.fetch("/v1/workflows");
     const { code, message, retryable } = (await response.json()) as Record<string, unknown>;
@@ -103,7 +103,7 @@ describe("GET /v1/workflows: pages of large workflows", () => {
     assert.match(String(message), /larger than the limit of 4194304 bytes/);
   });
 
-  it("fail as ever where the orchestrator fails", async () => {
+  it("fail when the orchestrator fails", async () => {
     stack().upstream.rpcs.listWorkflows = () => {
       throw new ConnectError("quota of reads", Code.ResourceExhausted);
     };

@@ -29,7 +29,7 @@ describe("workflows", () => {
       return { answer, request: received[0]! };
     }
 
-    it("answers 201 with the workflow, its path and the headers of every answer", async () => {
+    it("responds 201 with the workflow, its path and the common headers", async () => {
       const { answer } = await submit(oneStep);
       assert.equal(answer.status, 201);
       assert.deepEqual(await answer.json(), runningJson);
@@ -40,7 +40,7 @@ describe("workflows", () => {
       assert.equal(answer.headers.get("x-ratelimit-limit"), null);
     });
 
-    it("sends the whole spec upstream, with params as they are", async () => {
+    it("sends the whole spec, with params unchanged", async () => {
       const params = { contigs: "100-100", not_known_here: { deep: [1, 2.5, null, true, "x"] } };
       const resources = {
         gpu_type: "a100",
@@ -67,7 +67,7 @@ describe("workflows", () => {
       assert.deepEqual([b?.id, b?.tool, b?.dependsOn, b?.params], ["b", "af2", ["a"], undefined]);
     });
 
-    it("makes the Idempotency-Key the request's, and leaves it empty without one", async () => {
+    it("sends the Idempotency-Key, empty without one", async () => {
       assert.equal(
         (await submit(oneStep, { "Idempotency-Key": "run 42~" })).request.idempotencyKey,
         "run 42~",
@@ -85,7 +85,7 @@ describe("workflows", () => {
       ["not ASCII", "ké"],
       ["a control character", "a\tb"],
     ] as const) {
-      it(`refuses an Idempotency-Key that is ${what}`, async () => {
+      it(`rejects an Idempotency-Key that is ${what}`, async () => {
         const { answer } = await submit(oneStep, { "Idempotency-Key": key });
         const { details } = (await answer.json()) as { details: { path: string }[] };
         assert.equal(answer.status, 400);
@@ -113,7 +113,7 @@ describe("workflows", () => {
       return { answer, request: received };
     }
 
-    it("answers one page", async () => {
+    it("responds with one page", async () => {
       const { answer } = await list("");
       assert.equal(answer.status, 200);
       assert.deepEqual(await answer.json(), { workflows: [runningJson], next_page_token: "next" });
@@ -134,7 +134,7 @@ describe("workflows", () => {
       ["?label=two+words%3Dand%20more", { pageSize: 20, labelSelector: { "two words": "and more" } }],
     ] as const;
     for (const [query, expected] of requests) {
-      it(`asks for the page that ${JSON.stringify(query)} means`, async () => {
+      it(`requests the page of ${JSON.stringify(query)}`, async () => {
         const { answer, request } = await list(query);
         assert.equal(answer.status, 200);
         assert.deepEqual(request, create(ListWorkflowsRequestSchema, expected));
@@ -149,7 +149,7 @@ describe("workflows", () => {
   ] as const;
   for (const { rpc, method, path } of byId) {
     describe(`${method} ${path.replace("w1", "{id}")}`, () => {
-      it("answers 200 with the workflow of that id", async () => {
+      it("responds 200 with the workflow", async () => {
         let asked = "";
         stack().upstream.rpcs[rpc] = ({ workflowId }: { workflowId: string }) => {
           asked = workflowId;
@@ -167,7 +167,7 @@ describe("workflows", () => {
   }
 
   describe("HEAD /v1/workflows/{id}", () => {
-    it("answers as GET does, without the body", async () => {
+    it("responds as to GET, without the body", async () => {
       stack().upstream.rpcs.getWorkflow = () => running;
       const got = await stack().gateway.fetch("/v1/workflows/w1");
       const head = await stack().gateway.fetch("/v1/workflows/w1", { method: "HEAD" });

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { abortResponse } from "../../src/http/abort-response.ts";
 import { suite } from "../support/gateway.ts";
 
-describe("breakOff", () => {
+describe("abortResponse", () => {
   const server = suite(async () => {
     const server = createServer((_req, res) => {
       res.write("a part", () => abortResponse(res));
@@ -30,13 +30,13 @@ describe("breakOff", () => {
     return { text, error };
   }
 
-  it("leaves out the last chunk that HTTP/1.1 ends with", async () => {
+  it("leaves out the last chunk of an HTTP/1.1 response", async () => {
     const { text } = await get("1.1");
     assert.match(text, /^Transfer-Encoding: chunked\r$/m);
     assert.ok(!text.endsWith("0\r\n\r\n"));
   });
 
-  it("resets the connection for HTTP/1.0, where its end would be the end of the answer", async () => {
+  it("resets an HTTP/1.0 connection, whose end would be the end of the response", async () => {
     const { error } = await get("1.0");
     assert.equal((error as NodeJS.ErrnoException).code, "ECONNRESET");
   });

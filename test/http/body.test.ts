@@ -14,7 +14,7 @@ const json = JSON.stringify(oneStep);
 /** A sound submission of exactly `bytes` bytes: JSON may end in any white space. */
 const jsonOf = (bytes: number) => json.padEnd(bytes, " ");
 
-describe("body", () => {
+describe("a request body", () => {
   const queued = () => workflowIn(JobState.QUEUED);
   const stack = suite(() => startStack({ submitWorkflow: queued, retryWorkflow: queued }));
 
@@ -60,7 +60,7 @@ describe("body", () => {
       ["bytes that are not UTF-8", Buffer.from([0x22, 0xff, 0x22]), { "Content-Type": "application/json" }],
     ];
     for (const [what, body, headers] of notJson) {
-      it(`answers 415 to ${what}, and calls nobody`, async () => {
+      it(`responds 415 to ${what}, without a call`, async () => {
         const calls = await callsDuring(stack().upstream, async () => {
           const answer = await post(body, headers);
           assert.equal(answer.status, 415);
@@ -74,13 +74,13 @@ describe("body", () => {
       assert.equal((await post(jsonOf(1024 * 1024), { "Content-Type": "application/json" })).status, 201);
     });
 
-    it("answers 413 to one byte more", async () => {
+    it("responds 413 to one byte more", async () => {
       const answer = await post(jsonOf(1024 * 1024 + 1), { "Content-Type": "application/json" });
       assert.equal(answer.status, 413);
       assert.equal(answer.body.code, "INVALID_ARGUMENT");
     });
 
-    it("answers 413 to more than 1 MiB in chunks", async () => {
+    it("responds 413 to more than 1 MiB in chunks", async () => {
       const answer = await stack().gateway.fetch("/v1/workflows", {
         method: "POST",
         headers: { "Content-Type": "application/json" },
@@ -90,7 +90,7 @@ describe("body", () => {
       assert.equal(answer.status, 413);
     });
 
-    it("tells by Accept-Encoding that a coding is what is wrong, and only then", async () => {
+    it("sends Accept-Encoding only if the content coding is the reason", async () => {
       const answerTo = async (headers: Record<string, string>) =>
         await stack().gateway.fetch("/v1/workflows", { method: "POST", body: json, headers });
       const coded = await answerTo({ "Content-Type": "application/json", "Content-Encoding": "br" });
@@ -104,7 +104,7 @@ describe("body", () => {
       ["application/json; charset=utf-8; CHARSET=utf-8", "charset"],
       ["application/json; a=b; a=b", "a"],
     ] as const)
-      it(`answers 400 to ${type}`, async () => {
+      it(`responds 400 to ${type}`, async () => {
         const answer = await post(json, { "Content-Type": type });
         assert.equal(answer.status, 400);
         assert.match(JSON.stringify(answer.body), new RegExp(`only one parameter ${parameter}"`));
@@ -118,17 +118,17 @@ describe("body", () => {
       ['{"name":"n"} x', "must be JSON: expected the end instead of 'x' at line 1, column 14"],
       ["\ufeff\ufeff{}", "must be JSON: expected a value instead of U+FEFF at line 1, column 1"],
     ] as const)
-      it(`answers 400 at /body to ${JSON.stringify(text)}`, async () => {
+      it(`responds 400 at /body to ${JSON.stringify(text)}`, async () => {
         const answer = await post(text, { "Content-Type": "application/json" });
         assert.equal(answer.status, 400);
         assert.deepEqual(answer.body.details, [{ path: "/body", message }]);
       });
 
-    it("passes over a byte order mark", async () => {
+    it("ignores a byte order mark", async () => {
       assert.equal((await post(`\ufeff${json}`, { "Content-Type": "application/json" })).status, 201);
     });
 
-    it("answers 400 at each key that is repeated, and calls nobody", async () => {
+    it("responds 400 at each repeated key, without a call", async () => {
       const text =
         '{"name":"a","steps":[{"id":"a","tool":"af2","params":{"x":{"é":1,"\\u00e9":2}},"i\\u0064":"b"}],"name":"a"}';
       const calls = await callsDuring(stack().upstream, async () => {
@@ -144,7 +144,7 @@ describe("body", () => {
       assert.deepEqual(calls, []);
     });
 
-    it("lets the event loop turn while it reads a long body", async () => {
+    it("does not block the event loop while it parses a long body", async () => {
       let turns = 0;
       const app = express().use(
         (req: Request, res: Response, next: NextFunction) => {
@@ -179,14 +179,14 @@ describe("body", () => {
       await close(0);
     });
 
-    it("never logs what the body held", async () => {
+    it("never logs the content of a body", async () => {
       await post('{"name":"word-of-the-client"', { "Content-Type": "application/json" });
       assert.ok(!stack().gateway.logText.includes("word-of-the-client"));
     });
   });
 
   describe("an operation without a body", () => {
-    it("may be sent one", async () => {
+    it("ignores one", async () => {
       const answer = await stack().gateway.fetch("/v1/workflows/w1/retry", {
         method: "POST",
         body: "not json",

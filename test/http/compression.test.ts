@@ -17,7 +17,7 @@ describe("compression", () => {
   const get = (path: string) =>
     sendPath(stack().gateway.url, path, { headers: { ...asking, Authorization: `Bearer ${adminToken}` } });
 
-  it("is for a long list", async () => {
+  it("applies to a long list", async () => {
     const workflows = Array.from({ length: 20 }, () => workflowIn(JobState.RUNNING));
     stack().upstream.rpcs.listWorkflows = () => create(ListWorkflowsResponseSchema, { workflows });
     const { headers, bytes } = await get("/v1/workflows");
@@ -31,7 +31,7 @@ describe("compression", () => {
     );
   });
 
-  it("is for a long error", async () => {
+  it("applies to a long error", async () => {
     const query = Array.from({ length: 40 }, (_, i) => `unknown${i}=1`).join("&");
     const { status, headers, bytes } = await get(`/v1/workflows?${query}`);
     assert.deepEqual([status, headers["content-encoding"]], [400, "br"]);
@@ -39,7 +39,7 @@ describe("compression", () => {
     assert.equal(details.length, 40);
   });
 
-  it("is not for a short answer", async () => {
+  it("does not apply to a short response", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
     const { headers, body } = await get("/v1/workflows/w1");
     assert.equal(headers["content-encoding"], undefined);
@@ -47,11 +47,11 @@ describe("compression", () => {
   });
 });
 
-describe("compression of what a workflow makes", () => {
+describe("compression of events and artifacts", () => {
   const sandbox = suite(() => startSandbox(sandboxSettings));
   const gateway = suite(() => startTestGateway(settingsFor(sandbox())));
 
-  it("is never there: neither of its events nor of its files", async () => {
+  it("never applies", async () => {
     const submitted = await gateway().fetch("/v1/workflows", jsonPost(threeSteps));
     const path = submitted.headers.get("location") ?? "";
     const get = (rest: string) =>

@@ -58,7 +58,7 @@ describe("Connections", () => {
     };
   }
 
-  it("serves what a client sends ahead in its turn", async () => {
+  it("serves pipelined requests one after another", async () => {
     const { socket, received } = open();
     socket.write(get("/1") + get("/2") + get("/3"));
     for (const n of [1, 2, 3]) {
@@ -70,7 +70,7 @@ describe("Connections", () => {
     socket.destroy();
   });
 
-  it("begins nothing of what was sent ahead by a client that has gone", async () => {
+  it("serves no pipelined request of a client that has disconnected", async () => {
     const { socket } = open();
     socket.write(get("/left") + get("/never"));
     const res = await server().next();
@@ -79,7 +79,7 @@ describe("Connections", () => {
     assert.equal(server().begun.at(-1), "/left");
   });
 
-  it("begins nothing behind the last answer of a connection", async () => {
+  it("serves nothing behind the last response of a connection", async () => {
     const { socket, received } = open();
     socket.write(get("/last") + get("/behind"));
     const res = await server().next();
@@ -88,7 +88,7 @@ describe("Connections", () => {
     assert.equal(server().begun.at(-1), "/last");
   });
 
-  it("begins nothing that is read after the last answer of a connection was sent", async () => {
+  it("serves nothing that is read after the last response of a connection", async () => {
     const begun: string[] = [];
     const { url, close } = await serve((req, res) => {
       begun.push(req.url ?? "");
@@ -103,7 +103,7 @@ describe("Connections", () => {
     assert.deepEqual(begun, ["/last"]);
   });
 
-  it("cuts a client that sends seventeen requests ahead", async () => {
+  it("closes the connection at the 17th pipelined request", async () => {
     const { socket } = open();
     socket.write(get("/flood").repeat(18));
     await once(socket, "close");
@@ -114,7 +114,7 @@ describe("Connections", () => {
     await server().next();
   });
 
-  it("lets a client send sixteen requests ahead", async () => {
+  it("serves 16 pipelined requests", async () => {
     const { socket } = open();
     socket.write(get("/many").repeat(17));
     for (let i = 0; i < 17; i += 1) (await server().next()).end();
@@ -125,7 +125,7 @@ describe("Connections", () => {
   const upload = (path: string) =>
     `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 61440\r\n\r\n${"x".repeat(61_440)}`;
 
-  it("cuts a client that sends more than 64 KiB of bodies ahead", async () => {
+  it("closes the connection at more than 64 KiB of pipelined bodies", async () => {
     const { socket } = open();
     socket.write(get("/bodies") + upload("/a") + upload("/b") + upload("/c"));
     // Not `once` of node:events, which rejects when what was sent and never read resets the connection.
@@ -134,7 +134,7 @@ describe("Connections", () => {
     await server().next();
   });
 
-  it("lets a client send a body ahead, and another", async () => {
+  it("serves two pipelined requests with bodies", async () => {
     const { socket } = open();
     socket.write(get("/first") + upload("/a") + upload("/b"));
     for (const path of ["/first", "/a", "/b"]) {
@@ -145,14 +145,14 @@ describe("Connections", () => {
     socket.destroy();
   });
 
-  it("closes a connection whose request nobody read to its end", async () => {
+  it("closes the connection after a request whose body is not read", async () => {
     const { socket, received } = open();
     socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc");
     (await server().next()).end("done");
     await Promise.all([received("done"), once(socket, "close")]);
   });
 
-  it("lets a client that is still sending read its answer to the end", async () => {
+  it("lets a client that is still sending read the whole response", async () => {
     const { hostname, port } = new URL(server().url);
     const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
     socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n");
@@ -165,7 +165,7 @@ describe("Connections", () => {
     socket.destroy();
   });
 
-  it("ends every connection with its next answer, once it leaves", async () => {
+  it("closes every connection with its next response once it drains", async () => {
     const [early, late] = [open(), open()];
     early.socket.write(get("/early"));
     const earlyAnswer = await server().next();
@@ -183,11 +183,11 @@ describe("Connections", () => {
   });
 });
 
-describe("the gateway's connections", () => {
+describe("a connection of the gateway", () => {
   const stack = suite(() => startStack());
   const authorization = `Authorization: Bearer ${adminToken}\r\n`;
 
-  it("serve no request behind one that was refused for its framing", async () => {
+  it("serves no request behind one with invalid framing", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
     const sound = get("/v1/workflows/w1", authorization);
     const calls = await callsDuring(stack().upstream, async () => {
@@ -201,7 +201,7 @@ describe("the gateway's connections", () => {
     assert.deepEqual(calls, []);
   });
 
-  it("cancel the call of a client that has gone, and make none for what it sent ahead", async () => {
+  it("cancels the call of a client that has disconnected, and makes none for its pipelined requests", async () => {
     const begun = deferred();
     const cancelled = deferred();
     stack().upstream.rpcs.getWorkflow = async (_request, context) => {
@@ -264,7 +264,7 @@ describe("coalesceBody", () => {
     return chunks;
   }
 
-  it("makes 100,000 chunks of a byte into few, and keeps their order", async () => {
+  it("merges 100,000 chunks of a byte into few, in order", async () => {
     const bytes = Array.from({ length: 100_000 }, (_, index) => String(index % 10));
     const { req } = await server().send(head + bytes.map(chunk).join("") + end);
     const chunks = await chunksOf(req);
@@ -287,7 +287,7 @@ describe("coalesceBody", () => {
       assert.equal((await chunksOf(req)).join(""), parts.join(""));
     });
 
-  it("passes on a body of known length, whether it comes at once or not", async () => {
+  it("passes on a body of known length, in one chunk or several", async () => {
     const known = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n";
     const whole = await server().send(`${known}abc`);
     assert.deepEqual(await chunksOf(whole.req), ["abc"]);
@@ -297,7 +297,7 @@ describe("coalesceBody", () => {
     assert.deepEqual([String(first), ...(await chunksOf(halved.req))], ["a", "bc"]);
   });
 
-  it("does not wait for a chunk that is still to come", async () => {
+  it("does not wait for later chunks", async () => {
     const { req, socket } = await server().send(head + chunk("a"));
     const [first] = (await once(req, "data")) as [Buffer];
     assert.equal(String(first), "a");
@@ -311,7 +311,7 @@ describe("coalesceBody", () => {
     ["chunks of which every other one is small", chunk("ab") + chunk("a".repeat(1024))],
     ["small chunks beside ones of a page", chunk("a") + chunk("b") + chunk("a".repeat(16 * 1024))],
   ] as const)
-    it(`takes no more of a body that nobody reads than Node would, and in few pieces: ${what}`, async () => {
+    it(`buffers no more of an unread body than Node would, in few chunks: ${what}`, async () => {
       const { req, socket } = await server().send(head + parts.repeat(Math.ceil(8_000_000 / parts.length)));
       // Each is a round of the event loop in which the server could have read more.
       for (let round = 0; round < 300; round += 1) await probe(server().port);

@@ -44,7 +44,7 @@ describe("codingFor", () => {
   ];
 
   for (const [acceptEncoding, coding] of table)
-    it(`answers Accept-Encoding ${JSON.stringify(acceptEncoding)} with ${coding ?? "no coding"}`, () => {
+    it(`selects for Accept-Encoding ${JSON.stringify(acceptEncoding)}: ${coding ?? "no coding"}`, () => {
       const request = new IncomingMessage(new Socket());
       if (acceptEncoding !== undefined) request.headers["accept-encoding"] = acceptEncoding;
       assert.equal(codingFor(request), coding);
@@ -56,7 +56,7 @@ describe("encode", () => {
   const text = Buffer.from(loadContract().source);
 
   for (const coding of ["br", "gzip"] as const)
-    it(`makes ${coding} that means the same, no larger where there is time`, async () => {
+    it(`compresses with ${coding}; small is no larger than fast`, async () => {
       const fast = Buffer.concat(await encode([text.subarray(0, 10), text.subarray(10)], coding, "fast"));
       const small = Buffer.concat(await encode([text], coding, "small"));
       for (const bytes of [fast, small]) assert.deepEqual(await decode[coding](bytes), text);

@@ -22,10 +22,10 @@ const preflightOf = (origin: string) => ({
 
 const listed = (value: string | undefined) => (value ?? "").split(",").map((part) => part.trim());
 
-describe("CORS, off", () => {
+describe("crossOrigin without allowed origins", () => {
   const stack = suite(() => startStack());
 
-  it("answers pages of other origins as anybody else, and their preflights with 405", async () => {
+  it("ignores Origin, and responds 405 to preflights", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
     const answer = await stack().gateway.fetch(path, { headers: { Origin: page } });
     assert.equal(answer.status, 200);
@@ -40,13 +40,13 @@ describe("CORS, off", () => {
   });
 });
 
-describe("CORS, for two origins", () => {
+describe("crossOrigin with two origins", () => {
   const stack = suite(() =>
     startStack({}, { CORS_ALLOWED_ORIGINS: `${page}, http://localhost:3000`, MAX_REQUESTS_IN_FLIGHT: "1" }),
   );
 
   for (const origin of [page, "http://localhost:3000"])
-    it(`answers a preflight of ${origin} on every path, without a token and without a call`, async () => {
+    it(`responds to a preflight of ${origin} on every path, without a token and without a call`, async () => {
       for (const { template } of loadContract().paths) {
         const calls = await callsDuring(stack().upstream, async () => {
           const url = template
@@ -78,7 +78,7 @@ describe("CORS, for two origins", () => {
     "https://console.example:8443",
     "null",
   ])
-    it(`lets no page of ${origin} in`, async () => {
+    it(`sends no CORS headers to ${origin}`, async () => {
       const preflight = await sendPath(stack().gateway.url, path, preflightOf(origin));
       assert.equal(preflight.headers["access-control-allow-origin"], undefined);
       const answer = await stack().gateway.fetch("/v1/healthz", { headers: { Origin: origin } });
@@ -86,7 +86,7 @@ describe("CORS, for two origins", () => {
       assert.equal(answer.headers.get("vary"), "Origin");
     });
 
-  it("lets a page read every answer, errors included", async () => {
+  it("lets a page read every response, errors included", async () => {
     const { upstream, gateway } = stack();
     const ask = (url: string, init: RequestInit & { token?: string | null } = {}) =>
       gateway.fetch(url, { ...init, headers: { ...(init.headers as object), Origin: page } });
@@ -120,7 +120,7 @@ describe("CORS, for two origins", () => {
     }
   });
 
-  it("lets a page read that the gateway is full", async () => {
+  it("lets a page read a 503 of load shedding", async () => {
     const { upstream, gateway } = stack();
     const { started: begun } = hang(upstream, "getWorkflow");
     const leaving = new AbortController();
@@ -134,7 +134,7 @@ describe("CORS, for two origins", () => {
     await assert.rejects(first);
   });
 
-  it("takes an OPTIONS that is no preflight for any other method", async () => {
+  it("responds 405 to an OPTIONS that is no preflight", async () => {
     const { status, headers } = await sendPath(stack().gateway.url, path, {
       method: "OPTIONS",
       headers: { Origin: page },
@@ -142,7 +142,7 @@ describe("CORS, for two origins", () => {
     assert.deepEqual([status, headers.allow], [405, "GET, DELETE, HEAD"]);
   });
 
-  it("answers a preflight of a path that does not exist with 404", async () => {
+  it("responds 404 to a preflight of an unknown path", async () => {
     assert.equal((await sendPath(stack().gateway.url, "/v1/nope", preflightOf(page))).status, 404);
   });
 
@@ -152,15 +152,15 @@ describe("CORS, for two origins", () => {
     assert.match(text, /requests_total\{method="OPTIONS",path="\/v1\/workflows\/\{id\}",status="204"\} \d/);
   });
 
-  it("still wants a token for the request itself", async () => {
+  it("responds 401 to the request itself without a token", async () => {
     assert.equal((await sendPath(stack().gateway.url, path, { headers: { Origin: page } })).status, 401);
   });
 });
 
-describe("CORS, for everybody", () => {
+describe("crossOrigin with *", () => {
   const stack = suite(() => startStack({}, { CORS_ALLOWED_ORIGINS: "*" }));
 
-  it("lets pages of any origin in, without credentials of the browser's own", async () => {
+  it("allows every origin, without credentials", async () => {
     for (const origin of [page, "https://evil.example", "null"]) {
       const preflight = await sendPath(stack().gateway.url, path, preflightOf(origin));
       assert.deepEqual([preflight.status, preflight.headers["access-control-allow-origin"]], [204, "*"]);
@@ -187,12 +187,12 @@ describe("crossOriginHeaders", () => {
     return found;
   }
 
-  it("lets a page send every header that the contract reads, and what authentication and tracing need", () => {
+  it("allows every request header of the contract, of authentication and of tracing", () => {
     const wanted = [...names("sent"), "Authorization", "Content-Type", "traceparent", "tracestate"];
     assert.deepEqual([...crossOriginHeaders.sent].sort(), wanted.sort());
   });
 
-  it("lets a page read every header that the contract declares, but what is for caches and proxies", () => {
+  it("exposes every response header of the contract except those for caches and proxies", () => {
     const forOthers = ["Cache-Control", "X-Accel-Buffering"];
     const wanted = [...[...names("read")].filter((name) => !forOthers.includes(name)), "Allow"];
     assert.deepEqual([...crossOriginHeaders.read].sort(), wanted.sort());

@@ -1,8 +1,16 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { startTestGateway, suite } from "../support/gateway.ts";
+import express from "express";
+import { HttpError } from "../../src/errors/http-error.ts";
+import { errorHandler } from "../../src/http/error-handler.ts";
+import { trace } from "../../src/middleware/trace.ts";
+import { createLogger } from "../../src/telemetry/logger.ts";
+import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
 import type { TestGateway } from "../support/gateway.ts";
 import { upstreamOperations, withKeys } from "../support/operations.ts";
+import { serve } from "../support/serve.ts";
 import { startStack } from "../support/stack.ts";
 import { startStatusServer } from "../support/status-server.ts";
 
@@ -36,13 +44,13 @@ function messageFor(status: number, operation: string): string {
   return status === 404 && operation === "downloadArtifact" ? "artifact not found" : secret;
 }
 
-describe("errors", () => {
-  describe("from the orchestrator", () => {
+describe("errorHandler", () => {
+  describe("errors of the orchestrator", () => {
     const stack = suite(() => startStack(withKeys.rpcs, withKeys.settings));
 
     for (const { id, path, init, rpc, safe } of upstreamOperations) {
       for (const [code, status, name, retryable] of rows) {
-        it(`answers ${Code[code]} of ${id}, ${safe ? "safe" : "not safe"} to repeat, with ${status}`, async () => {
+        it(`responds ${status} to ${Code[code]} of ${id}, ${safe ? "safe" : "not safe"} to repeat`, async () => {
           stack().upstream.rpcs[rpc] = () => {
             throw new ConnectError(secret, code);
           };
@@ -65,7 +73,7 @@ describe("errors", () => {
       }
     }
 
-    it("does not take a message beyond the gRPC limit for an exhausted quota", async () => {
+    it("responds 500, not 429, to a message beyond the gRPC limit", async () => {
       stack().upstream.rpcs.getWorkflow = () => {
         throw new ConnectError("grpc: received message larger than max (5 vs. 4)", Code.ResourceExhausted);
       };
@@ -75,14 +83,14 @@ describe("errors", () => {
     });
   });
 
-  describe("of a code that gRPC does not define", () => {
+  describe("errors with a code that gRPC does not define", () => {
     const upstream = suite(() => startStatusServer(99, secret));
     const gateway = suite(() =>
       startTestGateway({ ORCHESTRATOR_ENDPOINT: upstream().url, ...withKeys.settings }),
     );
 
     for (const { id, path, init, safe } of upstreamOperations) {
-      it(`answers it with 500 on ${id}, ${safe ? "safe" : "not safe"} to repeat`, async () => {
+      it(`responds 500 on ${id}, ${safe ? "safe" : "not safe"} to repeat`, async () => {
         const answer = await gateway().fetch(path, init);
         const { trace_id, ...body } = (await answer.json()) as Record<string, unknown>;
         assert.equal(answer.status, 500);
@@ -90,6 +98,55 @@ describe("errors", () => {
         assertLogged(gateway(), String(trace_id), "99");
       });
     }
+  });
+});
+
+describe("an aborted upload", () => {
+  const gateway = suite(() => startTestGateway());
+
+  it("is logged as 499, not as a failure", async () => {
+    const { hostname, port } = new URL(gateway().url);
+    const socket = connect(Number(port), hostname);
+    const head = `POST /v1/workflows HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${adminToken}\r\n`;
+    socket.write(
+      `${head}Content-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n`,
+    );
+    await once(socket, "data");
+    socket.destroy();
+    while (!gateway().logs.some(({ event }) => event === "request.completed"))
+      await once(gateway().logged, "line");
+    assert.deepEqual(
+      gateway().logs.map(({ event, status }) => ({ event, status })),
+      [{ event: "request.completed", status: 499 }],
+    );
+  });
+});
+
+describe("an error that cannot be written as JSON", () => {
+  const lines: string[] = [];
+  const server = suite(async () => {
+    const app = express();
+    app.use(trace);
+    app.get("/", () => {
+      // Nothing that type checks is beyond JSON; what is thrown need not type check.
+      throw new HttpError(Code.NotFound, "x", {
+        violations: [{ path: 1n as unknown as string, message: "y" }],
+      });
+    });
+    app.use(errorHandler(createLogger({ write: (line) => void lines.push(line) })));
+    const { url, close } = await serve(app);
+    return { url, close: () => close(0) };
+  });
+
+  it("gets a fixed body with 500", async () => {
+    const answer = await fetch(server().url);
+    assert.equal(answer.status, 500);
+    assert.deepEqual(await answer.json(), {
+      code: "INTERNAL",
+      message: "internal server error",
+      retryable: false,
+    });
+    assert.match(lines.join(""), /BigInt/);
   });
 });
 

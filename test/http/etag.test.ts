@@ -7,7 +7,7 @@ import { serve } from "../support/serve.ts";
 describe("weakETag", () => {
   const tagOf = (...pieces: string[]) => weakETag(pieces.map((piece) => Buffer.from(piece)));
 
-  it("is the same for the same content, in one piece or in many, and another for any other", () => {
+  it("depends on the content, not on its pieces", () => {
     assert.equal(tagOf("aü🧬"), tagOf("a", "", "ü", "🧬"));
     assert.notEqual(tagOf("a"), tagOf("b"));
     assert.match(tagOf(), /^W\/"[\w-]{43}"$/);
@@ -16,7 +16,7 @@ describe("weakETag", () => {
 });
 
 describe("strongETags", () => {
-  it("gives each coding of a content its own, and another for another content", () => {
+  it("differ by content coding and by content", () => {
     const { identity, br, gzip } = strongETags([Buffer.from("ü")]);
     assert.match(identity, /^"[\w-]{43}"$/);
     assert.deepEqual([br, gzip], [identity.replace(/"$/, '.br"'), identity.replace(/"$/, '.gzip"')]);
@@ -51,7 +51,7 @@ describe("handleIfNoneMatch", () => {
     [etag.replaceAll('"', ""), 200],
     ["", 200],
   ] as const)
-    it(`answers If-None-Match ${ifNoneMatch?.replaceAll(strong, "tag")} with ${status}`, async () => {
+    it(`responds to If-None-Match ${ifNoneMatch?.replaceAll(strong, "tag")} with ${status}`, async () => {
       for (const method of ["GET", "HEAD"]) {
         const answer = await ask(ifNoneMatch === undefined ? {} : { "If-None-Match": ifNoneMatch }, method);
         assert.equal(answer.status, status);

@@ -33,17 +33,17 @@ describe("finalStatus", () => {
     return over;
   }
 
-  it("is the status that was sent, whether or not all of the answer was", async () => {
+  it("returns the status that was sent, also of an incomplete response", async () => {
     assert.equal(await statusAfter((res) => res.writeHead(201).end()), 201);
     assert.equal(await statusAfter((res) => res.writeHead(200).write("half", () => res.destroy())), 200);
   });
 
-  it("is that of the refusal that ended the connection", async () => {
+  it("returns the status of the error that ended the connection", async () => {
     const refusal = new HttpError(Code.InvalidArgument, "too late", { status: 408 });
     assert.equal(await statusAfter((res) => res.destroy(refusal)), 408);
   });
 
-  it("is none where nothing was sent", async () => {
+  it("returns undefined if nothing was sent", async () => {
     assert.equal(await statusAfter((res) => res.destroy()), undefined);
   });
 });

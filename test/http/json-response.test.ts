@@ -29,7 +29,7 @@ describe("sendJson", () => {
     sendPath(server().url, path, { method, headers });
 
   for (const value of [{ a: 1 }, [], "ü🧬", null, { long: "x".repeat(100_000) }])
-    it(`answers ${JSON.stringify(value).slice(0, 20)} under the status that is set, with its length in bytes`, async () => {
+    it(`sends ${JSON.stringify(value).slice(0, 20)} under the status that is set, with its length in bytes`, async () => {
       body = value;
       const answer = await get();
       assert.equal(answer.status, 201);
@@ -40,7 +40,7 @@ describe("sendJson", () => {
 
   const decoders = { br: brotliDecompressSync, gzip: gunzipSync };
   for (const coding of ["br", "gzip"] as const) {
-    it(`compresses more than 1 KiB with ${coding}, and says so`, async () => {
+    it(`compresses more than 1 KiB with ${coding}`, async () => {
       body = { text: "ü".repeat(600) };
       const answer = await get({ "Accept-Encoding": coding });
       assert.equal(answer.headers["content-encoding"], coding);
@@ -49,7 +49,7 @@ describe("sendJson", () => {
       assert.deepEqual(JSON.parse(decoders[coding](answer.bytes).toString()), body);
     });
 
-    it(`answers HEAD with the length that GET has with ${coding}`, async () => {
+    it(`sends HEAD the length that GET has with ${coding}`, async () => {
       body = ofLength(5000);
       const [got, head] = [
         await get({ "Accept-Encoding": coding }),
@@ -61,7 +61,7 @@ describe("sendJson", () => {
     });
   }
 
-  it("leaves 1 KiB as it is, and says of more what it depends on though it is not compressed", async () => {
+  it("does not compress 1 KiB, and sets Vary above that", async () => {
     body = ofLength(1024);
     const short = await get({ "Accept-Encoding": "br, gzip" });
     assert.deepEqual([short.headers["content-encoding"], short.headers.vary], [undefined, undefined]);
@@ -72,7 +72,7 @@ describe("sendJson", () => {
     assert.equal(plain.bytes.length, 1025);
   });
 
-  it("passes on what fails while it compresses", async () => {
+  it("rejects when it fails after it has compressed", async () => {
     const failed = deferred<unknown>();
     const app = express()
       .use((_req, res) => {
@@ -95,7 +95,7 @@ describe("sendJson", () => {
     assert.deepEqual([response.status, response.headers.etag], [200, undefined]);
   });
 
-  it("answers HEAD with the headers of GET alone", async () => {
+  it("sends HEAD the headers of GET alone", async () => {
     body = { a: 1 };
     const answer = await get({}, "HEAD");
     assert.equal(answer.headers["content-length"], "7");
@@ -106,7 +106,7 @@ describe("sendJson", () => {
     const getConditional = (headers: Record<string, string> = {}, method = "GET") =>
       get(headers, method, "/conditional");
 
-    it("gives a strong tag for each content coding, and others for another body", async () => {
+    it("sets a strong ETag for each content coding and each body", async () => {
       const tagsOf = async () =>
         Promise.all(
           ["identity", "br", "gzip"].map(async (coding) => {
@@ -122,7 +122,7 @@ describe("sendJson", () => {
       assert.equal(new Set([...tags, ...(await tagsOf())]).size, 6);
     });
 
-    it("answers 304 without a body to a client that has it, in whatever coding", async () => {
+    it("responds 304 to a client that has the content, in any coding", async () => {
       body = ofLength(5000);
       const { etag = "" } = (await getConditional()).headers;
       const br = etag.replace(/"$/, '.br"');
@@ -141,7 +141,7 @@ describe("sendJson", () => {
         }
     });
 
-    it("answers in full where the client has something else", async () => {
+    it("responds in full to a client that has other content", async () => {
       body = ofLength(5000);
       for (const tag of ['"other"', "nonsense", ""])
         assert.equal((await getConditional({ "If-None-Match": tag })).status, 200, tag);

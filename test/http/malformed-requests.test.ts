@@ -62,7 +62,7 @@ const malformed: [what: string, text: string, status: number][] = [
   ["50 KiB of headers", `${get}X: ${"x".repeat(50_000)}\r\n\r\n`, 431],
 ];
 
-describe("bytes that are no request", () => {
+describe("a malformed request", () => {
   const stack = suite(() =>
     startStack({
       getWorkflow: () => workflowIn(JobState.RUNNING),
@@ -76,7 +76,7 @@ describe("bytes that are no request", () => {
   });
 
   for (const [what, sent, status] of malformed) {
-    it(`are answered with ${status} and closed, and nobody is called: ${what}`, async () => {
+    it(`gets ${status} and a closed connection, without a call: ${what}`, async () => {
       const calls = await callsDuring(stack().upstream, async () => {
         const answer = await sendText(stack().gateway.url, sent);
         const [, first, body = ""] = /^HTTP\/1\.1 (\d+) .*?\r\n\r\n(.*)$/s.exec(answer) ?? [];
@@ -93,14 +93,14 @@ describe("bytes that are no request", () => {
     });
   }
 
-  it("are logged by their fault, never with what the client sent", () => {
+  it("is logged with its error code, never with its bytes", () => {
     const lines = stack().gateway.logs.filter(({ event }) => event === "malformed_request.rejected");
     assert.equal(lines.length, malformed.length);
     assert.ok(lines.some(({ reason }) => reason === "HPE_INVALID_CHUNK_SIZE"));
     assert.ok(!stack().gateway.logText.includes(adminToken));
   });
 
-  it("are counted where they belong to no request that is", async () => {
+  it("is counted without method and path", async () => {
     const metrics = await (await stack().gateway.fetch("/metrics")).text();
     const unread = [
       ...metrics.matchAll(/^foldforge_gateway_http_requests_total\{(.*\(unread\).*)\} (\d+)$/gm),
@@ -115,7 +115,7 @@ describe("bytes that are no request", () => {
     );
   });
 
-  it("are counted with the request whose body they are in, and logged with its status", async () => {
+  it("in a body is counted and logged with the request", async () => {
     const metrics = await (await stack().gateway.fetch("/metrics")).text();
     const submissions =
       /^foldforge_gateway_http_requests_total\{method="POST",path="(\S+)",status="(\d+)"\} (\d+)$/gm;
@@ -131,7 +131,7 @@ describe("bytes that are no request", () => {
     assert.deepEqual(lines.map(({ status }) => status).sort(), [400, 400, 400, 413]);
   });
 
-  it("in a body let a client that is still sending read the answer to the end", async () => {
+  it("in a body lets a client that is still sending read the whole response", async () => {
     const { hostname, port } = new URL(stack().gateway.url);
     const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
     socket.write(`${chunked("/v1/workflows")}ZZ\r\n`);
@@ -183,7 +183,7 @@ describe("bytes that are no request", () => {
     ["a request whose body is no chunk", `${chunked("/v1/workflows")}ZZ\r\n`, 400],
   ];
   for (const [what, text, status] of behind)
-    it(`are answered with ${status} behind the answers before, which come whole: ${what}`, async () => {
+    it(`gets ${status} after the responses before it, which are complete: ${what}`, async () => {
       const begun = deferred();
       const mayAnswer = deferred();
       stack().upstream.rpcs.getWorkflow = async () => {
@@ -209,14 +209,14 @@ describe("bytes that are no request", () => {
       assert.match(metrics, new RegExp(`method="\\(unread\\)",path="\\(unmatched\\)",status="${status}"`));
     });
 
-  it("get no answer behind one that ends the connection", async () => {
+  it("gets no response behind one that closes the connection", async () => {
     const { socket, all } = open();
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
     socket.write(`${get}Connection: close\r\n\r\njunk\r\n\r\n`);
     assert.deepEqual(statusesIn(await all()), [200]);
   });
 
-  it("leave an event stream before them whole, to its end", async () => {
+  it("does not end an event stream before it", async () => {
     const mayEnd = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       yield workflowEvent(1n, JobState.RUNNING);
@@ -235,7 +235,7 @@ describe("bytes that are no request", () => {
     assert.doesNotMatch(received, /stream_error/);
   });
 
-  it("leave an event stream before a CONNECT whole, although its client reads late", async () => {
+  it("does not end an event stream before a CONNECT, although its client reads late", async () => {
     const events = 100;
     const asked = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
@@ -258,7 +258,7 @@ describe("bytes that are no request", () => {
     assert.match(received, /\r\n0\r\n\r\nHTTP\/1\.1 400 /);
   });
 
-  it("keep no event stream open whose client has gone", async () => {
+  it("keeps no event stream open whose client has disconnected", async () => {
     const aborted = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
       yield workflowEvent(1n, JobState.RUNNING);
@@ -274,7 +274,7 @@ describe("bytes that are no request", () => {
     await aborted.promise;
   });
 
-  it("break an answer that has begun, although its request has not ended", async () => {
+  it("aborts a response that has begun before its request is complete", async () => {
     stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
       yield workflowEvent(1n, JobState.RUNNING);
       await whenAborted(signal);
@@ -292,7 +292,7 @@ describe("bytes that are no request", () => {
     assert.match(received, /event: workflow_update/);
   });
 
-  it("are nothing to speak of where the client has only gone", async () => {
+  it("is not reported when the client has only disconnected", async () => {
     const before = stack().gateway.logs.length;
     const { hostname, port } = new URL(stack().gateway.url);
     const socket = connect(Number(port), hostname);
@@ -302,7 +302,7 @@ describe("bytes that are no request", () => {
   });
 });
 
-describe("bytes that are no request, behind a download", () => {
+describe("a malformed request behind a download", () => {
   const bytes = Buffer.alloc(8_000_000, "ATOM      1  N   GLY A   1\n");
   const artifact = {
     uri: "r2://foldforge/a.pdb",
@@ -319,7 +319,7 @@ describe("bytes that are no request, behind a download", () => {
     ["junk", "junk\r\n\r\n"],
     ["CONNECT", `${head("CONNECT example.org:443 HTTP/1.1")}\r\n`],
   ] as const)
-    it(`leave it whole, although its client reads late: ${what}`, async () => {
+    it(`does not end it, although its client reads late: ${what}`, async () => {
       store().respond = serveBytes(bytes);
       const { hostname, port } = new URL(stack().gateway.url);
       const socket = connect(Number(port), hostname).on("error", () => undefined);
@@ -335,8 +335,8 @@ describe("bytes that are no request, behind a download", () => {
     });
 });
 
-describe("createRefusedBytes", () => {
-  it("refuses what comes on a connection once", async () => {
+describe("createMalformedRequests", () => {
+  it("responds once per connection", async () => {
     const lines: string[] = [];
     const logger = createLogger({ write: (line) => void lines.push(line) });
     const refused = createMalformedRequests(new Connections(() => undefined), logger, createMetrics());
@@ -367,11 +367,11 @@ describe("createRefusedBytes", () => {
   });
 });
 
-describe("a request to change the protocol", () => {
+describe("a request with Upgrade", () => {
   const stack = suite(() => startStack({ getWorkflow: () => workflowIn(JobState.RUNNING) }));
 
   for (const protocol of ["websocket", "h2c"]) {
-    it(`to ${protocol} is answered in this one, and ends the connection`, async () => {
+    it(`to ${protocol} is served without the upgrade, and closes the connection`, async () => {
       const upgrade = `${get}Connection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`;
       const calls = await callsDuring(stack().upstream, async () => {
         const answer = await sendText(stack().gateway.url, upgrade + `${get}\r\n`);

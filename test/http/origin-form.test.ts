@@ -41,15 +41,15 @@ describe("originForm", () => {
     ["//elsewhere/v1/workflows", 404],
     ["/v1/workflows?label=%ff%3d1", 400],
   ] as const)
-    it(`answers ${status} to ${target}`, async () => {
+    it(`responds ${status} to ${target}`, async () => {
       assert.match(await get(target), new RegExp(`^HTTP/1.1 ${status} `));
     });
 
-  it("answers with the one error body, whatever the target", async () => {
+  it("responds with the error body of the API", async () => {
     assert.match(await get("http://"), /\{"code":"INVALID_ARGUMENT",.*"trace_id":"[0-9a-f]{32}"\}/);
   });
 
-  it("closes the connection after a target that is none, and logs nothing of it", async () => {
+  it("closes the connection after an invalid target, and logs nothing of it", async () => {
     const before = stack().gateway.logs.length;
     assert.match(await get("http://user:password@elsewhere/v1/workflows"), /^connection: close\r$/im);
     const logged = stack().gateway.logs.slice(before);
@@ -60,7 +60,7 @@ describe("originForm", () => {
     assert.doesNotMatch(JSON.stringify(logged), /password|elsewhere/);
   });
 
-  it("wants a token all the same", async () => {
+  it("responds 401 to an absolute form without a token", async () => {
     assert.match(await get("http://elsewhere/v1/workflows", ""), /^HTTP\/1.1 401 /);
   });
 });

@@ -88,7 +88,7 @@ describe("createPipeline", () => {
     ["GET", "/metrics", "metrics"],
   ];
 
-  it("leads each route of the contract to its own operation", async () => {
+  it("runs the handler of each operation", async () => {
     const called: string[] = [];
     const app = createTestApp(loadContract(), recordedOperations(called));
     const server = await serve(app);
@@ -148,7 +148,7 @@ describe("createPipeline", () => {
     ],
   ];
   for (const [what, breakIt] of breaks) {
-    it(`refuses a contract with ${what}`, () => {
+    it(`throws for a contract with ${what}`, () => {
       assert.throws(() => createTestApp(brokenContract(breakIt)));
     });
   }

@@ -38,7 +38,7 @@ describe("waitPreference", () => {
       assert.equal(waitPreference(header), seconds);
     });
 
-  it("takes no longer for a long header than its length", () => {
+  it("takes linear time", () => {
     const begin = performance.now();
     for (const text of ['"\\'.repeat(8000), '"'.repeat(16_000), ",".repeat(16_000), "wait ".repeat(3000)])
       assert.equal(waitPreference(text), undefined);

@@ -35,7 +35,7 @@ describe("a slow client", () => {
     startTestGateway({ HEADERS_TIMEOUT_SECONDS: "60", REQUEST_TIMEOUT_SECONDS: "0.2" }),
   );
 
-  it("is told 408 and cut, wherever it falls silent", async () => {
+  it("gets 408 and a closed connection, wherever it stops sending", async () => {
     const answers = await Promise.all([
       ...["", "GET /v1/heal", "GET /v1/healthz HTTP/1.1\r\nHost: x\r\nX: ", `${submit}{`].map((sent) =>
         answerOf(open(gateway().url, sent)),
@@ -56,7 +56,7 @@ describe("a slow client", () => {
 });
 
 describe("a thousand dripping connections", () => {
-  it("do not slow healthz, and are cut", async () => {
+  it("do not slow healthz, and are closed", async () => {
     const { child, started, ended } = runGateway({
       BIND_ADDR: "127.0.0.1:0",
       HEADERS_TIMEOUT_SECONDS: scaledSeconds(1),
@@ -87,8 +87,8 @@ describe("a thousand dripping connections", () => {
   });
 });
 
-describe("connections", () => {
-  it("beyond the cap are closed unanswered, with one warning a second; those there are go on", async () => {
+describe("connections of a server", () => {
+  it("above the limit are closed without a response, with one warning a second", async () => {
     const gateway = await startTestGateway({ MAX_CONNECTIONS: "2" });
     const healthz = "GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     const held = [open(gateway.url, ""), open(gateway.url, "")];
@@ -115,7 +115,7 @@ describe("connections", () => {
     await gateway.close();
   });
 
-  it("are kept for 75 s between two requests, unless a deployment says otherwise", async () => {
+  it("stay open for 75 s between two requests by default", async () => {
     const [usual, short] = await Promise.all([
       startTestGateway(),
       startTestGateway({ KEEP_ALIVE_TIMEOUT_SECONDS: "0.1" }),

@@ -39,7 +39,7 @@ describe("a client that stops reading", () => {
     return socket.on("error", () => undefined);
   }
 
-  it("is cut in the middle of a download, which is no failure behind the gateway", async () => {
+  it("is disconnected during a download, without a logged failure", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
     store().respond = serveBytes(bytes);
     const from = stack().gateway.logs.length;
@@ -50,7 +50,7 @@ describe("a client that stops reading", () => {
     socket.destroy();
   });
 
-  it("is cut although it goes on sending", async () => {
+  it("is disconnected although it goes on sending", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
     store().respond = serveBytes(bytes);
     const from = stack().gateway.logs.length;
@@ -69,7 +69,7 @@ describe("a client that stops reading", () => {
     stack().upstream.rpcs.getWorkflow = () => ({ ...rest, spec: { ...spec!, steps } });
   }
 
-  it("is cut in the middle of a large JSON answer", async () => {
+  it("is disconnected during a large JSON response", async () => {
     answerLargeJson();
     const from = stack().gateway.logs.length;
     const socket = ask("/v1/workflows/w1");
@@ -79,7 +79,7 @@ describe("a client that stops reading", () => {
     socket.destroy();
   });
 
-  it("is let alone while it reads a large JSON answer slowly and goes on sending", async () => {
+  it("stays connected while it reads a large JSON response slowly and goes on sending", async () => {
     answerLargeJson();
     const from = stack().gateway.logs.length;
     const socket = ask("/v1/workflows/w1");
@@ -99,7 +99,7 @@ describe("a client that stops reading", () => {
     socket.destroy();
   });
 
-  it("is let alone while it reads, however slowly", async () => {
+  it("stays connected while it reads, however slowly", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
     store().respond = serveBytes(bytes);
     const from = stack().gateway.logs.length;
@@ -120,7 +120,7 @@ describe("a client that stops reading", () => {
     socket.destroy();
   });
 
-  it("is let alone while there is nothing to read, and between two requests", async () => {
+  it("stays connected while there is nothing to read, and between two requests", async () => {
     stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
       yield workflowEvent(1n, JobState.RUNNING);
       await whenAborted(signal);

@@ -11,7 +11,7 @@ import { deferred } from "../support/stack.ts";
 const longGraceMs = 60_000;
 
 describe("startServer", () => {
-  it("tells the port that it really took", async () => {
+  it("returns the URL with the port that it listens on", async () => {
     const server = await serve((_req, res) => void res.end("here"));
     assert.equal(await (await fetch(server.url)).text(), "here");
     await server.close(longGraceMs);
@@ -28,7 +28,7 @@ describe("startServer", () => {
     other.close();
   });
 
-  it("lets a request in flight finish when it closes, and takes no new one", async () => {
+  it("finishes requests in flight when it closes, and accepts no new ones", async () => {
     const inFlight = deferred();
     const mayEnd = deferred();
     const server = await serve((_req, res) => {
@@ -44,7 +44,7 @@ describe("startServer", () => {
     await closed;
   });
 
-  it("sends what waits for a slow reader before it closes its connection", async () => {
+  it("sends the rest to a slow reader before it closes its connection", async () => {
     // More than all the buffers between two sockets of one machine hold.
     const bytes = Buffer.alloc(32 * 1024 * 1024);
     const server = await serve((_req, res) => void res.end(bytes));
@@ -67,7 +67,7 @@ describe("startServer", () => {
     assert.ok(received > bytes.length, `${received} bytes`);
   });
 
-  it("closes a connection that idles after its last answer", async () => {
+  it("closes an idle connection after its last response", async () => {
     const begun = deferred();
     const mayEnd = deferred();
     const server = await serve((_req, res) => {
@@ -89,7 +89,7 @@ describe("startServer", () => {
     socket.destroy();
   });
 
-  it("cuts what is left when the grace is over", async () => {
+  it("destroys the connections that are left after the grace", async () => {
     const inFlight = deferred();
     const server = await serve(() => inFlight.resolve());
     const answer = fetch(server.url);

@@ -77,7 +77,7 @@ describe("an upload", () => {
     ["that says so", "/v1/workflows", announced, adminToken, 413, mebibyte / 4],
     ["in chunks", "/v1/workflows", inChunks, adminToken, 413, 1.25 * mebibyte],
   ] as const) {
-    it(`of 50 MiB ${what} has its ${status} after less than ${limit / 1024} KiB were read`, async () => {
+    it(`of 50 MiB ${what} gets ${status} after less than ${limit / 1024} KiB were read`, async () => {
       const read = await bytesReadDuring(async () => {
         const outgoing = post(path, framing, token);
         const answered = answerTo(outgoing);
@@ -93,7 +93,7 @@ describe("an upload", () => {
     });
   }
 
-  it("in small chunks is not read while its sender is being looked up", async () => {
+  it("in small chunks is not read during authentication", async () => {
     const asked = deferred();
     const verdict = deferred();
     stack().upstream.rpcs.authenticateApiKey = async () => {
@@ -121,7 +121,7 @@ describe("an upload", () => {
     assert.ok(read < mebibyte / 4, `${read} bytes`);
   });
 
-  it("is asked for when the client waits to be asked, once it is known", async () => {
+  it("gets 100 Continue after authentication", async () => {
     const outgoing = post("/v1/workflows", { Expect: "100-continue", "Content-Length": json.length });
     await once(outgoing, "continue");
     const answered = answerTo(outgoing);
@@ -144,7 +144,7 @@ describe("an upload", () => {
     ],
     ["one that nobody wants", "/v1/workflows/w1/retry", { "Content-Length": 1 }, adminToken, 200],
   ] as const) {
-    it(`is not asked for when it is ${what}: ${status} at once, and the connection closes`, async () => {
+    it(`gets no 100 Continue when it is ${what}: ${status} at once, and the connection closes`, async () => {
       const outgoing = post(path, { Expect: "100-continue", ...headers }, token);
       outgoing.on("continue", () => assert.fail("it was asked for"));
       const answer = await answerTo(outgoing);
@@ -154,7 +154,7 @@ describe("an upload", () => {
     });
   }
 
-  it("is not asked for over HTTP/1.0, which has no such thing", async () => {
+  it("gets no 100 Continue over HTTP/1.0", async () => {
     const calls = await callsDuring(stack().upstream, async () => {
       const { hostname, port } = new URL(stack().gateway.url);
       const socket = connect(Number(port), hostname);

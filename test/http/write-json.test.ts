@@ -55,13 +55,13 @@ describe("createWriteJson", () => {
       assert.equal(tasks.count, count);
     });
 
-  it("rejects for what is no message, small or large", async () => {
+  it("rejects for bytes that are no message, small or large", async () => {
     const { writeJson } = start();
     for (const bytes of [encoded({ id: "w1" }), encoded({ id: "x".repeat(70_000) })])
       await assert.rejects(writeJson(workflowTranscoder, bytes.subarray(0, -1), undefined), RangeError);
   });
 
-  it("waits for the memory of a large text, which counts until it is disposed of", async () => {
+  it("acquires memory for a large text until it is disposed of", async () => {
     const { writeJson, memory } = start();
     const large = encoded({ id: "x".repeat(100_000) });
     const other = memory.tryAcquire(500_000)!;
@@ -79,7 +79,7 @@ describe("createWriteJson", () => {
     assert.equal(memory.used, 0);
   });
 
-  it("is Unavailable where too many wait for memory", async () => {
+  it("rejects with Unavailable when too many wait for memory", async () => {
     const { writeJson, memory } = start();
     memory.tryAcquire(memory.limit);
     const large = encoded({ id: "x".repeat(20_000) });
@@ -88,7 +88,7 @@ describe("createWriteJson", () => {
     assert.equal(waiting.length, 1024);
   });
 
-  it("warns of values that JSON cannot tell, with their workflow, once a minute", async () => {
+  it("warns of corrected values, with their workflow, once a minute", async () => {
     const { writeJson, logged } = start();
     await writeJson(workflowTranscoder, encoded({ id: "w1", state: JobState.RUNNING }), undefined);
     assert.deepEqual(logged(), []);

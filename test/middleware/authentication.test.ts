@@ -40,25 +40,25 @@ describe("authentication with API_KEYS_ENABLED=false", () => {
   const stack = suite(() => startStack({ getWorkflow: () => running }));
 
   for (const scheme of ["Bearer", "bearer", "BEARER"]) {
-    it(`lets the admin token pass, its scheme written ${scheme}`, async () => {
+    it(`accepts the admin token with the scheme ${scheme}`, async () => {
       const headers = { Authorization: `${scheme} ${adminToken}` };
       assert.equal((await stack().gateway.fetch(path, { token: null, headers })).status, 200);
     });
   }
 
   for (const [what, header] of [...notTokens, ["an API key", "Bearer good-key"] as const]) {
-    it(`answers the one 401 to ${what}, and calls nobody`, async () => {
+    it(`responds 401 to ${what}, without a call`, async () => {
       assert.deepEqual(await callsDuring(stack().upstream, () => assert401(stack().gateway, header)), []);
     });
   }
 
-  it("answers 401 before anything is said about the request", async () => {
+  it("responds 401 before it validates the request", async () => {
     for (const target of ["/v1/workflows?x=1", "/v1/workflows/a%20b", "/v1/workflows/w1/artifacts/a%5Cb"]) {
       await assert401(stack().gateway, undefined, target);
     }
   });
 
-  it("refuses a token in the query", async () => {
+  it("rejects a token in the query", async () => {
     for (const name of ["access_token", "token", "api_key"]) {
       await assert401(stack().gateway, undefined, `${path}?${name}=${adminToken}`);
     }
@@ -68,7 +68,7 @@ describe("authentication with API_KEYS_ENABLED=false", () => {
     ["a length", "Content-Length: 50000000\r\n"],
     ["chunks", "Transfer-Encoding: chunked\r\n"],
   ] as const) {
-    it(`answers 401 and closes before an upload announced by ${what} is read`, async () => {
+    it(`responds 401 and closes the connection before it reads a body announced by ${what}`, async () => {
       const answer = await sendText(
         stack().gateway.url,
         `POST /v1/workflows HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${head}\r\n`,
@@ -79,7 +79,7 @@ describe("authentication with API_KEYS_ENABLED=false", () => {
   }
 
   for (const open of ["/v1/healthz", "/metrics"]) {
-    it(`asks for no token on ${open}`, async () => {
+    it(`requires no token on ${open}`, async () => {
       assert.equal((await stack().gateway.fetch(open, { token: null })).status, 200);
     });
   }
@@ -110,27 +110,27 @@ describe("authentication with API_KEYS_ENABLED=true", () => {
 
   const status = async (token: string) => (await stack().gateway.fetch(path, { token })).status;
 
-  it("looks a key up by its SHA-256, once while the answer is fresh", async () => {
+  it("looks a key up by its SHA-256, once while its cache entry is fresh", async () => {
     know("key-a");
     assert.equal(await status("key-a"), 200);
     assert.equal(await status("key-a"), 200);
     assert.deepEqual(hashes, [sha256("key-a")]);
   });
 
-  it("needs no lookup for the admin token", async () => {
+  it("looks the admin token up nowhere", async () => {
     know();
     assert.equal(await status(adminToken), 200);
     assert.deepEqual(hashes, []);
   });
 
   for (const [what, header] of [...notTokens, ["an unknown key", "Bearer no-such-key"] as const]) {
-    it(`answers the one 401 to ${what}`, async () => {
+    it(`responds 401 to ${what}`, async () => {
       know();
       await assert401(stack().gateway, header);
     });
   }
 
-  it("remembers a denial while it is fresh", async () => {
+  it("caches a denial", async () => {
     know();
     assert.equal(await status("key-b"), 401);
     know("key-b");
@@ -139,7 +139,7 @@ describe("authentication with API_KEYS_ENABLED=true", () => {
     assert.equal(await status("key-b"), 200);
   });
 
-  it("answers the one 401 to a revoked key, at most a cache time later", async () => {
+  it("responds 401 to a revoked key, at most a cache time later", async () => {
     know("key-c");
     assert.equal(await status("key-c"), 200);
     know();
@@ -148,7 +148,7 @@ describe("authentication with API_KEYS_ENABLED=true", () => {
     await assert401(stack().gateway, "Bearer key-c");
   });
 
-  it("answers the one 401 when the key turns out to be revoked as its quota is counted", async () => {
+  it("responds 401 when the quota call finds that the key is revoked", async () => {
     know("key-d");
     stack().upstream.rpcs.consumeQuota = () => ({ allowed: false, denyReason: "revoked" });
     const answer = await stack().gateway.fetch("/v1/workflows", { ...jsonPost(oneStep), token: "key-d" });
@@ -160,13 +160,13 @@ describe("authentication with API_KEYS_ENABLED=true", () => {
     await assert401(stack().gateway, "Bearer key-d");
   });
 
-  it("answers 503 for a key whose principal the orchestrator does not name", async () => {
+  it("responds 503 for a key without a principal", async () => {
     stack().upstream.rpcs.authenticateApiKey = () => ({ allowed: true, principal: "" });
     const answer = await stack().gateway.fetch("/v1/workflows", { token: "key-e" });
     assert.equal(answer.status, 503);
   });
 
-  it("answers 503, never 401, when the lookup fails, and asks again", async () => {
+  it("responds 503, never 401, when the lookup fails, and looks up again", async () => {
     stack().upstream.rpcs.authenticateApiKey = () => {
       throw new ConnectError("no", Code.Unavailable);
     };
@@ -175,7 +175,7 @@ describe("authentication with API_KEYS_ENABLED=true", () => {
     assert.equal(await status("key-f"), 200);
   });
 
-  it("looks a key up once for however many requests wait for it", async () => {
+  it("looks a key up once for concurrent requests", async () => {
     const release = Promise.withResolvers<undefined>();
     let lookups = 0;
     stack().upstream.rpcs.authenticateApiKey = async () => {
@@ -191,7 +191,7 @@ describe("authentication with API_KEYS_ENABLED=true", () => {
     assert.equal(lookups, 1);
   });
 
-  it("writes no token and no reason of a denial to the log or to a client", () => {
+  it("writes no token and no reason of a denial to the log or the response", () => {
     const { logText, logs } = stack().gateway;
     assert.ok(logs.length > 0);
     for (const word of [adminToken, "key-a", "key-b", "no-such-key", "word-of-the-orchestrator"]) {

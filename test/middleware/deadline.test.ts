@@ -21,7 +21,7 @@ describe("deadline", () => {
   );
 
   for (const { id, path, init, rpc, safe } of bounded) {
-    it(`answers 504 when ${id} is met with silence, retryable: ${safe}`, async () => {
+    it(`responds 504 when the call of ${id} gets no response, retryable: ${safe}`, async () => {
       const { started: begun } = hang(stack().upstream, rpc);
       const answer = await stack().gateway.fetch(path, init);
       const body = (await answer.json()) as { code: string; message: string; retryable: boolean };
@@ -38,7 +38,7 @@ describe("deadline", () => {
 describe("a broken connection", () => {
   const stack = suite(() => startStack(withKeys.rpcs, withKeys.settings));
 
-  describe("a client that goes away", () => {
+  describe("a client that disconnects", () => {
     for (const { id, path, init, rpc, safe } of bounded) {
       it(`cancels the upstream call of ${id}${safe ? "" : ", not safe to repeat"}`, async () => {
         const { started: begun, cancelled } = hang(stack().upstream, rpc);
@@ -54,7 +54,7 @@ describe("a broken connection", () => {
 
   describe("an upstream that is down", () => {
     for (const { id, path, init, rpc, safe } of upstreamOperations) {
-      it(`answers 503 when it is killed in the middle of ${id}${safe ? "" : ", not safe to repeat"}`, async () => {
+      it(`responds 503 when it is killed during ${id}${safe ? "" : ", not safe to repeat"}`, async () => {
         const { gateway, upstream } = stack();
         // A read is tried twice.
         hang(upstream, rpc, () => upstream.dropConnections());
@@ -66,7 +66,7 @@ describe("a broken connection", () => {
       });
     }
 
-    it("answers 503 while it is away, and serves again once it is back", async () => {
+    it("responds 503 while it is down, and serves again once it is up", async () => {
       const rpcs = {
         getWorkflow: () => workflowIn(JobState.QUEUED),
         submitWorkflow: () => workflowIn(JobState.QUEUED),

@@ -104,7 +104,7 @@ describe("framing", () => {
     ],
   ];
   for (const [what, text, status, message] of refused) {
-    it(`answers ${status} to ${what}, closes the connection, and calls nobody`, async () => {
+    it(`responds ${status} to ${what} and closes the connection, without a call`, async () => {
       const calls = await callsDuring(stack().upstream, async () => {
         const answer = await sendText(stack().gateway.url, text);
         assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `));
@@ -153,13 +153,13 @@ describe("framing", () => {
     ["2500 headers", `${line}Connection: close\r\n${own}${"a:\r\n".repeat(2500)}\r\n`, 200],
   ];
   for (const [what, text, status] of served) {
-    it(`lets pass ${what}`, async () => {
+    it(`accepts ${what}`, async () => {
       const answer = await sendText(stack().gateway.url, text);
       assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `));
     });
   }
 
-  it("does not lean on the parser, which refuses some of this before", () => {
+  it("does not depend on the parser, which rejects some of this before", () => {
     const rawHeaders = ["Host", "x", "Content-Length", "1", "Transfer-Encoding", "chunked"];
     const req = { rawHeaders, headers: {}, httpVersion: "1.1", url: "/" } as unknown as Parameters<
       typeof framing
@@ -169,7 +169,7 @@ describe("framing", () => {
     assert.ok(refusal instanceof HttpError);
   });
 
-  it("reads a list of 8,000 codings in no more than a moment", async () => {
+  it("parses a list of 8,000 codings quickly", async () => {
     const begin = performance.now();
     await sendText(stack().gateway.url, `${line}${own}TE: ${", ".repeat(8000)}x\r\n\r\n`);
     assert.ok(performance.now() - begin < scaled(2000));

@@ -72,13 +72,13 @@ describe("validation of tool params", () => {
   for (const [tool, params] of Object.entries(table)) {
     for (const [name, { good, bad }] of Object.entries(params)) {
       for (const value of good) {
-        it(`lets ${tool} have ${name} ${JSON.stringify(value)}`, async () => {
+        it(`accepts ${tool} ${name} ${JSON.stringify(value)}`, async () => {
           assert.deepEqual(await submit(tool, { [name]: value }), { status: 201, pointers: [] });
           assert.ok(isDeepStrictEqual(reached?.spec?.steps[1]?.params, { [name]: value }));
         });
       }
       for (const [value, at = ""] of bad) {
-        it(`refuses ${tool} ${name} ${JSON.stringify(value)} at its place`, async () => {
+        it(`rejects ${tool} ${name} ${JSON.stringify(value)} at its path`, async () => {
           const { status, pointers } = await submit(tool, { [name]: value });
           assert.equal(status, 400);
           assert.deepEqual([...new Set(pointers)], [`/body/steps/1/params/${name}${at}`]);
@@ -87,14 +87,14 @@ describe("validation of tool params", () => {
       }
     }
 
-    it(`passes params of ${tool} that the contract does not know through unchanged`, async () => {
+    it(`passes unknown params of ${tool} on unchanged`, async () => {
       const others = { "x.y/z~": [1, { deep: [null, "ü"] }], contig: 7, "": {}, constructor: "c" };
       assert.equal((await submit(tool, others)).status, 201);
       assert.deepEqual(reached?.spec?.steps[1]?.params, others);
     });
 
     for (const params of [null, [], "x", 1]) {
-      it(`refuses ${JSON.stringify(params)} as the params of ${tool}`, async () => {
+      it(`rejects ${JSON.stringify(params)} as the params of ${tool}`, async () => {
         const { status, pointers } = await submit(tool, params);
         assert.equal(status, 400);
         assert.deepEqual([...new Set(pointers)], ["/body/steps/1/params"]);

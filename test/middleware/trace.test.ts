@@ -40,7 +40,7 @@ describe("trace", () => {
   const traceIdOf = (metadata: Headers) =>
     /^00-([0-9a-f]{32})-[0-9a-f]{16}-01$/.exec(metadata.get("traceparent") ?? "")?.[1];
 
-  it("continues the client's trace on every call of the request, in the log and in the error", async () => {
+  it("continues the client's trace in calls, the log and the error", async () => {
     const { gateway, upstream } = stack();
     upstream.rpcs.submitWorkflow = () => {
       throw new ConnectError("no", Code.Internal);
@@ -69,7 +69,7 @@ describe("trace", () => {
     `00-${"0".repeat(32)}-00f067aa0ba902b7-01`,
     `${traceparent}-more`,
   ]) {
-    it(`mints a trace id for ${JSON.stringify(bad)}`, async () => {
+    it(`starts a trace for ${JSON.stringify(bad)}`, async () => {
       stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.QUEUED);
       const headers = bad === undefined ? {} : { traceparent: bad, tracestate: "vendor=1" };
       const [call] = await callsDuring(stack().upstream, () =>
@@ -82,7 +82,7 @@ describe("trace", () => {
     });
   }
 
-  it("mints another id for each request", async () => {
+  it("starts another trace for each request", async () => {
     const ids = await Promise.all(
       Array.from({ length: 5 }, async () => {
         const answer = await stack().gateway.fetch("/nowhere");
