@@ -35,9 +35,9 @@ export interface PipelineOptions extends BodyQueues {
   readonly operations: Operations;
   readonly authenticator: Authenticator;
   readonly acquireShare: LoadShedding["acquireShare"];
-  /** Undefined: every request is served. */
+  /** Without it, no request is shed. */
   readonly shed: LoadShedding["shed"] | undefined;
-  /** Undefined: no page of another origin may call. */
+  /** Without it, no page of another origin may call. */
   readonly allowedOrigins: AllowedOrigins | undefined;
   /** Undefined: no spans are exported. */
   readonly startSpan: StartRequestSpan | undefined;
@@ -80,7 +80,7 @@ export function createPipeline(options: PipelineOptions): RequestListener {
     ...(operation.hasBody ? jsonBody(options) : []),
     ...(options.operationStages ?? []),
     validation(operation, validatorOf(operation)),
-    // The validation is what makes a request the handler's own, which no type can say.
+    // Each operation has its own request type, which holds after the validation; Express has one for all.
     options.operations[operation.id] as Middleware<BodyLocals>,
   ];
   const ofNoOperation: readonly Middleware[] = [preflight(allowedOrigins), methodNotAllowed, notFound];

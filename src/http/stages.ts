@@ -9,7 +9,7 @@ import type { RouteMatch } from "./router.ts";
 export interface Call {
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
-  readonly headers: Readonly<object>;
+  readonly headers: Readonly<Record<string, string>>;
   /** The owner of the response, where it waits for memory. */
   readonly contextValues: ContextValues;
 }
@@ -66,8 +66,8 @@ export type Middleware<Given extends object = TracedLocals, Added extends object
 export type ErrorMiddleware = ErrorRequestHandler<object, unknown, unknown, object, TracedLocals>;
 
 /**
- * Makes one stage of many: each calls `next` or responds. An error ends the row, whether it is thrown, rejected or given
- * to `next`. Express's own Router would match every stage against the path, and set `req.params` each time.
+ * Composes stages: each calls `next` or responds. An error skips the rest, whether it is thrown, rejected or passed to
+ * `next`. Express's own Router would match the path again for every stage, and reset `req.params`.
  */
 export function inOrder<Req, Res>(
   stages: readonly ((req: Req, res: Res, next: (error?: unknown) => void) => unknown)[],
@@ -79,10 +79,13 @@ export function inOrder<Req, Res>(
       if (error !== undefined || stage === undefined) return done(error);
       try {
         const result = stage(req, res, next);
-        if (result instanceof Promise) result.catch(next);
+        if (result instanceof Promise) result.catch(fail);
       } catch (thrown) {
-        next(thrown);
+        fail(thrown);
       }
+    }
+    function fail(reason: unknown): void {
+      done(reason ?? new Error("a stage failed without an error"));
     }
     next();
   };
