@@ -92,8 +92,9 @@ function find(node: Node, path: string, start: number, values: string[]): Route 
     if (route !== undefined) return route;
     values.pop();
   }
-  if (node.rest !== undefined && start < path.length) values.push(path.slice(start));
-  return start < path.length ? node.rest : undefined;
+  if (node.rest === undefined || start === path.length) return undefined;
+  values.push(path.slice(start));
+  return node.rest;
 }
 
 /** A target without its query. A fragment is no part of a path, though clients must not send one (RFC 9112 §3.2). */

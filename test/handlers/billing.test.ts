@@ -36,27 +36,27 @@ describe("billing", () => {
         received.push(request);
         return { balance: amount };
       };
-      return { answer: await gateway.fetch(paths[0], { token }), received };
+      return { response: await gateway.fetch(paths[0], { token }), received };
     }
 
     it("responds with the balance of the key's principal", async () => {
-      const { answer, received } = await balance(99_970n);
-      assert.equal(answer.status, 200);
-      assert.deepEqual(await answer.json(), { balance: 99_970 });
+      const { response, received } = await balance(99_970n);
+      assert.equal(response.status, 200);
+      assert.deepEqual(await response.json(), { balance: 99_970 });
       assert.deepEqual(received, [create(GetBalanceRequestSchema, { principal: "alice" })]);
     });
 
     for (const amount of [0n, -1n, 2n ** 53n - 1n]) {
       it(`sends ${amount} as a JSON integer`, async () => {
-        assert.equal(await (await balance(amount)).answer.text(), `{"balance":${amount}}`);
+        assert.equal(await (await balance(amount)).response.text(), `{"balance":${amount}}`);
       });
     }
 
     for (const amount of [2n ** 53n + 1n, -(2n ** 53n) - 1n, largest, smallest]) {
       it(`sends ${amount} exactly, which no double holds`, async () => {
-        const { answer } = await balance(amount, unchecked());
-        assert.equal(answer.headers.get("content-type"), "application/json; charset=utf-8");
-        assert.equal(await answer.text(), `{"balance":${amount}}`);
+        const { response } = await balance(amount, unchecked());
+        assert.equal(response.headers.get("content-type"), "application/json; charset=utf-8");
+        assert.equal(await response.text(), `{"balance":${amount}}`);
       });
     }
   });
@@ -72,22 +72,22 @@ describe("billing", () => {
         received.push(request);
         return create(ListLedgerResponseSchema, { entries });
       };
-      return { answer: await gateway.fetch(`${paths[1]}${query}`, { token }), received };
+      return { response: await gateway.fetch(`${paths[1]}${query}`, { token }), received };
     }
 
     it("responds 400 to a page above 1 MiB", async () => {
-      const { answer } = await ledger("", [{ reason: "x".repeat(1024 * 1024) }]);
-      assert.equal(answer.status, 400);
-      assert.equal(((await answer.json()) as { code: string }).code, "OUT_OF_RANGE");
+      const { response } = await ledger("", [{ reason: "x".repeat(1024 * 1024) }]);
+      assert.equal(response.status, 400);
+      assert.equal(((await response.json()) as { code: string }).code, "OUT_OF_RANGE");
     });
 
     it("sends every field of every entry, in order", async () => {
-      const { answer } = await ledger("", [
+      const { response } = await ledger("", [
         { delta: -25n, reason: "rfdiffusion step «a»", balanceAfter: -5n, createdAt },
         { delta: 20n, reason: "grant", balanceAfter: 20n, createdAt: { seconds: 0n, nanos: 5 } },
       ]);
-      assert.equal(answer.status, 200);
-      assert.deepEqual(await answer.json(), {
+      assert.equal(response.status, 200);
+      assert.deepEqual(await response.json(), {
         entries: [
           {
             delta: -25,
@@ -102,9 +102,9 @@ describe("billing", () => {
 
     it("sends 64-bit numbers exactly, which no double holds", async () => {
       const entry = { delta: smallest, reason: "", balanceAfter: largest, createdAt };
-      const { answer } = await ledger("", [entry], unchecked());
+      const { response } = await ledger("", [entry], unchecked());
       assert.equal(
-        await answer.text(),
+        await response.text(),
         `{"entries":[{"delta":${smallest},"reason":"","balance_after":${largest},"created_at":"2026-01-05T09:00:00.000Z"}]}`,
       );
     });
@@ -116,8 +116,8 @@ describe("billing", () => {
       ["?limit=%31%30", 10],
     ] as const)
       it(`requests ${limit} entries of the key's principal for ${JSON.stringify(query)}`, async () => {
-        const { answer, received } = await ledger(query);
-        assert.deepEqual(await answer.json(), { entries: [] });
+        const { response, received } = await ledger(query);
+        assert.deepEqual(await response.json(), { entries: [] });
         assert.deepEqual(received, [create(ListLedgerRequestSchema, { principal: "alice", limit })]);
       });
 
@@ -135,9 +135,9 @@ describe("billing", () => {
       ["?principal=bob", "/query/principal is not a parameter of this operation"],
     ] as const)
       it(`rejects ${query}, without a call`, async () => {
-        const { answer, received } = await ledger(query);
-        const { details = [] } = (await answer.json()) as Schema["Error"];
-        assert.equal(answer.status, 400);
+        const { response, received } = await ledger(query);
+        const { details = [] } = (await response.json()) as Schema["Error"];
+        assert.equal(response.status, 400);
         assert.deepEqual(
           details.map(({ path, message }) => `${path} ${message}`),
           [fault],
@@ -152,10 +152,10 @@ describe("billing", () => {
         const { gateway, upstream } = stack();
         const calls = await callsDuring(upstream, async () => {
           for (const method of ["GET", "HEAD"]) {
-            const answer = await gateway.fetch(path, { method });
-            assert.equal(answer.status, 403);
+            const response = await gateway.fetch(path, { method });
+            assert.equal(response.status, 403);
             if (method === "HEAD") continue;
-            const { code, message, retryable } = (await answer.json()) as Schema["Error"];
+            const { code, message, retryable } = (await response.json()) as Schema["Error"];
             assert.deepEqual([code, retryable], ["PERMISSION_DENIED", false]);
             assert.match(message, /API key/);
           }
@@ -175,8 +175,8 @@ describe("billing", () => {
       });
 
       it("can use GET and HEAD only", async () => {
-        const answer = await stack().gateway.fetch(path, { token, method: "POST" });
-        assert.deepEqual([answer.status, answer.headers.get("allow")], [405, "GET, HEAD"]);
+        const response = await stack().gateway.fetch(path, { token, method: "POST" });
+        assert.deepEqual([response.status, response.headers.get("allow")], [405, "GET, HEAD"]);
       });
 
       it("gets 401 without a token", async () => {
@@ -194,9 +194,9 @@ describe("the ledger of the sandbox", () => {
   const opening = 100_000;
 
   async function read<T>(path: string, key: string): Promise<T> {
-    const answer = await gateway().fetch(path, { token: key });
-    assert.equal(answer.status, 200);
-    return (await answer.json()) as T;
+    const response = await gateway().fetch(path, { token: key });
+    assert.equal(response.status, 200);
+    return (await response.json()) as T;
   }
   const balanceOf = async (key: string) => (await read<Schema["Balance"]>(paths[0], key)).balance;
   const ledgerOf = async (key: string, query = "") =>

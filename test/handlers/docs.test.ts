@@ -29,15 +29,15 @@ describe("docs", () => {
       it("responds with the file, without a token and without a call", async () => {
         const calls = await callsDuring(stack().upstream, async () => {
           for (const headers of [{}, { Authorization: "Bearer wrong" }]) {
-            const answer = await sendPath(stack().gateway.url, path, { headers });
-            assert.equal(answer.status, 200);
-            assert.equal(answer.body, content);
-            assert.equal(answer.headers["content-type"], type);
-            assert.equal(answer.headers["content-length"], String(Buffer.byteLength(content)));
-            assert.equal(answer.headers["content-encoding"], undefined);
-            assert.equal(answer.headers["cache-control"], "public, no-cache");
-            assert.equal(answer.headers["x-content-type-options"], "nosniff");
-            assert.equal(answer.headers.vary, "Accept-Encoding");
+            const response = await sendPath(stack().gateway.url, path, { headers });
+            assert.equal(response.status, 200);
+            assert.equal(response.body, content);
+            assert.equal(response.headers["content-type"], type);
+            assert.equal(response.headers["content-length"], String(Buffer.byteLength(content)));
+            assert.equal(response.headers["content-encoding"], undefined);
+            assert.equal(response.headers["cache-control"], "public, no-cache");
+            assert.equal(response.headers["x-content-type-options"], "nosniff");
+            assert.equal(response.headers.vary, "Accept-Encoding");
           }
         });
         assert.deepEqual(calls, []);
@@ -45,11 +45,11 @@ describe("docs", () => {
 
       for (const coding of ["br", "gzip"])
         it(`compresses with ${coding} if the client accepts it`, async () => {
-          const answer = await stack().gateway.fetch(path, { headers: { "Accept-Encoding": coding } });
-          assert.equal(answer.headers.get("content-encoding"), coding);
-          assert.equal(answer.headers.get("vary"), "Accept-Encoding");
-          assert.ok(Number(answer.headers.get("content-length")) < Buffer.byteLength(content));
-          assert.equal(await answer.text(), content);
+          const response = await stack().gateway.fetch(path, { headers: { "Accept-Encoding": coding } });
+          assert.equal(response.headers.get("content-encoding"), coding);
+          assert.equal(response.headers.get("vary"), "Accept-Encoding");
+          assert.ok(Number(response.headers.get("content-length")) < Buffer.byteLength(content));
+          assert.equal(await response.text(), content);
         });
 
       it("responds 304 to a client that has it, in any coding", async () => {
@@ -129,12 +129,12 @@ describe("docs", () => {
       ["", 404, "NOT_FOUND"],
     ] as const)
       it(`responds ${status} to the name ${JSON.stringify(name)}`, async () => {
-        const answer = await sendPath(stack().gateway.url, `/docs/${name}`);
-        assert.equal(answer.status, status);
-        const error = JSON.parse(answer.body);
+        const response = await sendPath(stack().gateway.url, `/docs/${name}`);
+        assert.equal(response.status, status);
+        const error = JSON.parse(response.body);
         assert.equal(error.code, code);
         assert.match(error.trace_id, /^[0-9a-f]{32}$/);
-        assert.equal(answer.headers.etag, undefined);
+        assert.equal(response.headers.etag, undefined);
       });
   });
 

@@ -16,9 +16,9 @@ describe("health", () => {
       const { version } = loadContract().document.info;
       const calls = await callsDuring(stack().upstream, async () => {
         for (const token of [null, "wrong"]) {
-          const answer = await stack().gateway.fetch("/v1/healthz", { token });
-          assert.equal(answer.status, 200);
-          assert.deepEqual(await answer.json(), { status: "ok", version });
+          const response = await stack().gateway.fetch("/v1/healthz", { token });
+          assert.equal(response.status, 200);
+          assert.deepEqual(await response.json(), { status: "ok", version });
         }
       });
       assert.deepEqual(calls, []);
@@ -39,9 +39,9 @@ describe("health", () => {
         return {};
       };
       const calls = await callsDuring(stack().upstream, async () => {
-        const answer = await ready();
-        assert.equal(answer.status, 200);
-        assert.deepEqual(await answer.json(), { status: "ready" });
+        const response = await ready();
+        assert.equal(response.status, 200);
+        assert.deepEqual(await response.json(), { status: "ready" });
       });
       assert.equal(pageSize, 1);
       assert.equal(calls.length, 1);
@@ -58,9 +58,9 @@ describe("health", () => {
           throw new ConnectError(words, code);
         };
         for (const n of [1, 2]) {
-          const answer = await ready();
-          assert.equal(answer.status, 503, `probe ${n}`);
-          assert.deepEqual(await answer.json(), { status: "unavailable" });
+          const response = await ready();
+          assert.equal(response.status, 503, `probe ${n}`);
+          assert.deepEqual(await response.json(), { status: "unavailable" });
         }
         const told = stack().gateway.logs.filter((line) => JSON.stringify(line).includes(words));
         assert.deepEqual(
@@ -82,10 +82,12 @@ describe("health", () => {
   describe("GET /metrics", () => {
     /** One sample per line: a name, labels, a number. */
     async function scrape(): Promise<Map<string, number>> {
-      const answer = await stack().gateway.fetch("/metrics", { token: null });
-      assert.equal(answer.status, 200);
-      assert.match(String(answer.headers.get("content-type")), /^text\/plain; version=0\.0\.4/);
-      const lines = (await answer.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+      const response = await stack().gateway.fetch("/metrics", { token: null });
+      assert.equal(response.status, 200);
+      assert.match(String(response.headers.get("content-type")), /^text\/plain; version=0\.0\.4/);
+      const lines = (await response.text())
+        .split("\n")
+        .filter((line) => line !== "" && !line.startsWith("#"));
       return new Map(
         lines.map((line) => {
           const [, sample, value] = /^([a-z_:]+(?:\{(?:[a-z_]+="[^"]*",?)+\})?) (\S+)$/i.exec(line) ?? [];

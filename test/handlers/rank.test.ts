@@ -24,9 +24,9 @@ const post = (body: string) => ({
 });
 
 /** The faults of a refusal, as `pointer message`. */
-async function faultsIn(answer: Response): Promise<string[]> {
-  const { code, details = [] } = (await answer.json()) as Schema["Error"];
-  assert.equal(answer.status, 400);
+async function violationsIn(response: Response): Promise<string[]> {
+  const { code, details = [] } = (await response.json()) as Schema["Error"];
+  assert.equal(response.status, 400);
   assert.equal(code, "INVALID_ARGUMENT");
   return details.map((fault) => `${fault.path} ${fault.message}`);
 }
@@ -34,19 +34,19 @@ async function faultsIn(answer: Response): Promise<string[]> {
 describe("POST /v1/workflows/{id}/rank", () => {
   const stack = suite(() => startStack());
 
-  /** Asks with this body, and tells what the orchestrator was asked, which answers `response`. */
-  async function rank(body: string, response: MessageInitShape<typeof RankDesignsResponseSchema> = {}) {
+  /** Sends this body to a gateway whose orchestrator returns `ranking`; returns the requests that it received, too. */
+  async function rank(body: string, ranking: MessageInitShape<typeof RankDesignsResponseSchema> = {}) {
     const received: RankDesignsRequest[] = [];
     stack().upstream.rpcs.rankDesigns = (request) => {
       received.push(request);
-      return create(RankDesignsResponseSchema, response);
+      return create(RankDesignsResponseSchema, ranking);
     };
-    const answer = await stack().gateway.fetch(path, post(body));
-    return { answer, received };
+    const response = await stack().gateway.fetch(path, post(body));
+    return { response, received };
   }
 
   it("sends and returns every field", async () => {
-    const { answer, received } = await rank(
+    const { response, received } = await rank(
       JSON.stringify({
         metric: "plddt",
         maximize: false,
@@ -85,8 +85,8 @@ describe("POST /v1/workflows/{id}/rank", () => {
         topK: 4294967295,
       }),
     ]);
-    assert.equal(answer.status, 200);
-    assert.deepEqual(await answer.json(), {
+    assert.equal(response.status, 200);
+    assert.deepEqual(await response.json(), {
       designs: [
         {
           rank: 1,
@@ -116,8 +116,8 @@ describe("POST /v1/workflows/{id}/rank", () => {
   ];
   for (const [body, asked] of requests)
     it(`accepts ${body}`, async () => {
-      const { answer, received } = await rank(body);
-      assert.deepEqual(await answer.json(), { designs: [], total_considered: 0, total_ranked: 0 });
+      const { response, received } = await rank(body);
+      assert.deepEqual(await response.json(), { designs: [], total_considered: 0, total_ranked: 0 });
       assert.deepEqual(received, [
         create(RankDesignsRequestSchema, { workflowId: "w1", metric: "m", ...asked }),
       ]);
@@ -169,8 +169,8 @@ describe("POST /v1/workflows/{id}/rank", () => {
     ],
   ] as const)
     it(`rejects ${body || "an empty body"} with all violations, without a call`, async () => {
-      const { answer, received } = await rank(body);
-      assert.deepEqual((await faultsIn(answer)).sort(), [...faults].sort());
+      const { response, received } = await rank(body);
+      assert.deepEqual((await violationsIn(response)).sort(), [...faults].sort());
       assert.deepEqual(received, []);
     });
 
@@ -178,8 +178,8 @@ describe("POST /v1/workflows/{id}/rank", () => {
     const filters = Array.from({ length: 65 }, () => ({ metric: "m" }));
     const { received } = await rank(JSON.stringify({ metric: "m", filters: filters.slice(1) }));
     assert.equal(received[0]?.filters.length, 64);
-    const { answer } = await rank(JSON.stringify({ metric: "m", filters }));
-    assert.deepEqual(await faultsIn(answer), ["/body/filters must NOT have more than 64 items"]);
+    const { response } = await rank(JSON.stringify({ metric: "m", filters }));
+    assert.deepEqual(await violationsIn(response), ["/body/filters must NOT have more than 64 items"]);
   });
 
   it("responds 415 without a body, 405 to other methods, and 400 to a query", async () => {
@@ -187,11 +187,11 @@ describe("POST /v1/workflows/{id}/rank", () => {
     const calls = await callsDuring(upstream, async () => {
       assert.equal((await gateway.fetch(path, { method: "POST" })).status, 415);
       for (const method of ["GET", "HEAD", "PUT", "DELETE"]) {
-        const answer = await gateway.fetch(path, { method });
-        assert.deepEqual([answer.status, answer.headers.get("allow")], [405, "POST"]);
+        const response = await gateway.fetch(path, { method });
+        assert.deepEqual([response.status, response.headers.get("allow")], [405, "POST"]);
       }
-      const answer = await gateway.fetch(`${path}?top_k=1`, jsonPost({ metric: "m" }));
-      assert.deepEqual(await faultsIn(answer), ["/query/top_k is not a parameter of this operation"]);
+      const response = await gateway.fetch(`${path}?top_k=1`, jsonPost({ metric: "m" }));
+      assert.deepEqual(await violationsIn(response), ["/query/top_k is not a parameter of this operation"]);
     });
     assert.deepEqual(calls, []);
   });
@@ -206,8 +206,8 @@ describe("the ranking of a run", () => {
   });
 
   async function rank(body: Schema["RankRequest"], token = "alice-key", workflow = id) {
-    const answer = await gateway().fetch(`/v1/workflows/${workflow}/rank`, { ...jsonPost(body), token });
-    return { status: answer.status, body: (await answer.json()) as Schema["Ranking"] & Schema["Error"] };
+    const response = await gateway().fetch(`/v1/workflows/${workflow}/rank`, { ...jsonPost(body), token });
+    return { status: response.status, body: (await response.json()) as Schema["Ranking"] & Schema["Error"] };
   }
 
   const scoresOf = ({ designs }: Schema["Ranking"]) => designs.map(({ score = NaN }) => score);

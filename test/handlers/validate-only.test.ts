@@ -27,22 +27,22 @@ describe("POST /v1/workflows?validate_only=true", () => {
     ),
   );
 
-  /** The answer to a submission by a key, and the calls that it has made. */
+  /** The response to a submission by a key, and the calls that it has made. */
   async function ask(target: string, init: RequestInit, token = "a-key") {
-    let answer: Response | undefined;
+    let response: Response | undefined;
     const calls = await callsDuring(stack().upstream, async () => {
-      answer = await stack().gateway.fetch(target, { ...init, token });
+      response = await stack().gateway.fetch(target, { ...init, token });
     });
     return {
-      answer: answer!,
+      response: response!,
       rpcs: calls.map(({ rpc }) => rpc).filter((rpc) => rpc !== "AuthenticateApiKey"),
     };
   }
 
   it("returns the plan without quota headers, Location or a call", async () => {
-    const { answer, rpcs } = await ask(path, jsonPost(threeSteps, { "Idempotency-Key": "k" }));
-    assert.equal(answer.status, 200);
-    assert.deepEqual(await answer.json(), {
+    const { response, rpcs } = await ask(path, jsonPost(threeSteps, { "Idempotency-Key": "k" }));
+    assert.equal(response.status, 200);
+    assert.deepEqual(await response.json(), {
       name: "design-then-fold",
       steps: [
         { id: "design", tool: "rfdiffusion", depends_on: [], level: 0 },
@@ -53,7 +53,7 @@ describe("POST /v1/workflows?validate_only=true", () => {
       levels: [["design"], ["seqs"], ["fold"]],
     });
     for (const name of ["location", "x-ratelimit-limit", "x-ratelimit-remaining"])
-      assert.equal(answer.headers.get(name), null, name);
+      assert.equal(response.headers.get(name), null, name);
     assert.deepEqual(rpcs, []);
   });
 
@@ -75,8 +75,8 @@ describe("POST /v1/workflows?validate_only=true", () => {
 
   it("returns a plan to the admin, too", async () => {
     const calls = await callsDuring(stack().upstream, async () => {
-      const answer = await stack().gateway.fetch(path, jsonPost(oneStep));
-      assert.deepEqual(((await answer.json()) as Schema["WorkflowPlan"]).levels, [["a"]]);
+      const response = await stack().gateway.fetch(path, jsonPost(oneStep));
+      assert.deepEqual(((await response.json()) as Schema["WorkflowPlan"]).levels, [["a"]]);
     });
     assert.deepEqual(calls, []);
   });
@@ -95,9 +95,9 @@ describe("POST /v1/workflows?validate_only=true", () => {
     ],
   ] as const)
     it(`returns a plan for ${what}`, async () => {
-      const { answer } = await ask(path, jsonPost({ name: "n", steps }));
-      assert.equal(answer.status, 200);
-      const plan = (await answer.json()) as Schema["WorkflowPlan"];
+      const { response } = await ask(path, jsonPost({ name: "n", steps }));
+      assert.equal(response.status, 200);
+      const plan = (await response.json()) as Schema["WorkflowPlan"];
       assert.deepEqual(plan.levels, levels);
       assert.deepEqual(plan.order, levels.flat());
       assert.deepEqual(
@@ -131,20 +131,20 @@ describe("POST /v1/workflows?validate_only=true", () => {
   ] as const)
     it(`rejects ${what} as a submission, with all violations`, async () => {
       const told = async (target: string) => {
-        const { answer, rpcs } = await ask(target, init);
+        const { response, rpcs } = await ask(target, init);
         assert.deepEqual(rpcs, []);
-        const { trace_id, ...body } = (await answer.json()) as Schema["Error"];
+        const { trace_id, ...body } = (await response.json()) as Schema["Error"];
         assert.ok(trace_id);
-        return { status: answer.status, ...body };
+        return { status: response.status, ...body };
       };
-      const refusal = await told(path);
-      assert.ok(refusal.status === 400 || refusal.status === 415);
-      assert.deepEqual(refusal, await told("/v1/workflows"));
+      const rejection = await told(path);
+      assert.ok(rejection.status === 400 || rejection.status === 415);
+      assert.deepEqual(rejection, await told("/v1/workflows"));
     });
 
   it("submits if it is false", async () => {
-    const { answer, rpcs } = await ask("/v1/workflows?validate_only=false", jsonPost(oneStep));
-    assert.equal(answer.status, 201);
+    const { response, rpcs } = await ask("/v1/workflows?validate_only=false", jsonPost(oneStep));
+    assert.equal(response.status, 201);
     assert.deepEqual(rpcs, ["ConsumeQuota", "SubmitWorkflow"]);
   });
 
@@ -161,9 +161,9 @@ describe("POST /v1/workflows?validate_only=true", () => {
     ["validate_only=false&validate_only=true", "must be given once"],
   ] as const)
     it(`rejects ${query}, and submits nothing`, async () => {
-      const { answer, rpcs } = await ask(`/v1/workflows?${query}`, jsonPost(oneStep));
-      const { details } = (await answer.json()) as Schema["Error"];
-      assert.equal(answer.status, 400);
+      const { response, rpcs } = await ask(`/v1/workflows?${query}`, jsonPost(oneStep));
+      const { details } = (await response.json()) as Schema["Error"];
+      assert.equal(response.status, 400);
       assert.deepEqual(details, [{ path: "/query/validate_only", message }]);
       assert.deepEqual(rpcs, []);
     });

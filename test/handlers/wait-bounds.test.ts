@@ -11,23 +11,23 @@ describe("a read that waits", () => {
   it("does not count as a request in flight", async () => {
     await using stack = await startDisposableStack({}, { MAX_REQUESTS_IN_FLIGHT: "1" });
     const { followed, end } = runWorkflow(stack.upstream);
-    const answer = stack.gateway.fetch(path, waiting);
+    const response = stack.gateway.fetch(path, waiting);
     await followed;
     assert.equal((await stack.gateway.fetch(path)).status, 200);
     end();
-    assert.equal((await answer).status, 200);
+    assert.equal((await response).status, 200);
     assert.equal((await stack.gateway.fetch(path)).status, 200);
   });
 
   it("counts as an event stream until it ends", async () => {
     await using stack = await startDisposableStack({}, { MAX_EVENT_STREAMS: "1" });
     const { followed, end } = runWorkflow(stack.upstream);
-    const answer = stack.gateway.fetch(path, waiting);
+    const response = stack.gateway.fetch(path, waiting);
     await followed;
-    const refused = await stack.gateway.fetch(path, waiting);
-    assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "2"]);
+    const rejected = await stack.gateway.fetch(path, waiting);
+    assert.deepEqual([rejected.status, rejected.headers.get("retry-after")], [503, "2"]);
     end();
-    assert.equal((await answer).status, 200);
+    assert.equal((await response).status, 200);
     const next = runWorkflow(stack.upstream);
     const free = stack.gateway.fetch(path, waiting);
     await next.followed;
@@ -38,11 +38,11 @@ describe("a read that waits", () => {
   it("responds early when the gateway stops", async () => {
     await using stack = await startDisposableStack();
     const { followed } = runWorkflow(stack.upstream);
-    const answer = stack.gateway.fetch(path, waiting);
+    const response = stack.gateway.fetch(path, waiting);
     await followed;
     const stopped = stack.gateway.drain();
-    assert.equal((await answer).status, 200);
-    assert.deepEqual(await (await answer).json(), runningJson);
+    assert.equal((await response).status, 200);
+    assert.deepEqual(await (await response).json(), runningJson);
     await stopped;
   });
 
@@ -66,10 +66,10 @@ describe("a read that waits", () => {
         { now: () => time, streamIntervals: { checkMs: 5, heartbeatMs: 1000 } },
       );
       const { followed } = runWorkflow(stack.upstream);
-      const answer = stack.gateway.fetch(path, { ...waiting, token: "key" });
+      const response = stack.gateway.fetch(path, { ...waiting, token: "key" });
       await followed;
       isRevoked = true;
       time += 31_000;
-      assert.equal((await answer).status, status);
+      assert.equal((await response).status, status);
     });
 });

@@ -25,13 +25,13 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     it(`follows the events until ${JobState[last]}, then reads the workflow again`, async () => {
       const { followed, end } = runWorkflow(stack().upstream, { last });
       const calls = await callsDuring(stack().upstream, async () => {
-        const answer = get(30);
+        const response = get(30);
         await followed;
         end();
-        const { status, headers } = await answer;
+        const { status, headers } = await response;
         assert.equal(status, 200);
         assert.equal(headers.get("preference-applied"), "wait=30");
-        assert.equal(((await (await answer).json()) as { state: string }).state, JobState[last]);
+        assert.equal(((await (await response).json()) as { state: string }).state, JobState[last]);
       });
       assert.deepEqual(
         calls.map(({ rpc }) => rpc),
@@ -42,9 +42,9 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
   it("responds at once if the workflow is terminal", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(SUCCEEDED);
     const calls = await callsDuring(stack().upstream, async () => {
-      const answer = await get(3600);
-      assert.equal(answer.headers.get("preference-applied"), "wait=60");
-      assert.equal(((await answer.json()) as { state: string }).state, "SUCCEEDED");
+      const response = await get(3600);
+      assert.equal(response.headers.get("preference-applied"), "wait=60");
+      assert.equal(((await response.json()) as { state: string }).state, "SUCCEEDED");
     });
     assert.equal(calls.length, 1);
   });
@@ -52,10 +52,10 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
   it("responds with the current workflow after the time, and stops following", async () => {
     const { followed } = runWorkflow(stack().upstream);
     const begin = performance.now();
-    const answer = await get(1);
+    const response = await get(1);
     assert.ok(performance.now() - begin >= 1000);
-    assert.deepEqual([answer.status, answer.headers.get("preference-applied")], [200, "wait=1"]);
-    assert.deepEqual(await answer.json(), runningJson);
+    assert.deepEqual([response.status, response.headers.get("preference-applied")], [200, "wait=1"]);
+    assert.deepEqual(await response.json(), runningJson);
     await whenAborted(await followed);
   });
 
@@ -63,9 +63,9 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     it(`does not wait for ${JSON.stringify(prefer)}`, async () => {
       stack().upstream.rpcs.getWorkflow = () => workflowIn(RUNNING);
       const calls = await callsDuring(stack().upstream, async () => {
-        const answer = await stack().gateway.fetch(path, { headers: { Prefer: prefer } });
-        assert.equal(answer.headers.get("preference-applied"), prefer === "wait=0" ? "wait=0" : null);
-        assert.deepEqual(await answer.json(), runningJson);
+        const response = await stack().gateway.fetch(path, { headers: { Prefer: prefer } });
+        assert.equal(response.headers.get("preference-applied"), prefer === "wait=0" ? "wait=0" : null);
+        assert.deepEqual(await response.json(), runningJson);
       });
       assert.equal(calls.length, 1);
     });
@@ -74,11 +74,11 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(SUCCEEDED);
     const etag = (await get(1)).headers.get("etag") ?? "";
     const { followed, end } = runWorkflow(stack().upstream);
-    const answer = get(30, { headers: { "If-None-Match": etag } });
+    const response = get(30, { headers: { "If-None-Match": etag } });
     await followed;
     end();
     assert.deepEqual(
-      [(await answer).status, (await answer).headers.get("preference-applied")],
+      [(await response).status, (await response).headers.get("preference-applied")],
       [304, "wait=30"],
     );
   });
@@ -101,10 +101,10 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
         yield workflowEvent(0n, RUNNING);
         await lose();
       };
-      const answer = get(30);
+      const response = get(30);
       await followed;
       end();
-      assert.equal(((await (await answer).json()) as { state: string }).state, "SUCCEEDED");
+      assert.equal(((await (await response).json()) as { state: string }).state, "SUCCEEDED");
       assert.equal(opened, 4);
     });
 
@@ -129,8 +129,8 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
         opened += 1;
         return follow();
       };
-      const answer = await get(2);
-      assert.deepEqual([answer.status, answer.headers.get("preference-applied")], [200, "wait=2"]);
+      const response = await get(2);
+      assert.deepEqual([response.status, response.headers.get("preference-applied")], [200, "wait=2"]);
       // 0.1 s at most at first, and twice that each time.
       assert.ok(opened > 1 && opened < 8, `${opened} times`);
     });
@@ -140,28 +140,28 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       yield await Promise.reject(new ConnectError("principal is suspended", Code.PermissionDenied));
     };
-    const answer = await get(30);
-    assert.equal(answer.status, 403);
-    assert.equal(answer.headers.get("preference-applied"), null);
+    const response = await get(30);
+    assert.equal(response.status, 403);
+    assert.equal(response.headers.get("preference-applied"), null);
   });
 
   it("stops following when its client disconnects", async () => {
     const { followed } = runWorkflow(stack().upstream);
     const leaving = new AbortController();
-    const answer = get(30, { signal: leaving.signal });
+    const response = get(30, { signal: leaving.signal });
     const stream = await followed;
     leaving.abort();
-    await assert.rejects(answer, { name: "AbortError" });
+    await assert.rejects(response, { name: "AbortError" });
     await whenAborted(stream);
   });
 
   it("logs the wait apart from the gateway's own time", async () => {
     await using own = await startDisposableStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.6" });
     const { followed } = runWorkflow(own.upstream);
-    const answer = own.gateway.fetch(path, waiting(3));
+    const response = own.gateway.fetch(path, waiting(3));
     await followed;
     hang(own.upstream, "getWorkflow");
-    assert.equal((await answer).status, 504);
+    assert.equal((await response).status, 504);
     const metrics = await (await own.gateway.fetch("/metrics")).text();
     const within = (le: string) =>
       new RegExp(`_seconds_bucket\\{le="${le}",method="GET",.*status="504"\\} (\\d+)`).exec(metrics)?.[1];
@@ -197,8 +197,8 @@ describe("a read that waits for the sandbox", () => {
     const token = "alice-key";
     const submitted = await gateway().fetch("/v1/workflows", { ...jsonPost(threeSteps), token });
     const location = submitted.headers.get("location") ?? "";
-    const answer = await gateway().fetch(location, waiting(30, { token }));
-    const { state, step_statuses } = (await answer.json()) as {
+    const response = await gateway().fetch(location, waiting(30, { token }));
+    const { state, step_statuses } = (await response.json()) as {
       state: string;
       step_statuses: { state: string; outputs: unknown[] }[];
     };

@@ -25,19 +25,19 @@ describe("workflows", () => {
         received.push(request);
         return running;
       };
-      const answer = await stack().gateway.fetch("/v1/workflows", jsonPost(body, headers));
-      return { answer, request: received[0]! };
+      const response = await stack().gateway.fetch("/v1/workflows", jsonPost(body, headers));
+      return { response, request: received[0]! };
     }
 
     it("responds 201 with the workflow, its path and the common headers", async () => {
-      const { answer } = await submit(oneStep);
-      assert.equal(answer.status, 201);
-      assert.deepEqual(await answer.json(), runningJson);
-      assert.equal(answer.headers.get("location"), "/v1/workflows/w1");
-      assert.equal(answer.headers.get("content-type"), "application/json; charset=utf-8");
-      assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
-      assert.equal(answer.headers.get("x-powered-by"), null);
-      assert.equal(answer.headers.get("x-ratelimit-limit"), null);
+      const { response } = await submit(oneStep);
+      assert.equal(response.status, 201);
+      assert.deepEqual(await response.json(), runningJson);
+      assert.equal(response.headers.get("location"), "/v1/workflows/w1");
+      assert.equal(response.headers.get("content-type"), "application/json; charset=utf-8");
+      assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+      assert.equal(response.headers.get("x-powered-by"), null);
+      assert.equal(response.headers.get("x-ratelimit-limit"), null);
     });
 
     it("sends the whole spec, with params unchanged", async () => {
@@ -86,9 +86,9 @@ describe("workflows", () => {
       ["a control character", "a\tb"],
     ] as const) {
       it(`rejects an Idempotency-Key that is ${what}`, async () => {
-        const { answer } = await submit(oneStep, { "Idempotency-Key": key });
-        const { details } = (await answer.json()) as { details: { path: string }[] };
-        assert.equal(answer.status, 400);
+        const { response } = await submit(oneStep, { "Idempotency-Key": key });
+        const { details } = (await response.json()) as { details: { path: string }[] };
+        assert.equal(response.status, 400);
         assert.deepEqual([...new Set(details.map(({ path }) => path))], ["/headers/idempotency-key"]);
       });
     }
@@ -109,14 +109,14 @@ describe("workflows", () => {
         received = request;
         return create(ListWorkflowsResponseSchema, { workflows: [running], nextPageToken: "next" });
       };
-      const answer = await stack().gateway.fetch(`/v1/workflows${query}`);
-      return { answer, request: received };
+      const response = await stack().gateway.fetch(`/v1/workflows${query}`);
+      return { response, request: received };
     }
 
     it("responds with one page", async () => {
-      const { answer } = await list("");
-      assert.equal(answer.status, 200);
-      assert.deepEqual(await answer.json(), { workflows: [runningJson], next_page_token: "next" });
+      const { response } = await list("");
+      assert.equal(response.status, 200);
+      assert.deepEqual(await response.json(), { workflows: [runningJson], next_page_token: "next" });
     });
 
     const requests = [
@@ -135,8 +135,8 @@ describe("workflows", () => {
     ] as const;
     for (const [query, expected] of requests) {
       it(`requests the page of ${JSON.stringify(query)}`, async () => {
-        const { answer, request } = await list(query);
-        assert.equal(answer.status, 200);
+        const { response, request } = await list(query);
+        assert.equal(response.status, 200);
         assert.deepEqual(request, create(ListWorkflowsRequestSchema, expected));
       });
     }
@@ -156,9 +156,9 @@ describe("workflows", () => {
           return running;
         };
         const calls = await callsDuring(stack().upstream, async () => {
-          const answer = await stack().gateway.fetch(path, { method });
-          assert.equal(answer.status, 200);
-          assert.deepEqual(await answer.json(), runningJson);
+          const response = await stack().gateway.fetch(path, { method });
+          assert.equal(response.status, 200);
+          assert.deepEqual(await response.json(), runningJson);
         });
         assert.equal(asked, "w1");
         assert.equal(calls.length, 1);

@@ -21,12 +21,15 @@ describe("a request body", () => {
   describe("jsonBody", () => {
     async function post(body: RequestInit["body"], headers: Record<string, string>) {
       // A Blob without a type lets fetch send no Content-Type at all.
-      const answer = await stack().gateway.fetch("/v1/workflows", {
+      const response = await stack().gateway.fetch("/v1/workflows", {
         method: "POST",
         body: body ?? null,
         headers,
       });
-      return { status: answer.status, body: (await answer.json()) as { code: string; details?: object[] } };
+      return {
+        status: response.status,
+        body: (await response.json()) as { code: string; details?: object[] },
+      };
     }
 
     for (const type of [
@@ -62,9 +65,9 @@ describe("a request body", () => {
     for (const [what, body, headers] of notJson) {
       it(`responds 415 to ${what}, without a call`, async () => {
         const calls = await callsDuring(stack().upstream, async () => {
-          const answer = await post(body, headers);
-          assert.equal(answer.status, 415);
-          assert.equal(answer.body.code, "INVALID_ARGUMENT");
+          const response = await post(body, headers);
+          assert.equal(response.status, 415);
+          assert.equal(response.body.code, "INVALID_ARGUMENT");
         });
         assert.deepEqual(calls, []);
       });
@@ -75,27 +78,27 @@ describe("a request body", () => {
     });
 
     it("responds 413 to one byte more", async () => {
-      const answer = await post(jsonOf(1024 * 1024 + 1), { "Content-Type": "application/json" });
-      assert.equal(answer.status, 413);
-      assert.equal(answer.body.code, "INVALID_ARGUMENT");
+      const response = await post(jsonOf(1024 * 1024 + 1), { "Content-Type": "application/json" });
+      assert.equal(response.status, 413);
+      assert.equal(response.body.code, "INVALID_ARGUMENT");
     });
 
     it("responds 413 to more than 1 MiB in chunks", async () => {
-      const answer = await stack().gateway.fetch("/v1/workflows", {
+      const response = await stack().gateway.fetch("/v1/workflows", {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: new Blob([jsonOf(1024 * 1024 + 1)]).stream(),
         duplex: "half",
       });
-      assert.equal(answer.status, 413);
+      assert.equal(response.status, 413);
     });
 
     it("sends Accept-Encoding only if the content coding is the reason", async () => {
-      const answerTo = async (headers: Record<string, string>) =>
+      const responseTo = async (headers: Record<string, string>) =>
         await stack().gateway.fetch("/v1/workflows", { method: "POST", body: json, headers });
-      const coded = await answerTo({ "Content-Type": "application/json", "Content-Encoding": "br" });
+      const coded = await responseTo({ "Content-Type": "application/json", "Content-Encoding": "br" });
       assert.deepEqual([coded.status, coded.headers.get("accept-encoding")], [415, "identity"]);
-      const typed = await answerTo({ "Content-Type": "text/plain" });
+      const typed = await responseTo({ "Content-Type": "text/plain" });
       assert.deepEqual([typed.status, typed.headers.get("accept-encoding")], [415, null]);
     });
 
@@ -105,9 +108,9 @@ describe("a request body", () => {
       ["application/json; a=b; a=b", "a"],
     ] as const)
       it(`responds 400 to ${type}`, async () => {
-        const answer = await post(json, { "Content-Type": type });
-        assert.equal(answer.status, 400);
-        assert.match(JSON.stringify(answer.body), new RegExp(`only one parameter ${parameter}"`));
+        const response = await post(json, { "Content-Type": type });
+        assert.equal(response.status, 400);
+        assert.match(JSON.stringify(response.body), new RegExp(`only one parameter ${parameter}"`));
       });
 
     for (const [text, message] of [
@@ -119,9 +122,9 @@ describe("a request body", () => {
       ["\ufeff\ufeff{}", "must be JSON: expected a value instead of U+FEFF at line 1, column 1"],
     ] as const)
       it(`responds 400 at /body to ${JSON.stringify(text)}`, async () => {
-        const answer = await post(text, { "Content-Type": "application/json" });
-        assert.equal(answer.status, 400);
-        assert.deepEqual(answer.body.details, [{ path: "/body", message }]);
+        const response = await post(text, { "Content-Type": "application/json" });
+        assert.equal(response.status, 400);
+        assert.deepEqual(response.body.details, [{ path: "/body", message }]);
       });
 
     it("ignores a byte order mark", async () => {
@@ -132,10 +135,10 @@ describe("a request body", () => {
       const text =
         '{"name":"a","steps":[{"id":"a","tool":"af2","params":{"x":{"é":1,"\\u00e9":2}},"i\\u0064":"b"}],"name":"a"}';
       const calls = await callsDuring(stack().upstream, async () => {
-        const answer = await post(text, { "Content-Type": "application/json" });
-        assert.equal(answer.status, 400);
+        const response = await post(text, { "Content-Type": "application/json" });
+        assert.equal(response.status, 400);
         const message = "must be given once";
-        assert.deepEqual(answer.body.details, [
+        assert.deepEqual(response.body.details, [
           { path: "/body/steps/0/params/x/é", message },
           { path: "/body/steps/0/id", message },
           { path: "/body/name", message },
@@ -187,12 +190,12 @@ describe("a request body", () => {
 
   describe("an operation without a body", () => {
     it("ignores one", async () => {
-      const answer = await stack().gateway.fetch("/v1/workflows/w1/retry", {
+      const response = await stack().gateway.fetch("/v1/workflows/w1/retry", {
         method: "POST",
         body: "not json",
         headers: { "Content-Type": "text/plain" },
       });
-      assert.equal(answer.status, 200);
+      assert.equal(response.status, 200);
     });
   });
 });

@@ -15,7 +15,7 @@ import { whenAborted, callsDuring, deferred, startStack } from "../support/stack
 
 const get = (path: string, more = "") => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
 
-/** A server that notes the requests it has been given, and answers them when the test says so. */
+/** A server that records its requests; the test responds to them. */
 async function startNotedServer() {
   const begun: string[] = [];
   let unanswered: ServerResponse[] = [];
@@ -30,7 +30,7 @@ async function startNotedServer() {
     url,
     drain,
     begun,
-    /** The answer to fill in for the next request. */
+    /** The response to the next request. */
     async next() {
       while (unanswered.length === 0) await wake.promise;
       const [first, ...others] = unanswered;
@@ -158,22 +158,22 @@ describe("Connections", () => {
     socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n");
     // More than the server's buffers take: some of it is never read.
     socket.write(Buffer.alloc(50_000_000));
-    const answer = text(socket);
+    const response = text(socket);
     (await server().next()).end("done");
     // It would be rejected by a reset.
-    assert.match(await answer, /done$/);
+    assert.match(await response, /done$/);
     socket.destroy();
   });
 
   it("closes every connection with its next response once it drains", async () => {
     const [early, late] = [open(), open()];
     early.socket.write(get("/early"));
-    const earlyAnswer = await server().next();
+    const earlyResponse = await server().next();
     late.socket.write(get("/streaming"));
     const begun = await server().next();
     begun.write("begun");
     server().drain();
-    earlyAnswer.end("early");
+    earlyResponse.end("early");
     begun.end("late");
     assert.match(await early.received("early"), /^connection: close\r$/im);
     assert.match(await late.received("late"), /^connection: keep-alive\r$/im);
@@ -189,11 +189,11 @@ describe("a connection of the gateway", () => {
 
   it("serves no request behind one with invalid framing", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
-    const sound = get("/v1/workflows/w1", authorization);
+    const valid = get("/v1/workflows/w1", authorization);
     const calls = await callsDuring(stack().upstream, async () => {
       const text = await sendText(
         stack().gateway.url,
-        get("/v1/workflows/w1", `${authorization}Host: y\r\n`) + sound,
+        get("/v1/workflows/w1", `${authorization}Host: y\r\n`) + valid,
       );
       assert.equal(text.match(/HTTP\/1\.1 /g)?.length, 1);
       assert.match(text, /^HTTP\/1\.1 400 /);

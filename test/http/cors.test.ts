@@ -27,13 +27,13 @@ describe("crossOrigin without allowed origins", () => {
 
   it("ignores Origin, and responds 405 to preflights", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
-    const answer = await stack().gateway.fetch(path, { headers: { Origin: page } });
-    assert.equal(answer.status, 200);
+    const response = await stack().gateway.fetch(path, { headers: { Origin: page } });
+    assert.equal(response.status, 200);
     assert.deepEqual(
-      [...answer.headers.keys()].filter((name) => name.startsWith("access-control-")),
+      [...response.headers.keys()].filter((name) => name.startsWith("access-control-")),
       [],
     );
-    assert.equal(answer.headers.get("vary"), null);
+    assert.equal(response.headers.get("vary"), null);
     const preflight = await sendPath(stack().gateway.url, path, preflightOf(page));
     assert.equal(preflight.status, 405);
     assert.equal(preflight.headers["access-control-allow-origin"], undefined);
@@ -81,9 +81,9 @@ describe("crossOrigin with two origins", () => {
     it(`sends no CORS headers to ${origin}`, async () => {
       const preflight = await sendPath(stack().gateway.url, path, preflightOf(origin));
       assert.equal(preflight.headers["access-control-allow-origin"], undefined);
-      const answer = await stack().gateway.fetch("/v1/healthz", { headers: { Origin: origin } });
-      assert.equal(answer.headers.get("access-control-allow-origin"), null);
-      assert.equal(answer.headers.get("vary"), "Origin");
+      const response = await stack().gateway.fetch("/v1/healthz", { headers: { Origin: origin } });
+      assert.equal(response.headers.get("access-control-allow-origin"), null);
+      assert.equal(response.headers.get("vary"), "Origin");
     });
 
   it("lets a page read every response, errors included", async () => {
@@ -110,11 +110,11 @@ describe("crossOrigin with two origins", () => {
       [() => ask("/v1/openapi.yaml"), 200],
     ];
     for (const [send, status] of requests) {
-      const answer = await send();
-      await answer.text();
-      assert.equal(answer.status, status);
-      assert.equal(answer.headers.get("access-control-allow-origin"), page, `${status}`);
-      assert.deepEqual(listed(answer.headers.get("access-control-expose-headers") ?? ""), [
+      const response = await send();
+      await response.text();
+      assert.equal(response.status, status);
+      assert.equal(response.headers.get("access-control-allow-origin"), page, `${status}`);
+      assert.deepEqual(listed(response.headers.get("access-control-expose-headers") ?? ""), [
         ...crossOriginHeaders.read,
       ]);
     }
@@ -126,10 +126,10 @@ describe("crossOrigin with two origins", () => {
     const leaving = new AbortController();
     const first = gateway.fetch(path, { signal: leaving.signal });
     await begun;
-    const refused = await gateway.fetch(path, { headers: { Origin: page } });
-    assert.equal(refused.status, 503);
-    assert.equal(refused.headers.get("access-control-allow-origin"), page);
-    assert.equal(refused.headers.get("retry-after"), "2");
+    const rejected = await gateway.fetch(path, { headers: { Origin: page } });
+    assert.equal(rejected.status, 503);
+    assert.equal(rejected.headers.get("access-control-allow-origin"), page);
+    assert.equal(rejected.headers.get("retry-after"), "2");
     leaving.abort();
     await assert.rejects(first);
   });
@@ -166,8 +166,8 @@ describe("crossOrigin with *", () => {
       assert.deepEqual([preflight.status, preflight.headers["access-control-allow-origin"]], [204, "*"]);
       assert.equal(preflight.headers["access-control-allow-credentials"], undefined);
     }
-    const answer = await stack().gateway.fetch("/v1/healthz", { headers: { Origin: page } });
-    assert.equal(answer.headers.get("access-control-allow-origin"), "*");
+    const response = await stack().gateway.fetch("/v1/healthz", { headers: { Origin: page } });
+    assert.equal(response.headers.get("access-control-allow-origin"), "*");
   });
 });
 

@@ -54,18 +54,18 @@ describe("errorHandler", () => {
           stack().upstream.rpcs[rpc] = () => {
             throw new ConnectError(secret, code);
           };
-          const answer = await stack().gateway.fetch(path, init);
-          const { trace_id, ...body } = (await answer.json()) as Record<string, unknown>;
-          assert.equal(answer.status, status);
+          const response = await stack().gateway.fetch(path, init);
+          const { trace_id, ...body } = (await response.json()) as Record<string, unknown>;
+          assert.equal(response.status, status);
           assert.deepEqual(body, {
             code: name,
             message: messageFor(status, id),
             retryable: retryable === "when-safe" ? safe : retryable,
           });
           assert.match(String(trace_id), /^[0-9a-f]{32}$/);
-          assert.equal(answer.headers.get("content-type"), "application/json; charset=utf-8");
-          assert.equal(answer.headers.get("www-authenticate"), status === 401 ? "Bearer" : null);
-          const retryAfter = answer.headers.get("retry-after");
+          assert.equal(response.headers.get("content-type"), "application/json; charset=utf-8");
+          assert.equal(response.headers.get("www-authenticate"), status === 401 ? "Bearer" : null);
+          const retryAfter = response.headers.get("retry-after");
           if (status === 429 || status === 503) assert.match(String(retryAfter), /^[1-9][0-9]*$/);
           else assert.equal(retryAfter, null);
           if (status >= 500) assertLogged(stack().gateway, String(trace_id), secret);
@@ -77,9 +77,9 @@ describe("errorHandler", () => {
       stack().upstream.rpcs.getWorkflow = () => {
         throw new ConnectError("grpc: received message larger than max (5 vs. 4)", Code.ResourceExhausted);
       };
-      const answer = await stack().gateway.fetch("/v1/workflows/w1");
-      assert.equal(answer.status, 500);
-      assert.equal(answer.headers.get("retry-after"), null);
+      const response = await stack().gateway.fetch("/v1/workflows/w1");
+      assert.equal(response.status, 500);
+      assert.equal(response.headers.get("retry-after"), null);
     });
   });
 
@@ -91,9 +91,9 @@ describe("errorHandler", () => {
 
     for (const { id, path, init, safe } of upstreamOperations) {
       it(`responds 500 on ${id}, ${safe ? "safe" : "not safe"} to repeat`, async () => {
-        const answer = await gateway().fetch(path, init);
-        const { trace_id, ...body } = (await answer.json()) as Record<string, unknown>;
-        assert.equal(answer.status, 500);
+        const response = await gateway().fetch(path, init);
+        const { trace_id, ...body } = (await response.json()) as Record<string, unknown>;
+        assert.equal(response.status, 500);
         assert.deepEqual(body, { code: "INTERNAL", message: "internal server error", retryable: false });
         assertLogged(gateway(), String(trace_id), "99");
       });
@@ -139,9 +139,9 @@ describe("an error that cannot be written as JSON", () => {
   });
 
   it("gets a fixed body with 500", async () => {
-    const answer = await fetch(server().url);
-    assert.equal(answer.status, 500);
-    assert.deepEqual(await answer.json(), {
+    const response = await fetch(server().url);
+    assert.equal(response.status, 500);
+    assert.deepEqual(await response.json(), {
       code: "INTERNAL",
       message: "internal server error",
       retryable: false,

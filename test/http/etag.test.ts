@@ -53,14 +53,14 @@ describe("handleIfNoneMatch", () => {
   ] as const)
     it(`responds to If-None-Match ${ifNoneMatch?.replaceAll(strong, "tag")} with ${status}`, async () => {
       for (const method of ["GET", "HEAD"]) {
-        const answer = await ask(ifNoneMatch === undefined ? {} : { "If-None-Match": ifNoneMatch }, method);
-        assert.equal(answer.status, status);
+        const response = await ask(ifNoneMatch === undefined ? {} : { "If-None-Match": ifNoneMatch }, method);
+        assert.equal(response.status, status);
         assert.equal(
-          answer.headers.get("etag"),
+          response.headers.get("etag"),
           ifNoneMatch?.includes("second") === true ? '"second"' : etag,
         );
-        assert.equal(answer.headers.get("cache-control"), "private, no-cache");
-        assert.equal(await answer.text(), method === "GET" && status === 200 ? "content" : "");
+        assert.equal(response.headers.get("cache-control"), "private, no-cache");
+        assert.equal(await response.text(), method === "GET" && status === 200 ? "content" : "");
       }
     });
 });

@@ -15,14 +15,14 @@ describe("finalStatus", () => {
     return { listening, close: () => new Promise<void>((resolve) => listening.close(() => resolve())) };
   });
 
-  /** What it says once the answer is over that `answer` gives. */
-  async function statusAfter(answer: (res: ServerResponse) => void): Promise<number | undefined> {
+  /** The final status after `respond`. */
+  async function statusAfter(respond: (res: ServerResponse) => void): Promise<number | undefined> {
     const { listening } = server();
     const over = new Promise<number | undefined>((resolve) => {
       listening.once("request", (_req, res: ServerResponse) => {
-        // Destroyed with an error, it tells of that one.
+        // It emits the error that it is destroyed with.
         res.on("error", () => undefined).once("close", () => resolve(finalStatus(res)));
-        answer(res);
+        respond(res);
       });
     });
     const { port } = listening.address() as AddressInfo;
@@ -39,8 +39,8 @@ describe("finalStatus", () => {
   });
 
   it("returns the status of the error that ended the connection", async () => {
-    const refusal = new HttpError(Code.InvalidArgument, "too late", { status: 408 });
-    assert.equal(await statusAfter((res) => res.destroy(refusal)), 408);
+    const rejection = new HttpError(Code.InvalidArgument, "too late", { status: 408 });
+    assert.equal(await statusAfter((res) => res.destroy(rejection)), 408);
   });
 
   it("returns undefined if nothing was sent", async () => {

@@ -31,22 +31,22 @@ describe("sendJson", () => {
   for (const value of [{ a: 1 }, [], "ü🧬", null, { long: "x".repeat(100_000) }])
     it(`sends ${JSON.stringify(value).slice(0, 20)} under the status that is set, with its length in bytes`, async () => {
       body = value;
-      const answer = await get();
-      assert.equal(answer.status, 201);
-      assert.equal(answer.body, JSON.stringify(value));
-      assert.equal(answer.headers["content-length"], String(Buffer.byteLength(answer.body)));
-      assert.equal(answer.headers["content-type"], "application/json; charset=utf-8");
+      const response = await get();
+      assert.equal(response.status, 201);
+      assert.equal(response.body, JSON.stringify(value));
+      assert.equal(response.headers["content-length"], String(Buffer.byteLength(response.body)));
+      assert.equal(response.headers["content-type"], "application/json; charset=utf-8");
     });
 
   const decoders = { br: brotliDecompressSync, gzip: gunzipSync };
   for (const coding of ["br", "gzip"] as const) {
     it(`compresses more than 1 KiB with ${coding}`, async () => {
       body = { text: "ü".repeat(600) };
-      const answer = await get({ "Accept-Encoding": coding });
-      assert.equal(answer.headers["content-encoding"], coding);
-      assert.equal(answer.headers.vary, "Accept-Encoding");
-      assert.equal(Number(answer.headers["content-length"]), answer.bytes.length);
-      assert.deepEqual(JSON.parse(decoders[coding](answer.bytes).toString()), body);
+      const response = await get({ "Accept-Encoding": coding });
+      assert.equal(response.headers["content-encoding"], coding);
+      assert.equal(response.headers.vary, "Accept-Encoding");
+      assert.equal(Number(response.headers["content-length"]), response.bytes.length);
+      assert.deepEqual(JSON.parse(decoders[coding](response.bytes).toString()), body);
     });
 
     it(`sends HEAD the length that GET has with ${coding}`, async () => {
@@ -97,9 +97,9 @@ describe("sendJson", () => {
 
   it("sends HEAD the headers of GET alone", async () => {
     body = { a: 1 };
-    const answer = await get({}, "HEAD");
-    assert.equal(answer.headers["content-length"], "7");
-    assert.equal(answer.body, "");
+    const response = await get({}, "HEAD");
+    assert.equal(response.headers["content-length"], "7");
+    assert.equal(response.body, "");
   });
 
   describe("sendConditionalJson", () => {
@@ -135,9 +135,9 @@ describe("sendJson", () => {
         ["*", br],
       ] as const)
         for (const method of ["GET", "HEAD"]) {
-          const answer = await getConditional({ "If-None-Match": tag, "Accept-Encoding": "br" }, method);
-          assert.deepEqual([answer.status, answer.headers.etag, answer.body], [304, told, ""], tag);
-          assert.equal(answer.headers.vary, "Accept-Encoding");
+          const response = await getConditional({ "If-None-Match": tag, "Accept-Encoding": "br" }, method);
+          assert.deepEqual([response.status, response.headers.etag, response.body], [304, told, ""], tag);
+          assert.equal(response.headers.vary, "Accept-Encoding");
         }
     });
 

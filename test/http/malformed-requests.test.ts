@@ -78,11 +78,11 @@ describe("a malformed request", () => {
   for (const [what, sent, status] of malformed) {
     it(`gets ${status} and a closed connection, without a call: ${what}`, async () => {
       const calls = await callsDuring(stack().upstream, async () => {
-        const answer = await sendText(stack().gateway.url, sent);
-        const [, first, body = ""] = /^HTTP\/1\.1 (\d+) .*?\r\n\r\n(.*)$/s.exec(answer) ?? [];
-        assert.equal(Number(first), status, answer);
-        assert.match(answer, /^connection: close\r$/im);
-        assert.match(answer, /^content-type: application\/json; charset=utf-8\r$/im);
+        const response = await sendText(stack().gateway.url, sent);
+        const [, first, body = ""] = /^HTTP\/1\.1 (\d+) .*?\r\n\r\n(.*)$/s.exec(response) ?? [];
+        assert.equal(Number(first), status, response);
+        assert.match(response, /^connection: close\r$/im);
+        assert.match(response, /^content-type: application\/json; charset=utf-8\r$/im);
         const { trace_id, message, ...rest } = JSON.parse(body);
         assert.deepEqual(rest, { code: "INVALID_ARGUMENT", retryable: false });
         assert.ok(message.length > 0);
@@ -227,7 +227,7 @@ describe("a malformed request", () => {
     socket.write(`${head("GET /v1/workflows/w1/events HTTP/1.1")}\r\n`);
     await until("id: 1");
     socket.write("junk\r\n\r\n");
-    // The junk has been read when the next connection's answer is there.
+    // The junk has been read when the response on the next connection arrives.
     await (await stack().gateway.fetch("/v1/healthz")).text();
     mayEnd.resolve();
     const received = await all();
@@ -339,14 +339,14 @@ describe("createMalformedRequests", () => {
   it("responds once per connection", async () => {
     const lines: string[] = [];
     const logger = createLogger({ write: (line) => void lines.push(line) });
-    const refused = createMalformedRequests(new Connections(() => undefined), logger, createMetrics());
+    const rejected = createMalformedRequests(new Connections(() => undefined), logger, createMetrics());
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
     const [socket] = (await once(server, "connection")) as [Socket];
     const error = Object.assign(new Error(), { code: "HPE_INVALID_METHOD", reason: "Invalid method" });
-    refused.onClientError(error, socket);
-    refused.onClientError(error, socket);
+    rejected.onClientError(error, socket);
+    rejected.onClientError(error, socket);
     assert.match(await text(client), /^HTTP\/1\.1 400 [^]*the request is not HTTP\/1\.1: Invalid method/);
     assert.equal(lines.length, 1);
     socket.destroy();
@@ -374,9 +374,9 @@ describe("a request with Upgrade", () => {
     it(`to ${protocol} is served without the upgrade, and closes the connection`, async () => {
       const upgrade = `${get}Connection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`;
       const calls = await callsDuring(stack().upstream, async () => {
-        const answer = await sendText(stack().gateway.url, upgrade + `${get}\r\n`);
-        assert.match(answer, /^HTTP\/1\.1 200 /);
-        assert.match(answer, /^connection: close\r$/im);
+        const response = await sendText(stack().gateway.url, upgrade + `${get}\r\n`);
+        assert.match(response, /^HTTP\/1\.1 200 /);
+        assert.match(response, /^connection: close\r$/im);
       });
       assert.equal(calls.length, 1);
     });

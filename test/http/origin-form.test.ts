@@ -6,7 +6,7 @@ import { startStack } from "../support/stack.ts";
 describe("originForm", () => {
   const stack = suite(() => startStack({ listWorkflows: () => ({}) }));
 
-  /** The answer to a GET of `target`, as it stands on the wire. */
+  /** The response to a GET of `target`, as text. */
   async function get(
     target: string,
     authorization = `Authorization: Bearer ${adminToken}\r\n`,

@@ -95,12 +95,12 @@ describe("createPipeline", () => {
     for (const [method, path] of routes) {
       const sent = path.endsWith("/rank") ? { metric: "plddt" } : oneStep;
       const body = method === "POST" ? JSON.stringify(sent) : null;
-      const answer = await fetch(server.url + path, {
+      const response = await fetch(server.url + path, {
         method,
         body,
         headers: { "Content-Type": "application/json" },
       });
-      assert.equal(answer.status, 200, path);
+      assert.equal(response.status, 200, path);
     }
     await server.close(1000);
     assert.deepEqual(

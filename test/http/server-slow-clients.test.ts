@@ -36,17 +36,17 @@ describe("a slow client", () => {
   );
 
   it("gets 408 and a closed connection, wherever it stops sending", async () => {
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       ...["", "GET /v1/heal", "GET /v1/healthz HTTP/1.1\r\nHost: x\r\nX: ", `${submit}{`].map((sent) =>
         answerOf(open(gateway().url, sent)),
       ),
       // There is no longer for the headers than for the whole request.
       answerOf(open(hasty().url, "GET")),
     ]);
-    for (const answer of answers) {
-      assert.match(answer, /^HTTP\/1\.1 408 /);
-      assert.match(answer, /^connection: close\r$/im);
-      const body = JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")));
+    for (const response of responses) {
+      assert.match(response, /^HTTP\/1\.1 408 /);
+      assert.match(response, /^connection: close\r$/im);
+      const body = JSON.parse(response.slice(response.indexOf("\r\n\r\n")));
       assert.deepEqual(
         [body.code, body.message, body.retryable],
         ["INVALID_ARGUMENT", "the request was not complete in time", false],
@@ -67,21 +67,21 @@ describe("a thousand dripping connections", () => {
       for (const socket of sockets) if (socket.writable) socket.write("x");
     }, 200);
     let dripping = sockets.length;
-    const answers = Promise.all(sockets.map((socket) => answerOf(socket).finally(() => (dripping -= 1))));
+    const responses = Promise.all(sockets.map((socket) => answerOf(socket).finally(() => (dripping -= 1))));
 
     const latencies: number[] = [];
     while (dripping > 0) {
       const begin = performance.now();
-      const answer = await fetch(`${url}/v1/healthz`);
-      await answer.text();
-      assert.equal(answer.status, 200);
+      const response = await fetch(`${url}/v1/healthz`);
+      await response.text();
+      assert.equal(response.status, 200);
       latencies.push(performance.now() - begin);
     }
     clearInterval(drip);
     const slowest = Math.max(...latencies);
     assert.ok(latencies.length > 10, `${latencies.length} answers`);
     assert.ok(slowest < scaled(1000), `${slowest} ms`);
-    for (const answer of await answers) assert.match(answer, /^HTTP\/1\.1 408 /);
+    for (const response of await responses) assert.match(response, /^HTTP\/1\.1 408 /);
     child.kill("SIGINT");
     await ended;
   });
@@ -107,10 +107,10 @@ describe("connections of a server", () => {
     held[1]!.destroy();
     await once(held[1]!, "close");
     // The gateway notices when its own side is closed.
-    let answer = "";
-    while (answer === "")
-      answer = await answerOf(open(gateway.url, healthz.replace("x\r\n", "x\r\nConnection: close\r\n")));
-    assert.match(answer, /^HTTP\/1\.1 200 /);
+    let response = "";
+    while (response === "")
+      response = await answerOf(open(gateway.url, healthz.replace("x\r\n", "x\r\nConnection: close\r\n")));
+    assert.match(response, /^HTTP\/1\.1 200 /);
     held[0]!.destroy();
     await gateway.close();
   });
@@ -120,9 +120,9 @@ describe("connections of a server", () => {
       startTestGateway(),
       startTestGateway({ KEEP_ALIVE_TIMEOUT_SECONDS: "0.1" }),
     ]);
-    const answer = await usual.fetch("/v1/healthz");
-    assert.equal(answer.headers.get("keep-alive"), "timeout=75");
-    await answer.text();
+    const response = await usual.fetch("/v1/healthz");
+    assert.equal(response.headers.get("keep-alive"), "timeout=75");
+    await response.text();
     const socket = open(short.url, "GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n");
     assert.match(await text(socket), /^HTTP\/1\.1 200 /);
     await Promise.all([usual.close(), short.close()]);

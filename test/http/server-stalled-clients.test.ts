@@ -62,7 +62,7 @@ describe("a client that stops reading", () => {
     socket.destroy();
   });
 
-  /** Makes the answer to a GET of a workflow as long as the file. */
+  /** Makes the response to a GET of a workflow as long as the file. */
   function answerLargeJson() {
     const { spec, ...rest } = workflowIn(JobState.RUNNING);
     const steps = spec!.steps.map((step) => ({ ...step, params: { text: "x".repeat(bytes.length) } }));

@@ -35,12 +35,12 @@ describe("startServer", () => {
       inFlight.resolve();
       void mayEnd.promise.then(() => res.end("finished"));
     });
-    const answer = fetch(server.url);
+    const response = fetch(server.url);
     await inFlight.promise;
     const closed = server.close(longGraceMs);
     await assert.rejects(fetch(server.url));
     mayEnd.resolve();
-    assert.equal(await (await answer).text(), "finished");
+    assert.equal(await (await response).text(), "finished");
     await closed;
   });
 
@@ -92,10 +92,10 @@ describe("startServer", () => {
   it("destroys the connections that are left after the grace", async () => {
     const inFlight = deferred();
     const server = await serve(() => inFlight.resolve());
-    const answer = fetch(server.url);
+    const response = fetch(server.url);
     await inFlight.promise;
     const closed = server.close(20);
-    await assert.rejects(answer);
+    await assert.rejects(response);
     await closed;
   });
 });

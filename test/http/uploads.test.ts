@@ -38,7 +38,7 @@ describe("an upload", () => {
     return outgoing.on("error", () => undefined);
   }
 
-  const answerTo = async (outgoing: ClientRequest) =>
+  const responseTo = async (outgoing: ClientRequest) =>
     ((await once(outgoing, "response")) as [IncomingMessage])[0];
 
   /** Writes until everything is sent or the connection is closed. */
@@ -80,12 +80,12 @@ describe("an upload", () => {
     it(`of 50 MiB ${what} gets ${status} after less than ${limit / 1024} KiB were read`, async () => {
       const read = await bytesReadDuring(async () => {
         const outgoing = post(path, framing, token);
-        const answered = answerTo(outgoing);
+        const answered = responseTo(outgoing);
         const sent = sendAll(outgoing, 50 * mebibyte);
-        const answer = await answered;
-        assert.equal(answer.statusCode, status);
-        assert.equal(answer.headers.connection, "close");
-        assert.ok(JSON.parse(await text(answer)));
+        const response = await answered;
+        assert.equal(response.statusCode, status);
+        assert.equal(response.headers.connection, "close");
+        assert.ok(JSON.parse(await text(response)));
         outgoing.destroy();
         await sent;
       });
@@ -103,11 +103,11 @@ describe("an upload", () => {
     };
     const read = await bytesReadDuring(async () => {
       const outgoing = post("/v1/workflows", inChunks, "a-key");
-      const answered = answerTo(outgoing);
+      const answered = responseTo(outgoing);
       const sent = sendAll(outgoing, 16 * mebibyte, 1000);
       await asked.promise;
       const probes = connect(Number(new URL(stack().gateway.url).port), "127.0.0.1");
-      // Each answer is a round of the event loop in which the gateway could have read more.
+      // During each response, the gateway could have read more.
       for (let round = 0; round < 300; round += 1) {
         probes.write("GET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n");
         await once(probes, "data");
@@ -124,11 +124,11 @@ describe("an upload", () => {
   it("gets 100 Continue after authentication", async () => {
     const outgoing = post("/v1/workflows", { Expect: "100-continue", "Content-Length": json.length });
     await once(outgoing, "continue");
-    const answered = answerTo(outgoing);
+    const answered = responseTo(outgoing);
     outgoing.end(json);
-    const answer = await answered;
-    assert.equal(answer.statusCode, 201);
-    assert.equal(answer.headers.connection, "keep-alive");
+    const response = await answered;
+    assert.equal(response.statusCode, 201);
+    assert.equal(response.headers.connection, "keep-alive");
     outgoing.destroy();
   });
 
@@ -147,9 +147,9 @@ describe("an upload", () => {
     it(`gets no 100 Continue when it is ${what}: ${status} at once, and the connection closes`, async () => {
       const outgoing = post(path, { Expect: "100-continue", ...headers }, token);
       outgoing.on("continue", () => assert.fail("it was asked for"));
-      const answer = await answerTo(outgoing);
-      assert.equal(answer.statusCode, status);
-      assert.equal(answer.headers.connection, "close");
+      const response = await responseTo(outgoing);
+      assert.equal(response.statusCode, status);
+      assert.equal(response.headers.connection, "close");
       outgoing.destroy();
     });
   }

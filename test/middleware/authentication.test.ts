@@ -13,10 +13,10 @@ const theOne401 = { code: "UNAUTHENTICATED", message: "a valid bearer token is r
 
 async function assert401(gateway: TestGateway, authorization: string | undefined, target = path) {
   const headers: Record<string, string> = authorization === undefined ? {} : { Authorization: authorization };
-  const answer = await gateway.fetch(target, { token: null, headers });
-  const { trace_id, ...body } = (await answer.json()) as Record<string, unknown>;
-  assert.equal(answer.status, 401);
-  assert.equal(answer.headers.get("www-authenticate"), "Bearer");
+  const response = await gateway.fetch(target, { token: null, headers });
+  const { trace_id, ...body } = (await response.json()) as Record<string, unknown>;
+  assert.equal(response.status, 401);
+  assert.equal(response.headers.get("www-authenticate"), "Bearer");
   assert.deepEqual(body, theOne401);
   assert.match(String(trace_id), /^[0-9a-f]{32}$/);
 }
@@ -69,12 +69,12 @@ describe("authentication with API_KEYS_ENABLED=false", () => {
     ["chunks", "Transfer-Encoding: chunked\r\n"],
   ] as const) {
     it(`responds 401 and closes the connection before it reads a body announced by ${what}`, async () => {
-      const answer = await sendText(
+      const response = await sendText(
         stack().gateway.url,
         `POST /v1/workflows HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${head}\r\n`,
       );
-      assert.match(answer, /^HTTP\/1\.1 401 /);
-      assert.match(answer, /^Connection: close\r$/m);
+      assert.match(response, /^HTTP\/1\.1 401 /);
+      assert.match(response, /^Connection: close\r$/m);
     });
   }
 
@@ -151,10 +151,10 @@ describe("authentication with API_KEYS_ENABLED=true", () => {
   it("responds 401 when the quota call finds that the key is revoked", async () => {
     know("key-d");
     stack().upstream.rpcs.consumeQuota = () => ({ allowed: false, denyReason: "revoked" });
-    const answer = await stack().gateway.fetch("/v1/workflows", { ...jsonPost(oneStep), token: "key-d" });
-    const { trace_id, ...body } = (await answer.json()) as Record<string, unknown>;
+    const response = await stack().gateway.fetch("/v1/workflows", { ...jsonPost(oneStep), token: "key-d" });
+    const { trace_id, ...body } = (await response.json()) as Record<string, unknown>;
     assert.ok(trace_id);
-    assert.equal(answer.status, 401);
+    assert.equal(response.status, 401);
     assert.deepEqual(body, theOne401);
     know();
     await assert401(stack().gateway, "Bearer key-d");
@@ -162,8 +162,8 @@ describe("authentication with API_KEYS_ENABLED=true", () => {
 
   it("responds 503 for a key without a principal", async () => {
     stack().upstream.rpcs.authenticateApiKey = () => ({ allowed: true, principal: "" });
-    const answer = await stack().gateway.fetch("/v1/workflows", { token: "key-e" });
-    assert.equal(answer.status, 503);
+    const response = await stack().gateway.fetch("/v1/workflows", { token: "key-e" });
+    assert.equal(response.status, 503);
   });
 
   it("responds 503, never 401, when the lookup fails, and looks up again", async () => {
@@ -183,11 +183,11 @@ describe("authentication with API_KEYS_ENABLED=true", () => {
       await release.promise;
       return { allowed: true, principal: "p" };
     };
-    const answers = Array.from({ length: 20 }, () => status("key-g"));
-    // A request that needs no lookup is answered only after those before it have asked for theirs.
+    const responses = Array.from({ length: 20 }, () => status("key-g"));
+    // The response to a request without a lookup comes after the lookups of those before it.
     assert.equal(await status(adminToken), 200);
     release.resolve(undefined);
-    assert.deepEqual(new Set(await Promise.all(answers)), new Set([200]));
+    assert.deepEqual(new Set(await Promise.all(responses)), new Set([200]));
     assert.equal(lookups, 1);
   });
 

@@ -23,9 +23,9 @@ describe("deadline", () => {
   for (const { id, path, init, rpc, safe } of bounded) {
     it(`responds 504 when the call of ${id} gets no response, retryable: ${safe}`, async () => {
       const { started: begun } = hang(stack().upstream, rpc);
-      const answer = await stack().gateway.fetch(path, init);
-      const body = (await answer.json()) as { code: string; message: string; retryable: boolean };
-      assert.equal(answer.status, 504);
+      const response = await stack().gateway.fetch(path, init);
+      const body = (await response.json()) as { code: string; message: string; retryable: boolean };
+      assert.equal(response.status, 504);
       assert.deepEqual(
         [body.code, body.message, body.retryable],
         ["DEADLINE_EXCEEDED", "internal server error", safe],
@@ -43,10 +43,10 @@ describe("a broken connection", () => {
       it(`cancels the upstream call of ${id}${safe ? "" : ", not safe to repeat"}`, async () => {
         const { started: begun, cancelled } = hang(stack().upstream, rpc);
         const leaving = new AbortController();
-        const answer = stack().gateway.fetch(path, { ...init, signal: leaving.signal });
+        const response = stack().gateway.fetch(path, { ...init, signal: leaving.signal });
         await begun;
         leaving.abort();
-        await assert.rejects(answer, { name: "AbortError" });
+        await assert.rejects(response, { name: "AbortError" });
         await cancelled;
       });
     }

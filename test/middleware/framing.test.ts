@@ -34,7 +34,7 @@ describe("framing", () => {
     }),
   );
 
-  const refused: [what: string, text: string, status: number, message: RegExp][] = [
+  const rejected: [what: string, text: string, status: number, message: RegExp][] = [
     ["no Host", `${line}${authorization}\r\n`, 400, /Host/],
     ["two Host", `${line}${own}Host: x\r\n\r\n`, 400, /Host/],
     ["two Host over HTTP/1.0", `GET /v1/workflows/w1 HTTP/1.0\r\n${own}Host: y\r\n\r\n`, 400, /Host/],
@@ -103,13 +103,13 @@ describe("framing", () => {
       /A/,
     ],
   ];
-  for (const [what, text, status, message] of refused) {
+  for (const [what, text, status, message] of rejected) {
     it(`responds ${status} to ${what} and closes the connection, without a call`, async () => {
       const calls = await callsDuring(stack().upstream, async () => {
-        const answer = await sendText(stack().gateway.url, text);
-        assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `));
-        assert.match(answer, /^connection: close\r$/im);
-        const { trace_id, ...body } = JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")));
+        const response = await sendText(stack().gateway.url, text);
+        assert.match(response, new RegExp(`^HTTP/1.1 ${status} `));
+        assert.match(response, /^connection: close\r$/im);
+        const { trace_id, ...body } = JSON.parse(response.slice(response.indexOf("\r\n\r\n")));
         assert.match(body.message, message);
         assert.deepEqual(
           { ...body, message: "" },
@@ -154,8 +154,8 @@ describe("framing", () => {
   ];
   for (const [what, text, status] of served) {
     it(`accepts ${what}`, async () => {
-      const answer = await sendText(stack().gateway.url, text);
-      assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `));
+      const response = await sendText(stack().gateway.url, text);
+      assert.match(response, new RegExp(`^HTTP/1.1 ${status} `));
     });
   }
 
@@ -164,9 +164,13 @@ describe("framing", () => {
     const req = { rawHeaders, headers: {}, httpVersion: "1.1", url: "/" } as unknown as Parameters<
       typeof framing
     >[0];
-    let refusal: unknown;
-    void framing(req, {} as unknown as Parameters<typeof framing>[1], (error?: unknown) => (refusal = error));
-    assert.ok(refusal instanceof HttpError);
+    let rejection: unknown;
+    void framing(
+      req,
+      {} as unknown as Parameters<typeof framing>[1],
+      (error?: unknown) => (rejection = error),
+    );
+    assert.ok(rejection instanceof HttpError);
   });
 
   it("parses a list of 8,000 codings quickly", async () => {

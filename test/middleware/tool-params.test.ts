@@ -64,9 +64,9 @@ describe("validation of tool params", () => {
         { id: "second", tool, params },
       ],
     };
-    const answer = await stack().gateway.fetch("/v1/workflows", jsonPost(body));
-    const { details = [] } = (await answer.json()) as { details?: { path: string }[] };
-    return { status: answer.status, pointers: details.map(({ path }) => path) };
+    const response = await stack().gateway.fetch("/v1/workflows", jsonPost(body));
+    const { details = [] } = (await response.json()) as { details?: { path: string }[] };
+    return { status: response.status, pointers: details.map(({ path }) => path) };
   }
 
   for (const [tool, params] of Object.entries(table)) {

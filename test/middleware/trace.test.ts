@@ -47,8 +47,8 @@ describe("trace", () => {
     };
     const calls = await callsDuring(upstream, async () => {
       const init = jsonPost(oneStep, { traceparent, tracestate: "vendor=1" });
-      const answer = await gateway.fetch("/v1/workflows", { ...init, token: "key-1" });
-      assert.equal(((await answer.json()) as { trace_id: string }).trace_id, traceId);
+      const response = await gateway.fetch("/v1/workflows", { ...init, token: "key-1" });
+      assert.equal(((await response.json()) as { trace_id: string }).trace_id, traceId);
     });
     assert.deepEqual(
       calls.map(({ rpc }) => rpc),
@@ -85,8 +85,8 @@ describe("trace", () => {
   it("starts another trace for each request", async () => {
     const ids = await Promise.all(
       Array.from({ length: 5 }, async () => {
-        const answer = await stack().gateway.fetch("/nowhere");
-        return ((await answer.json()) as { trace_id: string }).trace_id;
+        const response = await stack().gateway.fetch("/nowhere");
+        return ((await response.json()) as { trace_id: string }).trace_id;
       }),
     );
     assert.equal(new Set(ids).size, 5);
@@ -94,12 +94,12 @@ describe("trace", () => {
 
   it("logs each request once, with its trace id and without its path", async () => {
     const id = "0af7651916cd43dd8448eb211c80319c";
-    const answer = await stack().gateway.fetch("/v1/workflows/id-of-the-client/retry", {
+    const response = await stack().gateway.fetch("/v1/workflows/id-of-the-client/retry", {
       method: "POST",
       headers: { traceparent: `00-${id}-00f067aa0ba902b7-01` },
     });
-    await answer.text();
-    // The line is written once the answer is over; the next request is answered after that.
+    await response.text();
+    // The line is written at the end of a response, before the response to the next request.
     await (await stack().gateway.fetch("/v1/healthz")).text();
     const lines = stack().gateway.logs.filter(
       ({ trace_id, event }) => trace_id === id && event === "request.completed",
