@@ -1,4 +1,3 @@
-import { constants } from "node:http2";
 import type { IncomingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "./envelope.ts";
@@ -6,6 +5,7 @@ import { requestHeaders } from "./metadata.ts";
 import type { MetadataInit } from "./metadata.ts";
 import { decideRetry } from "./retry.ts";
 import type { RetryHistory } from "./retry.ts";
+import { errorCodes } from "./session.ts";
 import type { RequestStream, ResponseHeaders, StreamEnd, StreamListener, StreamOpener } from "./session.ts";
 import { headerError, isCancelled, statusError } from "./status.ts";
 
@@ -198,8 +198,8 @@ export class Call implements StreamListener {
   #isResponseToBlame(end: StreamEnd): boolean {
     if (end.kind === "session-broken") return end.isOnlyStream;
     if (end.kind !== "reset" || this.#request === undefined) return false;
-    if (end.code === constants.NGHTTP2_INTERNAL_ERROR) return this.#header === undefined;
-    return end.code === constants.NGHTTP2_ENHANCE_YOUR_CALM && this.#request.isIdempotent;
+    if (end.code === errorCodes.internalError) return this.#header === undefined;
+    return end.code === errorCodes.enhanceYourCalm && this.#request.isIdempotent;
   }
 
   #expire(): void {

@@ -126,7 +126,9 @@ export class Keepalive {
     const isQuiet = bytesReceived === this.#bytes;
     if (isQuiet && this.#state === "pinging") {
       const { timeoutMs } = this.#times;
-      return this.#session.onTimeout(new Error(`the server did not answer a ping within ${timeoutMs} ms`));
+      return this.#session.onTimeout(
+        new Error(`the server did not acknowledge a ping within ${timeoutMs} ms`),
+      );
     }
     this.#bytes = bytesReceived;
     this.#state = "watching";
@@ -151,7 +153,7 @@ export class Keepalive {
     else this.#session.sendSettings(onAcknowledged);
     const { suspicionMs, timeoutMs } = this.#times;
     this.#after(suspicionMs, () => {
-      const reason = new Error(`the server did not answer a ping within ${suspicionMs} ms`);
+      const reason = new Error(`the server did not acknowledge a ping within ${suspicionMs} ms`);
       if (this.#session.bytesReceived === this.#bytes) this.#session.onSuspicion(reason);
       this.#after(timeoutMs - suspicionMs, () => this.#check());
     });

@@ -62,7 +62,7 @@ const maxSessionMemory = 1e6;
 /** What a gRPC server sends in its GOAWAY if it takes pings for abuse. */
 const tooManyPings = "too_many_pings";
 
-/** A session of node:http2. */
+/** A session of node:http2. Most of its length works around what that module does by itself. */
 export class NodeSession implements Session {
   readonly #context: SessionContext;
   readonly #socket: Socket;

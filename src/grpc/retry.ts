@@ -1,4 +1,4 @@
-import { constants } from "node:http2";
+import { errorCodes } from "./session.ts";
 import type { StreamEnd } from "./session.ts";
 
 /** What the earlier attempts of a call have come to. */
@@ -56,5 +56,5 @@ function isTransparent({ kind }: StreamEnd): boolean {
 
 /** Whether the server took no notice of the call. ENHANCE_YOUR_CALM does not say that it was not processed. */
 function isTurnedAway({ end, hasHeaders }: LostAttempt): boolean {
-  return !hasHeaders && (end.kind === "refused" || end.code === constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  return !hasHeaders && (end.kind === "refused" || end.code === errorCodes.enhanceYourCalm);
 }

@@ -43,8 +43,8 @@ const recommendedLimit = 100;
 /**
  * As many sessions with one server as its limit of streams at a time requires: a stream is opened on the oldest session
  * that has room, and on a new one if none has. A session takes no more streams once it is lost, has received GOAWAY or
- * runs out of stream ids, and none while it is suspect. One without streams is closed if another has room, and one that
- * refuses streams is replaced.
+ * runs out of stream ids, and none while it is suspect. A session without streams is closed if another has room. A session
+ * whose streams are refused is replaced.
  */
 export class SessionPool implements StreamOpener {
   readonly maxAttempts = 2;

@@ -1,9 +1,12 @@
 import type { IncomingHttpHeaders, IncomingHttpStatusHeader, OutgoingHttpHeaders } from "node:http2";
 
 /**
- * What calls need of HTTP/2. `node-session.ts` implements it with node:http2; nothing else of this folder knows that
- * module.
+ * What calls need of HTTP/2. Only `node-session.ts` and `node-stream.ts`, which implement it, call node:http2; the other
+ * files of this folder use its types of headers.
  */
+
+/** The HTTP/2 error codes that decide over a retry (RFC 9113 §7). */
+export const errorCodes = { internalError: 2, enhanceYourCalm: 11 } as const;
 
 /** Response headers with their `:status`. */
 export type ResponseHeaders = IncomingHttpHeaders & IncomingHttpStatusHeader;

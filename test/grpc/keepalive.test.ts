@@ -44,7 +44,7 @@ describe("Keepalive", () => {
     const { server, held, submit, client } = pair;
     const calls = [submit(), client.retryWorkflow({})];
     await until(() => held.length === 2);
-    const error = { code: Code.Unavailable, rawMessage: /did not answer a ping within 100 ms/ };
+    const error = { code: Code.Unavailable, rawMessage: /did not acknowledge a ping within 100 ms/ };
     await Promise.all(calls.map((call) => assert.rejects(call, error)));
     assert.equal(pair.pings, 1);
     server.serve = answer;

@@ -20,7 +20,7 @@ describe("callSpans", () => {
     ),
   );
 
-  it("makes each call of a request a child of its span, and names that child to the orchestrator", async () => {
+  it("makes the span of each call a child of the request's span, and sends it to the orchestrator", async () => {
     const { gateway, upstream, collector } = stack();
     const { traceId, spanId, headers } = newTrace();
     const init = { ...jsonPost(oneStep, { ...headers, tracestate: "vendor=1" }), token: "a-key" };
@@ -62,7 +62,7 @@ describe("callSpans", () => {
     );
   });
 
-  it("makes a call that fails an error, with its code", async () => {
+  it("marks the span of a failed call as an error, with its code", async () => {
     stack().upstream.rpcs.cancelWorkflow = () => {
       throw new ConnectError("secret-of-the-orchestrator", Code.NotFound);
     };
@@ -74,7 +74,7 @@ describe("callSpans", () => {
     assert.equal(span.isError, true);
   });
 
-  it("has the probe's call under the request that asked for it", async () => {
+  it("makes the span of the readiness probe's call a child of the request's span", async () => {
     stack().upstream.rpcs.listWorkflows = () => ({});
     const { traceId, headers } = newTrace();
     await (await stack().gateway.fetch("/v1/readyz", { headers })).text();
@@ -83,7 +83,7 @@ describe("callSpans", () => {
     assert.equal(spanNamed(spans, callName("ListWorkflows")).parentSpanId, server.spanId);
   });
 
-  it("has a stream end when it is left, which is no error", async () => {
+  it("ends the span of a stream when the client leaves, without an error", async () => {
     const { gateway, upstream, collector } = stack();
     const run = runWorkflow(upstream);
     const client = new AbortController();
@@ -102,7 +102,7 @@ describe("callSpans", () => {
     assert.equal(span.isError, false);
   });
 
-  it("tells the orchestrator what was decided where the client has not sampled its trace, and exports nothing", async () => {
+  it("sends the flags of an unsampled trace, and exports nothing", async () => {
     const { gateway, upstream, collector } = stack();
     upstream.rpcs.getWorkflow = () => workflowIn(JobState.QUEUED);
     const unsampled = newTrace("00");
@@ -126,7 +126,7 @@ describe("callSpans", () => {
     ["always_off", "01", 0, "00"],
     ["parentbased_always_off", "01", 2, "01"],
   ] as const)
-    it(`obeys the sampler ${sampler} where its client says ${ofClient}`, async () => {
+    it(`obeys the sampler ${sampler} if the client sends ${ofClient}`, async () => {
       const { upstream, gateway, collector, close } = await startTracedStack(
         { getWorkflow: () => workflowIn(JobState.QUEUED) },
         { OTEL_TRACES_SAMPLER: sampler },
