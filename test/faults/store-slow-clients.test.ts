@@ -14,6 +14,7 @@ import { responseOf, shortReadTimeout, rawStoreSettings, startRawStore } from ".
 
 // More than the buffers between the gateway and a client that does not read.
 const bytes = Buffer.alloc(32 * 1024 * 1024, "ATOM      1  N   GLY A   1\n");
+const response200 = responseOf("200 OK", bytes);
 const outputs = ["large", "idle"].map((name) => ({
   uri: `r2://foldforge/${name}`,
   sizeBytes: BigInt(bytes.length),
@@ -31,7 +32,7 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, by a client that does not read
   const store = suite(async () => {
     const store = await startRawStore();
     store.respond = (socket, requestHead) => {
-      if (!requestHead.includes("/idle")) socket.write(responseOf("200 OK", bytes));
+      if (!requestHead.includes("/idle")) socket.write(response200);
     };
     return store;
   });
