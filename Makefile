@@ -31,8 +31,9 @@ bench: $(INSTALLED) ## Measure the gateway against its bounds, as test/bench/REA
 	@node test/bench/main.ts
 
 .PHONY: conformance
-conformance: $(INSTALLED) ## Run the public gRPC conformance suite against the transport; needs Go
+conformance: $(INSTALLED) ## Run the public gRPC conformance suite, and calls to a grpc-go server; needs Go
 	@node test/conformance/run.ts
+	@mocha test/conformance/grpc-go.ts
 
 .PHONY: fuzz
 fuzz: $(INSTALLED) ## Send a gateway generated requests, for FUZZ_SECONDS, from FUZZ_SEED on

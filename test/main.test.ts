@@ -6,6 +6,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { prefix } from "../src/settings/schema.ts";
 import { runGateway } from "./support/gateway-process.ts";
+import type { GatewayProcess } from "./support/gateway-process.ts";
+import type { TestSettings } from "./support/gateway.ts";
 import { sendText } from "./support/raw-http.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 
@@ -19,9 +21,14 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** Runs a gateway whose coverage counts. */
+function runMain(settings: TestSettings, options: Parameters<typeof runGateway>[1] = {}): GatewayProcess {
+  return runGateway(settings, { ...options, countsCoverage: true });
+}
+
 describe("main", () => {
   it("tells every fault of the configuration in one message, repeats no value, and exits with 1", async () => {
-    const { code, stderr, lines } = await runGateway({
+    const { code, stderr, lines } = await runMain({
       BIND_ADDR: "nowhere",
       ORCHESTRATOR_ENDPOINT: "ftp://secret-host",
       API_TOKEN: "secret token",
@@ -48,7 +55,7 @@ describe("main", () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
     const bind = `127.0.0.1:${(other.address() as AddressInfo).port}`;
-    const { code, stderr } = await runGateway({ BIND_ADDR: bind }).ended;
+    const { code, stderr } = await runMain({ BIND_ADDR: bind }).ended;
     other.close();
     assert.equal(code, 1);
     assert.equal(
@@ -61,7 +68,7 @@ describe("main", () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
     const bind = `127.0.0.1:${(other.address() as AddressInfo).port}`;
-    const { code, stderr, lines } = await runGateway({ BIND_ADDR: "127.0.0.1:0", METRICS_ADDR: bind }).ended;
+    const { code, stderr, lines } = await runMain({ BIND_ADDR: "127.0.0.1:0", METRICS_ADDR: bind }).ended;
     other.close();
     assert.deepEqual([code, lines], [1, []]);
     assert.equal(
@@ -71,7 +78,7 @@ describe("main", () => {
   });
 
   it("tells in gateway.started where the metrics are, and stops with both servers", async () => {
-    const { child, lines, started, ended } = runGateway({
+    const { child, lines, started, ended } = runMain({
       BIND_ADDR: "127.0.0.1:0",
       METRICS_ADDR: "127.0.0.1:0",
     });
@@ -86,7 +93,7 @@ describe("main", () => {
   });
 
   it("says in one line that its host is not known, and exits with 1", async () => {
-    const { code, stderr } = await runGateway({ BIND_ADDR: "999.1.1.1:80" }).ended;
+    const { code, stderr } = await runMain({ BIND_ADDR: "999.1.1.1:80" }).ended;
     assert.equal(code, 1);
     assert.equal(
       stderr,
@@ -95,7 +102,7 @@ describe("main", () => {
   });
 
   it("warns of a setting that it does not know, with the nearest name, and serves", async () => {
-    const { child, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0", API_TOKNE: "x" });
+    const { child, started, ended } = runMain({ BIND_ADDR: "127.0.0.1:0", API_TOKNE: "x" });
     const url = await started;
     assert.equal((await fetch(`${url}/v1/healthz`)).status, 200);
     child.kill("SIGINT");
@@ -113,7 +120,7 @@ describe("main", () => {
     const [file, previous] = [join(folder.path, "token"), join(folder.path, "previous-token")];
     writeFileSync(file, "new-token\n");
     writeFileSync(previous, "old-token\n");
-    const { child, started, ended } = runGateway({
+    const { child, started, ended } = runMain({
       BIND_ADDR: "127.0.0.1:0",
       LOG_LEVEL: "fatal",
       API_TOKEN_FILE: file,
@@ -135,7 +142,7 @@ describe("main", () => {
   });
 
   it("tells how it starts and stops, and that its token is the default one, whatever the level", async () => {
-    const { child, started, ended } = runGateway({
+    const { child, started, ended } = runMain({
       BIND_ADDR: "0.0.0.0:0",
       LOG_LEVEL: "fatal",
       DRAIN_DELAY_SECONDS: "0",
@@ -159,7 +166,7 @@ describe("main", () => {
 
   it("reads HTTP strictly, whatever the options of the process say", async () => {
     const execArgv = ["--insecure-http-parser"];
-    const { child, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0" }, { execArgv });
+    const { child, started, ended } = runMain({ BIND_ADDR: "127.0.0.1:0" }, { execArgv });
     assert.match(await sendText(await started, "GET /v1/healthz HTTP/1.1\nHost: x\n\n"), /^HTTP\/1\.1 400 /);
     child.kill("SIGINT");
     await ended;
@@ -173,7 +180,7 @@ describe("main", () => {
   ] as const) {
     it(`exits with 0 on ${sent}, with nothing on stderr and gateway.stopped as its last word`, async () => {
       const settings = { BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: delay, SHUTDOWN_GRACE_SECONDS: "60" };
-      const { child, started, ended } = runGateway(settings);
+      const { child, started, ended } = runMain(settings);
       const url = await started;
       await (await fetch(`${url}/v1/healthz`)).text();
       child.kill(sent);
@@ -207,7 +214,7 @@ describe("main", () => {
     ] as const)
       it(`has no inspector open once it serves, and serves on: ${when}`, async () => {
         const port = await freePort();
-        const { child, started, ended } = runGateway(
+        const { child, started, ended } = runMain(
           { BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" },
           { execArgv: [`--inspect-port=${port}`, ...execArgv] },
         );
@@ -228,7 +235,7 @@ describe("main", () => {
     it("leaves an inspector open that an option of Node asks for", async () => {
       const port = await freePort();
       const execArgv = [`--inspect=127.0.0.1:${port}`];
-      const { child, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0" }, { execArgv });
+      const { child, started, ended } = runMain({ BIND_ADDR: "127.0.0.1:0" }, { execArgv });
       try {
         await started;
         assert.equal(await isOpen(port), true);
@@ -241,7 +248,7 @@ describe("main", () => {
 
   it("serves on after SIGTERM for as long as it is told, and exits with 1 at a second signal", async () => {
     const settings = { DRAIN_DELAY_SECONDS: "50", SHUTDOWN_GRACE_SECONDS: "60" };
-    const { child, lines, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0", ...settings });
+    const { child, lines, started, ended } = runMain({ BIND_ADDR: "127.0.0.1:0", ...settings });
     const url = await started;
     child.kill("SIGTERM");
     const healthz = () => fetch(`${url}/v1/healthz`);
@@ -254,7 +261,7 @@ describe("main", () => {
   });
 
   it("serves on, and stops, although nobody reads its log", async () => {
-    const { child, started, ended } = runGateway({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" });
+    const { child, started, ended } = runMain({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" });
     const url = await started;
     child.stdout?.pause();
     // Each brings a line of some 200 bytes; a pipe and the stream at its other end hold 128 KiB.

@@ -85,7 +85,12 @@ export async function startProcess(
   const [command = "", ...words] = [...runner, ...node];
   const child = spawn(command, words, {
     // Nothing of the environment but what programs are found by: settings of the caller's gateway stay out.
-    env: { PATH: process.env["PATH"], BENCH_QUICK: process.env["BENCH_QUICK"], ...env },
+    env: {
+      PATH: process.env["PATH"],
+      BENCH_QUICK: process.env["BENCH_QUICK"],
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
+      ...env,
+    },
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
   let hasEnded = false;

@@ -5,7 +5,7 @@ import { watchHealth } from "../support/health-watch.ts";
 import { imageFlags } from "../support/image-flags.ts";
 import { peakResidentBytes } from "../support/process-memory.ts";
 import { worstBody, worstKinds } from "../support/worst-workflows.ts";
-import { amount } from "./amounts.ts";
+import { amount, isQuick } from "./amounts.ts";
 import { createMemoryCgroup } from "./memory-cgroup.ts";
 import { startGateway, startProcess } from "./processes.ts";
 import type { ServingProcess } from "./processes.ts";
@@ -85,7 +85,9 @@ export async function measureWorstWorkflows(): Promise<Finding[]> {
   const orchestrator = await startProcess("worst-orchestrator.ts");
   try {
     const findings: Finding[] = [];
-    for (const row of rows) findings.push(...(await measure(row, orchestrator)));
+    // A quick run shows that a page, a lookup and a list work.
+    const measured = isQuick ? rows.filter((_, index) => index % 3 === 0) : rows;
+    for (const row of measured) findings.push(...(await measure(row, orchestrator)));
     return findings;
   } finally {
     await orchestrator.stop();

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { withCoverage } from "../support/environment.ts";
 import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
@@ -92,7 +93,7 @@ const main = fileURLToPath(new URL("../../src/demo/main.ts", import.meta.url));
 export function startDemo(url: string, downloads = tmpdir()) {
   const settings = { FOLDFORGE_URL: url, FOLDFORGE_API_KEY: demoKey, FOLDFORGE_DOWNLOADS: downloads };
   const demo = spawn(process.execPath, [main], {
-    env: { ...process.env, ...settings },
+    env: { ...process.env, ...withCoverage, ...settings },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const { stdout }: { stdout: Readable } = demo;

@@ -21,7 +21,7 @@ export async function startMeasuredGateway(
 ): Promise<MeasuredGateway> {
   const { child, started, ended, lines } = runGateway(
     { BIND_ADDR: "127.0.0.1:0", API_TOKEN: adminToken, ...settings },
-    { more, execArgv: ["--expose-gc", "--import", preload], isMeasured: true },
+    { more, execArgv: ["--expose-gc", "--import", preload] },
   );
   const told = () => lines.filter(({ event }) => event === "test.memory");
   return {

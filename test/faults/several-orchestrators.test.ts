@@ -100,7 +100,7 @@ describe("three orchestrators", () => {
     const streams = await Promise.all(follows);
     const readers = startReaders(gateway, 12);
 
-    await readers.more(900);
+    await readers.more(450);
     const shares = sharesOf(readers.reads);
     for (const { url } of mortals) {
       const share = (shares.get(url) ?? 0) / readers.reads.length;
@@ -109,7 +109,7 @@ describe("three orchestrators", () => {
 
     await first.kill("SIGKILL");
     const killedAt = performance.now();
-    await readers.more(600);
+    await readers.more(300);
     // The time in which a frozen one is found out; bounded, since four times as long is waited.
     const foundMs = Math.min(scaled(1000), 10_000);
     await second.kill("SIGSTOP");

@@ -3,12 +3,12 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { environment, withoutCoverage } from "./environment.ts";
+import { environment, withCoverage, withoutCoverage } from "./environment.ts";
 import type { LogLine, TestSettings } from "./gateway.ts";
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
-/** How a gateway's process ended, and all that it said. */
+/** How the process of a gateway ended, and its output. */
 export interface ProcessExit {
   readonly code: number | null;
   readonly signal: string | null;
@@ -19,9 +19,9 @@ export interface ProcessExit {
 /** A gateway that runs as a process of its own. */
 export interface GatewayProcess {
   readonly child: ChildProcess;
-  /** What it has logged so far. */
+  /** The lines that it has logged so far. */
   readonly lines: readonly LogLine[];
-  /** Its url, once it serves; rejects when it ends before. */
+  /** Resolves to its URL when it serves; rejects when it ends before. */
   readonly started: Promise<string>;
   readonly ended: Promise<ProcessExit>;
 }
@@ -29,17 +29,17 @@ export interface GatewayProcess {
 interface RunOptions {
   readonly more?: Record<string, string>;
   readonly execArgv?: string[];
-  /** Whether its time or memory is measured: then it counts no coverage. */
-  readonly isMeasured?: boolean;
+  /** Whether its coverage counts. */
+  readonly countsCoverage?: boolean;
 }
 
 /** Runs `src/main.ts` with these settings and nothing else in its environment but `more`. */
 export function runGateway(
   settings: TestSettings,
-  { more = {}, execArgv = [], isMeasured = false }: RunOptions = {},
+  { more = {}, execArgv = [], countsCoverage = false }: RunOptions = {},
 ): GatewayProcess {
   const child = spawn(process.execPath, [...execArgv, main], {
-    env: { ...(isMeasured ? withoutCoverage : {}), ...environment(settings), ...more },
+    env: { ...(countsCoverage ? withCoverage : withoutCoverage), ...environment(settings), ...more },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stderr = "";
@@ -55,7 +55,7 @@ export function runGateway(
     started.reject(new Error(`it ended before it had started: ${stderr}`));
     return { code: code as number | null, signal: signal as string | null, stderr, lines };
   });
-  // Only a test that waits for the start minds that there was none.
+  // Not every test awaits the start.
   started.promise.catch(() => undefined);
   return { child, lines, started: started.promise, ended };
 }

@@ -1,4 +1,5 @@
 import type { Context, RootHookObject } from "mocha";
+import { withoutCoverage } from "./environment.ts";
 import { closeFrom, nextIndex, trackResources } from "./leftovers.ts";
 
 trackResources();
@@ -11,6 +12,8 @@ let testBegan = 0;
  */
 export const mochaHooks: RootHookObject = {
   beforeAll(this: Context) {
+    // Not when this is loaded: the process that starts the workers loads it too.
+    Object.assign(process.env, withoutCoverage);
     const loaded = nextIndex();
     // After the suite's own hooks.
     for (const suite of this.test!.parent!.suites) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { keepaliveOf } from "./responses.ts";
+import { keepaliveOf } from "../grpc/responses.ts";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
