@@ -161,4 +161,16 @@ describe("contractFrom", () => {
     };
     assert.throws(() => contractFrom(document), /#\/components\/parameters\/X/);
   });
+
+  it("throws for a parameter that takes the rest of the path before the last segment", () => {
+    const document: OpenApiDocument = {
+      openapi: "3.1.0",
+      info: { title: "", version: "" },
+      paths: {
+        "/{x}/y": { parameters: [{ name: "x", in: "path", "x-multi-segment": true, schema: {} }] },
+      },
+      components: { parameters: {} },
+    };
+    assert.throws(() => contractFrom(document), /x-multi-segment/);
+  });
 });

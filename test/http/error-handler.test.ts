@@ -126,9 +126,9 @@ describe("an error that cannot be written as JSON", () => {
   const lines: string[] = [];
   const server = suite(async () => {
     const app = express();
-    app.use(trace);
+    app.use(trace());
     app.get("/", () => {
-      // Nothing that type checks is beyond JSON; what is thrown need not type check.
+      // A violation that type checks can always be written as JSON.
       throw new HttpError(Code.NotFound, "x", {
         violations: [{ path: 1n as unknown as string, message: "y" }],
       });
