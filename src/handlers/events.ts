@@ -35,8 +35,8 @@ const headersTimeoutMs = 1000;
  * which destroys the connection.
  */
 export function streamWorkflowEvents(services: EventServices): Handler<"streamWorkflowEvents"> {
-  const { orchestrator, authenticator, streams, metrics, ...sourceServices } = services;
-  const { retryPolicy, searchMemory, writeJson, noteBuffered } = sourceServices;
+  const { orchestrator, authenticator, streams, retryPolicy, searchMemory, writeJson } = services;
+  const { noteBuffered, metrics } = services;
   return async function streamWorkflowEvents(req, res) {
     const { call, caller, trace } = res.locals;
     const fromEventId = BigInt(req.get("Last-Event-ID") ?? req.query.lastEventId ?? 0);

@@ -7,7 +7,7 @@ import { suite } from "../support/gateway.ts";
 import { eventIds } from "../support/live-run.ts";
 import { authorization, Inbox, liveThrough, startScene } from "./scene.ts";
 
-/** What curl says of a transfer that broke. */
+/** curl's exit code for a transfer that broke (CURLE_PARTIAL_FILE). */
 const partialFile = 18;
 
 describe("curl", () => {
@@ -18,8 +18,8 @@ describe("curl", () => {
   });
   const scene = suite(startScene);
 
-  /** Asks once for the run's events; resolves to curl's exit code, the status, and where to resume. */
-  async function ask(take: Inbox | undefined, lastEventId?: string, token = authorization) {
+  /** Requests the events of the run once; resolves to curl's exit code, the status, and where to resume. */
+  async function request(take: Inbox | undefined, lastEventId?: string, token = authorization) {
     const resume = lastEventId === undefined ? [] : ["-H", `Last-Event-ID: ${lastEventId}`];
     const args = [
       "-fsSN",
@@ -44,21 +44,21 @@ describe("curl", () => {
     return { code, status: Number(complaint.slice(-3)), last };
   }
 
-  it("ends at the clean end and no sooner, and loses nothing when it is asked to go on", async () => {
+  it("ends at the clean end and no sooner, and loses nothing when it resumes", async () => {
     const inbox = new Inbox();
     const codes: number[] = [];
     const lived = liveThrough(scene(), inbox);
-    let answer: Awaited<ReturnType<typeof ask>>;
+    let response: Awaited<ReturnType<typeof request>>;
     let last: string | undefined;
     do {
-      answer = await ask(inbox, last);
-      ({ last } = answer);
-      codes.push(answer.code);
-    } while (answer.code === partialFile);
+      response = await request(inbox, last);
+      ({ last } = response);
+      codes.push(response.code);
+    } while (response.code === partialFile);
     await lived;
     assert.deepEqual(codes, [partialFile, 0]);
     assert.equal(last, String(eventIds.at(-1)));
-    assert.deepEqual(await ask(undefined, last), { code: 0, status: 204, last });
+    assert.deepEqual(await request(undefined, last), { code: 0, status: 204, last });
   });
 
   for (const [status, arrange] of [
@@ -73,6 +73,6 @@ describe("curl", () => {
   ] as const)
     it(`fails at ${status}`, async () => {
       const token = await arrange();
-      assert.deepEqual(await ask(undefined, undefined, token), { code: 22, status, last: undefined });
+      assert.deepEqual(await request(undefined, undefined, token), { code: 22, status, last: undefined });
     });
 });

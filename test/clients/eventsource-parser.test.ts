@@ -31,7 +31,7 @@ describe("eventsource-parser with fetch, as the demo has it", () => {
     }
   }
 
-  it("gets every event once, through a drain and a restart of the orchestrator, and is done at the last event", async () => {
+  it("gets every event once, through a drain and a restart of the orchestrator, and ends at the last event", async () => {
     const inbox = new Inbox();
     const reasons: string[] = [];
     const followed = follow(inbox, adminToken, (reason) => reasons.push(reason));
@@ -41,17 +41,17 @@ describe("eventsource-parser with fetch, as the demo has it", () => {
     assert.deepEqual(reasons, ["the connection broke"]);
   });
 
-  it("is told by 204 that there is no more", async () => {
+  it("gets 204 when there is no more", async () => {
     const headers = { Authorization: authorization, "Last-Event-ID": String(eventIds.at(-1)) };
     const { status, body } = await fetch(scene().url, { headers });
     assert.deepEqual([status, body], [204, null]);
   });
 
-  it("gives up at 401", async () => {
+  it("rejects at 401", async () => {
     await assert.rejects(follow(new Inbox(), "wrong"), { message: /answers 401 UNAUTHENTICATED/ });
   });
 
-  it("tries again at 503", async () => {
+  it("reconnects at 503", async () => {
     await scene().stopOrchestrator();
     const inbox = new Inbox();
     const lost = deferred<string>();

@@ -11,7 +11,7 @@ class Stop extends Error {
   readonly status: number;
 
   constructor(status: number) {
-    super(`the gateway answers ${status}`);
+    super(`the gateway returned ${status}`);
     this.status = status;
   }
 }
@@ -21,7 +21,7 @@ interface Following {
   readonly token?: string;
   readonly lastEventId?: string;
   /** Passes bodies on, or not all of them. */
-  readonly passed?: (answer: Response) => Response;
+  readonly passed?: (response: Response) => Response;
   readonly onStatus?: (status: number) => void;
 }
 
@@ -32,7 +32,7 @@ interface Following {
 function follow(
   url: string,
   inbox: Inbox,
-  { token = authorization, lastEventId = "", passed = (answer) => answer, onStatus }: Following = {},
+  { token = authorization, lastEventId = "", passed = (response) => response, onStatus }: Following = {},
 ): Promise<void> {
   return fetchEventSource(url, {
     openWhenHidden: true,
@@ -52,17 +52,17 @@ function follow(
       inbox.take({ id: id || undefined, event, data });
     },
     onerror(error) {
-      // It tries again after what is not thrown: a connection that broke, a gateway that cannot serve now.
+      // It reconnects after what is not thrown: a connection that broke, and 503.
       if (error instanceof Stop && error.status !== 503) throw error;
     },
   });
 }
 
-/** The answer up to and including `last`, after which its connection is broken. */
-function brokenAfter(last: string): (answer: Response) => Response {
+/** The response up to and including `last`, after which its connection is broken. */
+function brokenAfter(last: string): (response: Response) => Response {
   return ({ body, status, headers }) => {
     let text = "";
-    const cut = new TransformStream<string, string>({
+    const broken = new TransformStream<string, string>({
       transform(part, controller) {
         text += part;
         const end = text.indexOf(last) + last.length;
@@ -71,7 +71,7 @@ function brokenAfter(last: string): (answer: Response) => Response {
         controller.error(new TypeError("terminated"));
       },
     });
-    const rest = body!.pipeThrough(new TextDecoderStream()).pipeThrough(cut);
+    const rest = body!.pipeThrough(new TextDecoderStream()).pipeThrough(broken);
     return new Response(rest.pipeThrough(new TextEncoderStream()), { status, headers });
   };
 }
@@ -86,13 +86,13 @@ describe("@microsoft/fetch-event-source", () => {
 
   const scene = suite(startScene);
 
-  it("gets every event once, through a break within one, a drain and a restart of the orchestrator, and is done at the clean end", async () => {
+  it("gets every event once, through a break within one, a drain and a restart of the orchestrator, and resolves at the clean end", async () => {
     const inbox = new Inbox();
     const statuses: number[] = [];
     const passed = brokenAfter(`id: ${eventIds[0]}\n`);
     const followed = follow(scene().url, inbox, {
       onStatus: (status) => statuses.push(status),
-      passed: (answer) => (statuses.length === 0 ? passed(answer) : answer),
+      passed: (response) => (statuses.length === 0 ? passed(response) : response),
     });
     await liveThrough(scene(), inbox);
     await followed;
@@ -107,18 +107,18 @@ describe("@microsoft/fetch-event-source", () => {
     await assert.rejects(follow(url, new Inbox(), { token: "Bearer wrong" }), { status: 401 });
   });
 
-  it("tries again at 503", async () => {
+  it("reconnects at 503", async () => {
     await scene().stopOrchestrator();
     const inbox = new Inbox();
     const statuses: number[] = [];
-    const refused = deferred();
+    const rejected = deferred();
     const followed = follow(scene().url, inbox, {
       onStatus(status) {
         statuses.push(status);
-        refused.resolve();
+        rejected.resolve();
       },
     });
-    await refused.promise;
+    await rejected.promise;
     await scene().restartOrchestrator();
     await followed;
     assert.equal(statuses[0], 503);

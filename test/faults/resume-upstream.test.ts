@@ -8,7 +8,7 @@ import { startStack } from "../support/stack.ts";
 /** Every event of the run, and the snapshot before them. */
 const steps = Array.from({ length: eventIds.length + 1 }, (_, step) => step);
 
-describe("a stream whose orchestrator breaks every connection", () => {
+describe("GET /v1/workflows/{id}/events, when the orchestrator breaks every connection", () => {
   let run = new LiveRun("w1");
   const stack = suite(() =>
     startStack(
@@ -18,7 +18,7 @@ describe("a stream whose orchestrator breaks every connection", () => {
     ),
   );
 
-  /** A client that checks every event as it comes; `take` takes the next one, `end` says that there is none. */
+  /** A client that checks every event as it comes; `take` takes the next one, `end` checks that there is none. */
   async function follow() {
     run = new LiveRun("w1");
     const follower = new RunFollower();
@@ -40,7 +40,7 @@ describe("a stream whose orchestrator breaks every connection", () => {
     };
   }
 
-  it("after each event that the client has, goes on with every event once", async () => {
+  it("sends every event once, however often the connections break between events", async () => {
     const { follower, take, end } = await follow();
     for (const step of steps) {
       run.advance(step);
@@ -53,7 +53,7 @@ describe("a stream whose orchestrator breaks every connection", () => {
   });
 
   for (const broken of steps)
-    it(`while event ${broken} of ${eventIds.length} is on its way, goes on with every event once`, async () => {
+    it(`sends every event once when the connections break during event ${broken} of ${eventIds.length}`, async () => {
       const { follower, take, end } = await follow();
       for (let step = 0; step < broken; step += 1) {
         run.advance(step);

@@ -11,7 +11,7 @@ import { startUpstream } from "../support/upstream.ts";
 /** How many runs are followed at a time. */
 const atOnce = 16;
 
-/** How many events happen before a client that was cut is back: none, one, and all there are. */
+/** How many events happen before the client of a broken stream is back: none, one, and all there are. */
 const aways = [0, 1, eventIds.length];
 
 /** A fresh stream as it was received while its run went on; runs differ in their ids only. */
@@ -29,7 +29,7 @@ const masked = (text: string) => text.replace(/^retry: \d+/, (line) => line.repl
 
 const idOf = (number: number) => `run-${String(number).padStart(6, "0")}`;
 
-describe("a stream that is cut", () => {
+describe("GET /v1/workflows/{id}/events, when the client resumes a broken stream", () => {
   const runs = new Map<string, LiveRun>();
   const upstream = suite(() => startUpstream(rpcsOf((id) => runs.get(id)!)));
   // One of them in a process of its own.
@@ -56,16 +56,16 @@ describe("a stream that is cut", () => {
       ...(lastEventId === undefined ? {} : { "Last-Event-ID": lastEventId }),
     };
     const request = get(`${url}/v1/workflows/${id}/events`, { headers, agent });
-    const [answer] = (await once(request, "response")) as [IncomingMessage];
-    return answer;
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    return response;
   }
 
   async function record(): Promise<Recording> {
     const run = startRun(idOf(0));
     const follower = new RunFollower();
-    const answer = await open(gatewayAt(0), idOf(0));
+    const response = await open(gatewayAt(0), idOf(0));
     run.advance(eventIds.length);
-    const { bytes, isWhole } = await read(answer, Infinity, follower.connect());
+    const { bytes, isWhole } = await read(response, Infinity, follower.connect());
     assert.ok(isWhole);
     const text = bytes.toString("latin1");
     const ends = [...text.matchAll(/\n\n/g)].map(({ index }) => index + 2);
@@ -83,34 +83,34 @@ describe("a stream that is cut", () => {
   }
 
   /**
-   * Follows a run to its end, one gateway after the other: the first connection is cut behind `cuts[0]` bytes of
+   * Follows a run to its end, one gateway after the other: the first connection is broken behind `breaks[0]` bytes of
    * the recording, each later one behind as many of its own. `away` events happen before the first reconnect.
    */
   async function follow(
     id: string,
     recording: Recording,
-    cuts: readonly number[],
+    breaks: readonly number[],
     away: number,
   ): Promise<void> {
     const run = startRun(id);
     const follower = new RunFollower();
-    const [first = 0, ...later] = cuts;
+    const [first = 0, ...later] = breaks;
     const needed = recording.eventsWithin(first);
-    const answer = await open(gatewayAt(first), id);
+    const response = await open(gatewayAt(first), id);
     run.advance(needed);
-    const begun = await read(answer, first, follower.connect());
+    const begun = await read(response, first, follower.connect());
     const expected = recording.text.replaceAll(idOf(0), id).slice(0, first);
     assert.equal(masked(begun.bytes.toString("latin1")), masked(expected));
     await run.hasFollowers(0);
     run.advance(needed + away);
-    for (const [index, cut] of [...later, Infinity].entries()) {
-      const answering = open(gatewayAt(first + 1 + index), id, follower.lastEventId);
-      await Promise.race([answering, run.hasFollowers(1)]);
+    for (const [index, length] of [...later, Infinity].entries()) {
+      const opening = open(gatewayAt(first + 1 + index), id, follower.lastEventId);
+      await Promise.race([opening, run.hasFollowers(1)]);
       run.advance(eventIds.length);
-      const answer = await answering;
-      const { isWhole } = await read(answer, cut, follower.connect());
+      const response = await opening;
+      const { isWhole } = await read(response, length, follower.connect());
       await run.hasFollowers(0);
-      assert.ok([200, 204].includes(answer.statusCode!));
+      assert.ok([200, 204].includes(response.statusCode!));
       if (isWhole) break;
     }
     assert.equal(follower.known, eventIds.length);
@@ -119,7 +119,7 @@ describe("a stream that is cut", () => {
     runs.delete(id);
   }
 
-  it("at any byte goes on at another gateway, with every event once", async () => {
+  it("sends every event once over two gateways, wherever the first connection breaks", async () => {
     const recording = await record();
     const positions = Array.from({ length: recording.text.length + 1 }, (_, position) => position);
     await inParallel(positions, (position) =>
@@ -128,14 +128,14 @@ describe("a stream that is cut", () => {
     assert.equal(runs.size, 1);
   });
 
-  it("goes on again after a second cut and a third", async () => {
+  it("sends every event once after a second break and a third", async () => {
     const recording = await record();
     const sample = Array.from({ length: recording.text.length }, (_, position) => position).filter(
       (position) => position % 37 === 0,
     );
     await inParallel(sample, (position) => {
-      const cuts = [position, (7 * position) % 500, (11 * position) % 300];
-      return follow(idOf(1 + position), recording, cuts, aways[position % 2]!);
+      const breaks = [position, (7 * position) % 500, (11 * position) % 300];
+      return follow(idOf(1 + position), recording, breaks, aways[position % 2]!);
     });
     assert.equal(runs.size, 1);
   });
@@ -149,13 +149,13 @@ async function inParallel<T>(items: readonly T[], act: (item: T) => Promise<void
   await Promise.all(Array.from({ length: atOnce }, work));
 }
 
-/** Gives at most the first `most` bytes of an answer to `take`, and cuts the connection where there are more. */
-async function read(answer: IncomingMessage, most: number, take: (bytes: Uint8Array) => void) {
+/** Gives at most the first `most` bytes of a response to `take`, and breaks the connection where there are more. */
+async function read(response: IncomingMessage, most: number, take: (bytes: Uint8Array) => void) {
   const chunks: Buffer[] = [];
   let left = most;
   let isWhole = true;
   if (left > 0) {
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
       chunks.push(chunk.subarray(0, left));
       take(chunk.subarray(0, left));
       left -= chunk.length;
@@ -164,6 +164,6 @@ async function read(answer: IncomingMessage, most: number, take: (bytes: Uint8Ar
       break;
     }
   } else isWhole = false;
-  if (!isWhole) answer.destroy();
+  if (!isWhole) response.destroy();
   return { bytes: Buffer.concat(chunks), isWhole };
 }

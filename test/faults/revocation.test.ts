@@ -23,9 +23,9 @@ const streamIntervals = { checkMs: 5, heartbeatMs: 20 };
 /** Follows a workflow up to its first event; `leave` ends that. */
 async function follow(gateway: TestGateway, token: string, id: string) {
   const leaving = new AbortController();
-  const answer = await gateway.fetch(`/v1/workflows/${id}/events`, { token, signal: leaving.signal });
-  assert.equal(answer.status, 200);
-  const reader = readEvents(answer);
+  const response = await gateway.fetch(`/v1/workflows/${id}/events`, { token, signal: leaving.signal });
+  assert.equal(response.status, 200);
+  const reader = readEvents(response);
   await reader.next();
   return { reader, leave: () => leaving.abort() };
 }
@@ -33,7 +33,7 @@ async function follow(gateway: TestGateway, token: string, id: string) {
 /** Sees several heartbeats, and with each of them some checks of the key, go by. */
 const goesOn = (reader: EventReader) => reader.received(`${reader.text}:\n:\n:\n`);
 
-describe("a revoked key", () => {
+describe("a revoked API key", () => {
   let time = 1;
   const sandbox = suite(() => startSandbox({ ...sandboxSettings, stepSeconds: 3600 }));
   const gateway = suite(() =>
@@ -44,12 +44,12 @@ describe("a revoked key", () => {
   );
 
   async function submit(token: string) {
-    const answer = await gateway().fetch("/v1/workflows", { ...jsonPost(oneStep), token });
-    assert.equal(answer.status, 201);
-    return ((await answer.json()) as { id: string }).id;
+    const response = await gateway().fetch("/v1/workflows", { ...jsonPost(oneStep), token });
+    assert.equal(response.status, 201);
+    return ((await response.json()) as { id: string }).id;
   }
 
-  it("stops working within its TTL and a second, and its open streams with it, but for nobody else", async () => {
+  it("stops working within its TTL and a second, its open streams included, and disturbs no other key", async () => {
     const [alices, bobs] = [await submit("alice-key"), await submit("bob-key")];
     const streams = [
       await follow(gateway(), "alice-key", alices),
@@ -77,7 +77,7 @@ describe("a revoked key", () => {
   });
 });
 
-describe("an open stream, while its key cannot be looked up", () => {
+describe("an open event stream, while its key cannot be looked up", () => {
   let time = 1;
   const stack = suite(() =>
     startStack(
@@ -93,8 +93,8 @@ describe("an open stream, while its key cannot be looked up", () => {
     ),
   );
 
-  function store(answer: () => boolean) {
-    stack().upstream.rpcs.authenticateApiKey = () => ({ allowed: answer(), principal: "alice" });
+  function store(isAllowed: () => boolean) {
+    stack().upstream.rpcs.authenticateApiKey = () => ({ allowed: isAllowed(), principal: "alice" });
   }
 
   const down = (): never => {
@@ -106,7 +106,7 @@ describe("an open stream, while its key cannot be looked up", () => {
     return follow(stack().gateway, token, "w1");
   }
 
-  it("goes on for the stale time after the TTL, and is cut when that is over", async () => {
+  it("goes on for the stale-if-error time after the TTL, and is aborted then", async () => {
     const { reader } = await open("key-a");
     store(down);
     for (const ms of [ttlMs + 1, 1000, staleMs - 1001]) {
@@ -118,7 +118,7 @@ describe("an open stream, while its key cannot be looked up", () => {
     assert.equal((await stack().gateway.fetch("/v1/workflows/w1/events", { token: "key-a" })).status, 503);
   });
 
-  it("is cut at the same time while a lookup hangs", async () => {
+  it("is aborted at the same time while a lookup hangs", async () => {
     const { reader } = await open("key-b");
     const lookup = hang(stack().upstream, "authenticateApiKey");
     let hangs = true;
@@ -132,18 +132,18 @@ describe("an open stream, while its key cannot be looked up", () => {
     assert.ok(hangs);
   });
 
-  it("is cut, and new reads are refused, by a denial that takes long", async () => {
+  it("is aborted, and new reads are 401, after a denial that takes long", async () => {
     const { reader } = await open("key-slow");
-    const [asked, denial] = [deferred(), deferred()];
+    const [begun, denial] = [deferred(), deferred()];
     stack().upstream.rpcs.authenticateApiKey = async () => {
-      asked.resolve();
+      begun.resolve();
       await denial.promise;
       return { allowed: false };
     };
     const read = async () => (await stack().gateway.fetch("/v1/workflows/w1", { token: "key-slow" })).status;
     time += ttlMs + 1;
     const reads = [read()];
-    await asked.promise;
+    await begun.promise;
     time += 5000;
     reads.push(read());
     await goesOn(reader);
@@ -152,7 +152,7 @@ describe("an open stream, while its key cannot be looked up", () => {
     assert.equal(await reader.ended, "broken");
   });
 
-  it("is cut as soon as the key turns out to be revoked", async () => {
+  it("is aborted as soon as a lookup denies the key", async () => {
     const { reader } = await open("key-c");
     store(down);
     time += ttlMs + 1;
@@ -162,7 +162,7 @@ describe("an open stream, while its key cannot be looked up", () => {
     assert.equal(await reader.ended, "broken");
   });
 
-  it("goes on when the key can be looked up again and is good", async () => {
+  it("goes on when the key can be looked up again and is allowed", async () => {
     const { reader, leave } = await open("key-d");
     store(down);
     time += ttlMs + staleMs;

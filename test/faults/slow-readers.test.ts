@@ -29,17 +29,17 @@ const orchestratorAt = ({ url }: Flood) => ({
   ORCHESTRATOR_STREAM_KEEPALIVE_TIMEOUT_SECONDS: "600",
 });
 
-/** Subscribes, and reads nothing but the head of the answer. */
+/** Subscribes, and reads nothing but the headers of the response. */
 async function subscribe(gateway: string): Promise<IncomingMessage> {
   const request = get(`${gateway}/v1/workflows/w1/events`, { headers, agent: false });
-  const [answer] = (await once(request, "response")) as [IncomingMessage];
-  assert.equal(answer.statusCode, 200);
-  return answer;
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  assert.equal(response.statusCode, 200);
+  return response;
 }
 
 /** Reads on. */
-function read(answer: IncomingMessage): EventReader {
-  return readEvents(new Response(Readable.toWeb(answer)));
+function read(response: IncomingMessage): EventReader {
+  return readEvents(new Response(Readable.toWeb(response)));
 }
 
 async function assertWhole(reader: EventReader): Promise<void> {
@@ -56,11 +56,11 @@ const follow = async (gateway: string) => assertWhole(read(await subscribe(gatew
 async function stall(flood: Flood, gateway: string, count: number) {
   const begun = flood.given.length;
   const given = () => flood.given.slice(begun, begun + count);
-  const answers: IncomingMessage[] = [];
+  const responses: IncomingMessage[] = [];
   // One after the other: so many at once, with all that they are given, would look like overload.
-  while (answers.length < count) answers.push(await subscribe(gateway));
+  while (responses.length < count) responses.push(await subscribe(gateway));
   await flood.until(() => Math.min(...given()) > eventsBuffered);
-  return { answers, given };
+  return { responses, given };
 }
 
 describe("80 subscribers that read nothing", () => {
@@ -70,25 +70,25 @@ describe("80 subscribers that read nothing", () => {
     startMeasuredGateway({ ...orchestratorAt(flood()), STALL_TIMEOUT_SECONDS: "600" }),
   );
 
-  async function leave(answers: readonly IncomingMessage[]) {
-    for (const answer of answers) answer.on("error", () => undefined).destroy();
+  async function leave(responses: readonly IncomingMessage[]) {
+    for (const response of responses) response.on("error", () => undefined).destroy();
     await flood().until((open) => open === 0);
   }
 
-  it("cost at most 1 MiB each, disturb nobody, leave nothing behind, and lose nothing when they read on", async () => {
+  it("cost at most 1 MiB each, delay no other client, leave nothing behind, and lose nothing when they read on", async () => {
     const { url, memory } = gateway();
     // What a process takes once and never gives back is not theirs.
     await follow(url);
-    await leave((await stall(flood(), url, 40)).answers);
+    await leave((await stall(flood(), url, 40)).responses);
     const before = await memory();
 
-    const { answers, given } = await stall(flood(), url, subscribers);
+    const { responses, given } = await stall(flood(), url, subscribers);
     const done = new AbortController();
     const others = Promise.all([follow(url), follow(url), follow(url)]).finally(() => done.abort());
     while (!done.signal.aborted) {
-      const answer = await fetch(`${url}/v1/workflows/w1`, { headers });
-      assert.equal(answer.status, 200);
-      await answer.text();
+      const response = await fetch(`${url}/v1/workflows/w1`, { headers });
+      assert.equal(response.status, 200);
+      await response.text();
     }
     await others;
     const during = await memory();
@@ -96,15 +96,15 @@ describe("80 subscribers that read nothing", () => {
     assert.ok(during.resident - before.resident <= subscribers * mib);
     assert.ok(during.held - before.held <= subscribers * mib);
 
-    const [first, second, ...rest] = answers;
-    for (const answer of [first!, second!]) await assertWhole(read(answer));
+    const [first, second, ...rest] = responses;
+    for (const response of [first!, second!]) await assertWhole(read(response));
     await leave(rest);
     // The gateway may notice some time after the orchestrator that they have left.
     while ((await memory()).held >= before.held * 1.05);
   });
 });
 
-describe("a gateway with patience for a second", () => {
+describe("a gateway with a stall timeout of a second", () => {
   const flood = suite(() => startFlood(events));
   const gateway = suite(() =>
     startTestGateway(
@@ -113,23 +113,23 @@ describe("a gateway with patience for a second", () => {
     ),
   );
 
-  it("cuts those who read nothing for so long, and nobody else", async () => {
-    const { answers } = await stall(flood(), gateway().url, 20);
+  it("disconnects clients that read nothing for so long, and no others", async () => {
+    const { responses } = await stall(flood(), gateway().url, 20);
     await follow(gateway().url);
     await flood().until((open) => open === 0);
-    for (const answer of answers) {
-      const reader = read(answer);
+    for (const response of responses) {
+      const reader = read(response);
       assert.equal(await reader.ended, "broken");
       assert.ok(reader.events.length < events);
     }
   });
 
-  it("lets alone who reads slowly", async () => {
-    const answer = await subscribe(gateway().url);
+  it("serves a client that reads slowly", async () => {
+    const response = await subscribe(gateway().url);
     const slow = async function* () {
       let due = 0;
       const pace = ticks(100)[Symbol.asyncIterator]();
-      for await (const chunk of answer as AsyncIterable<Buffer>) {
+      for await (const chunk of response as AsyncIterable<Buffer>) {
         yield chunk;
         due += chunk.length;
         // Half a MiB every 100 ms: the whole takes some seconds.

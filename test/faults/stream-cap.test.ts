@@ -8,20 +8,20 @@ import { whenAborted, callsDuring, deferred, startStack } from "../support/stack
 
 const path = "/v1/workflows/w1/events";
 const retryPolicy = { maxRetries: 1, backoffMs: () => 0, idleTimeoutMs: 30 };
-const places = 3;
+const maxStreams = 3;
 
-describe(`a gateway with room for ${places} event streams`, () => {
+describe(`a gateway with MAX_EVENT_STREAMS=${maxStreams}`, () => {
   let time = 1;
   let allowed = true;
   const stack = suite(() =>
     startStack(
       { authenticateApiKey: () => ({ allowed, principal: "alice" }) },
-      { MAX_EVENT_STREAMS: String(places), API_KEYS_ENABLED: "true", AUTH_CACHE_TTL_SECONDS: "30" },
+      { MAX_EVENT_STREAMS: String(maxStreams), API_KEYS_ENABLED: "true", AUTH_CACHE_TTL_SECONDS: "30" },
       { now: () => time, streamIntervals: { checkMs: 5, heartbeatMs: 3_600_000 }, retryPolicy },
     ),
   );
 
-  /** How the upstream's streams behave: they say where they are, and end as `then` says. */
+  /** Each stream of the upstream begins as `first` says, and ends as `then` does. */
   function streams(first: "event" | "silence" | "nothing", then: (aborted: AbortSignal) => Promise<void>) {
     const { upstream } = stack();
     upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
@@ -38,14 +38,14 @@ describe(`a gateway with room for ${places} event streams`, () => {
   /** A stream that has brought its first event. */
   async function open(token?: string) {
     const leaving = new AbortController();
-    const answer = await fetchEvents({ signal: leaving.signal, ...(token === undefined ? {} : { token }) });
-    assert.equal(answer.status, 200);
-    const reader = readEvents(answer);
+    const response = await fetchEvents({ signal: leaving.signal, ...(token === undefined ? {} : { token }) });
+    assert.equal(response.status, 200);
+    const reader = readEvents(response);
     await reader.next();
     return { reader, leave: () => leaving.abort() };
   }
 
-  /** Takes every place; `leave` gives them back. */
+  /** Opens as many streams as there may be; `leave` closes them. */
   async function fill() {
     const gone: Promise<void>[] = [];
     streams("event", async (aborted) => {
@@ -55,23 +55,23 @@ describe(`a gateway with room for ${places} event streams`, () => {
       over.resolve();
     });
     const all: Awaited<ReturnType<typeof open>>[] = [];
-    for (let i = 0; i < places; i++) all.push(await open());
+    for (let i = 0; i < maxStreams; i++) all.push(await open());
     return async function leave() {
       for (const { leave } of all) leave();
       await Promise.all(gone);
     };
   }
 
-  it("refuses one more as unavailable, before it asks anybody about it", async () => {
+  it("returns 503 for one more, before it makes any call", async () => {
     const leave = await fill();
     const calls = await callsDuring(stack().upstream, async () => {
       for (const headers of [{}, { "Last-Event-ID": "5" }] as const) {
-        const refused = await fetchEvents({ headers });
-        const { trace_id, ...body } = (await refused.json()) as Record<string, unknown>;
+        const rejected = await fetchEvents({ headers });
+        const { trace_id, ...body } = (await rejected.json()) as Record<string, unknown>;
         assert.ok(trace_id);
-        assert.equal(refused.status, 503);
-        assert.match(String(refused.headers.get("content-type")), /^application\/json/);
-        assert.match(String(refused.headers.get("retry-after")), /^[1-9][0-9]*$/);
+        assert.equal(rejected.status, 503);
+        assert.match(String(rejected.headers.get("content-type")), /^application\/json/);
+        assert.match(String(rejected.headers.get("retry-after")), /^[1-9][0-9]*$/);
         assert.deepEqual(body, {
           code: "UNAVAILABLE",
           message: "too many event streams are open; try again later",
@@ -83,11 +83,11 @@ describe(`a gateway with room for ${places} event streams`, () => {
     await leave();
   });
 
-  it("goes on to serve everything else, and the streams that are open", async () => {
+  it("goes on to serve other requests, and the streams that are open", async () => {
     const more = deferred();
     streams("event", () => more.promise);
     const all: Awaited<ReturnType<typeof open>>[] = [];
-    for (let i = 0; i < places; i++) all.push(await open());
+    for (let i = 0; i < maxStreams; i++) all.push(await open());
     assert.equal((await fetchEvents()).status, 503);
     assert.equal((await stack().gateway.fetch("/v1/workflows/w1")).status, 200);
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
@@ -97,7 +97,7 @@ describe(`a gateway with room for ${places} event streams`, () => {
     for (const { reader } of all) assert.equal(await reader.ended, "clean");
   });
 
-  it("refuses the unauthenticated as such, and not for want of room", async () => {
+  it("returns 401, not 503, to the unauthenticated", async () => {
     const leave = await fill();
     allowed = false;
     assert.equal((await fetchEvents({ token: "junk" })).status, 401);
@@ -124,10 +124,10 @@ describe(`a gateway with room for ${places} event streams`, () => {
           return whenAborted(aborted).then(over.resolve);
         });
         const leaving = new AbortController();
-        const answer = fetchEvents({ signal: leaving.signal });
+        const response = fetchEvents({ signal: leaving.signal });
         await begun.promise;
         leaving.abort();
-        await assert.rejects(answer);
+        await assert.rejects(response);
         await over.promise;
       },
     ],
@@ -152,7 +152,7 @@ describe(`a gateway with room for ${places} event streams`, () => {
     ],
     ...([Code.NotFound, Code.PermissionDenied, Code.Unavailable, Code.Internal] as const).map(
       (code): [string, () => Promise<void>] => [
-        `the upstream answers ${Code[code]}`,
+        `the upstream returns ${Code[code]}`,
         async () => {
           streams("nothing", () => Promise.reject(new ConnectError("no", code)));
           assert.ok((await fetchEvents()).status >= 400);
@@ -183,8 +183,8 @@ describe(`a gateway with room for ${places} event streams`, () => {
   ];
 
   for (const [what, act] of endings) {
-    it(`has a place free again after a stream when ${what}`, async () => {
-      for (let i = 0; i <= places; i++) await act();
+    it(`opens another stream after one when ${what}`, async () => {
+      for (let i = 0; i <= maxStreams; i++) await act();
       const leave = await fill();
       assert.equal((await fetchEvents()).status, 503);
       await leave();

@@ -33,12 +33,12 @@ function leave(requests: readonly ClientRequest[]): void {
   for (const request of requests) request.destroy();
 }
 
-describe("100 reads that wait for a large workflow", () => {
+describe("100 waiting reads of a large workflow", () => {
   const waits = 100;
   const upstream = suite(() => startUpstream());
   const gateway = suite(() => startMeasuredGateway({ ORCHESTRATOR_ENDPOINT: upstream().url }));
 
-  it("hold none of what they have read, and leave nothing behind", async () => {
+  it("hold nothing of the workflow that they have read, and leave nothing behind", async () => {
     const large = workflowIn(JobState.RUNNING);
     const text = "x".repeat(1000);
     large.spec!.labels = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`${i}`, text]));
@@ -63,8 +63,12 @@ const fourAtOnce = { MAX_REQUESTS_IN_FLIGHT: "4" };
 const fourOfSixteen = { MAX_REQUESTS_IN_FLIGHT: "16", API_KEYS_ENABLED: "true" };
 
 for (const [what, token, settings] of [
-  ["40 reads that wait, where 4 requests may be in flight", adminToken, fourAtOnce],
-  ["40 reads of a key that wait, where 16 requests may be, and 4 of one key", "greedy", fourOfSixteen],
+  ["40 waiting reads, where 4 requests may be in flight", adminToken, fourAtOnce],
+  [
+    "40 waiting reads of a key, where 16 requests may be in flight, and 4 of one key",
+    "greedy",
+    fourOfSixteen,
+  ],
 ] as const)
   describe(what, () => {
     const waits = 40;
@@ -96,8 +100,8 @@ for (const [what, token, settings] of [
       };
     }
 
-    /** Waits, and lets the workflow end: those who wait have come back to read it, as far as there is room. */
-    async function comeBack() {
+    /** Waits, and lets the workflow end: resolves when as many reads as may be in flight have resumed. */
+    async function endAndResume() {
       const { gateway, upstream } = stack();
       const workflow = runWorkflow(upstream);
       const requests = await waitFor(gateway.url, workflow, waits, token);
@@ -107,14 +111,14 @@ for (const [what, token, settings] of [
       return { requests, reads };
     }
 
-    it("come back four at a time when it ends, and are all answered", async () => {
-      const { requests, reads } = await comeBack();
-      const answers = requests.map(async (request) => {
-        const [answer] = (await once(request, "response")) as [IncomingMessage];
-        answer.resume();
-        return answer.statusCode;
+    it("resume four at a time when the workflow ends, and all get their response", async () => {
+      const { requests, reads } = await endAndResume();
+      const responses = requests.map(async (request) => {
+        const [response] = (await once(request, "response")) as [IncomingMessage];
+        response.resume();
+        return response.statusCode;
       });
-      // Whoever comes new is refused meanwhile, as ever, and who has places of others' is served.
+      // New requests are rejected meanwhile as ever, except those of another caller with a share of its own.
       const { gateway, upstream } = stack();
       upstream.rpcs.listWorkflows = () => ({});
       const fresh = async (token: string) => (await gateway.fetch("/v1/workflows", { token })).status;
@@ -123,19 +127,19 @@ for (const [what, token, settings] of [
         token === adminToken ? [503, 503] : [429, 200],
       );
       reads.letThrough();
-      assert.deepEqual(new Set(await Promise.all(answers)), new Set([200]));
+      assert.deepEqual(new Set(await Promise.all(responses)), new Set([200]));
       assert.equal(reads.most(), 4);
     });
 
-    it("give their places free where they leave before they come back", async () => {
-      const { requests, reads } = await comeBack();
+    it("release what they hold where their clients leave before they resume", async () => {
+      const { requests, reads } = await endAndResume();
       const { gateway } = stack();
       const gone = () => gateway.logs.filter(({ status }) => status === 499).length;
       const before = gone();
       leave(requests);
       while (gone() < before + waits) await once(gateway.logged, "line");
       reads.letThrough();
-      const answers = Array.from({ length: 4 }, () => gateway.fetch("/v1/workflows/w1", { token }));
-      for (const answer of await Promise.all(answers)) assert.equal(answer.status, 200);
+      const responses = Array.from({ length: 4 }, () => gateway.fetch("/v1/workflows/w1", { token }));
+      for (const response of await Promise.all(responses)) assert.equal(response.status, 200);
     });
   });

@@ -11,10 +11,10 @@ import { startStack } from "../support/stack.ts";
 const path = "/v1/workflows/w1/events";
 const events = "foldforge_gateway_events_sent_total";
 
-describe("GET /v1/workflows/{id}/events: what is counted", () => {
+describe("GET /v1/workflows/{id}/events, metrics", () => {
   const stack = suite(() => startStack({}, { MAX_EVENT_STREAMS: "7" }));
 
-  it("is each event that is sent, by its type", async () => {
+  it("counts each event that is sent by its type", async () => {
     const { gateway, upstream } = stack();
     upstream.rpcs.streamWorkflowEvents = async function* () {
       yield* await Promise.resolve([workflowEvent(0n, JobState.RUNNING), stepEvent(1n), stepEvent(2n)]);
@@ -26,7 +26,7 @@ describe("GET /v1/workflows/{id}/events: what is counted", () => {
     assert.deepEqual(rises, { workflow_update: 2, step_update: 2 });
   });
 
-  it("is a fatal error after the headers as well", async () => {
+  it("counts a fatal error after the headers", async () => {
     const { gateway, upstream } = stack();
     upstream.rpcs.streamWorkflowEvents = async function* () {
       yield await Promise.resolve(workflowEvent(0n, JobState.RUNNING));
@@ -38,7 +38,7 @@ describe("GET /v1/workflows/{id}/events: what is counted", () => {
     assert.deepEqual(rises, { workflow_update: 1, stream_error: 1 });
   });
 
-  it("is which streams are open, reads that wait among them, beside how many may be", async () => {
+  it("reports the open streams, waiting reads included, and their limit", async () => {
     const { gateway, upstream } = stack();
     const { followers, end } = runWorkflow(upstream);
     const open = async () => {

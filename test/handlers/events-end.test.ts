@@ -9,10 +9,10 @@ const path = "/v1/workflows/w1/events";
 const log = [stepEvent(7n), stepEvent(8n), workflowEvent(9n, JobState.SUCCEEDED)];
 const after = (id: bigint) => log.filter(({ eventId }) => eventId > id);
 
-describe("GET /v1/workflows/{id}/events, at its ends", () => {
+describe("GET /v1/workflows/{id}/events, near the end", () => {
   const stack = suite(() => startStack());
 
-  it("breaks the connection when it learns only after the headers that there is no more", async () => {
+  it("destroys the connection when it finds only after the headers that nothing more comes", async () => {
     const { upstream, gateway } = stack();
     const told = deferred();
     upstream.rpcs.getWorkflow = async () => {
@@ -22,9 +22,9 @@ describe("GET /v1/workflows/{id}/events, at its ends", () => {
     upstream.rpcs.streamWorkflowEvents = async function* ({ fromEventId }) {
       yield* await Promise.resolve(after(fromEventId));
     };
-    const answer = await gateway.fetch(path, { headers: { "Last-Event-ID": "9" } });
-    assert.equal(answer.status, 200);
-    const reader = readEvents(answer);
+    const response = await gateway.fetch(path, { headers: { "Last-Event-ID": "9" } });
+    assert.equal(response.status, 200);
+    const reader = readEvents(response);
     told.resolve();
     assert.equal(await reader.ended, "broken");
     assert.deepEqual(reader.events, []);
@@ -32,7 +32,7 @@ describe("GET /v1/workflows/{id}/events, at its ends", () => {
     assert.equal(again.status, 204);
   });
 
-  it("answers 204 to a resume at the end, although the upstream stays open, after one look at the workflow", async () => {
+  it("returns 204 to a resume at the end although the upstream stays open, after one GetWorkflow", async () => {
     const { upstream, gateway } = stack();
     upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED);
     upstream.rpcs.streamWorkflowEvents = async function* ({ fromEventId }, context) {
@@ -40,8 +40,8 @@ describe("GET /v1/workflows/{id}/events, at its ends", () => {
       await whenAborted(context.signal);
     };
     const calls = await callsDuring(upstream, async () => {
-      const answer = await gateway.fetch(path, { headers: { "Last-Event-ID": "9" } });
-      assert.equal(answer.status, 204);
+      const response = await gateway.fetch(path, { headers: { "Last-Event-ID": "9" } });
+      assert.equal(response.status, 204);
     });
     assert.deepEqual(
       calls.map(({ rpc }) => rpc),
@@ -53,19 +53,19 @@ describe("GET /v1/workflows/{id}/events, at its ends", () => {
     ["is finished", [JobState.SUCCEEDED]],
     ["finishes meanwhile", [JobState.RUNNING, JobState.SUCCEEDED]],
   ] as const)
-    it(`brings the rest to a resume whose upstream ends its stream too early, when the workflow ${when}`, async () => {
+    it(`sends the rest to a resume whose upstream ends its stream too early, when the workflow ${when}`, async () => {
       const { upstream, gateway } = stack();
-      let asked = 0;
+      let reads = 0;
       let stopping = true;
-      upstream.rpcs.getWorkflow = () => workflowIn(states[asked++] ?? JobState.SUCCEEDED);
+      upstream.rpcs.getWorkflow = () => workflowIn(states[reads++] ?? JobState.SUCCEEDED);
       upstream.rpcs.streamWorkflowEvents = async function* ({ fromEventId }) {
         const events = stopping ? [] : after(fromEventId);
         if (fromEventId === 7n) stopping = false;
         yield* await Promise.resolve(events);
       };
-      const answer = await gateway.fetch(path, { headers: { "Last-Event-ID": "7" } });
-      assert.equal(answer.status, 200);
-      const reader = readEvents(answer);
+      const response = await gateway.fetch(path, { headers: { "Last-Event-ID": "7" } });
+      assert.equal(response.status, 200);
+      const reader = readEvents(response);
       assert.equal(await reader.ended, "clean");
       assert.deepEqual(
         reader.events.map(({ id }) => id),
@@ -73,18 +73,18 @@ describe("GET /v1/workflows/{id}/events, at its ends", () => {
       );
     });
 
-  it("is cut at once by a gateway that closes, after its headers at the least", async () => {
+  it("sends the headers and destroys the connection at once when the gateway closes", async () => {
     const { upstream, gateway, close } = await startStack({}, { SHUTDOWN_GRACE_SECONDS: "600" });
-    const asked = deferred();
+    const begun = deferred();
     upstream.rpcs.streamWorkflowEvents = async function* (_request, context) {
-      asked.resolve();
+      begun.resolve();
       await whenAborted(context.signal);
       yield* [];
     };
-    const answer = gateway.fetch(path);
-    await asked.promise;
+    const response = gateway.fetch(path);
+    await begun.promise;
     await close();
-    const { status, body } = await answer;
+    const { status, body } = await response;
     assert.equal(status, 200);
     await assert.rejects(new Response(body).text(), TypeError);
   });
@@ -94,7 +94,7 @@ describe("GET /v1/workflows/{id}/events, of a finished workflow whose upstream i
   const retryPolicy = { maxRetries: 0, backoffMs: () => 0, idleTimeoutMs: 0 };
   const stack = suite(() => startStack({}, {}, { retryPolicy }));
 
-  /** The upstream finds each event only after some round trips, which are longer than the little silence. */
+  /** The upstream finds each event only after some round trips, which take longer than the idle timeout. */
   function slowLog(snapshot?: typeof log) {
     const { upstream, gateway } = stack();
     upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED);
@@ -109,7 +109,7 @@ describe("GET /v1/workflows/{id}/events, of a finished workflow whose upstream i
     return gateway;
   }
 
-  it("brings every event to a resume, and ends cleanly", async () => {
+  it("sends every event to a resume, and ends cleanly", async () => {
     const reader = readEvents(await slowLog().fetch(path, { headers: { "Last-Event-ID": "6" } }));
     assert.equal(await reader.ended, "clean");
     assert.deepEqual(
@@ -118,7 +118,7 @@ describe("GET /v1/workflows/{id}/events, of a finished workflow whose upstream i
     );
   });
 
-  it("gives a fresh client the id of the end", async () => {
+  it("sends a fresh client the id of the terminal event", async () => {
     const gateway = slowLog([workflowEvent(0n, JobState.SUCCEEDED)]);
     const reader = readEvents(await gateway.fetch(path));
     assert.equal(await reader.ended, "clean");

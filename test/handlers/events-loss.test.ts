@@ -10,16 +10,16 @@ const path = "/v1/workflows/w1/events";
 const snapshot = workflowEvent(0n, JobState.RUNNING);
 const retryPolicy = { maxRetries: 3, backoffMs: () => 0, idleTimeoutMs: 30 };
 
-describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
+describe("GET /v1/workflows/{id}/events, when the upstream is lost", () => {
   const stack = suite(() =>
     startStack({ getWorkflow: () => workflowIn(JobState.RUNNING) }, {}, { retryPolicy }),
   );
 
   it("resumes from the last id, unseen by the client", async () => {
-    const asked: bigint[] = [];
+    const requested: bigint[] = [];
     const { upstream, gateway } = stack();
     upstream.rpcs.streamWorkflowEvents = async function* ({ fromEventId }, { signal }) {
-      asked.push(fromEventId);
+      requested.push(fromEventId);
       if (fromEventId === 0n) {
         yield snapshot;
         yield stepEvent(5n);
@@ -34,7 +34,7 @@ describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
     await reader.next();
     upstream.dropConnections();
     assert.equal(await reader.ended, "clean");
-    assert.deepEqual(asked.slice(0, 2), [0n, 5n]);
+    assert.deepEqual(requested.slice(0, 2), [0n, 5n]);
     assert.deepEqual(
       reader.events.map(({ id }) => id),
       [undefined, "5", "6", "7"],
@@ -43,9 +43,9 @@ describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
   });
 
   it("resumes a stream that the upstream ends although the workflow is not finished", async () => {
-    const asked: bigint[] = [];
+    const requested: bigint[] = [];
     stack().upstream.rpcs.streamWorkflowEvents = async function* ({ fromEventId }) {
-      asked.push(fromEventId);
+      requested.push(fromEventId);
       if (fromEventId < 5n) yield stepEvent(5n);
       else yield await Promise.resolve(workflowEvent(6n, JobState.SUCCEEDED));
     };
@@ -55,7 +55,7 @@ describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
       reader.events.map(({ id }) => id),
       ["5", "6"],
     );
-    assert.deepEqual(asked.slice(0, 2), [4n, 5n]);
+    assert.deepEqual(requested.slice(0, 2), [4n, 5n]);
   });
 
   it("sends no event twice when the upstream repeats itself", async () => {
@@ -74,7 +74,7 @@ describe("GET /v1/workflows/{id}/events, when the upstream drops it", () => {
     );
   });
 
-  it("destroys the connection without a word when patience runs out", async () => {
+  it("destroys the connection without an event after the last retry", async () => {
     let opened = 0;
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       opened += 1;
@@ -121,7 +121,7 @@ describe("GET /v1/workflows/{id}/events, over time", () => {
     return { reader, leave: () => leaving.abort() };
   }
 
-  it("sends a comment line, without a blank line after it, in each silence", async () => {
+  it("sends heartbeats in silence: a comment line without a blank line", async () => {
     const { reader, leave } = await follow();
     await reader.received("\n\n:\n:\n:\n");
     assert.equal(reader.events.length, 1);
@@ -130,7 +130,7 @@ describe("GET /v1/workflows/{id}/events, over time", () => {
     leave();
   });
 
-  it("asks for the key again when its time is over, and goes on while it is good", async () => {
+  it("revalidates the key after its TTL, and goes on while it is allowed", async () => {
     const { reader, leave } = await follow();
     lookups = deferred();
     time += 30_001;
@@ -140,7 +140,7 @@ describe("GET /v1/workflows/{id}/events, over time", () => {
     leave();
   });
 
-  it("destroys the connection once the key is revoked, at most a cache time later", async () => {
+  it("destroys the connection at most a TTL after the key is revoked", async () => {
     const { reader } = await follow();
     allowed = false;
     lookups = deferred();

@@ -17,23 +17,23 @@ describe("GET /v1/workflows/{id}/events", () => {
     startStack({}, {}, { retryPolicy: { maxRetries: 2, backoffMs: () => 0, idleTimeoutMs: 30 } }),
   );
 
-  /** The upstream's stream: these events, then its end. What was asked for is noted. */
+  /** Each stream of the upstream: these events, then its end. Returns the ids that streams are opened from. */
   function streams(...events: WorkflowEvent[]): bigint[] {
-    const asked: bigint[] = [];
+    const openedFrom: bigint[] = [];
     stack().upstream.rpcs.streamWorkflowEvents = async function* ({ fromEventId }) {
-      asked.push(fromEventId);
+      openedFrom.push(fromEventId);
       yield* await Promise.resolve(events.filter(({ eventId }) => eventId === 0n || eventId > fromEventId));
     };
-    return asked;
+    return openedFrom;
   }
 
   const follow = (headers: Record<string, string> = {}) => stack().gateway.fetch(path, { headers });
 
   it("sends exactly these headers", async () => {
     streams(snapshot, success);
-    const answer = await follow({ "Accept-Encoding": "gzip, br" });
-    assert.equal(answer.status, 200);
-    const { date, ...headers } = Object.fromEntries(answer.headers);
+    const response = await follow({ "Accept-Encoding": "gzip, br" });
+    assert.equal(response.status, 200);
+    const { date, ...headers } = Object.fromEntries(response.headers);
     assert.ok(date);
     assert.deepEqual(headers, {
       "content-type": "text/event-stream",
@@ -47,7 +47,7 @@ describe("GET /v1/workflows/{id}/events", () => {
       "keep-alive": headers["keep-alive"],
       "transfer-encoding": "chunked",
     });
-    await answer.text();
+    await response.text();
   });
 
   it("sends one block per event: no id for the snapshot, retry once, data on one line", async () => {
@@ -105,21 +105,21 @@ describe("GET /v1/workflows/{id}/events", () => {
   });
 
   it("resumes after lastEventId in the query, unless there is a Last-Event-ID", async () => {
-    const asked = streams(stepEvent(8n), success);
+    const openedFrom = streams(stepEvent(8n), success);
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
     await (await stack().gateway.fetch(`${path}?lastEventId=7`)).text();
     await (
       await stack().gateway.fetch(`${path}?lastEventId=7`, { headers: { "Last-Event-ID": "8" } })
     ).text();
-    assert.deepEqual([asked[0], asked.at(-1)], [7n, 8n]);
+    assert.deepEqual([openedFrom[0], openedFrom.at(-1)], [7n, 8n]);
   });
 
   it("resumes after Last-Event-ID", async () => {
-    const asked = streams(stepEvent(7n), stepEvent(8n), success);
+    const openedFrom = streams(stepEvent(7n), stepEvent(8n), success);
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
     const reader = readEvents(await follow({ "Last-Event-ID": "7" }));
     assert.equal(await reader.ended, "clean");
-    assert.equal(asked[0], 7n);
+    assert.equal(openedFrom[0], 7n);
     assert.deepEqual(
       reader.events.map(({ id }) => id),
       ["8", "9"],
@@ -127,35 +127,35 @@ describe("GET /v1/workflows/{id}/events", () => {
   });
 
   it("resumes after the largest id there can be", async () => {
-    const asked = streams(success);
+    const openedFrom = streams(success);
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED);
-    const answer = await follow({ "Last-Event-ID": "18446744073709551615" });
-    assert.equal(answer.status, 204);
-    assert.equal(asked[0], 18446744073709551615n);
+    const response = await follow({ "Last-Event-ID": "18446744073709551615" });
+    assert.equal(response.status, 204);
+    assert.equal(openedFrom[0], 18446744073709551615n);
   });
 
   for (const id of ["-1", "1.5", "abc", "0x1", "1e3", "18446744073709551616", "999999999999999999999", ""]) {
-    it(`refuses ${JSON.stringify(id)} as lastEventId in the query`, async () => {
-      const answer = await stack().gateway.fetch(`${path}?lastEventId=${encodeURIComponent(id)}`);
-      assert.equal(answer.status, 400);
-      const { details } = (await answer.json()) as { details: { path: string }[] };
+    it(`returns 400 for ${JSON.stringify(id)} as lastEventId in the query`, async () => {
+      const response = await stack().gateway.fetch(`${path}?lastEventId=${encodeURIComponent(id)}`);
+      assert.equal(response.status, 400);
+      const { details } = (await response.json()) as { details: { path: string }[] };
       assert.ok(details.every((detail) => detail.path === "/query/lastEventId"));
     });
 
-    it(`refuses ${JSON.stringify(id)} as Last-Event-ID`, async () => {
-      const answer = await follow({ "Last-Event-ID": id });
-      const { details } = (await answer.json()) as { details: { path: string }[] };
-      assert.equal(answer.status, 400);
+    it(`returns 400 for ${JSON.stringify(id)} as Last-Event-ID`, async () => {
+      const response = await follow({ "Last-Event-ID": id });
+      const { details } = (await response.json()) as { details: { path: string }[] };
+      assert.equal(response.status, 400);
       assert.equal(details[0]?.path, "/headers/last-event-id");
     });
   }
 
-  it("answers 204 to a resume when nothing more will come", async () => {
+  it("returns 204 to a resume when nothing more will come", async () => {
     streams(success);
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED);
-    const answer = await follow({ "Last-Event-ID": "9" });
-    assert.equal(answer.status, 204);
-    assert.equal(await answer.text(), "");
+    const response = await follow({ "Last-Event-ID": "9" });
+    assert.equal(response.status, 204);
+    assert.equal(await response.text(), "");
   });
 
   it("gives a finished workflow's snapshot an id with which the reconnect ends in 204", async () => {
@@ -178,15 +178,15 @@ describe("GET /v1/workflows/{id}/events", () => {
     [Code.Unavailable, 503],
   ] as const;
   for (const [code, status] of early) {
-    it(`answers ${Code[code]} before the first event with a real ${status}`, async () => {
+    it(`returns ${status} for ${Code[code]} before the first event`, async () => {
       stack().upstream.rpcs.streamWorkflowEvents = () => {
         throw new ConnectError("no", code);
       };
-      const answer = await follow();
-      assert.equal(answer.status, status);
-      assert.match(String(answer.headers.get("content-type")), /^application\/json/);
+      const response = await follow();
+      assert.equal(response.status, status);
+      assert.match(String(response.headers.get("content-type")), /^application\/json/);
       assert.equal(
-        ((await answer.json()) as { code: string }).code,
+        ((await response.json()) as { code: string }).code,
         Code[code].replace(/(?!^)([A-Z])/g, "_$1").toUpperCase(),
       );
     });
@@ -200,16 +200,16 @@ describe("GET /v1/workflows/{id}/events", () => {
       yield success;
     };
     const startedAt = performance.now();
-    const answer = await follow();
+    const response = await follow();
     assert.ok(performance.now() - startedAt > 900);
-    assert.equal(answer.status, 200);
-    const reader = readEvents(answer);
+    assert.equal(response.status, 200);
+    const reader = readEvents(response);
     first.resolve();
     assert.equal((await reader.next()).event, "workflow_update");
     assert.equal(await reader.ended, "clean");
   });
 
-  it("tells a fatal error after the headers as stream_error, and destroys the connection", async () => {
+  it("sends a fatal error after the headers as stream_error, and destroys the connection", async () => {
     const fail = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       yield snapshot;
@@ -231,7 +231,7 @@ describe("GET /v1/workflows/{id}/events", () => {
     );
   });
 
-  it("tells a 4xx after the headers with the orchestrator's own words", async () => {
+  it("sends the orchestrator's message of a 4xx after the headers", async () => {
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       yield snapshot;
       await Promise.resolve();
@@ -244,7 +244,7 @@ describe("GET /v1/workflows/{id}/events", () => {
     assert.equal(JSON.parse(data).message, "gone meanwhile");
   });
 
-  it("cancels the upstream stream when the client goes away", async () => {
+  it("cancels the upstream stream when the client leaves", async () => {
     const over = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
       yield snapshot;
@@ -252,14 +252,14 @@ describe("GET /v1/workflows/{id}/events", () => {
       over.resolve();
     };
     const leaving = new AbortController();
-    const answer = await stack().gateway.fetch(path, { signal: leaving.signal });
-    const reader = readEvents(answer);
+    const response = await stack().gateway.fetch(path, { signal: leaving.signal });
+    const reader = readEvents(response);
     await reader.next();
     leaving.abort();
     await over.promise;
   });
 
-  it("does not answer HEAD, since the stream has no end", async () => {
+  it("returns 405 for HEAD, since the stream has no end", async () => {
     const text = await sendText(
       stack().gateway.url,
       `HEAD ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${adminToken}\r\nConnection: close\r\n\r\n`,

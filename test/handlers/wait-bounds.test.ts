@@ -7,7 +7,7 @@ import { startDisposableStack } from "../support/stack.ts";
 const path = "/v1/workflows/w1";
 const waiting = { headers: { Prefer: "wait=30" } };
 
-describe("a read that waits", () => {
+describe("GET /v1/workflows/{id} with Prefer: wait, limits", () => {
   it("does not count as a request in flight", async () => {
     await using stack = await startDisposableStack({}, { MAX_REQUESTS_IN_FLIGHT: "1" });
     const { followed, end } = runWorkflow(stack.upstream);
@@ -35,7 +35,7 @@ describe("a read that waits", () => {
     assert.equal((await free).status, 200);
   });
 
-  it("responds early when the gateway stops", async () => {
+  it("responds early when the gateway drains", async () => {
     await using stack = await startDisposableStack();
     const { followed } = runWorkflow(stack.upstream);
     const response = stack.gateway.fetch(path, waiting);
@@ -46,20 +46,20 @@ describe("a read that waits", () => {
     await stopped;
   });
 
-  for (const [what, verdict, status] of [
+  for (const [what, lookup, status] of [
     ["is revoked", { allowed: false, denyReason: "revoked" }, 401],
-    ["is another's now", { allowed: true, principal: "bob" }, 401],
-    ["cannot be looked up, and nobody has vouched for it for long", undefined, 503],
+    ["belongs to another principal", { allowed: true, principal: "bob" }, 401],
+    ["cannot be looked up, and the stale-if-error time is over", undefined, 503],
   ] as const)
-    it(`responds ${status} once its key ${what}`, async () => {
+    it(`returns ${status} once its key ${what}`, async () => {
       let time = 1;
       let isRevoked = false;
       await using stack = await startDisposableStack(
         {
           authenticateApiKey() {
             if (!isRevoked) return { allowed: true, principal: "alice" };
-            if (verdict === undefined) throw new ConnectError("down", Code.Unavailable);
-            return verdict;
+            if (lookup === undefined) throw new ConnectError("down", Code.Unavailable);
+            return lookup;
           },
         },
         { API_KEYS_ENABLED: "true", AUTH_CACHE_STALE_IF_ERROR_SECONDS: "0" },
