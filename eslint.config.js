@@ -62,7 +62,7 @@ const layers = {
 
 const express = {
   group: ["express"],
-  message: "Express stays in http, middleware, handlers and events.",
+  message: "Express stays in http, middleware and handlers.",
 };
 const transports = {
   group: ["@connectrpc/connect-node"],
@@ -134,7 +134,7 @@ export default defineConfig(
     rules: importRule(
       may,
       self,
-      ...(["http", "middleware", "handlers", "events", "sandbox"].includes(layer) ? [] : [express]),
+      ...(["http", "middleware", "handlers", "sandbox"].includes(layer) ? [] : [express]),
       ...(["grpc", "sandbox"].includes(layer) ? [] : [transports]),
       grpc,
     ),
