@@ -1,101 +1,91 @@
 import type { RequestListener } from "node:http";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Registry } from "prom-client";
 import { createObjectStore } from "./artifacts/object-store.ts";
-import { createPipeline } from "./http/pipeline.ts";
-import type { PipelineOptions } from "./http/pipeline.ts";
-import type { Middleware } from "./http/stages.ts";
-import { createAuthenticator } from "./auth/authenticator.ts";
 import { createApiKeyCache } from "./auth/api-key-cache.ts";
 import { createApiKeyLookup } from "./auth/api-key-lookup.ts";
+import { createAuthenticator } from "./auth/authenticator.ts";
 import { createQuota } from "./auth/quota.ts";
-import type { Settings } from "./settings/settings.ts";
 import { loadContract, withPaths } from "./contract.ts";
 import type { Contract, Path } from "./contract.ts";
+import { createDocs } from "./docs/docs.ts";
+import { defaultRetryPolicy } from "./events/retry-policy.ts";
+import type { RetryPolicy } from "./events/retry-policy.ts";
+import { defaultStreamIntervals, StreamRegistry } from "./events/stream-registry.ts";
+import type { StreamIntervals } from "./events/stream-registry.ts";
+import { createPipeline } from "./http/pipeline.ts";
+import type { PipelineOptions } from "./http/pipeline.ts";
+import { startServer } from "./http/server.ts";
+import type { RunningServer, ServerLimits } from "./http/server.ts";
+import type { Middleware } from "./http/stages.ts";
+import { createWriteJson } from "./http/write-json.ts";
 import { BufferedBytes } from "./load-shedding/buffered-bytes.ts";
 import { ByteSemaphore } from "./load-shedding/byte-semaphore.ts";
 import { KeyShares } from "./load-shedding/key-shares.ts";
 import { LargeBodies, maxLargeBodies } from "./load-shedding/large-bodies.ts";
 import { createLoadShedding } from "./load-shedding/load-shedding.ts";
+import { TaskQueue } from "./load-shedding/task-queue.ts";
 import { createOperations } from "./operations.ts";
-import { createOrchestrator } from "./orchestrator/client.ts";
 import { measureCalls } from "./orchestrator/call-observers.ts";
+import { createOrchestrator } from "./orchestrator/client.ts";
 import { createReadinessProbe } from "./orchestrator/readiness.ts";
 import { watchCertificates } from "./settings/certificates.ts";
-import { createDocs } from "./docs/docs.ts";
-import { startServer } from "./http/server.ts";
-import type { RunningServer, ServerLimits } from "./http/server.ts";
-import { defaultRetryPolicy } from "./events/retry-policy.ts";
-import type { RetryPolicy } from "./events/retry-policy.ts";
-import { defaultStreamIntervals, StreamRegistry } from "./events/stream-registry.ts";
-import type { StreamIntervals } from "./events/stream-registry.ts";
+import type { Settings } from "./settings/settings.ts";
+import { createShutdown } from "./shutdown.ts";
+import type { Shutdown } from "./shutdown.ts";
+import type { Logger } from "./telemetry/logger.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import type { SharedLimit } from "./telemetry/metrics.ts";
-import type { Logger } from "./telemetry/logger.ts";
-import { TaskQueue } from "./load-shedding/task-queue.ts";
 import { startTracing } from "./telemetry/tracing.ts";
-import { createWriteJson } from "./http/write-json.ts";
 
 /** A gateway that is serving. */
-export interface Gateway {
+export interface Gateway extends Shutdown {
   readonly url: string;
-  /** Where `/metrics` is served alone; undefined where it is served among the other routes. */
+  /** Undefined if `/metrics` is one of the routes at `url`. */
   readonly metricsUrl: string | undefined;
-  /** Serves on for the configured delay, unready, so that load balancers look away; then closes. */
-  drain(): Promise<void>;
-  /**
-   * Cuts the event streams, lets other requests finish, and lets go of everything, all within `graceMs`: the
-   * configured grace, unless it says otherwise.
-   */
-  close(graceMs?: number): Promise<void>;
 }
 
-/** A server that cannot listen, for the reason that is its cause, at the address that `setting` holds. */
+/** A server cannot listen on the address of `setting`; `cause` is Node's error. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
   readonly setting: "BIND_ADDR" | "METRICS_ADDR";
 
   constructor(setting: ListenError["setting"], cause: unknown) {
-    super(`${setting} cannot be listened at`, { cause });
+    super(`cannot listen on ${setting}`, { cause });
     this.setting = setting;
   }
 }
 
-/** Most connections of those who read metrics at an address of their own: some Prometheus servers and a person. */
+/** Enough for several Prometheus servers and a person. */
 const maxMetricsConnections = 16;
 
-/** Whether a path is that of the metrics. */
+/** Longest wait for the export of the last spans, in milliseconds. A collector that is down must not use all the grace. */
+const maxExportMs = 3000;
+
+/** The memory limits that follow from MAX_BUFFERED_BYTES, in bytes. */
+function memoryLimits(maxBufferedBytes: number) {
+  const mebibyte = 1024 * 1024;
+  return {
+    /** Largest message that is received from the orchestrator. */
+    maxMessageBytes: Math.min(64 * mebibyte, maxBufferedBytes / 2),
+    /** Largest page of workflows. */
+    maxPageBytes: Math.min(16 * mebibyte, maxBufferedBytes / 8),
+    /** JSON that is encoded and not yet sent, in addition to MAX_BUFFERED_BYTES. A larger text is encoded alone. */
+    maxJsonBytes: maxBufferedBytes / 4,
+    /** Events that streams hold while they search for the terminal one, in addition to MAX_BUFFERED_BYTES. */
+    maxSearchBytes: maxBufferedBytes / 8,
+  };
+}
+
 function isMetrics({ operations }: Path): boolean {
   return operations.some(({ id }) => id === "metrics");
 }
 
-/** How much of a grace is left for letting go, once the last requests are cut, in milliseconds. */
-function reserveOf(graceMs: number): number {
-  return Math.min(500, graceMs / 10);
-}
-
-/** Longest wait for spans that are still to be exported, in milliseconds: a collector that is down is not waited for. */
-const maxFlushMs = 3000;
-
-/** The largest message that is received, and the largest page of workflows, in bytes: of little memory, a share. */
-const maxMessageBytes = 64 * 1024 * 1024;
-const maxPageBytes = 16 * 1024 * 1024;
-const messageShare = 1 / 2;
-const pageShare = 1 / 8;
-
-/** How much more memory there is for JSON that is written and not yet sent; a larger one is alone. */
-const textShare = 1 / 4;
-
-/** How much more memory there is for the searches that streams make, which hold an event meanwhile. */
-const searchShare = 1 / 8;
-
-/** What a test may set and a deployment may not, but for the registry. */
+/** Options that are not settings: all but the registry are for tests. */
 export interface GatewayOptions {
-  /** Where its metrics go, beside those of the process; else only its own are served. */
+  /** Receives the metrics, in addition to those of the process. */
   readonly registry?: Registry;
   /** More stages of every operation, before its validation. */
   readonly operationStages?: (contract: Contract) => readonly Middleware[];
-  /** In the place of the one in force. */
   readonly contract?: Contract;
   /** A monotonic clock in milliseconds, for the API-key cache and readiness. */
   readonly now?: () => number;
@@ -103,31 +93,53 @@ export interface GatewayOptions {
   readonly retryPolicy?: RetryPolicy;
 }
 
-/** Builds the whole gateway and starts to serve; rejects, leaving nothing behind, when it cannot. */
+/** Builds the gateway and starts to serve. Rejects, with nothing left open, if it cannot listen. */
 export async function startGateway(
   settings: Settings,
   logger: Logger,
   options: GatewayOptions = {},
 ): Promise<Gateway> {
-  const { rpcTimeoutMs, apiKeys } = settings;
-  const whole = options.contract ?? loadContract();
-  const contract = settings.metricsBind === undefined ? whole : withPaths(whole, (path) => !isMetrics(path));
+  const { rpcTimeoutMs, apiKeys, objectStore, maxEventStreams, maxBufferedBytes } = settings;
+  const memory = memoryLimits(maxBufferedBytes);
+  const contract = options.contract ?? loadContract();
   const { version } = contract.document.info;
+  const hasMetricsServer = settings.metricsBind !== undefined;
+  const publicContract = hasMetricsServer ? withPaths(contract, (path) => !isMetrics(path)) : contract;
+
+  const metrics = createMetrics(options.registry);
   const tracing =
     settings.tracing && (await startTracing(settings.tracing, { ...settings, version }, logger));
-  const metrics = createMetrics(options.registry);
-  const { maxBufferedBytes } = settings;
+
   const buffered = new BufferedBytes({
     limit: maxBufferedBytes,
     stallTimeoutMs: settings.server.stallTimeoutMs,
     onSlowClientDisconnected: metrics.countSlowClientDisconnected,
   });
-  // Before the connections to orchestrators: it throws where the file has gone.
-  const storeTls =
+  const createKeyShares = (of: SharedLimit, limit: () => number) =>
+    new KeyShares({ of, limit, share: settings.maxSharePerKey, countOverShare: metrics.countOverShare });
+  const shedding = createLoadShedding({
+    maxInFlight: settings.maxRequestsInFlight,
+    createKeyShares,
+    logger,
+    metrics,
+  });
+  const largeBodies = new LargeBodies(createKeyShares("requests_with_body", () => maxLargeBodies));
+  const tasks = new TaskQueue();
+
+  // This throws if a file is missing, so it comes before connections are opened.
+  const storeCertificates =
     settings.objectStoreTls && watchCertificates(settings.objectStoreTls, { server: "object_store", logger });
+  const store =
+    objectStore &&
+    createObjectStore(
+      objectStore,
+      createKeyShares("downloads", () => objectStore.maxDownloads),
+      tracing?.observeDownload,
+      storeCertificates?.secureContext,
+    );
   const orchestrator = createOrchestrator(settings.orchestratorEndpoints, {
     memory: buffered,
-    readMaxBytes: Math.min(maxMessageBytes, messageShare * maxBufferedBytes),
+    readMaxBytes: memory.maxMessageBytes,
     keepalive: settings.keepalive,
     tls: settings.orchestratorTls,
     logger,
@@ -136,66 +148,55 @@ export async function startGateway(
     onKeepaliveRejected: metrics.countKeepaliveRejected,
   });
   const { client } = orchestrator;
-  const { maxSharePerKey: share, maxEventStreams, objectStore } = settings;
-  const { countOverShare } = metrics;
-  const createKeyShares = (of: SharedLimit, limit: () => number) =>
-    new KeyShares({ of, limit, share, countOverShare });
-  const store =
-    objectStore &&
-    createObjectStore(
-      objectStore,
-      createKeyShares("downloads", () => objectStore.maxDownloads),
-      tracing?.observeDownload,
-      storeTls?.secureContext,
-    );
+
+  async function closeClients(timeoutMs: number): Promise<void> {
+    orchestrator.close();
+    store?.close();
+    storeCertificates?.close();
+    await tracing?.close(Math.min(maxExportMs, timeoutMs));
+  }
+
+  const apiKeyCache =
+    apiKeys &&
+    createApiKeyCache(createApiKeyLookup(client, rpcTimeoutMs), {
+      ...apiKeys,
+      logger,
+      count: metrics.countKeyLookup,
+      ...(options.now === undefined ? {} : { now: options.now }),
+    });
+  const authenticator = createAuthenticator(settings.apiTokens, apiKeyCache);
   const streams = new StreamRegistry(
     options.streamIntervals ?? defaultStreamIntervals,
     maxEventStreams,
     createKeyShares("event_streams", () => maxEventStreams),
   );
-  const tasks = new TaskQueue();
-  const largeBodies = new LargeBodies(createKeyShares("requests_with_body", () => maxLargeBodies));
-  const apiKeyCache =
-    apiKeys === undefined
-      ? undefined
-      : createApiKeyCache(createApiKeyLookup(client, rpcTimeoutMs), {
-          ...apiKeys,
-          logger,
-          count: metrics.countKeyLookup,
-          ...(options.now === undefined ? {} : { now: options.now }),
-        });
-  const authenticator = createAuthenticator(settings.apiTokens, apiKeyCache);
   const probeReadiness = createReadinessProbe(client, rpcTimeoutMs, logger, options.now);
-  const shedding = createLoadShedding({
-    maxInFlight: settings.maxRequestsInFlight,
-    createKeyShares,
-    logger,
-    metrics,
-  });
   let isDraining = false;
+
   const operations = createOperations({
     version,
-    reference: createDocs(contract),
+    reference: createDocs(publicContract),
     orchestrator: client,
-    // Nor is it ready where it has begun to drain while it was asking.
+    // The drain may start during the probe.
     probeReadiness: async (trace) => !isDraining && (await probeReadiness(trace)) && !isDraining,
     authenticator,
     consumeQuota: createQuota(client, authenticator),
     bucket: settings.bucket,
     store,
     streams,
-    searchMemory: new ByteSemaphore(searchShare * maxBufferedBytes),
+    searchMemory: new ByteSemaphore(memory.maxSearchBytes),
     retryPolicy: options.retryPolicy ?? defaultRetryPolicy,
     tasks,
-    writeJson: createWriteJson(tasks, new ByteSemaphore(textShare * maxBufferedBytes), logger),
+    writeJson: createWriteJson(tasks, new ByteSemaphore(memory.maxJsonBytes), logger),
     noteBuffered: (socket) => buffered.track(socket),
     maxRequestBytes: settings.maxRequestBytes,
-    maxPageBytes: Math.min(maxPageBytes, pageShare * maxBufferedBytes),
+    maxPageBytes: memory.maxPageBytes,
     suspend: shedding.suspend,
     logger,
     metrics,
   });
-  const pipelineOf = (contract: Contract, open: Pick<PipelineOptions, "shed" | "allowedOrigins">) =>
+
+  const createListener = (contract: Contract, open: Pick<PipelineOptions, "shed" | "allowedOrigins">) =>
     createPipeline({
       ...open,
       startSpan: tracing?.startRequestSpan,
@@ -210,14 +211,12 @@ export async function startGateway(
       tasks,
       operationStages: options.operationStages?.(contract),
     });
-  const pipeline = pipelineOf(contract, { shed: shedding.shed, allowedOrigins: settings.allowedOrigins });
+  const listener = createListener(publicContract, {
+    shed: shedding.shed,
+    allowedOrigins: settings.allowedOrigins,
+  });
 
-  async function letGo(withinMs: number): Promise<void> {
-    orchestrator.close();
-    store?.close();
-    storeTls?.close();
-    await tracing?.close(Math.min(maxFlushMs, withinMs));
-  }
+  let metricsServer: RunningServer | undefined;
 
   async function serve(
     listener: RequestListener,
@@ -229,23 +228,21 @@ export async function startGateway(
       return await startServer(listener, { bind, limits, buffered, logger, metrics });
     } catch (error) {
       await metricsServer?.close(0);
-      await letGo(0);
+      await closeClients(0);
       throw new ListenError(setting, error);
     }
   }
 
-  let metricsServer: RunningServer | undefined;
   if (settings.metricsBind !== undefined) {
-    const limits = { ...settings.server, maxConnections: maxMetricsConnections };
     metricsServer = await serve(
-      pipelineOf(withPaths(whole, isMetrics), { shed: undefined, allowedOrigins: undefined }),
+      createListener(withPaths(contract, isMetrics), { shed: undefined, allowedOrigins: undefined }),
       "METRICS_ADDR",
       settings.metricsBind,
-      limits,
+      { ...settings.server, maxConnections: maxMetricsConnections },
     );
   }
-  const server = await serve(pipeline, "BIND_ADDR", settings.bind, settings.server);
-  const servers = metricsServer === undefined ? [server] : [server, metricsServer];
+  const server = await serve(listener, "BIND_ADDR", settings.bind, settings.server);
+
   metrics.watch({
     connections: () => server.connections,
     connectionsLimit: settings.server.maxConnections,
@@ -262,24 +259,15 @@ export async function startGateway(
     readySubchannels: () => orchestrator.count().ready,
   });
 
-  async function close(graceMs = settings.shutdownGraceMs, reserveMs = reserveOf(graceMs)): Promise<void> {
-    const end = performance.now() + graceMs - reserveMs / 2;
-    const withinMs = Math.max(0, graceMs - reserveMs);
-    const closed = servers.map((each) => each.close(withinMs));
-    streams.close();
-    await Promise.all(closed);
-    await letGo(end - performance.now());
-  }
-
-  return {
-    url: server.url,
-    metricsUrl: metricsServer?.url,
-    async drain() {
+  const shutdown = createShutdown({
+    ...settings,
+    onDrain() {
       isDraining = true;
       server.drain();
-      await delay(settings.drainDelayMs);
-      await close(settings.shutdownGraceMs - settings.drainDelayMs, reserveOf(settings.shutdownGraceMs));
     },
-    close: (graceMs) => close(graceMs),
-  };
+    servers: metricsServer === undefined ? [server] : [server, metricsServer],
+    streams,
+    closeClients,
+  });
+  return { url: server.url, metricsUrl: metricsServer?.url, ...shutdown };
 }

@@ -1,24 +1,24 @@
 import { close as closeInspector } from "node:inspector";
-import { prefix } from "./settings/schema.ts";
-import { SettingsError, parseSettings } from "./settings/settings.ts";
-import type { Settings } from "./settings/settings.ts";
 import { loadContract } from "./contract.ts";
-import { warnOfDefaultToken } from "./settings/default-token.ts";
 import { ListenError, startGateway } from "./gateway.ts";
 import type { Gateway } from "./gateway.ts";
+import { warnOfDefaultToken } from "./settings/default-token.ts";
+import { prefix } from "./settings/schema.ts";
 import { readText } from "./settings/secret-files.ts";
+import { SettingsError, parseSettings } from "./settings/settings.ts";
+import type { Settings } from "./settings/settings.ts";
 import { LogOutput } from "./telemetry/log-output.ts";
 import { createLogger, withoutMinimumLevel } from "./telemetry/logger.ts";
 import { createProcessRegistry } from "./telemetry/process-metrics.ts";
 import { createReadableLine } from "./telemetry/readable-line.ts";
 
-/** Says why the process cannot go on, in one message, and ends it. */
+/** Prints why the gateway cannot start, and exits. */
 function fail(message: string): never {
   process.stderr.write(`foldforge-gateway: ${message}\n`);
   process.exit(1);
 }
 
-/** What Node tells of an address that it cannot listen at: its name, where that is not known, else both parts. */
+/** Node's error of a server that cannot listen: `hostname` if that is unknown, else `address` and `port`. */
 interface AddressError extends NodeJS.ErrnoException {
   readonly hostname?: string;
   readonly address?: string;
@@ -28,7 +28,6 @@ interface AddressError extends NodeJS.ErrnoException {
 function startFailure(error: unknown): string {
   if (error instanceof SettingsError) return error.message;
   if (error instanceof ListenError) {
-    // What a server rejects with is Node's own error.
     const { code, hostname, address, port } = error.cause as AddressError;
     const bind = hostname ?? `${address}:${port}`;
     const remedy = `set ${prefix}${error.setting} to another address`;
@@ -41,8 +40,8 @@ function startFailure(error: unknown): string {
   return (cause as Partial<Error> | undefined)?.stack ?? String(cause);
 }
 
-/** Where the log goes, in colours where it is a terminal that has them and the environment does not say NO_COLOR. */
-function logOutput(format: Settings["logFormat"]): LogOutput {
+/** The log on stdout. It has colors on a terminal that supports them, unless NO_COLOR is set. */
+function createLogOutput(format: Settings["logFormat"]): LogOutput {
   const { stdout } = process;
   const isReadable = format === "auto" ? stdout.isTTY : format === "pretty";
   return isReadable
@@ -51,51 +50,52 @@ function logOutput(format: Settings["logFormat"]): LogOutput {
 }
 
 /**
- * Closes the inspector, which lets whoever reaches its port run code, if SIGUSR1 opened it before this program had a
- * listener for that signal. One that an option of Node asks for stays open.
+ * Keeps SIGUSR1 from opening Node's inspector, through which anybody who reaches its port can run code. Node opens it
+ * unless there is a listener or the option --disable-sigusr1. An inspector that an option of Node opens stays open.
  */
-function closeInspectorOfSignal(): void {
+function disableInspectorSignal(): void {
+  process.on("SIGUSR1", () => undefined);
   const options = `${process.execArgv.join(" ")} ${process.env["NODE_OPTIONS"] ?? ""}`;
-  if (!/--inspect(?!-port|-publish)/.test(options)) closeInspector();
+  if (/--inspect(?!-port|-publish)/.test(options)) return;
+  // A signal before that listener may open it as late as in the next turn of the event loop.
+  setImmediate(closeInspector);
 }
 
-/** EX_SOFTWARE of sysexits(3): nobody stopped it, and its supervisor should start it again. */
-const crashed = 70;
+/** EX_SOFTWARE of sysexits(3): an internal error, after which a supervisor should restart the process. */
+const crashExitCode = 70;
 
-/** How long what is logged last may wait for its reader, in milliseconds, and how much of a grace an exit takes. */
-const lastWordsMs = 1000;
-const exitMs = 100;
+/** How long an exit waits for a reader of the last log lines, in milliseconds. */
+const maxLogWaitMs = 1000;
+
+/** The end of the shutdown grace that the exit itself may take, in milliseconds. */
+const exitReserveMs = 100;
 
 async function main(): Promise<void> {
-  // Node opens its inspector at SIGUSR1 unless there is a listener, or the option --disable-sigusr1.
-  process.on("SIGUSR1", () => undefined);
-  // Not at once: Node may open it a turn of the event loop after the signal.
-  setImmediate(closeInspectorOfSignal);
+  disableInspectorSignal();
   const { settings, warnings } = parseSettings(process.env, readText);
-  const output = logOutput(settings.logFormat);
+  const output = createLogOutput(settings.logFormat);
   const logger = createLogger(output, settings.logLevel);
-  // Supervisors wait for how it starts and ends.
-  const always = withoutMinimumLevel(logger);
+  // Supervisors wait for the lines about start and stop.
+  const alwaysLogger = withoutMinimumLevel(logger);
   let gateway: Gateway | undefined = undefined;
-  /** When there is just the time left to exit within the grace of a stop. */
-  let end = Infinity;
+  let shutdownDeadline = Infinity;
   let isExiting = false;
 
-  /** Ends the process with the code that is told first, once its last line is written or nobody reads it in time. */
+  /** Exits with the code of the first call, when the last log line is written or nobody has read it in time. */
   function exit(code: number) {
     if (isExiting) return;
     isExiting = true;
-    output.end(Math.min(lastWordsMs, end - performance.now()), () => process.exit(code));
+    output.end(Math.min(maxLogWaitMs, shutdownDeadline - performance.now()), () => process.exit(code));
   }
 
-  /** What nobody has caught leaves the process in a state that nobody knows: nothing is served any more. */
+  /** An uncaught error leaves the process in an unknown state, so it serves nothing any longer. */
   function crash(err: unknown) {
     try {
       logger.fatal({ event: "gateway.crashed", err }, "gateway.crashed");
-      exit(crashed);
+      exit(crashExitCode);
       void gateway?.close(0);
     } catch {
-      process.exit(crashed);
+      process.exit(crashExitCode);
     }
   }
 
@@ -107,28 +107,28 @@ async function main(): Promise<void> {
   const started = await startGateway(settings, logger, { contract, registry });
   gateway = started;
 
-  let stopping = false;
+  let isStopping = false;
   function stop(signal: NodeJS.Signals) {
-    if (stopping) process.exit(1);
+    if (isStopping) process.exit(1);
     if (isExiting) return;
-    stopping = true;
-    end = performance.now() + settings.shutdownGraceMs - exitMs;
-    always.info({ event: "shutdown.started", signal }, "shutdown.started");
+    isStopping = true;
+    shutdownDeadline = performance.now() + settings.shutdownGraceMs - exitReserveMs;
+    alwaysLogger.info({ event: "shutdown.started", signal }, "shutdown.started");
     output.flush();
-    // Somebody at a keyboard has no load balancer to wait for.
+    // The other signals come from a keyboard, where there is no load balancer to wait for.
     const stopped = signal === "SIGTERM" ? started.drain() : started.close();
     void stopped.then(() => {
-      always.info({ event: "gateway.stopped" }, "gateway.stopped");
+      alwaysLogger.info({ event: "gateway.stopped" }, "gateway.stopped");
       exit(0);
     });
   }
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", stop);
   if (settings.apiTokens.length > 1)
-    always.warn({ event: "previous_token.accepted" }, "previous_token.accepted");
-  warnOfDefaultToken(settings, { logger: always, print: (text) => process.stderr.write(text) });
-  // Whoever reads this may send a signal.
+    alwaysLogger.warn({ event: "previous_token.accepted" }, "previous_token.accepted");
+  warnOfDefaultToken(settings, { logger: alwaysLogger, print: (text) => process.stderr.write(text) });
+  // This comes after the listeners of signals: who reads it may send one.
   const { url, metricsUrl } = started;
-  always.info({ event: "gateway.started", url, metrics_url: metricsUrl }, "gateway.started");
+  alwaysLogger.info({ event: "gateway.started", url, metrics_url: metricsUrl }, "gateway.started");
   output.flush();
 }
 

@@ -14,7 +14,7 @@ import { sockets, until } from "./grpc/transports.ts";
 import { whenAborted, callsDuring, deferred, startStack } from "./support/stack.ts";
 
 describe("startGateway", () => {
-  it("closes: requests in flight finish, event streams are cut, and nobody new is served", async () => {
+  it("closes: finishes requests in flight, aborts event streams, and accepts no connection", async () => {
     const inFlight = deferred();
     const mayAnswer = deferred();
     const { gateway, upstream } = await startStack(
@@ -45,7 +45,7 @@ describe("startGateway", () => {
     await upstream.close();
   });
 
-  it("has logged every request that it cuts by the time that it has closed", async () => {
+  it("logs every request that it aborts before it is closed", async () => {
     const { gateway, upstream } = await startStack({
       async *streamWorkflowEvents(_request, { signal }) {
         yield workflowEvent(0n, JobState.RUNNING);
@@ -61,7 +61,7 @@ describe("startGateway", () => {
     await upstream.close();
   });
 
-  it("drains: unready at once it serves on for a while, and ends every connection; then it closes", async () => {
+  it("drains: serves while not ready, with Connection: close, and then closes", async () => {
     const inFlight = deferred();
     const mayAnswer = deferred();
     const { gateway, upstream } = await startStack(
@@ -104,7 +104,7 @@ describe("startGateway", () => {
     await upstream.close();
   });
 
-  it("is unready for a probe too that was under way when it began to drain", async () => {
+  it("is not ready for a probe in progress when the drain starts", async () => {
     const asked = deferred();
     const mayAnswer = deferred();
     const { gateway, upstream } = await startStack({
@@ -123,7 +123,7 @@ describe("startGateway", () => {
     await upstream.close();
   });
 
-  it("cuts what is left in time to be done within the grace since the beginning of the drain", async () => {
+  it("aborts what is left within the grace, counted from the start of the drain", async () => {
     const { gateway, upstream } = await startStack(
       {},
       { DRAIN_DELAY_SECONDS: "1.5", SHUTDOWN_GRACE_SECONDS: "5" },
@@ -140,20 +140,20 @@ describe("startGateway", () => {
     await upstream.close();
   });
 
-  it("closes although a client keeps its connection open", async () => {
+  it("closes idle connections of clients", async () => {
     const { gateway, close } = await startStack({}, { SHUTDOWN_GRACE_SECONDS: "60" });
     await (await gateway.fetch("/v1/healthz")).text();
     await close();
   });
 
-  it("starts while the orchestrator is down, alive and not ready", async () => {
+  it("starts while the orchestrator is down, healthy and not ready", async () => {
     const gateway = await startTestGateway({ ORCHESTRATOR_ENDPOINT: "http://127.0.0.1:1" });
     assert.equal((await gateway.fetch("/v1/healthz")).status, 200);
     assert.equal((await gateway.fetch("/v1/readyz")).status, 503);
     await gateway.close();
   });
 
-  it("rejects when its port is taken, and leaves nothing behind", async () => {
+  it("rejects if its port is in use, and leaves nothing open", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;

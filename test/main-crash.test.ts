@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { runGateway } from "./support/gateway-process.ts";
 
-describe("main, when something is thrown that nobody catches", () => {
-  /** A gateway that fails in this way at SIGUSR2. */
+describe("main: uncaught errors", () => {
+  /** Starts a gateway that runs `statement` at SIGUSR2. */
   async function startFailing(statement: string, options: string[] = []) {
     const script = `process.on("SIGUSR2", () => { ${statement} });`;
     const execArgv = [...options, `--import=data:text/javascript,${encodeURIComponent(script)}`];
@@ -16,13 +16,9 @@ describe("main, when something is thrown that nobody catches", () => {
   for (const [what, statement, options] of [
     ["an error", `throw ${error};`, []],
     ["a rejection", `Promise.reject(${error});`, []],
-    [
-      "a rejection that Node would only warn of",
-      `Promise.reject(${error});`,
-      ["--unhandled-rejections=warn"],
-    ],
+    ["a rejection that Node only warns of", `Promise.reject(${error});`, ["--unhandled-rejections=warn"]],
   ] as const) {
-    it(`exits with 70, and ${what} with its stack and cause is its last line`, async () => {
+    it(`exits with 70, and logs ${what} with stack and cause as its last line`, async () => {
       const { child, ended } = await startFailing(statement, [...options]);
       child.kill("SIGUSR2");
       const { code, signal, stderr, lines } = await ended;
@@ -40,13 +36,13 @@ describe("main, when something is thrown that nobody catches", () => {
     });
   }
 
-  /** A gateway that has crashed, whose last line waits for a reader; it serves nothing any more. */
+  /** A gateway that has crashed, and whose last line waits for its reader. */
   async function crashUnread() {
     const gateway = await startFailing("throw new Error();");
     const url = await gateway.started;
     const healthz = async () => (await fetch(`${url}/v1/healthz`)).text();
     gateway.child.stdout?.pause();
-    // Each brings a line of some 200 bytes; a pipe and the stream at its other end hold 128 KiB.
+    // Each request logs about 200 bytes; the pipe and the stream at its other end hold 128 KiB.
     for (let i = 0; i < 100; i += 1) await Promise.all(Array.from({ length: 20 }, healthz));
     gateway.child.kill("SIGUSR2");
     await assert.rejects(async () => {
@@ -55,7 +51,7 @@ describe("main, when something is thrown that nobody catches", () => {
     return gateway;
   }
 
-  it("serves nothing while that line waits for its reader, and logs nothing behind it", async () => {
+  it("serves nothing while the last line waits for its reader, and logs no further line", async () => {
     const { child, ended } = await crashUnread();
     child.stdout?.resume();
     const { code, lines } = await ended;
@@ -63,14 +59,14 @@ describe("main, when something is thrown that nobody catches", () => {
     assert.equal(lines.at(-1)?.event, "gateway.crashed");
   });
 
-  it("exits with 70 although it is told to stop while that line waits for its reader", async () => {
+  it("exits with 70 at a signal while the last line waits for its reader", async () => {
     const { child, ended } = await crashUnread();
     child.kill("SIGTERM");
     child.stdout?.resume();
     assert.equal((await ended).code, 70);
   });
 
-  it("exits with 70 although it has been told to stop, and is waiting for its load balancer", async () => {
+  it("exits with 70 during a drain", async () => {
     const { child, lines, ended } = await startFailing("throw new Error();");
     child.kill("SIGTERM");
     while (!lines.some(({ event }) => event === "shutdown.started")) await once(child.stdout!, "data");
@@ -80,7 +76,7 @@ describe("main, when something is thrown that nobody catches", () => {
     assert.equal(all.at(-1)?.event, "gateway.crashed");
   });
 
-  it("exits with 70 all the same when nobody reads its log any more", async () => {
+  it("exits with 70 if its log is closed", async () => {
     const { child, ended } = await startFailing("throw new Error();");
     child.stdout?.destroy();
     child.kill("SIGUSR2");
@@ -88,7 +84,7 @@ describe("main, when something is thrown that nobody catches", () => {
     assert.deepEqual([code, signal], [70, null]);
   });
 
-  it("exits with 70 all the same when what was thrown cannot be told", async () => {
+  it("exits with 70 if the thrown value cannot be logged", async () => {
     const { child, ended } = await startFailing('throw { toString() { throw new Error("x"); } };');
     child.kill("SIGUSR2");
     const { code, signal } = await ended;

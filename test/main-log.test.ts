@@ -11,7 +11,7 @@ import { startUpstream } from "./support/upstream.ts";
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 
-describe("main, and how its log looks", () => {
+describe("main: format of the log", () => {
   describe("at a terminal", () => {
     const runAtTerminal = terminalSuite();
     const upstream = suite(() =>
@@ -21,9 +21,9 @@ describe("main, and how its log looks", () => {
         },
       }),
     );
-    const colour = "\x1b[32mINFO\x1b[39m";
+    const coloredInfo = "\x1b[32mINFO\x1b[39m";
 
-    /** What is shown of a call that the orchestrator answers with what terminals obey. */
+    /** The output for a call that fails with control characters in its message. */
     async function show(env: Record<string, string>): Promise<string> {
       const terminal = runAtTerminal(main, {
         [`${prefix}BIND_ADDR`]: "127.0.0.1:0",
@@ -37,9 +37,9 @@ describe("main, and how its log looks", () => {
       return terminal.interrupt();
     }
 
-    it("shows a log for people, in colours, and hands no escape of others on", async () => {
+    it("writes a readable log in colors, and escapes control characters of others", async () => {
       const shown = await show({});
-      assert.ok(shown.includes(`${colour}: \x1b[36mgateway.started`), shown);
+      assert.ok(shown.includes(`${coloredInfo}: \x1b[36mgateway.started`), shown);
       const plain = stripVTControlCharacters(shown);
       assert.match(plain, /\[\d{4}-.*\] ERROR: request\.failed \{"trace_id":.*\r\n +err: \{/);
       assert.match(plain, /\] INFO: gateway\.stopped\r\n/);
@@ -47,13 +47,13 @@ describe("main, and how its log looks", () => {
       for (const escape of ["\x1b]", "\x07", "\x9b"]) assert.ok(!shown.includes(escape));
     });
 
-    it("shows it without colours where NO_COLOR is set", async () => {
+    it("writes no colors if NO_COLOR is set", async () => {
       const shown = await show({ NO_COLOR: "1" });
       assert.match(shown, /\] INFO: gateway\.started \{"url":/);
       for (const escape of ["\x1b", "\x9b"]) assert.ok(!shown.includes(escape));
     });
 
-    it("writes JSON where it is told to", async () => {
+    it("writes JSON for LOG_FORMAT=json", async () => {
       const shown = await show({ [`${prefix}LOG_FORMAT`]: "json" });
       const events = shown
         .trim()
@@ -64,7 +64,7 @@ describe("main, and how its log looks", () => {
     });
   });
 
-  it("writes for people into a pipe where it is told to, without colours", async () => {
+  it("writes a readable log without colors into a pipe for LOG_FORMAT=pretty", async () => {
     const env = {
       [`${prefix}BIND_ADDR`]: "127.0.0.1:0",
       [`${prefix}LOG_FORMAT`]: "pretty",

@@ -11,7 +11,7 @@ import type { TestSettings } from "./support/gateway.ts";
 import { sendText } from "./support/raw-http.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 
-/** A port that nobody uses. */
+/** A free port. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -27,7 +27,7 @@ function runMain(settings: TestSettings, options: Parameters<typeof runGateway>[
 }
 
 describe("main", () => {
-  it("tells every fault of the configuration in one message, repeats no value, and exits with 1", async () => {
+  it("lists every invalid setting in one message without its value, and exits with 1", async () => {
     const { code, stderr, lines } = await runMain({
       BIND_ADDR: "nowhere",
       ORCHESTRATOR_ENDPOINT: "ftp://secret-host",
@@ -51,7 +51,7 @@ describe("main", () => {
     assert.ok(!stderr.includes("    at "));
   });
 
-  it("says in one line that its port is taken, and exits with 1", async () => {
+  it("prints one line for a port in use, and exits with 1", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
     const bind = `127.0.0.1:${(other.address() as AddressInfo).port}`;
@@ -64,7 +64,7 @@ describe("main", () => {
     );
   });
 
-  it("says in one line that the port of METRICS_ADDR is taken, and exits with 1", async () => {
+  it("prints one line for a METRICS_ADDR in use, and exits with 1", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
     const bind = `127.0.0.1:${(other.address() as AddressInfo).port}`;
@@ -77,7 +77,7 @@ describe("main", () => {
     );
   });
 
-  it("tells in gateway.started where the metrics are, and stops with both servers", async () => {
+  it("logs the URL of the metrics in gateway.started, and stops both servers", async () => {
     const { child, lines, started, ended } = runMain({
       BIND_ADDR: "127.0.0.1:0",
       METRICS_ADDR: "127.0.0.1:0",
@@ -92,7 +92,7 @@ describe("main", () => {
     assert.deepEqual([statuses, code, stderr], [[404, 200], 0, ""]);
   });
 
-  it("says in one line that its host is not known, and exits with 1", async () => {
+  it("prints one line for an unknown host, and exits with 1", async () => {
     const { code, stderr } = await runMain({ BIND_ADDR: "999.1.1.1:80" }).ended;
     assert.equal(code, 1);
     assert.equal(
@@ -101,7 +101,7 @@ describe("main", () => {
     );
   });
 
-  it("warns of a setting that it does not know, with the nearest name, and serves", async () => {
+  it("logs setting.ignored with the nearest name, and serves", async () => {
     const { child, started, ended } = runMain({ BIND_ADDR: "127.0.0.1:0", API_TOKNE: "x" });
     const url = await started;
     assert.equal((await fetch(`${url}/v1/healthz`)).status, 200);
@@ -115,7 +115,7 @@ describe("main", () => {
     );
   });
 
-  it("knows the administrator by the current and the previous token, and logs that both are in force", async () => {
+  it("accepts the current and the previous administrator token, and logs previous_token.accepted", async () => {
     using folder = temporaryFolder();
     const [file, previous] = [join(folder.path, "token"), join(folder.path, "previous-token")];
     writeFileSync(file, "new-token\n");
@@ -141,7 +141,7 @@ describe("main", () => {
     assert.deepEqual(statuses, [403, 403, 401]);
   });
 
-  it("tells how it starts and stops, and that its token is the default one, whatever the level", async () => {
+  it("logs start, stop and the default token at any minimum log level", async () => {
     const { child, started, ended } = runMain({
       BIND_ADDR: "0.0.0.0:0",
       LOG_LEVEL: "fatal",
@@ -164,7 +164,7 @@ describe("main", () => {
     assert.match(stderr, /^\+-+\+\n\| WARNING: /);
   });
 
-  it("reads HTTP strictly, whatever the options of the process say", async () => {
+  it("parses HTTP strictly, whatever the options of the process", async () => {
     const execArgv = ["--insecure-http-parser"];
     const { child, started, ended } = runMain({ BIND_ADDR: "127.0.0.1:0" }, { execArgv });
     assert.match(await sendText(await started, "GET /v1/healthz HTTP/1.1\nHost: x\n\n"), /^HTTP\/1\.1 400 /);
@@ -174,11 +174,11 @@ describe("main", () => {
 
   for (const [sent, delay] of [
     ["SIGTERM", "0"],
-    // Whoever sends these does not wait for a load balancer.
+    // These signals skip the drain.
     ["SIGINT", "50"],
     ["SIGHUP", "50"],
   ] as const) {
-    it(`exits with 0 on ${sent}, with nothing on stderr and gateway.stopped as its last word`, async () => {
+    it(`exits with 0 on ${sent}, with an empty stderr and the last line gateway.stopped`, async () => {
       const settings = { BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: delay, SHUTDOWN_GRACE_SECONDS: "60" };
       const { child, started, ended } = runMain(settings);
       const url = await started;
@@ -195,7 +195,7 @@ describe("main", () => {
   }
 
   describe("at SIGUSR1", () => {
-    /** Whether anybody listens at a port of this machine. */
+    /** Whether a process listens on the port. */
     async function isOpen(port: number): Promise<boolean> {
       const socket = connect(port, "127.0.0.1");
       const isConnected = await new Promise<boolean>((resolve) => {
@@ -212,7 +212,7 @@ describe("main", () => {
       ["before it is loaded", raise],
       ["before it is loaded, with the option of the image", "--disable-sigusr1", raise],
     ] as const)
-      it(`has no inspector open once it serves, and serves on: ${when}`, async () => {
+      it(`opens no inspector, and continues to serve: ${when}`, async () => {
         const port = await freePort();
         const { child, started, ended } = runMain(
           { BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" },
@@ -232,7 +232,7 @@ describe("main", () => {
         if (execArgv[0] !== raise) assert.equal(stderr, "");
       });
 
-    it("leaves an inspector open that an option of Node asks for", async () => {
+    it("keeps the inspector that an option of Node opens", async () => {
       const port = await freePort();
       const execArgv = [`--inspect=127.0.0.1:${port}`];
       const { child, started, ended } = runMain({ BIND_ADDR: "127.0.0.1:0" }, { execArgv });
@@ -246,7 +246,7 @@ describe("main", () => {
     });
   });
 
-  it("serves on after SIGTERM for as long as it is told, and exits with 1 at a second signal", async () => {
+  it("serves during the drain delay after SIGTERM, and exits with 1 at a second signal", async () => {
     const settings = { DRAIN_DELAY_SECONDS: "50", SHUTDOWN_GRACE_SECONDS: "60" };
     const { child, lines, started, ended } = runMain({ BIND_ADDR: "127.0.0.1:0", ...settings });
     const url = await started;
@@ -260,11 +260,11 @@ describe("main", () => {
     assert.deepEqual([code, signal, stderr], [1, null, ""]);
   });
 
-  it("serves on, and stops, although nobody reads its log", async () => {
+  it("serves and stops although nobody reads its log", async () => {
     const { child, started, ended } = runMain({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" });
     const url = await started;
     child.stdout?.pause();
-    // Each brings a line of some 200 bytes; a pipe and the stream at its other end hold 128 KiB.
+    // Each request logs about 200 bytes; the pipe and the stream at its other end hold 128 KiB.
     const waiting = Array.from({ length: 2000 });
     async function work() {
       while (waiting.pop() === undefined && waiting.length > 0) {

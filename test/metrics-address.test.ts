@@ -12,7 +12,7 @@ import { startStack } from "./support/stack.ts";
 
 const loopback = { METRICS_ADDR: "127.0.0.1:0" };
 
-/** A connection, once it is open. */
+/** Resolves with an open connection. */
 async function open(origin: string): Promise<Socket> {
   const { hostname, port } = new URL(origin);
   const socket = connect(Number(port), hostname).on("error", () => undefined);
@@ -26,7 +26,7 @@ describe("a gateway with METRICS_ADDR", () => {
   );
   const metricsUrl = () => stack().gateway.metricsUrl!;
 
-  it("serves GET and HEAD of /metrics there, with the security headers of every response", async () => {
+  it("serves GET and HEAD /metrics, with the security headers", async () => {
     const answer = await fetch(`${metricsUrl()}/metrics`);
     assert.equal(answer.status, 200);
     assert.match(await answer.text(), /^# TYPE foldforge_gateway_http_requests_total counter$/m);
@@ -49,7 +49,7 @@ describe("a gateway with METRICS_ADDR", () => {
     ["OPTIONS", "/metrics", 405, "INVALID_ARGUMENT"],
     ["GET", "/metrics?x=1", 400, "INVALID_ARGUMENT"],
   ] as const)
-    it(`returns ${status} there for ${method} ${path}, with the one error body`, async () => {
+    it(`returns ${status} for ${method} ${path}, with the error body`, async () => {
       const answer = await sendPath(metricsUrl(), path, { method });
       assert.equal(answer.status, status);
       const { code: told, retryable, trace_id } = JSON.parse(answer.body);
@@ -57,7 +57,7 @@ describe("a gateway with METRICS_ADDR", () => {
       assert.equal(answer.headers.allow, status === 405 ? "GET, HEAD" : undefined);
     });
 
-  it("refuses there what is no request, and headers that are too large", async () => {
+  it("rejects malformed requests and too large headers", async () => {
     const host = "Host: x\r\nConnection: close";
     assert.match(await sendText(metricsUrl(), "nonsense\r\n\r\n"), /^HTTP\/1\.1 400 /);
     const large = `GET /metrics HTTP/1.1\r\n${host}\r\nX: ${"x".repeat(20_000)}\r\n\r\n`;
@@ -65,7 +65,7 @@ describe("a gateway with METRICS_ADDR", () => {
   });
 
   for (const method of ["GET", "HEAD", "POST", "DELETE", "OPTIONS"])
-    it(`returns 404 for ${method} /metrics among the other routes, and counts it as unmatched`, async () => {
+    it(`returns 404 for ${method} /metrics at BIND_ADDR, and counts it as unmatched`, async () => {
       const series = `foldforge_gateway_http_requests_total{method="${method}",path="(unmatched)",status="404"}`;
       const count = async () => {
         const text = await (await fetch(`${metricsUrl()}/metrics`)).text();
@@ -85,7 +85,7 @@ describe("a gateway with METRICS_ADDR", () => {
       assert.equal(await count(), before + 2);
     });
 
-  it("leaves /metrics out of the document that it serves, and nothing else", async () => {
+  it("omits only /metrics from the served document", async () => {
     const { document } = loadContract();
     const yaml = await (await stack().gateway.fetch("/v1/openapi.yaml")).text();
     const json: unknown = await (await stack().gateway.fetch("/v1/openapi.json")).json();
@@ -96,7 +96,7 @@ describe("a gateway with METRICS_ADDR", () => {
 });
 
 describe("startGateway with METRICS_ADDR", () => {
-  it("takes 16 connections for the metrics, and as many as ever for the rest", async () => {
+  it("accepts 16 connections for the metrics, in addition to MAX_CONNECTIONS", async () => {
     const gateway = await startTestGateway(loopback);
     const sockets = await Promise.all(Array.from({ length: 16 }, () => open(gateway.metricsUrl!)));
     const dropped = await open(gateway.metricsUrl!);
@@ -107,16 +107,16 @@ describe("startGateway with METRICS_ADDR", () => {
     await gateway.close();
   });
 
-  it("closes both servers within the grace, although a client holds a connection to each", async () => {
+  it("closes both servers within the grace although clients keep connections", async () => {
     const gateway = await startTestGateway({ ...loopback, SHUTDOWN_GRACE_SECONDS: "0.5" });
     const sockets = await Promise.all([gateway.url, gateway.metricsUrl!].map(open));
-    // A request that has begun, and does not end.
+    // A request that does not end.
     for (const socket of sockets) socket.write("GET /metrics HTTP/1.1\r\n");
     await Promise.all([gateway.close(), ...sockets.map((socket) => once(socket.resume(), "close"))]);
     for (const url of [gateway.url, gateway.metricsUrl!]) await assert.rejects(fetch(`${url}/metrics`));
   });
 
-  it("serves the metrics until it closes, while it drains", async () => {
+  it("serves the metrics during the drain", async () => {
     const { gateway, upstream } = await startStack(
       { listWorkflows: () => ({}) },
       { ...loopback, DRAIN_DELAY_SECONDS: scaledSeconds(1), SHUTDOWN_GRACE_SECONDS: "3600" },
@@ -131,7 +131,7 @@ describe("startGateway with METRICS_ADDR", () => {
   });
 
   for (const setting of ["BIND_ADDR", "METRICS_ADDR"] as const)
-    it(`rejects when the port of ${setting} is taken, says so, and leaves the other one free`, async () => {
+    it(`rejects if the port of ${setting} is in use, and releases the other port`, async () => {
       const other = createServer().listen(0, "127.0.0.1");
       const free = createServer().listen(0, "127.0.0.1");
       await Promise.all([once(other, "listening"), once(free, "listening")]);
@@ -150,7 +150,7 @@ describe("startGateway with METRICS_ADDR", () => {
 });
 
 describe("withPaths", () => {
-  it("keeps the source as it was written, but for the paths that it leaves out", () => {
+  it("keeps the source text except for the omitted paths", () => {
     const contract = loadContract();
     const { source, paths } = withPaths(contract, ({ template }) => template !== "/metrics");
     assert.equal(paths.length, contract.paths.length - 1);

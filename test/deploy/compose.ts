@@ -42,7 +42,7 @@ export function readCompose(): Stack {
   const stack = parse(readFileSync(composeFile, "utf8"), { merge: true }) as Omit<Stack, "mounts">;
   const mounts = Object.values<Service>(stack.services)
     .flatMap(({ volumes = [] }) => volumes)
-    .filter((volume) => volume.startsWith(".//"))
+    .filter((volume) => /^\.\//.test(volume))
     .map((volume) => volume.split(":"))
     .map(([source = "", target = "", mode]) => ({ source: join("deploy", source), target, mode }));
   return { ...stack, mounts };

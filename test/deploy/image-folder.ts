@@ -54,7 +54,7 @@ const ignored = readFileSync(".dockerignore", "utf8")
 /** As COPY does: a file goes into the target, of a folder the content. */
 function copyFromContext(app: string, { sources, target }: Copy): void {
   for (const source of sources) {
-    const place = target === ".//" ? join(app, basename(source)) : join(app, target);
+    const place = /^\.\/$/.test(target) ? join(app, basename(source)) : join(app, target);
     mkdirSync(dirname(place), { recursive: true });
     cpSync(source, place, { recursive: true, filter: (file) => !ignored.includes(file) });
   }
