@@ -1,4 +1,4 @@
-/** A package-lock.json, as far as it tells what is installed where. */
+/** The part of a package-lock.json about installed packages. */
 export interface Lock {
   readonly packages: Readonly<Record<string, LockedPackage>>;
 }
@@ -7,15 +7,15 @@ interface LockedPackage {
   readonly version: string;
   readonly dev?: boolean;
   readonly optional?: boolean;
-  /** Whether only packages of development and optional ones need it. */
+  /** Whether only development and optional packages need it. */
   readonly devOptional?: boolean;
 }
 
-/** What `npm ci --omit=dev --omit=optional` installs, by its place. */
+/** The packages that `npm ci --omit=dev --omit=optional` installs, by path. */
 export function productionPackages({ packages }: Lock): Record<string, LockedPackage> {
   return Object.fromEntries(
     Object.entries(packages).filter(
-      ([place, { dev, optional, devOptional }]) => place !== "" && !dev && !optional && !devOptional,
+      ([path, { dev, optional, devOptional }]) => path !== "" && !dev && !optional && !devOptional,
     ),
   );
 }

@@ -5,21 +5,21 @@ import { join } from "node:path";
 import { productionPackages } from "./production-packages.ts";
 import type { Lock } from "./production-packages.ts";
 
-/** Where the bill of materials is left. */
 const file = "sbom.cdx.json";
 
 const notInstalled = { devDependencies: undefined, optionalDependencies: undefined };
 
 /**
- * The bill of materials of the packages in the image, CycloneDX in JSON. npm makes it of a copy of the lock that
- * has no others: told to omit those of development, it leaves out whatever they need as well.
+ * The software bill of materials of the packages in the image, as CycloneDX JSON. npm creates it from a copy of the lock
+ * file with only these packages: `npm sbom --omit=dev` would also omit production packages that a development package
+ * needs.
  */
 function billOfMaterials(): string {
   const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { readonly name: string };
   const lock = JSON.parse(readFileSync("package-lock.json", "utf8")) as Lock;
   const temporary = mkdtempSync(join(tmpdir(), "foldforge-sbom-"));
   try {
-    // npm names the whole after its folder.
+    // npm names the SBOM after the folder.
     const folder = join(temporary, manifest.name);
     mkdirSync(folder);
     const write = (name: string, value: object) => writeFileSync(join(folder, name), JSON.stringify(value));
@@ -36,4 +36,4 @@ function billOfMaterials(): string {
 }
 
 writeFileSync(file, billOfMaterials());
-console.log(`the bill of materials is in ${file}`);
+console.log(`the software bill of materials is in ${file}`);

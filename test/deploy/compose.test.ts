@@ -16,14 +16,14 @@ const services = Object.entries<Service>(byName);
 const mountedAt = (source: string) => mounts.find((mount) => mount.source === source)?.target;
 
 describe("deploy/compose.yaml", () => {
-  it("is what the Compose specification allows", () => {
-    // The sandbox runs what is built for the gateway, so that has a name.
+  it("matches the schema of the Compose specification", () => {
+    // The sandbox runs the image that is built for the gateway.
     const args = [composeFile, "--quiet", "--disable-rule", "no-build-and-image"];
     const { status, stdout } = spawnSync("dclint", args, { encoding: "utf8" });
     assert.equal(status, 0, stdout);
   });
 
-  it("is what docker compose accepts", function () {
+  it("is accepted by docker compose", function () {
     if (spawnSync("docker", ["compose", "version"]).status !== 0) {
       console.log("      skipped: docker compose is not installed");
       return this.skip();
@@ -31,7 +31,7 @@ describe("deploy/compose.yaml", () => {
     execFileSync("docker", ["compose", "--file", composeFile, "config", "--quiet"], { stdio: "inherit" });
   });
 
-  it("gives the gateway settings that it accepts, its secrets from files", () => {
+  it("has valid settings for the gateway, with secrets from files", () => {
     const env = { ...gateway.environment };
     const { settings, warnings } = parseSettings(env, (path) => {
       assert.ok(gateway.secrets?.includes(path.replace("/run/secrets/", "")), path);
@@ -45,7 +45,7 @@ describe("deploy/compose.yaml", () => {
     }
   });
 
-  it("gives the sandbox settings that it has", () => {
+  it("has only settings of the sandbox", () => {
     const inCommand = sandbox.command
       ?.join(" ")
       .matchAll(/(FOLDFORGE_\w+)="\$\$\(cat \/run\/secrets\/([\w-]+)\)"/g);
@@ -58,7 +58,7 @@ describe("deploy/compose.yaml", () => {
     assert.deepEqual(parseSandboxSettings({ ...env, ...sandbox.environment }).unknownNames, []);
   });
 
-  it("has gateway and sandbox agree on addresses and bucket", () => {
+  it("has the same addresses and bucket for gateway and sandbox", () => {
     const orchestrator = new URL(gateway.environment?.[`${prefix}ORCHESTRATOR_ENDPOINT`] ?? "");
     assert.equal(orchestrator.hostname, "sandbox");
     const { ORCHESTRATOR_ADDR, S3_ENDPOINT, S3_REGION, S3_BUCKET } = settingsOf(sandbox);
@@ -69,13 +69,13 @@ describe("deploy/compose.yaml", () => {
     assert.equal(new URL(R2_ENDPOINT ?? "").hostname, "object-store");
   });
 
-  it("publishes ports on this machine only, that of the image among them", () => {
+  it("publishes ports on the loopback address only, including the port of the image", () => {
     const ports = services.flatMap(([, service]) => service.ports ?? []);
     for (const port of ports) assert.match(port, /^127\.0\.0\.1:(\d+):\1$/);
     assert.deepEqual(gateway.ports, [`127.0.0.1:${readDockerfile().port}:${readDockerfile().port}`]);
   });
 
-  it("takes from every service what it does not need", () => {
+  it("drops all privileges of every service", () => {
     for (const [name, { read_only, cap_drop, security_opt }] of services)
       assert.deepEqual(
         [read_only, cap_drop, security_opt],
@@ -84,17 +84,17 @@ describe("deploy/compose.yaml", () => {
       );
   });
 
-  it("can tell of every service whether it is healthy", () => {
+  it("has a health check for every service", () => {
     assert.ok(readDockerfile().healthcheck.length > 0);
     for (const [name, { healthcheck }] of services) assert.ok(healthcheck ?? name === "gateway", name);
   });
 
-  it("leaves the gateway its grace when it stops it", () => {
+  it("stops the gateway later than its shutdown grace", () => {
     const { shutdownGraceMs } = parseSettings({}, () => "").settings;
     assert.ok(Number(/^(\d+)s$/.exec(gateway.stop_grace_period ?? "")?.[1]) * 1000 > shutdownGraceMs);
   });
 
-  it("mounts what is there, to be read only", () => {
+  it("mounts existing files, read-only", () => {
     assert.ok(mounts.length > 0);
     for (const { source, mode } of mounts) {
       assert.ok(existsSync(source), source);
@@ -102,7 +102,7 @@ describe("deploy/compose.yaml", () => {
     }
   });
 
-  it("has Prometheus find the gateway and its rules", () => {
+  it("configures Prometheus with the gateway and its rules", () => {
     const config = parse(readFileSync("deploy/prometheus/prometheus.yaml", "utf8"));
     const [{ names, port }] = config.scrape_configs[0].dns_sd_configs;
     assert.deepEqual([names, port], [["gateway"], readDockerfile().port]);
@@ -114,7 +114,7 @@ describe("deploy/compose.yaml", () => {
     assert.deepEqual(rules, [mountedAt("deploy/prometheus/alerts.yaml")]);
   });
 
-  it("has Grafana find Prometheus and the dashboard", () => {
+  it("configures Grafana with Prometheus and the dashboard", () => {
     const provisioned = (kind: string) =>
       globSync(`deploy/grafana/provisioning/${kind}/*.yaml`).map((file) => parse(readFileSync(file, "utf8")));
     const urls = provisioned("datasources").flatMap(({ datasources }) =>
@@ -127,13 +127,13 @@ describe("deploy/compose.yaml", () => {
     assert.deepEqual(folders, [mountedAt("deploy/grafana/dashboards")]);
   });
 
-  it("keeps its secrets in files that neither git nor the image takes", () => {
+  it("has its secrets in files that git ignores", () => {
     const ignored = readFileSync(".gitignore", "utf8").split("\n");
     for (const secret of Object.values(secrets))
       assert.ok(ignored.includes(`deploy/${dirname(secret.file)}/`), secret.file);
   });
 
-  it("names one version of each image", () => {
+  it("has one exact version of each image", () => {
     for (const [name, { image }] of services)
       assert.match(image, /:(v?\d+\.\d+\.\d+|RELEASE\.[\dTZ-]+)$/, name);
     const { version } = JSON.parse(readFileSync("package.json", "utf8"));

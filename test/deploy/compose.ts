@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 
-/** What the tests read of a service. */
+/** The fields of a service that the tests read. */
 export interface Service {
   readonly image: string;
   readonly environment?: Readonly<Record<string, string>>;
@@ -17,27 +17,25 @@ export interface Service {
   readonly stop_grace_period?: string;
 }
 
-/** A file or folder that a service mounts: where from, seen from the top of the repository, and where to. */
+/** A file or folder that a service mounts; `source` is relative to the root of the repository. */
 export interface Mount {
   readonly source: string;
   readonly target: string;
   readonly mode: string | undefined;
 }
 
-/** The stack as its file has it, with what services share merged into each. */
+/** The parsed file, with merge keys resolved. */
 export interface Stack {
   readonly services: Readonly<
     Record<"gateway" | "sandbox" | "object-store" | "prometheus" | "grafana", Service>
   >;
   readonly secrets: Readonly<Record<string, { readonly file: string }>>;
-  /** Of all services; volumes are none. */
+  /** The bind mounts of all services. */
   readonly mounts: readonly Mount[];
 }
 
-/** Where it stands. */
 export const composeFile = "deploy/compose.yaml";
 
-/** Reads deploy/compose.yaml. */
 export function readCompose(): Stack {
   const stack = parse(readFileSync(composeFile, "utf8"), { merge: true }) as Omit<Stack, "mounts">;
   const mounts = Object.values<Service>(stack.services)

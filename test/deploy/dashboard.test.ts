@@ -8,7 +8,7 @@ import { holdOpen, runTraffic } from "./traffic.ts";
 describe("the dashboard", () => {
   const panels = dashboard.panels.filter(({ type }) => type !== "row");
 
-  it("has rows, and panels that say what they show, of the data source that is chosen, in a unit", () => {
+  it("has panels with description, chosen data source, unit and legend", () => {
     assert.ok(panels.length > dashboard.panels.length / 2);
     for (const { title, description, datasource, fieldConfig, targets = [] } of panels) {
       assert.match(description ?? "", /^[A-Z].*\.$/, title);
@@ -26,7 +26,7 @@ describe("the dashboard", () => {
     );
   });
 
-  it("fills each line of its grid, and lays nothing over something else", () => {
+  it("fills its grid without gaps and overlaps", () => {
     const taken = new Set<string>();
     for (const { title, gridPos } of dashboard.panels) {
       for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++)
@@ -40,18 +40,18 @@ describe("the dashboard", () => {
   });
 });
 
-/** Most rounds of traffic until every query is to have data. */
+/** Most rounds of traffic until every query has data. */
 const maxRounds = 20;
 
 describe("a Prometheus that scrapes a gateway under load", function () {
-  before("is Prometheus installed?", function () {
+  before("find Prometheus", function () {
     if (findProgram("prometheus") !== undefined) return;
     console.log("    skipped: prometheus is not installed");
     this.skip();
   });
   const stage = suite(startStage);
 
-  /** Keeps the load up until each of these expressions has a number other than 0; those that have none. */
+  /** Sends traffic until each expression has a value other than 0. Resolves with those that have none. */
   async function withoutData(expressions: readonly string[]): Promise<readonly string[]> {
     const { scene, prometheus } = stage();
     let left = expressions;
@@ -67,10 +67,10 @@ describe("a Prometheus that scrapes a gateway under load", function () {
     assert.deepEqual(await withoutData(dashboardQueries("5s")), []);
   });
 
-  it("evaluates every alert, on data that is there", async () => {
+  it("evaluates every alert on data", async () => {
     const rules = await stage().prometheus.rules();
     const expressions = rules.map(({ query }) => query.replace(/ (?:>|<|==) [\d.]+/g, ""));
-    // There is no time at which nothing answers.
+    // Some gateway always responds here.
     const [absent, ...others] = expressions;
     assert.equal(absent, 'absent(up{job="foldforge-gateway"})');
     assert.ok(others.length > 5);
@@ -79,7 +79,7 @@ describe("a Prometheus that scrapes a gateway under load", function () {
   });
 });
 
-/** A gateway, the Prometheus that scrapes it, and something of each kind that is open. */
+/** Starts a gateway with open streams, downloads and uploads, and a Prometheus that scrapes it. */
 async function startStage() {
   await using cleanup = new AsyncDisposableStack();
   const scene = await startScene();

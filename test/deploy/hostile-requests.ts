@@ -1,7 +1,7 @@
 import { METHODS } from "node:http";
 import { adminToken } from "../support/gateway.ts";
 
-/** Requests that carry `text` wherever a client may put its own, as they go over the wire. */
+/** Raw requests with `text` in each place that a client controls. */
 export function hostileRequests(text: string): string[] {
   const admin = `Authorization: Bearer ${adminToken}`;
   const head = (method: string, target: string, ...lines: string[]) =>

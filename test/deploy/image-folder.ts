@@ -7,15 +7,15 @@ import { temporaryFolder } from "../support/temporary-folder.ts";
 import { readDockerfile } from "./dockerfile.ts";
 import type { Copy } from "./dockerfile.ts";
 
-/** What an image holds, laid out as files that nobody may write. */
+/** The files of an image in a folder, read-only. */
 export interface ImageFolder extends Disposable {
-  /** The image's working folder. */
+  /** The WORKDIR of the image. */
   readonly app: string;
-  /** A Node of its own, where whoever runs the image may start it. */
+  /** A copy of Node that the user of the image may start. */
   readonly bin: string;
 }
 
-/** Follows the COPY lines of deploy/Dockerfile, with the packages that are installed here. */
+/** Executes the COPY instructions of deploy/Dockerfile, with the installed packages. */
 export function createImageFolder(): ImageFolder {
   const folder = temporaryFolder();
   const [app, bin] = [join(folder.path, "app"), join(folder.path, "bin")];
@@ -25,7 +25,7 @@ export function createImageFolder(): ImageFolder {
   }
   mkdirSync(bin);
   cpSync(process.execPath, join(bin, "node"));
-  // Whoever runs it has no rights in a temporary folder of this user, nor has an image's own user in an image.
+  // The user of the image may not write here, as in an image.
   execFileSync("chmod", ["-R", "a=rX", folder.path]);
   return {
     app,
@@ -40,18 +40,18 @@ export function createImageFolder(): ImageFolder {
 function copyPackages(app: string, { target }: Copy): void {
   const lock = JSON.parse(readFileSync("package-lock.json", "utf8")) as Lock;
   for (const place of Object.keys(productionPackages(lock))) {
-    // What is nested in a package has a place of its own, or is not installed in an image.
+    // Nested packages are copied by their own path, if at all.
     const isOwn = (source: string) => !relative(place, source).split("/").includes("node_modules");
     cpSync(place, join(app, target, relative("node_modules", place)), { recursive: true, filter: isOwn });
   }
 }
 
-/** What .dockerignore keeps out of the folders that it lets in. */
+/** What .dockerignore excludes from the folders that it includes. */
 const ignored = readFileSync(".dockerignore", "utf8")
   .split("\n")
   .filter((line) => /^[^!#*]/.test(line));
 
-/** As COPY does: a file goes into the target, of a folder the content. */
+/** Copies as COPY does: a file into the target, or the content of a folder. */
 function copyFromContext(app: string, { sources, target }: Copy): void {
   for (const source of sources) {
     const place = /^\.\/$/.test(target) ? join(app, basename(source)) : join(app, target);

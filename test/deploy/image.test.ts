@@ -16,13 +16,13 @@ import type { ImageFolder } from "./image-folder.ts";
 
 const image = readDockerfile();
 
-/** Whom the image runs as, where this process may become somebody else. */
+/** The user of the image, if this process may change its user. */
 function imageUser(): { uid?: number; gid?: number } {
   const [uid = NaN, gid = NaN] = image.user.split(":").map(Number);
   return process.getuid?.() === 0 ? { uid, gid } : {};
 }
 
-describe("what deploy/Dockerfile puts into the image", () => {
+describe("the files of the image", () => {
   let folder: ImageFolder | undefined;
   const children: ChildProcess[] = [];
   before("lay it out", () => {
@@ -38,10 +38,10 @@ describe("what deploy/Dockerfile puts into the image", () => {
     folder?.[Symbol.dispose]();
   });
 
-  /** Runs a command as a container of the image would, with these settings and nothing else in its environment. */
+  /** Runs a command as a container of the image would, with only these settings in its environment. */
   function run([program = "", ...args]: readonly string[], settings: Record<string, string>) {
     const { app = "", bin = "" } = folder ?? {};
-    // Left out, Node would hand it on, and the image's user may not write there.
+    // Node would inherit it, and the user of the image may not write there.
     const env = { ...image.env, PATH: bin, NODE_V8_COVERAGE: "", ...settings };
     const child = spawn(program, args, { cwd: app, env, ...imageUser(), stdio: ["ignore", "pipe", "pipe"] });
     children.push(child);
@@ -50,7 +50,7 @@ describe("what deploy/Dockerfile puts into the image", () => {
     return { child, ended };
   }
 
-  /** Resolves with what the first group of `pattern` matches in what a program says. */
+  /** Resolves with the first group of `pattern` in the output of a program. */
   async function hear({ stdout }: ChildProcess, pattern: RegExp): Promise<string> {
     let said = "";
     for await (const chunk of stdout!.setEncoding("utf8").iterator({ destroyOnReturn: false })) {
@@ -63,13 +63,13 @@ describe("what deploy/Dockerfile puts into the image", () => {
     throw new Error(`it ended, and said: ${said}`);
   }
 
-  it("leaves out what only who calls the gateway needs", () => {
+  it("omit files that only callers of the gateway need", () => {
     assert.ok(existsSync("src/demo"));
     assert.ok(!existsSync(join(folder!.app, "src/demo")));
     assert.ok(existsSync(join(folder!.app, "src/sandbox/main.ts")));
   });
 
-  it("cannot be written to by whoever runs it", async () => {
+  it("cannot be written by the user of the image", async () => {
     for (const place of ["new", "src/main.ts"]) {
       const { code, stderr } = await run(["node", "--eval", `fs.appendFileSync("${place}", "")`], {}).ended;
       assert.equal(code, 1);
@@ -77,7 +77,7 @@ describe("what deploy/Dockerfile puts into the image", () => {
     }
   });
 
-  it("serves, tells its health, and stops with 0, as the image's user and with nothing else", async () => {
+  it("run the gateway, healthy until it exits with 0, as the user of the image", async () => {
     const gateway = run(image.command, environment({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" }));
     const url = await hear(gateway.child, /"event":"gateway.started","url":"([^"]+)"/);
     const check = () => run(image.healthcheck, environment({ BIND_ADDR: new URL(url).host })).ended;
@@ -91,17 +91,17 @@ describe("what deploy/Dockerfile puts into the image", () => {
     assert.equal((await check()).code, 1);
   });
 
-  it("takes half of the memory that it may use for V8's old space", async () => {
+  it("limit V8's old space to half of the container's memory", async () => {
     const tell = `
       const memory = Math.min(process.constrainedMemory() || Infinity, os.totalmem());
       console.log(JSON.stringify({ limit: v8.getHeapStatistics().heap_size_limit, memory }));`;
     const { child } = run([...image.command.slice(0, -1), "--eval", tell], {});
     const { limit, memory } = JSON.parse(await hear(child, /(.*)\n/));
-    // With it goes the young generation, of 192 MiB at most.
+    // The heap limit includes the young generation, at most 192 MiB.
     assert.ok(limit >= memory * 0.49 && limit < memory * 0.51 + 192 * 1024 ** 2, `${limit} of ${memory}`);
   });
 
-  it("opens no inspector at SIGUSR1, from its first moment on", async () => {
+  it("open no inspector at SIGUSR1, from the start", async () => {
     const [program, ...args] = image.command;
     const signal = "--import=data:text/javascript,process.kill(process.pid,'SIGUSR1')";
     const settings = environment({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" });
@@ -110,11 +110,11 @@ describe("what deploy/Dockerfile puts into the image", () => {
     gateway.child.kill("SIGUSR1");
     assert.equal((await fetch(`${url}/v1/healthz`)).status, 200);
     gateway.child.kill(image.stopSignal);
-    // Node would tell of it there.
+    // Node reports an inspector on stderr.
     assert.deepEqual(await gateway.ended, { code: 0, stderr: "" });
   });
 
-  it("is unhealthy where something else answers", async () => {
+  it("are unhealthy if something else responds", async () => {
     await using other = createServer((_req, res) => res.writeHead(503).end()).listen(0, "127.0.0.1");
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;
@@ -122,7 +122,7 @@ describe("what deploy/Dockerfile puts into the image", () => {
     assert.equal(code, 1);
   });
 
-  it("runs the sandbox as well, for a gateway that finds it ready", async () => {
+  it("run the sandbox, for which a gateway is ready", async () => {
     const sandbox = run(["node", "src/sandbox/main.ts"], {
       [`${settingPrefix}ORCHESTRATOR_ADDR`]: "127.0.0.1:0",
       [`${settingPrefix}OBJECT_STORE_ADDR`]: "127.0.0.1:0",

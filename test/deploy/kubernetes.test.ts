@@ -13,7 +13,7 @@ import { loadContract } from "../../src/contract.ts";
 import { readDockerfile } from "./dockerfile.ts";
 import { manifests, schemaFault, typeFaults } from "./manifests.ts";
 
-/** What the manifest in a file asks for, as its schema has it. */
+/** The spec of the manifest in a file. */
 function specOf<T extends { spec?: unknown }>(file: string): NonNullable<T["spec"]> {
   const { spec } = manifests.get(file) ?? {};
   assert.ok(spec);
@@ -34,7 +34,7 @@ const env = Object.fromEntries(
   kustomization.configMapGenerator[0].literals.map((literal: string) => literal.split(/=(.*)/s)),
 ) as Record<string, string>;
 
-/** The configuration of the gateways, with a word for each secret that is mounted. */
+/** The parsed settings of the gateways, with the same text for each mounted secret. */
 function parsed() {
   const mounted = container.volumeMounts?.find(({ name }) => name === "secrets")?.mountPath;
   return parseSettings(env, (path) => {
@@ -45,22 +45,22 @@ function parsed() {
 
 describe("deploy/kubernetes", () => {
   for (const [file, object] of manifests)
-    it(`has in ${file} what the schema of a ${object.kind} allows`, async () => {
+    it(`matches in ${file} the schema of a ${object.kind}`, async () => {
       assert.equal(await schemaFault(object), undefined);
     });
 
-  it("has no field that the API does not know", () => {
+  it("has no unknown field", () => {
     assert.deepEqual(typeFaults([...manifests.values()]), []);
     const object = manifests.get("deployment.yaml")!;
     assert.equal(typeFaults([{ ...object, spec: { ...deployment, replica: 2 } }]).length, 1);
   });
 
-  it("lists every file but that of the Prometheus Operator", () => {
+  it("lists every file except that of the Prometheus Operator", () => {
     const listed: string[] = kustomization.resources;
     assert.deepEqual([...listed, "service-monitor.yaml"].sort(), [...manifests.keys()].sort());
   });
 
-  it("gives the gateways settings that they accept, and secrets from files alone", () => {
+  it("has valid settings for the gateways, with secrets from files only", () => {
     const { settings, warnings } = parsed();
     assert.deepEqual(warnings, []);
     assert.deepEqual(settings.apiTokens, ["secret"]);
@@ -77,7 +77,7 @@ describe("deploy/kubernetes", () => {
     assert.deepEqual(kustomization.images, [{ name: container.image, newTag: version }]);
   });
 
-  it("reaches the gateway at its port by one name", () => {
+  it("names the port of the gateway in the same way everywhere", () => {
     const { port } = parsed().settings.bind;
     assert.deepEqual(container.ports?.[0], { name: "http", containerPort: port });
     assert.equal(service.ports?.[0]?.targetPort, "http");
@@ -85,7 +85,7 @@ describe("deploy/kubernetes", () => {
     assert.equal(port, readDockerfile().port);
   });
 
-  it("serves the metrics at a port that pods of the cluster reach, and no Service", () => {
+  it("serves the metrics on a port for pods of the cluster, without a Service", () => {
     const { metricsBind } = parsed().settings;
     assert.deepEqual(container.ports?.slice(1), [{ name: "metrics", containerPort: metricsBind?.port }]);
     assert.equal(service.ports?.length, 1);
@@ -95,7 +95,7 @@ describe("deploy/kubernetes", () => {
     ]);
   });
 
-  it("probes routes that want no token, and readiness by the one that asks the orchestrator", () => {
+  it("probes routes without a token, and readiness by readyz", () => {
     const open = loadContract().paths.flatMap(({ operations }) =>
       operations.filter(({ secured }) => !secured),
     );
@@ -109,7 +109,7 @@ describe("deploy/kubernetes", () => {
     assert.ok(open.some(({ template }) => template === monitor.endpoints[0]?.path));
   });
 
-  it("looks away from a gateway before it is stopped, and leaves it its grace", () => {
+  it("stops a gateway after preStop, and kills it after its grace", () => {
     const { shutdownGraceMs, drainDelayMs } = parsed().settings;
     const [program, seconds] = container.lifecycle?.preStop?.exec?.command ?? [];
     assert.equal(program, "sleep");
@@ -118,7 +118,7 @@ describe("deploy/kubernetes", () => {
     assert.ok(drainDelayMs > 0);
   });
 
-  it("takes from the gateways what they do not need", () => {
+  it("drops all privileges of the gateways", () => {
     const [runAsUser, runAsGroup] = readDockerfile().user.split(":").map(Number);
     assert.deepEqual(pod.securityContext, {
       runAsNonRoot: true,
@@ -135,7 +135,7 @@ describe("deploy/kubernetes", () => {
     assert.ok(container.resources?.limits?.["memory"]);
   });
 
-  it("selects the gateways everywhere by the labels that they have", () => {
+  it("selects the gateways by their labels everywhere", () => {
     const labels = deployment.template.metadata?.labels;
     assert.deepEqual(labels, { "app.kubernetes.io/name": "foldforge-gateway" });
     const selectors = [
@@ -152,7 +152,7 @@ describe("deploy/kubernetes", () => {
     assert.equal(deployment.replicas, undefined);
   });
 
-  it("lets the gateways out to names, the orchestrator and an object store over TLS", () => {
+  it("allows egress to DNS, the orchestrator and an object store with TLS", () => {
     const out = networkPolicy.egress?.flatMap(({ ports = [] }) => ports.map(({ port }) => port));
     const ports = parsed().settings.orchestratorEndpoints.map((endpoint) => Number(new URL(endpoint).port));
     assert.deepEqual(out, [53, 53, ...ports, 443]);

@@ -18,7 +18,7 @@ export interface Manifest {
 
 const folder = "deploy/kubernetes";
 
-/** The manifests in deploy/kubernetes, by the names of their files; the kustomization is none. */
+/** The manifests in deploy/kubernetes by file name, without the kustomization. */
 export const manifests: ReadonlyMap<string, Manifest> = new Map(
   readdirSync(folder)
     .filter((file) => file !== "kustomization.yaml")
@@ -30,13 +30,13 @@ interface Model {
 }
 type Models = Record<string, new (object: Manifest) => Model>;
 
-/** The package that has the schemas of an API. */
+/** The package with the schemas of an API. */
 function packageOf({ apiVersion }: Manifest): string {
   const isOperator = apiVersion.startsWith("monitoring.coreos.com/");
   return `${isOperator ? "@kubernetes-models/prometheus-operator" : "kubernetes-models"}/${apiVersion}`;
 }
 
-/** What the schema of its kind says is wrong with a manifest: missing, of another type, not of that pattern. */
+/** The first violation of the schema of its kind: a missing field, a wrong type or a wrong pattern. */
 export async function schemaFault(manifest: Manifest): Promise<string | undefined> {
   const models = (await import(packageOf(manifest))) as Models;
   const model = models[manifest.kind];

@@ -5,18 +5,18 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
-/** Undefined where it is not installed. */
+/** Undefined if it is not installed. */
 export function findProgram(program: "prometheus" | "promtool"): string | undefined {
   return spawnSync(program, ["--version"]).status === 0 ? program : undefined;
 }
 
-/** One series of an answer, with its value at present. */
+/** A series with its current value. */
 export interface Sample {
   readonly metric: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** A rule as Prometheus has evaluated it. */
+/** An evaluated rule. */
 export interface EvaluatedRule {
   readonly name: string;
   readonly query: string;
@@ -26,13 +26,13 @@ export interface EvaluatedRule {
 /** A Prometheus that scrapes a gateway several times a second. */
 export interface Prometheus {
   readonly url: string;
-  /** The present value of an expression; rejects when Prometheus refuses it. */
+  /** The current value of an expression. Rejects if Prometheus rejects the expression. */
   query(expression: string): Promise<Sample[]>;
   rules(): Promise<EvaluatedRule[]>;
   close(): Promise<void>;
 }
 
-/** Starts it as a process of its own on a free port; resolves once it serves. */
+/** Starts Prometheus as a process on a free port. Resolves when it serves. */
 export async function startPrometheus(gatewayUrl: string): Promise<Prometheus> {
   const folder = temporaryFolder();
   const file = join(folder.path, "prometheus.yaml");

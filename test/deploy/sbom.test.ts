@@ -6,7 +6,7 @@ import { Spec, Validation } from "@cyclonedx/cyclonedx-library";
 import { productionPackages } from "../../deploy/production-packages.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
-/** What the tests read of a bill of materials. */
+/** The fields of a bill of materials that the tests read. */
 interface Bill {
   readonly specVersion: Spec.Version;
   readonly metadata: {
@@ -24,7 +24,7 @@ describe("make sbom", () => {
   const lock = JSON.parse(readFileSync("package-lock.json", "utf8"));
   let text = "";
   let bill: Bill;
-  before("make it in a folder of its own", () => {
+  before("create it in a temporary folder", () => {
     using folder = temporaryFolder();
     for (const name of ["package.json", "package-lock.json"]) cpSync(name, join(folder.path, name));
     execFileSync(process.execPath, [resolve("deploy/sbom.ts")], { cwd: folder.path });
@@ -32,13 +32,13 @@ describe("make sbom", () => {
     bill = JSON.parse(text);
   });
 
-  it("writes what the schema of CycloneDX allows", async () => {
+  it("matches the schema of CycloneDX", async () => {
     const validator = new Validation.JsonStrictValidator(bill.specVersion);
     assert.equal(await validator.validate(text), null);
     assert.notEqual(await validator.validate(text.replace('"bomFormat"', '"format"')), null);
   });
 
-  it("tells of the gateway every package of the image, and no other", () => {
+  it("lists every package of the image, and no other", () => {
     const { type, name, version } = bill.metadata.component;
     assert.deepEqual([type, name, version], ["application", manifest.name, manifest.version]);
     const installed = Object.entries(productionPackages(lock)).map(
@@ -54,7 +54,7 @@ describe("make sbom", () => {
     for (const { hashes } of bill.components) assert.ok(hashes.length > 0);
   });
 
-  it("is run by its name, and leaves nothing that git sees", () => {
+  it("writes a file that git ignores", () => {
     assert.match(
       execFileSync("make", ["--dry-run", "sbom"], { encoding: "utf8" }),
       /^node deploy\/sbom.ts$/m,

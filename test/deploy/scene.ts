@@ -9,21 +9,20 @@ import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import type { TcpProxy } from "../support/tcp-proxy.ts";
 
-/** How many requests of one kind its gateway serves at once. */
+/** The MAX_REQUESTS_IN_FLIGHT of the gateway. */
 export const maxInFlight = 8;
 
-/** A gateway that runs as a process of its own, before a sandbox that can be cut off and a store that can fail. */
+/** A gateway process, in front of a sandbox that can be disconnected and a store that can fail. */
 export interface Scene {
   readonly url: string;
   /** Between gateway and orchestrator. */
   readonly wire: TcpProxy;
   readonly store: TestStore;
-  /** How the store answers when it is well. */
+  /** The normal response of the store. */
   readonly honest: RequestListener;
   close(): Promise<void>;
 }
 
-/** Starts it. */
 export async function startScene(): Promise<Scene> {
   await using cleanup = new AsyncDisposableStack();
   const sandbox = await startSandbox({ ...sandboxSettings, stepSeconds: 0.1 });
@@ -43,7 +42,7 @@ export async function startScene(): Promise<Scene> {
     DRAIN_DELAY_SECONDS: "0",
     SHUTDOWN_GRACE_SECONDS: "1",
     MAX_REQUESTS_IN_FLIGHT: String(maxInFlight),
-    // So that keys are looked up again and again.
+    // So that keys are looked up often.
     AUTH_CACHE_TTL_SECONDS: "0.1",
   });
   cleanup.defer(async () => {
@@ -55,7 +54,7 @@ export async function startScene(): Promise<Scene> {
   return { url, wire, store, honest, close: () => resources.disposeAsync() };
 }
 
-/** Passes reads on to another store. */
+/** Forwards reads to another store. */
 function passOnTo(origin: string): RequestListener {
   return function passOn({ url = "", headers }, res) {
     request(origin + url, { headers }, (answer) => {

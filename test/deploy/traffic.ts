@@ -11,7 +11,7 @@ import { jsonPost, threeSteps } from "../support/samples.ts";
 import { maxInFlight } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
-/** Steps that run one after the other, for longer than anybody looks. */
+/** Sequential steps that run longer than any test. */
 const longRun = {
   name: "long",
   steps: Array.from({ length: 200 }, (_, i) => ({
@@ -21,14 +21,14 @@ const longRun = {
   })),
 };
 
-/** An output of a workflow that is finished. */
+/** An output of a finished workflow. */
 interface Output {
   readonly path: string;
   readonly size: number;
   readonly sha256: string;
 }
 
-/** Runs a workflow to its end, which is followed and waited for; its first output. */
+/** Runs a workflow to its end with a stream and a waiting read. Resolves with its first output. */
 async function runToEnd(send: Send): Promise<Output> {
   const path = `/v1/workflows/${await submit(send, threeSteps)}`;
   const wait = send(path, { headers: { Prefer: "wait=20" } });
@@ -44,7 +44,7 @@ interface WorkflowBody {
   ];
 }
 
-/** Begins an event stream, a download and an upload, which stay open until the function that is returned is called. */
+/** Opens an event stream, a download and an upload. The returned function closes them. */
 export async function holdOpen({ url, store, honest }: Scene): Promise<() => void> {
   const leaving = new AbortController();
   const { signal } = leaving;
@@ -73,15 +73,15 @@ export async function holdOpen({ url, store, honest }: Scene): Promise<() => voi
   };
 }
 
-/** Sends a request, and expects an answer of this status. */
+/** Sends a request, and expects this status. */
 async function expectStatus(status: number, answer: Promise<Response>): Promise<void> {
   const { status: found, body } = await answer;
   assert.equal(found, status);
-  // A transfer that is to fail does so.
+  // Some transfers fail on purpose.
   await new Response(body).arrayBuffer().catch(() => undefined);
 }
 
-/** Runs workflows, downloads what they make in every way, and asks for what is refused. */
+/** Runs workflows, downloads their outputs in every way, and sends requests that are rejected. */
 async function useAll({ url, store, honest }: Scene): Promise<void> {
   const send = createSend(url, "alice-key");
   const { path, size, sha256 } = await runToEnd(send);
@@ -110,7 +110,7 @@ async function useAll({ url, store, honest }: Scene): Promise<void> {
   }
 }
 
-/** Sends more at once than the gateway serves at once. */
+/** Sends more concurrent requests than the gateway serves. */
 async function flood({ url }: Scene): Promise<void> {
   const send = createSend(url, "alice-key");
   const answers = await Promise.all(
@@ -123,7 +123,7 @@ async function flood({ url }: Scene): Promise<void> {
   assert.deepEqual([...new Set(answers)].sort(), [200, 503]);
 }
 
-/** Asks while the orchestrator cannot be reached, with a key that is known and one that is not. */
+/** Sends requests with a cached and an unknown key while the orchestrator cannot be reached. */
 async function loseOrchestrator({ url, wire }: Scene): Promise<void> {
   const { target } = wire;
   wire.target = "http://127.0.0.1:1";
@@ -132,12 +132,12 @@ async function loseOrchestrator({ url, wire }: Scene): Promise<void> {
   const stale = async () =>
     (await scrape(url)).get('foldforge_gateway_api_key_lookups_total{result="stale"}');
   const before = await stale();
-  // What is known of a key is outdated only after a while.
+  // The cache entry must expire first.
   while ((await stale()) === before) await expectStatus(503, createSend(url, "alice-key")("/v1/workflows"));
   wire.target = target;
 }
 
-/** Has the gateway do all that it counts, of which a few things fail. */
+/** Makes the gateway count everything that it can count, failures too. */
 export async function runTraffic(scene: Scene): Promise<void> {
   await useAll(scene);
   await flood(scene);

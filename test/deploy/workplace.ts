@@ -6,14 +6,14 @@ import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const run = promisify(execFile);
 
-/** A folder with a copy of deploy/, to run lines of its page in. */
+/** A folder with a copy of deploy/, in which documented commands run. */
 export interface Workplace extends Disposable {
   readonly path: string;
-  /** Runs them as a shell does that stops at the first that fails; resolves with what they print. */
+  /** Runs the commands in a shell that stops at the first failure. Resolves with their output. */
   sh(lines: string): Promise<string>;
 }
 
-/** Creates one where `programs`, scripts by name, come first on the PATH. */
+/** Creates one; `programs` are scripts by name, first on the PATH. */
 export function createWorkplace(programs: Readonly<Record<string, string>>): Workplace {
   const folder = temporaryFolder();
   cpSync("deploy", join(folder.path, "deploy"), { recursive: true });
