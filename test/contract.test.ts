@@ -29,11 +29,6 @@ const routes = [
 ] as const;
 
 describe("loadContract", () => {
-  it("has the version of the package", () => {
-    const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
-    assert.equal(contract.document.info.version, version);
-  });
-
   it("has exactly these operations, with their paths and security", () => {
     const found = contract.paths.flatMap(({ operations }) =>
       operations.map(({ id, method, template, secured }) =>

@@ -99,7 +99,7 @@ describe("tenants", () => {
     return { status: answer.status, headers, body };
   }
 
-  it("are looked at in every operation of the contract", () => {
+  it("are checked in every operation of the contract", () => {
     const ids = operations.map(({ id }) => id);
     assert.deepEqual(ids.toSorted(), [...Object.keys(variants), ...others].toSorted());
     for (const { id, template } of operations) assert.equal(template.includes("{id}"), id in variants, id);

@@ -112,7 +112,7 @@ function describeWholeFlow(s3: S3Settings | undefined) {
     assert.equal(((await again.json()) as { code: string }).code, "FAILED_PRECONDITION");
   });
 
-  it("answers a repeated submission with the first workflow, and another body with 409", async () => {
+  it("returns the first workflow for a repeated submission, and another body with 409", async () => {
     const headers = { "Idempotency-Key": "run-1" };
     const first = await call("/v1/workflows", jsonPost(threeSteps, headers));
     const second = await call("/v1/workflows", jsonPost(threeSteps, headers));
@@ -151,7 +151,7 @@ function describeWholeFlow(s3: S3Settings | undefined) {
     assert.deepEqual(none.workflows, []);
   });
 
-  it("answers 400 to a page token that was never given out", async () => {
+  it("returns 400 for a page token that was never issued", async () => {
     const answer = await gateway().fetch("/v1/workflows?page_token=made-up", { token });
     assert.equal(answer.status, 400);
   });

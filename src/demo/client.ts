@@ -6,10 +6,10 @@ import { Failure } from "./failure.ts";
 /** The JSON shapes of the contract, by schema name. */
 export type Schema = components["schemas"];
 
-/** A client of the gateway: its paths, parameters and answers are those of the contract. */
+/** A client of the gateway, with the paths, parameters and responses of the contract. */
 export type GatewayClient = Client<paths>;
 
-/** Builds a client that presents `apiKey` with every request. A request that nobody answers is a Failure. */
+/** Every request has `apiKey` as its bearer token. A request without a response rejects with a Failure. */
 export function createGatewayClient(url: string, apiKey: string): GatewayClient {
   if (!URL.canParse(url)) throw new Failure(`${url} is not a URL such as http://127.0.0.1:8080`);
   return createClient<paths>({
@@ -18,36 +18,38 @@ export function createGatewayClient(url: string, apiKey: string): GatewayClient 
     pathSerializer: pathFrom,
     fetch: (request) =>
       fetch(request).catch((cause: unknown) => {
-        const message = `no gateway answers at ${url}: run \`make dev\` in another terminal, or set FOLDFORGE_URL`;
+        const message = `no gateway responds at ${url}: run \`make dev\` in another terminal, or set FOLDFORGE_URL`;
         throw new Failure(message, { cause, retryable: true });
       }),
   });
 }
 
-/** Fills a path template. The slashes of an artifact's key stay slashes; the library would encode them. */
+/** Fills a path template. The slashes of an artifact's key remain; the library would encode them. */
 function pathFrom(template: string, params: Readonly<Record<string, unknown>>): string {
   return template.replace(/\{(\w+)\}/g, (_, name: string) =>
     String(params[name]).split("/").map(encodeURIComponent).join("/"),
   );
 }
 
-/** What a call has brought: data, or an error. */
-interface Answer<Data> {
+/** The result of a request: data, or an error. */
+interface Result<Data> {
   readonly data?: Data;
   readonly error?: unknown;
   readonly response: Response;
 }
 
-/** The data of an answer; throws a Failure when it is an error. */
-export function dataOf<Data>({ data, error, response }: Answer<Data>): NonNullable<Data> {
-  if (data === undefined || data === null) throw refusal(response, error);
+/** The data of a result; throws a Failure for an error. */
+export function dataOf<Data>({ data, error, response }: Result<Data>): NonNullable<Data> {
+  if (data === undefined || data === null) throw failureFrom(response, error);
   return data;
 }
 
-function refusal(response: Response, body: unknown): Failure {
-  // What stands between client and gateway may answer with anything.
+function failureFrom(response: Response, body: unknown): Failure {
+  // A proxy between client and gateway may respond with any body.
   const { code, message, retryable = false } = Object(body) as Partial<Schema["Error"]>;
-  const words = ["the gateway answers", response.status, code, message].filter((word) => word !== undefined);
+  const words = ["the gateway responds with", response.status, code, message].filter(
+    (word) => word !== undefined,
+  );
   const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "");
   return new Failure(words.join(" "), {
     retryable,

@@ -6,8 +6,8 @@ import type { GatewayClient, Schema } from "./client.ts";
 import { Failure } from "./failure.ts";
 
 /**
- * Downloads a file of a workflow into `folder`, which is made when it is missing. Under its own name it is
- * there only when its length and SHA-256 are those of `artifact`; otherwise a Failure says what is wrong.
+ * Downloads an artifact into `folder`, which is created if it is missing. The file gets its name only after its length
+ * and SHA-256 were verified; otherwise this rejects with a Failure.
  */
 export async function downloadArtifact(
   client: GatewayClient,
@@ -19,9 +19,9 @@ export async function downloadArtifact(
   const file = join(folder, fileNameFrom(key.slice(key.lastIndexOf("/") + 1)));
   const partial = `${file}.part`;
   const params = { path: { id: workflowId, key } };
-  const answer = await client.GET("/v1/workflows/{id}/artifacts/{key}", { params, parseAs: "stream" });
+  const result = await client.GET("/v1/workflows/{id}/artifacts/{key}", { params, parseAs: "stream" });
   // The client library gives an empty file no body.
-  const body = answer.data ?? (answer.response.ok ? [] : dataOf(answer));
+  const body = result.data ?? (result.response.ok ? [] : dataOf(result));
   await mkdir(folder, { recursive: true });
   try {
     await writeFile(partial, verified(body, artifact));
@@ -38,12 +38,12 @@ function keyOf({ uri }: Schema["Artifact"]): string {
   return key;
 }
 
-/** A file name that says `text`, and cannot lead to another folder. */
+/** `text` as a file name, which cannot lead to another folder. */
 export function fileNameFrom(text: string): string {
   return encodeURIComponent(text).replace(/^\.+$/, (dots) => "%2E".repeat(dots.length));
 }
 
-/** Passes the bytes on; throws a Failure in place of the end when they are not those of the artifact. */
+/** Yields the bytes; throws a Failure at the end if they are not those of the artifact. */
 async function* verified(
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   { uri, size_bytes, sha256 }: Schema["Artifact"],
@@ -55,7 +55,7 @@ async function* verified(
       size += chunk.length;
       hash.update(chunk);
       yield chunk;
-      // More than was promised need not be read to its end.
+      // The rest of a body that is too long is not read.
       if (size > size_bytes) break;
     }
   } catch (cause) {

@@ -1,12 +1,12 @@
-/** What else is known about a failure. */
+/** The properties of a failure. */
 interface FailureOptions extends ErrorOptions {
-  /** Whether the same request may succeed later; false unless it is said. */
+  /** Whether the same request may succeed later; false by default. */
   readonly retryable?: boolean;
-  /** Milliseconds to wait before that, where the gateway says so. */
+  /** Milliseconds to wait before that, from Retry-After. */
   readonly retryAfterMs?: number | undefined;
 }
 
-/** A failure that a user can understand: its message is the one line to show. */
+/** A failure that a user understands: its message is the one line to show. */
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly retryable: boolean;

@@ -5,18 +5,18 @@ import { dataOf } from "./client.ts";
 import type { GatewayClient, Schema } from "./client.ts";
 import { Failure } from "./failure.ts";
 
-/** How many connections in a row may bring nothing. */
+/** The limit of consecutive connections without an event. */
 const maxFailures = 10;
 
-/** How long to wait before a reconnect until the gateway says so, in milliseconds. */
+/** The time before a reconnect until the gateway sends `retry:`, in milliseconds. */
 const defaultRetryMs = 1000;
 
 const terminalStates: readonly unknown[] = ["SUCCEEDED", "FAILED", "CANCELLED"];
 
 /**
- * The events of a workflow, each once, until its terminal one. A connection that breaks, or ends before that, is
- * taken up again behind the last event; `onReconnect` hears why, once per loss. Throws a Failure when the gateway refuses, or
- * when too many connections in a row bring nothing.
+ * Yields each event of a workflow once, until the terminal one. After a lost connection it reconnects and resumes behind
+ * the last event; `onReconnect` is called with the reason, once for each loss. Throws a Failure for an error that is not
+ * retryable, or after too many consecutive connections without an event.
  */
 export async function* followWorkflow(
   client: GatewayClient,
@@ -31,13 +31,13 @@ export async function* followWorkflow(
     try {
       const header = lastEventId === undefined ? {} : { "Last-Event-ID": lastEventId };
       const params = { path: { id }, header };
-      const answer = await client.GET("/v1/workflows/{id}/events", { params, parseAs: "stream" });
-      // Nothing more will come.
-      if (answer.response.status === 204) return;
+      const result = await client.GET("/v1/workflows/{id}/events", { params, parseAs: "stream" });
+      // There are no more events.
+      if (result.response.status === 204) return;
       const parser = new EventSourceParserStream({ onRetry: (ms) => (retryMs = ms) });
-      for await (const message of messagesOf(dataOf(answer), parser)) {
+      for await (const message of messagesOf(dataOf(result), parser)) {
         const event = eventFrom(message);
-        // Only now: an event that arrived but was not read when the connection broke has to come again.
+        // Set after parsing: an event that was received but not read must be sent again.
         lastEventId = message.id ?? lastEventId;
         failures = 0;
         if (event === undefined) continue;
@@ -54,7 +54,7 @@ export async function* followWorkflow(
   }
 }
 
-/** The messages of a stream; throws a Failure when it breaks. */
+/** Yields the messages of a stream; throws a Failure when the connection breaks. */
 async function* messagesOf(
   body: ReadableStream<Uint8Array>,
   parser: EventSourceParserStream,
@@ -66,10 +66,10 @@ async function* messagesOf(
   }
 }
 
-/** The event that a message tells; undefined for a kind that this client does not know. */
+/** The event in a message; undefined for an unknown type. Throws a Failure for `stream_error`. */
 function eventFrom({ event, data }: EventSourceMessage): Schema["WorkflowEvent"] | undefined {
   if (event === "stream_error") {
-    // The contract says what `data` holds, and the generated types cannot: OpenAPI sees a string.
+    // The contract describes `data` in words: for OpenAPI it is a string.
     const { code, message, retryable } = JSON.parse(data) as Schema["Error"];
     throw new Failure(`the stream failed: ${code} ${message}`, { retryable });
   }

@@ -1,26 +1,26 @@
 import type { Schema } from "./client.ts";
 import { oneLine } from "./one-line.ts";
 
-/** Where progress is shown. */
+/** The output for progress. */
 export interface Screen {
   write(text: string): void;
-  /** Whether lines can be drawn over. */
+  /** Whether lines can be overwritten. */
   readonly live: boolean;
   /** Characters in a line. */
   columns(): number;
 }
 
-/** What shows how the steps of a workflow stand. */
+/** Shows the progress of the steps of a workflow. */
 export interface Progress {
   /** Shows an event. */
   show(event: Schema["WorkflowEvent"]): void;
-  /** Says something without disturbing what is drawn. */
+  /** Prints a line above the progress bars. */
   note(text: string): void;
 }
 
 const barLength = 30;
 
-/** Shows one bar per step that moves in place or, where nothing can be drawn over, a line per change. */
+/** Shows one bar per step in place or, if lines cannot be overwritten, a line per change. */
 export function createProgress(steps: readonly Schema["Step"][], screen: Screen): Progress {
   const rows = new Map<string, string>();
   const statuses = new Map<string, Schema["StepStatus"]>();
@@ -31,7 +31,7 @@ export function createProgress(steps: readonly Schema["Step"][], screen: Screen)
   function rowOf({ id, tool }: Schema["Step"]): string {
     const status = statuses.get(id);
     const row = `${id.padEnd(idLength)}  ${tool.padEnd(toolLength)}  ${describe(status, screen.live)}`;
-    // A line that wraps would be two to draw over.
+    // A line that wraps would take two lines of the screen.
     return screen.live ? row.slice(0, screen.columns() - 1) : row;
   }
 

@@ -8,7 +8,7 @@ import { followWorkflow } from "./follow.ts";
 import { createProgress } from "./progress.ts";
 import type { Screen } from "./progress.ts";
 
-/** Where the gateway is, and where files go. */
+/** The gateway, and the folder for downloads. */
 export interface DemoSettings {
   readonly url: string;
   readonly apiKey: string;
@@ -26,7 +26,7 @@ const designThenFold: Schema["WorkflowSpec"] = {
   ],
 };
 
-/** Submits a workflow, follows it to its end, and downloads and verifies every file that it made. */
+/** Submits a workflow, follows it to its terminal state, and downloads and verifies every artifact. */
 export async function runDemo({ url, apiKey, downloads }: DemoSettings, screen: Screen): Promise<void> {
   const client = createGatewayClient(url, apiKey);
   const { id, name, steps } = await submit(client, designThenFold);
@@ -37,7 +37,7 @@ export async function runDemo({ url, apiKey, downloads }: DemoSettings, screen: 
   for await (const event of followWorkflow(client, id, reconnecting)) progress.show(event);
 
   const workflow = dataOf(await client.GET("/v1/workflows/{id}", { params: { path: { id } } }));
-  if (workflow.state !== "SUCCEEDED") throw new Failure(whyNot(workflow));
+  if (workflow.state !== "SUCCEEDED") throw new Failure(failureMessage(workflow));
   const folder = join(downloads, fileNameFrom(id));
   let files = 0;
   for (const { step_id, outputs } of workflow.step_statuses) {
@@ -49,14 +49,14 @@ export async function runDemo({ url, apiKey, downloads }: DemoSettings, screen: 
 }
 
 async function submit(client: GatewayClient, body: Schema["WorkflowSpec"]): Promise<Schema["Workflow"]> {
-  // The key makes the request safe to repeat: sent again, it answers the same workflow.
+  // The key makes the request idempotent: a repeated one returns the same workflow.
   const params = { header: { "Idempotency-Key": randomUUID() } };
   const submitted = dataOf(await client.POST("/v1/workflows", { params, body }));
-  if (!("id" in submitted)) throw new Failure("the gateway has checked the workflow, and not submitted it");
+  if (!("id" in submitted)) throw new Failure("the gateway has validated the workflow, and not submitted it");
   return submitted;
 }
 
-function whyNot({ id, state, step_statuses }: Schema["Workflow"]): string {
+function failureMessage({ id, state, step_statuses }: Schema["Workflow"]): string {
   const reasons = step_statuses.flatMap(({ step_id, error }) =>
     error === undefined ? [] : [`; step ${step_id}: ${error.code} ${error.message}`],
   );

@@ -9,7 +9,7 @@ const exampleWorkflow = {
   ],
 };
 
-/** Where a server that listens on `url` is reached from this machine. */
+/** The URL by which this machine reaches a server that listens on `url`. */
 export function localUrl(url: string): string {
   return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 }
@@ -18,7 +18,7 @@ export function localUrl(url: string): string {
 export function welcome(url: string, apiKey: string): string {
   const auth = `-H 'Authorization: Bearer ${apiKey}'`;
   const workflows = `${url}/v1/workflows`;
-  // The list starts {"workflows":[{"id":"<the newest>", so that its id is the sixth piece between quotes.
+  // The list starts {"workflows":[{"id":"<the newest>": its id is the sixth field between quotes.
   const newest = `$(curl -sS '${workflows}?page_size=1' ${auth} | cut -d'"' -f6)`;
   const demo = url === "http://127.0.0.1:8080" ? "make demo" : `FOLDFORGE_URL=${url} make demo`;
   return [

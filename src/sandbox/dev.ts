@@ -6,13 +6,13 @@ import { parseSettings, SettingsError, type S3Settings } from "./settings.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** How long a program may take to stop before it is killed, in milliseconds. */
-const patienceMs = 5000;
+/** The time after which a program that does not stop is killed, in milliseconds. */
+const stopTimeoutMs = 5000;
 
-/** How long the gateway may take to become ready, in milliseconds. */
+/** The time in which the gateway must become ready, in milliseconds. */
 const readyWithinMs = 15_000;
 
-/** The gateway's environment: this one, and what a sandbox needs where nothing is set. */
+/** The environment of the gateway: that of this process, and defaults for the sandbox. */
 function gatewayEnvironment(
   orchestratorUrl: string,
   objectStoreUrl: string,
@@ -27,11 +27,11 @@ function gatewayEnvironment(
     R2_BUCKET: s3?.bucket,
     R2_ACCESS_KEY_ID: s3?.accessKeyId ?? "sandbox",
     R2_SECRET_ACCESS_KEY: s3?.secretAccessKey ?? "sandbox",
-    // It writes to a pipe, and cannot see what is at its end.
+    // The gateway writes to a pipe, so it cannot see whether a terminal shows its log.
     LOG_FORMAT: process.stdout.isTTY ? "pretty" : "json",
-    // No load balancer looks here.
+    // There is no load balancer that would have to notice.
     DRAIN_DELAY_SECONDS: "0",
-    // Less than the patience above, so that the gateway can end by itself.
+    // Less than the timeout above, so that the gateway ends by itself.
     SHUTDOWN_GRACE_SECONDS: "3",
   };
   const env: Record<string, string | undefined> = { ...process.env };
@@ -42,7 +42,7 @@ function gatewayEnvironment(
   return env;
 }
 
-/** Whether the gateway becomes ready before `signal` aborts. */
+/** Resolves to true when the gateway is ready, to false when `signal` aborts before. */
 async function becomesReady(url: string, signal: AbortSignal): Promise<boolean> {
   while (!signal.aborted) {
     const response = await fetch(`${url}/v1/readyz`, { signal }).catch(() => undefined);
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
 
   async function stop() {
     stopping.abort();
-    // The gateway first, so that it does not see the sandbox go.
+    // The gateway first, so that it logs no lost sandbox.
     for (const child of children.toReversed()) await child.stop();
   }
 
@@ -84,32 +84,32 @@ async function main(): Promise<void> {
 
   function run(name: string, file: string, env: Environment): Child {
     const path = fileURLToPath(new URL(file, import.meta.url));
-    const child = startChild({ execPath: process.execPath, file: path, env, patienceMs });
+    const child = startChild({ execPath: process.execPath, file: path, env, stopTimeoutMs });
     children.push(child);
     void child.ended.then(({ code, how }) => {
       if (isStopping()) return;
-      // A program that cannot start has said why.
-      const saidWhy = !isReady && code === 1;
-      void fail(saidWhy ? undefined : `the ${name} has ended (${how}), so everything is stopped`);
+      // A program that cannot start has printed the reason.
+      const hasPrintedReason = !isReady && code === 1;
+      void fail(hasPrintedReason ? undefined : `the ${name} has ended (${how}), so everything is stopped`);
     });
     return child;
   }
 
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onSignal);
-  // Nobody reads any more, as with `| head`.
+  // The reader of the output has gone, as with `| head`.
   process.stdout.on("error", () => void stop());
 
   const sandbox = run("sandbox", "./main.ts", process.env);
-  const announcement = await sandbox.hear(/orchestrator (\S+).*\n.*object store (\S+)[^]*API key.*\n/);
+  const announcement = await sandbox.readUntil(/orchestrator (\S+).*\n.*object store (\S+)[^]*API key.*\n/);
   if (announcement === undefined || isStopping()) return;
   const [, orchestratorUrl = "", objectStoreUrl = ""] = announcement;
 
   const gateway = run("gateway", "../main.ts", gatewayEnvironment(orchestratorUrl, objectStoreUrl, s3));
-  const log = await gateway.hear(/gateway\.started\b.*"url":"([^"]+)".*\n/);
+  const log = await gateway.readUntil(/gateway\.started\b.*"url":"([^"]+)".*\n/);
   if (log === undefined) return;
   const url = localUrl(log[1] ?? "");
-  const inTime = AbortSignal.timeout(readyWithinMs);
-  isReady = await becomesReady(url, AbortSignal.any([stopping.signal, inTime]));
+  const timeout = AbortSignal.timeout(readyWithinMs);
+  isReady = await becomesReady(url, AbortSignal.any([stopping.signal, timeout]));
 
   if (isReady) process.stdout.write(`${welcome(url, firstKey?.key ?? "")}${announcement.input}\n`);
   process.stdout.write(log.input);
@@ -120,6 +120,6 @@ async function main(): Promise<void> {
 
 await main().catch((error: unknown) => {
   console.error("dev:", error instanceof SettingsError ? error.message : error);
-  // What has been started ends with this process.
+  // The programs that were started end with this process.
   process.exit(1);
 });

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Server } from "node:net";
 import { settingPrefix, type Address } from "./settings.ts";
 
-/** A server that could not listen; `code` is the system's, such as EADDRINUSE. The message says what to do. */
+/** A server could not listen. `code` is the system's, such as EADDRINUSE; the message says what to do. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
   readonly code: string | undefined;

@@ -7,12 +7,12 @@ function describeKey({ principal, key, limit, windowSeconds }: ApiKeySetting): s
   return `  API key      ${key} (principal ${principal}, ${quota})`;
 }
 
-function announce(sandbox: Sandbox, { apiKeys, s3 }: SandboxSettings): void {
-  const nature = s3 === undefined ? "checks no signatures" : "what is written there stays";
+function printStart(sandbox: Sandbox, { apiKeys, s3 }: SandboxSettings): void {
+  const remark = s3 === undefined ? "checks no signatures" : "what is written there stays";
   const lines = [
     "FoldForge sandbox, for one machine: all is in memory or in a temporary folder, and gone at exit.",
     `  orchestrator ${sandbox.orchestratorUrl} (gRPC)`,
-    `  object store ${sandbox.objectStoreUrl} (S3, bucket ${sandbox.bucket}; ${nature})`,
+    `  object store ${sandbox.objectStoreUrl} (S3, bucket ${sandbox.bucket}; ${remark})`,
     ...apiKeys.map(describeKey),
   ];
   console.log(lines.join("\n"));
@@ -22,14 +22,14 @@ async function main(): Promise<void> {
   const { settings, unknownNames } = parseSettings(process.env);
   for (const name of unknownNames) console.warn(`sandbox: ${name} is not a setting and has no effect`);
   const starting = startSandbox(settings);
-  // A start that fails is reported once, by whoever awaits it.
+  // `printStart` below reports a start that fails.
   const stop = () =>
     void starting.then(
       (sandbox) => sandbox.close(),
       () => undefined,
     );
   process.once("SIGINT", stop).once("SIGTERM", stop);
-  announce(await starting, settings);
+  printStart(await starting, settings);
 }
 
 main().catch((error: unknown) => {

@@ -9,20 +9,19 @@ import type { Address } from "./settings.ts";
 /** The service behind a socket: gRPC over HTTP/2 without TLS. */
 export interface OrchestratorServer {
   readonly url: string;
-  /** Breaks every connection, as a crash would; new ones are welcome. */
+  /** Destroys every connection, as a crash would; the server accepts new ones. */
   dropConnections(): void;
-  /** Stops listening and breaks every connection, with whatever streams it carries. */
+  /** Stops listening and destroys every connection. */
   close(): Promise<void>;
 }
 
-/** What gRPC servers accept by default. */
+/** The default limit of gRPC servers. */
 const maxMessageBytes = 4 * 1024 * 1024;
 
 /**
- * The memory that Node allows a session, in MB, here a million of them. What a cancelled call had still to send stays
- * counted for as long as the session lasts, although the memory is given back (seen with Node 24: 5 GB counted, 120 MB
- * used), so that any bound is reached at last, and every later stream is refused. What is really held is bounded by
- * the calls that are open.
+ * The memory that Node allows a session, in MB. Node counts what a cancelled call had still to send until the session
+ * ends, although the memory is freed (Node 24: 5 GB counted, 120 MB used), so that a session reaches any limit in time,
+ * and then rejects every stream. The memory that is really used is bounded by the open calls.
  */
 const maxSessionMemory = 1e6;
 
@@ -39,9 +38,9 @@ export async function startOrchestratorServer(
     grpcWeb: false,
     readMaxBytes: maxMessageBytes,
   });
-  // One client has all the calls there are: what it cancels is no attack, however much it is.
+  // One client makes all calls: many cancelled streams are no attack.
   const server = createServer({ streamResetBurst: 1e6, streamResetRate: 1e6, maxSessionMemory }, handler);
-  // Sockets and not sessions: a session that is closing already would wait for a peer that does not read.
+  // Sockets and not sessions: a session that is closing waits for a peer that does not read.
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);

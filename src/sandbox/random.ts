@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** A stream of numbers that depends on its seed alone. */
+/** A stream of numbers that its seed determines. */
 export interface Random {
   /** A number in [low, high). */
   between(low: number, high: number): number;
@@ -10,7 +10,7 @@ export interface Random {
   pick<T>(items: ArrayLike<T>): T;
 }
 
-/** Builds the stream of `seed`: the same seed gives the same numbers on every machine. */
+/** The same seed gives the same numbers on every machine. */
 export function createRandom(seed: string): Random {
   let block = Buffer.alloc(0);
   let offset = 0;

@@ -12,18 +12,18 @@ import { settingPrefix, SettingsError, type S3Settings } from "./settings.ts";
 
 async function ensureBucket(client: S3Client, bucket: string): Promise<void> {
   try {
-    // Asked first, since whoever may write to a bucket need not be allowed to create it.
+    // A caller that may write to a bucket need not be allowed to create one.
     await client.send(new HeadBucketCommand({ Bucket: bucket }));
   } catch (error) {
     if (!(error instanceof NotFound)) throw error;
     await client.send(new CreateBucketCommand({ Bucket: bucket })).catch((failure: unknown) => {
-      // Somebody else has just done it.
+      // Another process has just created it.
       if (!(failure instanceof BucketAlreadyOwnedByYou)) throw failure;
     });
   }
 }
 
-/** The status of the answer, for HEAD has no more to tell, or what kept it from coming, such as ECONNREFUSED. */
+/** The status of the response, which is all that HEAD returns, or the network error, such as ECONNREFUSED. */
 function reasonOf(error: unknown): string {
   const { $metadata, code, message } = error as Partial<S3ServiceException> & Partial<NodeJS.ErrnoException>;
   const status = $metadata?.httpStatusCode;
@@ -31,8 +31,8 @@ function reasonOf(error: unknown): string {
 }
 
 /**
- * A bucket of an S3 server that is there already, path style; it is created where it is missing. What is stored
- * stays. Rejects with a SettingsError where the bucket cannot be used.
+ * A bucket of an external S3 server, path style; it is created if it is missing. Objects are never deleted.
+ * Rejects with a SettingsError if the bucket cannot be used.
  */
 export async function openS3Store(settings: S3Settings): Promise<ObjectStore> {
   const { endpoint, region, bucket, accessKeyId, secretAccessKey } = settings;

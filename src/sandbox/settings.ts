@@ -1,9 +1,9 @@
 import { z } from "zod";
 
-/** What every name of a setting starts with. */
+/** The prefix of every setting. */
 export const settingPrefix = "FOLDFORGE_SANDBOX__";
 
-/** Where a server listens; port 0 lets the system choose. */
+/** The address that a server listens on; port 0 lets the system choose. */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -26,18 +26,18 @@ export interface S3Settings {
   readonly secretAccessKey: string;
 }
 
-/** All that can be set. */
+/** The settings of the sandbox. */
 export interface SandboxSettings {
   readonly orchestratorAddr: Address;
   readonly objectStoreAddr: Address;
   readonly apiKeys: readonly ApiKeySetting[];
-  /** How long one step takes. */
+  /** The duration of a step. */
   readonly stepSeconds: number;
-  /** Where artifacts are written to; undefined where the sandbox serves them itself. */
+  /** The server that stores artifacts; undefined when the sandbox stores them itself. */
   readonly s3: S3Settings | undefined;
 }
 
-/** Says in one message all that is wrong with the environment. */
+/** Its message lists every invalid setting of the environment. */
 export class SettingsError extends Error {
   override readonly name = "SettingsError";
 }
@@ -59,7 +59,7 @@ function parseApiKey(entry: string): ApiKeySetting | undefined {
   return { principal, key, limit: Number(limit), windowSeconds: Number(windowSeconds) };
 }
 
-// A fault names the place of an entry and not its text, which holds a key.
+// A message has the number of an entry and not its text, which contains a key.
 const apiKeys = z.string().transform((text, context): readonly ApiKeySetting[] => {
   const entries = text.split(",").map((entry) => parseApiKey(entry.trim()));
   entries.forEach((entry, i) => {
@@ -76,7 +76,7 @@ const seconds = z
   .regex(/^\d{1,5}(\.\d{1,6})?$/, "must be a number of seconds such as 2 or 0.5")
   .transform(Number);
 
-/** The keys that exist unless others are set: one without a limit, one with a small one. */
+/** The default keys: one without a limit, one with a small one. */
 export const demoApiKeys = "demo:ff-demo-key,demo-small:ff-small-key:3:3600";
 
 const schema = z
@@ -99,7 +99,7 @@ const schema = z
   });
 
 /**
- * Reads the settings and lists the unknown names with the prefix. An empty value counts as not set.
+ * Parses the settings, and lists unknown names that have the prefix. An empty value counts as unset.
  * Throws a SettingsError.
  */
 export function parseSettings(environment: Readonly<Record<string, string | undefined>>): {
@@ -111,8 +111,10 @@ export function parseSettings(environment: Readonly<Record<string, string | unde
     .map(([name, value]) => [name.slice(settingPrefix.length), value] as const);
   const { data, error } = schema.safeParse(Object.fromEntries(given));
   if (error !== undefined) {
-    const faults = error.issues.map(({ path, message }) => `  ${settingPrefix}${path.join(".")}: ${message}`);
-    throw new SettingsError(["these settings are wrong:", ...faults].join("\n"));
+    const messages = error.issues.map(
+      ({ path, message }) => `  ${settingPrefix}${path.join(".")}: ${message}`,
+    );
+    throw new SettingsError(["these settings are wrong:", ...messages].join("\n"));
   }
   return {
     settings: {

@@ -66,17 +66,17 @@ describe("downloadArtifact", () => {
     [
       "a refusal",
       (res) => res.writeHead(404).end('{"code":"NOT_FOUND","message":"gone","retryable":false}'),
-      "the gateway answers 404 NOT_FOUND gone",
+      "the gateway responds with 404 NOT_FOUND gone",
     ],
-    ["an answer of something else", (res) => res.writeHead(502).end("<html>"), "the gateway answers 502"],
+    ["an error of a proxy", (res) => res.writeHead(502).end("<html>"), "the gateway responds with 502"],
   ] as readonly [string, (res: ServerResponse) => void, string][])
-    it(`refuses ${what}, and leaves no file`, async () => {
+    it(`rejects ${what}, and leaves no file`, async () => {
       const { files, failure } = await download(artifactOf("ATOM"), answer);
       assert.equal(failure?.message, message);
       assert.deepEqual(files, {});
     });
 
-  it("refuses an address that is none of the object store", async () => {
+  it("rejects a URI of another scheme", async () => {
     const { asked, failure } = await download(artifactOf("", "http://elsewhere/x"), (res) => res.end());
     assert.equal(failure?.message, "http://elsewhere/x is not the address of an artifact");
     assert.deepEqual(asked, []);

@@ -29,7 +29,7 @@ const whole =
   (text: string): Answer =>
   (res) =>
     res.writeHead(200).end(text);
-const refused =
+const errorResponse =
   (status: number, code: string, retryable: boolean, headers = {}): Answer =>
   (res) =>
     res.writeHead(status, headers).end(JSON.stringify({ code, message: "why", retryable }));
@@ -86,16 +86,16 @@ describe("followWorkflow", () => {
       assert.deepEqual([resumed.length, states], [1, [state]]);
     });
 
-  it("asks again after Retry-After, rather than after `retry`, when the gateway cannot serve", async () => {
+  it("repeats the request after Retry-After, rather than after `retry`, when the gateway cannot serve", async () => {
     const begin = performance.now();
-    const busy = refused(503, "UNAVAILABLE", true, { "Retry-After": "0" });
+    const busy = errorResponse(503, "UNAVAILABLE", true, { "Retry-After": "0" });
     const answers = Array.from({ length: 10 }, () => busy);
     const { resumed, states } = await follow(...answers, whole(block(1, "SUCCEEDED")));
     assert.deepEqual([resumed.length, states], [11, ["SUCCEEDED"]]);
     assert.ok(performance.now() - begin < scaled(5000));
   });
 
-  it("keeps its resume point over events without an id and of kinds that it does not know", async () => {
+  it("keeps its resume point over events without an id and of unknown types", async () => {
     const news = 'event: news\ndata: "x"\n\n';
     const snapshot = block(0).replace("id: 0\n", "");
     const { resumed, states } = await follow(broken(retry + block(3) + news + snapshot, 2));
@@ -104,7 +104,7 @@ describe("followWorkflow", () => {
   });
 
   for (const [what, answer, message] of [
-    ["404", refused(404, "NOT_FOUND", false), "the gateway answers 404 NOT_FOUND why"],
+    ["404", errorResponse(404, "NOT_FOUND", false), "the gateway responds with 404 NOT_FOUND why"],
     [
       "a fatal error in the stream",
       whole('event: stream_error\ndata: {"code":"INTERNAL","message":"why","retryable":false}\n\n'),
@@ -123,7 +123,7 @@ describe("followWorkflow", () => {
     assert.deepEqual([resumed, failure], [[undefined, "3"], undefined]);
   });
 
-  it("gives up when too many connections in a row bring nothing", async () => {
+  it("gives up after too many consecutive connections without an event", async () => {
     const nothing = Array.from({ length: 20 }, () => broken(retry, 0));
     const { resumed, reasons, failure } = await follow(broken(retry + block(3)), ...nothing);
     assert.equal((failure as Error).message, "the connection broke");

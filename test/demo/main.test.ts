@@ -69,7 +69,7 @@ describe("main", () => {
     });
   });
 
-  it("refuses a file that was changed on the way, and leaves none", async () => {
+  it("rejects a file that was changed in transit, and leaves none", async () => {
     await using proxy = await startProxy(gateway().url, (chunk) =>
       Buffer.from(chunk.toString("latin1").replace("GLY", "ALA"), "latin1"),
     );
@@ -84,18 +84,18 @@ describe("main", () => {
     });
   });
 
-  it("says in one line that no gateway is running", async () => {
+  it("prints one line when no gateway is running", async () => {
     await using service = await startHttp(() => undefined);
     await service.close();
     const { code, stdout, stderr } = await startDemo(service.url).ended;
     assert.deepEqual([code, stdout], [1, ""]);
     assert.equal(
       stderr,
-      `demo: no gateway answers at ${service.url}: run \`make dev\` in another terminal, or set FOLDFORGE_URL\n`,
+      `demo: no gateway responds at ${service.url}: run \`make dev\` in another terminal, or set FOLDFORGE_URL\n`,
     );
   });
 
-  it("says in one line that the workflow was cancelled", async () => {
+  it("prints one line when the workflow was cancelled", async () => {
     const { url } = endlessGateway();
     const demo = startDemo(url);
     const [line] = (await once(demo.stdout, "data")) as [Buffer];
@@ -106,7 +106,7 @@ describe("main", () => {
     assert.deepEqual([code, stderr], [1, `demo: workflow ${id} is CANCELLED\n`]);
   });
 
-  it("says in one line which step failed and why", async () => {
+  it("prints one line with the failed step and the reason", async () => {
     const error = { code: "INTERNAL", message: "out of\n\u001b[31mmemory", retryable: false };
     const failed = { step_id: "a", state: "FAILED", fraction: 0, outputs: [], sequences: [], error };
     const workflow = { id: "w", name: "n", state: "FAILED", steps: [{ id: "a", tool: "af2" }] };
@@ -119,7 +119,7 @@ describe("main", () => {
     assert.deepEqual([code, stderr], [1, "demo: workflow w is FAILED; step a: INTERNAL out of [31mmemory\n"]);
   });
 
-  it("says in one line what the gateway refuses", async () => {
+  it("prints one line when the gateway rejects the workflow", async () => {
     await using service = await startHttp((_req, res) => {
       res.writeHead(429, { "Retry-After": "60" });
       res.end('{"code":"RESOURCE_EXHAUSTED","message":"quota exhausted","retryable":true}');
@@ -127,7 +127,7 @@ describe("main", () => {
     const { code, stderr } = await startDemo(service.url).ended;
     assert.deepEqual(
       [code, stderr],
-      [1, "demo: the gateway answers 429 RESOURCE_EXHAUSTED quota exhausted\n"],
+      [1, "demo: the gateway responds with 429 RESOURCE_EXHAUSTED quota exhausted\n"],
     );
   });
 });

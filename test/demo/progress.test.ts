@@ -50,7 +50,7 @@ describe("createProgress", () => {
     );
   });
 
-  it("writes a line per change where nothing can be drawn over", () => {
+  it("writes a line per change if lines cannot be overwritten", () => {
     const screen = createScreen(false);
     const progress = createProgress(steps, screen);
     progress.show(update("design", 0.5, "RUNNING"));

@@ -37,12 +37,12 @@ async function testStack(): Promise<number> {
       // An event id that was never sent leads to a broken connection while the workflow runs, which would be a failure.
       FOLDFORGE_SANDBOX__STEP_SECONDS: "0.001",
     },
-    patienceMs: 10_000,
+    stopTimeoutMs: 10_000,
   });
   // Ctrl-C reaches schemathesis too, which then prints its results and exits.
   process.on("SIGINT", () => undefined).on("SIGTERM", () => undefined);
   try {
-    const [, url] = (await stack.hear(/is ready at (\S+)\. /)) ?? [];
+    const [, url] = (await stack.readUntil(/is ready at (\S+)\. /)) ?? [];
     if (url === undefined) throw new Error("the stack has not started");
     stack.stdout.resume();
     return await runTester(url);

@@ -48,7 +48,7 @@ function killGroupOf({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   process.kill(-pid!, signal);
 }
 
-describe("a test run", () => {
+describe("test/run/main.ts", () => {
   it("leaves no process and no file when its suite ends, and has its status", async () => {
     const started = await start(run, { FIXTURE_ENDS: "yes" });
     assert.deepEqual(await started.ended, [0, null]);
@@ -76,13 +76,13 @@ describe("a test run", () => {
     await isGone(started);
   });
 
-  it("leaves nothing when SIGKILL ends what has started it", async () => {
+  it("leaves nothing when SIGKILL ends its parent", async () => {
     const started = await start(["sh", "-c", `"$@"; exit 0`, "sh", ...run]);
     started.child.kill("SIGKILL");
     await isGone(started);
   });
 
-  it("has the status of its command, and says why one does not start", async () => {
+  it("exits with the status of its command, and prints why one does not start", async () => {
     const statusOf = async (...command: string[]) => {
       const child = spawn(process.execPath, [main, ...command], { stdio: ["ignore", "ignore", "pipe"] });
       let stderr = "";

@@ -40,7 +40,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.once(signal, () => ended.resolve(statusAfter(signal)));
 }
 
-// A process does not hear of its parent's end; it only gets another parent.
+// A process is not notified of its parent's end; it only gets another parent.
 const parent = process.ppid;
 const parentCheck = setInterval(() => {
   if (process.ppid !== parent) ended.resolve(statusAfter("SIGHUP"));

@@ -32,10 +32,10 @@ export function kill(pid: number): void {
   }
 }
 
-/** What `look` returns; `otherwise` for a process that has ended, or belongs to another user. */
-function read<T>(look: () => T, otherwise: T): T {
+/** The result of `readFile`; `otherwise` for a process that has ended, or belongs to another user. */
+function read<T>(readFile: () => T, otherwise: T): T {
   try {
-    return look();
+    return readFile();
   } catch {
     return otherwise;
   }

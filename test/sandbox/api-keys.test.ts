@@ -8,7 +8,7 @@ describe("AuthenticateApiKey and ConsumeQuota", () => {
   const clock = { ms: 1_000_000 };
   const test = useSandbox({}, () => clock.ms);
 
-  it("tells who a key belongs to, and why another is denied", async () => {
+  it("returns the principal of a key, and why another is denied", async () => {
     const known = await test.orchestrator.authenticateApiKey({ keyHash: hash("alice-key") });
     assert.deepEqual([known.allowed, known.principal, known.denyReason], [true, "alice", ""]);
     for (const keyHash of [hash("nobody"), hash("alice-key").toUpperCase(), "alice-key", "", "__proto__"]) {

@@ -48,7 +48,7 @@ describe("GetBalance, ListLedger and GrantCredits", () => {
     assert.equal((await ledger("carol")).length, 3);
   });
 
-  it("refuses amounts that are no grant or that no balance can hold, and a negative limit", async () => {
+  it("rejects amounts that are no grant or that no balance can hold, and a negative limit", async () => {
     for (const amount of [0n, -1n, 2n ** 63n - 1n]) {
       const request = { principal: "bob", amount, reason: "", idempotencyKey: "" };
       await assert.rejects(test.orchestrator.grantCredits(request), { code: Code.InvalidArgument });
@@ -59,7 +59,7 @@ describe("GetBalance, ListLedger and GrantCredits", () => {
     await assert.rejects(test.orchestrator.getBalance({}), { code: Code.InvalidArgument });
   });
 
-  it("keeps a principal from another's books", async () => {
+  it("rejects access to the credits of another principal", async () => {
     assert.equal((await test.orchestrator.getBalance({ principal: "bob" }, as("bob"))).balance, 100_000n);
     const foreign = { principal: "alice", amount: 1n };
     for (const call of [

@@ -90,7 +90,7 @@ describe("dev", function () {
   describe("at a terminal", () => {
     const runAtTerminal = terminalSuite();
 
-    it("shows the gateway's log as people read it", async () => {
+    it("shows the readable log of the gateway", async () => {
       const terminal = runAtTerminal(file, await freeAddresses());
       await terminal.until(/INFO: gateway\.started \{"url":.*\r\n/);
       assert.match(
@@ -100,7 +100,7 @@ describe("dev", function () {
     });
   });
 
-  it("says no more of the gateway than it is told to, and starts all the same", async () => {
+  it("logs at the level that is set, and starts all the same", async () => {
     const dev = await startDev({ FOLDFORGE_GATEWAY__LOG_LEVEL: "fatal" });
     await dev.ready();
     await (await fetch(`${dev.url}/v1/healthz`)).text();
@@ -240,7 +240,7 @@ describe("dev", function () {
       await dev.assertNothingIsLeft();
     });
 
-  it("ends with 1 and every fault when the sandbox's settings are wrong", async () => {
+  it("ends with 1 and every violation when the sandbox's settings are wrong", async () => {
     const dev = await startDev({ FOLDFORGE_SANDBOX__STEP_SECONDS: "soon" });
     assert.deepEqual(await dev.closed, [1, null]);
     assert.match(

@@ -51,7 +51,7 @@ describe("createEventLog", () => {
     assert.deepEqual(await idsOf({ [Symbol.asyncIterator]: () => slow }), range(2, 1001));
   });
 
-  it("forgets a follower that goes away", async () => {
+  it("removes a follower that aborts", async () => {
     const log = createEventLog("w");
     const leaving = new AbortController();
     const gone = idsOf(log.follow(0n, () => false, leaving.signal));

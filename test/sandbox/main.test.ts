@@ -82,7 +82,7 @@ describe("main", () => {
     );
   });
 
-  it("ends with 1 and all faults when settings are wrong", async () => {
+  it("ends with 1 and every violation when settings are wrong", async () => {
     const child = start({ STEP_SECONDS: "soon", OBJECT_STORE_ADDR: "x" });
     const [[code], stderr] = await Promise.all([once(child, "exit"), text(child.stderr)]);
     assert.equal(code, 1);
@@ -92,7 +92,7 @@ describe("main", () => {
     );
   });
 
-  it("warns of a name that it does not know", async () => {
+  it("warns of an unknown setting", async () => {
     const child = start({ ...freePorts, STEP_SECOND: "1" });
     const exit = once(child, "exit");
     const [warning] = await Promise.all([printed(child.stderr, /\n/), printed(child.stdout, /ff-small-key/)]);

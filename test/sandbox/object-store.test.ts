@@ -44,7 +44,7 @@ describe("startObjectStore", () => {
     assert.ok(object.LastModified instanceof Date);
   });
 
-  it("answers HEAD with the same metadata", async () => {
+  it("responds to HEAD with the same metadata", async () => {
     const object = await s3.send(new HeadObjectCommand({ Bucket, Key }));
     assert.equal(object.ContentType, "chemical/x-pdb");
     assert.equal(object.ContentLength, bytes.length);
@@ -64,7 +64,7 @@ describe("startObjectStore", () => {
       assert.equal(object.ETag, md5);
     });
 
-  it("answers InvalidRange for a range beyond the end", async () => {
+  it("returns InvalidRange for a range beyond the end", async () => {
     const error = await failure(new GetObjectCommand({ Bucket, Key, Range: "bytes=16-" }));
     assert.equal(error.name, "InvalidRange");
     assert.equal(error.$metadata.httpStatusCode, 416);
@@ -76,14 +76,14 @@ describe("startObjectStore", () => {
     assert.equal(response.headers.get("etag"), null);
   });
 
-  it("answers conditional reads", async () => {
+  it("responds to conditional reads", async () => {
     const unchanged = await failure(new GetObjectCommand({ Bucket, Key, IfNoneMatch: md5 }));
     assert.equal(unchanged.$metadata.httpStatusCode, 304);
     const changed = await failure(new GetObjectCommand({ Bucket, Key, IfMatch: '"other"' }));
     assert.equal(changed.name, "PreconditionFailed");
   });
 
-  it("answers NoSuchKey and NoSuchBucket", async () => {
+  it("returns NoSuchKey and NoSuchBucket", async () => {
     assert.equal((await failure(new GetObjectCommand({ Bucket, Key: "none" }))).name, "NoSuchKey");
     assert.equal((await failure(new GetObjectCommand({ Bucket: "other", Key }))).name, "NoSuchBucket");
     const head = await failure(new HeadObjectCommand({ Bucket, Key: "none" }));
@@ -101,7 +101,7 @@ describe("startObjectStore", () => {
     ["/..%2ffoldforge/x", 404],
     ["/foldforge/", 501],
   ] as const)
-    it(`answers ${status} to ${path}`, async () => {
+    it(`returns ${status} for ${path}`, async () => {
       const response = await fetch(store.url + path);
       assert.equal(response.status, status);
       assert.match(await response.text(), /^<\?xml [^]*<Error><Code>\w+<\/Code>/);
@@ -112,7 +112,7 @@ describe("startObjectStore", () => {
     assert.equal((await fetch(`${store.url}/${Bucket}/${file}`)).status, 404);
   });
 
-  it("refuses to write, and escapes the path in an error", async () => {
+  it("rejects to write, and escapes the path in an error", async () => {
     const response = await fetch(`${store.url}/${Bucket}/a<b>&amp;`, { method: "PUT", body: "x" });
     assert.equal(response.status, 405);
     const text = await response.text();

@@ -62,7 +62,7 @@ describe("RankDesigns", () => {
     assert.equal((await test.orchestrator.rankDesigns({ ...request, filters: other })).totalRanked, 0);
   });
 
-  it("refuses a missing metric and bounds that cross", async () => {
+  it("rejects a missing metric and bounds that cross", async () => {
     const bad = {
       workflowId: workflow.id,
       metric: "",

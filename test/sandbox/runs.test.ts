@@ -121,7 +121,7 @@ describe("RetryWorkflow", () => {
     return readAll(test.orchestrator.streamWorkflowEvents({ workflowId, fromEventId }));
   }
 
-  it("refuses a workflow in any other state", async () => {
+  it("rejects a workflow in any other state", async () => {
     const { id: workflowId } = await test.run([{ id: "a" }]);
     await assert.rejects(test.orchestrator.retryWorkflow({ workflowId }), {
       code: Code.FailedPrecondition,
@@ -153,7 +153,7 @@ describe("CancelWorkflow", () => {
   });
 });
 
-describe("CancelWorkflow in the middle of things", () => {
+describe("CancelWorkflow at any time", () => {
   const test = useSandbox();
 
   it("lets nothing change after a cancellation, whenever it comes", async () => {
@@ -230,7 +230,7 @@ describe("StreamWorkflowEvents", () => {
       );
   });
 
-  it("forgets a subscriber that goes away", async () => {
+  it("removes a subscriber that disconnects", async () => {
     const { id: workflowId } = await slow.submit([{ id: "a" }]);
     const leaving = new AbortController();
     const events = slow.orchestrator.streamWorkflowEvents({ workflowId }, { signal: leaving.signal });

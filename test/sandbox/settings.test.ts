@@ -82,7 +82,7 @@ describe("parseSettings", () => {
     );
   });
 
-  it("lists every fault in one message, without any key", () => {
+  it("lists every violation in one message, without any key", () => {
     const message = faultsOf({
       ORCHESTRATOR_ADDR: "127.0.0.1",
       OBJECT_STORE_ADDR: "127.0.0.1:70000",
@@ -99,11 +99,11 @@ describe("parseSettings", () => {
   });
 
   for (const seconds of ["two", "1e3", "0x1", "Infinity", " 1", ".5"])
-    it(`refuses ${JSON.stringify(seconds)} seconds`, () => {
+    it(`rejects ${JSON.stringify(seconds)} seconds`, () => {
       assert.match(faultsOf({ STEP_SECONDS: seconds }), /STEP_SECONDS/);
     });
 
-  it("names the settings that it does not know", () => {
+  it("lists unknown settings", () => {
     const { unknownNames } = parseSettings(prefixed({ STEP_SECOND: "1", toString: "x" }));
     assert.deepEqual(unknownNames, ["FOLDFORGE_SANDBOX__STEP_SECOND", "FOLDFORGE_SANDBOX__toString"]);
   });

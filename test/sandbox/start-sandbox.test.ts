@@ -38,7 +38,7 @@ describe("startSandbox", () => {
     assert.equal(test.sandbox.lastMetadata.get("ListWorkflows")?.get("ff-principal"), "bob");
   });
 
-  it("refuses messages over 4 MiB, as gRPC servers do", async () => {
+  it("rejects messages over 4 MiB, as gRPC servers do", async () => {
     const request = { pageToken: "x".repeat(4 * 1024 * 1024) };
     await assert.rejects(test.orchestrator.listWorkflows(request), { code: Code.ResourceExhausted });
   });

@@ -29,7 +29,7 @@ describe("SubmitWorkflow", () => {
     ["a dangling dependency", [{ id: "a", dependsOn: ["b"] }], 'steps[0].depends_on: there is no step "b"'],
     ["a step that needs itself", [{ id: "a", dependsOn: ["a"] }], "steps: a needs a is a cycle"],
     [
-      "a cycle behind sound steps",
+      "a cycle behind valid steps",
       [
         { id: "z" },
         { id: "end", dependsOn: ["c"] },
@@ -72,7 +72,7 @@ describe("SubmitWorkflow", () => {
     ],
     ["a negative failure count", [{ id: "a", params: { sandbox_fail: -1 } }], /params.sandbox_fail/],
     [
-      "several faults, all named",
+      "several violations, all listed",
       [
         { id: "a", tool: "x" },
         { id: "a", dependsOn: ["q"] },
@@ -81,11 +81,11 @@ describe("SubmitWorkflow", () => {
     ],
   ];
   for (const [what, steps, message] of refused)
-    it(`refuses ${what}`, async () => {
+    it(`rejects ${what}`, async () => {
       await assert.rejects(test.submit(steps), { code: Code.InvalidArgument, rawMessage: message });
     });
 
-  it("refuses a spec without a name, and no spec", async () => {
+  it("rejects a spec without a name, and no spec", async () => {
     const spec = { name: "", steps: [{ id: "a", tool: "af2" }] };
     const submissions = [test.orchestrator.submitWorkflow({ spec }), test.orchestrator.submitWorkflow({})];
     for (const submission of submissions) await assert.rejects(submission, { code: Code.InvalidArgument });
@@ -122,7 +122,7 @@ describe("SubmitWorkflow", () => {
 describe("tenant scope", () => {
   const test = useSandbox({ stepSeconds: 60 });
 
-  it("answers for another principal's workflow exactly as for a missing one", async () => {
+  it("returns the same error for another principal's workflow as for a missing one", async () => {
     const { id } = await test.submit([{ id: "a" }], as("alice"));
     const calls = (workflowId: string) => [
       test.orchestrator.getWorkflow({ workflowId }, as("bob")),
@@ -137,7 +137,7 @@ describe("tenant scope", () => {
     assert.equal((await test.orchestrator.getWorkflow({ workflowId: id })).state, JobState.RUNNING);
   });
 
-  it("takes an empty principal for nobody, not for everybody", async () => {
+  it("gives an empty principal access to no workflow", async () => {
     const { id } = await test.submit([{ id: "a" }]);
     await assert.rejects(test.orchestrator.getWorkflow({ workflowId: id }, as("")), { code: Code.NotFound });
   });
@@ -192,7 +192,7 @@ describe("ListWorkflows", () => {
     assert.equal(await count({ stateFilter: JobState.UNSPECIFIED }), 2);
   });
 
-  it("refuses tokens that it did not issue", async () => {
+  it("rejects tokens that it did not issue", async () => {
     const { nextPageToken } = await test.orchestrator.listWorkflows({ pageSize: 1 });
     assert.notEqual(nextPageToken, "");
     const flipped = (nextPageToken.startsWith("A") ? "B" : "A") + nextPageToken.slice(1);
