@@ -12,10 +12,10 @@ export interface Source {
 
 /** Downloads a file and forgets it; rejects when the transfer fails or is not this long. */
 export async function download(source: Source, mebibytes: number): Promise<void> {
-  const answer = await open(source);
+  const response = await open(source);
   let received = 0;
-  answer.on("data", (chunk: Buffer) => (received += chunk.length));
-  await once(answer, "end");
+  response.on("data", (chunk: Buffer) => (received += chunk.length));
+  await once(response, "end");
   if (received !== mebibytes * mebibyte) throw new Error(`${source.url} was ${received} bytes`);
 }
 
@@ -24,19 +24,19 @@ export async function download(source: Source, mebibytes: number): Promise<void>
  * there every 100 ms; all of them leave after `ms`. Rejects when a transfer has failed by then.
  */
 export async function downloadSlowly(source: Source, count: number, ms: number): Promise<void> {
-  const answers = await Promise.all(Array.from({ length: count }, () => open(source)));
-  await Promise.all(answers.map((answer) => once(answer, "readable")));
-  const readers = answers.filter((_answer, index) => index % 2 === 0);
-  const reading = setInterval(() => readers.forEach((answer) => void answer.read()), 100);
+  const responses = await Promise.all(Array.from({ length: count }, () => open(source)));
+  await Promise.all(responses.map((response) => once(response, "readable")));
+  const readers = responses.filter((_response, index) => index % 2 === 0);
+  const reading = setInterval(() => readers.forEach((response) => void response.read()), 100);
   await setTimeout(ms);
   clearInterval(reading);
-  if (answers.some(({ destroyed }) => destroyed)) throw new Error(`${source.url} broke off`);
-  for (const answer of answers) answer.on("error", () => undefined).destroy();
+  if (responses.some(({ destroyed }) => destroyed)) throw new Error(`${source.url} broke off`);
+  for (const response of responses) response.on("error", () => undefined).destroy();
 }
 
 async function open({ url, headers = {} }: Source): Promise<IncomingMessage> {
   const request = get(url, { headers });
-  const [answer] = (await once(request, "response")) as [IncomingMessage];
-  if (answer.statusCode !== 200) throw new Error(`${url} was answered with ${answer.statusCode}`);
-  return answer;
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  if (response.statusCode !== 200) throw new Error(`${url} returned ${response.statusCode}`);
+  return response;
 }

@@ -24,7 +24,7 @@ const finished = create(WorkflowSchema, {
   state: JobState.SUCCEEDED,
   stepStatuses: [{ stepId: "design", state: JobState.SUCCEEDED, fraction: 1, outputs }],
 });
-const answer = encodeEnvelope(toBinary(WorkflowSchema, finished));
+const response = encodeEnvelope(toBinary(WorkflowSchema, finished));
 
 const server = createServer();
 server.on("stream", (stream) => {
@@ -32,7 +32,7 @@ server.on("stream", (stream) => {
   stream.on("end", () => {
     stream.respond({ ":status": 200, "content-type": "application/grpc+proto" }, { waitForTrailers: true });
     stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
-    stream.end(answer);
+    stream.end(response);
   });
 });
 listen(server);

@@ -1,6 +1,6 @@
 /**
  * The clients of the streams' benchmark: many event streams of the gateway whose url it takes, each over a socket
- * of its own, in one process. Writes its `url` to stdout; a GET there answers when it is done:
+ * of its own, in one process. Writes its `url` to stdout; a GET there responds when it is done:
  * `/open/N` opens N more streams and waits for their first event, `/received/K` waits until each has got K
  * events, `/close` closes all of them.
  */

@@ -1,7 +1,7 @@
 /**
  * The orchestrator of the streams' benchmark: holds every event stream open after its snapshot, and allows every
  * key. Writes its `url` to stdout; a POST of `/send/step` or `/send/workflow` there sends one such event on all
- * open streams and answers with their number.
+ * open streams and responds with their number.
  */
 import { createServer } from "node:http2";
 import type { ServerHttp2Stream } from "node:http2";
@@ -34,7 +34,7 @@ function eventBytes(event: Event, eventId: bigint): Uint8Array {
 
 const snapshot = eventBytes({ case: "workflowUpdate", value: workflow }, 0n);
 const verdict = create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" });
-const verdictBytes = encodeEnvelope(toBinary(AuthenticateApiKeyResponseSchema, verdict));
+const allowedBytes = encodeEnvelope(toBinary(AuthenticateApiKeyResponseSchema, verdict));
 
 const open = new Set<ServerHttp2Stream>();
 let lastId = 0n;
@@ -47,7 +47,7 @@ function send(event: Event): void {
 
 const headers = { ":status": 200, "content-type": "application/grpc+proto" };
 
-function answerCall(stream: ServerHttp2Stream, bytes: Uint8Array): void {
+function respondTo(stream: ServerHttp2Stream, bytes: Uint8Array): void {
   stream.respond(headers, { waitForTrailers: true });
   stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
   stream.end(bytes);
@@ -73,7 +73,7 @@ server.on("stream", function serve(stream: ServerHttp2Stream, { ":path": path = 
   } else if (service === OrchestratorService.typeName && method === "StreamWorkflowEvents") {
     openStream(stream);
   } else {
-    answerCall(stream, verdictBytes);
+    respondTo(stream, allowedBytes);
   }
 });
 listen(server);

@@ -1,5 +1,5 @@
 /**
- * The floor: the least that answers the same requests with the same JSON, node:http over a node:http2 client,
+ * The floor: the least that responds to the same requests with the same JSON, node:http over a node:http2 client,
  * without a contract, authentication, deadline, log or metric. Takes the orchestrator's url, writes its own.
  */
 import { createServer } from "node:http";

@@ -9,7 +9,7 @@ import type { Servers } from "./requests.ts";
 const capacityRequests = amount(10_000, 64);
 const seconds = amount(10, 0.2);
 
-/** How much longer the slowest answers take than most, at half of the rate that the gateway can serve. */
+/** How much longer the slowest responses take than most, at half of the rate that the gateway can serve. */
 export async function measureLatency({ gateway, floor }: Servers): Promise<Finding[]> {
   const own = await latencyOf(gateway);
   const base = await latencyOf(floor);

@@ -1,5 +1,5 @@
 /**
- * What is behind the gateway in the long run: an orchestrator and an object store whose answers depend on the
+ * What is behind the gateway in the long run: an orchestrator and an object store whose responses depend on the
  * workflow's id.
  */
 import { Code, ConnectError } from "@connectrpc/connect";

@@ -14,7 +14,7 @@ type Act = () => Promise<void>;
 type SentOptions = Omit<RequestOptions, "headers"> & { readonly headers?: Readonly<Record<string, string>> };
 
 /** How long a client waits before it leaves a request whose call is then under way, in milliseconds. */
-const patienceMs = 10;
+const abandonAfterMs = 10;
 
 /** Clients at once. */
 const clients = 32;
@@ -43,46 +43,46 @@ export function createClients(url: string) {
     const token = sent++ % 2 === 0 ? adminToken : `key-${sent % 16}`;
     const all = { Authorization: `Bearer ${token}`, ...headers };
     const outgoing = request({ agent, hostname, port, path, ...options, headers: all });
-    // Who waits for the answer learns of it, and who has left need not.
+    // Who waits for the response learns of it, and who has left need not.
     return outgoing.on("error", () => undefined);
   }
 
-  /** The answer to a request, once its head is there. */
-  async function answerTo(status: number, path: string, options?: SentOptions, body = "") {
+  /** The response to a request, once its head is there. */
+  async function responseTo(status: number, path: string, options?: SentOptions, body = "") {
     const outgoing = begin(path, options).end(body);
-    const [answer] = (await once(outgoing, "response")) as [IncomingMessage];
-    if (answer.statusCode !== status) throw new Error(`${path} was answered with ${answer.statusCode}`);
-    return answer;
+    const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+    if (response.statusCode !== status) throw new Error(`${path} returned ${response.statusCode}`);
+    return response;
   }
 
   const expect = (status: number, path: string, options?: SentOptions, body?: string) => async () => {
-    await once((await answerTo(status, path, options, body)).resume(), "end");
+    await once((await responseTo(status, path, options, body)).resume(), "end");
   };
 
-  /** Reads an answer until it breaks off. */
+  /** Reads a response until it breaks off. */
   const expectBreak = (path: string) => async () => {
-    const ended = once((await answerTo(200, path)).resume(), "end").then(() => true);
+    const ended = once((await responseTo(200, path)).resume(), "end").then(() => true);
     if (await ended.catch(() => false)) throw new Error(`${path} did not break off`);
   };
 
-  /** Leaves in the middle of an answer. */
+  /** Leaves in the middle of a response. */
   const leave = (path: string) => async () => {
-    const answer = await answerTo(200, path);
-    await once(answer, "data");
-    await closed(answer.on("error", () => undefined).destroy());
+    const response = await responseTo(200, path);
+    await once(response, "data");
+    await closed(response.on("error", () => undefined).destroy());
   };
 
-  /** Leaves before there is an answer. */
+  /** Leaves before there is a response. */
   async function leaveEarly() {
     const outgoing = begin(`/v1/workflows/${ids.slow}`);
     outgoing.end();
-    await delay(patienceMs);
+    await delay(abandonAfterMs);
     await closed(outgoing.destroy());
   }
 
   const refused = (status: number, text: string) => async () => {
-    const answer = await sendText(url, text);
-    if (!answer.startsWith(`HTTP/1.1 ${status} `)) throw new Error(`not ${status}: ${answer}`);
+    const response = await sendText(url, text);
+    if (!response.startsWith(`HTTP/1.1 ${status} `)) throw new Error(`not ${status}: ${response}`);
   };
 
   const workflow = (id: string) => `/v1/workflows/${id}`;

@@ -14,7 +14,7 @@ export interface Work {
 const connections = 32;
 
 /**
- * Sends the same request so many times, as fast as it is answered. Resolves to the answers per second; rejects
+ * Sends the same request so many times, as fast as it is answered. Resolves to the responses per second; rejects
  * when one is not the expected one.
  */
 export async function load(url: string, work: Work, requests: number): Promise<number> {

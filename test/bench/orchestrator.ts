@@ -1,5 +1,5 @@
 /**
- * The orchestrator of the benchmark: answers every call with bytes made beforehand, so that it takes as little
+ * The orchestrator of the benchmark: responds to every call with bytes made beforehand, so that it takes as little
  * of the machine as it can. Writes its `url` to stdout.
  */
 import { createServer } from "node:http2";
@@ -18,21 +18,21 @@ import { page, workflow } from "./messages.ts";
 import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import { listen } from "./listen.ts";
 
-const answers = new Map<string, Uint8Array>();
+const responses = new Map<string, Uint8Array>();
 
-function answer<Desc extends DescMessage>(rpc: string, schema: Desc, message: MessageShape<Desc>) {
-  answers.set(`/${OrchestratorService.typeName}/${rpc}`, encodeEnvelope(toBinary(schema, message)));
+function prepare<Desc extends DescMessage>(rpc: string, schema: Desc, message: MessageShape<Desc>) {
+  responses.set(`/${OrchestratorService.typeName}/${rpc}`, encodeEnvelope(toBinary(schema, message)));
 }
 
-answer("GetWorkflow", WorkflowSchema, workflow);
-answer("SubmitWorkflow", WorkflowSchema, workflow);
-answer("ListWorkflows", ListWorkflowsResponseSchema, page);
-answer(
+prepare("GetWorkflow", WorkflowSchema, workflow);
+prepare("SubmitWorkflow", WorkflowSchema, workflow);
+prepare("ListWorkflows", ListWorkflowsResponseSchema, page);
+prepare(
   "AuthenticateApiKey",
   AuthenticateApiKeyResponseSchema,
   create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" }),
 );
-answer(
+prepare(
   "ConsumeQuota",
   ConsumeQuotaResponseSchema,
   create(ConsumeQuotaResponseSchema, { allowed: true, limit: 1_000_000_000n, used: 1n }),
@@ -42,7 +42,7 @@ const headers = { ":status": 200, "content-type": "application/grpc+proto" };
 
 const server = createServer();
 server.on("stream", function serve(stream: ServerHttp2Stream, { ":path": path = "" }) {
-  const bytes = answers.get(path);
+  const bytes = responses.get(path);
   stream.on("error", () => undefined).resume();
   stream.on("end", () => {
     stream.respond(headers, { waitForTrailers: true });

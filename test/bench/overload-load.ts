@@ -9,16 +9,16 @@ export interface Flood {
   /** Requests sent per second, and the most by which one was late, in milliseconds. */
   readonly rate: number;
   readonly mostLateMs: number;
-  /** Expected answers per second while requests were sent. */
+  /** Expected responses per second while requests were sent. */
   readonly servedPerSecond: number;
-  /** Latencies in milliseconds, from when a request was due, shortest first: of expected answers, and of 503. */
+  /** Latencies in milliseconds, from when a request was due, shortest first: of expected responses, and of 503. */
   readonly served: readonly number[];
   readonly refused: readonly number[];
 }
 
 /** Clients of a server that keep their connections, as a load balancer does. */
 export interface Clients {
-  /** Sends the next request on each of `count` connections when the one before is answered; answers per second. */
+  /** Sends the next request on each of `count` connections when the one before is answered; responses per second. */
   saturate(count: number, seconds: number): Promise<number>;
   /** Sends so many requests per second, evenly, whatever becomes of those before. */
   flood(rate: number, seconds: number): Promise<Flood>;
@@ -29,7 +29,7 @@ interface Connection {
   readonly socket: Socket;
   /** When its request was due, on the clock of `performance`. */
   due: number;
-  /** Bytes of its answer that are there, and that will be. */
+  /** Bytes of its response that are there, and that will be. */
   received: number;
   wanted: number;
   isServed: boolean;
@@ -38,7 +38,7 @@ interface Connection {
 /**
  * Opens the connections one after another and sends GETs over them, with as few steps as that takes: it leaves the
  * machine to those that are measured. A request that finds no connection idle waits for one. A refusal comes in one
- * piece; all expected answers are as long as the first. A broken connection, and any other answer, ends the process.
+ * piece; all expected responses are as long as the first. A broken connection, and any other response, ends the process.
  */
 export async function openClients(url: string, work: Work, connections: number): Promise<Clients> {
   const { hostname, port } = new URL(url);
@@ -47,7 +47,7 @@ export async function openClients(url: string, work: Work, connections: number):
   );
   const request = Buffer.from(`GET ${work.path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
   const first = await fetch(url + work.path, { headers: { ...work.headers } });
-  const answerBytes = (await first.arrayBuffer()).byteLength;
+  const responseBytes = (await first.arrayBuffer()).byteLength;
 
   const idle: Connection[] = [];
   const all: Connection[] = [];
@@ -55,8 +55,8 @@ export async function openClients(url: string, work: Work, connections: number):
   const queue: number[] = [];
   let served: number[] = [];
   let refused: number[] = [];
-  let unanswered = 0;
-  /** Whether an answer brings the next request. */
+  let pending = 0;
+  /** Whether a response brings the next request. */
   let isSaturating = false;
   let isClosed = false;
 
@@ -71,13 +71,13 @@ export async function openClients(url: string, work: Work, connections: number):
       const status = chunk.toString("latin1", 9, 12);
       const headBytes = chunk.indexOf("\r\n\r\n") + 4;
       connection.isServed = status === String(work.status);
-      connection.wanted = connection.isServed ? headBytes + answerBytes : chunk.length;
-      if (!connection.isServed && status !== "503") throw new Error(`an answer was ${status}`);
+      connection.wanted = connection.isServed ? headBytes + responseBytes : chunk.length;
+      if (!connection.isServed && status !== "503") throw new Error(`a response was ${status}`);
     }
     connection.received += chunk.length;
     if (connection.received < connection.wanted) return;
     (connection.isServed ? served : refused).push(performance.now() - connection.due);
-    unanswered -= 1;
+    pending -= 1;
     next(connection);
   }
 
@@ -85,7 +85,7 @@ export async function openClients(url: string, work: Work, connections: number):
     const due = isSaturating ? performance.now() : queue.shift();
     if (due === undefined) idle.push(connection);
     else send(connection, due);
-    if (isSaturating) unanswered += 1;
+    if (isSaturating) pending += 1;
   }
 
   async function open(): Promise<void> {
@@ -109,7 +109,7 @@ export async function openClients(url: string, work: Work, connections: number):
   }
 
   async function allAnswered(): Promise<void> {
-    while (unanswered > 0) await delay(5);
+    while (pending > 0) await delay(5);
   }
 
   for (let i = 0; i < connections; i += 1) await open();
@@ -135,7 +135,7 @@ export async function openClients(url: string, work: Work, connections: number):
           const connection = idle.pop();
           if (connection === undefined) queue.push(dueOf(n));
           else send(connection, dueOf(n));
-          unanswered += 1;
+          pending += 1;
         }
       }
       const elapsed = (performance.now() - start) / 1000;

@@ -20,14 +20,14 @@ let working = 0;
 function workOn(stream: ServerHttp2Stream): void {
   working += 1;
   setTimeout(() => {
-    if (!stream.destroyed) answer(stream);
+    if (!stream.destroyed) respond(stream);
     working -= 1;
     const next = waiting.shift();
     if (next !== undefined) workOn(next);
   }, workMs);
 }
 
-function answer(stream: ServerHttp2Stream): void {
+function respond(stream: ServerHttp2Stream): void {
   stream.respond({ ":status": 200, "content-type": "application/grpc+proto" }, { waitForTrailers: true });
   stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
   stream.end(bytes);

@@ -9,7 +9,7 @@ import type { Finding } from "./report.ts";
 import { getOne } from "./requests.ts";
 import { median } from "./rounds.ts";
 
-/** The load, as a multiple of what is served when each client waits for its answer. */
+/** The load, as a multiple of what is served when each client waits for its response. */
 const overload = 3;
 const rounds = amount(3, 1);
 const saturationSeconds = amount(2, 0.1);

@@ -13,14 +13,14 @@ interface Client {
 /**
  * Sends `rate` GETs per second at even intervals for so many seconds, whether earlier ones are answered or not,
  * over as many connections as that takes. The latencies, in milliseconds from when a request was due, shortest
- * first. Rejects when an answer is not the expected one. A client of so few steps leaves the machine to those
- * that are measured; all answers must be as long as the first.
+ * first. Rejects when a response is not the expected one. A client of so few steps leaves the machine to those
+ * that are measured; all responses must be as long as the first.
  */
 export async function pacedLoad(url: string, work: Work, rate: number, seconds: number): Promise<number[]> {
   const { hostname, port } = new URL(url);
   const request = requestText(hostname, work);
   const first = await fetch(url + work.path, { headers: { ...work.headers } });
-  const answerBytes = (await first.arrayBuffer()).byteLength;
+  const responseBytes = (await first.arrayBuffer()).byteLength;
   const statusLine = `HTTP/1.1 ${work.status} `;
   const idle: Client[] = [];
   const open: Client[] = [];
@@ -33,7 +33,7 @@ export async function pacedLoad(url: string, work: Work, rate: number, seconds: 
       // The head is counted along with the first chunk, which holds all of it.
       if (client.received === 0) {
         if (!chunk.toString("latin1", 0, statusLine.length).startsWith(statusLine)) socket.destroy();
-        wanted = chunk.indexOf("\r\n\r\n") + 4 + answerBytes;
+        wanted = chunk.indexOf("\r\n\r\n") + 4 + responseBytes;
       }
       client.received += chunk.length;
       if (client.received < wanted) return;
@@ -52,7 +52,7 @@ export async function pacedLoad(url: string, work: Work, rate: number, seconds: 
   function send(due: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const client = idle.pop() ?? openClient();
-      const lost = () => reject(new Error(`an answer was not ${work.status}, or did not come`));
+      const lost = () => reject(new Error(`a response was not ${work.status}, or did not come`));
       client.socket.once("close", lost);
       client.answered = () => {
         client.socket.off("close", lost);
@@ -64,14 +64,14 @@ export async function pacedLoad(url: string, work: Work, rate: number, seconds: 
   }
 
   const total = Math.round(rate * seconds);
-  const answers: Promise<number>[] = [];
+  const responses: Promise<number>[] = [];
   const begin = performance.now();
-  while (answers.length < total) {
+  while (responses.length < total) {
     const dueByNow = Math.min(total, ((performance.now() - begin) / 1000) * rate);
-    while (answers.length < dueByNow) answers.push(send(begin + (answers.length / rate) * 1000));
+    while (responses.length < dueByNow) responses.push(send(begin + (responses.length / rate) * 1000));
     await delay(1);
   }
-  const latencies = await Promise.all(answers);
+  const latencies = await Promise.all(responses);
   for (const { socket } of open) socket.destroy();
   return latencies.sort((a, b) => a - b);
 }

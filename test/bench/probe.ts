@@ -18,7 +18,7 @@ function holdings(): Holdings {
   return { heapBytes: process.memoryUsage().heapUsed, sockets, timers, functions };
 }
 
-const answers: Readonly<Record<string, () => Usage | Holdings>> = { usage, holdings };
+const responses: Readonly<Record<string, () => Usage | Holdings>> = { usage, holdings };
 
-process.on("message", (question) => process.send?.(answers[String(question)]?.()));
+process.on("message", (question) => process.send?.(responses[String(question)]?.()));
 process.once("disconnect", () => process.exit(0));

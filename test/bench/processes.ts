@@ -102,11 +102,11 @@ export async function startProcess(
   const url = await Promise.race([urlFrom(child.stdout as Readable), exit]);
   if (typeof url !== "string") throw new Error(`${file} ended before it served`);
 
-  async function ask<Answer>(question: string): Promise<Answer> {
+  async function ask<Reply>(question: string): Promise<Reply> {
     const answered = once(child, "message");
     child.send(question);
-    const [answer] = (await answered) as [Answer];
-    return answer;
+    const [response] = (await answered) as [Reply];
+    return response;
   }
 
   return {

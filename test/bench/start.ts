@@ -12,7 +12,7 @@ import { median } from "./rounds.ts";
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const starts = amount(5, 1);
 
-/** Seconds from the begin of the process to its first healthy answer. */
+/** Seconds from the begin of the process to its first healthy response. */
 export async function measureStart(): Promise<Finding[]> {
   const seconds: number[] = [];
   for (let start = 0; start < starts; start += 1) seconds.push(await secondsToHealthy());
@@ -40,7 +40,7 @@ async function secondsToHealthy(): Promise<number> {
 
 async function isHealthy(address: string): Promise<boolean> {
   return fetch(`http://${address}/v1/healthz`).then(
-    (answer) => answer.ok,
+    (response) => response.ok,
     () => false,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * The orchestrator of the worst workflows: answers with bytes made beforehand. The id of a workflow, and the token of a
+ * The orchestrator of the worst workflows: responds with bytes made beforehand. The id of a workflow, and the token of a
  * page, names what it is made of; a page has as many as are asked for, and another one after it as long as its token
  * counts up to there. An event stream gets several updates, and stays open. Writes its `url` to stdout.
  */

@@ -41,12 +41,12 @@ async function send(given: {
   body?: unknown;
 }) {
   const { url, body, ...init } = given;
-  const answer = await fetch(url, body === undefined ? init : { ...init, body: JSON.stringify(body) });
-  const bytes = await answer.bytes();
+  const response = await fetch(url, body === undefined ? init : { ...init, body: JSON.stringify(body) });
+  const bytes = await response.bytes();
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return {
-    status: answer.status,
-    headers: Object.fromEntries(answer.headers),
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
     text: new TextDecoder().decode(bytes),
     length: bytes.length,
     sha256: [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join(""),
@@ -204,15 +204,15 @@ describe("a page of another origin", () => {
   ] as const)
     it(`reads why it is answered ${status}`, async () => {
       const { page } = await openSite();
-      const answer = await page.evaluate(send, {
+      const response = await page.evaluate(send, {
         url: `${gateway().url}/v1/workflows`,
         method: "POST",
         headers: { ...bearer(token), ...json },
         body,
       });
-      assert.equal(answer.status, status);
-      assert.equal(JSON.parse(answer.text).code, code);
-      assert.equal(answer.headers["www-authenticate"], status === 401 ? "Bearer" : undefined);
+      assert.equal(response.status, status);
+      assert.equal(JSON.parse(response.text).code, code);
+      assert.equal(response.headers["www-authenticate"], status === 401 ? "Bearer" : undefined);
     });
 
   it("gets nothing, and submits nothing, where its origin is not allowed", async () => {
@@ -222,7 +222,7 @@ describe("a page of another origin", () => {
     for (const asked of [
       { url: `${gateway().url}/v1/workflows`, method: "POST", headers, body: oneStep },
       { url: `${gateway().url}/v1/workflows`, headers },
-      // Asked without a preflight, and answered; the browser keeps the answer to itself.
+      // Asked without a preflight, and answered; the browser keeps the response to itself.
       { url: `${gateway().url}/v1/healthz` },
     ])
       await assert.rejects(page.evaluate(send, asked), /TypeError: Failed to fetch/);
@@ -235,14 +235,14 @@ describe("a page of another origin", () => {
     it("submits, whoever served it", async () => {
       for (const { url: origin } of [site(), stranger()]) {
         const { page, errors: complaints } = await openSite({ ...site(), url: origin });
-        const answer = await page.evaluate(send, {
+        const response = await page.evaluate(send, {
           url: `${open().url}/v1/workflows`,
           method: "POST",
           headers: { ...bearer("alice-key"), ...json },
           body: oneStep,
         });
-        assert.equal(answer.status, 201);
-        assert.match(answer.headers["location"]!, /^\/v1\/workflows\//);
+        assert.equal(response.status, 201);
+        assert.match(response.headers["location"]!, /^\/v1\/workflows\//);
         assert.deepEqual(complaints, []);
       }
     });

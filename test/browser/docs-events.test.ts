@@ -18,7 +18,7 @@ describe("the page of GET /docs, with an event stream", () => {
     return events;
   }
 
-  it("shows events as they come, and leaves the stream when the answer is cleared", async () => {
+  it("shows events as they come, and leaves the stream when the response is cleared", async () => {
     const more = deferred();
     const left = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal: gone }) {
@@ -28,13 +28,13 @@ describe("the page of GET /docs, with an event stream", () => {
       await whenAborted(gone);
       left.resolve();
     };
-    const { body, answer, press } = await followEvents();
+    const { body, response, press } = await followEvents();
     await body.filter({ hasText: "QUEUED" }).waitFor();
     more.resolve();
     await body.filter({ hasText: "id: 3" }).waitFor();
     await press("Clear");
     await left.promise;
-    await answer.waitFor({ state: "detached" });
+    await response.waitFor({ state: "detached" });
   });
 
   it("shows what came before a stream broke, and that it did", async () => {

@@ -32,7 +32,7 @@ describe("the page of GET /docs", () => {
     const sent = page.waitForRequest((request) => request.method() === "POST");
     await submit.press("Execute");
 
-    assert.equal(await statusIn(submit.answer), 201);
+    assert.equal(await statusIn(submit.response), 201);
     const { id } = JSON.parse(await submit.body.innerText());
     const read = await gateway().fetch(`/v1/workflows/${id}`, { token: "alice-key" });
     assert.equal(((await read.json()) as { name: string }).name, threeSteps.name);
@@ -66,7 +66,7 @@ describe("the page of GET /docs", () => {
     assert.equal(await read.parameter("Prefer").inputValue(), "");
   });
 
-  it("gives an example of what an operation answers, and of errors where they differ", async () => {
+  it("gives an example of what an operation responses, and of errors where they differ", async () => {
     const { page } = await openDocs();
     const { block } = await expand(page, "submitWorkflow");
     const examplesOf = (status: number) => block.locator(`.response[data-code="${status}"] .model-example`);
@@ -94,7 +94,7 @@ describe("the page of GET /docs", () => {
     await artifact.parameter("key").fill(output!.uri.replace("r2://foldforge/", ""));
     await artifact.press("Execute");
     const download = page.waitForEvent("download");
-    await artifact.answer.getByRole("link", { name: "Download file" }).click();
+    await artifact.response.getByRole("link", { name: "Download file" }).click();
     const chunks = await (await (await download).createReadStream()).toArray();
     assert.equal(Buffer.concat(chunks as Buffer[]).length, output!.size_bytes);
   });
@@ -127,7 +127,7 @@ describe("the page of GET /docs", () => {
       const sent = page.waitForRequest(/\/v1\/workflows/);
       await list.press("Execute");
       assert.equal((await sent).headers()["authorization"], undefined);
-      assert.equal(await statusIn(list.answer), 401);
+      assert.equal(await statusIn(list.response), 401);
     });
 
   it("does not let the browser remember the token as something typed", async () => {
@@ -136,19 +136,19 @@ describe("the page of GET /docs", () => {
     assert.equal(await page.locator(".modal-ux input").getAttribute("autocomplete"), "off");
   });
 
-  it("fits on a phone, unfolded and with an answer, and so does the dialog", async () => {
+  it("fits on a phone, unfolded and with a response, and so does the dialog", async () => {
     const { page } = await openDocs(phone);
     await authorise(page, "alice-key");
     const submit = await expand(page, "submitWorkflow");
     await submit.press("Execute");
-    assert.equal(await statusIn(submit.answer), 201);
+    assert.equal(await statusIn(submit.response), 201);
     // Side by side with its status it would be hard to read.
     const { width: readable } = (await submit.body.boundingBox())!;
     assert.ok(readable > 300, `${readable} px`);
     await submit.block.getByRole("tab", { name: "Schema" }).first().click();
     const artifact = await expand(page, "downloadArtifact");
     await artifact.press("Execute");
-    assert.equal(await statusIn(artifact.answer), 404);
+    assert.equal(await statusIn(artifact.response), 404);
     const { page: whole, window } = await widthOf(page);
     assert.equal(window, 375);
     assert.ok(whole <= window, `${whole} px`);
@@ -173,7 +173,7 @@ describe("the page of GET /docs", () => {
   it("runs no script but its own", async () => {
     const { page } = await openDocs();
     const refusal = page.waitForEvent("console", (message) =>
-      message.text().includes("refused by script-src-elem inline"),
+      message.text().includes("blocked by script-src-elem inline"),
     );
     await page.evaluate(`(() => {
       const script = document.createElement("script");
@@ -188,9 +188,9 @@ describe("the page of GET /docs", () => {
     const proxy = createServer((req, res) => {
       const { method = "", headers } = req;
       const url = gateway().url + String(req.url).replace(/^\/api/, "");
-      const outgoing = forward(url, { method, headers }, (answer) => {
-        res.writeHead(answer.statusCode!, answer.headers);
-        answer.pipe(res);
+      const outgoing = forward(url, { method, headers }, (response) => {
+        res.writeHead(response.statusCode!, response.headers);
+        response.pipe(res);
       });
       req.pipe(outgoing);
     }).listen(0, "127.0.0.1");
@@ -200,7 +200,7 @@ describe("the page of GET /docs", () => {
       const { page, requested } = await open(`${origin}/api`);
       const health = await expand(page, "healthz");
       await health.press("Execute");
-      assert.equal(await statusIn(health.answer), 200);
+      assert.equal(await statusIn(health.response), 200);
       assert.deepEqual(
         requested.filter((url) => !url.startsWith(`${origin}/api/`)),
         [],

@@ -48,7 +48,7 @@ describe("eventsource-parser with fetch, as the demo has it", () => {
   });
 
   it("rejects at 401", async () => {
-    await assert.rejects(follow(new Inbox(), "wrong"), { message: /answers 401 UNAUTHENTICATED/ });
+    await assert.rejects(follow(new Inbox(), "wrong"), { message: /responds with 401 UNAUTHENTICATED/ });
   });
 
   it("reconnects at 503", async () => {
@@ -56,7 +56,7 @@ describe("eventsource-parser with fetch, as the demo has it", () => {
     const inbox = new Inbox();
     const lost = deferred<string>();
     const followed = follow(inbox, adminToken, lost.resolve);
-    assert.match(await lost.promise, /answers 503 UNAVAILABLE/);
+    assert.match(await lost.promise, /responds with 503 UNAVAILABLE/);
     await scene().restartOrchestrator();
     await followed;
   });

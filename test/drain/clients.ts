@@ -15,9 +15,9 @@ export function createSend(url: string, key: string): Send {
 
 /** Submits a workflow; resolves to its id, or rejects with what came in the place of a 201. */
 export async function submit(send: Send, spec: unknown): Promise<string> {
-  const answer = await send("/v1/workflows", jsonPost(spec));
-  const body = await answer.text();
-  if (answer.status !== 201) throw new Error(`${answer.status} ${body}`);
+  const response = await send("/v1/workflows", jsonPost(spec));
+  const body = await response.text();
+  if (response.status !== 201) throw new Error(`${response.status} ${body}`);
   return (JSON.parse(body) as { id: string }).id;
 }
 
@@ -27,7 +27,7 @@ const short = { name: "short", steps: [{ id: "a", tool: "proteinmpnn" }] };
 /** Clients that send one request after the other. */
 export interface Load {
   /** How often each request was answered in which way, such as `list 200`. */
-  readonly answers: ReadonlyMap<string, number>;
+  readonly responses: ReadonlyMap<string, number>;
   /** The ids of the workflows that were submitted. */
   readonly submitted: readonly string[];
   /** Resolves when every request that was sent is answered. */
@@ -36,13 +36,13 @@ export interface Load {
 
 /** Starts `clients` at once; what they submit has these labels. */
 export function startLoad(send: Send, clients: number, labels: Record<string, string>): Load {
-  const answers = new Map<string, number>();
+  const responses = new Map<string, number>();
   const submitted: string[] = [];
   let isStopping = false;
 
-  async function note(request: string, answer: Promise<string | number>): Promise<void> {
-    const outcome = `${request} ${await answer.catch(tell)}`;
-    answers.set(outcome, (answers.get(outcome) ?? 0) + 1);
+  async function note(request: string, response: Promise<string | number>): Promise<void> {
+    const outcome = `${request} ${await response.catch(tell)}`;
+    responses.set(outcome, (responses.get(outcome) ?? 0) + 1);
   }
 
   async function post(): Promise<number> {
@@ -51,9 +51,9 @@ export function startLoad(send: Send, clients: number, labels: Record<string, st
   }
 
   async function get(path: string): Promise<number> {
-    const answer = await send(path);
-    await answer.json();
-    return answer.status;
+    const response = await send(path);
+    await response.json();
+    return response.status;
   }
 
   async function client(): Promise<void> {
@@ -66,7 +66,7 @@ export function startLoad(send: Send, clients: number, labels: Record<string, st
 
   const done = Promise.all(Array.from({ length: clients }, client));
   return {
-    answers,
+    responses,
     submitted,
     async stop() {
       isStopping = true;
@@ -94,9 +94,9 @@ export async function follow(send: Send, id: string): Promise<Followed> {
   for (let cuts = 0; ; cuts += 1) {
     try {
       const headers = { "Last-Event-ID": String(ids.at(-1) ?? 1) };
-      const answer = await send(`/v1/workflows/${id}/events`, { headers });
-      if (answer.status !== 200) throw new Error(`${answer.status} ${await answer.text()}`);
-      const reader = readEvents(answer);
+      const response = await send(`/v1/workflows/${id}/events`, { headers });
+      if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
+      const reader = readEvents(response);
       const ending = await reader.ended;
       ids.push(...reader.events.map((event) => Number(event.id)));
       last = reader.events.at(-1)?.data ?? last;

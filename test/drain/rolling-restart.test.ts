@@ -73,7 +73,7 @@ describe("a rolling restart behind HAProxy", () => {
     }
     await load.stop();
 
-    assert.deepEqual([...load.answers.keys()].sort(), ["get 200", "list 200", "submit 201"]);
+    assert.deepEqual([...load.responses.keys()].sort(), ["get 200", "list 200", "submit 201"]);
     assert.ok(load.submitted.length > 100, `${load.submitted.length} submissions`);
     assert.deepEqual((await listAll(send, "from=load")).sort(), [...load.submitted].sort());
     assert.equal(sandbox.calls.get("SubmitWorkflow"), load.submitted.length + followers);

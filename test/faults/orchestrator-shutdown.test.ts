@@ -92,7 +92,7 @@ describe("an orchestrator that shuts down gracefully", () => {
   it("costs reads and event streams nothing where the next one is there, and is else told as 503", async () => {
     await using cleanup = new AsyncDisposableStack();
     const { first, port, answers, reader, cancelAll } = cleanup.use(await startInFlight());
-    first.leave();
+    first.drain();
     const second = await startGrpcJsOrchestrator(port);
     cleanup.defer(second.close);
     const calls = answerAll(second);
@@ -116,7 +116,7 @@ describe("an orchestrator that shuts down gracefully", () => {
   it("is told as 503 by every request in flight where there is no next one", async () => {
     await using inFlight = await startInFlight();
     const { first, answers, reader, cancelAll } = inFlight;
-    first.leave();
+    first.drain();
     cancelAll();
     for (const answer of await answers) await assertUnavailable(answer);
     assert.equal(await reader.ended, "broken");

@@ -7,10 +7,10 @@ export interface Identity {
   readonly key: string;
 }
 
-/** Someone who vouches for others. */
+/** A certificate authority. */
 export interface Authority {
   readonly cert: string;
-  /** For a server or a client, whose name is a host name; 127.0.0.1 is theirs too unless it is `nowhere`. */
+  /** Issues a certificate for a host name, and for 127.0.0.1 unless the name is `nowhere`. */
   issue(name: string): Promise<Identity>;
 }
 
@@ -18,7 +18,7 @@ function named(name: string): { name: string; value: string }[] {
   return [{ name: "commonName", value: name }];
 }
 
-/** Makes one, valid for a day. */
+/** Creates an authority that is valid for a day. */
 export async function createAuthority(name: string): Promise<Authority> {
   const authority = await generate(named(name), {
     keyType: "ec",

@@ -6,7 +6,7 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 
 const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/** What lets it run as root, and keeps it from asking anybody but the page's servers. */
+/** Lets it run as root, and prevents requests to other servers than the page's. */
 const args = [
   "--no-sandbox",
   "--disable-gpu",
@@ -60,7 +60,7 @@ export function chromiumSuite(): () => Browser {
 /** A page of its own, with no cookies, caches or storage of others. */
 export interface WatchedPage {
   readonly page: Page;
-  /** What the console says is wrong, and what the page's policy has refused. */
+  /** The errors and warnings of the console, and what the page's policy has blocked. */
   readonly errors: readonly string[];
   /** The url of each request, the page's own included. */
   readonly requested: readonly string[];
@@ -79,6 +79,6 @@ export async function openPage(browser: Browser, options: BrowserContextOptions 
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("request", (request) => requested.push(request.url()));
   await page.addInitScript(`addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
-    console.error("refused by", violatedDirective, blockedURI))`);
+    console.error("blocked by", violatedDirective, blockedURI))`);
   return { page, errors: complaints, requested, close: () => context.close() };
 }

@@ -13,7 +13,7 @@ export interface Collector {
   /** Every span so far, in the order in which they came. */
   readonly spans: readonly ReceivedSpan[];
   readonly requests: readonly IncomingMessage[];
-  /** How it answers once it has read a request; tests may replace it at any time. */
+  /** Responds to a request that was read; tests may replace it at any time. */
   respond: RequestListener;
   /** The first span that is looked for; resolves when it has come. */
   find(isWanted: (span: ReceivedSpan) => boolean): Promise<ReceivedSpan>;

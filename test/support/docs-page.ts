@@ -38,7 +38,7 @@ export async function expand(page: Page, operation: string) {
   const response = block.locator(".live-responses-table");
   return {
     block,
-    answer: response,
+    response: response,
     body: response.locator(".response-col_description pre").first(),
     parameter: (name: string) => block.locator(`tr[data-param-name="${name}"]`).locator("input, select"),
     press: (name: string) => block.getByRole("button", { name, exact: true }).click(),

@@ -11,7 +11,7 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 
-/** What an RPC is answered with, by the bytes of its request: messages in bytes, which may come over time. */
+/** Returns the encoded response messages for the bytes of a request. */
 export type EncodedRpc = (
   request: Uint8Array,
   stream: ServerHttp2Stream,
@@ -51,7 +51,7 @@ export async function startEncodedUpstream(rpcs: Record<string, EncodedRpc> = {}
     const name = String(headers[":path"]).split("/").at(-1) ?? "";
     calls.set(name, (calls.get(name) ?? 0) + 1);
     stream.on("error", () => undefined);
-    void answer(stream, rpcs[name]).catch(() => stream.destroy());
+    void respond(stream, rpcs[name]).catch(() => stream.destroy());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -67,7 +67,7 @@ export async function startEncodedUpstream(rpcs: Record<string, EncodedRpc> = {}
   };
 }
 
-async function answer(stream: ServerHttp2Stream, rpc: EncodedRpc | undefined): Promise<void> {
+async function respond(stream: ServerHttp2Stream, rpc: EncodedRpc | undefined): Promise<void> {
   const head = { ":status": 200, "content-type": "application/grpc" } as const;
   const request = await buffer(stream);
   if (rpc === undefined) return stream.respond({ ...head, "grpc-status": "12" }, { endStream: true });

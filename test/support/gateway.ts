@@ -33,7 +33,7 @@ export interface TestGateway {
 /** Settings by their names without the prefix, and variables of OpenTelemetry. */
 export type TestSettings = Record<string, string>;
 
-/** Starts a gateway on a free port; what it answers is checked against the contract. */
+/** Starts a gateway on a free port; its responses are checked against the contract. */
 export async function startTestGateway(
   settings: TestSettings = {},
   options: GatewayOptions = {},

@@ -11,10 +11,10 @@ export type StreamingRpc = grpc.handleServerStreamingCall<Message, Message>;
 /** An orchestrator made by another gRPC library than the gateway's. */
 export interface GrpcJsOrchestrator {
   readonly url: string;
-  /** The RPCs by their names in the .proto file; what is missing answers UNIMPLEMENTED. */
+  /** The RPCs by their names in the .proto file; a missing one is UNIMPLEMENTED. */
   readonly rpcs: Record<string, UnaryRpc | StreamingRpc>;
-  /** Listens no more, and tells its clients to go elsewhere; calls in progress go on. */
-  leave(): void;
+  /** Stops listening, and sends GOAWAY; calls in progress continue. */
+  drain(): void;
   close(): Promise<void>;
 }
 
@@ -51,7 +51,7 @@ export async function startGrpcJsOrchestrator(port = 0): Promise<GrpcJsOrchestra
   return {
     url: `http://127.0.0.1:${bound}`,
     rpcs,
-    leave: () => server.tryShutdown(() => undefined),
+    drain: () => server.tryShutdown(() => undefined),
     close() {
       server.forceShutdown();
       return Promise.resolve();

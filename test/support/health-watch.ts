@@ -30,7 +30,7 @@ const program = `
   let asked;
   let ran;
 
-  /** Milliseconds that the main thread has run; undefined where nobody tells. */
+  /** Milliseconds that the main thread has run; undefined if the system does not report it. */
   function runTime() {
     try {
       return Number(readFileSync(file, "latin1").split(" ")[0]) / 1e6;
@@ -66,9 +66,9 @@ export function watchHealth(url: string, pid: number | undefined): HealthWatch {
   const worker = new Worker(program, { eval: true, workerData: { url, pid } });
   return {
     async longest() {
-      const told = once(worker, "message");
+      const message = once(worker, "message");
       worker.postMessage("longest");
-      const [wait] = (await told) as [HealthWait];
+      const [wait] = (await message) as [HealthWait];
       return wait;
     },
     async close() {

@@ -5,18 +5,18 @@ import type { Server, Socket } from "node:net";
 import type { Worker } from "node:worker_threads";
 import { descendantsOf, kill } from "../run/run-processes.ts";
 
-/** Something open: its place in the order of opening, and how to close it. */
-interface Open {
-  readonly place: number;
+/** An open resource: its index in the order of opening, and how to close it. */
+interface OpenResource {
+  readonly index: number;
   readonly isConnection: boolean;
   readonly close: () => unknown;
 }
 
-const open = new Map<object, Open>();
-let places = 0;
+const open = new Map<object, OpenResource>();
+let opened = 0;
 
 function add(resource: object, close: () => unknown, isConnection = false): void {
-  open.set(resource, { place: ++places, isConnection, close });
+  open.set(resource, { index: ++opened, isConnection, close });
 }
 
 /**
@@ -28,23 +28,23 @@ export function closeAtEnd(close: () => unknown): () => void {
   return () => open.delete(close);
 }
 
-/** The place of what is opened next; see `closeSince`. */
+/** The index of the resource that is opened next; see `closeSince`. */
 export function nextIndex(): number {
-  return places + 1;
+  return opened + 1;
 }
 
 /**
- * Closes what has been opened from `place` on and is open, the last first. Connections stay, since a pool may use them
+ * Closes the open resources from `index` on, the last first. Connections stay, since a pool may use them
  * again, unless `withConnections`.
  */
-export async function closeFrom(place: number, { withConnections = false } = {}): Promise<void> {
-  const left = [...open].filter(([, it]) => it.place >= place && (withConnections || !it.isConnection));
+export async function closeFrom(index: number, { withConnections = false } = {}): Promise<void> {
+  const left = [...open].filter(([, it]) => it.index >= index && (withConnections || !it.isConnection));
   for (const [resource] of left) open.delete(resource);
   // What fails to close was closed before.
   await Promise.allSettled(left.reverse().map(async ([, { close }]) => await close()));
 }
 
-/** Notes what this process opens from now on. */
+/** Tracks the resources that this process opens from now on. */
 export function trackResources(): void {
   subscribe("child_process", (message) => {
     const { process: child } = message as { process: ChildProcess };
@@ -58,7 +58,7 @@ export function trackResources(): void {
   });
   subscribe("tracing:net.server.listen:asyncStart", (message) => {
     const { server } = message as { server: Server };
-    // Its port is free from then on; its connections are closed by themselves.
+    // Its port is free then; its connections are tracked separately.
     add(server, () => void server.close());
     server.once("close", () => open.delete(server));
   });

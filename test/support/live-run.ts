@@ -17,7 +17,7 @@ const { QUEUED, RUNNING, SUCCEEDED } = JobState;
 /** The ids of a run's events: they rise, and are not numbered through. */
 export const eventIds: readonly bigint[] = [3n, 4n, 7n, 8n, 12n];
 
-/** The name of the label that tells how many of the run's events a snapshot holds. */
+/** The label with the number of the run's events that a snapshot contains. */
 export const storedLabel = "stored";
 
 /** One workflow that is running: as far as the test has let it come. */

@@ -4,12 +4,12 @@ import type { RequestListener, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream";
 
-/** An object store whose answers the test writes. */
+/** An object store whose responses the test writes. */
 export interface TestStore {
   readonly url: string;
   /** `GET /bucket/key` of every request so far. */
   readonly requests: readonly string[];
-  /** How it answers; tests may replace it at any time. */
+  /** Responds to a request; tests may replace it at any time. */
   respond: RequestListener;
   close(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export function storeSettings({ url }: TestStore) {
   return { R2_ENDPOINT: url, R2_ACCESS_KEY_ID: "any", R2_SECRET_ACCESS_KEY: "any" };
 }
 
-/** Answers as S3 does when something is wrong. */
+/** Responds with an error as S3 does. */
 export function sendS3Error(res: ServerResponse, status: number, code: string): void {
   res.writeHead(status, { "Content-Type": "application/xml" });
   res.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>secret-of-the-store</Message></Error>`);
@@ -63,7 +63,7 @@ export function serveBytes(bytes: Buffer): RequestListener {
   };
 }
 
-/** Passes a request on to the server at `url` as it is, with the `Host` that is signed, and answers what that does. */
+/** Forwards a request unchanged to the server at `url`, with the `Host` that is signed, and its response back. */
 export function forwardTo(url: string): RequestListener {
   const { hostname, port } = new URL(url);
   return function forward({ method, url: path, headers }, res) {

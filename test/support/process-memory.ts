@@ -6,7 +6,7 @@ export function peakResidentBytes(pid: number): number | undefined {
   return kibibytes === undefined ? undefined : 1024 * Number(kibibytes);
 }
 
-/** Begins to count the peak of a process anew (proc(5), clear_refs). */
+/** Resets the peak of a process (proc(5), clear_refs). */
 export function resetPeak(pid: number): void {
   writeFileSync(`/proc/${pid}/clear_refs`, "5");
 }

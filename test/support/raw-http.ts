@@ -2,7 +2,7 @@ import { request } from "node:http";
 import type { IncomingHttpHeaders } from "node:http";
 import { connect } from "node:net";
 
-/** An answer as it came, complete or not. */
+/** A response as it was received. */
 export interface RawResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -19,14 +19,14 @@ export function sendPath(
 ): Promise<RawResponse> {
   const { hostname, port } = new URL(origin);
   return new Promise((resolve, reject) => {
-    const outgoing = request({ hostname, port, path, method, headers, agent: false }, (answer) => {
+    const outgoing = request({ hostname, port, path, method, headers, agent: false }, (response) => {
       const chunks: Buffer[] = [];
-      answer
+      response
         .on("data", (chunk: Buffer) => chunks.push(chunk))
         .once("error", reject)
         .once("end", () => {
           const bytes = Buffer.concat(chunks);
-          const { statusCode = 0, headers } = answer;
+          const { statusCode = 0, headers } = response;
           resolve({ status: statusCode, headers, bytes, body: bytes.toString() });
         });
     });

@@ -7,8 +7,8 @@ trackResources();
 let testBegan = 0;
 
 /**
- * Mocha's root hooks. What a test that fails has opened ends with the test, its connections included, so that nothing
- * of it reaches the next one. All else that is open at the end of a top-level suite ends with that, whoever opened it.
+ * Mocha's root hooks. What a failed test has opened is closed after the test, its connections included, so that the next
+ * one is not affected. Everything else that is open after a top-level suite is closed then.
  */
 export const mochaHooks: RootHookObject = {
   beforeAll(this: Context) {

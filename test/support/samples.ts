@@ -25,7 +25,7 @@ export const threeSteps = {
   ],
 };
 
-/** The smallest sound submission. */
+/** The smallest valid submission. */
 export const oneStep = { name: "one", steps: [{ id: "a", tool: "af2" }] };
 
 /** A request with `body` as JSON. */
@@ -39,7 +39,7 @@ export function jsonPost(body: unknown, headers: Record<string, string> = {}) {
 
 export const createdAt = timestampFromDate(new Date("2026-01-05T09:00:00Z"));
 
-/** A workflow with one step, as the orchestrator tells it. */
+/** A workflow with one step, as the orchestrator returns it. */
 export function workflowIn(
   state: JobState,
   outputs: MessageInitShape<typeof ArtifactSchema>[] = [],

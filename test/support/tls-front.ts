@@ -15,14 +15,14 @@ export interface TlsFront {
     readonly name: string | undefined;
     readonly calledBy: TLSSocket["servername"];
   }[];
-  /** Breaks every connection; new ones are welcome. */
+  /** Destroys every connection; new ones are accepted. */
   dropConnections(): void;
   close(): Promise<void>;
 }
 
-/** How a front shows itself, and whom it lets in. */
+/** The certificate of a front, and the clients that it accepts. */
 interface TlsFrontOptions extends Identity {
-  /** The authority of those who are let in; anybody is, where it is left out. */
+  /** The authority of accepted clients; by default every client is accepted. */
   readonly ca?: string;
   /** The protocol that it speaks: HTTP/2, unless it says otherwise. */
   readonly alpn?: string;

@@ -2,7 +2,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { startOrchestratorServer } from "../../src/sandbox/orchestrator-server.ts";
 
-/** The RPCs of an upstream; what is missing answers Unimplemented. Tests may replace them at any time. */
+/** The RPCs of an upstream; a missing one is Unimplemented. Tests may replace them at any time. */
 export type UpstreamRpcs = Partial<ServiceImpl<typeof OrchestratorService>>;
 
 /** One call that reached the upstream. */
@@ -11,7 +11,7 @@ export interface UpstreamCall {
   readonly metadata: Headers;
 }
 
-/** An orchestrator whose answers the test writes: real gRPC over TCP. */
+/** An orchestrator whose responses the test writes: real gRPC over TCP. */
 export interface Upstream {
   readonly url: string;
   readonly rpcs: UpstreamRpcs;

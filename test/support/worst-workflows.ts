@@ -70,7 +70,7 @@ export function encodedWorkflow(spec: Uint8Array, rest: MessageInitShape<typeof 
     .finish();
 }
 
-/** The bytes of a WorkflowEvent that tells of a workflow that is encoded already; `rest` has no event. */
+/** The bytes of a WorkflowEvent with an encoded workflow; `rest` has no event. */
 export function encodedUpdate(
   workflow: Uint8Array,
   rest: MessageInitShape<typeof WorkflowEventSchema>,
