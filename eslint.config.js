@@ -20,7 +20,7 @@ const layers = {
     may: ["auth", "errors", "generated", "grpc", "http", "load-shedding", "mapping", "orchestrator"],
   },
   validation: { may: ["contract", "errors"] },
-  "load-shedding": { may: ["errors", "grpc", "http", "telemetry"] },
+  "load-shedding": { may: ["errors", "grpc", "telemetry"] },
   http: {
     may: [
       "auth",
@@ -31,6 +31,7 @@ const layers = {
       "mapping",
       "middleware",
       "operations",
+      "orchestrator",
       "telemetry",
       "validation",
     ],

@@ -42,6 +42,25 @@ export function errorResponse(error: unknown, { safeToRepeat, traceId }: ErrorCo
   };
 }
 
+/** An error response for where there is no pipeline; `headers` include those of its body, `text`. */
+export function errorText(
+  error: unknown,
+  context: ErrorContext,
+): { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly text: string } {
+  const { status, headers, body } = errorResponse(error, context);
+  const text = JSON.stringify(body);
+  return {
+    status,
+    headers: {
+      "Content-Type": "application/json; charset=utf-8",
+      "Content-Length": String(Buffer.byteLength(text)),
+      "X-Content-Type-Options": "nosniff",
+      ...headers,
+    },
+    text,
+  };
+}
+
 function httpErrorFrom(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof ConnectError) return httpErrorFromUpstream(error);

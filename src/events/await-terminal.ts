@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Revalidation } from "../auth/authenticator.ts";
 import { unauthenticated, unavailable } from "../errors/http-error.ts";
-import type { Call } from "../http/stages.ts";
 import { isTerminal } from "../mapping/job-state.ts";
+import type { Call } from "../orchestrator/call-options.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { isRetryable } from "./retry-policy.ts";
 import type { RetryPolicy } from "./retry-policy.ts";

@@ -1,8 +1,8 @@
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { EncodedMessage } from "../grpc/index.ts";
-import type { Call } from "../http/stages.ts";
 import { readEventStatus } from "../mapping/workflow-event.ts";
 import type { WorkflowStatus } from "../mapping/workflow-event.ts";
+import type { Call } from "../orchestrator/call-options.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 
 type EventMessage = EncodedMessage<WorkflowEvent>;

@@ -44,25 +44,6 @@ export function errorHandler(logger: Logger): ErrorMiddleware {
   };
 }
 
-/** An error response for where there is no pipeline; `headers` include those of its body, `text`. */
-export function errorText(
-  error: unknown,
-  context: Parameters<typeof errorResponse>[1],
-): { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly text: string } {
-  const { status, headers, body } = errorResponse(error, context);
-  const text = JSON.stringify(body);
-  return {
-    status,
-    headers: {
-      "Content-Type": "application/json; charset=utf-8",
-      "Content-Length": String(Buffer.byteLength(text)),
-      "X-Content-Type-Options": "nosniff",
-      ...headers,
-    },
-    text,
-  };
-}
-
 /** Whether the client can repeat the request without the work being done twice. */
 function isSafeToRepeat({ headers }: IncomingMessage, match: RouteMatch | undefined): boolean {
   const operation = match?.operation;

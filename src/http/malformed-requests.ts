@@ -8,7 +8,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { traceContextFrom, traceFields } from "../telemetry/trace-context.ts";
 import { lingeringClose } from "./connections.ts";
 import type { Connections } from "./connections.ts";
-import { errorText } from "./error-handler.ts";
+import { errorText } from "../errors/error-response.ts";
 
 /** An error of Node's HTTP parser or of a timeout, with the bytes that it failed on. */
 interface ConnectionError extends Error {

@@ -1,18 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { ContextValues } from "@connectrpc/connect";
 import type { ErrorRequestHandler, RequestHandler } from "express";
 import type { Caller } from "../auth/caller.ts";
+import type { Call } from "../orchestrator/call-options.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import type { RouteMatch } from "./router.ts";
-
-/** The options of a gRPC call. */
-export interface Call {
-  readonly signal: AbortSignal;
-  readonly timeoutMs: number;
-  readonly headers: Readonly<Record<string, string>>;
-  /** The owner of the response, where it waits for memory. */
-  readonly contextValues: ContextValues;
-}
 
 /** `res.locals` from the first stage on. */
 export type MatchedLocals = {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Code } from "@connectrpc/connect";
 import onHeaders from "on-headers";
 import { HttpError } from "../errors/http-error.ts";
-import { errorText } from "../http/error-handler.ts";
+import { errorText } from "../errors/error-response.ts";
 import type { RequestKind } from "../telemetry/gauges.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics, SharedLimit } from "../telemetry/metrics.ts";

@@ -15,6 +15,15 @@ interface CallContext {
 /** How long a call may last. */
 type CallLimits = Pick<CallOptions, "signal" | "timeoutMs">;
 
+/** The options of the calls that are made for a request. */
+export interface Call {
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The trace, and the owner of the response, where it waits for memory. */
+  readonly contextValues: ContextValues;
+}
+
 const traceKey = createContextKey<TraceContext | undefined>(undefined);
 
 /**
@@ -24,7 +33,7 @@ const traceKey = createContextKey<TraceContext | undefined>(undefined);
 export function callOptions<Limits extends CallLimits>(
   { trace, principal, keyHash }: CallContext,
   limits: Limits,
-): Limits & { readonly headers: Readonly<Record<string, string>>; readonly contextValues: ContextValues } {
+): Limits & Pick<Call, "headers" | "contextValues"> {
   return {
     ...limits,
     headers: principal === undefined ? {} : { "ff-principal": principal },
