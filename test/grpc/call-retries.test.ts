@@ -6,31 +6,31 @@ import type { DecodingClient } from "../support/orchestrator.ts";
 import { whenAborted } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { respondWith, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
-import type { Peer } from "./frame-server.ts";
+import type { ServerStream } from "./frame-server.ts";
 import { poolClient } from "./transports.ts";
 
 /** Ways to lose a call before any response. */
-const losses: Record<string, (peer: Peer) => void> = {
-  "a reset": (peer) => peer.reset(8),
-  "a GOAWAY with an error": (peer) => peer.goaway(peer.streamId, 2),
-  "the connection's end": (peer) => peer.hangUp(),
-  "a broken connection": (peer) => peer.cut(),
+const lostStreams: Record<string, (stream: ServerStream) => void> = {
+  "a reset": (stream) => stream.reset(8),
+  "a GOAWAY with an error": (stream) => stream.goaway(stream.streamId, 2),
+  "the connection's end": (stream) => stream.endConnection(),
+  "a broken connection": (stream) => stream.destroyConnection(),
 };
 
-/** Ways for a server to say that it has not processed a call, and how often it is sent if each attempt meets one. */
-const refusals: Record<string, { refuse: (peer: Peer) => void; tries: number }> = {
-  REFUSED_STREAM: { refuse: (peer) => peer.reset(7), tries: 3 },
-  "a GOAWAY that leaves it out": { refuse: (peer) => peer.goaway(0, 0), tries: 3 },
+/** Ways for a server to report that it has not processed a call, and how many attempts follow if all of them fail so. */
+const rejections: Record<string, { reject: (stream: ServerStream) => void; attempts: number }> = {
+  REFUSED_STREAM: { reject: (stream) => stream.reset(7), attempts: 3 },
+  "a GOAWAY that excludes it": { reject: (stream) => stream.goaway(0, 0), attempts: 3 },
 };
 
 const cancelled = { "grpc-status": "1", "grpc-message": "shutting down" };
 
-/** Ways to lose it by a response that is nothing but its status. */
-const drops: typeof losses = {
-  CANCELLED: (peer) => peer.header({ ...grpcHeader, ...cancelled }, "ends"),
-  "CANCELLED and a reset": (peer) => {
-    peer.header({ ...grpcHeader, ...cancelled }, "ends");
-    peer.reset(0);
+/** Ways to lose a call by a response without messages. */
+const cancellations: typeof lostStreams = {
+  CANCELLED: (stream) => stream.header({ ...grpcHeader, ...cancelled }, "ends"),
+  "CANCELLED and a reset": (stream) => {
+    stream.header({ ...grpcHeader, ...cancelled }, "ends");
+    stream.reset(0);
   },
 };
 
@@ -56,68 +56,68 @@ describe("Call: retries", () => {
   const client = () => connection().client;
 
   /** Serves the first request one way and the others another; counts them. */
-  function serve(first: (peer: Peer) => void, then = answer): { attempts: number } {
+  function serve(first: (stream: ServerStream) => void, then = respond): { attempts: number } {
     const count = { attempts: 0 };
-    server().serve = (peer) => {
+    server().serve = (stream) => {
       count.attempts += 1;
-      (count.attempts === 1 ? first : then)(peer);
+      (count.attempts === 1 ? first : then)(stream);
     };
     return count;
   }
 
-  for (const [what, lose] of Object.entries({ ...losses, ...drops })) {
+  for (const [what, fail] of Object.entries({ ...lostStreams, ...cancellations })) {
     for (const [name, call] of Object.entries(idempotent))
       it(`sends ${name} once more after ${what}`, async () => {
-        const count = serve(lose);
+        const count = serve(fail);
         await call(client());
         assert.equal(count.attempts, 2);
       });
     for (const [name, call] of Object.entries(others))
       it(`does not retry ${name} after ${what}`, async () => {
-        const count = serve(lose);
+        const count = serve(fail);
         await assert.rejects(call(client()), { code: Code.Unavailable });
         // A retry would have come before this call.
         await client().getWorkflow({});
         assert.equal(count.attempts, 2);
       });
     it(`rejects with Unavailable after ${what} at two attempts`, async () => {
-      const count = serve(lose, lose);
+      const count = serve(fail, fail);
       await assert.rejects(client().getWorkflow({}), { code: Code.Unavailable });
       assert.equal(count.attempts, 2);
     });
   }
 
-  for (const [what, { refuse, tries }] of Object.entries(refusals)) {
+  for (const [what, { reject, attempts }] of Object.entries(rejections)) {
     for (const [name, call] of Object.entries({ ...idempotent, ...others }))
       it(`retries ${name} after ${what}`, async () => {
-        const count = serve(refuse);
+        const count = serve(reject);
         await call(client());
         assert.equal(count.attempts, 2);
       });
     it(`rejects with Unavailable after ${what} at every attempt`, async () => {
-      const count = serve(refuse, refuse);
+      const count = serve(reject, reject);
       await assert.rejects(client().submitWorkflow({}), { code: Code.Unavailable });
-      assert.equal(count.attempts, tries);
+      assert.equal(count.attempts, attempts);
     });
   }
 
-  for (const [what, lose] of Object.entries({
-    ...losses,
-    CANCELLED: (peer: Peer) => peer.header(cancelled, "ends"),
+  for (const [what, fail] of Object.entries({
+    ...lostStreams,
+    CANCELLED: (stream: ServerStream) => stream.header(cancelled, "ends"),
   })) {
-    const loseHalfway = (peer: Peer) => {
-      peer.header(grpcHeader);
+    const failHalfway = (stream: ServerStream) => {
+      stream.header(grpcHeader);
       // Half of a message.
-      peer.data(grpcMessage("w0").subarray(0, 7));
-      lose(peer);
+      stream.data(grpcMessage("w0").subarray(0, 7));
+      fail(stream);
     };
     it(`retries a read after ${what} within the response, and drops what was received`, async () => {
-      const count = serve(loseHalfway, respondWith("w1"));
+      const count = serve(failHalfway, respondWith("w1"));
       assert.equal((await client().getWorkflow({})).id, "w1");
       assert.equal(count.attempts, 2);
     });
     it(`does not retry a submission or a stream after ${what} within the response`, async () => {
-      const count = serve(loseHalfway, loseHalfway);
+      const count = serve(failHalfway, failHalfway);
       await assert.rejects(client().submitWorkflow({}), { code: Code.Unavailable });
       const events = client().streamWorkflowEvents({})[Symbol.asyncIterator]();
       await assert.rejects(events.next(), { code: Code.Unavailable });
@@ -125,31 +125,31 @@ describe("Call: retries", () => {
     });
   }
 
-  for (const [what, refuse] of [
-    ["says Unavailable", (peer) => peer.header({ ...grpcHeader, "grpc-status": "14" }, "ends")],
-    ["is a proxy that says 503", (peer) => peer.header({ ":status": "503" }, "ends")],
-    ["sends nothing more than headers", (peer) => peer.header(grpcHeader, "ends")],
-  ] satisfies [string, (peer: Peer) => void][])
+  for (const [what, reject] of [
+    ["responds with Unavailable", (stream) => stream.header({ ...grpcHeader, "grpc-status": "14" }, "ends")],
+    ["is a proxy that responds with 503", (stream) => stream.header({ ":status": "503" }, "ends")],
+    ["sends nothing more than headers", (stream) => stream.header(grpcHeader, "ends")],
+  ] satisfies [string, (stream: ServerStream) => void][])
     it(`does not retry if the server ${what}`, async () => {
-      const count = serve(refuse);
+      const count = serve(reject);
       await assert.rejects(client().getWorkflow({}), { code: Code.Unavailable });
       assert.equal(count.attempts, 1);
     });
 
   it("rejects with the reason of the last attempt", async () => {
     serve(
-      (peer) => peer.goaway(peer.streamId, 2),
-      (peer) => peer.reset(8),
+      (stream) => stream.goaway(stream.streamId, 2),
+      (stream) => stream.reset(8),
     );
     await assert.rejects(client().getWorkflow({}), { rawMessage: "the call was closed by HTTP/2 code 8" });
     serve(
-      (peer) => {
-        peer.header(grpcHeader);
-        peer.header(cancelled, "ends");
+      (stream) => {
+        stream.header(grpcHeader);
+        stream.header(cancelled, "ends");
       },
-      (peer) => {
-        peer.header(grpcHeader);
-        peer.reset(8);
+      (stream) => {
+        stream.header(grpcHeader);
+        stream.reset(8);
       },
     );
     await assert.rejects(client().getWorkflow({}), { rawMessage: "the call was closed by HTTP/2 code 8" });
@@ -157,9 +157,9 @@ describe("Call: retries", () => {
 
   it("does not retry once its signal has aborted", async () => {
     const leaving = new AbortController();
-    const count = serve((peer) => {
+    const count = serve((stream) => {
       leaving.abort();
-      peer.cut();
+      stream.destroyConnection();
     });
     const call = client().getWorkflow({}, { signal: leaving.signal });
     await assert.rejects(call, { code: Code.Canceled });
@@ -170,7 +170,7 @@ describe("Call: retries", () => {
   it("ends with its signal at the second attempt too", async () => {
     const leaving = new AbortController();
     const count = serve(
-      (peer) => peer.reset(8),
+      (stream) => stream.reset(8),
       () => leaving.abort(),
     );
     const call = client().getWorkflow({}, { signal: leaving.signal });
@@ -190,7 +190,7 @@ describe("Call: retries", () => {
     const left: number[] = [];
     upstream.rpcs.getWorkflow = async (_request, { signal, timeoutMs }) => {
       left.push(timeoutMs() ?? Infinity);
-      // Held until it is lost, a frozen server, or until the deadline.
+      // Held until the session is lost (a frozen server), or until the deadline.
       await whenAborted(signal);
       return {};
     };
@@ -209,9 +209,9 @@ describe("Call: retries", () => {
   });
 });
 
-function answer(peer: Peer): void {
-  peer.header(grpcHeader);
-  // A message of every type: a field that none of them knows.
-  peer.data(Buffer.from([0, 0, 0, 0, 3, 0xf8, 0x07, 1]));
-  peer.header({ "grpc-status": "0" }, "ends");
+function respond(stream: ServerStream): void {
+  stream.header(grpcHeader);
+  // Valid for every message type: an unknown field.
+  stream.data(Buffer.from([0, 0, 0, 0, 3, 0xf8, 0x07, 1]));
+  stream.header({ "grpc-status": "0" }, "ends");
 }

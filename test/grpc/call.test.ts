@@ -7,7 +7,7 @@ import { errorResponse } from "../../src/errors/error-response.ts";
 import { suite } from "../support/gateway.ts";
 import type { DecodingClient } from "../support/orchestrator.ts";
 import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
-import type { Peer } from "./frame-server.ts";
+import type { ServerStream } from "./frame-server.ts";
 import { richStatus } from "./transport-cases.ts";
 import { poolClient } from "./transports.ts";
 
@@ -20,12 +20,12 @@ const kinds: Record<string, (client: DecodingClient, options: CallOptions) => Pr
   stream: async (client, options) => client.streamWorkflowEvents({}, options)[Symbol.asyncIterator]().next(),
 };
 
-const servers: Record<string, (peer: Peer) => void> = {
+const servers: Record<string, (stream: ServerStream) => void> = {
   "sends nothing": () => undefined,
-  "sends no more than headers": (peer) => peer.header(grpcHeader),
-  "sends half a message": (peer) => {
-    peer.header(grpcHeader);
-    peer.data(grpcMessage("w1").subarray(0, 6));
+  "sends no more than headers": (stream) => stream.header(grpcHeader),
+  "sends half a message": (stream) => {
+    stream.header(grpcHeader);
+    stream.data(grpcMessage("w1").subarray(0, 6));
   },
 };
 
@@ -38,9 +38,9 @@ describe("Call", () => {
     for (const [what, serve] of Object.entries(servers)) {
       it(`ends a ${kind} at its deadline, here and on the server, which ${what}`, async () => {
         let served = 0;
-        server().serve = (peer) => {
+        server().serve = (stream) => {
           served += 1;
-          serve(peer);
+          serve(stream);
         };
         const reset = server().next(frameType.reset);
         // On a busy machine a deadline may pass before the call is sent.
@@ -56,8 +56,8 @@ describe("Call", () => {
       it(`ends a ${kind} with its signal, here and on the server, which ${what}`, async () => {
         const controller = new AbortController();
         const { signal } = controller;
-        server().serve = (peer) => {
-          serve(peer);
+        server().serve = (stream) => {
+          serve(stream);
           controller.abort();
         };
         const reset = server().next(frameType.reset);
@@ -70,9 +70,9 @@ describe("Call", () => {
   for (const [kind, start] of Object.entries(kinds)) {
     it(`sends nothing of a ${kind} whose signal is already aborted`, async () => {
       let requests = 0;
-      server().serve = (peer) => {
+      server().serve = (stream) => {
         requests++;
-        peer.header({ ...grpcHeader, "grpc-status": "5" }, "ends");
+        stream.header({ ...grpcHeader, "grpc-status": "5" }, "ends");
       };
       const reason = new ConnectError("not any more", Code.Aborted);
       await assert.rejects(start(client(), { signal: AbortSignal.abort(reason) }), reason);
@@ -82,9 +82,9 @@ describe("Call", () => {
     });
 
     it(`rejects a ${kind} with an error that carries the headers, the trailers and the details`, async () => {
-      server().serve = (peer) => {
-        peer.header({ ...grpcHeader, "x-header": "1" });
-        peer.header(
+      server().serve = (stream) => {
+        stream.header({ ...grpcHeader, "x-header": "1" });
+        stream.header(
           { "grpc-status": "5", "grpc-status-details-bin": richStatus(5, "x"), "x-end": "2" },
           "ends",
         );
@@ -103,15 +103,15 @@ describe("Call", () => {
         const error = await start(client(), {}).catch((thrown: unknown) => thrown);
         return errorResponse(error, { safeToRepeat: true }).body.code;
       };
-      server().serve = (peer) => {
-        peer.header(grpcHeader);
-        peer.data(grpcMessage("w1", { length: 0xffffffff }));
+      server().serve = (stream) => {
+        stream.header(grpcHeader);
+        stream.data(grpcMessage("w1", { length: 0xffffffff }));
       };
       const reset = server().next(frameType.reset);
       assert.equal(await errorCode(), "OUT_OF_RANGE");
       assert.equal((await reset).payload.readUInt32BE(), cancelCode);
-      server().serve = (peer) =>
-        peer.header({ ...grpcHeader, "grpc-status": "8", "grpc-message": "no more today" }, "ends");
+      server().serve = (stream) =>
+        stream.header({ ...grpcHeader, "grpc-status": "8", "grpc-message": "no more today" }, "ends");
       assert.equal(await errorCode(), "RESOURCE_EXHAUSTED");
     });
   }
@@ -120,7 +120,7 @@ describe("Call", () => {
     // A server of its own: it never widens its windows, and the request is more than they let in.
     const strict = await startFrameServer();
     strict.serve = () => assert.fail("the whole request came");
-    strict.serveEarly = (peer) => peer.header({ ...grpcHeader, "grpc-status": "5" }, "ends");
+    strict.serveEarly = (stream) => stream.header({ ...grpcHeader, "grpc-status": "5" }, "ends");
     const reset = strict.next(frameType.reset);
     const { client, close } = poolClient(strict.url);
     const call = client.listWorkflows({ pageToken: "x".repeat(200_000) });
@@ -131,10 +131,10 @@ describe("Call", () => {
   });
 
   it("passes the headers and the trailers of a call on", async () => {
-    server().serve = (peer) => {
-      peer.header({ ...grpcHeader, "x-header": "1" });
-      peer.data(grpcMessage("w1"));
-      peer.header({ "grpc-status": "0", "x-end": "2" }, "ends");
+    server().serve = (stream) => {
+      stream.header({ ...grpcHeader, "x-header": "1" });
+      stream.data(grpcMessage("w1"));
+      stream.header({ "grpc-status": "0", "x-end": "2" }, "ends");
     };
     const seen: (string | null)[] = [];
     await client().getWorkflow(

@@ -6,20 +6,20 @@ import { createLogger } from "../../src/telemetry/logger.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { deferred } from "../support/stack.ts";
 import { respondWith, frameType, startFrameServer } from "./frame-server.ts";
-import type { FrameServer, Peer } from "./frame-server.ts";
+import type { FrameServer, ServerStream } from "./frame-server.ts";
 import { startRawServer } from "./raw-server.ts";
 import { until } from "./transports.ts";
 
 const keepalive = keepaliveOf(400);
 const patient = keepaliveOf(60_000);
 
-const answer = respondWith("w1");
+const respond = respondWith("w1");
 
 /** A server that holds its calls. */
 async function startHolding() {
   const server = await startFrameServer();
-  const held: Peer[] = [];
-  server.serve = (peer) => held.push(peer);
+  const held: ServerStream[] = [];
+  server.serve = (stream) => held.push(stream);
   return { server, held, [Symbol.asyncDispose]: () => server.close() };
 }
 
@@ -44,7 +44,7 @@ describe("Channel: picks", () => {
     const more = [client.getWorkflow({}), client.getWorkflow({})];
     await until(() => slow.held.length === 4);
     assert.equal(frozen.server.connections.ever, 1);
-    for (const peer of slow.held) answer(peer);
+    for (const stream of slow.held) respond(stream);
     await Promise.all([...first, ...more]);
     close();
   });
@@ -54,7 +54,7 @@ describe("Channel: picks", () => {
     silent.server.maxStreams = "no settings";
     silent.server.responds = false;
     await using good = await startHolding();
-    good.server.serve = answer;
+    good.server.serve = respond;
     const { client, close } = connectTo([silent.server.url, good.server.url], { keepalive: patient });
     // Nothing is known of either yet.
     await Promise.all(Array.from({ length: 4 }, () => client.submitWorkflow({})));
@@ -63,7 +63,7 @@ describe("Channel: picks", () => {
 
   it("waits for a server that is being connected to if the others are gone", async () => {
     await using good = await startHolding();
-    good.server.serve = answer;
+    good.server.serve = respond;
     const mayConnect = deferred();
     using far = await startRawServer((socket) => {
       const behind = connect(portOf(good.server), "127.0.0.1");
@@ -97,7 +97,7 @@ describe("Channel: picks", () => {
     await until(() => heldAtLoss !== undefined);
     assert.equal(heldAtLoss, 1);
     stalled.server.responds = true;
-    stalled.server.serve = answer;
+    stalled.server.serve = respond;
     await read;
     close();
   });
@@ -106,9 +106,9 @@ describe("Channel: picks", () => {
     const servers = await Promise.all(Array.from({ length: 6 }, () => startFrameServer()));
     let attempts = 0;
     for (const server of servers) {
-      server.serve = (peer) => {
+      server.serve = (stream) => {
         attempts += 1;
-        peer.cut();
+        stream.destroyConnection();
       };
     }
     const { client, close, count } = connectTo(

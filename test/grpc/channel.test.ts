@@ -7,7 +7,7 @@ import { deferred } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { readNames, sorted, keepaliveOf } from "./responses.ts";
 import { respondWith, frameType, startFrameServer } from "./frame-server.ts";
-import type { FrameServer, Peer } from "./frame-server.ts";
+import type { FrameServer, ServerStream } from "./frame-server.ts";
 import { until } from "./transports.ts";
 
 /** Three servers that respond with their names, and a client of them; keepalive times are short. */
@@ -103,7 +103,7 @@ describe("Channel", () => {
     await using three = await startThree();
     const { a, client, events } = three;
     a.maxStreams = "no settings";
-    a.serve = (peer) => peer.cut();
+    a.serve = (stream) => stream.destroyConnection();
     const before = a.connections.ever;
     assert.equal(sorted(await readNames(client, 6)), "bbbccc");
     // It accepts connections, and breaks them before its settings: each attempt fails at once.
@@ -117,11 +117,11 @@ describe("Channel", () => {
     assert.equal(sorted(await readNames(client, 9)), "aaabbbccc");
   });
 
-  it("retries reads that a silent server keeps waiting, and leaves it its submissions", async () => {
+  it("retries reads of a silent server elsewhere, and does not retry its submissions", async () => {
     await using three = await startThree(keepaliveOf(2000));
     const { a, b, c, client } = three;
-    const held: Peer[] = [];
-    a.serve = (peer) => held.push(peer);
+    const held: ServerStream[] = [];
+    a.serve = (stream) => held.push(stream);
     a.responds = false;
     const begunAt = performance.now();
     const reads = Promise.all(Array.from({ length: 6 }, () => client.getWorkflow({})));
@@ -132,7 +132,7 @@ describe("Channel", () => {
     assert.ok(tookMs < scaled(2000), `${tookMs} ms, which should be 750`);
     assert.equal(sorted(await readNames(client, 6)), "bbbccc");
     assert.equal(held.length, 3);
-    for (const peer of held) respondWith("a")(peer);
+    for (const stream of held) respondWith("a")(stream);
     a.responds = true;
     a.serve = respondWith("a");
     assert.equal(sorted((await submissions).map(({ id }) => id).join("")), "abc");
@@ -146,29 +146,29 @@ describe("Channel", () => {
   it("waits for a slow server that acknowledges pings", async () => {
     await using three = await startThree();
     const { a, b, client } = three;
-    const held: Peer[] = [];
-    for (const server of [a, b, three.c]) server.serve = (peer) => held.push(peer);
+    const held: ServerStream[] = [];
+    for (const server of [a, b, three.c]) server.serve = (stream) => held.push(stream);
     const pinged = b.next(frameType.ping);
     const reads = Promise.all(Array.from({ length: 3 }, () => client.getWorkflow({})));
     await pinged;
     await a.next(frameType.ping);
     await b.next(frameType.ping);
     assert.equal(held.length, 3);
-    for (const peer of held) respondWith("x")(peer);
+    for (const stream of held) respondWith("x")(stream);
     await reads;
   });
 
   it("lets a server that sends GOAWAY finish its calls, and connects to it again at once", async () => {
     await using three = await startThree();
     const { a, client, events } = three;
-    const held = deferred<Peer>();
-    a.serve = (peer) => held.resolve(peer);
+    const held = deferred<ServerStream>();
+    a.serve = (stream) => held.resolve(stream);
     const reads = Promise.all(Array.from({ length: 3 }, () => client.getWorkflow({})));
-    const peer = await held.promise;
+    const stream = await held.promise;
     a.serve = respondWith("a");
-    peer.goaway(peer.streamId, 0);
+    stream.goaway(stream.streamId, 0);
     await until(() => a.connections.ever === 2);
-    respondWith("a")(peer);
+    respondWith("a")(stream);
     assert.equal(sorted((await reads).map(({ id }) => id).join("")), "abc");
     assert.equal(sorted(await readNames(client, 9)), "aaabbbccc");
     assert.deepEqual(events(), []);

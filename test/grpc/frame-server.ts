@@ -26,54 +26,54 @@ const healthCheckPath = Buffer.from("626b2b22f394742675fb857c651d099d8bd3949d7f"
 
 /** The flag of a frame that ends its stream. */
 const endStream = 1;
-/** The flag of a frame that acknowledges one of its type. */
+/** The flag of a SETTINGS or PING frame that acknowledges another. */
 const ack = 1;
 const endHeaders = 4;
 
 /** The largest payload of a frame, until a client has allowed more. */
 const maxFrameBytes = 16 * 1024;
 
-/** The server's side of one stream, frame by frame, as right or as wrong as the test wants it. */
-export interface Peer {
+/** The server's side of one stream, frame by frame; it can break the protocol. */
+export interface ServerStream {
   readonly streamId: number;
-  /** Which of the connections it is on, counted from 1. */
+  /** The number of its connection, counted from 1. */
   readonly connection: number;
   header(fields: Record<string, string>, ends?: "ends"): void;
   data(bytes: Uint8Array, ends?: "ends"): void;
   reset(code: number): void;
-  /** `lastStreamId` is the last stream that the server will look at. */
+  /** `lastStreamId` is the last stream that the server processes. */
   goaway(lastStreamId: number, code: number, debugData?: string): void;
-  /** Changes how many streams at a time the connection may carry. */
+  /** Sends SETTINGS_MAX_CONCURRENT_STREAMS. */
   limit(maxStreams: number): void;
   raw(bytes: Uint8Array): void;
-  /** Ends the connection in an orderly way, which ends no stream. */
-  hangUp(): void;
-  /** Breaks the connection. */
-  cut(): void;
+  /** Ends the server's side of the connection (FIN); no stream is ended. */
+  endConnection(): void;
+  /** Destroys the connection's socket. */
+  destroyConnection(): void;
 }
 
-/** A server that knows frames and nothing above them. */
+/** A server of HTTP/2 frames, without the protocol above them. */
 export interface FrameServer {
   readonly url: string;
-  /** What is done with each complete request. Tests replace it. */
-  serve: (peer: Peer) => void;
-  /** What is done with each request as soon as its header is there. */
-  serveEarly: (peer: Peer) => void;
-  /** Called with every frame that arrives. */
+  /** Called with each complete request. Tests replace it. */
+  serve: (stream: ServerStream) => void;
+  /** Called with each request once its headers are received. */
+  serveEarly: (stream: ServerStream) => void;
+  /** Called with every received frame. */
   onFrame: (received: Frame) => void;
-  /** Called for every health check that arrives. */
+  /** Called for every received health check. */
   onHealthCheck: () => void;
-  /** The settings of new connections: how many streams each may carry, any number by default; or none at all. */
+  /** SETTINGS_MAX_CONCURRENT_STREAMS of new connections; "no settings" sends no SETTINGS frame. */
   maxStreams: number | "no settings";
   /** Whether it acknowledges pings and settings, and responds to health checks. Tests may change it. */
   responds: boolean;
-  /** Whether it responds to health checks, if to anything; they are not for `serve`. */
+  /** Whether it responds to health checks while `responds` is true; `serve` never gets them. */
   respondsToHealthChecks: boolean;
-  /** Makes it keep its side of connections open that the client ends, as a frozen one does. */
+  /** Stops reading, as a frozen server does: connections that the client ends stay open. */
   freeze(): void;
-  /** How many connections there have been, and how many there are. */
+  /** How many connections were ever accepted, and how many are open now. */
   readonly connections: { readonly ever: number; readonly now: number };
-  /** The next frame of a type that arrives from now on. */
+  /** Resolves with the next received frame of a type. */
   next(type: number): Promise<Frame>;
   close(): Promise<void>;
 }
@@ -95,20 +95,20 @@ export async function startFrameServer(): Promise<FrameServer> {
     }
     readFrames(socket, (received) => {
       const { type, flags, streamId, payload } = received;
-      const isQuestion = (type === frameType.settings || type === frameType.ping) && (flags & ack) === 0;
-      if (isQuestion && server.responds) {
+      const needsAck = (type === frameType.settings || type === frameType.ping) && (flags & ack) === 0;
+      if (needsAck && server.responds) {
         socket.write(frame(type, ack, 0, type === frameType.ping ? payload : Buffer.alloc(0)));
       }
-      const peer = peerOf(socket, connection, streamId);
-      const stream = `${connection} ${streamId}`;
+      const stream = serverStreamOf(socket, connection, streamId);
+      const streamKey = `${connection} ${streamId}`;
       const isHealthCheck = type === frameType.headers && payload.includes(healthCheckPath);
-      if (isHealthCheck) healthChecks.add(stream);
-      else if (type === frameType.headers) server.serveEarly(peer);
+      if (isHealthCheck) healthChecks.add(streamKey);
+      else if (type === frameType.headers) server.serveEarly(stream);
       if (type === frameType.data && (flags & endStream) !== 0) {
-        if (healthChecks.has(stream)) {
+        if (healthChecks.has(streamKey)) {
           server.onHealthCheck();
-          if (server.responds && server.respondsToHealthChecks) peer.header(unimplemented, "ends");
-        } else server.serve(peer);
+          if (server.responds && server.respondsToHealthChecks) stream.header(unimplemented, "ends");
+        } else server.serve(stream);
       }
       server.onFrame(received);
       arrivals.emit(String(type), received);
@@ -146,21 +146,21 @@ export function grpcMessage(id: string, { flags = 0, length = id.length + 2 } = 
   return bytes;
 }
 
-/** The header of an answer. */
+/** The headers of a response. */
 export const grpcHeader = { ":status": "200", "content-type": "application/grpc" };
 
 const unimplemented = { ...grpcHeader, "grpc-status": "12" };
 
-/** A function that responds with one such message. */
-export function respondWith(id: string): (peer: Peer) => void {
-  return function respond(peer) {
-    peer.header(grpcHeader);
-    peer.data(grpcMessage(id));
-    peer.header({ "grpc-status": "0" }, "ends");
+/** Returns a function that responds with one such message. */
+export function respondWith(id: string): (stream: ServerStream) => void {
+  return function respond(stream) {
+    stream.header(grpcHeader);
+    stream.data(grpcMessage(id));
+    stream.header({ "grpc-status": "0" }, "ends");
   };
 }
 
-function peerOf(socket: Socket, connection: number, streamId: number): Peer {
+function serverStreamOf(socket: Socket, connection: number, streamId: number): ServerStream {
   const write = (type: number, flags: number, id: number, payload: Uint8Array) =>
     void socket.write(frame(type, flags, id, payload));
   return {
@@ -181,38 +181,43 @@ function peerOf(socket: Socket, connection: number, streamId: number): Peer {
       write(frameType.goaway, 0, 0, Buffer.concat([words(lastStreamId, code), Buffer.from(debugData)])),
     limit: (maxStreams) => write(frameType.settings, 0, 0, limitSetting(maxStreams)),
     raw: (bytes) => void socket.write(bytes),
-    hangUp: () => void socket.end(),
-    cut: () => void socket.destroy(),
+    endConnection: () => void socket.end(),
+    destroyConnection: () => void socket.destroy(),
   };
 }
 
 function readFrames(socket: Socket, onFrame: (received: Frame) => void): void {
   const prefaceBytes = 24;
-  const headBytes = 9;
+  const frameHeaderBytes = 9;
   let buffer = Buffer.alloc(0);
   let skip = prefaceBytes;
   socket.on("data", (chunk) => {
     buffer = Buffer.concat([buffer, chunk]);
     for (;;) {
-      if (buffer.length < skip + headBytes) return;
-      const head = buffer.subarray(skip);
-      const end = headBytes + head.readUIntBE(0, 3);
-      if (head.length < end) return;
-      buffer = head.subarray(end);
+      if (buffer.length < skip + frameHeaderBytes) return;
+      const header = buffer.subarray(skip);
+      const end = frameHeaderBytes + header.readUIntBE(0, 3);
+      if (header.length < end) return;
+      buffer = header.subarray(end);
       skip = 0;
-      const [type, flags] = [head.readUInt8(3), head.readUInt8(4)];
-      onFrame({ type, flags, streamId: head.readUInt32BE(5), payload: head.subarray(headBytes, end) });
+      const [type, flags] = [header.readUInt8(3), header.readUInt8(4)];
+      onFrame({
+        type,
+        flags,
+        streamId: header.readUInt32BE(5),
+        payload: header.subarray(frameHeaderBytes, end),
+      });
     }
   });
 }
 
 function frame(type: number, flags: number, streamId: number, payload: Uint8Array): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head.writeUInt8(type, 3);
-  head.writeUInt8(flags, 4);
-  head.writeUInt32BE(streamId, 5);
-  return Buffer.concat([head, payload]);
+  const header = Buffer.alloc(9);
+  header.writeUIntBE(payload.length, 0, 3);
+  header.writeUInt8(type, 3);
+  header.writeUInt8(flags, 4);
+  header.writeUInt32BE(streamId, 5);
+  return Buffer.concat([header, payload]);
 }
 
 /** HPACK with literals only. */

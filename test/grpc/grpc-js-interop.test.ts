@@ -25,7 +25,7 @@ import {
 import { deferred } from "../support/stack.ts";
 
 /** A method that responds with `message`. */
-const answers =
+const respondsWith =
   (message: Message): UnaryRpc =>
   (_call, callback) =>
     callback(null, message);
@@ -53,8 +53,10 @@ describe("a gateway with a grpc-js orchestrator", () => {
   );
 
   it("reads workflows", async () => {
-    upstream().rpcs["GetWorkflow"] = answers(running);
-    upstream().rpcs["ListWorkflows"] = answers(create(ListWorkflowsResponseSchema, { workflows: [running] }));
+    upstream().rpcs["GetWorkflow"] = respondsWith(running);
+    upstream().rpcs["ListWorkflows"] = respondsWith(
+      create(ListWorkflowsResponseSchema, { workflows: [running] }),
+    );
     const got = await gateway().fetch("/v1/workflows/w1");
     assert.deepEqual(await got.json(), runningJson);
     const listed = await gateway().fetch("/v1/workflows");
@@ -66,10 +68,10 @@ describe("a gateway with a grpc-js orchestrator", () => {
     let request: SubmitWorkflowRequest | undefined;
     let metadata: Record<string, unknown> = {};
     let deadline = new Date(0);
-    upstream().rpcs["AuthenticateApiKey"] = answers(
+    upstream().rpcs["AuthenticateApiKey"] = respondsWith(
       create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" }),
     );
-    upstream().rpcs["ConsumeQuota"] = answers(
+    upstream().rpcs["ConsumeQuota"] = respondsWith(
       create(ConsumeQuotaResponseSchema, { allowed: true, limit: 9007199254740993n, used: 1n }),
     );
     upstream().rpcs["SubmitWorkflow"] = (call, callback) => {
@@ -80,13 +82,13 @@ describe("a gateway with a grpc-js orchestrator", () => {
       callback(null, running);
     };
     const before = Date.now();
-    const answer = await gateway().fetch("/v1/workflows", {
+    const response = await gateway().fetch("/v1/workflows", {
       ...jsonPost(threeSteps, { "Idempotency-Key": "k", "ff-principal": "mallory" }),
       token: "alices",
     });
-    assert.equal(answer.status, 201);
-    assert.equal(answer.headers.get("x-ratelimit-limit"), "9007199254740993");
-    assert.equal(answer.headers.get("x-ratelimit-remaining"), "9007199254740992");
+    assert.equal(response.status, 201);
+    assert.equal(response.headers.get("x-ratelimit-limit"), "9007199254740993");
+    assert.equal(response.headers.get("x-ratelimit-remaining"), "9007199254740992");
     assert.equal(request?.idempotencyKey, "k");
     assert.deepEqual(
       request.spec?.steps.map(({ params }) => params),
@@ -109,9 +111,9 @@ describe("a gateway with a grpc-js orchestrator", () => {
   for (const [code, status, words] of errors) {
     it(`passes the message of ${grpc.status[code]} on`, async () => {
       upstream().rpcs["RetryWorkflow"] = fails(code, words);
-      const answer = await gateway().fetch("/v1/workflows/w1/retry", { method: "POST" });
-      const body = (await answer.json()) as { code: string; message: string };
-      assert.equal(answer.status, status);
+      const response = await gateway().fetch("/v1/workflows/w1/retry", { method: "POST" });
+      const body = (await response.json()) as { code: string; message: string };
+      assert.equal(response.status, status);
       assert.deepEqual([body.code, body.message], [grpc.status[code], words]);
     });
   }
@@ -124,9 +126,9 @@ describe("a gateway with a grpc-js orchestrator", () => {
   ] as const) {
     it(`hides the message of ${grpc.status[code]}`, async () => {
       upstream().rpcs["GetWorkflow"] = fails(code, "secret of the upstream");
-      const answer = await gateway().fetch("/v1/workflows/w1");
-      assert.equal(answer.status, status);
-      assert.equal(((await answer.json()) as { message: string }).message, "internal server error");
+      const response = await gateway().fetch("/v1/workflows/w1");
+      assert.equal(response.status, status);
+      assert.equal(((await response.json()) as { message: string }).message, "internal server error");
     });
   }
 
@@ -190,10 +192,10 @@ describe("a gateway with a grpc-js orchestrator", () => {
       seqRecovery: 0.5,
       sampleIndex,
     }));
-    upstream().rpcs["GetWorkflow"] = answers(large);
-    const answer = await gateway().fetch("/v1/workflows/w1");
-    assert.equal(answer.status, 200);
-    const { step_statuses } = (await answer.json()) as { step_statuses: { sequences: unknown[] }[] };
+    upstream().rpcs["GetWorkflow"] = respondsWith(large);
+    const response = await gateway().fetch("/v1/workflows/w1");
+    assert.equal(response.status, 200);
+    const { step_statuses } = (await response.json()) as { step_statuses: { sequences: unknown[] }[] };
     assert.equal(step_statuses[0]?.sequences.length, 5000);
   });
 });

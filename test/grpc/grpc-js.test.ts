@@ -122,7 +122,7 @@ describe("createOrchestrator with a grpc-js server", () => {
         await cancelled.promise;
       });
 
-    it(`rejects a ${kind} with Unavailable when the server dies, and reaches the next one`, async () => {
+    it(`rejects a ${kind} with Unavailable when the server dies, and connects to the next one`, async () => {
       const mortal = await startGrpcJsOrchestrator();
       const port = Number(new URL(mortal.url).port);
       const { client, close } = connectTo([mortal.url]);
@@ -137,9 +137,9 @@ describe("createOrchestrator with a grpc-js server", () => {
       );
       await assert.rejects(begin(), { code: Code.Unavailable });
       await assert.rejects(begin(), { code: Code.Unavailable });
-      const heir = await startGrpcJsOrchestrator(port);
+      const replacement = await startGrpcJsOrchestrator(port);
       serve(
-        heir,
+        replacement,
         (_call, callback) => callback(null, create(WorkflowSchema)),
         (call) => {
           call.write(event(1));
@@ -148,7 +148,7 @@ describe("createOrchestrator with a grpc-js server", () => {
       );
       await begin();
       close();
-      await heir.close();
+      await replacement.close();
     });
   }
 

@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { respondWith, frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
-import type { Peer } from "./frame-server.ts";
+import type { ServerStream } from "./frame-server.ts";
 import { sockets, poolClient, until } from "./transports.ts";
 
 /** HTTP/2 ENHANCE_YOUR_CALM. */
 const calm = 11;
 
-const answer = respondWith("w1");
+const respond = respondWith("w1");
 
 /** A server that holds every call and acknowledges no ping, and a client with a short keepalive. */
 async function startPair({ timeMs = 40, timeoutMs = 100 } = {}) {
   const server = await startFrameServer();
-  const held: Peer[] = [];
+  const held: ServerStream[] = [];
   let pings = 0;
   server.responds = false;
-  server.serve = (peer) => held.push(peer);
+  server.serve = (stream) => held.push(stream);
   server.onFrame = ({ type, flags }) => {
     if (type === frameType.ping && flags === 0) pings += 1;
   };
@@ -47,7 +47,7 @@ describe("Keepalive", () => {
     const error = { code: Code.Unavailable, rawMessage: /did not acknowledge a ping within 100 ms/ };
     await Promise.all(calls.map((call) => assert.rejects(call, error)));
     assert.equal(pair.pings, 1);
-    server.serve = answer;
+    server.serve = respond;
     await submit();
     await until(() => server.connections.now === 1);
     assert.equal(server.connections.ever, 2);
@@ -55,9 +55,9 @@ describe("Keepalive", () => {
 
   it("ends a call whose response has begun too", async () => {
     await using pair = await startPair();
-    pair.server.serve = (peer) => {
-      peer.header(grpcHeader);
-      peer.data(grpcMessage("w1"));
+    pair.server.serve = (stream) => {
+      stream.header(grpcHeader);
+      stream.data(grpcMessage("w1"));
     };
     const events = pair.client.streamWorkflowEvents({})[Symbol.asyncIterator]();
     assert.equal((await events.next()).value?.workflowId, "w1");
@@ -69,7 +69,7 @@ describe("Keepalive", () => {
     pair.server.responds = true;
     const call = pair.submit();
     await until(() => pair.pings === 4);
-    pair.held.forEach(answer);
+    pair.held.forEach(respond);
     await call;
   });
 
@@ -89,7 +89,7 @@ describe("Keepalive", () => {
     await using idle = await startPair();
     await using busy = await startPair({ timeMs: 80 });
     await using clock = await startPair({ timeMs: 80 });
-    idle.server.serve = answer;
+    idle.server.serve = respond;
     await idle.submit();
     const waiting = busy.submit();
     clock.server.responds = true;
@@ -100,7 +100,7 @@ describe("Keepalive", () => {
     await until(() => clock.pings === 5);
     assert.deepEqual([idle.pings, busy.pings], [0, 0]);
     clearInterval(talk);
-    [...busy.held, ...clock.held].forEach((peer) => peer.reset(8));
+    [...busy.held, ...clock.held].forEach((stream) => stream.reset(8));
     await Promise.all([waiting, ticking].map((call) => assert.rejects(call, unavailable)));
   });
 
@@ -109,14 +109,14 @@ describe("Keepalive", () => {
     await using clock = await startPair();
     const { server, submit } = pair;
     clock.server.responds = true;
-    server.serve = answer;
+    server.serve = respond;
     await submit();
     const ticking = clock.submit();
     await until(() => clock.pings === 3);
     server.serve = () => undefined;
     await assert.rejects(submit(), unavailable);
     assert.equal(pair.pings, 1);
-    clock.held.forEach(answer);
+    clock.held.forEach(respond);
     await ticking;
   });
 
@@ -133,7 +133,7 @@ describe("Keepalive", () => {
       await until(() => clock.pings > pings);
     }
     assert.equal(pair.pings, 1);
-    clock.held.forEach(answer);
+    clock.held.forEach(respond);
     await ticking;
   });
 
@@ -146,12 +146,12 @@ describe("Keepalive", () => {
       rawMessage: /no HTTP\/2 settings came within 40 ms/,
     });
     server.maxStreams = Infinity;
-    server.serve = answer;
+    server.serve = respond;
     await submit();
     assert.equal(server.connections.ever, 2);
   });
 
-  it("does not take a blocked event loop for silence", async () => {
+  it("does not mistake a blocked event loop for a missing acknowledgement", async () => {
     await using pair = await startPair({ timeoutMs: 60 });
     const { server, held, submit } = pair;
     server.responds = true;
@@ -169,11 +169,11 @@ describe("Keepalive", () => {
       },
     });
     server.onFrame = ({ type }) => {
-      if (type === frameType.ping) holdUp("a ping's answer is read");
+      if (type === frameType.ping) holdUp("a ping's acknowledgement is read");
     };
     const call = submit();
     for (let count = 0; count < 3; count++) await server.next(frameType.ping);
-    held.forEach(answer);
+    held.forEach(respond);
     await call;
     assert.equal(delays.length, 2);
   });
@@ -184,13 +184,13 @@ describe("Keepalive", () => {
     server.responds = true;
     const call = submit();
     await until(() => held.length === 1);
-    let questions = 0;
+    let settingsFrames = 0;
     server.onFrame = ({ type, flags }) => {
-      if (type === frameType.settings && flags === 0) questions += 1;
+      if (type === frameType.settings && flags === 0) settingsFrames += 1;
     };
     held[0]?.goaway(1, 0);
-    await until(() => questions === 3);
-    held.forEach(answer);
+    await until(() => settingsFrames === 3);
+    held.forEach(respond);
     await call;
   });
 
@@ -262,7 +262,7 @@ describe("Keepalive", () => {
     };
     await until(() => settings >= 3);
     assert.equal(checks, 0);
-    held.forEach(answer);
+    held.forEach(respond);
     await call;
   });
 
@@ -297,7 +297,7 @@ describe("Keepalive", () => {
       if (type === frameType.ping) pings += 1;
     };
     await until(() => settings >= 10);
-    held.forEach(answer);
+    held.forEach(respond);
     await Promise.all([first, second]);
     assert.equal(pings, 0);
   });

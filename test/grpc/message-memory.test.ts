@@ -22,8 +22,8 @@ import { until } from "./transports.ts";
 
 /** A Workflow, or a WorkflowEvent: large enough to need memory. */
 const large = toBinary(WorkflowSchema, create(WorkflowSchema, { id: "x".repeat(300_000) }));
-const frame = encodeEnvelope(large);
-const half = frame.subarray(0, 150_000);
+const envelope = encodeEnvelope(large);
+const half = envelope.subarray(0, 150_000);
 const limit = 1024 * 1024;
 
 type Received = EncodedMessage<unknown>;
@@ -44,7 +44,7 @@ const failures: readonly [what: string, serve: Http2Server["serve"], codes: Reco
   [
     "ends with an error after the message",
     (stream) => {
-      respond(stream, frame);
+      respond(stream, envelope);
       finish(stream, "5");
     },
     { call: Code.NotFound, stream: Code.NotFound },
@@ -67,13 +67,13 @@ const failures: readonly [what: string, serve: Http2Server["serve"], codes: Reco
   ],
   [
     "receives a message over the limit after the message",
-    (stream) => respond(stream, Buffer.concat([frame, Buffer.of(0, 0xff, 0xff, 0xff, 0xff)])),
+    (stream) => respond(stream, Buffer.concat([envelope, Buffer.of(0, 0xff, 0xff, 0xff, 0xff)])),
     { call: Code.ResourceExhausted, stream: Code.ResourceExhausted },
   ],
   [
     "receives a large message that is not gzip",
     (stream) => {
-      const compressed = Buffer.from(frame);
+      const compressed = Buffer.from(envelope);
       compressed[0] = 1;
       respond(stream, compressed, { "grpc-encoding": "gzip" });
       finish(stream);
@@ -113,7 +113,7 @@ describe("ReadOptions.memory", () => {
         const memory = new ByteSemaphore(limit);
         using connection = start(memory);
         server().serve = (stream) => {
-          respond(stream, frame);
+          respond(stream, envelope);
           finish(stream);
         };
         const received: Received[] = [];
@@ -221,7 +221,7 @@ describe("ReadOptions.memory", () => {
         const other = memory.tryAcquire(limit)!;
         using connection = start(memory);
         server().serve = (stream) => {
-          respond(stream, frame);
+          respond(stream, envelope);
           finish(stream);
         };
         const received: Received[] = [];
@@ -244,7 +244,7 @@ describe("ReadOptions.memory", () => {
           const other = memory.tryAcquire(limit)!;
           using connection = start(memory);
           server().serve = (stream) => {
-            respond(stream, frame);
+            respond(stream, envelope);
             finish(stream);
           };
           const leaving = new AbortController();
@@ -277,7 +277,7 @@ describe("ReadOptions.memory", () => {
   it("is released if a call receives more than one message", async () => {
     const memory = new ByteSemaphore(limit);
     using connection = start(memory);
-    server().serve = (stream) => respond(stream, Buffer.concat([frame, frame]));
+    server().serve = (stream) => respond(stream, Buffer.concat([envelope, envelope]));
     await assert.rejects(connection.client.getWorkflow({}), { code: Code.Unimplemented });
     assert.equal(memory.used, 0);
   });
@@ -288,7 +288,7 @@ describe("ReadOptions.memory", () => {
     let requests = 0;
     server().serve = (stream) => {
       requests += 1;
-      respond(stream, requests === 1 ? half : frame);
+      respond(stream, requests === 1 ? half : envelope);
       if (requests > 1) return finish(stream);
       void until(() => memory.used > 0).then(() => stream.session?.destroy());
     };
@@ -303,7 +303,7 @@ describe("ReadOptions.memory", () => {
     let requests = 0;
     server().serve = (stream) => {
       requests += 1;
-      respond(stream, frame);
+      respond(stream, envelope);
       if (requests > 1) finish(stream);
       else void until(() => memory.firstWaiter !== undefined).then(() => stream.session?.destroy());
     };
@@ -359,7 +359,7 @@ describe("ReadOptions.memory", () => {
     const memory = new ByteSemaphore(large.length);
     using connection = start(memory);
     server().serve = (stream) => {
-      respond(stream, Buffer.concat([frame, encodeEnvelope(large.subarray(0, 0)), frame, frame]));
+      respond(stream, Buffer.concat([envelope, encodeEnvelope(large.subarray(0, 0)), envelope, envelope]));
       finish(stream);
     };
     const lengths: number[] = [];
@@ -375,7 +375,7 @@ describe("ReadOptions.memory", () => {
     const memory = new ByteSemaphore(large.length);
     using connection = start(memory);
     server().serve = (stream) => {
-      respond(stream, Buffer.concat([frame, frame]));
+      respond(stream, Buffer.concat([envelope, envelope]));
       finish(stream, "5");
     };
     const events = connection.client.streamWorkflowEvents({})[Symbol.asyncIterator]();

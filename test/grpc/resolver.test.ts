@@ -19,9 +19,9 @@ function watching(hosts: readonly string[], lookUp: LookUp | undefined, refreshM
 
 describe("createResolver", () => {
   it("reports hosts as they are at once, and addresses as soon as they are resolved", async () => {
-    const asked: string[] = [];
+    const lookedUp: string[] = [];
     const lookUp: LookUp = (host) => {
-      asked.push(host);
+      lookedUp.push(host);
       return Promise.resolve(host === "many" ? ["10.0.0.2", "10.0.0.1", "10.0.0.2"] : ["10.0.0.9"]);
     };
     using watched = watching(["many", "10.1.1.1", "::1", "one"], lookUp);
@@ -30,16 +30,16 @@ describe("createResolver", () => {
     assert.deepEqual(seen, [{ many: ["many"], ...still }]);
     await until(() => seen.length === 2);
     assert.deepEqual(seen[1], { many: ["10.0.0.1", "10.0.0.2"], ...still });
-    assert.deepEqual(asked, ["many", "one"]);
+    assert.deepEqual(lookedUp, ["many", "one"]);
   });
 
   it("treats one address of IPv4 and one of IPv6 as one server", async () => {
-    const answers: Record<string, string[]> = {
+    const results: Record<string, string[]> = {
       localhost: ["::1", "127.0.0.1"],
       nobody: [],
       both: ["fd00::1", "10.0.0.1", "10.0.0.2"],
     };
-    using watched = watching(Object.keys(answers), (host) => Promise.resolve(answers[host] ?? []));
+    using watched = watching(Object.keys(results), (host) => Promise.resolve(results[host] ?? []));
     const { seen } = watched;
     await until(() => seen.length === 2);
     assert.deepEqual(seen[1], {
@@ -50,15 +50,15 @@ describe("createResolver", () => {
   });
 
   it("resolves again and again, keeps the addresses of a name that cannot be resolved, and logs that once", async () => {
-    const answers = [["a", "b"], undefined, undefined, ["b", "c"], undefined];
-    let looks = 0;
+    const results = [["a", "b"], undefined, undefined, ["b", "c"], undefined];
+    let lookUps = 0;
     const lookUp: LookUp = () => {
-      const answer = answers[looks++ % answers.length];
-      return answer === undefined ? Promise.reject(new Error("no such name")) : Promise.resolve(answer);
+      const result = results[lookUps++ % results.length];
+      return result === undefined ? Promise.reject(new Error("no such name")) : Promise.resolve(result);
     };
     using watched = watching(["name"], lookUp, 1);
     const { seen, lines } = watched;
-    await until(() => seen.length > answers.length);
+    await until(() => seen.length > results.length);
     assert.deepEqual(
       seen.slice(1, 6).map(({ name }) => name?.join("")),
       ["ab", "ab", "ab", "bc", "bc"],
@@ -83,9 +83,9 @@ describe("createResolver", () => {
   });
 
   it("resolves no addresses, and nothing once it is closed", async () => {
-    const asked: string[] = [];
+    const lookedUp: string[] = [];
     const lookUp: LookUp = (host) => {
-      asked.push(host);
+      lookedUp.push(host);
       return Promise.resolve([]);
     };
     using addresses = watching(["127.0.0.1"], lookUp, 1);
@@ -95,8 +95,8 @@ describe("createResolver", () => {
     using another = watching(["open"], lookUp, 1);
     await until(() => another.seen.length > 5);
     assert.deepEqual([seen.length, addresses.seen.length], [1, 1]);
-    assert.equal(asked.filter((host) => host === "closed").length, 1);
-    assert.ok(!asked.includes("127.0.0.1"));
+    assert.equal(lookedUp.filter((host) => host === "closed").length, 1);
+    assert.ok(!lookedUp.includes("127.0.0.1"));
   });
 
   it("resolves names as the operating system does", async () => {

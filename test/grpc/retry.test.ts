@@ -41,7 +41,7 @@ describe("decideRetry", () => {
       assert.deepEqual(decisions([ends[name]], { isIdempotent: false }), [expected[1]]);
     });
 
-  it("does not count the first attempt that the server has turned away", () => {
+  it("does not count the first attempt that the server has rejected", () => {
     const { refused, calm, reset } = ends;
     assert.deepEqual(decisions([refused, refused, refused]), ["retry", "retry", "give-up"]);
     assert.deepEqual(decisions([calm, refused, refused]), ["retry", "retry", "give-up"]);

@@ -10,7 +10,7 @@ import { targetOf } from "../../src/grpc/address.ts";
 import { createServerStreamFunction } from "../../src/grpc/transport.ts";
 import { suite } from "../support/gateway.ts";
 import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
-import type { Peer } from "./frame-server.ts";
+import type { ServerStream } from "./frame-server.ts";
 import { readMaxBytes, poolClient } from "./transports.ts";
 
 const ok = { "grpc-status": "0" };
@@ -31,10 +31,10 @@ describe("createServerStreamFunction", () => {
     return events[Symbol.asyncIterator]();
   };
 
-  const twoMessages = (peer: Peer) => {
-    peer.header(grpcHeader);
-    peer.data(grpcMessage("w1"));
-    peer.data(grpcMessage("w2"));
+  const twoMessages = (stream: ServerStream) => {
+    stream.header(grpcHeader);
+    stream.data(grpcMessage("w1"));
+    stream.data(grpcMessage("w2"));
   };
 
   it("cancels the call and removes its abort listener when the messages are left early", async () => {
@@ -61,9 +61,9 @@ describe("createServerStreamFunction", () => {
   });
 
   it("resolves concurrent calls of next in order, and ends for all", async () => {
-    server().serve = (peer) => {
-      twoMessages(peer);
-      peer.header(ok, "ends");
+    server().serve = (stream) => {
+      twoMessages(stream);
+      stream.header(ok, "ends");
     };
     const events = follow();
     const results = await Promise.all([events.next(), events.next(), events.next(), events.next()]);
@@ -74,9 +74,9 @@ describe("createServerStreamFunction", () => {
   });
 
   it("rejects once with its error, after the messages before it", async () => {
-    server().serve = (peer) => {
-      twoMessages(peer);
-      peer.header({ "grpc-status": "5" }, "ends");
+    server().serve = (stream) => {
+      twoMessages(stream);
+      stream.header({ "grpc-status": "5" }, "ends");
     };
     const events = follow();
     assert.equal((await events.next()).value?.workflowId, "w1");
@@ -86,29 +86,29 @@ describe("createServerStreamFunction", () => {
   });
 
   it("rejects with the server's error although the session is lost before all messages are read", async () => {
-    const peers: Peer[] = [];
-    server().serve = (peer) => peers.push(peer);
+    const streams: ServerStream[] = [];
+    server().serve = (stream) => streams.push(stream);
     const events = follow();
     const first = events.next();
     const other = follow().next();
-    while (peers.length < 2) await new Promise(setImmediate);
-    const [peer, otherPeer] = peers;
+    while (streams.length < 2) await new Promise(setImmediate);
+    const [stream, otherStream] = streams;
     // A stream that has begun is not retried.
-    for (const each of [otherPeer, peer]) each?.header(grpcHeader);
-    peer?.data(grpcMessage("w1"));
+    for (const each of [otherStream, stream]) each?.header(grpcHeader);
+    stream?.data(grpcMessage("w1"));
     await first;
-    peer?.data(grpcMessage("w2"));
+    stream?.data(grpcMessage("w2"));
     // Not read when the session is lost, and lost with it.
-    peer?.data(grpcMessage("w3"));
-    peer?.header({ "grpc-status": "5" }, "ends");
-    peer?.goaway(peer.streamId, 2);
+    stream?.data(grpcMessage("w3"));
+    stream?.header({ "grpc-status": "5" }, "ends");
+    stream?.goaway(stream.streamId, 2);
     await assert.rejects(other, { code: Code.Unavailable });
     assert.equal((await events.next()).value?.workflowId, "w2");
     await assert.rejects(events.next(), { code: Code.NotFound });
   });
 
   it("stays at the end", async () => {
-    server().serve = (peer) => peer.header({ ...grpcHeader, ...ok }, "ends");
+    server().serve = (stream) => stream.header({ ...grpcHeader, ...ok }, "ends");
     const events = follow();
     assert.equal((await events.next()).done, true);
     await follow().next();
@@ -127,9 +127,9 @@ describe("createServerStreamFunction", () => {
 
   it("makes the call when it is iterated", async () => {
     let requests = 0;
-    server().serve = (peer) => {
+    server().serve = (stream) => {
       requests++;
-      peer.header({ ...grpcHeader, ...ok }, "ends");
+      stream.header({ ...grpcHeader, ...ok }, "ends");
     };
     streams().follow({});
     await follow().next();

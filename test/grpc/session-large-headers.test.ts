@@ -1,29 +1,29 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { respondWith, frameType, grpcHeader, startFrameServer } from "./frame-server.ts";
-import type { Peer } from "./frame-server.ts";
+import type { ServerStream } from "./frame-server.ts";
 import { poolClient, until } from "./transports.ts";
 
 const kib = 1024;
 
-const answer = respondWith("w1");
+const respond = respondWith("w1");
 
 /** Ends a call with so long a message. */
-function failWith(length: number): (peer: Peer) => void {
-  return (peer) => {
+function failWith(length: number): (stream: ServerStream) => void {
+  return (stream) => {
     const status = { "grpc-status": "3", "grpc-message": "x".repeat(length) };
-    peer.header({ ...grpcHeader, ...status }, "ends");
+    stream.header({ ...grpcHeader, ...status }, "ends");
   };
 }
 
-/** A server that holds what it is asked, and a client with a session that the server's settings have come on. */
+/** A server that holds its requests, and a client with a session that has received the server's settings. */
 async function startPair() {
   const server = await startFrameServer();
   const { client, close } = poolClient(server.url);
-  server.serve = answer;
+  server.serve = respond;
   await client.getWorkflow({});
-  const held: Peer[] = [];
-  server.serve = (peer) => held.push(peer);
+  const held: ServerStream[] = [];
+  server.serve = (stream) => held.push(stream);
   return {
     server,
     client,
@@ -45,7 +45,7 @@ describe("NodeSession: large response headers", () => {
     };
     // It has a session of its own.
     const { client: another, close } = poolClient(server.url);
-    server.serve = answer;
+    server.serve = respond;
     await Promise.all([client.getWorkflow({}), another.getWorkflow({})]);
     const payload = await settings.promise;
     const entries = new Map<number, number>();
@@ -75,7 +75,7 @@ describe("NodeSession: large response headers", () => {
     // Node resets the streams with them, but for those that were opened before its settings were acknowledged.
     await assert.rejects(client.getWorkflow({}), { code: Code.InvalidArgument });
     await assert.rejects(client.submitWorkflow({}), { code: Code.Unavailable });
-    held.forEach(answer);
+    held.forEach(respond);
     await Promise.all(innocent);
     assert.deepEqual(
       held.map(({ connection }) => connection),
@@ -91,17 +91,17 @@ describe("NodeSession: large response headers", () => {
       await until(() => held.length === 5);
       const culprit = client.getWorkflow({ workflowId: "long" });
       await until(() => held.length === 6);
-      const again: Peer[] = [];
-      server.serve = (peer) => again.push(peer);
+      const retried: ServerStream[] = [];
+      server.serve = (stream) => retried.push(stream);
       server.onFrame = ({ type, payload }) => {
         if (type !== frameType.data) return;
-        (payload.includes("long") ? failWith(length) : answer)(again.at(-1) as Peer);
+        (payload.includes("long") ? failWith(length) : respond)(retried.at(-1) as ServerStream);
       };
-      failWith(length)(held.at(-1) as Peer);
+      failWith(length)(held.at(-1) as ServerStream);
       await assert.rejects(culprit, { code: Code.Internal });
       await Promise.all(reads);
-      assert.equal(again.length, 6);
-      assert.equal(new Set(again.map(({ connection }) => connection)).size, 6);
+      assert.equal(retried.length, 6);
+      assert.equal(new Set(retried.map(({ connection }) => connection)).size, 6);
       await until(() => server.connections.now === 0);
     });
 
@@ -113,31 +113,31 @@ describe("NodeSession: large response headers", () => {
         const before = held.length;
         const lost = call();
         await until(() => held.length === before + 1);
-        failWith(length)(held.at(-1) as Peer);
+        failWith(length)(held.at(-1) as ServerStream);
         await assert.rejects(lost, { code: Code.Internal });
-        server.serve = answer;
+        server.serve = respond;
         await client.submitWorkflow({});
-        server.serve = (peer) => held.push(peer);
+        server.serve = (stream) => held.push(stream);
         assert.equal(held.length, before + 1);
         assert.equal(server.connections.ever, ever + 1);
       }
     });
   }
 
-  it("rejects a stream with too large trailers, and retries its neighbours", async () => {
+  it("rejects a stream with too large trailers, and retries the other calls of its session", async () => {
     await using pair = await startPair();
     const { server, client, held } = pair;
     const first = () => client.streamWorkflowEvents({})[Symbol.asyncIterator]().next();
     const neighbours = [first(), first()];
     const lost = first();
     await until(() => held.length === 3);
-    const later: Peer[] = [];
-    server.serve = (peer) => later.push(peer);
-    failWith(100 * kib)(held[2] as Peer);
+    const later: ServerStream[] = [];
+    server.serve = (stream) => later.push(stream);
+    failWith(100 * kib)(held[2] as ServerStream);
     await until(() => later.length === 3);
-    // Whichever it is: one of them does so again.
-    failWith(100 * kib)(later[2] as Peer);
-    later.slice(0, 2).forEach(answer);
+    // One of the retried calls gets too large headers again.
+    failWith(100 * kib)(later[2] as ServerStream);
+    later.slice(0, 2).forEach(respond);
     const ends = await Promise.allSettled([...neighbours, lost]);
     assert.deepEqual(ends.map(({ status }) => status).sort(), ["fulfilled", "fulfilled", "rejected"]);
     const codes = ends.flatMap((end) =>

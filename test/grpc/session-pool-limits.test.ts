@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
-import type { FrameServer, Peer } from "./frame-server.ts";
+import type { FrameServer, ServerStream } from "./frame-server.ts";
 import { sockets, poolClient, until } from "./transports.ts";
 
 /** Checks every 5 ms whether a session is needed. */
 const quick = { keepalive: { timeMs: 20, timeoutMs: 1000 } };
 
-function finish(peer: Peer): void {
-  peer.data(grpcMessage("w1"));
-  peer.header({ "grpc-status": "0" }, "ends");
+function finish(stream: ServerStream): void {
+  stream.data(grpcMessage("w1"));
+  stream.header({ "grpc-status": "0" }, "ends");
 }
 
 /** A server that begins each response and holds it, and a client. */
@@ -19,10 +19,10 @@ async function startPair(
 ) {
   const server = await startFrameServer();
   server.maxStreams = maxStreams;
-  const held: Peer[] = [];
-  server.serve = (peer) => {
-    peer.header(grpcHeader);
-    held.push(peer);
+  const held: ServerStream[] = [];
+  server.serve = (stream) => {
+    stream.header(grpcHeader);
+    held.push(stream);
   };
   const { client, close } = poolClient(server.url, options);
   const call = async () => (await client.getWorkflow({}, { timeoutMs: 5000 })).id;
@@ -31,7 +31,7 @@ async function startPair(
     held,
     call,
     client,
-    /** So many calls at once. */
+    /** Makes `count` calls at once. */
     calls: (count: number) => Promise.all(Array.from({ length: count }, call)),
     async [Symbol.asyncDispose]() {
       await close();
@@ -40,10 +40,10 @@ async function startPair(
   };
 }
 
-/** How many of `peers` are on each connection. */
-function shares(peers: readonly Peer[]): number[] {
+/** How many of `streams` are on each connection. */
+function shares(streams: readonly ServerStream[]): number[] {
   const counts: number[] = [];
-  for (const { connection } of peers) counts[connection - 1] = (counts[connection - 1] ?? 0) + 1;
+  for (const { connection } of streams) counts[connection - 1] = (counts[connection - 1] ?? 0) + 1;
   return counts;
 }
 
@@ -60,7 +60,7 @@ describe("SessionPool: limits of streams", () => {
     await Promise.all([first, others]);
   });
 
-  it("frees the room of a call, however it ended", async () => {
+  it("reuses the capacity of a call, however it ended", async () => {
     await using pair = await startPair(1);
     const { server, held, call, client } = pair;
     // A stream is closed a little later than its call.
@@ -71,15 +71,15 @@ describe("SessionPool: limits of streams", () => {
     leaving.abort();
     await assert.rejects(aborted, { code: Code.Canceled });
     await closed();
-    server.serve = (peer) => peer.reset(8);
+    server.serve = (stream) => stream.reset(8);
     await assert.rejects(client.submitWorkflow({}), { code: Code.Unavailable });
     await closed();
-    server.serve = (peer) => peer.header({ ...grpcHeader, "grpc-status": "5" }, "ends");
+    server.serve = (stream) => stream.header({ ...grpcHeader, "grpc-status": "5" }, "ends");
     await assert.rejects(call(), { code: Code.NotFound });
     await closed();
-    server.serve = (peer) => {
-      peer.header(grpcHeader);
-      finish(peer);
+    server.serve = (stream) => {
+      stream.header(grpcHeader);
+      finish(stream);
     };
     await call();
     assert.equal(server.connections.ever, 1);
@@ -115,9 +115,9 @@ describe("SessionPool: limits of streams", () => {
     const { held, calls, call } = pair;
     const first = call();
     await until(() => held.length === 1);
-    held.splice(0).forEach((peer) => {
-      finish(peer);
-      peer.goaway(peer.streamId, 0);
+    held.splice(0).forEach((stream) => {
+      finish(stream);
+      stream.goaway(stream.streamId, 0);
     });
     await first;
     // Without the limit, all would wait for the settings of one session.

@@ -6,13 +6,13 @@ import { Code } from "@connectrpc/connect";
 import type { ConnectError } from "@connectrpc/connect";
 import { suite } from "../support/gateway.ts";
 import { respondWith, frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
-import type { Peer } from "./frame-server.ts";
+import type { ServerStream } from "./frame-server.ts";
 import { callCases } from "./transport-cases.ts";
 import { poolClient } from "./transports.ts";
 
 const ok = { "grpc-status": "0" };
 
-const answer = respondWith("w1");
+const respond = respondWith("w1");
 
 /** A client over a pool whose sessions of node:http2 the test sees. */
 function watchedClient(url: string, options = {}) {
@@ -37,7 +37,7 @@ describe("SessionPool", () => {
   const watched = suite(() => Promise.resolve(watchedClient(server().url)));
 
   it("sends calls on one session, before and after it is connected", async () => {
-    server().serve = answer;
+    server().serve = respond;
     const { client, sessions } = watched();
     await Promise.all(Array.from({ length: 30 }, () => client.getWorkflow({})));
     await client.getWorkflow({});
@@ -46,12 +46,12 @@ describe("SessionPool", () => {
 
   it("opens a new session after GOAWAY, and lets the old one finish", async () => {
     const { client, sessions } = watched();
-    let first: Peer | undefined;
-    server().serve = (peer) => {
-      first = peer;
-      peer.header(grpcHeader);
-      peer.data(grpcMessage("w1"));
-      peer.goaway(peer.streamId, 0);
+    let first: ServerStream | undefined;
+    server().serve = (stream) => {
+      first = stream;
+      stream.header(grpcHeader);
+      stream.data(grpcMessage("w1"));
+      stream.goaway(stream.streamId, 0);
     };
     const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]();
     const before = sessions.size;
@@ -60,7 +60,7 @@ describe("SessionPool", () => {
     await new Promise((resolve) =>
       session?.closed === true ? resolve(undefined) : session?.once("goaway", resolve),
     );
-    server().serve = answer;
+    server().serve = respond;
     await client.getWorkflow({});
     assert.ok(sessions.size > before);
     first?.data(grpcMessage("w2"));
@@ -71,13 +71,13 @@ describe("SessionPool", () => {
 
   it("opens a new session before stream ids run out, and lets the old one finish", async () => {
     const { client, sessions, close } = watchedClient(server().url, { streamsPerSession: 2 });
-    let first: Peer | undefined;
-    server().serve = (peer) => (first === undefined ? (first = peer) : answer(peer));
+    let first: ServerStream | undefined;
+    server().serve = (stream) => (first === undefined ? (first = stream) : respond(stream));
     const early = client.getWorkflow({});
     for (let count = 0; count < 4; count++) await client.getWorkflow({});
     assert.equal(sessions.size, 3);
     assert.ok(first);
-    answer(first);
+    respond(first);
     assert.equal((await early).id, "w1");
     await close();
   });
@@ -90,7 +90,7 @@ describe("SessionPool", () => {
 
   it("disables server push", async () => {
     const { client, close } = poolClient(server().url);
-    server().serve = answer;
+    server().serve = respond;
     const settings = server().next(frameType.settings);
     await client.getWorkflow({});
     const enablePush = (await settings).payload.indexOf(Buffer.from([0, 2, 0, 0, 0, 0]));
@@ -100,19 +100,19 @@ describe("SessionPool", () => {
 
   it("accepts a deadline that is longer than any timer", async () => {
     const { client } = watched();
-    server().serve = answer;
-    let waiting: Peer | undefined;
-    server().serve = (peer) => (waiting === undefined ? (waiting = peer) : answer(peer));
+    server().serve = respond;
+    let waiting: ServerStream | undefined;
+    server().serve = (stream) => (waiting === undefined ? (waiting = stream) : respond(stream));
     const call = client.getWorkflow({}, { timeoutMs: 2 ** 40 });
     for (let count = 0; count < 30; count++) await client.getWorkflow({});
     assert.ok(waiting);
-    answer(waiting);
+    respond(waiting);
     assert.equal((await call).id, "w1");
   });
 
   it("leaves no listener and no timer behind, however calls end", async () => {
     const { client, sessions } = watched();
-    server().serve = answer;
+    server().serve = respond;
     await client.getWorkflow({});
     const session = [...sessions].at(-1);
     const listeners = () =>
@@ -123,7 +123,7 @@ describe("SessionPool", () => {
     const controller = new AbortController();
     const options = { signal: controller.signal, timeoutMs: 600_000 };
     const kept = [callCases.messages, callCases["a status"], callCases["responses that are not gRPC"]].flat();
-    for (const { serve } of [...kept, { serve: (peer: Peer) => peer.reset(2) }]) {
+    for (const { serve } of [...kept, { serve: (stream: ServerStream) => stream.reset(2) }]) {
       server().serve = serve;
       await client.getWorkflow({}, options).catch(() => undefined);
       const events = client.streamWorkflowEvents({}, options)[Symbol.asyncIterator]();
@@ -134,7 +134,7 @@ describe("SessionPool", () => {
         );
       }
     }
-    server().serve = answer;
+    server().serve = respond;
     await client.getWorkflow({}, options);
     assert.deepEqual({ listeners: listeners(), timers: timers(), sessions: sessions.size }, before);
     assert.equal(getEventListeners(controller.signal, "abort").length, 0);
@@ -142,7 +142,7 @@ describe("SessionPool", () => {
 
   it("ends open calls when it is closed", async () => {
     const { client, close } = watchedClient(server().url);
-    server().serve = (peer) => peer.header(grpcHeader);
+    server().serve = (stream) => stream.header(grpcHeader);
     const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]().next();
     server().serve = () => void close();
     await assert.rejects(Promise.all([events, client.getWorkflow({})]), { code: Code.Unavailable });

@@ -1,28 +1,28 @@
 import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { respondWith, grpcHeader, startFrameServer } from "./frame-server.ts";
-import type { Peer } from "./frame-server.ts";
+import type { ServerStream } from "./frame-server.ts";
 import { poolClient, until } from "./transports.ts";
 
 /** HTTP/2 error codes. */
 const refusedStream = 7;
 const enhanceYourCalm = 11;
 
-const answer = respondWith("w1");
+const respond = respondWith("w1");
 
 /** A server whose first session holds its first call and refuses every later one, and a client. */
 async function startRefusing(code: number) {
   const server = await startFrameServer();
   const { client, close } = poolClient(server.url);
-  const held: Peer[] = [];
-  const refused: Peer[] = [];
-  server.serve = (peer) => held.push(peer);
+  const held: ServerStream[] = [];
+  const refused: ServerStream[] = [];
+  server.serve = (stream) => held.push(stream);
   const first = client.submitWorkflow({});
   await until(() => held.length === 1);
-  server.serve = (peer) => {
-    if (peer.connection > 1) return answer(peer);
-    refused.push(peer);
-    peer.reset(code);
+  server.serve = (stream) => {
+    if (stream.connection > 1) return respond(stream);
+    refused.push(stream);
+    stream.reset(code);
   };
   return {
     server,
@@ -30,7 +30,7 @@ async function startRefusing(code: number) {
     refused,
     /** Finishes the call in progress on the first session. */
     async finishFirst() {
-      held.forEach(answer);
+      held.forEach(respond);
       await first;
     },
     async [Symbol.asyncDispose]() {
@@ -52,14 +52,14 @@ describe("NodeSession: refused streams", () => {
       await until(() => server.connections.now === 1);
     });
 
-  it("fails no submission by REFUSED_STREAM", async () => {
+  it("fails no submission because of REFUSED_STREAM", async () => {
     await using pair = await startRefusing(refusedStream);
     await pair.client.submitWorkflow({});
     assert.equal(pair.server.connections.ever, 2);
     await pair.finishFirst();
   });
 
-  it("fails two submissions by ENHANCE_YOUR_CALM, which may have been processed", async () => {
+  it("fails two submissions because of ENHANCE_YOUR_CALM, which may have been processed", async () => {
     await using pair = await startRefusing(enhanceYourCalm);
     const { client, refused, finishFirst } = pair;
     for (let count = 1; count <= 2; count++) {
@@ -75,9 +75,9 @@ describe("NodeSession: refused streams", () => {
     await using pair = await startRefusing(enhanceYourCalm);
     const { server, client, finishFirst } = pair;
     for (let count = 0; count < 5; count++) {
-      server.serve = (peer) => peer.reset(enhanceYourCalm);
+      server.serve = (stream) => stream.reset(enhanceYourCalm);
       await assert.rejects(client.submitWorkflow({}), { code: Code.Unavailable });
-      server.serve = (peer) => peer.header({ ...grpcHeader, "grpc-status": "5" }, "ends");
+      server.serve = (stream) => stream.header({ ...grpcHeader, "grpc-status": "5" }, "ends");
       await assert.rejects(client.submitWorkflow({}), { code: Code.NotFound });
     }
     await finishFirst();

@@ -5,7 +5,7 @@ import { createLogger } from "../../src/telemetry/logger.ts";
 import { Channel } from "../../src/grpc/channel.ts";
 import { targetOf } from "../../src/grpc/address.ts";
 import { respondWith, frameType, grpcHeader, startFrameServer } from "./frame-server.ts";
-import type { Peer } from "./frame-server.ts";
+import type { ServerStream } from "./frame-server.ts";
 import { startRawServer } from "./raw-server.ts";
 import { clientOver, until } from "./transports.ts";
 
@@ -83,10 +83,10 @@ describe("Subchannel", () => {
     await using pair = await startChannel(server.url);
     const { channel, standby, calls } = pair;
     await until(() => channel.count.ready === 2);
-    const held: Peer[] = [];
+    const held: ServerStream[] = [];
     let pings = 0;
     const counts: number[] = [];
-    for (const one of [server, standby]) one.serve = (peer) => held.push(peer);
+    for (const one of [server, standby]) one.serve = (stream) => held.push(stream);
     server.onFrame = ({ type, flags }) => {
       if (type === frameType.ping && flags === 0) pings += 1;
     };
@@ -104,10 +104,10 @@ describe("Subchannel", () => {
     await using pair = await startChannel(server.url);
     const { channel, standby, calls, streams, lines } = pair;
     await until(() => channel.count.ready === 2);
-    const held: Peer[] = [];
-    const others: Peer[] = [];
-    server.serve = (peer) => held.push(peer);
-    standby.serve = (peer) => others.push(peer);
+    const held: ServerStream[] = [];
+    const others: ServerStream[] = [];
+    server.serve = (stream) => held.push(stream);
+    standby.serve = (stream) => others.push(stream);
     const events = [1, 2].map(() => streams.streamWorkflowEvents({})[Symbol.asyncIterator]().next());
     const both = [calls.submitWorkflow({}), calls.submitWorkflow({})];
     // A call and a stream each, on two connections.
@@ -142,7 +142,7 @@ describe("Subchannel", () => {
     for (const one of both) one.serve = respondWith("w1");
     await Promise.all(callEach());
     const tooLong = { ...grpcHeader, "grpc-status": "3", "grpc-message": "x".repeat(100 * 1024) };
-    for (const one of both) one.serve = (peer) => peer.header(tooLong, "ends");
+    for (const one of both) one.serve = (stream) => stream.header(tooLong, "ends");
     await Promise.all(callEach().map((call) => assert.rejects(call, { code: Code.Internal })));
     for (const one of both) one.serve = respondWith("w1");
     await Promise.all(callEach());

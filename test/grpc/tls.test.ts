@@ -39,7 +39,7 @@ function pemFiles() {
 describe("createOrchestrator with TLS", () => {
   const upstream = suite(() => startUpstream({ getWorkflow: ({ workflowId }) => ({ id: workflowId }) }));
 
-  async function front(
+  async function startFront(
     options: Identity & { readonly ca?: string; readonly host?: string; readonly port?: number },
   ) {
     const started = await startTlsFront(upstream().url, options);
@@ -48,8 +48,8 @@ describe("createOrchestrator with TLS", () => {
 
   it("trusts the authority in the file, and no other", async () => {
     using files = pemFiles();
-    await using ours = await front(server);
-    await using theirs = await front(await stranger.issue("orchestrator.test"));
+    await using ours = await startFront(server);
+    await using theirs = await startFront(await stranger.issue("orchestrator.test"));
     const ca = files.paths.ca;
     for (const [url, tls, isTrusted] of [
       [ours.url, { ca }, true],
@@ -65,9 +65,9 @@ describe("createOrchestrator with TLS", () => {
 
   it("requires a certificate of the name, whatever address is resolved", async () => {
     using files = pemFiles();
-    await using one = await front({ ...server, host: "127.0.0.2" });
-    await using two = await front({ ...server, host: "127.0.0.3", port: one.port });
-    await using wrong = await front(await authority.issue("nowhere"));
+    await using one = await startFront({ ...server, host: "127.0.0.2" });
+    await using two = await startFront({ ...server, host: "127.0.0.3", port: one.port });
+    await using wrong = await startFront(await authority.issue("nowhere"));
     const tls = { ca: files.paths.ca };
     const lookUp = () => Promise.resolve(["127.0.0.2", "127.0.0.3"]);
     const { client, close } = connectTo([`https://orchestrator.test:${one.port}`], { tls, lookUp });
@@ -82,7 +82,7 @@ describe("createOrchestrator with TLS", () => {
   it("presents the client certificate", async () => {
     using files = pemFiles();
     files.show(await authority.issue("gateway.test"));
-    await using strict = await front({ ...server, ca: authority.cert });
+    await using strict = await startFront({ ...server, ca: authority.cert });
     const known = connectTo([strict.url], { tls: files.paths });
     await known.client.getWorkflow({});
     assert.deepEqual(
@@ -99,7 +99,7 @@ describe("createOrchestrator with TLS", () => {
     using files = pemFiles();
     const old = await authority.issue("old.test");
     files.show(old);
-    await using strict = await front({ ...server, ca: authority.cert });
+    await using strict = await startFront({ ...server, ca: authority.cert });
     const mayEnd = deferred();
     upstream().rpcs.streamWorkflowEvents = async function* () {
       yield stepEvent(1n);
@@ -108,7 +108,7 @@ describe("createOrchestrator with TLS", () => {
     };
     const lines: string[] = [];
     const logger = createLogger({ write: (line) => void lines.push(line) });
-    const heard = (event: string, times: number) =>
+    const logged = (event: string, times: number) =>
       until(() => lines.filter((line) => line.includes(`"event":"${event}"`)).length === times);
     const { client, close } = connectTo([strict.url], { tls: files.paths, refreshMs: 5, logger });
     const events = client.streamWorkflowEvents({})[Symbol.asyncIterator]();
@@ -117,19 +117,19 @@ describe("createOrchestrator with TLS", () => {
 
     const fresh = await authority.issue("new.test");
     files.show({ ...old, cert: "" });
-    await heard("certificates.rejected", 1);
+    await logged("certificates.rejected", 1);
     files.show(old);
-    await heard("certificates.reloaded", 1);
+    await logged("certificates.reloaded", 1);
     // As they are written one after the other.
     writeFileSync(files.paths.cert, fresh.cert);
-    await heard("certificates.rejected", 2);
+    await logged("certificates.rejected", 2);
     await client.getWorkflow({});
     assert.deepEqual(
       strict.clients.map(({ name }) => name),
       ["old.test", "old.test"],
     );
     writeFileSync(files.paths.key, fresh.key);
-    await heard("certificates.reloaded", 2);
+    await logged("certificates.reloaded", 2);
     await client.getWorkflow({});
     assert.deepEqual(
       strict.clients.map(({ name }) => name),
@@ -148,7 +148,7 @@ describe("createOrchestrator with TLS", () => {
   it("reads the files that the settings name", async () => {
     using files = pemFiles();
     files.show(await authority.issue("gateway.test"));
-    await using strict = await front({ ...server, ca: authority.cert });
+    await using strict = await startFront({ ...server, ca: authority.cert });
     upstream().rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
     const gateway = await startTestGateway({
       ORCHESTRATOR_ENDPOINT: strict.url,

@@ -2,13 +2,13 @@ import { gzipSync } from "node:zlib";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import { grpcMessage } from "./frame-server.ts";
-import type { Peer } from "./frame-server.ts";
+import type { ServerStream } from "./frame-server.ts";
 import { readMaxBytes } from "./transports.ts";
 
 /** The outcome of a call: the ids of the received messages, and the name of its code; after " | " the error's message. */
 export interface CallCase {
   readonly what: string;
-  readonly serve: (peer: Peer) => void;
+  readonly serve: (stream: ServerStream) => void;
   readonly unary: string;
   readonly stream: string;
 }
@@ -17,43 +17,47 @@ const ok = { "grpc-status": "0" };
 const html = Buffer.from("<html>");
 
 /** Begins a response. */
-function begin(peer: Peer, fields: Record<string, string> = {}): void {
-  peer.header({ ":status": "200", "content-type": "application/grpc", ...fields });
+function begin(stream: ServerStream, fields: Record<string, string> = {}): void {
+  stream.header({ ":status": "200", "content-type": "application/grpc", ...fields });
 }
 
 /** A complete response: headers, messages, trailers. */
-function respond(trailers: Record<string, string>, ...messages: Uint8Array[]): (peer: Peer) => void {
-  return (peer) => {
-    begin(peer);
-    for (const message of messages) peer.data(message);
-    peer.header(trailers, "ends");
+function respond(
+  trailers: Record<string, string>,
+  ...messages: Uint8Array[]
+): (stream: ServerStream) => void {
+  return (stream) => {
+    begin(stream);
+    for (const message of messages) stream.data(message);
+    stream.header(trailers, "ends");
   };
 }
 
 /** A response that is one header block. */
 function trailersOnly(trailers: Record<string, string>, status = "200", contentType = "application/grpc") {
-  return (peer: Peer) => peer.header({ ":status": status, "content-type": contentType, ...trailers }, "ends");
+  return (stream: ServerStream) =>
+    stream.header({ ":status": status, "content-type": contentType, ...trailers }, "ends");
 }
 
 /** A length-prefixed message with these flags. */
-function frame(flags: number, message: Uint8Array): Uint8Array {
+function envelope(flags: number, message: Uint8Array): Uint8Array {
   const bytes = encodeEnvelope(message);
   bytes[0] = flags;
   return bytes;
 }
 
-/** The same, compressed. */
+/** A compressed length-prefixed message. */
 function gzipped(message: Uint8Array): Uint8Array {
-  return frame(1, gzipSync(message));
+  return envelope(1, gzipSync(message));
 }
 
-/** The message of the id `w1`, with a field behind it that nobody knows; as long as this. */
+/** The message of the id `w1`, followed by an unknown field, of this length. */
 function padded(length: number): Uint8Array {
-  const head = new BinaryWriter().tag(1, WireType.LengthDelimited).string("w1").finish();
+  const idField = new BinaryWriter().tag(1, WireType.LengthDelimited).string("w1").finish();
   const pad = (size: number) =>
     new BinaryWriter().tag(1000, WireType.LengthDelimited).bytes(Buffer.alloc(size)).finish();
   const prefixBytes = pad(length).length - length;
-  return Buffer.concat([head, pad(length - head.length - prefixBytes)]);
+  return Buffer.concat([idField, pad(length - idField.length - prefixBytes)]);
 }
 
 const messages: readonly CallCase[] = [
@@ -77,7 +81,7 @@ const messages: readonly CallCase[] = [
     stream: "w1 w2 OK",
   },
   {
-    what: "two messages, cut elsewhere than between them",
+    what: "two messages, split within a message",
     serve: respond(
       ok,
       Buffer.concat([grpcMessage("w1"), grpcMessage("w2").subarray(0, 3)]),
@@ -105,7 +109,7 @@ const messages: readonly CallCase[] = [
     serve: respond(ok, grpcMessage("w1"), grpcMessage("w2", { length: 9 })),
     unary: "Internal",
     stream: "w1 Internal",
-    // Not InvalidArgument: it is not the caller's fault. The conformance suite requires Internal.
+    // Not InvalidArgument: the caller did nothing wrong. The conformance suite requires Internal.
   },
   {
     what: "a compressed message without a header that names the encoding",
@@ -128,11 +132,11 @@ const messages: readonly CallCase[] = [
 ];
 
 /** A complete response whose header says that messages may be compressed with gzip. */
-function respondGzip(...messages: Uint8Array[]): (peer: Peer) => void {
-  return (peer) => {
-    begin(peer, { "grpc-encoding": "gzip" });
-    for (const message of messages) peer.data(message);
-    peer.header(ok, "ends");
+function respondGzip(...messages: Uint8Array[]): (stream: ServerStream) => void {
+  return (stream) => {
+    begin(stream, { "grpc-encoding": "gzip" });
+    for (const message of messages) stream.data(message);
+    stream.header(ok, "ends");
   };
 }
 
@@ -170,7 +174,7 @@ const compressed: readonly CallCase[] = [
   },
   {
     what: "half of a gzip stream",
-    serve: respondGzip(frame(1, gzipSync("\x0a\x02w1").subarray(0, 15))),
+    serve: respondGzip(envelope(1, gzipSync("\x0a\x02w1").subarray(0, 15))),
     unary: "Internal",
     stream: "Internal",
   },
@@ -203,9 +207,9 @@ const statuses: readonly CallCase[] = [
   },
   {
     what: "an error in a header that does not end the stream",
-    serve(peer) {
-      begin(peer, { "grpc-status": "5", "grpc-message": "gone" });
-      peer.data(Buffer.alloc(0), "ends");
+    serve(stream) {
+      begin(stream, { "grpc-status": "5", "grpc-message": "gone" });
+      stream.data(Buffer.alloc(0), "ends");
     },
     unary: "NotFound | gone",
     stream: "NotFound | gone",
@@ -231,9 +235,9 @@ const statuses: readonly CallCase[] = [
   },
   {
     what: "a header status and another one in the trailers",
-    serve(peer) {
-      begin(peer, { "grpc-status": "8" });
-      peer.header({ "grpc-status": "9" }, "ends");
+    serve(stream) {
+      begin(stream, { "grpc-status": "8" });
+      stream.header({ "grpc-status": "9" }, "ends");
     },
     unary: "FailedPrecondition",
     stream: "FailedPrecondition",
@@ -241,9 +245,9 @@ const statuses: readonly CallCase[] = [
   },
   {
     what: "a header status before a message",
-    serve(peer) {
-      begin(peer, { "grpc-status": "9" });
-      peer.data(grpcMessage("w1"), "ends");
+    serve(stream) {
+      begin(stream, { "grpc-status": "9" });
+      stream.data(grpcMessage("w1"), "ends");
     },
     unary: "Internal",
     stream: "w1 Internal",
@@ -278,7 +282,7 @@ const details: readonly CallCase[] = [
     stream: "FailedPrecondition | rich",
   },
   {
-    what: "details of an error beside the status OK",
+    what: "details of an error and the status OK",
     serve: respond({ "grpc-status": "0", "grpc-status-details-bin": richStatus(9, "rich") }),
     unary: "FailedPrecondition | rich",
     stream: "FailedPrecondition | rich",
@@ -291,7 +295,7 @@ const details: readonly CallCase[] = [
     // Details only add to a status.
   },
   {
-    what: "details that are OK, beside an error",
+    what: "details with the code OK, and an error",
     serve: respond({ "grpc-status": "5", "grpc-message": "plain", "grpc-status-details-bin": "" }),
     unary: "NotFound | plain",
     stream: "NotFound | plain",
@@ -322,15 +326,15 @@ const notGrpc: readonly CallCase[] = [
     ] as const
   ).map(([status, code]): CallCase => ({
     what: `HTTP ${status}, with a page`,
-    serve(peer) {
-      peer.header({ ":status": status, "content-type": "text/html" });
-      peer.data(html, "ends");
+    serve(stream) {
+      stream.header({ ":status": status, "content-type": "text/html" });
+      stream.data(html, "ends");
     },
     unary: `${code} | HTTP ${status}`,
     stream: `${code} | HTTP ${status}`,
   })),
   {
-    what: "HTTP 503, and no more than that",
+    what: "HTTP 503 without a body",
     serve: trailersOnly({}, "503"),
     unary: "Unavailable | HTTP 503",
     stream: "Unavailable | HTTP 503",
@@ -338,9 +342,9 @@ const notGrpc: readonly CallCase[] = [
   ...["text/html", "application/json", "application/grpc-web+proto", "application/grpcx"].map(
     (contentType): CallCase => ({
       what: `the content type ${contentType}`,
-      serve(peer) {
-        peer.header({ ":status": "200", "content-type": contentType });
-        peer.data(html, "ends");
+      serve(stream) {
+        stream.header({ ":status": "200", "content-type": contentType });
+        stream.data(html, "ends");
       },
       unary: "Unknown",
       stream: "Unknown",
@@ -348,31 +352,31 @@ const notGrpc: readonly CallCase[] = [
   ),
   {
     what: "the content type application/grpc+json",
-    serve(peer) {
-      peer.header({ ":status": "200", "content-type": "application/grpc+json" });
-      peer.data(Buffer.from([0, 0, 0, 0, 2, 0x7b, 0x7d]));
-      peer.header(ok, "ends");
+    serve(stream) {
+      stream.header({ ":status": "200", "content-type": "application/grpc+json" });
+      stream.data(Buffer.from([0, 0, 0, 0, 2, 0x7b, 0x7d]));
+      stream.header(ok, "ends");
     },
     unary: "Unknown",
     stream: "Unknown",
   },
   {
     what: "an unknown encoding",
-    serve(peer) {
-      begin(peer, { "grpc-encoding": "snappy" });
-      peer.data(grpcMessage("w1"));
-      peer.header(ok, "ends");
+    serve(stream) {
+      begin(stream, { "grpc-encoding": "snappy" });
+      stream.data(grpcMessage("w1"));
+      stream.header(ok, "ends");
     },
     unary: "Internal",
     stream: "Internal",
   },
   {
     what: "the encoding identity, and a header before the header",
-    serve(peer) {
-      peer.header({ ":status": "103" });
-      begin(peer, { "grpc-encoding": "identity" });
-      peer.data(grpcMessage("w1"));
-      peer.header(ok, "ends");
+    serve(stream) {
+      stream.header({ ":status": "103" });
+      begin(stream, { "grpc-encoding": "identity" });
+      stream.data(grpcMessage("w1"));
+      stream.header(ok, "ends");
     },
     unary: "w1 OK",
     stream: "w1 OK",
@@ -381,13 +385,13 @@ const notGrpc: readonly CallCase[] = [
 
 const cancelled = { "grpc-status": "1", "grpc-message": "shutting down" };
 
-/** A call that ended without status was lost; one that this side has not cancelled was dropped by the server. */
-const losses: readonly CallCase[] = [
+/** Streams that end without a status, and CANCELLED without a cancellation by the client. */
+const lostStreams: readonly CallCase[] = [
   {
     what: "a message and an end without trailers",
-    serve(peer) {
-      begin(peer);
-      peer.data(grpcMessage("w1"), "ends");
+    serve(stream) {
+      begin(stream);
+      stream.data(grpcMessage("w1"), "ends");
     },
     unary: "Unavailable",
     stream: "w1 Unavailable",
@@ -414,111 +418,111 @@ const losses: readonly CallCase[] = [
   },
   {
     what: "a reset with code 0, with nothing before it",
-    serve: (peer) => peer.reset(0),
+    serve: (stream) => stream.reset(0),
     unary: "Unavailable",
     stream: "Unavailable",
   },
   ...[1, 5, 7, 8, 12, 13].map((code): CallCase => ({
     what: `a reset with code ${code}, with nothing before it`,
-    serve: (peer) => peer.reset(code),
+    serve: (stream) => stream.reset(code),
     unary: "Unavailable",
     stream: "Unavailable",
   })),
   ...[2, 11].map((code): CallCase => ({
     what: `a reset with code ${code} each time, with nothing before it`,
-    serve: (peer) => peer.reset(code),
+    serve: (stream) => stream.reset(code),
     unary: "Internal",
     stream: "Internal",
   })),
   ...[0, 2, 7, 8].map((code): CallCase => ({
     what: `a reset with code ${code} after a header and a message`,
-    serve(peer) {
-      begin(peer);
-      peer.data(grpcMessage("w1"));
-      peer.reset(code);
+    serve(stream) {
+      begin(stream);
+      stream.data(grpcMessage("w1"));
+      stream.reset(code);
     },
     unary: "Unavailable",
     stream: "w1 Unavailable",
   })),
   {
     what: "a complete response, and then a reset",
-    serve(peer) {
-      respond({ "grpc-status": "5", "grpc-message": "gone" })(peer);
-      peer.reset(8);
+    serve(stream) {
+      respond({ "grpc-status": "5", "grpc-message": "gone" })(stream);
+      stream.reset(8);
     },
     unary: "NotFound | gone",
     stream: "NotFound | gone",
   },
   {
     what: "a complete response that is a success, and then a reset",
-    serve(peer) {
-      respond(ok, grpcMessage("w1"))(peer);
-      peer.reset(2);
+    serve(stream) {
+      respond(ok, grpcMessage("w1"))(stream);
+      stream.reset(2);
     },
     unary: "w1 OK",
     stream: "w1 OK",
   },
   {
     what: "the end of the connection, with nothing before it",
-    serve: (peer) => peer.hangUp(),
+    serve: (stream) => stream.endConnection(),
     unary: "Unavailable",
     stream: "Unavailable",
   },
   {
     what: "the end of the connection after a header and a message",
-    serve(peer) {
-      begin(peer);
-      peer.data(grpcMessage("w1"));
-      peer.hangUp();
+    serve(stream) {
+      begin(stream);
+      stream.data(grpcMessage("w1"));
+      stream.endConnection();
     },
     unary: "Unavailable",
     stream: "w1 Unavailable",
   },
   {
-    what: "a GOAWAY that leaves the call out",
-    serve: (peer) => peer.goaway(0, 0),
+    what: "a GOAWAY that excludes the call",
+    serve: (stream) => stream.goaway(0, 0),
     unary: "Unavailable",
     stream: "Unavailable",
   },
   {
     what: "a GOAWAY that lets the call finish",
-    serve(peer) {
-      peer.goaway(peer.streamId, 0);
-      respond(ok, grpcMessage("w1"))(peer);
+    serve(stream) {
+      stream.goaway(stream.streamId, 0);
+      respond(ok, grpcMessage("w1"))(stream);
     },
     unary: "w1 OK",
     stream: "w1 OK",
   },
   {
     what: "a GOAWAY with an error",
-    serve: (peer) => peer.goaway(peer.streamId, 11),
+    serve: (stream) => stream.goaway(stream.streamId, 11),
     unary: "Unavailable",
     stream: "Unavailable",
   },
   ...(
     [
       ["bytes that are no frames", Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n")],
-      ["a frame of a wrong size", Buffer.from([0, 0, 1, 3, 0, 0, 0, 0, 1, 0])],
+      ["a envelope of a wrong size", Buffer.from([0, 0, 1, 3, 0, 0, 0, 0, 1, 0])],
       ["a header that is no HPACK", Buffer.from([0, 0, 2, 1, 4, 0, 0, 0, 1, 0xff, 0xff])],
     ] as const
   ).map(([what, bytes]): CallCase => ({
     what,
-    serve: (peer) => peer.raw(bytes),
+    serve: (stream) => stream.raw(bytes),
     unary: "Internal",
     stream: "Internal",
   })),
 ];
 
-/** What a server may respond, right or wrong, by topic. */
+/** Responses of a server, valid and invalid, by topic. */
 export const callCases = {
   messages,
   "a gzip response of": compressed,
   "a status": [...statuses, ...details],
   "responses that are not gRPC": notGrpc,
-  "a loss": losses,
+  "a lost stream": lostStreams,
 } satisfies Record<string, readonly CallCase[]>;
 
-/** A `google.rpc.Status` with one detail, a google.protobuf.Empty, as its header carries it. */
+/** A `google.rpc.Status` with one detail, a google.protobuf.Empty, as a header value. */
 export function richStatus(code: number, message: string): string {
   const detail = new BinaryWriter()
     .uint32((1 << 3) | 2)
