@@ -8,6 +8,8 @@ const fresh = mkdtempSync(join(tmpdir(), "foldforge-generated-"));
 try {
   execFileSync("make", ["--no-print-directory", "generate", `OUT=${fresh}`], {
     stdio: ["ignore", "ignore", "inherit"],
+    // A make of its own, not one of the jobs of `make check`.
+    env: { ...process.env, MAKEFLAGS: "" },
   });
   const files = new Set([...filesUnder("generated"), ...filesUnder(join(fresh, "generated"))]);
   const stale = [...files].sort().flatMap((file) => {

@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createServer } from "node:http2";
+import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import { connect } from "node:net";
+import type { AddressInfo } from "node:net";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import express from "express";
+import { AuthenticateApiKeyResponseSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { HttpError } from "../../src/errors/http-error.ts";
+import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import { errorHandler } from "../../src/http/error-handler.ts";
 import { trace } from "../../src/middleware/trace.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
@@ -12,7 +18,6 @@ import type { TestGateway } from "../support/gateway.ts";
 import { upstreamOperations, withKeys } from "../support/operations.ts";
 import { serve } from "../support/serve.ts";
 import { startStack } from "../support/stack.ts";
-import { startStatusServer } from "../support/status-server.ts";
 
 /** gRPC code → HTTP status, the code in the body, and whether to try again. */
 const rows = [
@@ -155,4 +160,41 @@ function assertLogged({ logs }: TestGateway, traceId: string, cause: string): vo
   const lines = logs.filter(({ event, trace_id }) => event === "request.failed" && trace_id === traceId);
   assert.equal(lines.length, 1);
   assert.ok(JSON.stringify(lines[0]).includes(cause));
+}
+
+/** Starts an orchestrator that responds to each call with the same gRPC status, known or not; every key is alice's. */
+async function startStatusServer(grpcStatus: number, message: string) {
+  const server = createServer();
+  const sessions = new Set<ServerHttp2Session>();
+  server.on("session", (session) => sessions.add(session));
+  server.on("stream", (stream, { ":path": path = "" }) => {
+    stream.resume();
+    if (path.endsWith("/AuthenticateApiKey")) return respondAllowed(stream);
+    stream.respond(
+      {
+        ":status": 200,
+        "content-type": "application/grpc",
+        "grpc-status": String(grpcStatus),
+        "grpc-message": encodeURIComponent(message),
+      },
+      { endStream: true },
+    );
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      for (const session of sessions) session.destroy();
+      await closed;
+    },
+  };
+}
+
+function respondAllowed(stream: ServerHttp2Stream): void {
+  const response = create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" });
+  stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+  stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+  stream.end(encodeEnvelope(toBinary(AuthenticateApiKeyResponseSchema, response)));
 }
