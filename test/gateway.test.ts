@@ -16,12 +16,12 @@ import { whenAborted, callsDuring, deferred, startStack } from "./support/stack.
 describe("startGateway", () => {
   it("closes: finishes requests in flight, aborts event streams, and accepts no connection", async () => {
     const inFlight = deferred();
-    const mayAnswer = deferred();
+    const mayRespond = deferred();
     const { gateway, upstream } = await startStack(
       {
         async getWorkflow() {
           inFlight.resolve();
-          await mayAnswer.promise;
+          await mayRespond.promise;
           return workflowIn(JobState.RUNNING);
         },
         async *streamWorkflowEvents(_request, { signal }) {
@@ -33,14 +33,14 @@ describe("startGateway", () => {
     );
     const reader = readEvents(await gateway.fetch("/v1/workflows/w1/events"));
     await reader.next();
-    const answer = gateway.fetch("/v1/workflows/w1");
+    const response = gateway.fetch("/v1/workflows/w1");
     await inFlight.promise;
 
     const closed = gateway.close();
     assert.equal(await reader.ended, "broken");
     await assert.rejects(gateway.fetch("/v1/healthz"));
-    mayAnswer.resolve();
-    assert.equal((await answer).status, 200);
+    mayRespond.resolve();
+    assert.equal((await response).status, 200);
     await closed;
     await upstream.close();
   });
@@ -54,22 +54,22 @@ describe("startGateway", () => {
     });
     for (let i = 0; i < 5; i++) await readEvents(await gateway.fetch("/v1/workflows/w1/events")).next();
     await gateway.close();
-    const cut = gateway.logs.filter(
+    const aborted = gateway.logs.filter(
       ({ event, complete }) => event === "request.completed" && complete === false,
     );
-    assert.equal(cut.length, 5);
+    assert.equal(aborted.length, 5);
     await upstream.close();
   });
 
   it("drains: serves while not ready, with Connection: close, and then closes", async () => {
     const inFlight = deferred();
-    const mayAnswer = deferred();
+    const mayRespond = deferred();
     const { gateway, upstream } = await startStack(
       {
         async getWorkflow({ workflowId }) {
           if (workflowId === "slow") {
             inFlight.resolve();
-            await mayAnswer.promise;
+            await mayRespond.promise;
           }
           return workflowIn(JobState.RUNNING);
         },
@@ -93,32 +93,32 @@ describe("startGateway", () => {
     assert.deepEqual([late.status, late.headers.get("connection")], [200, "close"]);
     const reader = readEvents(await gateway.fetch("/v1/workflows/w1/events"));
     await reader.next();
-    const answer = gateway.fetch("/v1/workflows/slow");
+    const response = gateway.fetch("/v1/workflows/slow");
     await inFlight.promise;
 
     assert.equal(await reader.ended, "broken");
     await assert.rejects(gateway.fetch("/v1/healthz"));
-    mayAnswer.resolve();
-    assert.equal((await answer).status, 200);
+    mayRespond.resolve();
+    assert.equal((await response).status, 200);
     await drained;
     await upstream.close();
   });
 
   it("is not ready for a probe in progress when the drain starts", async () => {
-    const asked = deferred();
-    const mayAnswer = deferred();
+    const probed = deferred();
+    const mayRespond = deferred();
     const { gateway, upstream } = await startStack({
       async listWorkflows() {
-        asked.resolve();
-        await mayAnswer.promise;
+        probed.resolve();
+        await mayRespond.promise;
         return {};
       },
     });
-    const answer = gateway.fetch("/v1/readyz");
-    await asked.promise;
+    const response = gateway.fetch("/v1/readyz");
+    await probed.promise;
     const drained = gateway.drain();
-    mayAnswer.resolve();
-    assert.equal((await answer).status, 503);
+    mayRespond.resolve();
+    assert.equal((await response).status, 503);
     await drained;
     await upstream.close();
   });
@@ -128,12 +128,12 @@ describe("startGateway", () => {
       {},
       { DRAIN_DELAY_SECONDS: "1.5", SHUTDOWN_GRACE_SECONDS: "5" },
     );
-    const { started: begun } = hang(upstream, "getWorkflow");
-    const answer = gateway.fetch("/v1/workflows/w1");
-    await begun;
+    const { started } = hang(upstream, "getWorkflow");
+    const response = gateway.fetch("/v1/workflows/w1");
+    await started;
     const begin = performance.now();
     const drained = gateway.drain();
-    await assert.rejects(answer);
+    await assert.rejects(response);
     await drained;
     const took = performance.now() - begin;
     assert.ok(took > 4400 && took < 4400 + scaled(600), `${took} ms`);

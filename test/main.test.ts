@@ -253,8 +253,8 @@ describe("main", () => {
     child.kill("SIGTERM");
     const healthz = () => fetch(`${url}/v1/healthz`);
     while (!lines.some(({ event }) => event === "shutdown.started")) await (await healthz()).text();
-    const answer = await healthz();
-    assert.deepEqual([answer.status, answer.headers.get("connection")], [200, "close"]);
+    const response = await healthz();
+    assert.deepEqual([response.status, response.headers.get("connection")], [200, "close"]);
     child.kill("SIGTERM");
     const { code, signal, stderr } = await ended;
     assert.deepEqual([code, signal, stderr], [1, null, ""]);

@@ -27,17 +27,17 @@ describe("a gateway with METRICS_ADDR", () => {
   const metricsUrl = () => stack().gateway.metricsUrl!;
 
   it("serves GET and HEAD /metrics, with the security headers", async () => {
-    const answer = await fetch(`${metricsUrl()}/metrics`);
-    assert.equal(answer.status, 200);
-    assert.match(await answer.text(), /^# TYPE foldforge_gateway_http_requests_total counter$/m);
+    const response = await fetch(`${metricsUrl()}/metrics`);
+    assert.equal(response.status, 200);
+    assert.match(await response.text(), /^# TYPE foldforge_gateway_http_requests_total counter$/m);
     const elsewhere = await stack().gateway.fetch("/v1/healthz");
     for (const name of ["Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy"]) {
-      assert.notEqual(answer.headers.get(name), null, name);
-      assert.equal(answer.headers.get(name), elsewhere.headers.get(name), name);
+      assert.notEqual(response.headers.get(name), null, name);
+      assert.equal(response.headers.get(name), elsewhere.headers.get(name), name);
     }
     const head = await fetch(`${metricsUrl()}/metrics`, { method: "HEAD" });
     assert.deepEqual([head.status, await head.text()], [200, ""]);
-    assert.equal(head.headers.get("content-type"), answer.headers.get("content-type"));
+    assert.equal(head.headers.get("content-type"), response.headers.get("content-type"));
   });
 
   for (const [method, path, status, code] of [
@@ -50,11 +50,11 @@ describe("a gateway with METRICS_ADDR", () => {
     ["GET", "/metrics?x=1", 400, "INVALID_ARGUMENT"],
   ] as const)
     it(`returns ${status} for ${method} ${path}, with the error body`, async () => {
-      const answer = await sendPath(metricsUrl(), path, { method });
-      assert.equal(answer.status, status);
-      const { code: told, retryable, trace_id } = JSON.parse(answer.body);
-      assert.deepEqual([told, retryable, typeof trace_id], [code, false, "string"]);
-      assert.equal(answer.headers.allow, status === 405 ? "GET, HEAD" : undefined);
+      const response = await sendPath(metricsUrl(), path, { method });
+      assert.equal(response.status, status);
+      const { code: actual, retryable, trace_id } = JSON.parse(response.body);
+      assert.deepEqual([actual, retryable, typeof trace_id], [code, false, "string"]);
+      assert.equal(response.headers.allow, status === 405 ? "GET, HEAD" : undefined);
     });
 
   it("rejects malformed requests and too large headers", async () => {
@@ -77,11 +77,11 @@ describe("a gateway with METRICS_ADDR", () => {
         );
       };
       const before = await count();
-      const answer = await sendPath(stack().gateway.url, "/metrics", { method });
+      const response = await sendPath(stack().gateway.url, "/metrics", { method });
       const unknown = await sendPath(stack().gateway.url, "/nowhere", { method });
-      assert.deepEqual([answer.status, unknown.status], [404, 404]);
+      assert.deepEqual([response.status, unknown.status], [404, 404]);
       const anyTrace = (body: string) => body.replace(/[0-9a-f]{32}/, "");
-      assert.equal(anyTrace(answer.body), anyTrace(unknown.body));
+      assert.equal(anyTrace(response.body), anyTrace(unknown.body));
       assert.equal(await count(), before + 2);
     });
 
@@ -123,9 +123,9 @@ describe("startGateway with METRICS_ADDR", () => {
     );
     const drained = gateway.drain();
     assert.equal((await gateway.fetch("/v1/readyz")).status, 503);
-    const answer = await fetch(`${gateway.metricsUrl}/metrics`);
-    assert.equal(answer.status, 200);
-    await answer.text();
+    const response = await fetch(`${gateway.metricsUrl}/metrics`);
+    assert.equal(response.status, 200);
+    await response.text();
     await drained;
     await upstream.close();
   });

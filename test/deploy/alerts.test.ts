@@ -14,8 +14,8 @@ describe("deploy/prometheus", () => {
   });
 
   for (const [what, ...args] of [
-    ["has alert rules without fault", "check", "rules", "--lint-fatal", "alerts.yaml"],
-    ["has a configuration without fault", "check", "config", "--lint-fatal", "prometheus.yaml"],
+    ["has valid alert rules", "check", "rules", "--lint-fatal", "alerts.yaml"],
+    ["has a valid configuration", "check", "config", "--lint-fatal", "prometheus.yaml"],
     ["fires each alert when it should, and only then", "test", "rules", "alerts.test.yaml"],
   ])
     it(what ?? "", () => {

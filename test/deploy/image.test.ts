@@ -51,7 +51,7 @@ describe("the files of the image", () => {
   }
 
   /** Resolves with the first group of `pattern` in the output of a program. */
-  async function hear({ stdout }: ChildProcess, pattern: RegExp): Promise<string> {
+  async function findInOutput({ stdout }: ChildProcess, pattern: RegExp): Promise<string> {
     let said = "";
     for await (const chunk of stdout!.setEncoding("utf8").iterator({ destroyOnReturn: false })) {
       said += String(chunk);
@@ -79,7 +79,7 @@ describe("the files of the image", () => {
 
   it("run the gateway, healthy until it exits with 0, as the user of the image", async () => {
     const gateway = run(image.command, environment({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" }));
-    const url = await hear(gateway.child, /"event":"gateway.started","url":"([^"]+)"/);
+    const url = await findInOutput(gateway.child, /"event":"gateway.started","url":"([^"]+)"/);
     const check = () => run(image.healthcheck, environment({ BIND_ADDR: new URL(url).host })).ended;
 
     for (const path of ["/v1/healthz", "/v1/openapi.json", "/docs", "/docs/swagger-ui-bundle.js", "/metrics"])
@@ -96,7 +96,7 @@ describe("the files of the image", () => {
       const memory = Math.min(process.constrainedMemory() || Infinity, os.totalmem());
       console.log(JSON.stringify({ limit: v8.getHeapStatistics().heap_size_limit, memory }));`;
     const { child } = run([...image.command.slice(0, -1), "--eval", tell], {});
-    const { limit, memory } = JSON.parse(await hear(child, /(.*)\n/));
+    const { limit, memory } = JSON.parse(await findInOutput(child, /(.*)\n/));
     // The heap limit includes the young generation, at most 192 MiB.
     assert.ok(limit >= memory * 0.49 && limit < memory * 0.51 + 192 * 1024 ** 2, `${limit} of ${memory}`);
   });
@@ -106,7 +106,7 @@ describe("the files of the image", () => {
     const signal = "--import=data:text/javascript,process.kill(process.pid,'SIGUSR1')";
     const settings = environment({ BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" });
     const gateway = run([program!, signal, ...args], settings);
-    const url = await hear(gateway.child, /"event":"gateway.started","url":"([^"]+)"/);
+    const url = await findInOutput(gateway.child, /"event":"gateway.started","url":"([^"]+)"/);
     gateway.child.kill("SIGUSR1");
     assert.equal((await fetch(`${url}/v1/healthz`)).status, 200);
     gateway.child.kill(image.stopSignal);
@@ -127,12 +127,12 @@ describe("the files of the image", () => {
       [`${settingPrefix}ORCHESTRATOR_ADDR`]: "127.0.0.1:0",
       [`${settingPrefix}OBJECT_STORE_ADDR`]: "127.0.0.1:0",
     });
-    const orchestrator = await hear(sandbox.child, /orchestrator (\S+)/);
+    const orchestrator = await findInOutput(sandbox.child, /orchestrator (\S+)/);
     const gateway = run(
       image.command,
       environment({ BIND_ADDR: "127.0.0.1:0", ORCHESTRATOR_ENDPOINT: orchestrator }),
     );
-    const url = await hear(gateway.child, /"event":"gateway.started","url":"([^"]+)"/);
+    const url = await findInOutput(gateway.child, /"event":"gateway.started","url":"([^"]+)"/);
     assert.equal((await fetch(`${url}/v1/readyz`)).status, 200);
     sandbox.child.kill(image.stopSignal);
     assert.deepEqual(await sandbox.ended, { code: 0, stderr: "" });

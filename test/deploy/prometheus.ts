@@ -69,8 +69,8 @@ export async function startPrometheus(gatewayUrl: string): Promise<Prometheus> {
 
   const url = `http://${await started.promise}`;
   async function ask(path: string, parameters: Record<string, string> = {}): Promise<unknown> {
-    const answer = await fetch(`${url}/api/v1/${path}?${new URLSearchParams(parameters).toString()}`);
-    const { status, error, data } = (await answer.json()) as {
+    const response = await fetch(`${url}/api/v1/${path}?${new URLSearchParams(parameters).toString()}`);
+    const { status, error, data } = (await response.json()) as {
       status: string;
       error?: string;
       data: unknown;

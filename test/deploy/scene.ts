@@ -57,9 +57,9 @@ export async function startScene(): Promise<Scene> {
 /** Forwards reads to another store. */
 function passOnTo(origin: string): RequestListener {
   return function passOn({ url = "", headers }, res) {
-    request(origin + url, { headers }, (answer) => {
-      res.writeHead(answer.statusCode ?? 500, answer.headers);
-      answer.pipe(res);
+    request(origin + url, { headers }, (response) => {
+      res.writeHead(response.statusCode ?? 500, response.headers);
+      response.pipe(res);
     })
       .once("error", () => res.destroy())
       .end();

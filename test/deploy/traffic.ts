@@ -52,13 +52,13 @@ export async function holdOpen({ url, store, honest }: Scene): Promise<() => voi
   await readEvents(await send(`/v1/workflows/${await submit(send, longRun)}/events`, { signal })).next();
 
   const { path, size } = await runToEnd(send);
-  const begun = Promise.withResolvers<undefined>();
+  const opened = Promise.withResolvers<undefined>();
   store.respond = function stall(_req, res) {
     res.writeHead(200, { "Content-Length": size }).write("some of it");
-    begun.resolve(undefined);
+    opened.resolve(undefined);
   };
   send(path, { signal }).catch(() => undefined);
-  await begun.promise;
+  await opened.promise;
   store.respond = honest;
 
   const upload = connect(Number(new URL(url).port), "127.0.0.1");
@@ -67,15 +67,15 @@ export async function holdOpen({ url, store, honest }: Scene): Promise<() => voi
       "Content-Type: application/json\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n",
   );
   await once(upload, "data");
-  return function letGo() {
+  return function close() {
     leaving.abort();
     upload.destroy();
   };
 }
 
 /** Sends a request, and expects this status. */
-async function expectStatus(status: number, answer: Promise<Response>): Promise<void> {
-  const { status: found, body } = await answer;
+async function expectStatus(status: number, response: Promise<Response>): Promise<void> {
+  const { status: found, body } = await response;
   assert.equal(found, status);
   // Some transfers fail on purpose.
   await new Response(body).arrayBuffer().catch(() => undefined);
@@ -113,14 +113,14 @@ async function useAll({ url, store, honest }: Scene): Promise<void> {
 /** Sends more concurrent requests than the gateway serves. */
 async function flood({ url }: Scene): Promise<void> {
   const send = createSend(url, "alice-key");
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     Array.from({ length: 8 * maxInFlight }, async () => {
-      const answer = await send("/v1/workflows");
-      await answer.arrayBuffer();
-      return answer.status;
+      const response = await send("/v1/workflows");
+      await response.arrayBuffer();
+      return response.status;
     }),
   );
-  assert.deepEqual([...new Set(answers)].sort(), [200, 503]);
+  assert.deepEqual([...new Set(responses)].sort(), [200, 503]);
 }
 
 /** Sends requests with a cached and an unknown key while the orchestrator cannot be reached. */

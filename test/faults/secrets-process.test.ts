@@ -26,12 +26,12 @@ import { s3Error, startRawStore } from "./raw-store.ts";
 const admin = [`Authorization: Bearer ${secrets.adminToken}`];
 const preload = fileURLToPath(new URL("crash-on-signal.ts", import.meta.url));
 
-/** All that a process has said. */
+/** The complete output of a process. */
 function outputOf({ lines, stderr }: ProcessExit): string {
   return `${lines.map((line) => JSON.stringify(line)).join("\n")}\n${stderr}`;
 }
 
-describe("secrets, in the output of the process", () => {
+describe("secrets in the output of a process", () => {
   const upstream = suite(startUpstream);
   const store = suite(startRawStore);
   const folder = temporaryFolder();
@@ -57,7 +57,7 @@ describe("secrets, in the output of the process", () => {
       socket.write(s3Error("403 Forbidden", "AccessDenied", requestHead));
   });
 
-  it("are not there after all that clients and stores may do", async () => {
+  it("are absent after all requests and store failures", async () => {
     const { child, started, ended } = runGateway(settings());
     const url = await started;
     for (const request of canaryRequests()) assertUntold(await sendText(url, request));
@@ -68,8 +68,8 @@ describe("secrets, in the output of the process", () => {
   });
 
   for (const kind of ["exception", "rejection"])
-    it(`are not there after something that nobody has caught, by ${kind}`, async () => {
-      const { started: begun } = hang(upstream(), "listWorkflows");
+    it(`are absent after an uncaught error, by ${kind}`, async () => {
+      const { started: callStarted } = hang(upstream(), "listWorkflows");
       const { child, started, ended } = runGateway(settings(), {
         more: { CRASH: kind },
         execArgv: ["--import", preload],
@@ -83,7 +83,7 @@ describe("secrets, in the output of the process", () => {
           socket.write(request.startsWith("POST") ? request.slice(0, -5) : request);
           sockets.push(socket);
         }
-      await begun;
+      await callStarted;
       child.kill("SIGUSR2");
       const ending = await ended;
       for (const socket of sockets) socket.destroy();
@@ -115,7 +115,7 @@ describe("secrets, in the output of the process", () => {
     ],
     ["its address is taken", () => ({ ...settings(), BIND_ADDR: new URL(store().url).host })],
   ] as const)
-    it(`are not there when it does not start because ${what}`, async () => {
+    it(`are absent if the process does not start because ${what}`, async () => {
       const ending = await runGateway(wrong()).ended;
       assert.equal(ending.code, 1);
       assert.notEqual(ending.stderr, "");

@@ -11,13 +11,13 @@ import { responseOf, startRawStore } from "./raw-store.ts";
 
 const digest = (token: string) => createHash("sha256").update(token).digest("hex");
 
-/** What no span may say: tokens, in plain or as what stands for a key, and what was said behind the gateway. */
+/** Texts that no span may have: tokens, hashes of keys, and messages of the orchestrator. */
 const untold = [
   ...Object.values(secrets).flatMap((secret) => [secret, digest(secret)]),
   ...Object.values(behind),
 ];
 
-/** An orchestrator that knows one key, and fails in its own words where it can. */
+/** An orchestrator that knows one key, and fails with a message of its own. */
 const rpcs: UpstreamRpcs = {
   authenticateApiKey: ({ keyHash }) => ({ allowed: keyHash === digest(secrets.apiKey), principal: "alice" }),
   getWorkflow: () => workflowIn(JobState.SUCCEEDED, [{ uri: "r2://foldforge/a.pdb", sizeBytes: 300_000n }]),
@@ -31,8 +31,8 @@ const rpcs: UpstreamRpcs = {
   },
 };
 
-describe("secrets, of a gateway that exports spans", () => {
-  it("are in none of them, wherever a client puts a token but in a path", async () => {
+describe("secrets in exported spans", () => {
+  it("are absent, wherever a client puts a token except in a path", async () => {
     const store = await startRawStore();
     store.respond = (socket) => socket.write(responseOf("403 Forbidden", behind.store));
     const { gateway, collector, close } = await startTracedStack(rpcs, {

@@ -27,7 +27,7 @@ import { promptFaults } from "./store-faults.ts";
 const admin = [`Authorization: Bearer ${secrets.adminToken}`];
 const artifact = { uri: "r2://foldforge/a.pdb", sizeBytes: 300_000n };
 
-/** An orchestrator that works, and knows one key. */
+/** An orchestrator that knows one key. */
 const working: UpstreamRpcs = {
   authenticateApiKey({ keyHash }) {
     const allowed = keyHash === createHash("sha256").update(secrets.apiKey).digest("hex");
@@ -47,8 +47,8 @@ const working: UpstreamRpcs = {
   },
 };
 
-/** The codes whose message is the caller's to read. */
-const told: ReadonlySet<Code> = new Set([
+/** The codes whose message is forwarded to the caller. */
+const forwarded: ReadonlySet<Code> = new Set([
   Code.InvalidArgument,
   Code.FailedPrecondition,
   Code.OutOfRange,
@@ -86,32 +86,32 @@ describe("secrets", () => {
     written.length = 0;
   });
 
-  /** Sends all of them, and tells what came back and what was written meanwhile. */
+  /** Sends all requests. Resolves with the responses, the log and the metrics. */
   async function provoke(requests: readonly string[]) {
-    const answers: string[] = [];
-    for (const request of requests) answers.push(await sendText(gateway().url, request));
+    const responses: string[] = [];
+    for (const request of requests) responses.push(await sendText(gateway().url, request));
     const metrics = await (await fetch(`${gateway().url}/metrics`)).text();
-    return { answers: answers.join("\n"), log: written.join(""), metrics };
+    return { responses: responses.join("\n"), log: written.join(""), metrics };
   }
 
-  function assertKept({ answers, log, metrics }: Awaited<ReturnType<typeof provoke>>) {
-    assertUntold(answers);
+  function assertKept({ responses, log, metrics }: Awaited<ReturnType<typeof provoke>>) {
+    assertUntold(responses);
     assertDiscreet("the log", log);
     assertDiscreet("the metrics", metrics);
     for (const text of Object.values(behind)) assert.ok(!metrics.includes(text));
   }
 
-  it("stay where they are, wherever a client puts them", async () => {
+  it("are not repeated, wherever a client puts them", async () => {
     store().respond = (socket) => socket.write(responseOf("404 Not Found", behind.store));
     const outcome = await provoke(canaryRequests());
     assertKept(outcome);
     for (const status of [200, 201, 400, 401, 404, 405, 413, 414, 415, 431])
-      assert.ok(outcome.answers.includes(`HTTP/1.1 ${status} `), String(status));
+      assert.ok(outcome.responses.includes(`HTTP/1.1 ${status} `), String(status));
   });
 
   for (const code of codes)
-    it(`stay where they are when the orchestrator answers ${Code[code]}`, async () => {
-      const text = told.has(code) ? "for the caller" : behind.upstream;
+    it(`are not repeated if the orchestrator responds with ${Code[code]}`, async () => {
+      const text = forwarded.has(code) ? "for the caller" : behind.upstream;
       const headers = { "x-behind": behind.upstream, "behind-bin": behind.upstream };
       const fail = () => {
         throw new ConnectError(text, code, headers);
@@ -122,21 +122,21 @@ describe("secrets", () => {
       assertKept(unknown);
       const outcome = await provoke(requests);
       assertKept(outcome);
-      assert.equal(outcome.log.includes(behind.upstream), !told.has(code));
+      assert.equal(outcome.log.includes(behind.upstream), !forwarded.has(code));
     });
 
-  it("stay where they are when an event stream fails after its headers", async () => {
+  it("are not repeated if an event stream fails after its headers", async () => {
     upstream().rpcs.streamWorkflowEvents = async function* () {
       yield await Promise.resolve(workflowEvent(1n, JobState.RUNNING));
       throw new ConnectError(behind.upstream, Code.Internal);
     };
     const outcome = await provoke(operationRequests(admin).filter((request) => request.includes("/events ")));
     assertKept(outcome);
-    assert.match(outcome.answers, /event: stream_error\ndata: \{"code":"INTERNAL"/);
+    assert.match(outcome.responses, /event: stream_error\ndata: \{"code":"INTERNAL"/);
     assert.ok(outcome.log.includes(behind.upstream));
   });
 
-  it("stay where they are when a client leaves in the middle of its body", async () => {
+  it("are not repeated if a client disconnects within its body", async () => {
     const { port, hostname } = new URL(gateway().url);
     const whole = operationRequests([...admin, `X-Note: ${clientText}`])[0]!;
     const socket = connect(Number(port), hostname).on("error", () => undefined);
@@ -145,12 +145,12 @@ describe("secrets", () => {
     assertKept(await provoke([]));
   });
 
-  describe("when the store fails", () => {
+  describe("if the store fails", () => {
     const download = operationRequests(admin).filter((request) => request.includes("/artifacts/"));
 
-    for (const [what, , answer] of promptFaults)
-      it(`stay where they are: it ${what}`, async () => {
-        store().respond = answer;
+    for (const [what, , response] of promptFaults)
+      it(`are not repeated: it ${what}`, async () => {
+        store().respond = response;
         assertKept(await provoke(download));
       });
 
@@ -161,7 +161,7 @@ describe("secrets", () => {
       ["500 Internal Server Error", "InternalError"],
       ["200 OK", "InternalError"],
     ] as const)
-      it(`stay where they are: it repeats the request in its ${status}`, async () => {
+      it(`are not repeated: it repeats the request in its ${status}`, async () => {
         store().respond = (socket, requestHead) =>
           socket.write(s3Error(status, code, `${storeText} ${requestHead}`));
         const outcome = await provoke(download);
@@ -169,7 +169,7 @@ describe("secrets", () => {
         assert.match(outcome.log, /the object store (?:responded with [45]|announced )/);
       });
 
-    it("stay where they are: it repeats the request where its answer should be", async () => {
+    it("are not repeated: it repeats the request in place of a response", async () => {
       store().respond = (socket, requestHead) => socket.write(`${requestHead}\r\n\r\n`);
       assertKept(await provoke(download));
       store().respond = (socket, requestHead) => socket.end(`HTTP/1.1 403 ${requestHead}\r\n\r\n`);

@@ -53,8 +53,8 @@ describe("callSpans", () => {
       assert.equal(metadata.get("ff-principal"), rpc === "AuthenticateApiKey" ? null : "alice");
       assert.notEqual(metadata.get("grpc-timeout"), null);
     }
-    const told = JSON.stringify(spans.map(({ attributes }) => attributes));
-    for (const secret of ["a-key", sha256("a-key")]) assert.ok(!told.includes(secret));
+    const text = JSON.stringify(spans.map(({ attributes }) => attributes));
+    for (const secret of ["a-key", sha256("a-key")]) assert.ok(!text.includes(secret));
     const lines = gateway.logs.filter(({ trace_id }) => trace_id === traceId);
     assert.deepEqual(
       lines.map(({ event, span_id }) => [event, span_id]),

@@ -25,7 +25,7 @@ describe("downloadSpans", () => {
   );
 
   /** The span of the request to the store, for a download that `read` reads. */
-  async function spanOf(headers: Record<string, string>, read: (answer: Response) => Promise<unknown>) {
+  async function spanOf(headers: Record<string, string>, read: (response: Response) => Promise<unknown>) {
     const { traceId, headers: traced } = newTrace();
     await read(await stack().gateway.fetch(path, { headers: { ...headers, ...traced } }));
     const spans = await stack().collector.trace(traceId, 3);
@@ -36,7 +36,7 @@ describe("downloadSpans", () => {
 
   it("has the attributes of the conventions and the request's span as parent", async () => {
     store().respond = serveBytes(bytes);
-    const span = await spanOf({}, (answer) => answer.arrayBuffer());
+    const span = await spanOf({}, (response) => response.arrayBuffer());
     assert.equal(span.kind, "client");
     assert.equal(span.isError, false);
     assert.deepEqual(span.attributes, {
@@ -52,7 +52,7 @@ describe("downloadSpans", () => {
 
   it("has the status of a partial response", async () => {
     store().respond = serveBytes(bytes);
-    const span = await spanOf({ Range: "bytes=0-9" }, (answer) => answer.arrayBuffer());
+    const span = await spanOf({ Range: "bytes=0-9" }, (response) => response.arrayBuffer());
     assert.equal(span.attributes["http.response.status_code"], 206);
   });
 
@@ -63,10 +63,10 @@ describe("downloadSpans", () => {
       finish = () => void res.end(bytes.subarray(200_000));
     };
     let endedLater: (span: ReceivedSpan) => boolean = () => false;
-    const span = await spanOf({}, async (answer) => {
+    const span = await spanOf({}, async (response) => {
       endedLater = await markTime(stack());
       finish();
-      await answer.arrayBuffer();
+      await response.arrayBuffer();
     });
     assert.ok(endedLater(span));
   });
@@ -78,7 +78,7 @@ describe("downloadSpans", () => {
   ] as const)
     it(`is an error for the status ${status}, without the text of the store`, async () => {
       store().respond = (_req, res) => sendS3Error(res, status, code);
-      const span = await spanOf({}, (answer) => answer.text());
+      const span = await spanOf({}, (response) => response.text());
       assert.equal(span.attributes["http.response.status_code"], status);
       assert.equal(span.attributes["error.type"], String(status));
       assert.equal(span.isError, true);
@@ -90,7 +90,7 @@ describe("downloadSpans", () => {
       res.writeHead(200, { "Content-Length": bytes.length });
       res.write(bytes.subarray(0, 200_000), () => res.destroy());
     };
-    const span = await spanOf({}, (answer) => assert.rejects(answer.text()));
+    const span = await spanOf({}, (response) => assert.rejects(response.text()));
     assert.equal(span.attributes["http.response.status_code"], 200);
     assert.equal(span.attributes["error.type"], "ECONNRESET");
     assert.equal(span.isError, true);
@@ -98,7 +98,7 @@ describe("downloadSpans", () => {
 
   it("is an error without a status if the store does not respond", async () => {
     store().respond = (_req, res) => res.destroy();
-    const span = await spanOf({}, (answer) => answer.text());
+    const span = await spanOf({}, (response) => response.text());
     assert.equal("http.response.status_code" in span.attributes, false);
     assert.equal(span.attributes["error.type"], "ECONNRESET");
     assert.equal(span.isError, true);
@@ -108,7 +108,7 @@ describe("downloadSpans", () => {
     store().respond = (_req, res) => {
       res.writeHead(200, { "Content-Length": bytes.length }).write(bytes.subarray(0, 200_000));
     };
-    const span = await spanOf({}, (answer) => answer.body!.cancel());
+    const span = await spanOf({}, (response) => response.body!.cancel());
     assert.equal(span.isError, false);
     assert.equal("error.type" in span.attributes, false);
   });

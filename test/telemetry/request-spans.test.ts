@@ -28,7 +28,7 @@ describe("requestSpans", () => {
     return span;
   }
 
-  /** The same of one that is sent with fetch and whose answer is read. */
+  /** The same of one that is sent with fetch and whose response is read. */
   const spanOfFetch = (path: string, init: RequestInit = {}) =>
     spanOf(async (traced) => {
       const headers = { ...traced, ...(init.headers as Record<string, string> | undefined) };
@@ -60,8 +60,8 @@ describe("requestSpans", () => {
   });
 
   it("is the root of a trace without a traceparent, which the error body names", async () => {
-    const answer = await stack().gateway.fetch("/nowhere");
-    const { trace_id } = (await answer.json()) as { trace_id: string };
+    const response = await stack().gateway.fetch("/nowhere");
+    const { trace_id } = (await response.json()) as { trace_id: string };
     const [span] = await stack().collector.trace(trace_id, 1);
     assert.equal(span?.parentSpanId, "");
     assert.equal(span.name, "GET");
@@ -122,13 +122,13 @@ describe("requestSpans", () => {
   });
 
   it("is an error without a status if the client disconnects before the response", async () => {
-    const { started: begun } = hang(stack().upstream, "getWorkflow");
+    const { started } = hang(stack().upstream, "getWorkflow");
     const client = new AbortController();
     const span = await spanOf(async (headers) => {
-      const answer = stack().gateway.fetch("/v1/workflows/w1", { headers, signal: client.signal });
-      await begun;
+      const response = stack().gateway.fetch("/v1/workflows/w1", { headers, signal: client.signal });
+      await started;
       client.abort();
-      await assert.rejects(answer);
+      await assert.rejects(response);
     });
     assert.equal(span.name, "GET /v1/workflows/{id}");
     assert.equal("http.response.status_code" in span.attributes, false);
@@ -161,9 +161,9 @@ describe("requestSpans", () => {
       const client = new AbortController();
       const span = await spanOf(async (headers) => {
         const { signal } = client;
-        const answer = await stack().gateway.fetch("/v1/workflows/w1/artifacts/a.pdb", { headers, signal });
+        const response = await stack().gateway.fetch("/v1/workflows/w1/artifacts/a.pdb", { headers, signal });
         client.abort();
-        await assert.rejects(answer.text());
+        await assert.rejects(response.text());
       });
       assert.equal(span.attributes["http.response.status_code"], 200);
       assert.equal(span.attributes["error.type"], "client_disconnected");
@@ -176,8 +176,8 @@ describe("requestSpans", () => {
         res.write(half, () => res.destroy());
       };
       const span = await spanOf(async (headers) => {
-        const answer = await stack().gateway.fetch("/v1/workflows/w1/artifacts/a.pdb", { headers });
-        await assert.rejects(answer.text());
+        const response = await stack().gateway.fetch("/v1/workflows/w1/artifacts/a.pdb", { headers });
+        await assert.rejects(response.text());
       });
       assert.equal(span.attributes["http.response.status_code"], 200);
       assert.equal(span.attributes["error.type"], "response_aborted");
