@@ -10,7 +10,7 @@ export interface Source {
   readonly headers?: OutgoingHttpHeaders;
 }
 
-/** Downloads a file and forgets it; rejects when the transfer fails or is not this long. */
+/** Downloads a file and discards it; rejects when the transfer fails or is not this long. */
 export async function download(source: Source, mebibytes: number): Promise<void> {
   const response = await open(source);
   let received = 0;
@@ -20,8 +20,8 @@ export async function download(source: Source, mebibytes: number): Promise<void>
 }
 
 /**
- * Begins `count` downloads at once. Every second one stops after its first bytes, the others go on to read what is
- * there every 100 ms; all of them leave after `ms`. Rejects when a transfer has failed by then.
+ * Begins `count` downloads at once. Every second one stops after its first bytes; the others read what is
+ * buffered every 100 ms. All disconnect after `ms`. Rejects when a transfer has failed by then.
  */
 export async function downloadSlowly(source: Source, count: number, ms: number): Promise<void> {
   const responses = await Promise.all(Array.from({ length: count }, () => open(source)));

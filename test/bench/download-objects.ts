@@ -7,10 +7,10 @@ export const mebibyte = 1024 * 1024;
 /** The stored objects' lengths, in MiB. */
 export const lengths = { small: 1, medium: amount(256, 2), large: amount(1024, 4) } as const;
 
-/** What every object is made of, again and again. */
+/** The bytes that every object repeats. */
 export const block = Buffer.alloc(mebibyte, "ATOM      1  N   GLY A   1\n");
 
-/** Whether an object's artifact tells its SHA-256. */
+/** Whether an object's artifact metadata has its SHA-256. */
 export type Kind = "checked" | "plain";
 
 /** The key of an object; its length can be read from it. */

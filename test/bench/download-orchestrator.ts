@@ -1,5 +1,5 @@
 /**
- * An orchestrator with one workflow, whose outputs are the stored objects. Answers GetWorkflow and nothing else;
+ * An orchestrator with one workflow, whose outputs are the stored objects. Implements GetWorkflow only;
  * writes its `url` to stdout.
  */
 import { createServer } from "node:http2";

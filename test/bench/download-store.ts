@@ -12,15 +12,15 @@ const server = createServer(function serve(req, res) {
   const length = lengthIn(req.url ?? "");
   if (length === undefined) return void res.writeHead(404).end();
   res.writeHead(200, { "Content-Length": length * mebibyte });
-  let left = length;
+  let remaining = length;
   const body = new Readable({
     highWaterMark: block.length,
     read() {
-      left -= 1;
-      this.push(left < 0 ? null : block);
+      remaining -= 1;
+      this.push(remaining < 0 ? null : block);
     },
   });
-  // A reader that leaves is no failure of the benchmark.
+  // A client that disconnects is no failure of the benchmark.
   pipeline(body, res).catch(() => undefined);
 });
 listen(server);

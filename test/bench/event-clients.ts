@@ -1,7 +1,7 @@
 /**
  * The clients of the streams' benchmark: many event streams of the gateway whose url it takes, each over a socket
  * of its own, in one process. Writes its `url` to stdout; a GET there responds when it is done:
- * `/open/N` opens N more streams and waits for their first event, `/received/K` waits until each has got K
+ * `/open/N` opens N more streams and waits for their first event, `/received/K` waits until each has received K
  * events, `/close` closes all of them.
  */
 import { once } from "node:events";
@@ -14,11 +14,11 @@ import { listen } from "./listen.ts";
 const [gateway = ""] = process.argv.slice(2);
 const { hostname, port } = new URL(gateway);
 
-/** How many streams are being opened at a time, and how many API keys they are spread over. */
+/** How many streams are opened at a time, and how many API keys they use. */
 const openers = 64;
 const keys = 100;
 
-/** One stream: how many events it has got, and the socket that brings them. */
+/** One stream: its received events, and its socket. */
 interface Client {
   readonly socket: Socket;
   events: number;
@@ -26,24 +26,24 @@ interface Client {
 
 const clients = new Set<Client>();
 let opened = 0;
-/** How many events each client is waited for to get, how many clients have not yet, and who waits. */
-let wanted = Infinity;
-let behind = 0;
-let everyoneHas: () => void = () => undefined;
+/** The expected events of each client, the clients that have fewer, and the callback once none has fewer. */
+let expected = Infinity;
+let incomplete = 0;
+let onAllReceived: () => void = () => undefined;
 
-/** Resolves once every client has got `count` events. */
-function allHave(count: number): Promise<void> {
-  wanted = count;
-  behind = [...clients].filter(({ events }) => events < count).length;
-  if (behind === 0) return Promise.resolve();
-  return new Promise((resolve) => (everyoneHas = resolve));
+/** Resolves once every client has received `count` events. */
+function waitForEvents(count: number): Promise<void> {
+  expected = count;
+  incomplete = [...clients].filter(({ events }) => events < count).length;
+  if (incomplete === 0) return Promise.resolve();
+  return new Promise((resolve) => (onAllReceived = resolve));
 }
 
 function countEvent(client: Client): void {
   client.events += 1;
-  if (client.events !== wanted) return;
-  behind -= 1;
-  if (behind === 0) everyoneHas();
+  if (client.events !== expected) return;
+  incomplete -= 1;
+  if (incomplete === 0) onAllReceived();
 }
 
 const blankLine = Buffer.from("\n\n");
@@ -59,7 +59,7 @@ function open(): Promise<void> {
     socket.write(`GET ${path} HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${token}\r\n\r\n`);
     let endsInLineBreak = false;
     socket.on("data", (bytes) => {
-      // A block ends in the only blank line there is without a carriage return.
+      // Only the end of an event block is a blank line without carriage returns.
       if (endsInLineBreak && bytes[0] === blankLine[0]) countEvent(client);
       for (let at = bytes.indexOf(blankLine); at >= 0; at = bytes.indexOf(blankLine, at + 2))
         countEvent(client);
@@ -89,13 +89,13 @@ async function closeAll(): Promise<void> {
 
 const commands: Readonly<Record<string, (count: number) => Promise<void>>> = {
   open: openMany,
-  received: allHave,
+  received: waitForEvents,
   close: closeAll,
 };
 
 const server = createServer(function serve({ url = "" }, res) {
   const [, command = "", count] = url.split("/");
-  // A connection kept for the next command might be closed just when that is sent.
+  // A kept-alive connection might be closed while the next command is sent.
   void commands[command]?.(Number(count)).then(() => res.writeHead(200, { Connection: "close" }).end());
 });
 listen(server);

@@ -33,8 +33,8 @@ function eventBytes(event: Event, eventId: bigint): Uint8Array {
 }
 
 const snapshot = eventBytes({ case: "workflowUpdate", value: workflow }, 0n);
-const verdict = create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" });
-const allowedBytes = encodeEnvelope(toBinary(AuthenticateApiKeyResponseSchema, verdict));
+const authentication = create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" });
+const allowedBytes = encodeEnvelope(toBinary(AuthenticateApiKeyResponseSchema, authentication));
 
 const open = new Set<ServerHttp2Stream>();
 let lastId = 0n;

@@ -1,6 +1,6 @@
 /**
- * The gateway with as many routes as the first argument says: those of the contract, after copies of one that
- * takes a parameter. Its settings come from the environment, as those of the gateway do.
+ * The gateway with as many routes as its first argument: copies of a route with a parameter, then the contract's
+ * routes. Its settings come from the environment, as the gateway's do.
  */
 import { readFileSync } from "node:fs";
 import { parseSettings } from "../../src/settings/settings.ts";

@@ -4,7 +4,7 @@ import type { Finding } from "./report.ts";
 import { getOne } from "./requests.ts";
 import { compareRequests } from "./request-cost.ts";
 
-/** What a request costs more where the contract has many routes. */
+/** How much more a request costs with many routes in the contract. */
 export async function measureGrowth(orchestrator: ServingProcess): Promise<Finding[]> {
   const env = environmentOf({ ORCHESTRATOR_ENDPOINT: orchestrator.url });
   const start = (routes: number) => startProcess("gateway-with-routes.ts", [String(routes)], env);

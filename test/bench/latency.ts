@@ -18,7 +18,7 @@ export async function measureLatency({ gateway, floor }: Servers): Promise<Findi
       work: "p99 latency against the median, at half of the capacity",
       ratio: own.ratio,
       limit: 5,
-      known: "collecting what node:http2 leaves takes longer, in the floor too",
+      known: "collecting the garbage of node:http2 takes longer, in the floor too",
       detail: `${own.text}; the floor ${base.text}, ratio ${base.ratio.toFixed(1)}`,
     },
   ];

@@ -1,5 +1,5 @@
 /**
- * What is behind the gateway in the long run: an orchestrator and an object store whose responses depend on the
+ * The backends of the long run: an orchestrator and an object store whose responses depend on the
  * workflow's id.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -10,16 +10,16 @@ import { sha256, stepEvent, workflowEvent, workflowIn } from "../support/samples
 import { whenAborted } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 
-/** Workflows by what becomes of a request for them. */
+/** Ids of workflows by the result of a request for them. */
 export const ids = {
   read: "read",
-  /** The call takes until it is cancelled. */
+  /** The call lasts until it is cancelled. */
   slow: "slow",
   /** Its stream stays open. */
   open: "open",
   /** Its stream ends with the workflow. */
   finished: "finished",
-  /** Its stream breaks after the first event and is taken up again to its end. */
+  /** Its stream breaks after the first event, and is resumed to its end. */
   lost: "lost",
   /** Its stream fails after the first event. */
   failed: "failed",
@@ -42,7 +42,7 @@ const serveObject: TestStore["respond"] = function serveObject(req, res) {
   res.write(bytes.subarray(0, bytes.length / 2), () => res.destroy());
 };
 
-/** Starts both; `settings` are those of a gateway in front of them. */
+/** Starts both; `settings` is the configuration of a gateway for them. */
 export async function startBackend() {
   const store = await startTestStore();
   store.respond = serveObject;

@@ -7,20 +7,20 @@ import { threeSteps } from "../support/samples.ts";
 import { ids, keys } from "./leaks-backend.ts";
 import { adminToken } from "./processes.ts";
 
-/** One request or stream, from its begin to its end; rejects when it ends in another way than it should. */
-type Act = () => Promise<void>;
+/** One request or stream; rejects if it does not end as expected. */
+type Scenario = () => Promise<void>;
 
-/** What a request may say beside its path. */
+/** The options of a request, beside its path. */
 type SentOptions = Omit<RequestOptions, "headers"> & { readonly headers?: Readonly<Record<string, string>> };
 
-/** How long a client waits before it leaves a request whose call is then under way, in milliseconds. */
+/** After how many milliseconds a client disconnects from a request whose call is in progress. */
 const abandonAfterMs = 10;
 
 /** Clients at once. */
 const clients = 32;
 
-/** Does `count` acts, each kind as often as the others. */
-export async function repeat(kinds: readonly Act[], count: number): Promise<void> {
+/** Runs `count` scenarios, each kind equally often. */
+export async function repeat(kinds: readonly Scenario[], count: number): Promise<void> {
   let begun = 0;
   async function client() {
     while (begun < count) await kinds[begun++ % kinds.length]?.();
@@ -28,10 +28,10 @@ export async function repeat(kinds: readonly Act[], count: number): Promise<void
   await Promise.all(Array.from({ length: clients }, client));
 }
 
-/** Unlike `once`, it minds no error. */
+/** Unlike `once`, it ignores errors. */
 const closed = (stream: NodeJS.EventEmitter) => new Promise((resolve) => stream.once("close", resolve));
 
-/** Every kind of request, and every way in which a stream ends, over connections that `close` closes. */
+/** Every kind of request and every end of a stream, over connections that `close` closes. */
 export function createClients(url: string) {
   const agent = new Agent({ keepAlive: true });
   const { hostname, port, host } = new URL(url);
@@ -43,11 +43,11 @@ export function createClients(url: string) {
     const token = sent++ % 2 === 0 ? adminToken : `key-${sent % 16}`;
     const all = { Authorization: `Bearer ${token}`, ...headers };
     const outgoing = request({ agent, hostname, port, path, ...options, headers: all });
-    // Who waits for the response learns of it, and who has left need not.
+    // `responseTo` rejects on an error; a client that disconnects expects one.
     return outgoing.on("error", () => undefined);
   }
 
-  /** The response to a request, once its head is there. */
+  /** Sends a request; resolves to its response once the headers are received. */
   async function responseTo(status: number, path: string, options?: SentOptions, body = "") {
     const outgoing = begin(path, options).end(body);
     const [response] = (await once(outgoing, "response")) as [IncomingMessage];
@@ -65,22 +65,22 @@ export function createClients(url: string) {
     if (await ended.catch(() => false)) throw new Error(`${path} did not break off`);
   };
 
-  /** Leaves in the middle of a response. */
-  const leave = (path: string) => async () => {
+  /** Disconnects within a response. */
+  const disconnect = (path: string) => async () => {
     const response = await responseTo(200, path);
     await once(response, "data");
     await closed(response.on("error", () => undefined).destroy());
   };
 
-  /** Leaves before there is a response. */
-  async function leaveEarly() {
+  /** Disconnects before the response. */
+  async function disconnectEarly() {
     const outgoing = begin(`/v1/workflows/${ids.slow}`);
     outgoing.end();
     await delay(abandonAfterMs);
     await closed(outgoing.destroy());
   }
 
-  const refused = (status: number, text: string) => async () => {
+  const expectRejection = (status: number, text: string) => async () => {
     const response = await sendText(url, text);
     if (!response.startsWith(`HTTP/1.1 ${status} `)) throw new Error(`not ${status}: ${response}`);
   };
@@ -89,7 +89,7 @@ export function createClients(url: string) {
   const events = (id: string) => `${workflow(id)}/events`;
   const artifact = (key: string) => `${workflow(ids.read)}/artifacts/${key}`;
   const post = { method: "POST", headers: json };
-  const announced = `POST /v1/workflows HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${adminToken}\r\n`;
+  const postHeaders = `POST /v1/workflows HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${adminToken}\r\n`;
 
   return {
     requests: [
@@ -102,18 +102,18 @@ export function createClients(url: string) {
       expect(401, workflow(ids.read), { headers: { Authorization: "Basic x" } }),
       expect(404, "/v1/nothing"),
       expect(404, artifact("other.pdb")),
-      refused(413, `${announced}Content-Type: application/json\r\nContent-Length: 2000000\r\n\r\n`),
-      refused(400, "no request\r\n\r\n"),
-      leaveEarly,
-      leave(artifact(keys.whole)),
+      expectRejection(413, `${postHeaders}Content-Type: application/json\r\nContent-Length: 2000000\r\n\r\n`),
+      expectRejection(400, "no request\r\n\r\n"),
+      disconnectEarly,
+      disconnect(artifact(keys.whole)),
       expectBreak(artifact(keys.broken)),
-    ] satisfies Act[],
+    ] satisfies Scenario[],
     streams: [
-      leave(events(ids.open)),
+      disconnect(events(ids.open)),
       expect(200, events(ids.finished)),
       expect(200, events(ids.lost)),
       expectBreak(events(ids.failed)),
-    ] satisfies Act[],
+    ] satisfies Scenario[],
     close: () => agent.destroy(),
   };
 }

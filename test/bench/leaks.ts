@@ -8,12 +8,12 @@ import type { Finding } from "./report.ts";
 
 const requests = amount(20_000, 56);
 const streams = amount(5000, 16);
-/** What is done before anything is counted: caches fill, connections open, code is compiled. */
+/** The share of the work that is done before anything is counted: caches fill, connections open, code is compiled. */
 const warmUpShare = 0.5;
-/** How long a gateway is left alone before it is looked at, in milliseconds; idle connections to the store end. */
+/** How long a gateway idles before it is measured, in milliseconds; idle connections to the store end. */
 const settleMs = amount(7000, 100);
 
-/** What a gateway still holds after a long run of every kind of request and stream, against before it. */
+/** Compares what a gateway holds before and after a long run of every kind of request and stream. */
 export async function measureLeaks(): Promise<Finding[]> {
   const backend = await startBackend();
   const gateway = await startGateway(backend.settings);

@@ -6,16 +6,16 @@ export interface Work {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** The one status it is answered with. */
+  /** The expected status. */
   readonly status: number;
 }
 
-/** Clients at once. */
+/** Concurrent connections. */
 const connections = 32;
 
 /**
- * Sends the same request so many times, as fast as it is answered. Resolves to the responses per second; rejects
- * when one is not the expected one.
+ * Sends the same request `requests` times, each connection once it has its previous response. Resolves to the
+ * responses per second; rejects when a status is not the expected one.
  */
 export async function load(url: string, work: Work, requests: number): Promise<number> {
   const begin = performance.now();

@@ -5,13 +5,13 @@ import { join } from "node:path";
 export interface MemoryCgroup {
   /** The command that runs another one, with its arguments after its own, in the group. */
   readonly run: readonly [command: string, ...args: string[]];
-  /** How often the kernel has ended a process of the group because of its memory; undefined where it does not tell. */
+  /** How often the kernel has ended a process of the group because of its memory; undefined if it is not reported. */
   kills(): number | undefined;
   /** Removes it, once its processes have gone. */
   remove(): void;
 }
 
-/** By the version of cgroups: where memory is bounded, and by which file. */
+/** The root folder and the files of each version of cgroups. */
 const versions = [
   { root: "/sys/fs/cgroup/memory", limit: "memory.limit_in_bytes", events: "memory.oom_control" },
   { root: "/sys/fs/cgroup", limit: "memory.max", events: "memory.events" },
@@ -19,7 +19,7 @@ const versions = [
 
 let created = 0;
 
-/** Creates one; undefined where this process may not, or the system has none. */
+/** Creates one; undefined if the system has none or does not allow it. */
 export function createMemoryCgroup(bytes: number): MemoryCgroup | undefined {
   for (const { root, limit, events } of versions) {
     if (!existsSync(join(root, "cgroup.procs"))) continue;

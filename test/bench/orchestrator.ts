@@ -1,6 +1,6 @@
 /**
- * The orchestrator of the benchmark: responds to every call with bytes made beforehand, so that it takes as little
- * of the machine as it can. Writes its `url` to stdout.
+ * The orchestrator of the benchmark: responds to every call with bytes that are encoded in advance, to use as little CPU
+ * as it can. Writes its `url` to stdout.
  */
 import { createServer } from "node:http2";
 import type { ServerHttp2Stream } from "node:http2";

@@ -4,23 +4,23 @@ import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Work } from "./load.ts";
 
-/** What became of requests that were sent at their own pace. */
+/** The result of requests that were sent at a fixed rate. */
 export interface Flood {
-  /** Requests sent per second, and the most by which one was late, in milliseconds. */
+  /** Requests sent per second, and the longest delay of one, in milliseconds. */
   readonly rate: number;
-  readonly mostLateMs: number;
+  readonly maxDelayMs: number;
   /** Expected responses per second while requests were sent. */
   readonly servedPerSecond: number;
   /** Latencies in milliseconds, from when a request was due, shortest first: of expected responses, and of 503. */
   readonly served: readonly number[];
-  readonly refused: readonly number[];
+  readonly rejected: readonly number[];
 }
 
 /** Clients of a server that keep their connections, as a load balancer does. */
 export interface Clients {
-  /** Sends the next request on each of `count` connections when the one before is answered; responses per second. */
+  /** Sends the next request on each of `count` connections after each response; resolves to responses per second. */
   saturate(count: number, seconds: number): Promise<number>;
-  /** Sends so many requests per second, evenly, whatever becomes of those before. */
+  /** Sends `rate` requests per second, evenly, whether or not earlier ones have their response. */
   flood(rate: number, seconds: number): Promise<Flood>;
   close(): void;
 }
@@ -29,16 +29,16 @@ interface Connection {
   readonly socket: Socket;
   /** When its request was due, on the clock of `performance`. */
   due: number;
-  /** Bytes of its response that are there, and that will be. */
+  /** Received and expected bytes of its response. */
   received: number;
-  wanted: number;
+  expected: number;
   isServed: boolean;
 }
 
 /**
- * Opens the connections one after another and sends GETs over them, with as few steps as that takes: it leaves the
- * machine to those that are measured. A request that finds no connection idle waits for one. A refusal comes in one
- * piece; all expected responses are as long as the first. A broken connection, and any other response, ends the process.
+ * Opens the connections one after another and sends GETs over them. Does little work, to leave the CPU to the measured
+ * processes. A request waits until a connection is idle. A rejection comes in one chunk; all expected responses are as
+ * long as the first. A broken connection, and any other response, ends the process.
  */
 export async function openClients(url: string, work: Work, connections: number): Promise<Clients> {
   const { hostname, port } = new URL(url);
@@ -51,12 +51,12 @@ export async function openClients(url: string, work: Work, connections: number):
 
   const idle: Connection[] = [];
   const all: Connection[] = [];
-  /** When the requests that found no connection idle were due. */
+  /** Due times of the requests that wait for an idle connection. */
   const queue: number[] = [];
   let served: number[] = [];
-  let refused: number[] = [];
+  let rejected: number[] = [];
   let pending = 0;
-  /** Whether a response brings the next request. */
+  /** Whether a response is followed by the next request at once. */
   let isSaturating = false;
   let isClosed = false;
 
@@ -66,17 +66,17 @@ export async function openClients(url: string, work: Work, connections: number):
     connection.socket.write(request);
   }
 
-  function take(connection: Connection, chunk: Buffer): void {
+  function receive(connection: Connection, chunk: Buffer): void {
     if (connection.received === 0) {
       const status = chunk.toString("latin1", 9, 12);
-      const headBytes = chunk.indexOf("\r\n\r\n") + 4;
+      const headerBytes = chunk.indexOf("\r\n\r\n") + 4;
       connection.isServed = status === String(work.status);
-      connection.wanted = connection.isServed ? headBytes + responseBytes : chunk.length;
+      connection.expected = connection.isServed ? headerBytes + responseBytes : chunk.length;
       if (!connection.isServed && status !== "503") throw new Error(`a response was ${status}`);
     }
     connection.received += chunk.length;
-    if (connection.received < connection.wanted) return;
-    (connection.isServed ? served : refused).push(performance.now() - connection.due);
+    if (connection.received < connection.expected) return;
+    (connection.isServed ? served : rejected).push(performance.now() - connection.due);
     pending -= 1;
     next(connection);
   }
@@ -90,25 +90,25 @@ export async function openClients(url: string, work: Work, connections: number):
 
   async function open(): Promise<void> {
     const socket = connect(Number(port), hostname);
-    const connection = { socket, due: 0, received: 0, wanted: 0, isServed: false };
+    const connection = { socket, due: 0, received: 0, expected: 0, isServed: false };
     socket.on("close", () => {
       if (!isClosed) throw new Error("a connection broke");
     });
-    // A connection that brings no request for long is closed.
+    // The server closes a connection without a request.
     socket.setNoDelay(true).write(`GET /v1/healthz HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
     await once(socket, "data");
-    socket.on("data", (chunk) => take(connection, chunk));
+    socket.on("data", (chunk) => receive(connection, chunk));
     all.push(connection);
     idle.push(connection);
   }
 
   function begin(): number {
     served = [];
-    refused = [];
+    rejected = [];
     return performance.now();
   }
 
-  async function allAnswered(): Promise<void> {
+  async function allResponses(): Promise<void> {
     while (pending > 0) await delay(5);
   }
 
@@ -121,16 +121,16 @@ export async function openClients(url: string, work: Work, connections: number):
       await delay(seconds * 1000);
       const perSecond = (served.length / (performance.now() - start)) * 1000;
       isSaturating = false;
-      await allAnswered();
+      await allResponses();
       return perSecond;
     },
     async flood(rate, seconds) {
       const start = begin();
       const dueOf = (n: number) => start + (n / rate) * 1000;
       const total = Math.round(rate * seconds);
-      let mostLateMs = 0;
+      let maxDelayMs = 0;
       for (let n = 0; n < total; await delay(1)) {
-        mostLateMs = Math.max(mostLateMs, performance.now() - dueOf(n));
+        maxDelayMs = Math.max(maxDelayMs, performance.now() - dueOf(n));
         for (const now = performance.now(); n < total && dueOf(n) <= now; n += 1) {
           const connection = idle.pop();
           if (connection === undefined) queue.push(dueOf(n));
@@ -140,11 +140,11 @@ export async function openClients(url: string, work: Work, connections: number):
       }
       const elapsed = (performance.now() - start) / 1000;
       const servedPerSecond = served.length / elapsed;
-      await allAnswered();
+      await allResponses();
       const ascending = (a: number, b: number) => a - b;
       served.sort(ascending);
-      refused.sort(ascending);
-      return { rate: total / elapsed, mostLateMs, servedPerSecond, served, refused };
+      rejected.sort(ascending);
+      return { rate: total / elapsed, maxDelayMs, servedPerSecond, served, rejected };
     },
     close() {
       isClosed = true;

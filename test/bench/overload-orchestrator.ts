@@ -1,5 +1,5 @@
 /**
- * An orchestrator that is slow: it works 20 ms on each call, on 20 calls at a time, and the others wait. Writes its
+ * An orchestrator that is slow: it takes 20 ms for each call, for 20 calls at a time; the others wait. Writes its
  * `url` to stdout.
  */
 import { createServer } from "node:http2";
@@ -11,7 +11,7 @@ import { listen } from "./listen.ts";
 import { workflow } from "./messages.ts";
 
 const workMs = 20;
-const atOnce = 20;
+const concurrency = 20;
 
 const bytes = encodeEnvelope(toBinary(WorkflowSchema, workflow));
 const waiting: ServerHttp2Stream[] = [];
@@ -36,7 +36,7 @@ function respond(stream: ServerHttp2Stream): void {
 const server = createServer();
 server.on("stream", (stream: ServerHttp2Stream) => {
   stream.on("error", () => undefined).resume();
-  if (working < atOnce) workOn(stream);
+  if (working < concurrency) workOn(stream);
   else waiting.push(stream);
 });
 listen(server);

@@ -2,7 +2,7 @@ import { amount, isQuick } from "./amounts.ts";
 import type { Work } from "./load.ts";
 import { openClients } from "./overload-load.ts";
 import type { Clients, Flood } from "./overload-load.ts";
-import { microsPerRefusal } from "./overload-refusal.ts";
+import { microsPerRejection } from "./overload-rejection.ts";
 import { adminToken, cpuOf, startGateway, startProcess } from "./processes.ts";
 import type { ServingProcess } from "./processes.ts";
 import type { Finding } from "./report.ts";
@@ -15,7 +15,7 @@ const rounds = amount(3, 1);
 const saturationSeconds = amount(2, 0.1);
 const floodSeconds = amount(3, 0.2);
 
-/** Connections: those that are busy at saturation, and those of the whole load, of which refused requests need few. */
+/** Connections: those that are busy at saturation, and those of the whole load; rejected requests need few. */
 const saturating = amount(64, 8);
 const connections = amount(1500, 100);
 
@@ -25,27 +25,27 @@ const getPage: Work = {
   status: 200,
 };
 
-/** One round: what the gateway serves at saturation, for how much CPU each, and what came of the overload. */
+/** One round: what the gateway serves at saturation, for how much CPU each, and the result of the overload. */
 interface Round {
   readonly capacity: number;
   readonly micros: number;
   readonly flood: Flood;
 }
 
-/** Where serving takes a few times as long as node:http takes to refuse. */
-const refusalsCost = "two refusals for each request cost more than the fifth that is left for them";
+/** Why the bound does not hold if serving takes only a few times as long as a rejection by node:http. */
+const rejectionCost = "two rejections for each request cost more than the remaining fifth";
 
-/** What three times the load does to a gateway that is the bottleneck, and to one whose orchestrator is. */
+/** Measures three times the load of a gateway that is the bottleneck, and of one whose orchestrator is. */
 export async function measureOverload(): Promise<Finding[]> {
   const [fast, slow] = await Promise.all([
     startProcess("orchestrator.ts"),
     startProcess("overload-orchestrator.ts"),
   ]);
-  const refusal = await microsPerRefusal();
-  const findings = [...(await measure("slow orchestrator, GET one", slow, getOne, refusal))];
+  const rejection = await microsPerRejection();
+  const findings = [...(await measure("slow orchestrator, GET one", slow, getOne, rejection))];
   if (!isQuick) {
-    findings.push(...(await measure("busy gateway, GET a page", fast, getPage, refusal)));
-    findings.push(...(await measure("busy gateway, GET one", fast, getOne, refusal, refusalsCost)));
+    findings.push(...(await measure("busy gateway, GET a page", fast, getPage, rejection)));
+    findings.push(...(await measure("busy gateway, GET one", fast, getOne, rejection, rejectionCost)));
   }
   await Promise.all([fast.stop(), slow.stop()]);
   return findings;
@@ -55,7 +55,7 @@ async function measure(
   name: string,
   orchestrator: ServingProcess,
   work: Work,
-  refusalMicros: number,
+  rejectionMicros: number,
   known?: string,
 ): Promise<Finding[]> {
   const gateway = await startGateway({ ORCHESTRATOR_ENDPOINT: orchestrator.url });
@@ -68,7 +68,7 @@ async function measure(
 
   const middle = (figure: (round: Round) => number) => median(all.map(figure));
   const share = middle(({ capacity, flood }) => flood.servedPerSecond / capacity);
-  const cost = refusalMicros / middle(({ micros }) => micros);
+  const cost = rejectionMicros / middle(({ micros }) => micros);
   return [
     {
       work: `overload, ${name}: share of capacity lost`,
@@ -77,17 +77,17 @@ async function measure(
       ...(known === undefined ? {} : { known }),
       detail: [
         `${middle(({ capacity }) => capacity).toFixed(0)} per second, ${middle(({ flood }) => flood.rate).toFixed(0)} sent`,
-        `at most ${middle(({ flood }) => flood.mostLateMs).toFixed(0)} ms late`,
+        `at most ${middle(({ flood }) => flood.maxDelayMs).toFixed(0)} ms late`,
         `served within ${middle(({ flood }) => at(flood.served, 0.5)).toFixed(0)} ms, p99 ${middle(({ flood }) => at(flood.served, 0.99)).toFixed(0)}`,
-        `a refusal costs ${refusalMicros.toFixed(0)} µs, ${cost.toFixed(2)} of serving: one core allows ${allowed(cost).toFixed(2)}`,
+        `a rejection costs ${rejectionMicros.toFixed(0)} µs, ${cost.toFixed(2)} of serving: one core allows ${allowed(cost).toFixed(2)}`,
       ].join("; "),
     },
     {
-      work: `overload, ${name}: ms to a refusal, p99`,
-      value: middle(({ flood }) => at(flood.refused, 0.99)),
+      work: `overload, ${name}: ms to a rejection, p99`,
+      value: middle(({ flood }) => at(flood.rejected, 0.99)),
       limit: 100,
       ...(known === undefined ? {} : { known }),
-      detail: `median ${middle(({ flood }) => at(flood.refused, 0.5)).toFixed(1)} ms`,
+      detail: `median ${middle(({ flood }) => at(flood.rejected, 0.5)).toFixed(1)} ms`,
     },
   ];
 }
@@ -101,7 +101,7 @@ async function measureRound(gateway: ServingProcess, clients: Clients): Promise<
   return { capacity, micros: cpuMicros / (capacity * saturationSeconds), flood };
 }
 
-/** What a core that is full at 1 serves of `overload` when refusing takes `cost` of serving. */
+/** What a core that is full at 1 serves of `overload` when rejecting takes `cost` of serving. */
 function allowed(cost: number): number {
   return (1 - overload * cost) / (1 - cost);
 }

@@ -3,18 +3,18 @@ import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Work } from "./load.ts";
 
-/** A connection, and what the request that it carries waits for. */
+/** A connection, and the callback of its request. */
 interface Client {
   readonly socket: Socket;
   received: number;
-  answered(): void;
+  onResponse(): void;
 }
 
 /**
- * Sends `rate` GETs per second at even intervals for so many seconds, whether earlier ones are answered or not,
- * over as many connections as that takes. The latencies, in milliseconds from when a request was due, shortest
- * first. Rejects when a response is not the expected one. A client of so few steps leaves the machine to those
- * that are measured; all responses must be as long as the first.
+ * Sends `rate` GETs per second at even intervals for `seconds`, whether or not earlier ones have their response, over
+ * as many connections as that takes. Resolves to the latencies, in milliseconds from when a request was due, shortest
+ * first. Rejects on any other status. Does little work, to leave the CPU to the measured processes; all responses must
+ * be as long as the first.
  */
 export async function pacedLoad(url: string, work: Work, rate: number, seconds: number): Promise<number[]> {
   const { hostname, port } = new URL(url);
@@ -27,18 +27,18 @@ export async function pacedLoad(url: string, work: Work, rate: number, seconds: 
 
   function openClient(): Client {
     const socket = connect(Number(port), hostname);
-    const client: Client = { socket, received: 0, answered: () => undefined };
-    let wanted = 0;
+    const client: Client = { socket, received: 0, onResponse: () => undefined };
+    let expected = 0;
     socket.on("data", (chunk) => {
-      // The head is counted along with the first chunk, which holds all of it.
+      // The headers are part of the first chunk as a whole.
       if (client.received === 0) {
         if (!chunk.toString("latin1", 0, statusLine.length).startsWith(statusLine)) socket.destroy();
-        wanted = chunk.indexOf("\r\n\r\n") + 4 + responseBytes;
+        expected = chunk.indexOf("\r\n\r\n") + 4 + responseBytes;
       }
       client.received += chunk.length;
-      if (client.received < wanted) return;
+      if (client.received < expected) return;
       client.received = 0;
-      client.answered();
+      client.onResponse();
     });
     socket.on("error", () => undefined);
     // The server ends a connection that idles for too long.
@@ -52,10 +52,10 @@ export async function pacedLoad(url: string, work: Work, rate: number, seconds: 
   function send(due: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const client = idle.pop() ?? openClient();
-      const lost = () => reject(new Error(`a response was not ${work.status}, or did not come`));
-      client.socket.once("close", lost);
-      client.answered = () => {
-        client.socket.off("close", lost);
+      const onClose = () => reject(new Error(`a response was not ${work.status}, or is missing`));
+      client.socket.once("close", onClose);
+      client.onResponse = () => {
+        client.socket.off("close", onClose);
         idle.push(client);
         resolve(performance.now() - due);
       };

@@ -1,4 +1,4 @@
-/** Preloaded into every measured process: tells what it has used, and what it holds, when it is asked over IPC. */
+/** Preloaded into every measured process: reports over IPC what it has used and what it holds. */
 import { Duplex } from "node:stream";
 import { queryObjects } from "node:v8";
 import type { Holdings, Usage } from "./processes.ts";
@@ -20,5 +20,5 @@ function holdings(): Holdings {
 
 const responses: Readonly<Record<string, () => Usage | Holdings>> = { usage, holdings };
 
-process.on("message", (question) => process.send?.(responses[String(question)]?.()));
+process.on("message", (name) => process.send?.(responses[String(name)]?.()));
 process.once("disconnect", () => process.exit(0));

@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { prefix } from "../../src/settings/schema.ts";
 
-/** What a process has used since it began, as it reads it itself. */
+/** What a process has used since its start, by its own reading. */
 export interface Usage {
   /** User and system time, in microseconds. */
   readonly cpuMicros: number;
@@ -18,7 +18,7 @@ export interface Holdings {
   /** And streams over HTTP/2. */
   readonly sockets: number;
   readonly timers: number;
-  /** All functions: a listener that was left behind is one. */
+  /** All functions: a leaked listener is one. */
   readonly functions: number;
 }
 
@@ -26,7 +26,7 @@ export interface Holdings {
 export interface ServingProcess {
   readonly url: string;
   readonly pid: number;
-  /** How it ended, by itself or not; whether it has. */
+  /** Resolves to its signal or exit code. `hasEnded` is true from then on. */
   readonly ended: Promise<string>;
   readonly hasEnded: boolean;
   usage(): Promise<Usage>;
@@ -102,10 +102,10 @@ export async function startProcess(
   const url = await Promise.race([urlFrom(child.stdout as Readable), exit]);
   if (typeof url !== "string") throw new Error(`${file} ended before it served`);
 
-  async function ask<Reply>(question: string): Promise<Reply> {
-    const answered = once(child, "message");
-    child.send(question);
-    const [response] = (await answered) as [Reply];
+  async function request<Reply>(name: string): Promise<Reply> {
+    const message = once(child, "message");
+    child.send(name);
+    const [response] = (await message) as [Reply];
     return response;
   }
 
@@ -117,8 +117,8 @@ export async function startProcess(
     get hasEnded() {
       return hasEnded;
     },
-    usage: () => ask<Usage>("usage"),
-    holdings: () => ask<Holdings>("holdings"),
+    usage: () => request<Usage>("usage"),
+    holdings: () => request<Holdings>("holdings"),
     async stop() {
       child.kill("SIGKILL");
       await exit;

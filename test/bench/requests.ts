@@ -43,14 +43,14 @@ const againstFloor: readonly { name: string; work: Work; limit: number }[] = [
   },
 ];
 
-const refused: readonly { name: string; work: Work }[] = [
-  { name: "refused with 400", work: { ...getOne, path: "/v1/workflows/not%20an%20id", status: 400 } },
-  { name: "refused with 401", work: { ...getOne, headers: {}, status: 401 } },
-  { name: "refused with 404", work: { ...getOne, path: getOne.path.replace("v1", "v2"), status: 404 } },
+const rejected: readonly { name: string; work: Work }[] = [
+  { name: "rejected with 400", work: { ...getOne, path: "/v1/workflows/not%20an%20id", status: 400 } },
+  { name: "rejected with 401", work: { ...getOne, headers: {}, status: 401 } },
+  { name: "rejected with 404", work: { ...getOne, path: getOne.path.replace("v1", "v2"), status: 404 } },
 ];
 
-/** Refused for more than a path: what has to be read of them costs, too. */
-const refusedLater: readonly { name: string; work: Work }[] = [
+/** Rejected after the query or the body is read, which costs too. */
+const rejectedLate: readonly { name: string; work: Work }[] = [
   {
     name: "a query",
     work: { path: "/v1/workflows?page_size=1000", headers: admin, status: 400 },
@@ -61,7 +61,7 @@ const refusedLater: readonly { name: string; work: Work }[] = [
   },
 ];
 
-/** CPU per request against the floor's, and of a refusal against a GET that succeeds. */
+/** CPU per request against the floor's, and of a rejection against a GET that succeeds. */
 export async function measureRequests({ floor, gateway }: Servers): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const { name, work, limit } of againstFloor) {
@@ -71,11 +71,11 @@ export async function measureRequests({ floor, gateway }: Servers): Promise<Find
   const againstGet = (work: Work) =>
     compareRequests({ server: gateway, work }, { server: gateway, work: getOne });
   const others: string[] = [];
-  for (const { name, work } of refusedLater) {
+  for (const { name, work } of rejectedLate) {
     const { micros, ratio } = await againstGet(work);
     others.push(`; ${name} ${micros.toFixed(0)} µs, ratio ${ratio.toFixed(2)}`);
   }
-  for (const { name, work } of refused) {
+  for (const { name, work } of rejected) {
     const cost = await againstGet(work);
     const more = work.status === 400 ? others.join("") : "";
     findings.push({ work: name, ratio: cost.ratio, limit: 0.5, detail: detailOf(cost) + more });

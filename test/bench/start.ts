@@ -12,12 +12,14 @@ import { median } from "./rounds.ts";
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const starts = amount(5, 1);
 
-/** Seconds from the begin of the process to its first healthy response. */
+/** Seconds from the start of the process to its first healthy response. */
 export async function measureStart(): Promise<Finding[]> {
   const seconds: number[] = [];
   for (let start = 0; start < starts; start += 1) seconds.push(await secondsToHealthy());
   const detail = `of ${starts} starts, ${Math.max(...seconds).toFixed(2)} s the slowest`;
-  return [{ work: "start: seconds to the first healthy answer", value: median(seconds), limit: 1.5, detail }];
+  return [
+    { work: "start: seconds to the first healthy response", value: median(seconds), limit: 1.5, detail },
+  ];
 }
 
 async function secondsToHealthy(): Promise<number> {

@@ -13,9 +13,9 @@ const warmUps = amount(40, 1);
 const warmUpStreams = amount(50, 5);
 /** Events sent on every open stream while the CPU is read, after as many that are not. */
 const rounds = amount(5, 1);
-/** How long a process is left alone to settle, in milliseconds. */
+/** How long a process idles to settle, in milliseconds. */
 const settleMs = amount(5000, 50);
-/** How long it is then watched, in milliseconds: each stream gets one heartbeat. */
+/** How long it is then measured, in milliseconds: each stream gets one heartbeat. */
 const idleMs = amount(15_000, 50);
 
 /** Memory per open event stream, and CPU per event, of a gateway that holds 5,000 of them for 100 API keys. */
@@ -36,8 +36,8 @@ async function measure(
   gateway: ServingProcess,
   clients: ServingProcess,
 ): Promise<Finding[]> {
-  const tell = async (command: string) => {
-    await (await fetch(`${clients.url}/${command}`)).text();
+  const command = async (path: string) => {
+    await (await fetch(`${clients.url}/${path}`)).text();
   };
   const upstream = connect(orchestrator.url);
   let events = 1;
@@ -48,20 +48,20 @@ async function measure(
       .end();
     await once(request, "close");
     events += 1;
-    await tell(`received/${events}`);
+    await command(`received/${events}`);
   };
 
   const started = await gateway.usage();
   for (let round = 0; round < warmUps; round += 1) {
-    await tell(`open/${warmUpStreams}`);
+    await command(`open/${warmUpStreams}`);
     await deliver("step");
-    await tell("close");
+    await command("close");
     events = 1;
   }
   await delay(settleMs);
   const warm = await gateway.usage();
 
-  const opening = await cpuOf(gateway, () => tell(`open/${streams}`));
+  const opening = await cpuOf(gateway, () => command(`open/${streams}`));
   await delay(settleMs);
   const idling = await cpuOf(gateway, () => delay(idleMs));
   const idle = await gateway.usage();

@@ -131,9 +131,9 @@ async function measure(name: string, what: string, url: string): Promise<void> {
 
 async function cpuPerCall({ call }: Client): Promise<number> {
   async function callAll(count: number) {
-    let left = count;
+    let remaining = count;
     const work = async () => {
-      while (left-- > 0) await call();
+      while (remaining-- > 0) await call();
     };
     await Promise.all(Array.from({ length: concurrency }, work));
   }

@@ -1,7 +1,7 @@
 /**
- * The orchestrator of the worst workflows: responds with bytes made beforehand. The id of a workflow, and the token of a
- * page, names what it is made of; a page has as many as are asked for, and another one after it as long as its token
- * counts up to there. An event stream gets several updates, and stays open. Writes its `url` to stdout.
+ * The orchestrator of the worst workflows: responds with bytes that are encoded in advance. The id of a workflow and the
+ * token of a page name its kind. A page has the requested size; a token with an index leads through a list of bounded
+ * length. An event stream gets several updates, and stays open. Writes its `url` to stdout.
  */
 import { fromBinary } from "@bufbuild/protobuf";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
@@ -35,7 +35,7 @@ function workflowOf(id: string): Uint8Array {
   return workflow;
 }
 
-/** A page of one kind; a token without an index is of a list without an end. */
+/** A page of one kind; a token without an index is the page of an endless list. */
 function page({
   pageSize,
   pageToken,

@@ -25,12 +25,12 @@ const submissionsAtOnce = amount(8, 2);
 const streams = amount(1800, 40);
 /** Streams that are being opened at a time: fewer than a key may have in flight. */
 const openers = amount(64, 8);
-/** How long the streams are left alone, in milliseconds. */
+/** How long the streams stay unread, in milliseconds. */
 const holdMs = amount(10_000, 200);
 
 const headers = { Authorization: "Bearer an-api-key-of-the-benchmark" };
 
-/** One way to ask for much, of the gateway at `url`. */
+/** One kind of large work for the gateway at `url`. */
 interface Row {
   readonly name: string;
   /** How much. */
@@ -77,9 +77,9 @@ const rows: readonly Row[] = [
 ];
 
 /**
- * The peak of the gateway's resident memory, and the longest wait for its health, while it serves the worst that valid
- * requests may become: a gateway that has just started for each, where this machine allows it within the memory of a
- * container. One that dies keeps no bound.
+ * The peak of the gateway's resident memory, and the longest wait for its health, while it serves the worst valid
+ * requests. Each row has a new gateway, in a memory cgroup of the container's size where the machine allows it. A
+ * gateway that dies misses its bound.
  */
 export async function measureWorstWorkflows(): Promise<Finding[]> {
   const orchestrator = await startProcess("worst-orchestrator.ts");
@@ -99,7 +99,7 @@ async function measure({ name, amount, act }: Row, orchestrator: ServingProcess)
   const settings = {
     ORCHESTRATOR_ENDPOINT: orchestrator.url,
     API_KEYS_ENABLED: "true",
-    // No message is given up: those that wait take memory too.
+    // No call times out: waiting messages take memory too.
     ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "120",
   };
   const gateway = await startGateway(settings, {
@@ -133,7 +133,7 @@ async function measure({ name, amount, act }: Row, orchestrator: ServingProcess)
       limit: maxWaitMs,
       detail: `${longestMs.toFixed(0)} ms with what else ran on the machine${ending}`,
     };
-    // Where the system does not tell the peak, there is no such finding.
+    // The system may not report the peak.
     return peak === undefined && !gateway.hasEnded ? [wait] : [memory, wait];
   } finally {
     await health.close();
@@ -171,7 +171,7 @@ async function readList(url: string): Promise<void> {
   if (read !== listed) throw new Error(`the list has ${read} workflows and not ${listed}`);
 }
 
-/** Opens all streams, and reads nothing of them but how they begin. */
+/** Opens all streams, and reads only how each begins. */
 async function holdStreams(url: string): Promise<void> {
   const sockets: Socket[] = [];
   const opener = async () => {
@@ -180,14 +180,14 @@ async function holdStreams(url: string): Promise<void> {
   try {
     await Promise.all(Array.from({ length: openers }, opener));
     await delay(holdMs);
-    // Who reads is served on.
+    // A client that reads is still served.
     await expect(200, `${url}/v1/workflows/text`);
   } finally {
     for (const socket of sockets) socket.destroy();
   }
 }
 
-/** A stream that has begun, or was cut; one that is turned away because of its key's share is asked for again. */
+/** Opens a stream; resolves once it has begun or was closed. Repeats a request that got 429 for its key's share. */
 async function openStream(url: string): Promise<Socket> {
   const { hostname, port } = new URL(url);
   for (;;) {
@@ -197,10 +197,10 @@ async function openStream(url: string): Promise<Socket> {
     );
     const begin = await new Promise<string>((resolve) => {
       socket.once("data", (bytes) => resolve(bytes.toString("latin1", 9, 12)));
-      socket.once("close", () => resolve("cut"));
+      socket.once("close", () => resolve("closed"));
     });
     socket.pause();
-    if (begin === "200" || begin === "cut") return socket;
+    if (begin === "200" || begin === "closed") return socket;
     socket.destroy();
     if (begin !== "429") throw new Error(`a stream is ${begin}`);
     await delay(100);

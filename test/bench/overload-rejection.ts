@@ -12,8 +12,8 @@ const seconds = amount(1, 0.1);
 const rounds = amount(5, 1);
 const connections = amount(500, 50);
 
-/** The gateway's CPU for each request that it refuses, in microseconds, where nothing else is to be done. */
-export async function microsPerRefusal(): Promise<number> {
+/** The gateway's CPU for each request that it rejects, in microseconds, without other work. */
+export async function microsPerRejection(): Promise<number> {
   const silent = createServer((socket) => socket.on("error", () => undefined)).listen(0, "127.0.0.1");
   await once(silent, "listening");
   const { port } = silent.address() as AddressInfo;
@@ -24,7 +24,7 @@ export async function microsPerRefusal(): Promise<number> {
     ORCHESTRATOR_KEEPALIVE_TIMEOUT_SECONDS: "3600",
     MAX_REQUESTS_IN_FLIGHT: "1",
   });
-  // What is never answered takes the only place: of two, one is refused.
+  // The first request stays in flight, at the limit of one; the second is rejected.
   const leaving = new AbortController();
   const get = () => fetch(gateway.url + getOne.path, { headers: getOne.headers, signal: leaving.signal });
   await Promise.any([get(), get()]);
