@@ -75,10 +75,10 @@ const limitLength: Middleware = function limitLength(req, _res, next) {
 /** Bodies up to this size, in bytes, are parsed at once; larger ones in steps, after they have acquired the parser. */
 const maxSyncBytes = 2 * 1024;
 
-/** Larger bodies, in bytes, are read only after `acquire`. Smaller ones are read first, so that slow clients hold nothing. */
+/** Larger bodies, in bytes, are read only after `acquire`. Smaller bodies are read first: slow clients then hold nothing. */
 const maxUnheldBytes = 64 * 1024;
 
-/** What limits large bodies, and runs long work in steps. */
+/** The limits of large bodies, and the queue that runs long work in steps. */
 export interface BodyQueues {
   readonly largeBodies: {
     acquire(res: Response, keyHash: string | undefined): Promise<void>;
@@ -111,7 +111,7 @@ function readJson({ largeBodies, tasks }: BodyQueues): Middleware<AuthenticatedL
     // A client may take long to read the response.
     onHeaders(res, releaseBody);
     req.body = await tasks.run(keyHash, parseBody(bytes));
-    // The validation that follows is a step of its own.
+    // The validation after this runs as its own step.
     await tasks.runOnce(keyHash, next);
   };
 }
@@ -151,8 +151,8 @@ function readBytes(req: IncomingMessage, acquire: () => Promise<void>): Promise<
 }
 
 /**
- * Reads and parses a JSON body of at most 1 MiB; responds 415, 413 or 400 to any other. `express.json` holds neither: it
- * reads all of a body as it comes, and `JSON.parse` blocks the event loop and corrupts escaped keys (see `parseJson`).
+ * Reads and parses a JSON body of at most 1 MiB; responds 415, 413 or 400 to any other body. `express.json` would read
+ * every body at once, and `JSON.parse` blocks the event loop and corrupts escaped keys (see `parseJson`).
  */
 export function jsonBody(queues: BodyQueues): readonly Middleware<BodyLocals>[] {
   return [requireJson, limitLength, readJson(queues)];

@@ -11,7 +11,7 @@ interface PendingRequest {
 
 interface Connection {
   current: PendingRequest | undefined;
-  /** The requests behind it, in order. */
+  /** The requests after the current one, in order. */
   readonly pipelined: PendingRequest[];
   /** Called once the complete requests have their responses; undefined while more requests may follow. */
   close: CloseConnection | undefined;
@@ -26,8 +26,8 @@ const maxPipelinedBytes = 64 * 1024;
 
 /**
  * The connections of clients. A pipelined request is served after the response before it is complete (RFC 9112 §9.3.2).
- * Node would serve all of them at once, including those behind the last response of a connection and those of a client
- * that has left.
+ * Node would serve all of them at once, including requests after the last response of a connection and requests of a
+ * client that has disconnected.
  */
 export class Connections {
   readonly #serve: RequestListener;
@@ -89,7 +89,7 @@ export class Connections {
     return this.#open.size;
   }
 
-  /** The open ones. */
+  /** The sockets of the open connections. */
   get sockets(): Iterable<Socket> {
     return this.#open.keys();
   }

@@ -8,12 +8,12 @@ import { sendJsonBytes } from "./json-response.ts";
 import type { RouteMatch } from "./router.ts";
 import type { ErrorMiddleware } from "./stages.ts";
 
-/** The body where even the error's own cannot be written. */
+/** The body of a response when that of the error cannot be written as JSON. */
 const lastResort = '{"code":"INTERNAL","message":"internal server error","retryable":false}';
 
 /**
- * Responds to every error of the pipeline. Once the headers are sent, only an aborted connection can still show the
- * client that something failed.
+ * Responds to every error that a stage or a handler throws or passes to `next`. After the headers are sent, only an
+ * aborted connection can show the client that something failed.
  */
 export function errorHandler(logger: Logger): ErrorMiddleware {
   return function errorHandler(error: unknown, req, res, _next) {
@@ -44,7 +44,7 @@ export function errorHandler(logger: Logger): ErrorMiddleware {
   };
 }
 
-/** Whether the client can repeat the request without the work being done twice. */
+/** Whether the client can repeat the request without doing the work twice. */
 function isSafeToRepeat({ headers }: IncomingMessage, match: RouteMatch | undefined): boolean {
   const operation = match?.operation;
   if (operation === undefined) return false;
@@ -56,7 +56,7 @@ function isSafeToRepeat({ headers }: IncomingMessage, match: RouteMatch | undefi
   );
 }
 
-/** Whether an error only says that the client has gone, and the work for it was cancelled. */
+/** Whether the only reason of an error is that the client disconnected, which cancelled the work for it. */
 function isCausedByDisconnect(error: unknown): boolean {
   if (error instanceof ConnectError) return error.code === Code.Canceled;
   if (!(error instanceof Error)) return false;

@@ -27,8 +27,8 @@ export function strongETags(content: Content): Readonly<Record<"identity" | Codi
 
 /**
  * Sets `ETag` and `Cache-Control`, and responds 304 to a client whose `If-None-Match` has one of `etags` (RFC 9110
- * §13.1.2); returns whether it did. `etags` are those of the content in each coding, the one to be sent first. A 304
- * has the ETag that the client has, so that it finds the response to reuse (RFC 9111 §4.3.4).
+ * §13.1.2); returns whether it did. `etags` has the ETag of the content in each coding; the first one is sent. A 304
+ * repeats the ETag that the client has, so that the client finds the response to reuse (RFC 9111 §4.3.4).
  */
 export function handleIfNoneMatch(
   res: Response<never>,

@@ -3,8 +3,8 @@ import { errorResponse } from "../errors/error-response.ts";
 import { HttpError } from "../errors/http-error.ts";
 
 /**
- * The status of a finished request: the one sent, or that of the malformed body that ended it, which `res` did not send.
- * Undefined when the client left before the response.
+ * The status of a finished request: the status that `res` sent, or that of the malformed body that ended the request,
+ * which `res` did not send. Undefined when the client disconnected before the response.
  */
 export function finalStatus(res: ServerResponse): number | undefined {
   if (res.headersSent) return res.statusCode;

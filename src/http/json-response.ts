@@ -3,7 +3,7 @@ import { handleIfNoneMatch, strongETags } from "./etag.ts";
 import { codingFor, encode, lengthOf } from "./content-coding.ts";
 import type { Coding } from "./content-coding.ts";
 
-/** Longer JSON is compressed where the client accepts that, in bytes. */
+/** Longer JSON is compressed if the client accepts that, in bytes. */
 const maxPlainBytes = 1024;
 
 /** Up to this size, in bytes, a body is sent in one piece with the headers. */
@@ -37,7 +37,7 @@ export function sendConditionalJson(res: Response<never>, json: JsonBytes): Prom
   return isNotModified ? undefined : send(res, json, coding);
 }
 
-/** The content coding to send `json` in. Sets `Vary` where it depends on the client, also for a 304 (RFC 9110 §15.4.5). */
+/** The content coding to send `json` in. Sets `Vary` if it depends on the client, also for a 304 (RFC 9110 §15.4.5). */
 function selectCoding(res: Response<never>, json: JsonBytes): Coding | undefined {
   if (lengthOf(json) <= maxPlainBytes) return undefined;
   res.vary("Accept-Encoding");
@@ -49,7 +49,7 @@ function send(res: Response<never>, json: JsonBytes, coding: Coding | undefined)
   if (coding !== undefined) return sendEncoded(res, json, coding);
   const length = lengthOf(json);
   res.setHeader("Content-Length", length);
-  // The same bytes as text, which Node puts behind the headers in one write.
+  // The same bytes as text, which Node appends to the headers in one write.
   if (length <= maxOnePieceBytes) res.end(Buffer.concat(json).toString("latin1"), "latin1");
   else endWith(res, json);
   return undefined;

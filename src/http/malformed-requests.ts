@@ -70,7 +70,7 @@ export function createMalformedRequests(
       else reject(socket, httpError, (error as ConnectionError).code ?? "");
     },
     onConnect(_req, socket) {
-      // Node has removed its listeners from the socket, that for errors included.
+      // Node has removed its listeners from the socket, including the one for errors.
       socket.on("error", () => socket.destroy());
       // A response before it may be waiting for `drain`, which Node no longer forwards.
       socket.on("drain", () => connections.pending(socket)[0]?.res.emit("drain"));

@@ -5,8 +5,8 @@ const absoluteForm = /^https?:\/\/([^/?#]*)(.*)$/is;
 
 /**
  * Reduces an absolute-form request target to its path and query, so that every later stage sees the same form. Any other
- * target becomes `*`, which `framing` rejects, so that nothing of it is logged. That includes an absolute form without a
- * host or with userinfo, which may be a password (RFC 9110 §4.2.1, §4.2.4).
+ * target becomes `*`, which `framing` rejects; so the log never contains it. An absolute form without a host or with
+ * userinfo, which may be a password, is such a target (RFC 9110 §4.2.1, §4.2.4).
  */
 export const originForm: ServerStage = function originForm(req, _res, next) {
   const target = req.url ?? "/";

@@ -29,15 +29,14 @@ import { originForm } from "./origin-form.ts";
 import { createRouter, dispatch, matchRoute, methodNotAllowed, notFound } from "./router.ts";
 import type { RouteMatch } from "./router.ts";
 
-/** What the stages need. */
 export interface PipelineOptions extends BodyQueues {
   readonly contract: Contract;
   readonly operations: Operations;
   readonly authenticator: Authenticator;
   readonly acquireShare: LoadShedding["acquireShare"];
-  /** Without it, no request is shed. */
+  /** Undefined: no request is shed. */
   readonly shed: LoadShedding["shed"] | undefined;
-  /** Without it, no page of another origin may call. */
+  /** Undefined: no page of another origin may call. */
   readonly allowedOrigins: AllowedOrigins | undefined;
   /** Undefined: no spans are exported. */
   readonly startSpan: StartRequestSpan | undefined;
@@ -57,19 +56,19 @@ export function createPipeline(options: PipelineOptions): RequestListener {
   const validatorOf = createRequestValidators(contract.document);
 
   // Before Express, so that a request that is shed costs little.
-  const first: readonly ServerStage[] = [
+  const beforeExpress: readonly ServerStage[] = [
     originForm,
     matchRoute(createRouter(contract.paths)),
     crossOrigin(allowedOrigins),
     shedLoad(options.shed),
   ];
-  const ofEveryRequest: readonly Middleware[] = [
+  const everyRequest: readonly Middleware[] = [
     trace(options.startSpan),
     observation(metrics, logger),
     securityHeaders,
     framing,
   ];
-  const ofOperation = (operation: Operation): readonly Middleware<BodyLocals>[] => [
+  const operationStages = (operation: Operation): readonly Middleware<BodyLocals>[] => [
     ...(operation.secured
       ? [
           authentication(options.authenticator, operation.isSafe ? "read" : "write"),
@@ -83,16 +82,16 @@ export function createPipeline(options: PipelineOptions): RequestListener {
     // Each operation has its own request type, which holds after the validation; Express has one for all.
     options.operations[operation.id] as Middleware<BodyLocals>,
   ];
-  const ofNoOperation: readonly Middleware[] = [preflight(allowedOrigins), methodNotAllowed, notFound];
+  const withoutOperation: readonly Middleware[] = [preflight(allowedOrigins), methodNotAllowed, notFound];
 
   const app = express().disable("x-powered-by").disable("query parser");
-  app.use(...ofEveryRequest);
-  app.use(dispatch(contract.paths, ofOperation), ...ofNoOperation, errorHandler(logger));
-  const run = inOrder([...first, app]);
+  app.use(...everyRequest);
+  app.use(dispatch(contract.paths, operationStages), ...withoutOperation, errorHandler(logger));
+  const run = inOrder([...beforeExpress, app]);
   return (req, res) => run(req, Object.assign(res, { locals: { match: undefined } }), () => undefined);
 }
 
-/** Passes on as many requests as can be served soon; without `shed` all of them. */
+/** Passes on as many requests as can be served soon; all of them without `shed`. */
 function shedLoad(shed: LoadShedding["shed"] | undefined): ServerStage {
   return function shedLoad(req, res, next) {
     if (shed === undefined) next();

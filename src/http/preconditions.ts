@@ -22,8 +22,8 @@ export function hasPreconditions({ method = "", headers }: Conditional): boolean
 }
 
 /**
- * Throws 412 if a precondition is false (RFC 9110 §13.2.2, steps 1 to 3). The `If-None-Match` of GET and HEAD, which
- * leads to 304, is evaluated by `handleIfNoneMatch`.
+ * Throws 412 if a precondition is false (RFC 9110 §13.2.2, steps 1 to 3). The `If-None-Match` of GET and HEAD leads to
+ * 304 instead: `handleIfNoneMatch` evaluates it, and for a download its handler does.
  */
 export function checkPreconditions({ method = "", headers }: Conditional, validators: Validators): void {
   const {

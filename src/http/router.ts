@@ -7,19 +7,19 @@ import type { BodyLocals, Middleware, ServerStage } from "./stages.ts";
 /** What the contract has for a request. */
 export interface RouteMatch {
   readonly path: Path;
-  /** HEAD is served as GET. Undefined where the path does not allow the method. */
+  /** HEAD is served as GET. Undefined if the path does not allow the method. */
   readonly operation: Operation | undefined;
-  /** The decoded path parameters; undefined where they are not percent-encoded UTF-8. */
+  /** The decoded path parameters; undefined if they are not percent-encoded UTF-8. */
   readonly params: Readonly<Record<string, string>> | undefined;
 }
 
-/** Finds the match of a request's method and target; undefined where the contract does not have the path. */
+/** Finds the match of a request's method and target; undefined if the contract does not have the path. */
 export type Router = (method: string, target: string) => RouteMatch | undefined;
 
-/** A node of the tree that the paths make, segment by segment. */
+/** A node in the tree of the paths' segments. */
 interface Node {
   readonly literals: Map<string, Node>;
-  /** Below any one segment. */
+  /** The node below any one segment. */
   parameter?: Node;
   /** The path that ends here. */
   route?: Route;
@@ -114,7 +114,7 @@ function decodeParams(
   }
 }
 
-/** Notes the match of a request for every later stage. */
+/** Stores the match of a request for all later stages. */
 export function matchRoute(router: Router): ServerStage {
   return function matchRoute(req, res, next) {
     res.locals.match = router(req.method ?? "", req.url ?? "/");
@@ -124,7 +124,7 @@ export function matchRoute(router: Router): ServerStage {
 
 const malformedPath = { path: "/params", message: "must be percent-encoded UTF-8" };
 
-/** Runs the stages of the operation that a request is for; passes on a request that is for none. */
+/** Runs the stages of the operation that a request is for; passes on a request without an operation. */
 export function dispatch(
   paths: readonly Path[],
   stagesOf: (operation: Operation) => readonly Middleware<BodyLocals>[],

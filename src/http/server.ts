@@ -51,7 +51,7 @@ export interface RunningServer {
 /** How often slow requests and stalled clients are checked for, in milliseconds. */
 const slowCheckMs = 1000;
 
-/** In bytes; more than `framing` allows, whose errors are more exact. */
+/** In bytes. Larger than the limit of `framing`, whose errors are more exact. */
 const maxHeaderSize = 32 * 1024;
 
 /** Serves `listener`; rejects when it cannot listen. */
@@ -68,7 +68,7 @@ export async function startServer(
     connectionsCheckingInterval: slowCheckMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     maxHeaderSize,
-    // Whatever the flags of the process are.
+    // Overrides the flags of the process.
     insecureHTTPParser: false,
     // `framing` responds with an error body; Node would not.
     requireHostHeader: false,

@@ -7,14 +7,14 @@ import type { RouteMatch } from "./router.ts";
 
 /** `res.locals` from the first stage on. */
 export type MatchedLocals = {
-  /** Undefined where the contract does not have the path. */
+  /** Undefined if the contract does not have the path. */
   match: RouteMatch | undefined;
 };
 
-/** `res.locals` after `trace`. What is optional is noted for the log, the metrics and the spans. */
+/** `res.locals` after `trace`. The optional fields are for the log, the metrics and the spans. */
 export type TracedLocals = MatchedLocals & {
   trace: TraceContext;
-  /** The path template, once the request has passed `framing`; undefined where no path matches. */
+  /** The path template, once the request has passed `framing`; undefined if no path matches. */
   route?: string;
   /** Set by `authentication`. */
   caller?: Caller;

@@ -7,7 +7,7 @@ import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createSampledWarning } from "../telemetry/rate-limited-warnings.ts";
 
-/** For a message that is part of another: its workflow, and the corrected fields of the other. */
+/** The context of a message that is part of a larger one: its workflow, and the corrected fields of the larger one. */
 interface Context {
   readonly workflowId: string;
   readonly correctedFields: readonly string[];
@@ -34,7 +34,7 @@ export class WrittenJson implements Disposable {
   }
 }
 
-/** Writes an encoded message as JSON; a large one in steps, in fair turns with those of other owners. */
+/** Writes an encoded message as JSON; a large message in steps, in fair turns with the messages of other owners. */
 export type WriteJson = (
   transcoder: Transcoder,
   bytes: Uint8Array,

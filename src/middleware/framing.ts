@@ -8,7 +8,7 @@ import type { Middleware } from "../http/stages.ts";
 const maxTargetBytes = 8192;
 const maxHeaderBytes = 16_384;
 
-/** Headers of which two would be ambiguous: they decide where a request ends, whose it is, and what it means. */
+/** Headers that are ambiguous when repeated: they decide where a request ends, who its caller is, and what it means. */
 const onlyOnce: ReadonlySet<string> = new Set([
   "host",
   "authorization",
@@ -36,11 +36,11 @@ function isListOfCodings(value: string): boolean {
 }
 
 /**
- * Rejects a request that a proxy before the gateway might have understood differently: where it ends, which host it is for,
- * whose it is, what it means (RFC 9112 §3.2, §6.1, §11.2). Also limits the length of the target and the headers.
+ * Rejects a request that a proxy before the gateway might have understood differently: its end, its host, its caller or
+ * its meaning (RFC 9112 §3.2, §6.1, §11.2). Also limits the length of the target and the headers.
  */
 export const framing: Middleware = function framing(req, res, next) {
-  // Node drops the data behind a request with `Upgrade`, which the gateway serves without the upgrade.
+  // Node drops the data after a request with `Upgrade`, which the gateway serves without the upgrade.
   if (req.headers.upgrade !== undefined) res.set("Connection", "close");
   next(framingError(req));
 };
@@ -79,7 +79,7 @@ function framingError({ rawHeaders, httpVersion, url = "" }: IncomingMessage): H
   return undefined;
 }
 
-/** It closes the connection: the bytes that follow such a request may be part of it. */
+/** An error that closes the connection: the bytes after such a request may be part of it. */
 function rejection(message: string, status?: 414 | 431): HttpError {
   return new HttpError(Code.InvalidArgument, message, {
     ...(status === undefined ? {} : { status }),

@@ -3,8 +3,8 @@ import { keyHashOf } from "../auth/caller.ts";
 import type { AuthenticatedLocals, Middleware } from "../http/stages.ts";
 
 /**
- * Responds 429 when the caller's key holds its share of the requests in flight. It follows authentication, which finds the
- * key, at once: later, a rejection would cost more.
+ * Throws 429 when the caller's key already holds its share of the requests in flight. Runs directly after
+ * authentication, because a later rejection would cost more.
  */
 export function keyShare(
   acquireShare: (res: ServerResponse, keyHash: string | undefined) => void,
