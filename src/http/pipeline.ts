@@ -68,7 +68,7 @@ export function createPipeline(options: PipelineOptions): RequestListener {
     securityHeaders,
     framing,
   ];
-  const operationStages = (operation: Operation): readonly Middleware<BodyLocals>[] => [
+  const stagesOf = (operation: Operation): readonly Middleware<BodyLocals>[] => [
     ...(operation.secured
       ? [
           authentication(options.authenticator, operation.isSafe ? "read" : "write"),
@@ -86,7 +86,7 @@ export function createPipeline(options: PipelineOptions): RequestListener {
 
   const app = express().disable("x-powered-by").disable("query parser");
   app.use(...everyRequest);
-  app.use(dispatch(contract.paths, operationStages), ...withoutOperation, errorHandler(logger));
+  app.use(dispatch(contract.paths, stagesOf), ...withoutOperation, errorHandler(logger));
   const run = inOrder([...beforeExpress, app]);
   return (req, res) => run(req, Object.assign(res, { locals: { match: undefined } }), () => undefined);
 }
