@@ -4,7 +4,6 @@ import type { KeyLookupResult } from "../telemetry/metrics.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 
-/** What the orchestrator says about an API key. */
 export type ApiKeyStatus = AllowedStatus | { readonly allowed: false };
 
 interface AllowedStatus {
@@ -20,8 +19,8 @@ export type LookUpApiKey = (
 ) => Promise<ApiKeyStatus>;
 
 /**
- * What a status is needed for. A write needs a fresh one. A read may have a stale one after a lookup has failed. A
- * revalidation of a request that is being served may, in addition, have a stale one while a lookup is slow.
+ * What a status is needed for. A write needs a fresh status. A read may use a stale status once a lookup has failed. The
+ * revalidation of a request that is being served may use one while a lookup is slow, too.
  */
 export type KeyUse = "write" | "read" | "revalidation";
 
@@ -41,7 +40,7 @@ export interface ApiKeyCache {
   ): Promise<ApiKeyStatus>;
   /** Removes a key, so that its next use looks it up. */
   invalidate(keyHash: string): void;
-  /** How many entries there are, expired ones included. */
+  /** The number of entries, including expired ones. */
   size(): { readonly allowed: number; readonly denied: number };
 }
 
@@ -58,7 +57,6 @@ interface ApiKeyCacheOptions {
   readonly now?: () => number;
 }
 
-/** An allowed key in the cache. */
 interface AllowedEntry {
   readonly status: AllowedStatus;
   readonly lookedUpAt: number;
@@ -66,7 +64,7 @@ interface AllowedEntry {
   failedAt: number | undefined;
 }
 
-/** A lookup in progress, which all requests with the key share (single-flight). */
+/** A lookup in flight, shared by all requests with the key (single-flight). */
 interface Lookup {
   readonly keyHash: string;
   readonly startedAt: number;
@@ -75,11 +73,11 @@ interface Lookup {
   waiters: number;
 }
 
-/**
- * How long reads use a stale status without another lookup after one has failed, in milliseconds; and from when on a
- * lookup is slow.
- */
-const retryMs = 1000;
+/** How long reads use a stale status after a failed lookup before the next lookup, in milliseconds. */
+const failureBackoffMs = 1000;
+
+/** A lookup that takes longer is slow, in milliseconds. */
+const slowLookupMs = 1000;
 
 /**
  * How many lookups without a waiter may continue. Cancelling a lookup resets its HTTP/2 stream, and servers close a
@@ -92,12 +90,12 @@ const maxAbandoned = 100;
  * Builds a cache in front of `lookUp`. Allowed and denied keys have a cache each, so that unknown keys cannot evict
  * allowed ones. A failed lookup is not cached.
  *
- * A lookup whose waiters have all left is abandoned. At most `maxAbandoned` of these continue, so that disconnected
- * clients do not occupy the orchestrator. The lookup of a key with a usable stale status always continues: the state of
- * that key must not depend on how long its clients wait.
+ * A lookup whose waiters have all disconnected is abandoned, unless its key has a usable stale status: the state of such
+ * a key must not depend on how long its clients wait. At most `maxAbandoned` abandoned lookups continue, so that
+ * disconnected clients do not occupy the orchestrator. Beyond that, the oldest is cancelled.
  *
  * Stale statuses are for a key store that is down, not for a slow one. Reads wait for a slow lookup until its deadline,
- * and a late denial counts like an early one.
+ * unless the lookup before it failed. A late denial counts like an early one.
  */
 export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOptions): ApiKeyCache {
   const { ttlMs, staleMs, maxEntries: max, logger, count, now = () => performance.now() } = options;
@@ -105,7 +103,7 @@ export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOpti
   /** When the lookup of each denied key started. */
   const denied = new LRUCache<string, number>({ max });
   const lookups = new Map<string, Lookup>();
-  /** In the order of abandonment. */
+  /** Oldest first. */
   const abandoned = new Set<Lookup>();
 
   function freshStatus(keyHash: string): ApiKeyStatus | undefined {
@@ -125,22 +123,28 @@ export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOpti
 
   function startLookup(keyHash: string, trace: TraceContext): Lookup {
     const controller = new AbortController();
-    // The result may be as old as the start of the lookup.
+    // The server may have read the status at the start of the lookup, so the age counts from there.
     const startedAt = now();
     const result = lookUp(keyHash, trace, controller.signal);
     const lookup: Lookup = { keyHash, startedAt, result, controller, waiters: 0 };
     lookups.set(keyHash, lookup);
     result.then(
-      (status) => endLookup(lookup) && store(keyHash, status, startedAt),
-      (error: unknown) => endLookup(lookup) && storeFailure(keyHash, trace, error),
+      (status) => {
+        if (endLookup(lookup)) store(keyHash, status, startedAt);
+      },
+      (error: unknown) => {
+        if (endLookup(lookup)) storeFailure(keyHash, trace, error);
+      },
     );
     return lookup;
   }
 
-  /** Returns whether the result counts: that of a lookup from before an invalidation does not. */
+  /** Removes a lookup. Returns false if it was invalidated or cancelled before: its result must then be ignored. */
   function endLookup(lookup: Lookup): boolean {
     abandoned.delete(lookup);
-    return lookups.get(lookup.keyHash) === lookup && lookups.delete(lookup.keyHash);
+    if (lookups.get(lookup.keyHash) !== lookup) return false;
+    lookups.delete(lookup.keyHash);
+    return true;
   }
 
   function store(keyHash: string, status: ApiKeyStatus, lookedUpAt: number): void {
@@ -158,8 +162,8 @@ export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOpti
     if (entry.failedAt === undefined) {
       const { principal } = entry.status;
       logger.warn(
-        { event: "revalidation.failed", ...traceFields(trace), principal, err },
-        "revalidation.failed",
+        { event: "api_key_lookup.failed", ...traceFields(trace), principal, err },
+        "api_key_lookup.failed",
       );
     }
     entry.failedAt = now();
@@ -180,16 +184,16 @@ export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOpti
     });
   }
 
-  /** Cancels the lookup that was abandoned first when there are too many. */
+  /** Cancels the oldest abandoned lookup when there are too many. */
   function abandon(lookup: Lookup): void {
     abandoned.add(lookup);
     if (abandoned.size <= maxAbandoned) return;
-    const [first = lookup] = abandoned;
-    endLookup(first);
-    first.controller.abort();
+    const [oldest = lookup] = abandoned;
+    endLookup(oldest);
+    oldest.controller.abort();
   }
 
-  function counted(result: KeyLookupResult, status: ApiKeyStatus): ApiKeyStatus {
+  function record(result: KeyLookupResult, status: ApiKeyStatus): ApiKeyStatus {
     count(result);
     return status;
   }
@@ -197,15 +201,16 @@ export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOpti
   return {
     async getStatus(keyHash, trace, use, getSignal) {
       const fresh = freshStatus(keyHash);
-      if (fresh !== undefined) return counted(fresh.allowed ? "hit" : "denied", fresh);
+      if (fresh !== undefined) return record(fresh.allowed ? "hit" : "denied", fresh);
 
       const lookup = lookups.get(keyHash);
-      const isSlow = lookup !== undefined && now() - lookup.startedAt >= retryMs;
+      const isSlow = lookup !== undefined && now() - lookup.startedAt >= slowLookupMs;
       const failedAt = allowed.peek(keyHash)?.failedAt;
-      const hasJustFailed = failedAt !== undefined && now() - failedAt < retryMs;
-      if (hasJustFailed || (isSlow && (failedAt !== undefined || use === "revalidation"))) {
+      const isBackingOff = failedAt !== undefined && now() - failedAt < failureBackoffMs;
+      const acceptsStaleWhenSlow = failedAt !== undefined || use === "revalidation";
+      if (isBackingOff || (isSlow && acceptsStaleWhenSlow)) {
         const stale = staleStatus(keyHash, use);
-        if (stale !== undefined) return counted("stale", stale);
+        if (stale !== undefined) return record("stale", stale);
       }
       if (isSlow && use === "revalidation") {
         count("failed");
@@ -215,11 +220,11 @@ export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOpti
       const signal = getSignal?.();
       signal?.throwIfAborted();
       try {
-        return counted("miss", await waitFor(lookup ?? startLookup(keyHash, trace), signal));
+        return record("miss", await waitFor(lookup ?? startLookup(keyHash, trace), signal));
       } catch (error) {
         signal?.throwIfAborted();
         const stale = staleStatus(keyHash, use);
-        if (stale !== undefined) return counted("stale", stale);
+        if (stale !== undefined) return record("stale", stale);
         count("failed");
         throw error;
       }

@@ -2,7 +2,7 @@ import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { callOptions } from "../orchestrator/call-options.ts";
 import type { LookUpApiKey } from "./api-key-cache.ts";
 
-/** What gRPC metadata carries unchanged: printable ASCII without a space at either end. */
+/** A value that gRPC metadata carries unchanged: printable ASCII without a space at either end. */
 const principalPattern = /^[!-~](?:[ -~]*[!-~])?$/;
 
 /**

@@ -7,9 +7,9 @@ import type { ApiKeyCache, KeyUse } from "./api-key-cache.ts";
 /** Identifies the caller of a request. */
 export interface Authenticator {
   /**
-   * The caller with an `Authorization` header; rejects with the one 401, or with 503 when the API key cannot be looked
-   * up and no cached status is good enough for `use`. `getSignal` is called only when a lookup is needed; when its signal
-   * aborts, the promise rejects.
+   * The caller that an `Authorization` header identifies. Rejects with the one 401, and with 503 when the API key cannot
+   * be looked up and no cached status is good enough for `use`. `getSignal` is called only when a lookup is needed; when
+   * its signal aborts, the promise rejects.
    */
   authenticate(
     authorization: string | undefined,
@@ -45,7 +45,7 @@ export function createAuthenticator(
       const token = bearerTokenFrom(authorization);
       if (token === undefined) throw unauthenticated();
       const digest = sha256(token);
-      // Compares all of them, so that the time does not depend on which one matches.
+      // Compares all digests, so that the time does not depend on which one matches.
       const matches = adminDigests.map((adminDigest) => timingSafeEqual(digest, adminDigest));
       if (matches.includes(true)) return { kind: "admin" };
       if (cache === undefined) throw unauthenticated();
@@ -78,7 +78,7 @@ export function createAuthenticator(
 /** RFC 6750 §2.1: the scheme in any case, and one token. Tokens in use may have more characters than its b64token. */
 const bearerPattern = /^bearer +([!-~]+)$/i;
 
-/** The token of an `Authorization` header; undefined when it is missing or not one bearer token. */
+/** The token of an `Authorization` header; undefined when the header is missing or is not one bearer token. */
 function bearerTokenFrom(header: string | undefined): string | undefined {
   return bearerPattern.exec(header ?? "")?.[1];
 }

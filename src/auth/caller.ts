@@ -1,4 +1,4 @@
-/** Who sends a request. */
+/** The sender of a request. */
 export type Caller = Admin | KeyHolder;
 
 /** The holder of the static token: sees every workflow and has no quota. */
@@ -19,7 +19,7 @@ export function principalOf(caller: Caller): string | undefined {
   return caller.kind === "key" ? caller.principal : undefined;
 }
 
-/** The key hash that per-key limits count by; undefined for the admin, to whom they do not apply. */
+/** The key hash that per-key limits count by; undefined for the admin, to whom these limits do not apply. */
 export function keyHashOf(caller: Caller): string | undefined {
   return caller.kind === "key" ? caller.keyHash : undefined;
 }

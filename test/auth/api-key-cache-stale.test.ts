@@ -273,7 +273,7 @@ describe("createApiKeyCache, while lookups fail", () => {
     for (let i = 0; i < 5; i++, clock.ms += retryMs) await getStatus("k");
     assert.deepEqual(
       logs.map(({ level, event, principal, err }) => [level, event, principal, (err as Error).message]),
-      [["warn", "revalidation.failed", "alice", down.message]],
+      [["warn", "api_key_lookup.failed", "alice", down.message]],
     );
     store.result = () => allowedAs("alice");
     await getStatus("k");

@@ -119,7 +119,7 @@ describe("a gateway whose key store is down", () => {
     for (let i = 0; i < 5; i++, time += 1000) assert.equal(await status("key-c"), 200);
     const warnings = stack()
       .gateway.logs.slice(before)
-      .filter(({ event }) => event === "revalidation.failed");
+      .filter(({ event }) => event === "api_key_lookup.failed");
     assert.equal(warnings.length, 1);
     assert.match(JSON.stringify(warnings), /message of the key store/);
     assert.ok(!stack().gateway.logText.includes("key-c"));
