@@ -149,7 +149,7 @@ export async function startGateway(
   });
   const { client } = orchestrator;
 
-  async function closeClients(timeoutMs: number): Promise<void> {
+  async function closeUpstreams(timeoutMs: number): Promise<void> {
     orchestrator.close();
     store?.close();
     storeCertificates?.close();
@@ -228,7 +228,7 @@ export async function startGateway(
       return await startServer(listener, { bind, limits, buffered, logger, metrics });
     } catch (error) {
       await metricsServer?.close(0);
-      await closeClients(0);
+      await closeUpstreams(0);
       throw new ListenError(setting, error);
     }
   }
@@ -267,7 +267,7 @@ export async function startGateway(
     },
     servers: metricsServer === undefined ? [server] : [server, metricsServer],
     streams,
-    closeClients,
+    closeUpstreams,
   });
   return { url: server.url, metricsUrl: metricsServer?.url, ...shutdown };
 }

@@ -18,7 +18,7 @@ function fail(message: string): never {
   process.exit(1);
 }
 
-/** Node's error of a server that cannot listen: `hostname` if that is unknown, else `address` and `port`. */
+/** Node's error of a server that cannot listen: has `hostname` when DNS failed, else `address` and `port`. */
 interface AddressError extends NodeJS.ErrnoException {
   readonly hostname?: string;
   readonly address?: string;
@@ -81,14 +81,14 @@ async function main(): Promise<void> {
   let shutdownDeadline = Infinity;
   let isExiting = false;
 
-  /** Exits with the code of the first call, when the last log line is written or nobody has read it in time. */
+  /** Exits with the code of the first call, once the last log line is written or its reader is too slow. */
   function exit(code: number) {
     if (isExiting) return;
     isExiting = true;
     output.end(Math.min(maxLogWaitMs, shutdownDeadline - performance.now()), () => process.exit(code));
   }
 
-  /** An uncaught error leaves the process in an unknown state, so it serves nothing any longer. */
+  /** Stops serving: an uncaught error leaves the process in an unknown state. */
   function crash(err: unknown) {
     try {
       logger.fatal({ event: "gateway.crashed", err }, "gateway.crashed");
@@ -115,7 +115,7 @@ async function main(): Promise<void> {
     shutdownDeadline = performance.now() + settings.shutdownGraceMs - exitReserveMs;
     alwaysLogger.info({ event: "shutdown.started", signal }, "shutdown.started");
     output.flush();
-    // The other signals come from a keyboard, where there is no load balancer to wait for.
+    // The other signals come from a terminal: no load balancer needs a drain.
     const stopped = signal === "SIGTERM" ? started.drain() : started.close();
     void stopped.then(() => {
       alwaysLogger.info({ event: "gateway.stopped" }, "gateway.stopped");
@@ -126,7 +126,7 @@ async function main(): Promise<void> {
   if (settings.apiTokens.length > 1)
     alwaysLogger.warn({ event: "previous_token.accepted" }, "previous_token.accepted");
   warnOfDefaultToken(settings, { logger: alwaysLogger, print: (text) => process.stderr.write(text) });
-  // This comes after the listeners of signals: who reads it may send one.
+  // Logged after the signal listeners are added: a reader of this line may send a signal.
   const { url, metricsUrl } = started;
   alwaysLogger.info({ event: "gateway.started", url, metrics_url: metricsUrl }, "gateway.started");
   output.flush();

@@ -20,36 +20,37 @@ interface ShutdownOptions {
   readonly onDrain: () => void;
   readonly servers: readonly { close(graceMs: number): Promise<void> }[];
   readonly streams: { close(): void };
-  /** Closes the connections to other services, within `timeoutMs`. */
-  readonly closeClients: (timeoutMs: number) => Promise<void>;
+  /** Closes the gateway's own connections to other services, within `timeoutMs`. */
+  readonly closeUpstreams: (timeoutMs: number) => Promise<void>;
   readonly drainDelayMs: number;
   /** Includes the drain delay. */
   readonly shutdownGraceMs: number;
 }
 
-/** The end of a grace, after the last requests, in which clients are closed, in milliseconds. */
+/** The part of a grace that is reserved for the upstreams, after the last requests, in milliseconds. */
 function reserveOf(graceMs: number): number {
   return Math.min(500, graceMs / 10);
 }
 
 export function createShutdown(options: ShutdownOptions): Shutdown {
-  const { onDrain, servers, streams, closeClients, drainDelayMs, shutdownGraceMs } = options;
+  const { onDrain, servers, streams, closeUpstreams, drainDelayMs, shutdownGraceMs } = options;
 
-  async function close(graceMs: number, reserveMs: number): Promise<void> {
+  async function closeWithin(graceMs: number, reserveMs: number): Promise<void> {
+    // The upstreams get half of the reserve, so that this resolves within `graceMs` even if their timeout is late.
     const end = performance.now() + graceMs - reserveMs / 2;
     const serverGraceMs = Math.max(0, graceMs - reserveMs);
     const closed = servers.map((server) => server.close(serverGraceMs));
     streams.close();
     await Promise.all(closed);
-    await closeClients(end - performance.now());
+    await closeUpstreams(end - performance.now());
   }
 
   return {
     async drain() {
       onDrain();
       await delay(drainDelayMs);
-      await close(shutdownGraceMs - drainDelayMs, reserveOf(shutdownGraceMs));
+      await closeWithin(shutdownGraceMs - drainDelayMs, reserveOf(shutdownGraceMs));
     },
-    close: (graceMs = shutdownGraceMs) => close(graceMs, reserveOf(graceMs)),
+    close: (graceMs = shutdownGraceMs) => closeWithin(graceMs, reserveOf(graceMs)),
   };
 }
