@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { MemoryLease, MessageMemory } from "../grpc/index.ts";
 import { ByteSemaphore } from "./byte-semaphore.ts";
 
-/** What a connection has in its write buffer, and how fast its client reads. */
+/** The write buffer of a connection, and how fast its client reads. */
 interface Backlog {
   /** Bytes in the write buffer. */
   bytes: number;
@@ -30,8 +30,8 @@ interface BufferedBytesOptions {
 }
 
 /**
- * How long a rate is measured; and how long a client reads nothing, or a message waits, before clients are disconnected,
- * in milliseconds.
+ * The period of a rate, in milliseconds. A message that has waited for less disconnects only clients that have read
+ * nothing for a period.
  */
 const periodMs = 1000;
 

@@ -10,12 +10,12 @@ interface Waiter {
 
 type AcquireOptions = Parameters<MessageMemory["acquire"]>[1];
 
-/** Most waiters of one owner; each holds the part of a message that was received already. */
+/** Most waiters of one owner. Each holds the part of a message that was already received. */
 const maxWaiting = 1024;
 
 /**
- * A semaphore over bytes of memory. The waiters of one owner are served in the order of their calls; of all owners, the
- * one that was granted least while it waited is served first.
+ * A semaphore over bytes of memory. The waiters of one owner are served in the order of their calls; the owner that was
+ * granted least while it waited is served first.
  */
 export class ByteSemaphore implements MessageMemory {
   readonly limit: number;
@@ -31,7 +31,7 @@ export class ByteSemaphore implements MessageMemory {
     return this.#used;
   }
 
-  /** The waiter that is served next; `since` is the time of its call by `performance.now()`. */
+  /** The next waiter; `since` is the time of its call by `performance.now()`. */
   get firstWaiter(): Pick<Waiter, "bytes" | "since"> | undefined {
     return this.#waiters.first?.item;
   }

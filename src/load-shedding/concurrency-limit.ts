@@ -1,4 +1,4 @@
-/** A turn of the event loop that takes longer is late, in milliseconds. */
+/** A longer turn of the event loop is late, in milliseconds. */
 const lateMs = 25;
 
 /** Each such period without requests raises the limit by one, in milliseconds. */
@@ -8,10 +8,10 @@ const idleMs = 10;
 const minLimit = 64;
 
 /**
- * An adaptive limit of the requests in flight: `max`, and less while the event loop is what requests wait for. More
- * concurrent requests would then only wait for each other, and cost more, since more objects are alive at each garbage
- * collection. A late turn of the event loop lowers the limit by a tenth; any other turn raises it by one, and so does
- * each idle period. So a burst is served, and a continuous load is held where turns are just not late.
+ * An adaptive limit of the requests in flight: `max`, and less while requests wait for the event loop. More concurrent
+ * requests would then only wait for each other, and cost more, since more objects are alive at each garbage collection.
+ * A late turn of the event loop lowers the limit by a tenth; any other turn, and each idle period, raises it by one. So
+ * a burst is served, and under a continuous load the limit settles where turns are just not late.
  */
 export function createConcurrencyLimit(max: number, now = () => performance.now()): () => number {
   let limit = max;

@@ -6,19 +6,19 @@ interface Entry<T> {
 /** The entries of one owner, at least one. */
 interface OwnerQueue<T> {
   readonly entries: Entry<T>[];
-  /** What its turns have cost, from the queue's virtual time at its arrival. */
+  /** The virtual time of the queue at the owner's arrival, plus the cost of the owner's turns. */
   spent: number;
 }
 
 /**
- * A fair queue between owners: first come, first served within one owner; of all owners, the one whose turns have cost
- * least while it waited comes first. An owner with many items, or with costly ones, does not hold up the others. Items
- * without an owner (undefined) share one. Memory grows only with the items that wait.
+ * A fair queue between owners. The items of one owner are served in the order of arrival; the owner whose turns have
+ * cost least while it waited is served first. An owner with many or costly items does not delay the others. Items
+ * without an owner (undefined) count as those of one owner. Memory grows only with the items that wait.
  */
 export class FairQueue<T> {
   readonly #queues = new Map<string | undefined, OwnerQueue<T>>();
   #length = 0;
-  /** Where a new owner starts: what the owner of the latest turn had spent before it. */
+  /** What the owner of the latest turn had spent before it; new owners start here. */
   #virtualTime = 0;
 
   get length(): number {
@@ -29,7 +29,7 @@ export class FairQueue<T> {
     return this.#queues.get(owner)?.entries.length ?? 0;
   }
 
-  /** The entry whose turn it is. */
+  /** The next entry. */
   get first(): Entry<T> | undefined {
     return this.#cheapest()?.entries[0];
   }

@@ -6,8 +6,8 @@ import { Semaphore } from "./semaphore.ts";
 /** The `Retry-After` of a key at its share, in seconds: shorter than that of a quota, since requests end all the time. */
 const retryAfterSeconds = 5;
 
-/** What each limit counts, for the message of its 429. */
-const nouns = {
+/** What the message of each limit's 429 says that the key has too many of. */
+const limitDescriptions = {
   event_streams: "event streams and waiting reads",
   downloads: "downloads",
   requests_event_stream: "requests for event streams in flight",
@@ -20,7 +20,7 @@ interface KeySharesOptions {
   readonly of: SharedLimit;
   /** How many all callers together may hold at present. */
   readonly limit: () => number;
-  /** The part of the limit that one key may hold: above 0, at most 1. */
+  /** The part of the limit that one key may hold, above 0 and at most 1. */
   readonly share: number;
   /** Counts a request that is rejected. */
   readonly countOverShare: (of: SharedLimit) => void;
@@ -51,7 +51,7 @@ export class KeyShares {
     countOverShare(of);
     throw new HttpError(
       Code.ResourceExhausted,
-      `too many ${nouns[of]} of this API key: at most ${this.#maxPerKey()} at once; try again soon`,
+      `too many ${limitDescriptions[of]} with this API key: at most ${this.#maxPerKey()} at once; try again soon`,
       { headers: { "Retry-After": String(retryAfterSeconds) } },
     );
   }

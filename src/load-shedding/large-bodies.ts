@@ -7,8 +7,8 @@ export const maxLargeBodies = 16;
 
 /**
  * Bounds the memory of large request bodies. A body of 1 MiB becomes a message of up to 4 MiB, which is held until the
- * response, and half a million objects while it is parsed. So only a few bodies are in memory, a share of them for one
- * key, and only one is parsed at a time; the others wait. Permits are released at the end of the response at the latest.
+ * response, and half a million objects while it is parsed. So at most `maxLargeBodies` are in memory, of which one key
+ * has a share, and only one is parsed at a time. Permits are released at the end of the response at the latest.
  */
 export class LargeBodies {
   readonly #shares: KeyShares;
@@ -27,7 +27,7 @@ export class LargeBodies {
     onceClosed(res, () => this.#bodies.release());
   }
 
-  /** Resolves when the body may be parsed, to a function that releases the parser. */
+  /** Waits until the body may be parsed; resolves to a function that releases the parser. */
   async acquireParser(res: ServerResponse): Promise<() => void> {
     await this.#parser.acquire();
     let isHeld = true;
@@ -40,7 +40,7 @@ export class LargeBodies {
   }
 }
 
-/** Calls `act` when the response is closed, at once when it is already. */
+/** Calls `act` when the response closes, or at once if it is closed. */
 function onceClosed(res: ServerResponse, act: () => void): void {
   if (res.closed) act();
   else res.once("close", act);

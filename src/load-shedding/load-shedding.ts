@@ -20,7 +20,7 @@ interface LoadSheddingOptions {
   readonly metrics: Metrics;
 }
 
-/** What a request in flight has acquired: a permit of its kind and, once its key is known, one of the key's share. */
+/** The permits that a request in flight holds: one of its kind and, once its key is known, one of the key's share. */
 interface Permit {
   readonly kind: RequestKind;
   keyHash: string | undefined;
@@ -38,8 +38,8 @@ export interface LoadShedding {
    */
   acquireShare(res: ServerResponse, keyHash: string | undefined): void;
   /**
-   * Releases the permit of a request that is going to wait as its client asked for. The function that it returns
-   * resolves when the request has a permit again.
+   * Releases the permit of a request before the wait that its client has requested. Returns a function that acquires a
+   * permit again.
    */
   suspend(res: ServerResponse): () => Promise<void>;
   /** The number of requests in flight of each kind. */
@@ -51,9 +51,9 @@ export interface LoadShedding {
 /**
  * Builds the load shedding. A request above the limit gets a prepared 503 with `Retry-After` before any work is done for
  * it. A request is in flight until its response begins, so an open event stream does not count. Event streams have a
- * limit of their own, so that other requests do not cause their rejection: an EventSource does not reconnect after a
- * 503. So do requests with a body: some clients take long to send it, and no other request should wait for that. One
- * warning a second reports the number of rejected requests.
+ * separate limit, so that other requests do not cause their rejection: an EventSource does not reconnect after a 503.
+ * Requests with a body have one, too: some clients take long to send the body, and other requests must not wait for
+ * that. One warning a second reports the number of rejected requests.
  */
 export function createLoadShedding({
   maxInFlight,
@@ -76,7 +76,7 @@ export function createLoadShedding({
   } satisfies Record<RequestKind, KeyShares>;
   const permits = new WeakMap<ServerResponse, Permit>();
 
-  /** Notes an acquired permit, which is released when the response begins or its connection closes. */
+  /** Stores an acquired permit; releases it when the response begins or its connection closes. */
   function addPermit(res: ServerResponse, kind: RequestKind, keyHash?: string): Permit {
     const permit: Permit = {
       kind,
@@ -133,7 +133,7 @@ export function createLoadShedding({
   };
 }
 
-/** A function that sends the 503, whose bytes are prepared: under overload, each rejection must cost little. */
+/** Creates a function that sends a prepared 503: under overload, each rejection must cost little. */
 function createRejection(
   logger: Logger,
   metrics: Metrics,

@@ -1,4 +1,4 @@
-/** A first-in, first-out semaphore whose number of permits is what `limit()` returns at the time. */
+/** A first-in, first-out semaphore. `limit()` returns the current number of permits. */
 export class Semaphore {
   readonly #limit: () => number;
   readonly #waiters: (() => void)[] = [];

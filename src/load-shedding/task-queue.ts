@@ -12,8 +12,8 @@ interface Task {
 
 /**
  * Runs long computations for a few milliseconds in each turn of the event loop, so that other requests are served in
- * between, however many tasks there are. The tasks of one owner run one after another; of all owners, the one that has
- * used the least time while it waited runs next.
+ * between, however many tasks there are. The tasks of one owner run one after another; the owner that has used least
+ * time while it waited runs next.
  */
 export class TaskQueue {
   readonly #tasks = new FairQueue<Task>();
@@ -28,7 +28,7 @@ export class TaskQueue {
     });
   }
 
-  /** Resolves to what `step` returns; it runs in a turn of its own. */
+  /** Runs `step` in a separate turn; resolves to its return value. */
   runOnce<T>(owner: string | undefined, step: () => T): Promise<T> {
     return this.#add<T>(owner, (resolve) => {
       resolve(step());

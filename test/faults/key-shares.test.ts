@@ -318,7 +318,7 @@ describe("a gateway with the default MAX_SHARE_PER_KEY", () => {
     assert.ok(trace_id);
     assert.deepEqual(body, {
       code: "RESOURCE_EXHAUSTED",
-      message: `too many ${noun} of this API key: at most ${share} at once; try again soon`,
+      message: `too many ${noun} with this API key: at most ${share} at once; try again soon`,
       retryable: true,
     });
   }

@@ -84,7 +84,7 @@ describe("KeyShares", () => {
             headers: { "Retry-After": "5" },
             body: {
               code: "RESOURCE_EXHAUSTED",
-              message: `too many ${what} of this API key: at most 2 at once; try again soon`,
+              message: `too many ${what} with this API key: at most 2 at once; try again soon`,
               retryable: true,
             },
           });
