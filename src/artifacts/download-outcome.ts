@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { HttpError } from "../errors/http-error.ts";
 import { IntegrityError } from "./integrity.ts";
 
-/** The outcome of a successful download: the whole file, a part, its headers only, or 304. */
+/** The outcome of a successful download: the whole file, a part of it, only its headers, or 304. */
 export type ServedOutcome = "complete" | "partial" | "head" | "not_modified";
 
 /**
@@ -20,7 +20,7 @@ export type FailedOutcome =
   | "store_failed"
   | "failed";
 
-/** The outcome for the error of a download. Only an error that the store is the reason of has a cause. */
+/** The outcome for the error of a download. Only an error that the store has caused has a `cause`. */
 export function outcomeOfFailure(error: unknown, { aborted }: AbortSignal): FailedOutcome {
   if (aborted) return "aborted";
   if (!(error instanceof HttpError)) return "failed";

@@ -24,14 +24,14 @@ export function knownSize(sizeBytes: bigint): number | undefined {
   return size > 0 && Number.isSafeInteger(size) ? size : undefined;
 }
 
-/** What the bytes of a transfer are checked against. */
+/** The expected bytes of a transfer. */
 interface Expectation {
   readonly length: number;
   /** Lower-case hex; undefined for a part, and when the SHA-256 is unknown. */
   readonly sha256: string | undefined;
 }
 
-/** The bytes of a transfer are not the expected ones. */
+/** The transferred bytes differ from what was expected. */
 export class IntegrityError extends Error {
   override readonly name = "IntegrityError";
 }
@@ -40,7 +40,7 @@ type Done = (error?: Error | null) => void;
 
 /**
  * A stream that writes its chunks to `out` and then frees their memory. Fails with an IntegrityError, and leaves `out`
- * open, when the bytes are not the expected ones. The last chunk is held back until all bytes are checked, so that a
+ * open, when the bytes differ from what was expected. The last chunk is held back until all bytes are checked, so that a
  * client that counts bytes never receives a complete wrong file. `begin` is called once before the first write, and
  * `onSent` with the number of bytes of each write that is done.
  */
@@ -83,7 +83,7 @@ export function createCheckedWriter(
     if (chunk.length === 0) return done();
     received += chunk.length;
     if (received > length)
-      return done(new IntegrityError(`the object store sent more than the ${length} bytes promised`));
+      return done(new IntegrityError(`the object store sent more than the expected ${length} bytes`));
     hash?.update(chunk);
     const ready = held;
     held = chunk;
@@ -96,7 +96,7 @@ export function createCheckedWriter(
       return done(new IntegrityError(`the object store sent ${received} of ${length} bytes`));
     }
     if (hash !== undefined && hash.digest("hex") !== sha256) {
-      return done(new IntegrityError("the object store sent bytes of another SHA-256 than the artifact's"));
+      return done(new IntegrityError("the object store sent bytes whose SHA-256 is not the artifact's"));
     }
     if (!ensureBegun(done)) return;
     onFinish = () => {

@@ -29,7 +29,7 @@ export interface ObjectStoreOptions {
   readonly maxDownloads: number;
 }
 
-/** For whom an object is read. */
+/** The request that an object is read for. */
 export interface ObjectRequest {
   readonly signal: AbortSignal;
   /** For the observer. */
@@ -51,12 +51,12 @@ export interface StoredObject {
   readonly contentRange: string | undefined;
 }
 
-/** The bucket behind the gateway. */
+/** The bucket of artifacts. */
 export interface ObjectStore {
   /**
-   * Opens an object or, with `range`, a part of it. Resolves to undefined when it does not exist; rejects with Unavailable
-   * when a later attempt may succeed, with Internal when it will not, and with ResourceExhausted when the API key holds
-   * its share of the downloads.
+   * Opens an object or, with `range`, a part of it. Resolves to undefined when it does not exist. Rejects with
+   * Unavailable when a later attempt may succeed, with Internal when no attempt will succeed, and with ResourceExhausted
+   * when the API key holds its share of the downloads.
    */
   open(
     key: string,
@@ -71,8 +71,8 @@ export interface ObjectStore {
 }
 
 /**
- * An object store that speaks S3 with path-style addresses. Each TLS connection uses what `secureContext` returns at the
- * time.
+ * An object store that speaks S3 with path-style addresses. Each new TLS connection uses the context that
+ * `secureContext` returns.
  */
 export function createObjectStore(
   options: ObjectStoreOptions,

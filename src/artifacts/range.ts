@@ -4,7 +4,7 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** What a `Range` selects of a file. */
+/** The part of a file that a `Range` selects. */
 export type RangeSelection =
   | { readonly kind: "whole" }
   | { readonly kind: "part"; readonly range: ByteRange }
@@ -18,7 +18,7 @@ export function ifRangeMatches(ifRange: string | undefined, etag: string | undef
 /** RFC 9110 §14.1.2 for a single range: `first-last`, `first-` or `-suffix`. */
 const rangePattern = /^bytes=[ \t]*(?:(\d+)-(\d*)|-(\d+))[ \t]*$/i;
 
-/** What a `Range` selects of `size` bytes. Several ranges, and an invalid one, are ignored (RFC 9110 §14.2). */
+/** The part of `size` bytes that a `Range` selects. Several ranges, and an invalid range, are ignored (RFC 9110 §14.2). */
 export function selectRange(header: string, size: number): RangeSelection {
   const [match, first, last, suffix] = rangePattern.exec(header) ?? [];
   if (match === undefined) return { kind: "whole" };

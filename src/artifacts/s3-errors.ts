@@ -10,7 +10,7 @@ export function isNoSuchKey(error: unknown): boolean {
 
 /**
  * The error of a failed request to the store: Unavailable when a later attempt may succeed, because the store was not
- * reached, throttles or is down; else Internal. Its cause goes to the log, with the store's code and message unless they
+ * reached, throttles or is down; else Internal. Its cause is logged, with the store's code and message unless they
  * contain `accessKeyId`.
  */
 export function httpErrorFromS3(error: unknown, accessKeyId: string): HttpError {
@@ -30,14 +30,14 @@ function isTransient(error: unknown, status: number): boolean {
   );
 }
 
-/** The status of the response that an error of the SDK is about; undefined when there was none. */
+/** The status of the response that led to an error of the SDK; undefined when there was no response. */
 export function s3StatusOf(error: unknown): number | undefined {
   if (!(error instanceof Error && "$metadata" in error)) return undefined;
   // The SDK adds its metadata to the errors of its XML parser, too, whose type does not declare it.
   return (error as Pick<S3ServiceException, "$metadata">).$metadata.httpStatusCode;
 }
 
-/** Far more than the error bodies of S3 have, in bytes. */
+/** Far more than an error body of S3 has, in bytes. */
 const maxErrorBodyBytes = 65_536;
 
 /** Reads the body of an error response. Rejects, and destroys `body`, when it has more than 64 KiB. */

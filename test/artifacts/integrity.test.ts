@@ -83,7 +83,7 @@ describe("createCheckedWriter", () => {
       hasEnded: true,
     });
     const { message } = await pass([], { length: 0, sha256 });
-    assert.match(message!, /another SHA-256/);
+    assert.match(message!, /whose SHA-256 is not/);
   });
 
   const wrong = Buffer.from(bytes);
@@ -91,8 +91,8 @@ describe("createCheckedWriter", () => {
   for (const [what, sent, words] of [
     ["too few bytes", bytes.subarray(0, -1), /sent 15999 of 16000 bytes/],
     ["no bytes at all", Buffer.alloc(0), /sent 0 of 16000 bytes/],
-    ["too many bytes", Buffer.concat([bytes, Buffer.from("x")]), /more than the 16000 bytes promised/],
-    ["a wrong first byte", wrong, /another SHA-256/],
+    ["too many bytes", Buffer.concat([bytes, Buffer.from("x")]), /more than the expected 16000 bytes/],
+    ["a wrong first byte", wrong, /whose SHA-256 is not/],
   ] as const)
     for (const length of [7, 4096, 100_000])
       it(`fails on ${what} in chunks of ${length}, before a client could count a complete file`, async () => {
