@@ -188,7 +188,7 @@ export async function startGateway(
     retryPolicy: options.retryPolicy ?? defaultRetryPolicy,
     tasks,
     writeJson: createWriteJson(tasks, new ByteSemaphore(memory.maxJsonBytes), logger),
-    noteBuffered: (socket) => buffered.track(socket),
+    trackBuffered: (socket) => buffered.track(socket),
     maxRequestBytes: settings.maxRequestBytes,
     maxPageBytes: memory.maxPageBytes,
     suspend: shedding.suspend,

@@ -43,7 +43,7 @@ interface Services {
   readonly retryPolicy: RetryPolicy;
   readonly tasks: TaskQueue;
   readonly writeJson: WriteJson;
-  readonly noteBuffered: (socket: Socket) => void;
+  readonly trackBuffered: (socket: Socket) => void;
   readonly maxRequestBytes: number;
   readonly maxPageBytes: number;
   readonly suspend: (res: ServerResponse) => () => Promise<void>;

@@ -31,7 +31,7 @@ interface WriterOptions {
   /** Counts an event that is written. */
   readonly countEvent: (name: EventName) => void;
   /** Called after an event was written to a connection. */
-  readonly noteBuffered: (socket: Socket) => void;
+  readonly trackBuffered: (socket: Socket) => void;
 }
 
 /** Writes Server-Sent Events (WHATWG HTML §9.2) as fast as the client reads and no faster. */
@@ -109,7 +109,7 @@ export class SseWriter {
     this.#hasSentData = true;
     this.#options.countEvent(event.name);
     const hasRoom = this.hasStarted ? this.#res.write(block) : this.#startWith(block);
-    if (this.#res.socket !== null) this.#options.noteBuffered(this.#res.socket);
+    if (this.#res.socket !== null) this.#options.trackBuffered(this.#res.socket);
     return hasRoom;
   }
 

@@ -15,7 +15,6 @@ import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { checkPreconditions, matches } from "../http/preconditions.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
-/** What the artifact handler calls. */
 interface ArtifactServices {
   readonly orchestrator: OrchestratorClient;
   readonly bucket: string;
@@ -103,11 +102,11 @@ function createServe({
       setHeaders(res, { ...file, length });
       if (contentRange !== undefined) res.status(206).set("Content-Range", contentRange);
     }
-    // The SHA-256 is that of the whole file; of a part, only length and position can be checked.
+    // The SHA-256 covers the whole file; a part can only be checked for length and position.
     const sha256 = range === undefined || length === size ? digest : undefined;
     const writer = createCheckedWriter(res, { length, sha256 }, () => begin(length), metrics.countSentBytes);
     await pipeline(object.body, writer).catch((error: unknown) => {
-      // A client that disconnects ends the store's transfer, too, which is not a failure of the store.
+      // A client that disconnects ends the store's transfer, too; that is no failure of the store.
       call.signal.throwIfAborted();
       if (error instanceof IntegrityError) throw internalError(error);
       throw unavailable(new Error("the transfer from the object store failed", { cause: error }));
@@ -152,7 +151,7 @@ interface FileHeaders {
 
 function setHeaders(res: Response, { key, contentType, etag, length }: FileHeaders): void {
   setValidators(res, etag);
-  // `attachment` sets a Content-Type by the name's extension, which the artifact's own replaces.
+  // `attachment` sets a Content-Type by the name's extension; the artifact's content type replaces it.
   res.attachment(key.slice(key.lastIndexOf("/") + 1));
   res.setHeader(
     "Content-Type",

@@ -32,5 +32,5 @@ export function listLedger({ orchestrator }: BillingServices): Handler<"listLedg
 function payerOf(caller: Caller): string {
   const principal = principalOf(caller);
   if (principal !== undefined) return principal;
-  throw new HttpError(Code.PermissionDenied, "the admin token has no credits; ask with an API key");
+  throw new HttpError(Code.PermissionDenied, "the admin token has no credits; use an API key");
 }

@@ -14,7 +14,6 @@ import type { WriteJson } from "../http/write-json.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
-/** What the event handler calls. */
 interface EventServices {
   readonly orchestrator: OrchestratorClient;
   readonly authenticator: Authenticator;
@@ -22,7 +21,7 @@ interface EventServices {
   readonly retryPolicy: RetryPolicy;
   readonly searchMemory: MessageMemory;
   readonly writeJson: WriteJson;
-  readonly noteBuffered: (socket: Socket) => void;
+  readonly trackBuffered: (socket: Socket) => void;
   readonly metrics: Pick<Metrics, "countEvent">;
 }
 
@@ -30,17 +29,17 @@ interface EventServices {
 const headersTimeoutMs = 1000;
 
 /**
- * An error before the headers becomes the status of the response; where there is no event at all, it is 204. After the
- * headers, a fatal error is sent as an event; then, and when the orchestrator is lost for good, the handler rejects,
- * which destroys the connection.
+ * An error before the headers sets the status of the response; a stream without any event is 204. After the headers, a
+ * fatal error is sent as an event. After that event, and after the last retry, the handler rejects, which destroys the
+ * connection.
  */
 export function streamWorkflowEvents(services: EventServices): Handler<"streamWorkflowEvents"> {
   const { orchestrator, authenticator, streams, retryPolicy, searchMemory, writeJson } = services;
-  const { noteBuffered, metrics } = services;
+  const { trackBuffered, metrics } = services;
   return async function streamWorkflowEvents(req, res) {
     const { call, caller, trace } = res.locals;
     const fromEventId = BigInt(req.get("Last-Event-ID") ?? req.query.lastEventId ?? 0);
-    const writer = new SseWriter(res, { countEvent: metrics.countEvent, noteBuffered });
+    const writer = new SseWriter(res, { countEvent: metrics.countEvent, trackBuffered });
     using registration = streams.add(writer, authenticator.revalidationOf(caller, trace));
     const headersTimer = setTimeout(() => writer.start(), headersTimeoutMs);
     try {
@@ -52,8 +51,8 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
         writeJson,
         owner: keyHashOf(caller),
       });
-      // The next event of a running workflow may be hours away, and until the response begins, its request counts as one
-      // in flight. That the caller may see the workflow is known for a resume only.
+      // The next event of a running workflow may be hours away, and a request counts as in flight until its response
+      // begins. Only a resume has read the workflow, and so knows that the caller may see it.
       if (fromEventId > 0n && source.isFollowing) writer.start();
       for (;;) {
         const next = await source.next();
@@ -78,7 +77,7 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
 
 function endResponse(writer: SseWriter, isAfterTerminalEvent: boolean): void {
   if (!writer.hasStarted) return writer.endEmpty();
-  // Too late for 204, and a clean end would promise a terminal event that this response has not shown.
+  // Too late for 204, and a clean end would mean that this response has a terminal event.
   if (!isAfterTerminalEvent) throw new ConnectError("nothing more came after the headers", Code.Unavailable);
   writer.end();
 }

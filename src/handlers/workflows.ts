@@ -38,12 +38,12 @@ interface WorkflowServices {
   readonly consumeQuota: ConsumeQuota;
   readonly streams: StreamRegistry;
   readonly retryPolicy: RetryPolicy;
-  /** Stops counting a waiting request as in flight; the function it returns resumes that. */
+  /** Stops counting a waiting request as in flight; returns a function that counts it again. */
   readonly suspend: (res: ServerResponse) => () => Promise<void>;
   readonly tasks: TaskQueue;
   readonly writeJson: WriteJson;
   /** Called after something was sent on a connection. */
-  readonly noteBuffered: (socket: Socket) => void;
+  readonly trackBuffered: (socket: Socket) => void;
   /** Largest message of a submission and largest page of workflows, in bytes. */
   readonly maxRequestBytes: number;
   readonly maxPageBytes: number;
@@ -61,7 +61,7 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
   const { orchestrator, consumeQuota, tasks, maxRequestBytes, logger } = services;
   return async function submitWorkflow(req, res) {
     const idempotencyKey = req.get("Idempotency-Key") ?? "";
-    // The generator is not kept in a variable: it would keep the body in memory after its end.
+    // The generator is not kept in a variable, which would keep the body in memory after the generator's end.
     const encode = () => submitRequestFromJson(req.body, idempotencyKey);
     const isLarge = res.locals.releaseBody !== undefined;
     const { call, caller, trace } = res.locals;
@@ -94,11 +94,11 @@ async function send(
 ): Promise<void> {
   using text = await services.writeJson(json, message.bytes, keyHashOf(res.locals.caller));
   await sendJsonBytes(res, text.segments());
-  trackBuffered(res, services);
+  trackSocket(res, services);
 }
 
-function trackBuffered({ socket }: ServerResponse, { noteBuffered }: WorkflowServices): void {
-  if (socket !== null) noteBuffered(socket);
+function trackSocket({ socket }: ServerResponse, { trackBuffered }: WorkflowServices): void {
+  if (socket !== null) trackBuffered(socket);
 }
 
 export function listWorkflows(services: WorkflowServices): Handler<"listWorkflows"> {
@@ -137,7 +137,7 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
     if (hasPreconditions(req)) checkWorkflow(req, workflow.bytes, text);
     if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
     await sendConditionalJson(res, text.segments());
-    trackBuffered(res, services);
+    trackSocket(res, services);
   };
 }
 

@@ -62,7 +62,7 @@ describe("SseWriter", () => {
       noted,
       writer: new SseWriter(res, {
         countEvent: (name) => sent.push(name),
-        noteBuffered: (socket) => noted.push(socket),
+        trackBuffered: (socket) => noted.push(socket),
       }),
       client,
       response: async () => (await responded)[0],

@@ -51,7 +51,7 @@ describe("streamWorkflowEvents", () => {
       retryPolicy: defaultRetryPolicy,
       searchMemory: unboundedMemory,
       writeJson,
-      noteBuffered: () => undefined,
+      trackBuffered: () => undefined,
       metrics: { countEvent: (name: string) => counted.push(name) },
     } as never);
     const app = express().get("/:id", (req, res) => {
