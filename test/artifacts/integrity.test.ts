@@ -157,13 +157,13 @@ describe("createCheckedWriter", () => {
       out.destroy();
     });
 
-  for (const [what, leave] of [
+  for (const [what, breakOutput] of [
     ["closes", (out: Writable) => out.destroy()],
     ["fails", (out: Writable) => out.destroy(new Error("broken pipe"))],
   ] as const)
     it(`fails and destroys its source when its output ${what} in the middle of a chunk`, async () => {
       const source = Readable.from(inChunks(bytes, 1000));
-      const out = new Writable({ write: () => leave(out) });
+      const out = new Writable({ write: () => breakOutput(out) });
       out.on("error", () => undefined);
       await assert.rejects(
         pipeline(

@@ -74,12 +74,12 @@ describeWithS3("createObjectStore", (server) => {
     for (let i = 0; i < 3; i++) await open("artifacts/none", { signal });
     for (let i = 0; i < 3; i++) await assert.rejects(open(key, { signal: AbortSignal.abort() }));
     for (let i = 0; i < 3; i++) {
-      const taken = await Promise.all([next(), next()]);
+      const opened = await Promise.all([next(), next()]);
       await assert.rejects(next(), { code: Code.Unavailable, message: /too many downloads/ });
-      const [read, left] = taken.map((object) => object!.body);
+      const [read, unread] = opened.map((object) => object!.body);
       await buffer(read!);
-      const closed = once(left!, "close");
-      left!.destroy();
+      const closed = once(unread!, "close");
+      unread!.destroy();
       await closed;
     }
     close();
@@ -92,9 +92,9 @@ describeWithS3("createObjectStore", (server) => {
 
 describe("createObjectStore", () => {
   describe("with a failing store", () => {
-    const faulty = suite(startTestStore);
+    const failing = suite(startTestStore);
     const store = suite(() => {
-      const { open, close } = storeAt(faulty().url, 200);
+      const { open, close } = storeAt(failing().url, 200);
       return Promise.resolve({ open, close: () => Promise.resolve(close()) });
     });
 
@@ -103,32 +103,32 @@ describe("createObjectStore", () => {
       [503, "SlowDown", Code.Unavailable],
     ] as const)
       it(`rejects with ${Code[meaning]} on ${status} ${code}`, async () => {
-        faulty().respond = (_req, res) => sendS3Error(res, status, code);
+        failing().respond = (_req, res) => sendS3Error(res, status, code);
         assert.equal(await errorCode(store()), meaning);
       });
 
     it("resolves to undefined on NoSuchKey", async () => {
-      faulty().respond = (_req, res) => sendS3Error(res, 404, "NoSuchKey");
+      failing().respond = (_req, res) => sendS3Error(res, 404, "NoSuchKey");
       assert.equal(await store().open(key, { signal }), undefined);
     });
 
     it("retries a transient failure once", async () => {
       let isFirst = true;
-      faulty().respond = (_req, res) => {
+      failing().respond = (_req, res) => {
         if (isFirst) sendS3Error(res, 503, "SlowDown");
         else res.end(bytes);
         isFirst = false;
       };
-      const store = storeAt(faulty().url);
+      const store = storeAt(failing().url);
       const object = await store.open(key, { signal });
       assert.deepEqual(await buffer(object!.body), bytes);
       store.close();
     });
 
     it("rejects with Unavailable without a response, and when the connection breaks", async () => {
-      faulty().respond = () => undefined;
+      failing().respond = () => undefined;
       assert.equal(await errorCode(store()), Code.Unavailable);
-      faulty().respond = (_req, res) => void res.destroy();
+      failing().respond = (_req, res) => void res.destroy();
       assert.equal(await errorCode(store()), Code.Unavailable);
     });
 
@@ -137,7 +137,7 @@ describe("createObjectStore", () => {
       ["breaks off", (res: { destroy(): void }) => res.destroy()],
     ] as const)
       it(`fails a transfer that ${what}`, async () => {
-        faulty().respond = (_req, res) => {
+        failing().respond = (_req, res) => {
           res.writeHead(200, { "Content-Length": bytes.length });
           res.write(bytes.subarray(0, 8), () => interrupt(res));
         };
@@ -148,12 +148,12 @@ describe("createObjectStore", () => {
 
     it("aborts the request when the client disconnects, and ends a transfer whose body is destroyed", async () => {
       const gone = new AbortController();
-      faulty().respond = () => gone.abort();
+      failing().respond = () => gone.abort();
       await assert.rejects(store().open(key, { signal: gone.signal }));
 
       const controller = new AbortController();
       const closed = Promise.withResolvers<undefined>();
-      faulty().respond = (_req, res) => {
+      failing().respond = (_req, res) => {
         res.once("close", () => closed.resolve(undefined));
         res.writeHead(200, { "Content-Length": bytes.length });
         res.write(bytes.subarray(0, 8));
@@ -174,13 +174,13 @@ describe("createObjectStore", () => {
   });
 
   it("signs its requests", async () => {
-    const faulty = await startTestStore();
+    const failing = await startTestStore();
     const request = Promise.withResolvers<Record<string, unknown>>();
-    faulty.respond = (req, res) => {
+    failing.respond = (req, res) => {
       request.resolve(req.headers);
       res.end(bytes);
     };
-    const store = storeAt(faulty.url);
+    const store = storeAt(failing.url);
     const object = await store.open(key, { range: { start: 1, end: 2 }, signal });
     const { authorization, range } = await request.promise;
     assert.match(String(authorization), /^AWS4-HMAC-SHA256 Credential=id\/\d{8}\/auto\/s3\/aws4_request, /);
@@ -189,6 +189,6 @@ describe("createObjectStore", () => {
     object?.body.destroy();
     await once(object!.body, "close");
     store.close();
-    await faulty.close();
+    await failing.close();
   });
 });

@@ -5,7 +5,7 @@ import { before } from "mocha";
 import { createParser } from "eventsource-parser";
 import { suite } from "../support/gateway.ts";
 import { eventIds } from "../support/live-run.ts";
-import { authorization, Inbox, liveThrough, startScene } from "./scene.ts";
+import { authorization, EventInbox, runScenario, startScene } from "./scene.ts";
 
 /** curl's exit code for a transfer that broke (CURLE_PARTIAL_FILE). */
 const partialFile = 18;
@@ -19,7 +19,7 @@ describe("curl", () => {
   const scene = suite(startScene);
 
   /** Requests the events of the run once; resolves to curl's exit code, the status, and where to resume. */
-  async function request(take: Inbox | undefined, lastEventId?: string, token = authorization) {
+  async function request(take: EventInbox | undefined, lastEventId?: string, token = authorization) {
     const resume = lastEventId === undefined ? [] : ["-H", `Last-Event-ID: ${lastEventId}`];
     const args = [
       "-fsSN",
@@ -45,9 +45,9 @@ describe("curl", () => {
   }
 
   it("ends at the clean end and no sooner, and loses nothing when it resumes", async () => {
-    const inbox = new Inbox();
+    const inbox = new EventInbox();
     const codes: number[] = [];
-    const lived = liveThrough(scene(), inbox);
+    const scenario = runScenario(scene(), inbox);
     let response: Awaited<ReturnType<typeof request>>;
     let last: string | undefined;
     do {
@@ -55,7 +55,7 @@ describe("curl", () => {
       ({ last } = response);
       codes.push(response.code);
     } while (response.code === partialFile);
-    await lived;
+    await scenario;
     assert.deepEqual(codes, [partialFile, 0]);
     assert.equal(last, String(eventIds.at(-1)));
     assert.deepEqual(await request(undefined, last), { code: 0, status: 204, last });

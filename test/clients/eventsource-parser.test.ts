@@ -4,14 +4,14 @@ import { followWorkflow } from "../../src/demo/follow.ts";
 import { adminToken, suite } from "../support/gateway.ts";
 import { eventIds } from "../support/live-run.ts";
 import { deferred } from "../support/stack.ts";
-import { authorization, Inbox, liveThrough, startScene } from "./scene.ts";
+import { authorization, EventInbox, runScenario, startScene } from "./scene.ts";
 
 describe("eventsource-parser with fetch, as the demo has it", () => {
   const scene = suite(startScene);
 
-  /** Follows to the end; the demo's client keeps the ids to itself, and a run's event says its id by its time. */
+  /** Follows to the end; the demo's client keeps the ids to itself, and the time of an event of a run gives its id. */
   async function follow(
-    inbox: Inbox,
+    inbox: EventInbox,
     token = adminToken,
     onReconnect: (reason: string) => void = () => undefined,
   ) {
@@ -32,28 +32,28 @@ describe("eventsource-parser with fetch, as the demo has it", () => {
   }
 
   it("gets every event once, through a drain and a restart of the orchestrator, and ends at the last event", async () => {
-    const inbox = new Inbox();
+    const inbox = new EventInbox();
     const reasons: string[] = [];
     const followed = follow(inbox, adminToken, (reason) => reasons.push(reason));
-    await liveThrough(scene(), inbox);
+    await runScenario(scene(), inbox);
     await followed;
-    await inbox.knows();
+    await inbox.hasEvents();
     assert.deepEqual(reasons, ["the connection broke"]);
   });
 
-  it("gets 204 when there is no more", async () => {
+  it("gets 204 after the last event", async () => {
     const headers = { Authorization: authorization, "Last-Event-ID": String(eventIds.at(-1)) };
     const { status, body } = await fetch(scene().url, { headers });
     assert.deepEqual([status, body], [204, null]);
   });
 
   it("rejects at 401", async () => {
-    await assert.rejects(follow(new Inbox(), "wrong"), { message: /responds with 401 UNAUTHENTICATED/ });
+    await assert.rejects(follow(new EventInbox(), "wrong"), { message: /responds with 401 UNAUTHENTICATED/ });
   });
 
   it("reconnects at 503", async () => {
     await scene().stopOrchestrator();
-    const inbox = new Inbox();
+    const inbox = new EventInbox();
     const lost = deferred<string>();
     const followed = follow(inbox, adminToken, lost.resolve);
     assert.match(await lost.promise, /responds with 503 UNAVAILABLE/);

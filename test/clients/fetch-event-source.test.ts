@@ -4,9 +4,9 @@ import { after, before } from "mocha";
 import { suite } from "../support/gateway.ts";
 import { eventIds } from "../support/live-run.ts";
 import { deferred } from "../support/stack.ts";
-import { authorization, Inbox, liveThrough, startScene } from "./scene.ts";
+import { authorization, EventInbox, runScenario, startScene } from "./scene.ts";
 
-/** What a user has to throw to make it stop. */
+/** The error that a user has to throw to make it stop. */
 class Stop extends Error {
   readonly status: number;
 
@@ -16,22 +16,22 @@ class Stop extends Error {
   }
 }
 
-/** What a test may set. */
+/** Options of a test. */
 interface Following {
   readonly token?: string;
   readonly lastEventId?: string;
-  /** Passes bodies on, or not all of them. */
+  /** Forwards bodies, or a part of them. */
   readonly passed?: (response: Response) => Response;
   readonly onStatus?: (status: number) => void;
 }
 
 /**
  * How to follow a workflow with it. Nothing but what `onerror` throws stops it before the clean end, not even 204;
- * and it takes an event for seen as soon as it has read its id, so the resume point is kept here.
+ * and it treats an event as received once it has read its id, so the resume point is kept here.
  */
 function follow(
   url: string,
-  inbox: Inbox,
+  inbox: EventInbox,
   { token = authorization, lastEventId = "", passed = (response) => response, onStatus }: Following = {},
 ): Promise<void> {
   return fetchEventSource(url, {
@@ -87,29 +87,29 @@ describe("@microsoft/fetch-event-source", () => {
   const scene = suite(startScene);
 
   it("gets every event once, through a break within one, a drain and a restart of the orchestrator, and resolves at the clean end", async () => {
-    const inbox = new Inbox();
+    const inbox = new EventInbox();
     const statuses: number[] = [];
     const passed = brokenAfter(`id: ${eventIds[0]}\n`);
     const followed = follow(scene().url, inbox, {
       onStatus: (status) => statuses.push(status),
       passed: (response) => (statuses.length === 0 ? passed(response) : response),
     });
-    await liveThrough(scene(), inbox);
+    await runScenario(scene(), inbox);
     await followed;
     assert.deepEqual(statuses, [200, 200, 200]);
-    await inbox.knows();
+    await inbox.hasEvents();
   });
 
-  it("stops at 204 and at 401 where onerror throws what onopen has thrown", async () => {
+  it("stops at 204 and at 401 if onerror throws what onopen has thrown", async () => {
     const { url } = scene();
     const lastEventId = String(eventIds.at(-1));
-    await assert.rejects(follow(url, new Inbox(), { lastEventId }), { status: 204 });
-    await assert.rejects(follow(url, new Inbox(), { token: "Bearer wrong" }), { status: 401 });
+    await assert.rejects(follow(url, new EventInbox(), { lastEventId }), { status: 204 });
+    await assert.rejects(follow(url, new EventInbox(), { token: "Bearer wrong" }), { status: 401 });
   });
 
   it("reconnects at 503", async () => {
     await scene().stopOrchestrator();
-    const inbox = new Inbox();
+    const inbox = new EventInbox();
     const statuses: number[] = [];
     const rejected = deferred();
     const followed = follow(scene().url, inbox, {
@@ -122,6 +122,6 @@ describe("@microsoft/fetch-event-source", () => {
     await scene().restartOrchestrator();
     await followed;
     assert.equal(statuses[0], 503);
-    await inbox.knows();
+    await inbox.hasEvents();
   });
 });

@@ -9,30 +9,30 @@ import { startTcpProxy } from "../support/tcp-proxy.ts";
 import type { TcpProxy } from "../support/tcp-proxy.ts";
 import { startUpstream } from "../support/upstream.ts";
 
-/** What every client here presents. */
+/** The Authorization header of every client. */
 export const authorization = `Bearer ${adminToken}`;
 
-/** Two gateways behind one address, the first of which serves, and a workflow to follow. */
+/** Two gateways behind one address, and a workflow to follow; the first gateway serves. */
 export interface Scene {
-  /** The address that clients know. */
+  /** The URL that clients request. */
   readonly url: string;
   readonly proxy: TcpProxy;
   readonly run: LiveRun;
-  /** Leads new connections to the second gateway, and closes the first. */
+  /** Routes new connections to the second gateway, and closes the first. */
   drain(): Promise<void>;
   /** Stops the orchestrator and starts it on the same port. */
   restartOrchestrator(): Promise<void>;
   /** Stops the orchestrator for good. */
   stopOrchestrator(): Promise<void>;
-  /** Sees so many heartbeats on the second gateway's streams, or on the first's while it serves. */
+  /** Waits for `count` heartbeats of the serving gateway. */
   heartbeats(count: number): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Builds it: silence is broken every few milliseconds. */
+/** Starts a scene; heartbeats are sent every 20 ms. */
 export async function startScene(): Promise<Scene> {
   const run = new LiveRun("w1");
-  // Runs on for ever.
+  // Never ends.
   const silent = new LiveRun("w2");
   const rpcs = rpcsOf((id) => (id === "w1" ? run : silent));
   let upstream = await startUpstream(rpcs);
@@ -73,64 +73,65 @@ export async function startScene(): Promise<Scene> {
   };
 }
 
-/** Where a client puts what it is given; a test waits for it. */
-export class Inbox {
+/** Collects what a client receives; a test waits for it. */
+export class EventInbox {
   readonly #follower = new RunFollower();
-  readonly #surprises: unknown[] = [];
-  #news = deferred();
+  readonly #unexpected: unknown[] = [];
+  #changed = deferred();
 
-  /** To be told of each connection. */
+  /** Call it for each connection. */
   connect(): void {
     this.#follower.connect();
   }
 
-  /** Takes an event; whatever is not the run's next one is a surprise. */
+  /** Adds an event; it is unexpected unless it is the next event of the run. */
   take(event: EventSourceMessage): void {
     try {
       this.#follower.take(event);
     } catch (error) {
-      this.surprise(error);
+      this.addUnexpected(error);
     }
-    this.#tell();
+    this.#notify();
   }
 
-  /** Notes what no client should get. */
-  surprise(what: unknown): void {
-    this.#surprises.push(what);
-    this.#tell();
+  /** Adds what no client should receive. */
+  addUnexpected(what: unknown): void {
+    this.#unexpected.push(what);
+    this.#notify();
   }
 
-  /** Resolves once so many of the run's events are known; rejects at the first surprise. */
-  async knows(count: number = eventIds.length): Promise<void> {
+  /** Resolves once `count` events of the run are received; rejects at the first unexpected one. */
+  async hasEvents(count: number = eventIds.length): Promise<void> {
     for (;;) {
-      if (this.#surprises.length > 0) throw new AggregateError(this.#surprises, "the client was given this");
+      if (this.#unexpected.length > 0)
+        throw new AggregateError(this.#unexpected, "the client received unexpected values");
       if (this.#follower.known >= count) return;
-      await this.#news.promise;
+      await this.#changed.promise;
     }
   }
 
-  #tell(): void {
-    this.#news.resolve();
-    this.#news = deferred();
+  #notify(): void {
+    this.#changed.resolve();
+    this.#changed = deferred();
   }
 }
 
-/** What happens to a client that follows the scene's run: everything, up to the last event. */
-export async function liveThrough(scene: Scene, inbox: Inbox): Promise<void> {
+/** Runs the scene up to its last event: events, heartbeats, a drain and a restart of the orchestrator. */
+export async function runScenario(scene: Scene, inbox: EventInbox): Promise<void> {
   const { run } = scene;
   await run.hasFollowers(1);
   run.advance(1);
-  await inbox.knows(1);
+  await inbox.hasEvents(1);
   await scene.heartbeats(5);
   run.advance(2);
-  await inbox.knows(2);
+  await inbox.hasEvents(2);
   await scene.drain();
   run.advance(3);
-  await inbox.knows(3);
+  await inbox.hasEvents(3);
   await scene.heartbeats(5);
   await scene.restartOrchestrator();
   run.advance(4);
-  await inbox.knows(4);
+  await inbox.hasEvents(4);
   run.advance(5);
-  await inbox.knows(5);
+  await inbox.hasEvents(5);
 }

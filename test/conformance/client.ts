@@ -13,12 +13,12 @@ import type { CallResult, CallToMake, SuiteHeader } from "./suite-messages.ts";
 
 /**
  * The program under test of `connectconformance --mode client`: makes the calls that it reads from standard
- * input over the gateway's gRPC transport, and writes how each went to standard output. Its argument is the
+ * input over the gateway's gRPC transport, and writes their results to standard output. Its argument is the
  * descriptor image of the suite. Messages are preceded by their length in four bytes, big-endian.
  */
 const suite = loadSuiteMessages(process.argv[2] ?? "");
 
-/** Without a limit of the suite's. */
+/** The limit of a case without one. */
 const defaultLimit = 4 * 1024 * 1024;
 
 const calls: Promise<void>[] = [];
@@ -29,14 +29,14 @@ for await (const chunk of process.stdin) {
     const end = 4 + input.readUInt32BE(0);
     // The suite's message of this name has these fields.
     calls.push(
-      answer(fromBinary(suite.message("ClientCompatRequest"), input.subarray(4, end)) as CallToMake),
+      respond(fromBinary(suite.message("ClientCompatRequest"), input.subarray(4, end)) as CallToMake),
     );
     input = input.subarray(end);
   }
 }
 await Promise.all(calls);
 
-async function answer(request: CallToMake): Promise<void> {
+async function respond(request: CallToMake): Promise<void> {
   const { testName } = request;
   const result = await makeCall(request).then(
     (response) => ({ case: "response", value: response }),
@@ -49,7 +49,7 @@ async function answer(request: CallToMake): Promise<void> {
   process.stdout.write(Buffer.concat([length, bytes]));
 }
 
-/** Makes one call on a connection of its own; rejects where the case itself cannot be run. */
+/** Makes one call on a connection of its own; rejects if the case cannot be run. */
 async function makeCall(request: CallToMake): Promise<CallResult> {
   const opener = new SessionPool(targetOf(new URL(`http://${request.host}:${request.port}`)));
   const readMaxBytes = request.messageReceiveLimit || defaultLimit;
@@ -72,7 +72,7 @@ async function makeCall(request: CallToMake): Promise<CallResult> {
         return { typeUrl: `type.googleapis.com/${detail.type}`, value: detail.value };
       }),
     };
-    // Connect tells header and trailer of a failed call in one.
+    // Connect merges the headers and trailers of a failed call.
     if (result.responseHeaders.length === 0) result.responseHeaders = headersOf(error.metadata);
     result.responseTrailers = headersOf(error.metadata);
   } finally {
@@ -81,7 +81,7 @@ async function makeCall(request: CallToMake): Promise<CallResult> {
   return result;
 }
 
-/** Makes the call, and notes in `result` what comes, until it is over. */
+/** Makes the call, and adds what is received to `result` until the call ends. */
 async function exchange(
   options: GrpcTransportOptions,
   method: DescMethod,
@@ -99,8 +99,8 @@ async function exchange(
   if (message === undefined || messages.length > 1) throw new Error("one request message is expected");
   const { case: timing, value } = cancel?.cancelTiming ?? {};
   if (timing === "afterCloseSendMs") setTimeout(() => controller.abort(), Number(value));
-  const note = (response: Message) => {
-    // Every response of the suite has a payload, left out where it is empty.
+  const addPayload = (response: Message) => {
+    // Every response of the suite has a payload, omitted when empty.
     result.payloads.push((response as { payload?: unknown }).payload ?? {});
   };
 
@@ -108,7 +108,7 @@ async function exchange(
   if (method.methodKind === "unary") {
     const { unary } = createGrpcTransport(options);
     const response = await unary(method as DescMethodUnary, signal, timeoutMs, headers, message);
-    note(response.message);
+    addPayload(response.message);
     result.responseHeaders = headersOf(response.header);
     result.responseTrailers = headersOf(response.trailer);
   } else {
@@ -118,7 +118,7 @@ async function exchange(
     if (timing === "afterNumResponses" && value === 0) controller.abort();
     try {
       for await (const one of responses) {
-        note(one);
+        addPayload(one);
         if (timing === "afterNumResponses" && result.payloads.length === value) controller.abort();
       }
     } finally {

@@ -34,16 +34,16 @@ async function startPair(program: string) {
   const child = spawn(program, { stdio: ["ignore", "pipe", "ignore"] });
   const exit = once(child, "exit");
   const [url] = (await once(createInterface(child.stdout), "line")) as [string];
-  let complaints = 0;
+  let rejections = 0;
   const { client, close } = createOrchestrator([url], {
     keepalive,
     logger: createLogger({ write: () => undefined }),
-    onKeepaliveRejected: () => (complaints += 1),
+    onKeepaliveRejected: () => (rejections += 1),
   });
   return {
     client,
-    get complaints() {
-      return complaints;
+    get rejections() {
+      return rejections;
     },
     child,
     async [Symbol.asyncDispose]() {
@@ -75,17 +75,17 @@ describe("createOrchestrator with a grpc-go server", () => {
     const { client, child } = pair;
     const streams = [1, 2, 3].map(() => client.streamWorkflowEvents({})[Symbol.asyncIterator]());
     for (const stream of streams) assert.equal((await stream.next()).done, false);
-    const rests = streams.map((stream) => stream.next());
-    const left = Promise.race(rests);
+    const nexts = streams.map((stream) => stream.next());
+    const anyEnd = Promise.race(nexts);
     const calls = ["sleep 1s", "sleep 2s", "sleep 3s"].map((workflowId) =>
       client.retryWorkflow({ workflowId }),
     );
-    const ended = await Promise.race([Promise.all(calls), left]);
+    const ended = await Promise.race([Promise.all(calls), anyEnd]);
     assert.ok(Array.isArray(ended));
-    assert.equal(pair.complaints, 0);
-    // Idle streams notice nevertheless that it is frozen.
+    assert.equal(pair.rejections, 0);
+    // Idle streams still detect that the server is frozen.
     child.kill("SIGSTOP");
-    for (const rest of rests) await assert.rejects(rest, { code: Code.Unavailable });
+    for (const next of nexts) await assert.rejects(next, { code: Code.Unavailable });
   });
 
   it("rejects an error with too long a message as Internal, and keeps the session", async () => {

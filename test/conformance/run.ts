@@ -6,8 +6,8 @@ import { promisify } from "node:util";
 
 /**
  * Runs the public conformance suite (https://github.com/connectrpc/conformance) against the gateway's gRPC
- * transport: installs it with Go into a temporary folder, runs the cases that fit, and tells their count in
- * one line. Exits with 1 when Go is missing, or when a case fails that is not known to.
+ * transport: installs it with Go into a temporary folder, runs the cases that fit, and prints their count in
+ * one line. Exits with 1 when Go is missing, or when a case fails that is not known to fail.
  */
 const suite = { module: "connectrpc.com/conformance", version: "v1.0.7" };
 

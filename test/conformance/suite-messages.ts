@@ -30,7 +30,7 @@ export interface CallToMake extends Message {
   };
 }
 
-/** What is written of a `ClientResponseResult`: how the call went. */
+/** What is written of a `ClientResponseResult`: the result of the call. */
 export interface CallResult {
   responseHeaders: SuiteHeader[];
   responseTrailers: SuiteHeader[];

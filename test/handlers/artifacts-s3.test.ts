@@ -70,8 +70,8 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}, from S3 when the client 
   it("closes the connection to the store", async () => {
     const large = Buffer.alloc(32 * 1024 * 1024, "x");
     const { endpoint, bucket } = server().access;
-    await server().put("left", large, "chemical/x-pdb");
-    const artifact = { uri: `r2://${bucket}/left`, sizeBytes: BigInt(large.length) };
+    await server().put("unread", large, "chemical/x-pdb");
+    const artifact = { uri: `r2://${bucket}/unread`, sizeBytes: BigInt(large.length) };
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
     const gone = deferred();
     store().respond = (req, res) => {
@@ -80,7 +80,7 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}, from S3 when the client 
     };
     const controller = new AbortController();
     const init = { signal: controller.signal };
-    const response = await stack().gateway.fetch("/v1/workflows/w1/artifacts/left", init);
+    const response = await stack().gateway.fetch("/v1/workflows/w1/artifacts/unread", init);
     await response.body?.getReader().read();
     controller.abort();
     await gone.promise;

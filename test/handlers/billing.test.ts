@@ -75,7 +75,7 @@ describe("billing", () => {
       return { response: await gateway.fetch(`${paths[1]}${query}`, { token }), received };
     }
 
-    it("responds 400 to a page above 1 MiB", async () => {
+    it("responds with 400 to a page above 1 MiB", async () => {
       const { response } = await ledger("", [{ reason: "x".repeat(1024 * 1024) }]);
       assert.equal(response.status, 400);
       assert.equal(((await response.json()) as { code: string }).code, "OUT_OF_RANGE");
@@ -121,7 +121,7 @@ describe("billing", () => {
         assert.deepEqual(received, [create(ListLedgerRequestSchema, { principal: "alice", limit })]);
       });
 
-    for (const [query, fault] of [
+    for (const [query, violation] of [
       ["?limit=0", "/query/limit must be >= 1"],
       ["?limit=-1", "/query/limit must be >= 1"],
       ["?limit=201", "/query/limit must be <= 200"],
@@ -140,7 +140,7 @@ describe("billing", () => {
         assert.equal(response.status, 400);
         assert.deepEqual(
           details.map(({ path, message }) => `${path} ${message}`),
-          [fault],
+          [violation],
         );
         assert.deepEqual(received, []);
       });

@@ -52,7 +52,7 @@ describe("docs", () => {
           assert.equal(await response.text(), content);
         });
 
-      it("responds 304 to a client that has it, in any coding", async () => {
+      it("responds with 304 to a client that has it, in any coding", async () => {
         const tags = new Set<string | null>();
         for (const coding of ["identity", "gzip", "br"]) {
           const headers = { "Accept-Encoding": coding };
@@ -128,7 +128,7 @@ describe("docs", () => {
       ["../reference/page.js", 404, "NOT_FOUND"],
       ["", 404, "NOT_FOUND"],
     ] as const)
-      it(`responds ${status} to the name ${JSON.stringify(name)}`, async () => {
+      it(`responds with ${status} to the name ${JSON.stringify(name)}`, async () => {
         const response = await sendPath(stack().gateway.url, `/docs/${name}`);
         assert.equal(response.status, status);
         const error = JSON.parse(response.body);

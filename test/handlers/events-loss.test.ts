@@ -118,26 +118,26 @@ describe("GET /v1/workflows/{id}/events, over time", () => {
     const { gateway } = stack();
     const reader = readEvents(await gateway.fetch(path, { token: "a-key", signal: leaving.signal }));
     await reader.next();
-    return { reader, leave: () => leaving.abort() };
+    return { reader, disconnect: () => leaving.abort() };
   }
 
-  it("sends heartbeats in silence: a comment line without a blank line", async () => {
-    const { reader, leave } = await follow();
+  it("sends heartbeats without events: a comment line without a blank line", async () => {
+    const { reader, disconnect } = await follow();
     await reader.received("\n\n:\n:\n:\n");
     assert.equal(reader.events.length, 1);
     assert.ok(reader.text.endsWith(":\n"));
     assert.ok(!reader.text.includes(":\n\n"));
-    leave();
+    disconnect();
   });
 
   it("revalidates the key after its TTL, and goes on while it is allowed", async () => {
-    const { reader, leave } = await follow();
+    const { reader, disconnect } = await follow();
     lookups = deferred();
     time += 30_001;
     await lookups.promise;
     const { length } = reader.text;
     await reader.received(`${reader.text.slice(0, length)}:\n`);
-    leave();
+    disconnect();
   });
 
   it("destroys the connection at most a TTL after the key is revoked", async () => {
@@ -153,7 +153,7 @@ describe("GET /v1/workflows/{id}/events, over time", () => {
   });
 
   it("goes on while the key cannot be looked up", async () => {
-    const { reader, leave } = await follow();
+    const { reader, disconnect } = await follow();
     const { authenticateApiKey } = stack().upstream.rpcs;
     const failed = deferred();
     stack().upstream.rpcs.authenticateApiKey = () => {
@@ -163,7 +163,7 @@ describe("GET /v1/workflows/{id}/events, over time", () => {
     time += 30_001;
     await failed.promise;
     await reader.received(`${reader.text}:\n:\n`);
-    leave();
+    disconnect();
     if (authenticateApiKey !== undefined) stack().upstream.rpcs.authenticateApiKey = authenticateApiKey;
   });
 });

@@ -192,7 +192,7 @@ describe("GET /v1/workflows/{id}/events", () => {
     });
   }
 
-  it("sends the headers after a second of silence, and the first event when it comes", async () => {
+  it("sends the headers after a second without events, and the first event when it is received", async () => {
     const first = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       await first.promise;
@@ -244,7 +244,7 @@ describe("GET /v1/workflows/{id}/events", () => {
     assert.equal(JSON.parse(data).message, "gone meanwhile");
   });
 
-  it("cancels the upstream stream when the client leaves", async () => {
+  it("cancels the upstream stream when the client disconnects", async () => {
     const over = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
       yield snapshot;

@@ -50,7 +50,7 @@ describe("health", () => {
 
     const failures = [Code.Unavailable, Code.Internal, Code.Unauthenticated, Code.NotFound];
     for (const code of failures) {
-      it(`responds 503 when the call fails with ${Code[code]}, and logs the reason once`, async () => {
+      it(`responds with 503 when the call fails with ${Code[code]}, and logs the reason once`, async () => {
         stack().upstream.rpcs.listWorkflows = () => ({});
         assert.equal((await ready()).status, 200);
         const words = `secret of the database: ${code}`;
@@ -70,7 +70,7 @@ describe("health", () => {
       });
     }
 
-    it("responds 503 when the call gets no response", async () => {
+    it("responds with 503 when the call gets no response", async () => {
       stack().upstream.rpcs.listWorkflows = async (_request, { signal }) => {
         await whenAborted(signal);
         return {};

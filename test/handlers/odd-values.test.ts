@@ -13,13 +13,13 @@ import { suite } from "../support/gateway.ts";
 import { createdAt, workflowEvent, workflowIn } from "../support/samples.ts";
 import { startDisposableStack, startStack } from "../support/stack.ts";
 
-/** A state that a later orchestrator may know, and one that none can mean; TypeScript lets no number be a state. */
+/** A state of a later orchestrator, and an invalid one; TypeScript accepts no number literal as a state. */
 const [later, negative] = JSON.parse("[9, -1]") as [JobState, JobState];
 
 type WorkflowFields = Exclude<MessageInitShape<typeof WorkflowSchema>, Workflow>;
 
-/** Workflows with something that this version cannot tell, and how that is told. */
-const oddities: readonly [what: string, init: WorkflowFields, told: Record<string, unknown>][] = [
+/** Workflows with values that this version does not know, and the corrected response. */
+const oddities: readonly [what: string, init: WorkflowFields, corrected: Record<string, unknown>][] = [
   ["an unknown state", { state: later }, { state: "UNKNOWN" }],
   ["a negative state", { state: negative }, { state: "UNKNOWN" }],
   ["the year 10000", { createdAt: { seconds: 253_402_300_800n } }, { created_at: undefined }],
@@ -51,7 +51,7 @@ function odd(init: WorkflowFields) {
 describe("unknown values of the orchestrator", () => {
   const stack = suite(() => startStack());
 
-  for (const [what, init, told] of oddities) {
+  for (const [what, init, corrected] of oddities) {
     it(`are corrected alone: ${what}`, async () => {
       const { gateway, upstream } = stack();
       upstream.rpcs.listWorkflows = () =>
@@ -68,7 +68,8 @@ describe("unknown values of the orchestrator", () => {
         ["w1", "odd", "w1"],
       );
       for (const workflow of [list.workflows[1]!, one])
-        for (const [field, value] of Object.entries(told)) assert.deepEqual(workflow[field], value, field);
+        for (const [field, value] of Object.entries(corrected))
+          assert.deepEqual(workflow[field], value, field);
     });
   }
 

@@ -31,8 +31,8 @@ describe("preconditions", () => {
     return response.headers.get("etag") ?? "";
   }
 
-  /** Sends a request, and tells its status and the RPCs that were called for it. */
-  async function ask(at: string, method: string, headers: Record<string, string>) {
+  /** Sends a request; returns its status, its body and the RPCs that were called for it. */
+  async function send(at: string, method: string, headers: Record<string, string>) {
     let response: Response | undefined;
     const calls = await callsDuring(stack().upstream, async () => {
       response = await stack().gateway.fetch(at, { method, headers });
@@ -44,24 +44,24 @@ describe("preconditions", () => {
   for (const { name, at, method, rpc } of changes)
     describe(name, () => {
       it("does not read the workflow without a precondition", async () => {
-        assert.deepEqual((await ask(at, method, {})).rpcs, [rpc]);
+        assert.deepEqual((await send(at, method, {})).rpcs, [rpc]);
       });
 
       for (const coding of ["identity", "br", "gzip"])
         it(`accepts the ETag of the workflow in ${coding}`, async () => {
           const etag = await tagWith(coding);
           for (const headers of [{ "If-Match": etag }, { "If-Match": `"x", ${etag}` }, { "If-Match": "*" }]) {
-            const { status, rpcs } = await ask(at, method, headers);
+            const { status, rpcs } = await send(at, method, headers);
             assert.deepEqual([status, rpcs], [200, ["GetWorkflow", rpc]]);
           }
         });
 
       it("accepts an If-Unmodified-Since of the last change or later, and ignores an invalid one", async () => {
         for (const date of [same, "Tue, 06 Jan 2026 09:00:00 GMT", "yesterday", "2020-01-01"])
-          assert.equal((await ask(at, method, { "If-Unmodified-Since": date })).status, 200);
+          assert.equal((await send(at, method, { "If-Unmodified-Since": date })).status, 200);
       });
 
-      it("responds 412 to any other, and changes nothing", async () => {
+      it("responds with 412 to any other, and changes nothing", async () => {
         const etag = await tagWith("identity");
         for (const headers of [
           { "If-Match": '"other"' },
@@ -73,7 +73,7 @@ describe("preconditions", () => {
           { "If-None-Match": `W/${etag}` },
           { "If-None-Match": "*" },
         ]) {
-          const { status, body, rpcs } = await ask(at, method, headers);
+          const { status, body, rpcs } = await send(at, method, headers);
           assert.deepEqual(
             [status, body?.["code"], body?.["retryable"], rpcs],
             [412, "FAILED_PRECONDITION", false, ["GetWorkflow"]],
@@ -82,18 +82,18 @@ describe("preconditions", () => {
         }
       });
 
-      it("responds 412 once the workflow has changed", async () => {
+      it("responds with 412 once the workflow has changed", async () => {
         const etag = await tagWith("br");
         stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING, outputs);
-        assert.equal((await ask(at, method, { "If-Match": etag })).status, 412);
+        assert.equal((await send(at, method, { "If-Match": etag })).status, 412);
       });
 
-      it("responds 404 to a missing workflow with any precondition", async () => {
+      it("responds with 404 to a missing workflow with any precondition", async () => {
         stack().upstream.rpcs.getWorkflow = () => {
           throw new ConnectError("workflow w1 not found", Code.NotFound);
         };
         for (const ifMatch of ["*", '"other"'])
-          assert.equal((await ask(at, method, { "If-Match": ifMatch })).status, 404);
+          assert.equal((await send(at, method, { "If-Match": ifMatch })).status, 404);
       });
     });
 
@@ -114,10 +114,13 @@ describe("preconditions", () => {
     it("evaluates If-Match and If-Unmodified-Since before If-None-Match", async () => {
       const etag = await tagWith("identity");
       for (const method of ["GET", "HEAD"]) {
-        assert.equal((await ask(path, method, { "If-Match": '"other"', "If-None-Match": etag })).status, 412);
-        assert.equal((await ask(path, method, { "If-Unmodified-Since": earlier })).status, 412);
-        assert.equal((await ask(path, method, { "If-Match": etag, "If-None-Match": etag })).status, 304);
-        assert.equal((await ask(path, method, { "If-Match": etag })).status, 200);
+        assert.equal(
+          (await send(path, method, { "If-Match": '"other"', "If-None-Match": etag })).status,
+          412,
+        );
+        assert.equal((await send(path, method, { "If-Unmodified-Since": earlier })).status, 412);
+        assert.equal((await send(path, method, { "If-Match": etag, "If-None-Match": etag })).status, 304);
+        assert.equal((await send(path, method, { "If-Match": etag })).status, 200);
       }
     });
   });

@@ -23,12 +23,12 @@ const post = (body: string) => ({
   headers: { "Content-Type": "application/json" },
 });
 
-/** The faults of a refusal, as `pointer message`. */
+/** The violations in a 400 response, as `pointer message`. */
 async function violationsIn(response: Response): Promise<string[]> {
   const { code, details = [] } = (await response.json()) as Schema["Error"];
   assert.equal(response.status, 400);
   assert.equal(code, "INVALID_ARGUMENT");
-  return details.map((fault) => `${fault.path} ${fault.message}`);
+  return details.map((violation) => `${violation.path} ${violation.message}`);
 }
 
 describe("POST /v1/workflows/{id}/rank", () => {
@@ -103,7 +103,7 @@ describe("POST /v1/workflows/{id}/rank", () => {
     });
   });
 
-  const requests: [body: string, asked: MessageInitShape<typeof RankDesignsRequestSchema>][] = [
+  const requests: [body: string, expected: MessageInitShape<typeof RankDesignsRequestSchema>][] = [
     ['{"metric":"m"}', {}],
     ['{"metric":"m","filters":[],"top_k":0}', {}],
     ['{"metric":"m","top_k":-0}', {}],
@@ -114,16 +114,16 @@ describe("POST /v1/workflows/{id}/rank", () => {
       { filters: [{ metric: "n", min: 1, max: 1 }] },
     ],
   ];
-  for (const [body, asked] of requests)
+  for (const [body, expected] of requests)
     it(`accepts ${body}`, async () => {
       const { response, received } = await rank(body);
       assert.deepEqual(await response.json(), { designs: [], total_considered: 0, total_ranked: 0 });
       assert.deepEqual(received, [
-        create(RankDesignsRequestSchema, { workflowId: "w1", metric: "m", ...asked }),
+        create(RankDesignsRequestSchema, { workflowId: "w1", metric: "m", ...expected }),
       ]);
     });
 
-  for (const [body, ...faults] of [
+  for (const [body, ...violations] of [
     ["{}", "/body/metric must have required property 'metric'"],
     ["[]", "/body must be object"],
     ["null", "/body must be object"],
@@ -170,7 +170,7 @@ describe("POST /v1/workflows/{id}/rank", () => {
   ] as const)
     it(`rejects ${body || "an empty body"} with all violations, without a call`, async () => {
       const { response, received } = await rank(body);
-      assert.deepEqual((await violationsIn(response)).sort(), [...faults].sort());
+      assert.deepEqual((await violationsIn(response)).sort(), [...violations].sort());
       assert.deepEqual(received, []);
     });
 
@@ -182,7 +182,7 @@ describe("POST /v1/workflows/{id}/rank", () => {
     assert.deepEqual(await violationsIn(response), ["/body/filters must NOT have more than 64 items"]);
   });
 
-  it("responds 415 without a body, 405 to other methods, and 400 to a query", async () => {
+  it("responds with 415 without a body, 405 to other methods, and 400 to a query", async () => {
     const { gateway, upstream } = stack();
     const calls = await callsDuring(upstream, async () => {
       assert.equal((await gateway.fetch(path, { method: "POST" })).status, 415);
@@ -249,7 +249,7 @@ describe("the ranking of a run", () => {
     assert.deepEqual([status, body.designs, body.total_ranked], [200, [], 0]);
   });
 
-  it("responds 404 to other principals", async () => {
+  it("responds with 404 to other principals", async () => {
     const [theirs, missing] = [
       await rank({ metric: "plddt" }, "bob-key"),
       await rank({ metric: "plddt" }, "bob-key", "none"),

@@ -12,7 +12,7 @@ const large = 70 * 1024;
 /** So little that the JSON of a large workflow is written only while no other is held. */
 const maxBufferedBytes = 1024 * 1024;
 
-/** Large workflows: a valid one, one that is invalid from its first byte, and one that is at its end. */
+/** Large workflows: valid, invalid at the first byte, and invalid at the end. */
 const whole = encodedWorkflow(
   encodedSpec(
     JSON.stringify({ name: "large", steps: [{ id: "a", tool: "af2", params: { x: "x".repeat(large) } }] }),

@@ -70,7 +70,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
       assert.equal(calls.length, 1);
     });
 
-  it("responds 304 after the wait to a client that has the result", async () => {
+  it("responds with 304 after the wait to a client that has the result", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(SUCCEEDED);
     const etag = (await get(1)).headers.get("etag") ?? "";
     const { followed, end } = runWorkflow(stack().upstream);

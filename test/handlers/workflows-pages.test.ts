@@ -21,9 +21,9 @@ function workflowOf(id: string, bytes: number) {
 }
 
 /** Lists workflows of these sizes, a page at a time; a token is the index that a page starts at. */
-function listOf(sizes: readonly number[], asked: number[] = []) {
+function listOf(sizes: readonly number[], pageSizes: number[] = []) {
   return ({ pageSize, pageToken }: ListWorkflowsRequest) => {
-    asked.push(pageSize);
+    pageSizes.push(pageSize);
     const start = Number(pageToken || 0);
     const end = Math.min(start + pageSize, sizes.length);
     return create(ListWorkflowsResponseSchema, {
@@ -75,10 +75,10 @@ describe("GET /v1/workflows: pages of large workflows", () => {
   });
 
   it("have the requested length if that fits, in one call", async () => {
-    const asked: number[] = [];
-    stack().upstream.rpcs.listWorkflows = listOf([10, 20, 30], asked);
+    const pageSizes: number[] = [];
+    stack().upstream.rpcs.listWorkflows = listOf([10, 20, 30], pageSizes);
     assert.deepEqual((await readAll(2)).counts, [2, 1]);
-    assert.deepEqual(asked, [2, 2]);
+    assert.deepEqual(pageSizes, [2, 2]);
   });
 
   it("may hold one workflow that is larger than a page", async () => {
@@ -87,15 +87,15 @@ describe("GET /v1/workflows: pages of large workflows", () => {
   });
 
   it("are requested again a few times at most", async () => {
-    const asked: number[] = [];
+    const pageSizes: number[] = [];
     const sizes = Array.from({ length: 100 }, (_, index) => 2 ** Math.min(20, index));
-    stack().upstream.rpcs.listWorkflows = listOf(sizes, asked);
+    stack().upstream.rpcs.listWorkflows = listOf(sizes, pageSizes);
     const first = await stack().gateway.fetch("/v1/workflows?page_size=100");
     assert.ok(((await first.json()) as Page).workflows.length > 0);
-    assert.ok(asked.length <= 6, asked.join());
+    assert.ok(pageSizes.length <= 6, pageSizes.join());
   });
 
-  it("respond 400 for a workflow above the message limit, without a logged failure", async () => {
+  it("respond with 400 for a workflow above the message limit, without a logged failure", async () => {
     stack().upstream.rpcs.listWorkflows = listOf([5_000_000]);
     const response = await stack().gateway.fetch("/v1/workflows");
     const { code, message, retryable } = (await response.json()) as Record<string, unknown>;

@@ -29,7 +29,7 @@ describe("workflows", () => {
       return { response, request: received[0]! };
     }
 
-    it("responds 201 with the workflow, its path and the common headers", async () => {
+    it("responds with 201 with the workflow, its path and the common headers", async () => {
       const { response } = await submit(oneStep);
       assert.equal(response.status, 201);
       assert.deepEqual(await response.json(), runningJson);
@@ -149,10 +149,10 @@ describe("workflows", () => {
   ] as const;
   for (const { rpc, method, path } of byId) {
     describe(`${method} ${path.replace("w1", "{id}")}`, () => {
-      it("responds 200 with the workflow", async () => {
-        let asked = "";
+      it("responds with 200 with the workflow", async () => {
+        let requestedId = "";
         stack().upstream.rpcs[rpc] = ({ workflowId }: { workflowId: string }) => {
-          asked = workflowId;
+          requestedId = workflowId;
           return running;
         };
         const calls = await callsDuring(stack().upstream, async () => {
@@ -160,7 +160,7 @@ describe("workflows", () => {
           assert.equal(response.status, 200);
           assert.deepEqual(await response.json(), runningJson);
         });
-        assert.equal(asked, "w1");
+        assert.equal(requestedId, "w1");
         assert.equal(calls.length, 1);
       });
     });

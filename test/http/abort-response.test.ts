@@ -18,7 +18,7 @@ describe("abortResponse", () => {
     };
   });
 
-  /** What a client of this version gets, and how its connection ends. */
+  /** What a client of this version receives, and how its connection ends. */
   async function get(version: string): Promise<{ text: string; error: unknown }> {
     const socket = connect(server().port, "127.0.0.1");
     let text = "";
@@ -30,7 +30,7 @@ describe("abortResponse", () => {
     return { text, error };
   }
 
-  it("leaves out the last chunk of an HTTP/1.1 response", async () => {
+  it("omits the last chunk of an HTTP/1.1 response", async () => {
     const { text } = await get("1.1");
     assert.match(text, /^Transfer-Encoding: chunked\r$/m);
     assert.ok(!text.endsWith("0\r\n\r\n"));

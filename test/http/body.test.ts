@@ -11,7 +11,7 @@ import { serve } from "../support/serve.ts";
 import { callsDuring, startStack } from "../support/stack.ts";
 
 const json = JSON.stringify(oneStep);
-/** A sound submission of exactly `bytes` bytes: JSON may end in any white space. */
+/** A valid submission of exactly `bytes` bytes: JSON may end in any white space. */
 const jsonOf = (bytes: number) => json.padEnd(bytes, " ");
 
 describe("a request body", () => {
@@ -63,7 +63,7 @@ describe("a request body", () => {
       ["bytes that are not UTF-8", Buffer.from([0x22, 0xff, 0x22]), { "Content-Type": "application/json" }],
     ];
     for (const [what, body, headers] of notJson) {
-      it(`responds 415 to ${what}, without a call`, async () => {
+      it(`responds with 415 to ${what}, without a call`, async () => {
         const calls = await callsDuring(stack().upstream, async () => {
           const response = await post(body, headers);
           assert.equal(response.status, 415);
@@ -77,13 +77,13 @@ describe("a request body", () => {
       assert.equal((await post(jsonOf(1024 * 1024), { "Content-Type": "application/json" })).status, 201);
     });
 
-    it("responds 413 to one byte more", async () => {
+    it("responds with 413 to one byte more", async () => {
       const response = await post(jsonOf(1024 * 1024 + 1), { "Content-Type": "application/json" });
       assert.equal(response.status, 413);
       assert.equal(response.body.code, "INVALID_ARGUMENT");
     });
 
-    it("responds 413 to more than 1 MiB in chunks", async () => {
+    it("responds with 413 to more than 1 MiB in chunks", async () => {
       const response = await stack().gateway.fetch("/v1/workflows", {
         method: "POST",
         headers: { "Content-Type": "application/json" },
@@ -107,7 +107,7 @@ describe("a request body", () => {
       ["application/json; charset=utf-8; CHARSET=utf-8", "charset"],
       ["application/json; a=b; a=b", "a"],
     ] as const)
-      it(`responds 400 to ${type}`, async () => {
+      it(`responds with 400 to ${type}`, async () => {
         const response = await post(json, { "Content-Type": type });
         assert.equal(response.status, 400);
         assert.match(JSON.stringify(response.body), new RegExp(`only one parameter ${parameter}"`));
@@ -121,7 +121,7 @@ describe("a request body", () => {
       ['{"name":"n"} x', "must be JSON: expected the end instead of 'x' at line 1, column 14"],
       ["\ufeff\ufeff{}", "must be JSON: expected a value instead of U+FEFF at line 1, column 1"],
     ] as const)
-      it(`responds 400 at /body to ${JSON.stringify(text)}`, async () => {
+      it(`responds with 400 at /body to ${JSON.stringify(text)}`, async () => {
         const response = await post(text, { "Content-Type": "application/json" });
         assert.equal(response.status, 400);
         assert.deepEqual(response.body.details, [{ path: "/body", message }]);
@@ -131,7 +131,7 @@ describe("a request body", () => {
       assert.equal((await post(`\ufeff${json}`, { "Content-Type": "application/json" })).status, 201);
     });
 
-    it("responds 400 at each repeated key, without a call", async () => {
+    it("responds with 400 at each repeated key, without a call", async () => {
       const text =
         '{"name":"a","steps":[{"id":"a","tool":"af2","params":{"x":{"é":1,"\\u00e9":2}},"i\\u0064":"b"}],"name":"a"}';
       const calls = await callsDuring(stack().upstream, async () => {

@@ -10,12 +10,14 @@ import { jsonPost, runningJson, threeSteps, workflowIn } from "../support/sample
 import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
 import { startStack } from "../support/stack.ts";
 
-const asking = { "Accept-Encoding": "gzip, deflate, br, zstd" };
+const acceptEncoding = { "Accept-Encoding": "gzip, deflate, br, zstd" };
 
 describe("compression", () => {
   const stack = suite(() => startStack());
   const get = (path: string) =>
-    sendPath(stack().gateway.url, path, { headers: { ...asking, Authorization: `Bearer ${adminToken}` } });
+    sendPath(stack().gateway.url, path, {
+      headers: { ...acceptEncoding, Authorization: `Bearer ${adminToken}` },
+    });
 
   it("applies to a long list", async () => {
     const workflows = Array.from({ length: 20 }, () => workflowIn(JobState.RUNNING));
@@ -56,7 +58,7 @@ describe("compression of events and artifacts", () => {
     const path = submitted.headers.get("location") ?? "";
     const get = (rest: string) =>
       sendPath(gateway().url, `${path}${rest}`, {
-        headers: { ...asking, Authorization: `Bearer ${adminToken}` },
+        headers: { ...acceptEncoding, Authorization: `Bearer ${adminToken}` },
       });
 
     const events = await get("/events");

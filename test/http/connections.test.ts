@@ -64,24 +64,24 @@ describe("Connections", () => {
     for (const n of [1, 2, 3]) {
       const res = await server().next();
       assert.equal(server().begun.at(-1), `/${n}`);
-      res.end(`answer ${n}`);
-      await received(`answer ${n}`);
+      res.end(`response ${n}`);
+      await received(`response ${n}`);
     }
     socket.destroy();
   });
 
   it("serves no pipelined request of a client that has disconnected", async () => {
     const { socket } = open();
-    socket.write(get("/left") + get("/never"));
+    socket.write(get("/aborted") + get("/never"));
     const res = await server().next();
     socket.destroy();
     await once(res, "close");
-    assert.equal(server().begun.at(-1), "/left");
+    assert.equal(server().begun.at(-1), "/aborted");
   });
 
-  it("serves nothing behind the last response of a connection", async () => {
+  it("serves nothing after the last response of a connection", async () => {
     const { socket, received } = open();
-    socket.write(get("/last") + get("/behind"));
+    socket.write(get("/last") + get("/after-last"));
     const res = await server().next();
     res.setHeader("Connection", "close").end("done");
     await Promise.all([received("done"), once(socket, "close")]);
@@ -97,7 +97,7 @@ describe("Connections", () => {
     const { hostname, port } = new URL(url);
     const socket = connect(Number(port), hostname).on("error", () => undefined);
     // More than Node reads at a time.
-    socket.write(get("/last") + get("/behind", `X: ${"x".repeat(12_000)}\r\n`).repeat(12));
+    socket.write(get("/last") + get("/after-last", `X: ${"x".repeat(12_000)}\r\n`).repeat(12));
     await once(socket.resume(), "close");
     await close(0);
     assert.deepEqual(begun, ["/last"]);
@@ -225,7 +225,7 @@ describe("a connection of the gateway", () => {
   });
 });
 
-const head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+const headers = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
 const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
 const end = "0\r\n\r\n";
 
@@ -241,7 +241,7 @@ describe("coalesceBody", () => {
     const { port } = server.address() as AddressInfo;
     return {
       port,
-      /** A request whose bytes are on their way. */
+      /** A request whose body is in transit. */
       async send(text: string) {
         const socket = connect(port, "127.0.0.1").on("error", () => undefined);
         socket.write(text);
@@ -266,7 +266,7 @@ describe("coalesceBody", () => {
 
   it("merges 100,000 chunks of a byte into few, in order", async () => {
     const bytes = Array.from({ length: 100_000 }, (_, index) => String(index % 10));
-    const { req } = await server().send(head + bytes.map(chunk).join("") + end);
+    const { req } = await server().send(headers + bytes.map(chunk).join("") + end);
     const chunks = await chunksOf(req);
     assert.equal(chunks.join(""), bytes.join(""));
     assert.ok(chunks.length < 200, `${chunks.length} chunks`);
@@ -283,7 +283,7 @@ describe("coalesceBody", () => {
     ["nothing", []],
   ] as const)
     it(`passes on ${what}`, async () => {
-      const { req } = await server().send(head + parts.map(chunk).join("") + end);
+      const { req } = await server().send(headers + parts.map(chunk).join("") + end);
       assert.equal((await chunksOf(req)).join(""), parts.join(""));
     });
 
@@ -298,7 +298,7 @@ describe("coalesceBody", () => {
   });
 
   it("does not wait for later chunks", async () => {
-    const { req, socket } = await server().send(head + chunk("a"));
+    const { req, socket } = await server().send(headers + chunk("a"));
     const [first] = (await once(req, "data")) as [Buffer];
     assert.equal(String(first), "a");
     socket.write(chunk("b") + end);
@@ -308,11 +308,13 @@ describe("coalesceBody", () => {
   for (const [what, parts] of [
     ["chunks of a byte", chunk("a")],
     ["small chunks", chunk("a".repeat(1000))],
-    ["chunks of which every other one is small", chunk("ab") + chunk("a".repeat(1024))],
-    ["small chunks beside ones of a page", chunk("a") + chunk("b") + chunk("a".repeat(16 * 1024))],
+    ["small and large chunks in turn", chunk("ab") + chunk("a".repeat(1024))],
+    ["small chunks and chunks of a page", chunk("a") + chunk("b") + chunk("a".repeat(16 * 1024))],
   ] as const)
     it(`buffers no more of an unread body than Node would, in few chunks: ${what}`, async () => {
-      const { req, socket } = await server().send(head + parts.repeat(Math.ceil(8_000_000 / parts.length)));
+      const { req, socket } = await server().send(
+        headers + parts.repeat(Math.ceil(8_000_000 / parts.length)),
+      );
       // Each is a round of the event loop in which the server could have read more.
       for (let round = 0; round < 300; round += 1) await probe(server().port);
       assert.ok(socket.writableLength > 0, "all was taken");
@@ -330,7 +332,7 @@ describe("coalesceBody", () => {
     });
 });
 
-/** Asks for something else, and gets it. */
+/** Makes a request on another connection, and reads its response. */
 async function probe(port: number): Promise<void> {
   await (await fetch(`http://127.0.0.1:${port}/probe`)).text();
 }

@@ -25,7 +25,7 @@ const listed = (value: string | undefined) => (value ?? "").split(",").map((part
 describe("crossOrigin without allowed origins", () => {
   const stack = suite(() => startStack());
 
-  it("ignores Origin, and responds 405 to preflights", async () => {
+  it("ignores Origin, and responds with 405 to preflights", async () => {
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
     const response = await stack().gateway.fetch(path, { headers: { Origin: page } });
     assert.equal(response.status, 200);
@@ -134,7 +134,7 @@ describe("crossOrigin with two origins", () => {
     await assert.rejects(first);
   });
 
-  it("responds 405 to an OPTIONS that is no preflight", async () => {
+  it("responds with 405 to an OPTIONS that is no preflight", async () => {
     const { status, headers } = await sendPath(stack().gateway.url, path, {
       method: "OPTIONS",
       headers: { Origin: page },
@@ -142,7 +142,7 @@ describe("crossOrigin with two origins", () => {
     assert.deepEqual([status, headers.allow], [405, "GET, DELETE, HEAD"]);
   });
 
-  it("responds 404 to a preflight of an unknown path", async () => {
+  it("responds with 404 to a preflight of an unknown path", async () => {
     assert.equal((await sendPath(stack().gateway.url, "/v1/nope", preflightOf(page))).status, 404);
   });
 
@@ -152,7 +152,7 @@ describe("crossOrigin with two origins", () => {
     assert.match(text, /requests_total\{method="OPTIONS",path="\/v1\/workflows\/\{id\}",status="204"\} \d/);
   });
 
-  it("responds 401 to the request itself without a token", async () => {
+  it("responds with 401 to the request itself without a token", async () => {
     assert.equal((await sendPath(stack().gateway.url, path, { headers: { Origin: page } })).status, 401);
   });
 });

@@ -21,7 +21,7 @@ import { startStack } from "../support/stack.ts";
 
 /** gRPC code → HTTP status, the code in the body, and whether to try again. */
 const rows = [
-  // Nobody here has cancelled the call: the orchestrator has dropped it.
+  // The gateway has not cancelled the call: the orchestrator has dropped it.
   [Code.Canceled, 503, "UNAVAILABLE", true],
   [Code.Unknown, 500, "INTERNAL", false],
   [Code.InvalidArgument, 400, "INVALID_ARGUMENT", false],
@@ -55,7 +55,7 @@ describe("errorHandler", () => {
 
     for (const { id, path, init, rpc, safe } of upstreamOperations) {
       for (const [code, status, name, retryable] of rows) {
-        it(`responds ${status} to ${Code[code]} of ${id}, ${safe ? "safe" : "not safe"} to repeat`, async () => {
+        it(`responds with ${status} to ${Code[code]} of ${id}, ${safe ? "safe" : "not safe"} to repeat`, async () => {
           stack().upstream.rpcs[rpc] = () => {
             throw new ConnectError(secret, code);
           };
@@ -78,7 +78,7 @@ describe("errorHandler", () => {
       }
     }
 
-    it("responds 500, not 429, to a message beyond the gRPC limit", async () => {
+    it("responds with 500, not 429, to a message beyond the gRPC limit", async () => {
       stack().upstream.rpcs.getWorkflow = () => {
         throw new ConnectError("grpc: received message larger than max (5 vs. 4)", Code.ResourceExhausted);
       };
@@ -95,7 +95,7 @@ describe("errorHandler", () => {
     );
 
     for (const { id, path, init, safe } of upstreamOperations) {
-      it(`responds 500 on ${id}, ${safe ? "safe" : "not safe"} to repeat`, async () => {
+      it(`responds with 500 on ${id}, ${safe ? "safe" : "not safe"} to repeat`, async () => {
         const response = await gateway().fetch(path, init);
         const { trace_id, ...body } = (await response.json()) as Record<string, unknown>;
         assert.equal(response.status, 500);
@@ -112,9 +112,9 @@ describe("an aborted upload", () => {
   it("is logged as 499, not as a failure", async () => {
     const { hostname, port } = new URL(gateway().url);
     const socket = connect(Number(port), hostname);
-    const head = `POST /v1/workflows HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${adminToken}\r\n`;
+    const headers = `POST /v1/workflows HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${adminToken}\r\n`;
     socket.write(
-      `${head}Content-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n`,
+      `${headers}Content-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n`,
     );
     await once(socket, "data");
     socket.destroy();
@@ -155,7 +155,7 @@ describe("an error that cannot be written as JSON", () => {
   });
 });
 
-/** The cause of a 5xx is in the log, beside the trace id that the client was told. */
+/** The cause of a 5xx is in the log, with the trace id that the client has received. */
 function assertLogged({ logs }: TestGateway, traceId: string, cause: string): void {
   const lines = logs.filter(({ event, trace_id }) => event === "request.failed" && trace_id === traceId);
   assert.equal(lines.length, 1);

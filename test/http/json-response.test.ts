@@ -122,7 +122,7 @@ describe("sendJson", () => {
       assert.equal(new Set([...tags, ...(await tagsOf())]).size, 6);
     });
 
-    it("responds 304 to a client that has the content, in any coding", async () => {
+    it("responds with 304 to a client that has the content, in any coding", async () => {
       body = ofLength(5000);
       const { etag = "" } = (await getConditional()).headers;
       const br = etag.replace(/"$/, '.br"');

@@ -15,12 +15,12 @@ import { sha256, stepEvent, workflowEvent, workflowIn } from "../support/samples
 import { whenAborted, callsDuring, deferred, startStack } from "../support/stack.ts";
 
 const authorization = `Authorization: Bearer ${adminToken}\r\n`;
-const head = (line: string) => `${line}\r\nHost: x\r\n${authorization}`;
-const get = head("GET /v1/workflows/w1 HTTP/1.1");
+const withHeaders = (line: string) => `${line}\r\nHost: x\r\n${authorization}`;
+const get = withHeaders("GET /v1/workflows/w1 HTTP/1.1");
 const chunked = (path: string) =>
-  `${head(`POST ${path} HTTP/1.1`)}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`;
+  `${withHeaders(`POST ${path} HTTP/1.1`)}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`;
 
-/** What no parser may let pass: each could be two requests to somebody else. */
+/** What no parser may accept: another parser could read each as two requests. */
 const malformed: [what: string, text: string, status: number][] = [
   ["a line that ends in LF alone", `GET /v1/workflows/w1 HTTP/1.1\nHost: x\r\n${authorization}\r\n`, 400],
   ["a header that ends in LF alone", `${get}X: y\n\r\n`, 400],
@@ -50,10 +50,10 @@ const malformed: [what: string, text: string, status: number][] = [
   ],
   ["an empty Transfer-Encoding", `${get}Transfer-Encoding:\r\n\r\n`, 400],
   ["chunked, which is not the last coding", `${get}Transfer-Encoding: chunked, identity\r\n\r\n`, 400],
-  ["a version that there is not", `GET /v1/workflows/w1 HTTP/1.2\r\nHost: x\r\n${authorization}\r\n`, 400],
+  ["an unknown HTTP version", `GET /v1/workflows/w1 HTTP/1.2\r\nHost: x\r\n${authorization}\r\n`, 400],
   ["the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400],
   ["the hello of TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400],
-  ["CONNECT", head("CONNECT example.org:443 HTTP/1.1") + "\r\n", 400],
+  ["CONNECT", withHeaders("CONNECT example.org:443 HTTP/1.1") + "\r\n", 400],
   ["a chunk's size that is no number", `${chunked("/v1/workflows")}ZZ\r\n`, 400],
   ["a chunk's size that ends in LF alone", `${chunked("/v1/workflows")}2\n{}\r\n0\r\n\r\n`, 400],
   ["a bad chunk for an operation without a body", `${chunked("/v1/workflows/w1/retry")}ZZ\r\n`, 400],
@@ -142,7 +142,7 @@ describe("a malformed request", () => {
     socket.destroy();
   });
 
-  /** A connection, and all that has come over it. */
+  /** A connection, and everything received on it. */
   function open() {
     const { hostname, port } = new URL(stack().gateway.url);
     const socket = connect(Number(port), hostname).on("error", () => undefined);
@@ -161,16 +161,16 @@ describe("a malformed request", () => {
     };
   }
 
-  /** The statuses of the responses in a text, when each is whole and nothing is between them. */
+  /** The statuses of the responses in a text, if all are complete and nothing is between them. */
   function statusesIn(text: string): number[] {
     const statuses: number[] = [];
     for (let rest = text; rest !== "";) {
-      const [head = "", status] =
+      const [headers = "", status] =
         /^HTTP\/1\.1 (\d+) [^]*?\r\n\r\n/.exec(rest) ?? assert.fail(rest.slice(0, 200));
-      const length = Number(/^content-length: (\d+)\r$/im.exec(head)?.[1] ?? assert.fail(head));
-      assert.ok(rest.length >= head.length + length);
+      const length = Number(/^content-length: (\d+)\r$/im.exec(headers)?.[1] ?? assert.fail(headers));
+      assert.ok(rest.length >= headers.length + length);
       statuses.push(Number(status));
-      rest = rest.slice(head.length + length);
+      rest = rest.slice(headers.length + length);
     }
     return statuses;
   }
@@ -178,7 +178,7 @@ describe("a malformed request", () => {
   const behind: [what: string, text: string, status: number][] = [
     ["junk", "junk\r\n\r\n", 400],
     ["a second junk", "junk\r\n\r\njunk\r\n\r\n", 400],
-    ["CONNECT", `${head("CONNECT example.org:443 HTTP/1.1")}\r\n`, 400],
+    ["CONNECT", `${withHeaders("CONNECT example.org:443 HTTP/1.1")}\r\n`, 400],
     ["headers that are too large", `${get}X: ${"x".repeat(50_000)}\r\n\r\n`, 431],
     ["a request whose body is no chunk", `${chunked("/v1/workflows")}ZZ\r\n`, 400],
   ];
@@ -209,7 +209,7 @@ describe("a malformed request", () => {
       assert.match(metrics, new RegExp(`method="\\(unread\\)",path="\\(unmatched\\)",status="${status}"`));
     });
 
-  it("gets no response behind one that closes the connection", async () => {
+  it("gets no response after a response that closes the connection", async () => {
     const { socket, all } = open();
     stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.RUNNING);
     socket.write(`${get}Connection: close\r\n\r\njunk\r\n\r\n`);
@@ -224,7 +224,7 @@ describe("a malformed request", () => {
       yield workflowEvent(2n, JobState.SUCCEEDED);
     };
     const { socket, until, all } = open();
-    socket.write(`${head("GET /v1/workflows/w1/events HTTP/1.1")}\r\n`);
+    socket.write(`${withHeaders("GET /v1/workflows/w1/events HTTP/1.1")}\r\n`);
     await until("id: 1");
     socket.write("junk\r\n\r\n");
     // The junk has been read when the response on the next connection arrives.
@@ -237,21 +237,21 @@ describe("a malformed request", () => {
 
   it("does not end an event stream before a CONNECT, although its client reads late", async () => {
     const events = 100;
-    const asked = deferred();
+    const tenSent = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       for (let id = 1; id <= events; id += 1) {
         const event = stepEvent(BigInt(id));
         if (event.event.case === "stepUpdate") event.event.value.stepId = "x".repeat(100_000);
         yield event;
-        if (id === 10) asked.resolve();
+        if (id === 10) tenSent.resolve();
       }
       yield await Promise.resolve(workflowEvent(BigInt(events + 1), JobState.SUCCEEDED));
     };
     const { hostname, port } = new URL(stack().gateway.url);
     const socket = connect(Number(port), hostname).on("error", () => undefined);
-    socket.write(`${head("GET /v1/workflows/w1/events HTTP/1.1")}\r\n`);
-    await Promise.all([once(socket, "readable"), asked.promise]);
-    socket.write(`${head("CONNECT example.org:443 HTTP/1.1")}\r\n`);
+    socket.write(`${withHeaders("GET /v1/workflows/w1/events HTTP/1.1")}\r\n`);
+    await Promise.all([once(socket, "readable"), tenSent.promise]);
+    socket.write(`${withHeaders("CONNECT example.org:443 HTTP/1.1")}\r\n`);
     await (await stack().gateway.fetch("/v1/healthz")).text();
     const received = (await buffer(socket)).toString();
     assert.equal(received.match(/^id: \d+$/gm)?.length, events + 1);
@@ -266,7 +266,7 @@ describe("a malformed request", () => {
       aborted.resolve();
     };
     const { socket, until } = open();
-    socket.write(`${head("GET /v1/workflows/w1/events HTTP/1.1")}\r\n`);
+    socket.write(`${withHeaders("GET /v1/workflows/w1/events HTTP/1.1")}\r\n`);
     await until("id: 1");
     socket.write("junk\r\n\r\n");
     await (await stack().gateway.fetch("/v1/healthz")).text();
@@ -283,7 +283,7 @@ describe("a malformed request", () => {
     const socket = connect(Number(port), hostname).on("error", () => undefined);
     let received = "";
     socket.setEncoding("latin1").on("data", (part: string) => (received += part));
-    const chunkedGet = `${head("GET /v1/workflows/w1/events HTTP/1.1")}Transfer-Encoding: chunked\r\n\r\n`;
+    const chunkedGet = `${withHeaders("GET /v1/workflows/w1/events HTTP/1.1")}Transfer-Encoding: chunked\r\n\r\n`;
     socket.write(chunkedGet);
     await once(socket, "data");
     socket.write("ZZ\r\n");
@@ -302,7 +302,7 @@ describe("a malformed request", () => {
   });
 });
 
-describe("a malformed request behind a download", () => {
+describe("a malformed request after a download", () => {
   const bytes = Buffer.alloc(8_000_000, "ATOM      1  N   GLY A   1\n");
   const artifact = {
     uri: "r2://foldforge/a.pdb",
@@ -317,13 +317,13 @@ describe("a malformed request behind a download", () => {
 
   for (const [what, text] of [
     ["junk", "junk\r\n\r\n"],
-    ["CONNECT", `${head("CONNECT example.org:443 HTTP/1.1")}\r\n`],
+    ["CONNECT", `${withHeaders("CONNECT example.org:443 HTTP/1.1")}\r\n`],
   ] as const)
     it(`does not end it, although its client reads late: ${what}`, async () => {
       store().respond = serveBytes(bytes);
       const { hostname, port } = new URL(stack().gateway.url);
       const socket = connect(Number(port), hostname).on("error", () => undefined);
-      socket.write(`${head("GET /v1/workflows/w1/artifacts/a.pdb HTTP/1.1")}\r\n`);
+      socket.write(`${withHeaders("GET /v1/workflows/w1/artifacts/a.pdb HTTP/1.1")}\r\n`);
       await once(socket, "readable");
       socket.write(text);
       // By then the gateway has read it, and has sent all that fits into buffers.
@@ -359,7 +359,7 @@ describe("createMalformedRequests", () => {
     for (let i = 0; i < 20; i += 1) {
       const socket = connect(Number(port), hostname);
       await once(socket, "connect");
-      socket.write(head("CONNECT example.org:443 HTTP/1.1") + "\r\n");
+      socket.write(withHeaders("CONNECT example.org:443 HTTP/1.1") + "\r\n");
       socket.resetAndDestroy();
     }
     assert.equal((await gateway.fetch("/v1/healthz")).status, 200);

@@ -41,7 +41,7 @@ describe("originForm", () => {
     ["//elsewhere/v1/workflows", 404],
     ["/v1/workflows?label=%ff%3d1", 400],
   ] as const)
-    it(`responds ${status} to ${target}`, async () => {
+    it(`responds with ${status} to ${target}`, async () => {
       assert.match(await get(target), new RegExp(`^HTTP/1.1 ${status} `));
     });
 
@@ -60,7 +60,7 @@ describe("originForm", () => {
     assert.doesNotMatch(JSON.stringify(logged), /password|elsewhere/);
   });
 
-  it("responds 401 to an absolute form without a token", async () => {
+  it("responds with 401 to an absolute form without a token", async () => {
     assert.match(await get("http://elsewhere/v1/workflows", ""), /^HTTP\/1.1 401 /);
   });
 });

@@ -125,7 +125,7 @@ describe("methodNotAllowed", () => {
   for (const [template, own] of Object.entries(allowed)) {
     const path = template.replace("{id}", "w1").replace("{key}", "a/b.pdb").replace("{file}", "page.css");
     for (const method of methods.filter((other) => !own.includes(other))) {
-      it(`responds 405 with Allow to ${method} ${template} without a token`, async () => {
+      it(`responds with 405 with Allow to ${method} ${template} without a token`, async () => {
         const calls = await callsDuring(stack().upstream, async () => {
           const { status, headers, body } = await sendPath(stack().gateway.url, path, { method });
           assert.equal(status, 405);
@@ -171,7 +171,7 @@ describe("notFound", () => {
     "/favicon.ico",
   ];
   for (const path of unknown) {
-    it(`responds 404 to every method of ${path}`, async () => {
+    it(`responds with 404 to every method of ${path}`, async () => {
       for (const method of ["GET", "POST", "OPTIONS"]) {
         const { status, body } = await sendPath(stack().gateway.url, path, { method });
         const { trace_id, ...rest } = JSON.parse(body) as Record<string, unknown>;

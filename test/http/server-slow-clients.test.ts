@@ -18,8 +18,8 @@ function open(url: string, sent: string): Socket {
   return socket;
 }
 
-/** Everything that comes until the server closes the connection. */
-async function answerOf(socket: Socket): Promise<string> {
+/** Everything that is received until the server closes the connection. */
+async function receivedFrom(socket: Socket): Promise<string> {
   let received = "";
   socket.setEncoding("latin1").on("data", (part: string) => (received += part));
   // Not `once` of node:events, which rejects when a server that reads no more resets the connection.
@@ -31,17 +31,17 @@ describe("a slow client", () => {
   const gateway = suite(() =>
     startTestGateway({ HEADERS_TIMEOUT_SECONDS: "0.2", REQUEST_TIMEOUT_SECONDS: "0.4" }),
   );
-  const hasty = suite(() =>
+  const shortRequest = suite(() =>
     startTestGateway({ HEADERS_TIMEOUT_SECONDS: "60", REQUEST_TIMEOUT_SECONDS: "0.2" }),
   );
 
   it("gets 408 and a closed connection, wherever it stops sending", async () => {
     const responses = await Promise.all([
       ...["", "GET /v1/heal", "GET /v1/healthz HTTP/1.1\r\nHost: x\r\nX: ", `${submit}{`].map((sent) =>
-        answerOf(open(gateway().url, sent)),
+        receivedFrom(open(gateway().url, sent)),
       ),
-      // There is no longer for the headers than for the whole request.
-      answerOf(open(hasty().url, "GET")),
+      // The headers have no more time than the whole request.
+      receivedFrom(open(shortRequest().url, "GET")),
     ]);
     for (const response of responses) {
       assert.match(response, /^HTTP\/1\.1 408 /);
@@ -67,7 +67,9 @@ describe("a thousand dripping connections", () => {
       for (const socket of sockets) if (socket.writable) socket.write("x");
     }, 200);
     let dripping = sockets.length;
-    const responses = Promise.all(sockets.map((socket) => answerOf(socket).finally(() => (dripping -= 1))));
+    const responses = Promise.all(
+      sockets.map((socket) => receivedFrom(socket).finally(() => (dripping -= 1))),
+    );
 
     const latencies: number[] = [];
     while (dripping > 0) {
@@ -79,7 +81,7 @@ describe("a thousand dripping connections", () => {
     }
     clearInterval(drip);
     const slowest = Math.max(...latencies);
-    assert.ok(latencies.length > 10, `${latencies.length} answers`);
+    assert.ok(latencies.length > 10, `${latencies.length} responses`);
     assert.ok(slowest < scaled(1000), `${slowest} ms`);
     for (const response of await responses) assert.match(response, /^HTTP\/1\.1 408 /);
     child.kill("SIGINT");
@@ -94,7 +96,7 @@ describe("connections of a server", () => {
     const held = [open(gateway.url, ""), open(gateway.url, "")];
     await Promise.all(held.map((socket) => once(socket, "connect")));
     const begin = performance.now();
-    for (let i = 0; i < 5; i += 1) assert.equal(await answerOf(open(gateway.url, "")), "");
+    for (let i = 0; i < 5; i += 1) assert.equal(await receivedFrom(open(gateway.url, "")), "");
     const seconds = (performance.now() - begin) / 1000;
     const full = () => gateway.logs.filter(({ event }) => event === "connections.dropped");
     const closed = () => full().reduce((sum, { count }) => sum + Number(count), 0);
@@ -106,10 +108,12 @@ describe("connections of a server", () => {
     for (const { level, maxConnections } of full()) assert.deepEqual([level, maxConnections], ["warn", 2]);
     held[1]!.destroy();
     await once(held[1]!, "close");
-    // The gateway notices when its own side is closed.
+    // The gateway counts a connection until its own side is closed.
     let response = "";
     while (response === "")
-      response = await answerOf(open(gateway.url, healthz.replace("x\r\n", "x\r\nConnection: close\r\n")));
+      response = await receivedFrom(
+        open(gateway.url, healthz.replace("x\r\n", "x\r\nConnection: close\r\n")),
+      );
     assert.match(response, /^HTTP\/1\.1 200 /);
     held[0]!.destroy();
     await gateway.close();

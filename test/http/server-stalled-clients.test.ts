@@ -63,14 +63,14 @@ describe("a client that stops reading", () => {
   });
 
   /** Makes the response to a GET of a workflow as long as the file. */
-  function answerLargeJson() {
+  function respondWithLargeJson() {
     const { spec, ...rest } = workflowIn(JobState.RUNNING);
     const steps = spec!.steps.map((step) => ({ ...step, params: { text: "x".repeat(bytes.length) } }));
     stack().upstream.rpcs.getWorkflow = () => ({ ...rest, spec: { ...spec!, steps } });
   }
 
   it("is disconnected during a large JSON response", async () => {
-    answerLargeJson();
+    respondWithLargeJson();
     const from = stack().gateway.logs.length;
     const socket = ask("/v1/workflows/w1");
     const line = await nextRequest(stack().gateway, from);
@@ -80,7 +80,7 @@ describe("a client that stops reading", () => {
   });
 
   it("stays connected while it reads a large JSON response slowly and goes on sending", async () => {
-    answerLargeJson();
+    respondWithLargeJson();
     const from = stack().gateway.logs.length;
     const socket = ask("/v1/workflows/w1");
     const pace = ticks(stallMs / 2)[Symbol.asyncIterator]();
@@ -109,7 +109,7 @@ describe("a client that stops reading", () => {
     for await (const chunk of socket) {
       const before = received;
       received += (chunk as Buffer).length;
-      // Slower than the gateway's patience for the whole, faster for any part of it.
+      // The whole takes longer than the stall timeout, each part less.
       if (received >> 21 !== before >> 21) await pace.next();
       if (received > bytes.length) break;
     }

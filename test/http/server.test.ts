@@ -81,15 +81,15 @@ describe("startServer", () => {
     const closed = server.close(longGraceMs);
     mayEnd.resolve();
     await once(socket, "data");
-    const answered = performance.now();
+    const respondedAt = performance.now();
     await closed;
     // Node itself would hold it for five seconds.
-    const tookMs = performance.now() - answered;
+    const tookMs = performance.now() - respondedAt;
     assert.ok(tookMs < scaled(4000), `${tookMs} ms`);
     socket.destroy();
   });
 
-  it("destroys the connections that are left after the grace", async () => {
+  it("destroys the remaining connections after the grace period", async () => {
     const inFlight = deferred();
     const server = await serve(() => inFlight.resolve());
     const response = fetch(server.url);

@@ -26,7 +26,7 @@ describe("an upload", () => {
     ),
   );
 
-  /** Sends the head of a POST on a connection of its own; an empty token sends none. */
+  /** Sends the headers of a POST on a new connection; an empty token sends none. */
   function post(path: string, headers: Record<string, string | number>, token = adminToken): ClientRequest {
     const { hostname, port } = new URL(stack().gateway.url);
     const authorization = token === "" ? {} : { Authorization: `Bearer ${token}` };
@@ -72,17 +72,17 @@ describe("an upload", () => {
     ["without a token", "/v1/workflows", announced, "", 401, mebibyte / 4],
     ["in chunks without a token", "/v1/workflows", inChunks, "", 401, mebibyte / 4],
     ["with a wrong token", "/v1/workflows", announced, "wrong", 401, mebibyte / 4],
-    ["to a path that there is not", "/v1/nothing", inChunks, "", 404, mebibyte / 4],
-    ["to an operation that takes none", "/v1/workflows/w1/retry", announced, adminToken, 200, mebibyte / 4],
-    ["that says so", "/v1/workflows", announced, adminToken, 413, mebibyte / 4],
+    ["to an unknown path", "/v1/nothing", inChunks, "", 404, mebibyte / 4],
+    ["to an operation without a body", "/v1/workflows/w1/retry", announced, adminToken, 200, mebibyte / 4],
+    ["with a Content-Length", "/v1/workflows", announced, adminToken, 413, mebibyte / 4],
     ["in chunks", "/v1/workflows", inChunks, adminToken, 413, 1.25 * mebibyte],
   ] as const) {
     it(`of 50 MiB ${what} gets ${status} after less than ${limit / 1024} KiB were read`, async () => {
       const read = await bytesReadDuring(async () => {
         const outgoing = post(path, framing, token);
-        const answered = responseTo(outgoing);
+        const responded = responseTo(outgoing);
         const sent = sendAll(outgoing, 50 * mebibyte);
-        const response = await answered;
+        const response = await responded;
         assert.equal(response.statusCode, status);
         assert.equal(response.headers.connection, "close");
         assert.ok(JSON.parse(await text(response)));
@@ -94,18 +94,18 @@ describe("an upload", () => {
   }
 
   it("in small chunks is not read during authentication", async () => {
-    const asked = deferred();
-    const verdict = deferred();
+    const lookedUp = deferred();
+    const mayReject = deferred();
     stack().upstream.rpcs.authenticateApiKey = async () => {
-      asked.resolve();
-      await verdict.promise;
+      lookedUp.resolve();
+      await mayReject.promise;
       return { allowed: false };
     };
     const read = await bytesReadDuring(async () => {
       const outgoing = post("/v1/workflows", inChunks, "a-key");
-      const answered = responseTo(outgoing);
+      const responded = responseTo(outgoing);
       const sent = sendAll(outgoing, 16 * mebibyte, 1000);
-      await asked.promise;
+      await lookedUp.promise;
       const probes = connect(Number(new URL(stack().gateway.url).port), "127.0.0.1");
       // During each response, the gateway could have read more.
       for (let round = 0; round < 300; round += 1) {
@@ -113,8 +113,8 @@ describe("an upload", () => {
         await once(probes, "data");
       }
       probes.destroy();
-      verdict.resolve();
-      assert.equal((await answered).statusCode, 401);
+      mayReject.resolve();
+      assert.equal((await responded).statusCode, 401);
       outgoing.destroy();
       await sent;
     });
@@ -124,29 +124,29 @@ describe("an upload", () => {
   it("gets 100 Continue after authentication", async () => {
     const outgoing = post("/v1/workflows", { Expect: "100-continue", "Content-Length": json.length });
     await once(outgoing, "continue");
-    const answered = responseTo(outgoing);
+    const responded = responseTo(outgoing);
     outgoing.end(json);
-    const response = await answered;
+    const response = await responded;
     assert.equal(response.statusCode, 201);
     assert.equal(response.headers.connection, "keep-alive");
     outgoing.destroy();
   });
 
   for (const [what, path, headers, token, status] of [
-    ["an unknown client's", "/v1/workflows", { "Content-Length": json.length }, "", 401],
-    ["one that is too large", "/v1/workflows", { "Content-Length": mebibyte + 1 }, adminToken, 413],
+    ["an unknown client", "/v1/workflows", { "Content-Length": json.length }, "", 401],
+    ["a too large body", "/v1/workflows", { "Content-Length": mebibyte + 1 }, adminToken, 413],
     [
-      "one that is no JSON",
+      "a body that is not JSON",
       "/v1/workflows",
       { "Content-Length": 1, "Content-Type": "text/plain" },
       adminToken,
       415,
     ],
-    ["one that nobody wants", "/v1/workflows/w1/retry", { "Content-Length": 1 }, adminToken, 200],
+    ["an operation without a body", "/v1/workflows/w1/retry", { "Content-Length": 1 }, adminToken, 200],
   ] as const) {
-    it(`gets no 100 Continue when it is ${what}: ${status} at once, and the connection closes`, async () => {
+    it(`gets ${status} at once and no 100 Continue, and the connection closes: ${what}`, async () => {
       const outgoing = post(path, { Expect: "100-continue", ...headers }, token);
-      outgoing.on("continue", () => assert.fail("it was asked for"));
+      outgoing.on("continue", () => assert.fail("100 Continue was sent"));
       const response = await responseTo(outgoing);
       assert.equal(response.statusCode, status);
       assert.equal(response.headers.connection, "close");

@@ -36,7 +36,7 @@ describe("createOrchestrator", () => {
     await assert.rejects(events.next(), { code: Code.Unavailable });
   });
 
-  it("rejects a call and a stream that this side cancels with Canceled", async () => {
+  it("rejects a call and a stream that the client cancels with Canceled", async () => {
     const cancelled = new AbortController();
     upstream().rpcs.getWorkflow = async (_request, { signal }) => {
       cancelled.abort();
@@ -46,11 +46,11 @@ describe("createOrchestrator", () => {
     const call = client().getWorkflow({ workflowId: "w1" }, { signal: cancelled.signal });
     await assert.rejects(call, { code: Code.Canceled });
 
-    const left = new AbortController();
-    const stream = client().streamWorkflowEvents({ workflowId: "w1" }, { signal: left.signal });
+    const abandoned = new AbortController();
+    const stream = client().streamWorkflowEvents({ workflowId: "w1" }, { signal: abandoned.signal });
     const events = stream[Symbol.asyncIterator]();
     await events.next();
-    left.abort();
+    abandoned.abort();
     await assert.rejects(events.next(), { code: Code.Canceled });
   });
 
@@ -59,7 +59,7 @@ describe("createOrchestrator", () => {
     [Code.PermissionDenied, Code.PermissionDenied],
     [Code.Aborted, Code.Aborted],
     [Code.Internal, Code.Internal],
-    // This side has not cancelled it: it was lost.
+    // The client has not cancelled it: the call was lost.
     [Code.Canceled, Code.Unavailable],
   ] as const)
     it(`rejects a call and a stream with ${Code[becomes]} if the orchestrator fails with ${Code[code]}`, async () => {

@@ -19,7 +19,7 @@ describe("listPage", () => {
     return Promise.resolve({ client: encodedClient, close: () => Promise.resolve(close()) });
   });
 
-  /** Serves pages of workflows that have so many bytes each; of a page that is over `maxBytes` no more than its length. */
+  /** Serves pages of workflows of `bytesEach` bytes; sends only the prefix of a page over `maxBytes`. */
   function serveWorkflows(bytesEach: number, maxBytes: number): ListWorkflowsRequest[] {
     const requests: ListWorkflowsRequest[] = [];
     server().serve = (stream, bytes) => {
@@ -43,12 +43,12 @@ describe("listPage", () => {
     );
 
   for (const [what, bytesEach, pageSize, maxBytes, sizes] of [
-    ["is read at once where it is within the limit", 1000, 10, 10_000, [10]],
-    ["is asked for with as many as fill the limit to four fifths", 1000, 100, 10_000, [100, 8]],
-    ["is asked for with fewer each time, however little it is over the limit", 3001, 3, 9002, [3, 2]],
-    ["is asked for with one where the workflows are large", 6000, 50, 10_000, [50, 1]],
+    ["is read at once if it is within the limit", 1000, 10, 10_000, [10]],
+    ["is requested again with as many as fill four fifths of the limit", 1000, 100, 10_000, [100, 8]],
+    ["is requested again with fewer, however little it is over the limit", 3001, 3, 9002, [3, 2]],
+    ["is requested again with one if the workflows are large", 6000, 50, 10_000, [50, 1]],
     ["is one workflow that is larger than the limit", 20_000, 50, 10_000, [50, 1]],
-    ["is one workflow where no more are asked for, whatever its size", 20_000, 1, 10_000, [1]],
+    ["is one workflow of any size if one is requested", 20_000, 1, 10_000, [1]],
   ] as const)
     it(what, async () => {
       const requests = serveWorkflows(bytesEach, maxBytes);

@@ -94,26 +94,26 @@ describe("createReadinessProbe", () => {
   });
 
   it("makes one call for concurrent probes", async () => {
-    const mayAnswer = Promise.withResolvers<object>();
-    upstream().rpcs.listWorkflows = () => mayAnswer.promise;
+    const mayRespond = Promise.withResolvers<object>();
+    upstream().rpcs.listWorkflows = () => mayRespond.promise;
     const { clock, probe } = startProbe();
     const calls = await callsDuring(upstream(), async () => {
       const early = Array.from({ length: 50 }, probe);
       // However long it takes.
       clock.now += 60_000;
       const late = Array.from({ length: 50 }, probe);
-      mayAnswer.resolve({});
+      mayRespond.resolve({});
       assert.ok((await Promise.all([...early, ...late])).every((isReady) => isReady));
     });
     assert.equal(calls.length, 1);
   });
 
-  for (const [what, answer] of [
+  for (const [what, respond] of [
     ["good", works],
     ["bad", fails],
   ] as const)
     it(`makes the next call a second after a ${what} result`, async () => {
-      upstream().rpcs.listWorkflows = answer;
+      upstream().rpcs.listWorkflows = respond;
       const { clock, probe } = startProbe();
       const calls = await callsDuring(upstream(), async () => {
         for (const now of [0, 500, 999, 1000, 1999, 2000]) {
@@ -126,8 +126,8 @@ describe("createReadinessProbe", () => {
 
   it("logs loss and recovery, and nothing between", async () => {
     const { clock, probe, logged } = startProbe();
-    for (const answer of [works, works, fails, fails, fails, works, works, fails]) {
-      upstream().rpcs.listWorkflows = answer;
+    for (const respond of [works, works, fails, fails, fails, works, works, fails]) {
+      upstream().rpcs.listWorkflows = respond;
       clock.now += 1000;
       await probe();
     }

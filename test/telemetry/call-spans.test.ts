@@ -83,7 +83,7 @@ describe("callSpans", () => {
     assert.equal(spanNamed(spans, callName("ListWorkflows")).parentSpanId, server.spanId);
   });
 
-  it("ends the span of a stream when the client leaves, without an error", async () => {
+  it("ends the span of a stream when the client disconnects, without an error", async () => {
     const { gateway, upstream, collector } = stack();
     const run = runWorkflow(upstream);
     const client = new AbortController();

@@ -28,7 +28,7 @@ describe("requestSpans", () => {
     return span;
   }
 
-  /** The same of one that is sent with fetch and whose response is read. */
+  /** The same for a request that is sent with fetch and whose response is read. */
   const spanOfFetch = (path: string, init: RequestInit = {}) =>
     spanOf(async (traced) => {
       const headers = { ...traced, ...(init.headers as Record<string, string> | undefined) };
@@ -139,13 +139,13 @@ describe("requestSpans", () => {
   it("has the status of a request that was rejected before it was complete", async () => {
     const lines = ["POST /v1/workflows HTTP/1.1", "Host: x", `Authorization: Bearer ${adminToken}`];
     const span = await spanOf(({ traceparent = "" }) => {
-      const head = [
+      const headers = [
         ...lines,
         `traceparent: ${traceparent}`,
         "Content-Type: application/json",
         "Transfer-Encoding: chunked",
       ];
-      return sendText(stack().gateway.url, `${head.join("\r\n")}\r\n\r\nnonsense\r\n`);
+      return sendText(stack().gateway.url, `${headers.join("\r\n")}\r\n\r\nnonsense\r\n`);
     });
     assert.equal(span.attributes["http.response.status_code"], 400);
     assert.equal(span.isError, false);
