@@ -78,7 +78,7 @@ describe("preconditions", () => {
             [status, body?.["code"], body?.["retryable"], rpcs],
             [412, "FAILED_PRECONDITION", false, ["GetWorkflow"]],
           );
-          assert.match(String(body?.["message"]), /read it/);
+          assert.match(String(body?.["message"]), /read the resource/);
         }
       });
 
