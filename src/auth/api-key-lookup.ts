@@ -1,5 +1,5 @@
 import type { OrchestratorClient } from "../orchestrator/client.ts";
-import { callOptions } from "../orchestrator/call-options.ts";
+import { createCallOptions } from "../orchestrator/call-options.ts";
 import type { LookUpApiKey } from "./api-key-cache.ts";
 
 /** A value that gRPC metadata carries unchanged: printable ASCII without a space at either end. */
@@ -13,7 +13,7 @@ export function createApiKeyLookup(client: OrchestratorClient, timeoutMs: number
   return async function lookUpApiKey(keyHash, trace, signal) {
     const { allowed, principal } = await client.authenticateApiKey(
       { keyHash },
-      callOptions({ trace }, { signal, timeoutMs }),
+      createCallOptions({ trace }, { signal, timeoutMs }),
     );
     if (!allowed) return { allowed };
     if (!principalPattern.test(principal))

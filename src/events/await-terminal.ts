@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Revalidation } from "../auth/authenticator.ts";
 import { unauthenticated, unavailable } from "../errors/http-error.ts";
 import { isTerminal } from "../mapping/job-state.ts";
-import type { Call } from "../orchestrator/call-options.ts";
+import type { RequestCallOptions } from "../orchestrator/call-options.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { isRetryable } from "./retry-policy.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
@@ -28,7 +28,7 @@ interface AwaitOptions {
  */
 export async function awaitTerminal(
   workflowId: string,
-  call: Call,
+  call: RequestCallOptions,
   { orchestrator, streams, retryPolicy, revalidation, maxMs }: AwaitOptions,
 ): Promise<void> {
   const aborted = new AbortController();

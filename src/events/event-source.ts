@@ -7,7 +7,7 @@ import type { WriteJson, WrittenJson } from "../http/write-json.ts";
 import { isTerminal } from "../mapping/job-state.ts";
 import { eventToJson, readWorkflowStatus } from "../mapping/workflow-event.ts";
 import type { EventJson } from "../mapping/workflow-event.ts";
-import type { Call } from "../orchestrator/call-options.ts";
+import type { RequestCallOptions } from "../orchestrator/call-options.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { isRetryable } from "./retry-policy.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
@@ -209,7 +209,7 @@ interface SourceOptions extends Pick<
 export function openEventSource(
   client: OrchestratorClient,
   workflowId: string,
-  call: Call,
+  call: RequestCallOptions,
   { searchMemory, ...options }: SourceOptions,
 ): Promise<WorkflowEventSource> {
   const { idleTimeoutMs } = options.retryPolicy;

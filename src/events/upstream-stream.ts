@@ -2,7 +2,7 @@ import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator
 import type { EncodedMessage } from "../grpc/index.ts";
 import { readEventStatus } from "../mapping/workflow-event.ts";
 import type { WorkflowStatus } from "../mapping/workflow-event.ts";
-import type { Call } from "../orchestrator/call-options.ts";
+import type { RequestCallOptions } from "../orchestrator/call-options.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 
 type EventMessage = EncodedMessage<WorkflowEvent>;
@@ -89,7 +89,7 @@ export function openUpstreamStream(
   client: OrchestratorClient,
   workflowId: string,
   fromEventId: bigint,
-  { signal, headers, contextValues }: Call,
+  { signal, headers, contextValues }: RequestCallOptions,
 ): UpstreamStream {
   // Without the deadline of the call: a stream lasts as long as its workflow.
   const messages = client.streamWorkflowEvents(

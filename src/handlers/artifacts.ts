@@ -34,7 +34,7 @@ export function downloadArtifact(services: ArtifactServices): Download {
   const { countDownload } = services.metrics;
   return function downloadArtifact(req, res) {
     return serve(req, res).then(countDownload, (error: unknown) => {
-      countDownload(outcomeOfFailure(error, res.locals.call.signal));
+      countDownload(outcomeOfFailure(error, res.locals.callOptions.signal));
       throw error;
     });
   };
@@ -48,10 +48,10 @@ function createServe({
 }: ArtifactServices): (...exchange: Parameters<Download>) => Promise<ServedOutcome> {
   return async function serve(req, res) {
     const { id, key } = req.params;
-    const { call, caller, trace } = res.locals;
+    const { callOptions, caller, trace } = res.locals;
 
     // The workflow is read as the caller: only its outputs may be downloaded.
-    using workflow = await orchestrator.getWorkflow({ workflowId: id }, call).catch(throwNotFound);
+    using workflow = await orchestrator.getWorkflow({ workflowId: id }, callOptions).catch(throwNotFound);
     const artifact = findArtifact(workflow.bytes, bucket, key);
     // Frees the workflow, which may be large, before the download, which may take long.
     workflow[Symbol.dispose]();
@@ -69,7 +69,7 @@ function createServe({
       return "not_modified";
     }
 
-    const objectRequest = { signal: call.signal, trace, keyHash: keyHashOf(caller) };
+    const objectRequest = { signal: callOptions.signal, trace, keyHash: keyHashOf(caller) };
     const declaredSize = knownSize(artifact.sizeBytes);
     const file = { key, contentType: artifact.contentType, etag };
     if (req.method === "HEAD") {
@@ -107,7 +107,7 @@ function createServe({
     const writer = createCheckedWriter(res, { length, sha256 }, () => begin(length), metrics.countSentBytes);
     await pipeline(object.body, writer).catch((error: unknown) => {
       // A client that disconnects ends the store's transfer, too; that is no failure of the store.
-      call.signal.throwIfAborted();
+      callOptions.signal.throwIfAborted();
       if (error instanceof IntegrityError) throw internalError(error);
       throw unavailable(new Error("the transfer from the object store failed", { cause: error }));
     });

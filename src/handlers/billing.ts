@@ -13,18 +13,18 @@ interface BillingServices {
 
 export function getBalance({ orchestrator }: BillingServices): Handler<"getBalance"> {
   return async function getBalance(_req, res) {
-    const { call, caller } = res.locals;
-    const balance = await orchestrator.getBalance({ principal: payerOf(caller) }, call);
+    const { callOptions, caller } = res.locals;
+    const balance = await orchestrator.getBalance({ principal: payerOf(caller) }, callOptions);
     await sendJson(res, balanceToJson(balance));
   };
 }
 
 export function listLedger({ orchestrator }: BillingServices): Handler<"listLedger"> {
   return async function listLedger(req, res) {
-    const { call, caller } = res.locals;
+    const { callOptions, caller } = res.locals;
     const { limit } = req.query;
     const request = { principal: payerOf(caller), ...(limit === undefined ? {} : { limit }) };
-    await sendJson(res, ledgerToJson(await orchestrator.listLedger(request, call)));
+    await sendJson(res, ledgerToJson(await orchestrator.listLedger(request, callOptions)));
   };
 }
 

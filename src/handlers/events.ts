@@ -37,13 +37,13 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
   const { orchestrator, authenticator, streams, retryPolicy, searchMemory, writeJson } = services;
   const { trackBuffered, metrics } = services;
   return async function streamWorkflowEvents(req, res) {
-    const { call, caller, trace } = res.locals;
+    const { callOptions, caller, trace } = res.locals;
     const fromEventId = BigInt(req.get("Last-Event-ID") ?? req.query.lastEventId ?? 0);
     const writer = new SseWriter(res, { countEvent: metrics.countEvent, trackBuffered });
     using registration = streams.add(writer, authenticator.revalidationOf(caller, trace));
     const headersTimer = setTimeout(() => writer.start(), headersTimeoutMs);
     try {
-      await using source = await openEventSource(orchestrator, req.params.id, call, {
+      await using source = await openEventSource(orchestrator, req.params.id, callOptions, {
         fromEventId,
         retryPolicy,
         mayRetry: () => writer.hasStarted,

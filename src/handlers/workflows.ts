@@ -64,7 +64,7 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
     // The generator is not kept in a variable, which would keep the body in memory after the generator's end.
     const encode = () => submitRequestFromJson(req.body, idempotencyKey);
     const isLarge = res.locals.releaseBody !== undefined;
-    const { call, caller, trace } = res.locals;
+    const { callOptions, caller, trace } = res.locals;
     const request = isLarge ? await tasks.run(keyHashOf(caller), encode()) : runSync(encode());
     if (request.length > maxRequestBytes) throw tooLarge(request.length, maxRequestBytes);
     if (req.query.validate_only === true) {
@@ -73,8 +73,8 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
     const steps = req.body.steps.length;
     // From here on, the encoded message is enough.
     res.locals.releaseBody?.();
-    res.set(await consumeQuota(caller, call));
-    using workflow = await orchestrator.submitWorkflow(request, call);
+    res.set(await consumeQuota(caller, callOptions));
+    using workflow = await orchestrator.submitWorkflow(request, callOptions);
     const id = readWorkflowId(workflow.bytes);
     logger.info(
       { event: "workflow.submit", ...traceFields(trace), workflow_id: id, steps },
@@ -104,7 +104,12 @@ function trackSocket({ socket }: ServerResponse, { trackBuffered }: WorkflowServ
 export function listWorkflows(services: WorkflowServices): Handler<"listWorkflows"> {
   const { orchestrator, maxPageBytes } = services;
   return async function listWorkflows(req, res) {
-    using page = await listPage(orchestrator, listRequestFromQuery(req.query), res.locals.call, maxPageBytes);
+    using page = await listPage(
+      orchestrator,
+      listRequestFromQuery(req.query),
+      res.locals.callOptions,
+      maxPageBytes,
+    );
     await send(res, workflowListTranscoder, page, services);
   };
 }
@@ -113,11 +118,11 @@ export function listWorkflows(services: WorkflowServices): Handler<"listWorkflow
 export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> {
   const { orchestrator, authenticator, streams, retryPolicy, suspend } = services;
   return async function getWorkflow(req, res) {
-    const { call, caller, trace } = res.locals;
+    const { callOptions, caller, trace } = res.locals;
     const workflowId = req.params.id;
     const seconds = waitPreference(req.get("Prefer"));
     const maxMs = 1000 * (seconds ?? 0);
-    const read = () => orchestrator.getWorkflow({ workflowId }, call);
+    const read = () => orchestrator.getWorkflow({ workflowId }, callOptions);
     using first = await read();
     let last = first;
     if (maxMs > 0 && !isTerminal(readWorkflowStatus(first.bytes).state)) {
@@ -127,7 +132,13 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
       const start = performance.now();
       res.locals.wait = { start };
       const revalidation = authenticator.revalidationOf(caller, trace);
-      await awaitTerminal(workflowId, call, { orchestrator, streams, retryPolicy, revalidation, maxMs });
+      await awaitTerminal(workflowId, callOptions, {
+        orchestrator,
+        streams,
+        retryPolicy,
+        revalidation,
+        maxMs,
+      });
       res.locals.wait = { start, end: performance.now() };
       await resume();
       last = await read();
@@ -154,12 +165,12 @@ function checkWorkflow(req: IncomingMessage, bytes: Uint8Array, text: WrittenJso
  */
 async function requirePreconditions(
   req: IncomingMessage,
-  { call, caller }: AuthenticatedLocals,
+  { callOptions, caller }: AuthenticatedLocals,
   request: { readonly workflowId: string },
   { orchestrator, writeJson }: WorkflowServices,
 ): Promise<void> {
   if (!hasPreconditions(req)) return;
-  using workflow = await orchestrator.getWorkflow(request, call);
+  using workflow = await orchestrator.getWorkflow(request, callOptions);
   using text = await writeJson(workflowTranscoder, workflow.bytes, keyHashOf(caller));
   checkWorkflow(req, workflow.bytes, text);
 }
@@ -175,7 +186,7 @@ function changeWorkflow(
   return async function changeWorkflow(req, res) {
     const request = { workflowId: req.params.id };
     await requirePreconditions(req, res.locals, request, services);
-    using workflow = await services.orchestrator[rpc](request, res.locals.call);
+    using workflow = await services.orchestrator[rpc](request, res.locals.callOptions);
     await send(res, workflowTranscoder, workflow, services);
   };
 }
@@ -194,7 +205,7 @@ export function rankDesigns(services: WorkflowServices): Handler<"rankDesigns"> 
     const request = rankRequestFromJson(req.params.id, req.body);
     // Other bodies can be parsed while the orchestrator ranks.
     res.locals.releaseBody?.();
-    using ranking = await orchestrator.rankDesigns(request, res.locals.call);
+    using ranking = await orchestrator.rankDesigns(request, res.locals.callOptions);
     await send(res, rankingTranscoder, ranking, services);
   };
 }

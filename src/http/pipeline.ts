@@ -1,12 +1,12 @@
 import type { IncomingMessage, RequestListener } from "node:http";
 import express from "express";
 import type { Authenticator } from "../auth/authenticator.ts";
+import { keyHashOf } from "../auth/caller.ts";
 import type { Contract, Operation } from "../contract.ts";
 import type { LoadShedding } from "../load-shedding/load-shedding.ts";
 import { authentication } from "../middleware/authentication.ts";
-import { deadline } from "../middleware/deadline.ts";
+import { callOptions } from "../middleware/call-options.ts";
 import { framing } from "../middleware/framing.ts";
-import { keyShare } from "../middleware/key-share.ts";
 import { observation } from "../middleware/observation.ts";
 import { securityHeaders } from "../middleware/security-headers.ts";
 import { trace } from "../middleware/trace.ts";
@@ -24,7 +24,7 @@ import { crossOrigin, preflight } from "./cors.ts";
 import type { AllowedOrigins } from "./cors.ts";
 import { errorHandler } from "./error-handler.ts";
 import { inOrder } from "./stages.ts";
-import type { BodyLocals, Middleware, ServerStage } from "./stages.ts";
+import type { AuthenticatedLocals, BodyLocals, Middleware, ServerStage } from "./stages.ts";
 import { originForm } from "./origin-form.ts";
 import { createRouter, dispatch, matchRoute, methodNotAllowed, notFound } from "./router.ts";
 import type { RouteMatch } from "./router.ts";
@@ -73,7 +73,7 @@ export function createPipeline(options: PipelineOptions): RequestListener {
       ? [
           authentication(options.authenticator, operation.isSafe ? "read" : "write"),
           keyShare(options.acquireShare),
-          deadline(options.rpcTimeoutMs),
+          callOptions(options.rpcTimeoutMs),
         ]
       : []),
     ...(operation.hasBody ? jsonBody(options) : []),
@@ -88,7 +88,12 @@ export function createPipeline(options: PipelineOptions): RequestListener {
   app.use(...everyRequest);
   app.use(dispatch(contract.paths, stagesOf), ...withoutOperation, errorHandler(logger));
   const run = inOrder([...beforeExpress, app]);
-  return (req, res) => run(req, Object.assign(res, { locals: { match: undefined } }), () => undefined);
+  return (req, res) => run(req, Object.assign(res, { locals: { match: undefined } }), throwUncaught);
+}
+
+/** Before Express there is no error handler: an error is a bug, and ends the process like every uncaught exception. */
+function throwUncaught(error: unknown): void {
+  if (error !== undefined) throw new Error("a stage before Express failed", { cause: error });
 }
 
 /** Passes on as many requests as can be served soon; all of them without `shed`. */
@@ -96,6 +101,19 @@ function shedLoad(shed: LoadShedding["shed"] | undefined): ServerStage {
   return function shedLoad(req, res, next) {
     if (shed === undefined) next();
     else shed(req, res, kindOf(req, res.locals.match), next);
+  };
+}
+
+/**
+ * Throws 429 when the caller's key already holds its share of the requests in flight. Runs directly after
+ * authentication, because a later rejection would cost more.
+ */
+function keyShare(
+  acquireShare: LoadShedding["acquireShare"],
+): Middleware<Pick<AuthenticatedLocals, "caller">> {
+  return function keyShare(_req, res, next) {
+    acquireShare(res, keyHashOf(res.locals.caller));
+    next();
   };
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorRequestHandler, RequestHandler } from "express";
 import type { Caller } from "../auth/caller.ts";
-import type { Call } from "../orchestrator/call-options.ts";
+import type { RequestCallOptions } from "../orchestrator/call-options.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import type { RouteMatch } from "./router.ts";
 
@@ -28,7 +28,7 @@ export type TracedLocals = MatchedLocals & {
 export type AuthenticatedLocals = TracedLocals & {
   caller: Caller;
   /** Deadline, cancellation and metadata of the gRPC calls made for this request. */
-  call: Call;
+  callOptions: RequestCallOptions;
 };
 
 /** `res.locals` in the handlers of operations with a body. */

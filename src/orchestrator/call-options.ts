@@ -16,7 +16,7 @@ interface CallContext {
 type CallLimits = Pick<CallOptions, "signal" | "timeoutMs">;
 
 /** The options of the calls that are made for a request. */
-export interface Call {
+export interface RequestCallOptions {
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -30,10 +30,10 @@ const traceKey = createContextKey<TraceContext | undefined>(undefined);
  * The options of a call. Its metadata is the principal alone, and the trace, which the observer `traceCalls` adds.
  * Nothing else of a client's request is forwarded, so the metadata is built here and never copied.
  */
-export function callOptions<Limits extends CallLimits>(
+export function createCallOptions<Limits extends CallLimits>(
   { trace, principal, keyHash }: CallContext,
   limits: Limits,
-): Limits & Pick<Call, "headers" | "contextValues"> {
+): Limits & Pick<RequestCallOptions, "headers" | "contextValues"> {
   return {
     ...limits,
     headers: principal === undefined ? {} : { "ff-principal": principal },

@@ -2,7 +2,7 @@ import { tooLargeBytes, withReadOptions } from "../grpc/index.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
-import { callOptions } from "./call-options.ts";
+import { createCallOptions } from "./call-options.ts";
 import type { OrchestratorClient } from "./client.ts";
 
 /** Resolves to whether the orchestrator and its database respond in time. The reason why not is only logged. */
@@ -30,7 +30,7 @@ export function createReadinessProbe(
   let wasReady = true;
 
   async function readWorkflow(trace: TraceContext): Promise<void> {
-    const options = callOptions({ trace }, { timeoutMs });
+    const options = createCallOptions({ trace }, { timeoutMs });
     const contextValues = withReadOptions({ readMaxBytes }, options.contextValues);
     try {
       const page = await client.listWorkflows({ pageSize: 1 }, { ...options, contextValues });

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import { createPipeline } from "../../src/http/pipeline.ts";
+import type { PipelineOptions } from "../../src/http/pipeline.ts";
 import { contractFrom, loadContract } from "../../src/contract.ts";
 import type { Contract, Handler, OpenApiDocument, OperationId } from "../../src/contract.ts";
 import type { Operations } from "../../src/operations.ts";
@@ -38,7 +41,11 @@ function recordedOperations(called: string[]): Operations {
   };
 }
 
-function createTestApp(contract: Contract, operations = recordedOperations([])) {
+function createTestApp(
+  contract: Contract,
+  operations = recordedOperations([]),
+  shed?: PipelineOptions["shed"],
+) {
   return createPipeline({
     startSpan: undefined,
     contract,
@@ -49,7 +56,7 @@ function createTestApp(contract: Contract, operations = recordedOperations([])) 
       invalidate: () => undefined,
     },
     acquireShare: () => undefined,
-    shed: undefined,
+    shed,
     allowedOrigins: undefined,
     logger: createLogger({ write: () => undefined }),
     metrics: createMetrics(),
@@ -87,6 +94,15 @@ describe("createPipeline", () => {
     ["GET", "/v1/readyz", "readyz"],
     ["GET", "/metrics", "metrics"],
   ];
+
+  it("throws the error of a stage before Express, so that nobody waits for a response", () => {
+    const error = new Error("broken stage");
+    const app = createTestApp(loadContract(), recordedOperations([]), () => {
+      throw error;
+    });
+    const req = Object.assign(new IncomingMessage(new Socket()), { method: "GET", url: "/v1/workflows" });
+    assert.throws(() => app(req, new ServerResponse(req)), { cause: error });
+  });
 
   it("runs the handler of each operation", async () => {
     const called: string[] = [];

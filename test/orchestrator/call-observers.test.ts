@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { traceCalls } from "../../src/orchestrator/call-observers.ts";
-import { callOptions } from "../../src/orchestrator/call-options.ts";
+import { createCallOptions } from "../../src/orchestrator/call-options.ts";
 import { traceContextFrom, traceparentOf } from "../../src/telemetry/trace-context.ts";
 import { readEvents } from "../support/event-reader.ts";
 import { suite } from "../support/gateway.ts";
@@ -64,14 +64,14 @@ describe("traceCalls", () => {
   );
 
   it("sends the trace of the call's options", () => {
-    const { contextValues } = callOptions({ trace: parent }, {});
+    const { contextValues } = createCallOptions({ trace: parent }, {});
     const { metadata } = traceCalls().started({ method, contextValues });
     assert.deepEqual(metadata, { traceparent: traceparentOf(parent), tracestate: "congo=t61rcWkgMzE" });
   });
 
   it("sends no tracestate if the client has sent none", () => {
     const trace = traceContextFrom(undefined, undefined);
-    const { contextValues } = callOptions({ trace }, {});
+    const { contextValues } = createCallOptions({ trace }, {});
     const { metadata } = traceCalls().started({ method, contextValues });
     assert.deepEqual(metadata, { traceparent: traceparentOf(trace) });
   });
@@ -83,7 +83,7 @@ describe("traceCalls", () => {
       seen.push(...started);
       return { trace, ended: (code) => seen.push(code) };
     });
-    const { contextValues } = callOptions({ trace: parent }, {});
+    const { contextValues } = createCallOptions({ trace: parent }, {});
     const { metadata, ended } = observer.started({ method, contextValues });
     ended("NOT_FOUND");
     assert.deepEqual(metadata, { traceparent: traceparentOf(trace) });

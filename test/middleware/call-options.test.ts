@@ -11,7 +11,7 @@ import { startUpstream } from "../support/upstream.ts";
 /** What has a deadline: every operation but the stream. */
 const bounded = upstreamOperations.filter(({ id }) => id !== "streamWorkflowEvents");
 
-describe("deadline", () => {
+describe("callOptions", () => {
   const deadlineMs = scaled(200);
   const stack = suite(() =>
     startStack(withKeys.rpcs, {

@@ -1,12 +1,12 @@
 import { keyHashOf, principalOf } from "../auth/caller.ts";
 import type { AuthenticatedLocals, Middleware } from "../http/stages.ts";
-import { callOptions } from "../orchestrator/call-options.ts";
+import { createCallOptions } from "../orchestrator/call-options.ts";
 
 /** Adds the options of the request's gRPC calls: deadline, cancellation when the client disconnects, and principal. */
-export function deadline(
+export function callOptions(
   timeoutMs: number,
-): Middleware<Omit<AuthenticatedLocals, "call">, AuthenticatedLocals> {
-  return function deadline(_req, res, next) {
+): Middleware<Omit<AuthenticatedLocals, "callOptions">, AuthenticatedLocals> {
+  return function callOptions(_req, res, next) {
     const controller = new AbortController();
     // The `close` of the *request* follows its body; only that of the response shows that the client has disconnected.
     res.once("close", function cancelCalls() {
@@ -15,7 +15,7 @@ export function deadline(
     });
     if (res.destroyed) controller.abort();
     const { trace, caller } = res.locals;
-    res.locals.call = callOptions(
+    res.locals.callOptions = createCallOptions(
       { trace, principal: principalOf(caller), keyHash: keyHashOf(caller) },
       { signal: controller.signal, timeoutMs },
     );
