@@ -3,18 +3,18 @@ import type { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { SecureContext } from "node:tls";
 
-/** A server, and how to connect to it. */
+/** The address of a server, and how to connect to it. */
 export interface Target {
-  /** Its name for calls and certificates. */
+  /** The URL of the server, whose name is used for calls and certificates. */
   readonly endpoint: URL;
-  /** What to connect to: a resolved address of the endpoint's name, or that name or address itself. */
+  /** The host to connect to: the host of the endpoint, or one of its resolved addresses. */
   readonly host: string;
   readonly port: number;
-  /** The certificates for a new connection by TLS; by default those that Node trusts. */
+  /** Returns the certificates for a new TLS connection; by default Node's own authorities are trusted. */
   readonly secureContext?: () => SecureContext;
 }
 
-/** The server at `endpoint`, http or https; `host` is one of its name's resolved addresses. */
+/** The target of `endpoint`, http or https; `host` is one of its resolved addresses. */
 export function targetOf(
   endpoint: URL,
   host = hostOf(endpoint),
@@ -38,14 +38,14 @@ export function addressOf({ host, port }: Target): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Connects to a target for HTTP/2, by TLS if its endpoint is https. */
+/** Opens a socket for HTTP/2, with TLS if the endpoint is https. */
 export function connectSocket({ endpoint, host, port, secureContext }: Target): Socket {
   if (endpoint.protocol === "http:") return connectTcp({ host, port });
   const name = hostOf(endpoint);
   return connectTls({
     host,
     port,
-    // Certificates are for the name, whatever address was resolved.
+    // Certificates contain the name, not the resolved address.
     servername: isIP(name) === 0 ? name : "",
     ALPNProtocols: ["h2"],
     ...(secureContext === undefined ? {} : { secureContext: secureContext() }),

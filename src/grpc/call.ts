@@ -3,49 +3,50 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "./envelope.ts";
 import { requestHeaders } from "./metadata.ts";
 import type { MetadataInit } from "./metadata.ts";
-import { decideRetry } from "./retry.ts";
-import type { RetryHistory } from "./retry.ts";
+import { decideRetry, firstAttempt } from "./retry.ts";
 import { errorCodes } from "./session.ts";
 import type { RequestStream, ResponseHeaders, StreamEnd, StreamListener, StreamOpener } from "./session.ts";
 import { headerError, isCancelled, statusError } from "./status.ts";
 
-/** What a call sends, and how long it may last. */
+/** A call's path, message, metadata and deadline. */
 export interface CallRequest {
   readonly path: string;
   readonly message: Uint8Array;
   readonly metadata: MetadataInit | undefined;
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
-  /** Whether the server does no work twice when the call is made twice. */
-  readonly isIdempotent: boolean;
+  /** Whether the call may be made twice: the method's `idempotency_level` is NO_SIDE_EFFECTS. */
+  readonly hasNoSideEffects: boolean;
 }
 
-/** Is called with what a call receives, in order; after `ended` or `gaveUp` not again. */
+/** Is called with what a call receives, in order. `ended` or `gaveUp` is the last call. */
 export interface CallListener {
-  /** The call is retried: what was received does not count. Left out if it was passed on. */
+  /** The call is retried: what was received is discarded. A listener that passes chunks on has no `retried`. */
   retried?(): void;
   received(chunk: Buffer): void;
-  /** The server has ended the call; without an error if the status is OK. */
+  /** The server has ended the call; `error` is undefined if the status is OK. */
   ended(error: ConnectError | undefined): void;
-  /** This side has ended the call: by its deadline, its signal, or because the response cannot be read. */
+  /** This side has ended the call: at its deadline, by its signal, or because it cannot read the response. */
   gaveUp(error: ConnectError): void;
 }
 
 type CallState =
-  /** Lost attempts are retried, as `decideRetry` says. */
+  /** Failed attempts are retried if `decideRetry` says so. */
   | "open"
-  /** A response is passed on: the call is not retried any more (gRFC A6). */
+  /** The response is passed on, so that the call is no longer retried (gRFC A6). */
   | "committed"
-  /** Its listener knows the outcome, or the call is cancelled. */
+  /** The listener was called with the outcome, or the call was cancelled. */
   | "ended";
 
 /** The longest time that setTimeout can wait, in milliseconds: 24 days. */
 const maxTimerMs = 2 ** 31 - 1;
 
 /**
- * One gRPC call with one request message. A call that ends without status or trailers was lost, which is Unavailable
- * whatever the HTTP/2 code: servers and proxies that drop a call do not agree on one, and many just end it, or say
- * CANCELLED. Exceptions are responses that break their session or cannot be transferred: those are Internal.
+ * One gRPC call with one request message. Its stream calls the `on…` methods.
+ *
+ * A call that ends without a status, or with a CANCELLED that this side has not caused, is lost. Its error is Unavailable
+ * whatever the HTTP/2 code: servers and proxies that drop a call use different codes, end the stream, or send CANCELLED.
+ * The error is Internal if the response breaks its session or cannot be transferred.
  */
 export class Call implements StreamListener {
   readonly #opener: StreamOpener;
@@ -58,13 +59,13 @@ export class Call implements StreamListener {
   #listener: CallListener | undefined;
   /** Undefined once the call is committed. */
   #request: CallRequest | undefined;
-  #retries: RetryHistory | undefined;
+  #history = firstAttempt;
   #stream: RequestStream;
   #header: ResponseHeaders | undefined;
   #trailer: IncomingHttpHeaders | undefined;
   #isBodyEmpty = true;
 
-  /** Makes the call. Throws a ConnectError if its signal is aborted already, or it cannot be sent. */
+  /** Makes the call. Throws a ConnectError if its signal is already aborted or the call cannot be sent. */
   constructor(opener: StreamOpener, request: CallRequest, listener: CallListener) {
     const { timeoutMs = 0, signal } = request;
     if (signal?.aborted === true) throw abortError(signal);
@@ -77,24 +78,24 @@ export class Call implements StreamListener {
     if (timeoutMs > 0) this.#timer = setTimeout(() => this.#expire(), Math.min(timeoutMs, maxTimerMs));
   }
 
-  /** The received headers, or undefined before they are there. */
+  /** The response headers; undefined until they are received. */
   get header(): ResponseHeaders | undefined {
     return this.#header;
   }
 
-  /** The received trailers, or undefined before they are there. */
+  /** The trailers; undefined until they are received. */
   get trailer(): IncomingHttpHeaders | undefined {
     return this.#trailer;
   }
 
-  /** Ends the call without notice to its listener; the server receives RST_STREAM (CANCEL). */
+  /** Ends the call without calling its listener; the server receives RST_STREAM (CANCEL). */
   cancel(): void {
     if (this.#state === "ended") return;
     this.#transition("ended");
     this.#stream.cancel();
   }
 
-  /** Stops `received`, and soon the server, until `resume`. */
+  /** Stops `received` until `resume`; flow control soon stops the server. */
   pause(): void {
     this.#stream.pause();
   }
@@ -103,7 +104,6 @@ export class Call implements StreamListener {
     this.#stream.resume();
   }
 
-  /** For its stream. */
   onHeaders(headers: ResponseHeaders, isEndOfStream: boolean): void {
     const error = headerError(headers);
     if (error !== undefined) return this.#giveUp(error);
@@ -112,18 +112,16 @@ export class Call implements StreamListener {
     if (isFinal) this.#transition("committed");
   }
 
-  /** For its stream. */
   onData(chunk: Buffer): void {
     this.#isBodyEmpty = false;
     this.#listener?.received(chunk);
   }
 
-  /** For its stream. */
   onTrailers(trailers: IncomingHttpHeaders): void {
     this.#trailer = trailers;
   }
 
-  /** For its stream. Unless the response is complete, it counts only if it is an error. */
+  /** A response that is not complete has an outcome only if its status is an error. */
   onClosed(end: StreamEnd): void {
     const isComplete = end.kind === "ended";
     const status = isComplete ? (this.#trailer ?? this.#statusInHeader()) : this.#trailer;
@@ -137,46 +135,46 @@ export class Call implements StreamListener {
     listener?.ended(outcome);
   }
 
-  /** A response without messages may have its status in the header; before messages it does not count. */
+  /** The status of a response without messages may be in its headers (Trailers-Only); before messages it is ignored. */
   #statusInHeader(): IncomingHttpHeaders | undefined {
     if (this.#header?.["grpc-status"] === undefined) return undefined;
     return this.#isBodyEmpty ? this.#header : {};
   }
 
-  #open(request: CallRequest, timeoutMs: number, isOnOwnSession = false): RequestStream {
-    const { path, message, metadata, isIdempotent } = request;
+  #open(request: CallRequest, timeoutMs: number, onDedicatedSession = false): RequestStream {
+    const { path, message, metadata, hasNoSideEffects } = request;
     try {
       const headers = requestHeaders(path, timeoutMs > 0 ? timeoutMs : undefined, metadata);
       return this.#opener.open(
-        { headers, body: encodeEnvelope(message), isIdempotent },
+        { headers, body: encodeEnvelope(message), hasNoSideEffects },
         this,
-        isOnOwnSession,
+        onDedicatedSession,
       );
     } catch (error) {
       throw ConnectError.from(error, Code.Internal);
     }
   }
 
-  /** Retries the call within its deadline, unless it is committed or must not be retried. */
+  /** Retries the call within its deadline. Returns false if it is committed or must not be retried. */
   #retry(end: StreamEnd): boolean {
     const request = this.#request;
     if (request === undefined) return false;
-    this.#retries ??= { attempts: 1, losses: 0, wasTurnedAway: false };
-    const decision = decideRetry(this.#retries, {
+    const retry = decideRetry(this.#history, {
       end,
       hasHeaders: this.#header !== undefined,
-      isIdempotent: request.isIdempotent,
+      hasNoSideEffects: request.hasNoSideEffects,
       maxAttempts: this.#opener.maxAttempts,
     });
-    if (decision === "give-up") return false;
+    if (retry === undefined) return false;
     const { timeoutMs = 0 } = request;
-    const leftMs = timeoutMs > 0 ? Math.max(1, timeoutMs - (performance.now() - this.#startedAt)) : 0;
+    const remainingMs = timeoutMs > 0 ? Math.max(1, timeoutMs - (performance.now() - this.#startedAt)) : 0;
     try {
-      this.#stream = this.#open(request, leftMs, decision === "retry-on-own-session");
+      this.#stream = this.#open(request, remainingMs, retry.onDedicatedSession);
     } catch {
-      // Closed meanwhile: the loss says more.
+      // The opener was closed meanwhile. The call fails with the error of the lost attempt, which has the reason.
       return false;
     }
+    this.#history = retry.history;
     this.#header = undefined;
     this.#trailer = undefined;
     this.#isBodyEmpty = true;
@@ -192,14 +190,14 @@ export class Call implements StreamListener {
   }
 
   /**
-   * Whether the response is to blame: it has broken its session, or could not be sent (INTERNAL_ERROR, as grpc-go says of
-   * headers that are too long) or received (ENHANCE_YOUR_CALM, as Node says of them) at any attempt.
+   * Whether the response is the reason: it broke its session, or its headers were too long, which grpc-go reports by
+   * INTERNAL_ERROR when it sends them and Node by ENHANCE_YOUR_CALM when it receives them.
    */
   #isResponseToBlame(end: StreamEnd): boolean {
     if (end.kind === "session-broken") return end.isOnlyStream;
     if (end.kind !== "reset" || this.#request === undefined) return false;
     if (end.code === errorCodes.internalError) return this.#header === undefined;
-    return end.code === errorCodes.enhanceYourCalm && this.#request.isIdempotent;
+    return end.code === errorCodes.enhanceYourCalm && this.#request.hasNoSideEffects;
   }
 
   #expire(): void {
@@ -212,7 +210,7 @@ export class Call implements StreamListener {
     listener?.gaveUp(error);
   }
 
-  /** Forgets what the new state does not need. */
+  /** Releases what the new state does not need. */
   #transition(state: "committed" | "ended"): void {
     this.#state = state;
     this.#request = undefined;

@@ -8,43 +8,43 @@ import type { SubchannelOptions } from "./subchannel.ts";
 
 type ChannelOptions = Pick<SubchannelOptions, "keepalive" | "logger" | "onLost" | "onKeepaliveRejected">;
 
-/** Distributes calls over servers that can stand in for each other. */
+/** Distributes calls over equivalent servers. */
 export class Channel {
   /** For unary calls. */
   readonly calls: StreamOpener;
-  /** For server streams, which have sessions of their own. */
+  /** For server streams, which have separate sessions. */
   readonly streams: StreamOpener;
   readonly #options: SubchannelOptions;
   readonly #picker = new Picker<Subchannel>();
   #byAddress: ReadonlyMap<string, Subchannel> = new Map();
   #subchannels: readonly Subchannel[] = [];
-  /** Those that take no more calls, and still carry some. */
+  /** Subchannels without new calls that still have calls in progress. */
   #shutDown: readonly Subchannel[] = [];
 
-  /** Has no servers until `update`. */
+  /** Creates a channel without subchannels; `update` sets them. */
   constructor(options: ChannelOptions) {
     this.#options = {
       ...options,
       hasOthers: () => this.#subchannels.length > 1,
       hasReadyOther: (subchannel) =>
         this.#subchannels.some(
-          (other) => other !== subchannel && other.state === "ready" && !other.isSuspect,
+          (other) => other !== subchannel && other.state === "ready" && !other.isUnresponsive,
         ),
       onReady: () => {
-        for (const other of this.#subchannels) if (other.state !== "ready") other.releaseWaiting();
+        for (const other of this.#subchannels) if (other.state !== "ready") other.failWaitingStreams();
       },
     };
     this.calls = this.#opener("calls");
     this.streams = this.#opener("streams");
   }
 
-  /** How many subchannels there are, and how many of them are ready. */
+  /** The number of subchannels, and of those that are ready. */
   get count(): { readonly all: number; readonly ready: number } {
     const ready = this.#subchannels.filter(({ state }) => state === "ready");
     return { all: this.#subchannels.length, ready: ready.length };
   }
 
-  /** New calls go to `targets`; those in progress on other servers end there. */
+  /** Sends new calls to `targets`. Calls in progress on other servers continue there. */
   update(targets: readonly Target[]): void {
     const before = this.#byAddress;
     const subchannelOf = (target: Target) =>
@@ -55,16 +55,16 @@ export class Channel {
     this.#shutDown = [...this.#shutDown, ...gone].filter(({ sessions }) => sessions > 0);
     this.#byAddress = now;
     this.#subchannels = [...now.values()];
-    // A single one is connected to when it is called.
+    // A single subchannel connects at its first call.
     if (now.size > 1) for (const subchannel of this.#subchannels) subchannel.connect();
   }
 
-  /** Ends every session with its last stream; new calls connect again, with the certificates of that time. */
+  /** Closes every session after its last stream; new calls connect again, with the current certificates. */
   drainSessions(): void {
     for (const subchannel of this.#subchannels) subchannel.drainSessions();
   }
 
-  /** Ends every session at once. */
+  /** Closes every session at once. */
   close(): void {
     for (const subchannel of [...this.#subchannels, ...this.#shutDown]) subchannel.close();
   }
@@ -72,14 +72,15 @@ export class Channel {
   #opener(kind: "calls" | "streams"): StreamOpener {
     const maxAttempts = () => {
       const { length } = this.#subchannels;
-      // Each of several twice: a connection to one that has just come back may still be about to be refused.
+      // With several servers, two attempts each and one more: a server that has just restarted may refuse a connection.
       return length > 1 ? 2 * length + 1 : 2;
     };
     return {
       get maxAttempts() {
         return maxAttempts();
       },
-      open: (request, listener, isOnOwnSession) => this.#pick()[kind].open(request, listener, isOnOwnSession),
+      open: (request, listener, onDedicatedSession) =>
+        this.#pick()[kind].open(request, listener, onDedicatedSession),
     };
   }
 

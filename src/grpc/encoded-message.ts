@@ -1,10 +1,10 @@
 import type { MemoryLease } from "./message-memory.ts";
 
-/** A received message of the type `M` that is not decoded. Its memory is held until it is disposed of. */
+/** A received message of the type `M` that is not decoded. Holds its memory until it is disposed. */
 export class EncodedMessage<M> implements Disposable {
   #bytes: Uint8Array | undefined;
   readonly #lease: MemoryLease | undefined;
-  /** Only for the compiler: makes encoded messages of different types differ. */
+  /** Exists only for the compiler, to distinguish encoded messages of different types. */
   declare readonly type: M;
 
   constructor(bytes: Uint8Array, lease?: MemoryLease) {
@@ -12,7 +12,7 @@ export class EncodedMessage<M> implements Disposable {
     this.#lease = lease;
   }
 
-  /** Throws once it is disposed of. */
+  /** Throws after the message is disposed. */
   get bytes(): Uint8Array {
     if (this.#bytes === undefined) throw new Error("the message is disposed of");
     return this.#bytes;

@@ -2,13 +2,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { smallMessageBytes } from "./message-memory.ts";
 import type { MemoryLease, MessageMemory } from "./message-memory.ts";
 
-/** Length of the prefix of a message: one byte of flags and the message's length, big-endian. */
+/** The prefix of a message: one byte of flags and four bytes of length, big-endian. */
 const prefixBytes = 5;
 
 /** The flag of a compressed message. */
 const compressed = 1;
 
-/** A length-prefixed message, uncompressed. */
+/** Returns an uncompressed length-prefixed message. */
 export function encodeEnvelope(message: Uint8Array): Uint8Array {
   const envelope = Buffer.allocUnsafe(prefixBytes + message.byteLength);
   envelope[0] = 0;
@@ -21,34 +21,33 @@ export function encodeEnvelope(message: Uint8Array): Uint8Array {
 export interface Envelope {
   readonly isCompressed: boolean;
   readonly bytes: Uint8Array;
-  /** The memory of a large message. */
+  /** The memory of the message; undefined for a small one. */
   readonly lease: MemoryLease | undefined;
 }
 
-/** How messages are read from received bytes. */
 interface EnvelopeReaderOptions {
   readonly maxBytes: number;
   readonly memory: MessageMemory;
-  /** For whom messages wait for memory. */
+  /** The owner of the messages, for the order in which they wait for memory. */
   readonly owner: string | undefined;
-  /** Called when `push` should stop because a message waits for memory, and when it may go on. */
+  /** Called when a message waits for memory, so that `push` should stop, and when it has its memory. */
   readonly pause: () => void;
   readonly resume: () => void;
-  /** Called when there will be no memory for a message. */
+  /** Called when a message cannot get memory. */
   readonly fail: (error: ConnectError) => void;
 }
 
 /**
  * Reads length-prefixed messages from chunks of bytes. Bytes are copied only if a message spans chunks. A large message
- * acquires memory once its length is known, and delays those behind it until it has some.
+ * acquires memory once its length is known. Later messages wait for it.
  */
 export class EnvelopeReader {
   readonly #options: EnvelopeReaderOptions;
   #chunks: Buffer[] = [];
   #size = 0;
-  /** A large message that is being received. */
+  /** The large message that is being received. */
   #large: LargeMessage | undefined;
-  /** Aborts the wait for its memory. */
+  /** Aborts the wait for the memory of `#large`. */
   #waiting: AbortController | undefined;
 
   constructor(options: EnvelopeReaderOptions) {
@@ -63,8 +62,8 @@ export class EnvelopeReader {
   }
 
   /**
-   * The next complete message, or undefined until more bytes come. Throws ResourceExhausted for a message over the limit
-   * as soon as its prefix is there.
+   * Returns the next complete message, or undefined if more bytes are needed. Throws ResourceExhausted for a message over
+   * the limit once its prefix is received.
    */
   take(): Envelope | undefined {
     if (this.#large !== undefined) return this.#takeLarge(this.#large);
@@ -82,7 +81,7 @@ export class EnvelopeReader {
     return { isCompressed, bytes: front.subarray(prefixBytes, end), lease: undefined };
   }
 
-  /** Whether bytes are left that `take` has not returned. */
+  /** Whether there are bytes that `take` has not returned. */
   get hasRest(): boolean {
     return this.#size > 0 || this.#large !== undefined;
   }
@@ -92,7 +91,7 @@ export class EnvelopeReader {
     return this.#large !== undefined && this.#large.lease === undefined;
   }
 
-  /** Releases what was received of an incomplete message. */
+  /** Releases the bytes and the memory of messages that were not taken. */
   close(): void {
     this.#waiting?.abort();
     this.#large?.lease?.resize(0);
@@ -115,9 +114,9 @@ export class EnvelopeReader {
     this.#waiting = new AbortController();
     const { signal } = this.#waiting;
     memory.acquire(length, { signal, owner }).then(
-      (given) => {
-        if (signal.aborted) return given.resize(0);
-        this.#admit(large, given);
+      (acquired) => {
+        if (signal.aborted) return acquired.resize(0);
+        this.#admit(large, acquired);
         resume();
       },
       (error: unknown) => signal.aborted || fail(ConnectError.from(error, Code.Unavailable)),
@@ -146,7 +145,7 @@ export class EnvelopeReader {
     else this.#chunks[0] = front.subarray(end);
   }
 
-  /** A buffer that begins with the next `length` bytes, which are there. */
+  /** Returns a buffer that starts with the next `length` bytes, which must have been received. */
   #front(length: number): Buffer {
     const first = this.#chunks[0];
     if (first !== undefined && first.length >= length) return first;
@@ -156,7 +155,7 @@ export class EnvelopeReader {
   }
 }
 
-/** A message with memory of its own, once there is some. */
+/** A message that has its own buffer once its memory is acquired. */
 class LargeMessage {
   readonly #length: number;
   readonly #isCompressed: boolean;
@@ -174,7 +173,7 @@ class LargeMessage {
     this.#bytes = Buffer.allocUnsafeSlow(this.#length);
   }
 
-  /** Takes the bytes that belong to it; returns the rest, which is all of them while there is no memory. */
+  /** Copies the bytes of this message and returns the rest. Copies nothing before `admit`. */
   fill(chunk: Buffer): Buffer {
     if (this.#bytes === undefined) return chunk;
     const taken = chunk.copy(this.#bytes, this.#filled);
@@ -188,7 +187,7 @@ class LargeMessage {
   }
 }
 
-/** A message is larger than the limit: only its length was read. */
+/** A message over the limit, of which only the length was read. */
 class MessageTooLarge extends Error {
   override readonly name = "MessageTooLarge";
   readonly bytes: number;
@@ -199,13 +198,13 @@ class MessageTooLarge extends Error {
   }
 }
 
-/** The error of a message over the limit. Only its text distinguishes it from an exhausted quota: gRPC libraries use one code for both. */
+/** The error for a message over the limit. gRPC has one code for it and for an exhausted quota; only the text differs. */
 export function tooLarge(bytes: number, maxBytes: number): ConnectError {
   const cause = new MessageTooLarge(bytes, maxBytes);
   return new ConnectError(cause.message, Code.ResourceExhausted, undefined, undefined, cause);
 }
 
-/** How large a received message would have been, in bytes, if a call has failed for that reason. */
+/** The length of the message, in bytes, if a call failed because the message is over the limit. */
 export function tooLargeBytes(error: unknown): number | undefined {
   return error instanceof ConnectError && error.cause instanceof MessageTooLarge
     ? error.cause.bytes

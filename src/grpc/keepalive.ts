@@ -1,14 +1,14 @@
-import type { SessionState } from "./session.ts";
+import type { PingState, SessionState } from "./session.ts";
 
 /** gRPC's keepalive for the sessions of one kind (https://grpc.io/docs/guides/keepalive/), in milliseconds. */
 export interface KeepaliveTimes {
-  /** The time without received bytes after which a session with calls under way is pinged. */
+  /** A session with open streams is pinged when nothing was received for this time. */
   readonly timeMs: number;
-  /** The longest wait for the acknowledgement. */
+  /** The session is closed if nothing is received within this time after the ping. */
   readonly timeoutMs: number;
 }
 
-/** The keepalive of unary calls, and of server streams, which are silent by nature. */
+/** The keepalive of unary calls and that of server streams, which may be idle for long. */
 export interface KeepaliveOptions {
   readonly calls: KeepaliveTimes;
   readonly streams: KeepaliveTimes;
@@ -19,64 +19,64 @@ export const defaultKeepalive: KeepaliveOptions = {
   streams: { timeMs: 30_000, timeoutMs: 2000 },
 };
 
-/** The times as they are now: `timeMs` changes with the number of servers. */
+/** The current times: `timeMs` depends on the number of servers. */
 interface CurrentTimes extends KeepaliveTimes {
-  /** The wait for an acknowledgement after which the server is suspected to be gone. */
-  readonly suspicionMs: number;
-  readonly pings: { readonly areRejected: boolean };
+  /** The session is unresponsive if nothing is received within this time after a ping, in milliseconds. */
+  readonly unresponsiveAfterMs: number;
+  readonly pings: Readonly<PingState>;
 }
 
 /** The session that is kept alive. */
 interface KeepaliveSession {
   readonly state: SessionState;
   readonly bytesReceived: number;
-  /** Whether no stream is open, so that silence is right. */
+  /** Whether no stream is open, so that nothing has to be received. */
   isIdle(): boolean;
   ping(onAcknowledged: () => void): void;
-  /** Sends SETTINGS, which have to be acknowledged too (RFC 9113 §6.5.3). */
+  /** Sends SETTINGS, which the server must acknowledge too (RFC 9113 §6.5.3). */
   sendSettings(onAcknowledged: () => void): void;
   /** Makes the server send response headers. */
   requestHeaders(): void;
-  /** It is idle; unless it is closed now, it is not watched until it is used. */
+  /** The session is idle. Unless it is closed now, keepalive is paused until `resume`. */
   onIdle(): void;
-  /** The server has not acknowledged a ping for some time. */
-  onSuspicion(reason: Error): void;
-  /** The server is gone. */
+  /** Nothing was received for `unresponsiveAfterMs` after a ping. */
+  onUnresponsive(reason: Error): void;
+  /** Nothing was received within the keepalive timeout. */
   onTimeout(reason: Error): void;
-  /** It is closed, and its socket still waits for the server. */
+  /** The session is closed, but its socket still waits for the server. */
   closeSocket(): void;
 }
 
-/** How often received bytes are counted within a keepalive time. */
+/** How many times received bytes are counted within the keepalive time. */
 const checksPerKeepaliveTime = 4;
 
 /**
- * How many pings are sent before response headers have to come. gRPC servers end a session at the fourth one that comes
- * before its time, 5 minutes by default, unless they have sent DATA or HEADERS since
+ * How many pings are sent until response headers are received. gRPC servers count pings that are less than 5 minutes (the
+ * default) apart, and send GOAWAY at the third of these. They reset the count when they send DATA or HEADERS
  * (https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md).
  */
 const maxPings = 2;
 
 type KeepaliveState =
-  /** Nothing is to be watched. */
-  | "resting"
-  /** Received bytes are counted from time to time. */
-  | "watching"
-  /** A ping, or SETTINGS in its place, is not acknowledged yet. */
+  /** No stream is open. */
+  | "paused"
+  /** Received bytes are counted at intervals. */
+  | "counting"
+  /** A ping, or SETTINGS instead of a ping, is not acknowledged yet. */
   | "pinging";
 
 /**
- * Finds out whether the server of a session is there, by the bytes that its socket receives: first the settings, within
- * twice the keepalive timeout; then anything, be it the acknowledgement of a ping.
+ * Detects that the server of a session does not respond, by the bytes that the socket receives. The server's settings
+ * must be received within twice the keepalive timeout. After that any bytes count, such as the acknowledgement of a ping.
  */
 export class Keepalive {
   readonly #session: KeepaliveSession;
   readonly #times: CurrentTimes;
-  #state: KeepaliveState = "watching";
+  #state: KeepaliveState = "counting";
   #timer: NodeJS.Timeout | undefined;
   #bytes = 0;
-  #quietChecks = 0;
-  /** Pings that the server may have received since it sent headers. */
+  #checksWithoutBytes = 0;
+  /** Pings that the server may have received since it last sent headers. */
   #pings = 0;
   #unacknowledgedPings = 0;
 
@@ -85,36 +85,36 @@ export class Keepalive {
     this.#session = session;
     const settingsMs = 2 * times.timeoutMs;
     this.#after(settingsMs, () =>
-      session.onTimeout(new Error(`no HTTP/2 settings came within ${settingsMs} ms`)),
+      session.onTimeout(new Error(`no HTTP/2 settings were received within ${settingsMs} ms`)),
     );
   }
 
-  /** Watches the session, which is not idle any more. */
-  watch(): void {
-    if (this.#state !== "resting") return;
-    this.#state = "watching";
-    this.#checkLater();
+  /** The session is no longer idle. */
+  resume(): void {
+    if (this.#state !== "paused") return;
+    this.#state = "counting";
+    this.#scheduleCheck();
   }
 
-  /** Whether nothing was received since a check that found the same. */
-  get isQuiet(): boolean {
-    return this.#quietChecks > 0 && this.#session.bytesReceived === this.#bytes;
+  /** Whether nothing was received between the last two checks and since. */
+  get isStalled(): boolean {
+    return this.#checksWithoutBytes > 0 && this.#session.bytesReceived === this.#bytes;
   }
 
-  /** The server's first settings have come. */
+  /** The server's first settings were received. */
   settingsReceived(): void {
-    this.#checkLater();
+    this.#scheduleCheck();
   }
 
-  /** Response headers have come. A ping that is not acknowledged may have come to the server after it sent them. */
+  /** Response headers were received. The server may have received an unacknowledged ping after it sent them. */
   headersReceived(): void {
     this.#pings = this.#unacknowledgedPings;
   }
 
-  /** Pings the server now, however short the silence. */
-  checkNow(): void {
+  /** Pings the server now, even if the keepalive time has not passed. */
+  pingNow(): void {
     const { state, bytesReceived } = this.#session;
-    // Until its settings come, it has a time of its own.
+    // Until the settings are received, their own timer runs.
     if (state === "closed" || this.#state === "pinging" || bytesReceived === 0) return;
     this.#bytes = bytesReceived;
     this.#ping();
@@ -123,39 +123,39 @@ export class Keepalive {
   #check(): void {
     const { state, bytesReceived } = this.#session;
     if (state === "closed") return this.#session.closeSocket();
-    const isQuiet = bytesReceived === this.#bytes;
-    if (isQuiet && this.#state === "pinging") {
+    const hasNoNewBytes = bytesReceived === this.#bytes;
+    if (hasNoNewBytes && this.#state === "pinging") {
       const { timeoutMs } = this.#times;
       return this.#session.onTimeout(
         new Error(`the server did not acknowledge a ping within ${timeoutMs} ms`),
       );
     }
     this.#bytes = bytesReceived;
-    this.#state = "watching";
-    if (!isQuiet) this.#quietChecks = 0;
+    this.#state = "counting";
+    if (!hasNoNewBytes) this.#checksWithoutBytes = 0;
     if (this.#session.isIdle()) {
-      // Silence so far counts with the next stream: nothing has broken it.
+      // `#checksWithoutBytes` is not reset: nothing was received, so that the next stream continues the count.
       this.#session.onIdle();
       const isOpen = this.#session.state === "connecting" || this.#session.state === "ready";
-      return isOpen ? this.#rest() : this.#checkLater();
+      return isOpen ? this.#pause() : this.#scheduleCheck();
     }
-    if (isQuiet) this.#quietChecks += 1;
-    if (this.#quietChecks < checksPerKeepaliveTime) return this.#checkLater();
+    if (hasNoNewBytes) this.#checksWithoutBytes += 1;
+    if (this.#checksWithoutBytes < checksPerKeepaliveTime) return this.#scheduleCheck();
     this.#ping();
   }
 
-  /** Sends a ping, or SETTINGS where another ping could be one too many, and after a GOAWAY, when Node sends no ping. */
+  /** Sends a ping; SETTINGS if another ping could be one too many, and after GOAWAY, when Node sends no pings. */
   #ping(): void {
-    const onAcknowledged = () => this.#checkLater();
+    const onAcknowledged = () => this.#scheduleCheck();
     this.#state = "pinging";
     const mayPing = this.#pings < maxPings && !this.#times.pings.areRejected;
     if (mayPing && this.#session.state !== "draining") this.#sendPing(onAcknowledged);
     else this.#session.sendSettings(onAcknowledged);
-    const { suspicionMs, timeoutMs } = this.#times;
-    this.#after(suspicionMs, () => {
-      const reason = new Error(`the server did not acknowledge a ping within ${suspicionMs} ms`);
-      if (this.#session.bytesReceived === this.#bytes) this.#session.onSuspicion(reason);
-      this.#after(timeoutMs - suspicionMs, () => this.#check());
+    const { unresponsiveAfterMs, timeoutMs } = this.#times;
+    this.#after(unresponsiveAfterMs, () => {
+      const reason = new Error(`the server did not acknowledge a ping within ${unresponsiveAfterMs} ms`);
+      if (this.#session.bytesReceived === this.#bytes) this.#session.onUnresponsive(reason);
+      this.#after(timeoutMs - unresponsiveAfterMs, () => this.#check());
     });
   }
 
@@ -169,14 +169,14 @@ export class Keepalive {
     if (this.#pings >= maxPings) this.#session.requestHeaders();
   }
 
-  #checkLater(): void {
+  #scheduleCheck(): void {
     this.#after(this.#times.timeMs / checksPerKeepaliveTime, () => this.#check());
   }
 
   #after(ms: number, act: () => void): void {
     clearTimeout(this.#timer);
     const timer = setTimeout(() => {
-      // If this process itself was held up, what came meanwhile is read first.
+      // If the event loop was blocked, bytes that have arrived meanwhile are read first.
       setImmediate(() => {
         if (this.#timer === timer) act();
       });
@@ -184,8 +184,8 @@ export class Keepalive {
     this.#timer = timer.unref();
   }
 
-  #rest(): void {
-    this.#state = "resting";
+  #pause(): void {
+    this.#state = "paused";
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }

@@ -1,15 +1,15 @@
-/** Memory that was acquired, until it is released. */
+/** Acquired memory. */
 export interface MemoryLease {
-  /** Changes the number of bytes; 0 releases the memory. May be called again. */
+  /** Changes the number of bytes; 0 releases the memory. May be called more than once. */
   resize(bytes: number): void;
 }
 
-/** Bounds the memory of all messages that are received at the same time. */
+/** Bounds the memory of received messages. */
 export interface MessageMemory {
-  /** Acquires so many bytes if they are free now. */
+  /** Acquires `bytes` if they are free now. */
   tryAcquire(bytes: number): MemoryLease | undefined;
   /**
-   * Acquires so many bytes, in turn; rejects when too many wait, and when `signal` aborts. `owner` may decide the order.
+   * Waits for `bytes` and acquires them. Rejects if too many wait, or `signal` aborts. The order may depend on `owner`.
    */
   acquire(
     bytes: number,
@@ -17,7 +17,7 @@ export interface MessageMemory {
   ): Promise<MemoryLease>;
 }
 
-/** Messages up to this size acquire no memory, in bytes: they are received before anything could be done. */
+/** Messages up to this size, in bytes, acquire no memory: they are received before the server could be paused. */
 export const smallMessageBytes = 64 * 1024;
 
 /** Memory without a bound. */

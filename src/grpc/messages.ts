@@ -11,7 +11,7 @@ import type { Envelope } from "./envelope.ts";
 import { smallMessageBytes } from "./message-memory.ts";
 import type { MemoryLease, MessageMemory } from "./message-memory.ts";
 
-/** A call of `method` with `input`, or its bytes; `pathPrefix` is the path of the endpoint, which is mostly empty. */
+/** A call of `method` with the message `input` or its bytes. `pathPrefix` is the path of the endpoint, usually empty. */
 export function createRequest<I extends DescMessage>(
   pathPrefix: string,
   method: DescMethod & { readonly input: I },
@@ -20,12 +20,12 @@ export function createRequest<I extends DescMessage>(
 ): CallRequest {
   const path = `${pathPrefix}/${method.parent.typeName}/${method.name}`;
   const { signal, timeoutMs, metadata } = options;
-  const isIdempotent = method.idempotency === Idempotency.NO_SIDE_EFFECTS;
+  const hasNoSideEffects = method.idempotency === Idempotency.NO_SIDE_EFFECTS;
   const message = input instanceof Uint8Array ? input : encode(method.input, input);
-  return { path, message, signal, timeoutMs, metadata, isIdempotent };
+  return { path, message, signal, timeoutMs, metadata, hasNoSideEffects };
 }
 
-/** The bytes of a message; a value that does not fit its field is Internal. */
+/** The bytes of a message. Throws Internal if a value does not fit its field. */
 function encode<T extends DescMessage>(schema: T, message: MessageInitShape<T>): Uint8Array {
   try {
     return toBinary(schema, create(schema, message));
@@ -38,13 +38,13 @@ function encode<T extends DescMessage>(schema: T, message: MessageInitShape<T>):
 export interface ReadOptions {
   /** The largest message that is accepted, before and after it is decompressed, in bytes. */
   readonly readMaxBytes: number;
-  /** Bounds what is received at the same time; by default nothing does. */
+  /** Bounds the memory of received messages; unbounded by default. */
   readonly memory?: MessageMemory | undefined;
-  /** For whom the messages wait for memory. */
+  /** The owner of the messages, for the order in which they wait for memory. */
   readonly owner?: string | undefined;
   /** The message types that are returned as an EncodedMessage. */
   readonly encoded?: ReadonlySet<DescMessage> | undefined;
-  /** The largest message of the other types, whose objects may take many times its bytes. */
+  /** The largest message of the other types, in bytes. Decoded objects may need many times as much memory. */
   readonly maxDecodedBytes?: number;
 }
 
@@ -57,22 +57,22 @@ export function maxBytesOf(
 }
 
 /**
- * The message of an envelope, decompressed, and decoded unless its type stays encoded; `encoding` is the `grpc-encoding`
- * of the response. Bytes that are no such message are Internal.
+ * Decompresses the message of an envelope and decodes it, unless its type stays encoded. `encoding` is the
+ * `grpc-encoding` of the response. Rejects with Internal if the bytes are not such a message.
  */
 export async function openEnvelope(
   schema: DescMessage,
-  { isCompressed, bytes, lease: given }: Envelope,
+  { isCompressed, bytes, lease: received }: Envelope,
   encoding: unknown,
   options: ReadOptions,
 ): Promise<unknown> {
   const { encoded } = options;
-  let lease = given;
+  let lease = received;
   let plain = bytes;
   try {
     if (isCompressed) {
       const length = decompressedLengthOf(bytes, encoding, maxBytesOf(schema, options));
-      lease = await leaseFor(length, given, options);
+      lease = await leaseFor(length, received, options);
       plain = await decompress(bytes, length);
     }
     if (encoded?.has(schema) === true) return new EncodedMessage(plain, lease);
@@ -88,10 +88,10 @@ export async function openEnvelope(
 /** The first bytes of gzip (RFC 1952 §2.3.1). */
 const gzipMagic = 0x1f8b;
 
-/** The largest ratio of gzip: deflate has 258 bytes in 2 bits (RFC 1951 §3.2.5). */
+/** The largest compression ratio of gzip: 2 bits of deflate can encode 258 bytes (RFC 1951 §3.2.5). */
 const maxRatio = 1032;
 
-/** The length after decompression that a gzip states at its end (RFC 1952 §2.3.1). */
+/** The decompressed length, from the last four bytes of the gzip (ISIZE, RFC 1952 §2.3.1). */
 function decompressedLengthOf(bytes: Uint8Array, encoding: unknown, maxBytes: number): number {
   // https://github.com/grpc/grpc/blob/master/doc/compression.md#compression-method-asymmetry-between-peers
   if (encoding !== "gzip")
@@ -109,7 +109,7 @@ function decompressedLengthOf(bytes: Uint8Array, encoding: unknown, maxBytes: nu
   return length;
 }
 
-/** Acquires the memory of a message that is to be decompressed. */
+/** Acquires the memory for the decompressed message. */
 async function leaseFor(
   length: number,
   lease: MemoryLease | undefined,
@@ -124,7 +124,7 @@ async function leaseFor(
   }
 }
 
-/** Decompresses gzip, to the length that it states at most. */
+/** Decompresses gzip. Throws Internal if the result is longer than `length`. */
 async function decompress(bytes: Uint8Array, length: number): Promise<Uint8Array> {
   try {
     return await promisify(gunzip)(bytes, { maxOutputLength: Math.max(length, 1) });
@@ -141,7 +141,7 @@ function decode(schema: DescMessage, bytes: Uint8Array): unknown {
   }
 }
 
-/** The error of a response that ends within a message. */
+/** The error for a response that ends within a message. */
 export function incomplete(): ConnectError {
   return new ConnectError("protocol error: the last message is incomplete", Code.Internal);
 }

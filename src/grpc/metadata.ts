@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 /** Metadata as Connect's call options carry it. A plain record is cheapest. */
 export type MetadataInit = NonNullable<ConstructorParameters<typeof Headers>[0]>;
 
-/** gRPC allows eight digits in a timeout. */
+/** A gRPC timeout has at most eight digits. */
 const timeoutLimit = 1e8;
 
 /** The units of gRPC timeouts in milliseconds, finest first. */
@@ -15,7 +15,7 @@ const timeoutUnits = [
 
 /**
  * The headers of a gRPC call over HTTP/2 (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
- * The protocol's own names win over `metadata`. Without `timeoutMs` the call has no deadline.
+ * `metadata` does not replace the protocol's headers. Without `timeoutMs` the call has no deadline.
  */
 export function requestHeaders(
   path: string,
@@ -41,13 +41,13 @@ export function grpcTimeout(timeoutMs: number): string {
   return `${Math.min(timeoutLimit - 1, Math.ceil(timeoutMs / 3_600_000))}H`;
 }
 
-/** Adds `metadata`, with names in lower case, as HTTP/2 requires (RFC 9113 §8.2). */
+/** Adds `metadata` with lower-case names, as HTTP/2 requires (RFC 9113 §8.2). */
 function addMetadata(headers: OutgoingHttpHeaders, metadata: MetadataInit): void {
   const entries = Symbol.iterator in metadata ? new Headers(metadata) : Object.entries(metadata);
   for (const [name, value] of entries) headers[name.toLowerCase()] = value;
 }
 
-/** Received HTTP/2 headers, of one or more blocks, in Connect's form: without the pseudo-headers. */
+/** Converts blocks of HTTP/2 headers to Headers, without the pseudo-headers. */
 export function headersFrom(...blocks: readonly (IncomingHttpHeaders | undefined)[]): Headers {
   const headers = new Headers();
   for (const block of blocks) {

@@ -10,105 +10,112 @@ import { BrokenSessionError, hasCode, NodeStream, NotSentError } from "./node-st
 import type {
   PingState,
   RequestStream,
-  ServerWatch,
+  ServerListener,
   Session,
   SessionState,
   StreamListener,
   StreamRequest,
 } from "./session.ts";
 
-/** The sessions of one pool, and what they share. */
+/** What the sessions of one pool share. */
 export interface SessionContext {
   readonly target: Target;
-  readonly watch: ServerWatch;
-  /** Oldest first; each leaves when its socket is closed. */
-  readonly sessions: Set<Session>;
-  /** How many streams a session carries in its life. */
+  readonly server: ServerListener;
+  /** All sessions of the pool. */
+  readonly sessions: ReadonlySet<Session>;
+  /** The socket of a session is closed. */
+  readonly onClosed: (session: Session) => void;
+  /** How many streams a session carries before it is replaced. */
   readonly streamsPerSession: number;
-  /** How many bytes of each stream the server may send ahead. */
+  /** The flow-control window of each stream, in bytes. */
   readonly streamWindowBytes: number;
-  /** How many streams at a time a session carries until the server's settings come. */
+  /** How many concurrent streams are opened on a session before the server's settings are received. */
   assumedLimit: number;
   /** The keepalive time, in milliseconds. */
   readonly timeMs: number;
   /** The keepalive timeout, in milliseconds. */
   readonly timeoutMs: number;
-  /** The wait for an acknowledgement after which calls go to another server, if there is one. */
-  readonly suspicionMs: number;
+  /** How late the acknowledgement of a ping may be before calls move to another server, in milliseconds. */
+  readonly unresponsiveAfterMs: number;
   readonly pings: PingState;
 }
 
-/** How many streams in a row a server may refuse before their session is replaced. */
+/** After this many refused streams in a row, their session is replaced. */
 const maxRefusals = 2;
 
 /**
- * The longest list of response headers that servers are told to send (RFC 9113 §6.5.2). Node resets streams with more
- * than that, and breaks the session at one header of more than 64 KiB, or one list in more than 8 CONTINUATION frames.
+ * SETTINGS_MAX_HEADER_LIST_SIZE, in bytes (RFC 9113 §6.5.2). Node resets a stream whose response headers are larger. It
+ * destroys the session if one header is larger than 64 KiB or a header list has more than 8 CONTINUATION frames.
  */
 const maxHeaderListSize = 32 * 1024;
 
 /**
- * How many bytes of all responses together a server may send ahead, beside those of each (RFC 9113 §6.9.2). With the
- * default of 64 KiB for all, large responses would leave no room for small ones.
+ * The flow-control window of a session, in bytes (RFC 9113 §6.9.2). With the default of 64 KiB, large responses would
+ * block small ones.
  */
 const windowBytes = 8 * 1024 * 1024;
 
 /**
- * The memory of a session, in megabytes: without a bound. Node counts what is to be sent, and resets the responses to all
- * calls while that is more; how much is sent and received at the same time is bounded elsewhere.
+ * Node's memory limit of a session, in megabytes: practically none. Node also counts what waits to be sent, and resets
+ * every response while the limit is exceeded. The gateway bounds what is sent and received elsewhere.
  */
 const maxSessionMemory = 1e6;
 
-/** What a gRPC server sends in its GOAWAY if it takes pings for abuse. */
+/** The debug data of a gRPC server's GOAWAY after too many pings (gRFC A8). */
 const tooManyPings = "too_many_pings";
 
-/** A session of node:http2. Most of its length works around what that module does by itself. */
+/**
+ * A session of node:http2. Most of this class works around node:http2.
+ *
+ * A session opens no more streams once it is lost, has received GOAWAY or runs out of stream ids. It opens none while it
+ * is unresponsive. It is drained when it has no streams and another session has room, and when its streams are refused.
+ */
 export class NodeSession implements Session {
   readonly #context: SessionContext;
   readonly #socket: Socket;
   readonly #session: ClientHttp2Session;
   readonly #keepalive: Keepalive;
-  readonly #isForOneStream: boolean;
-  /** The open streams that may be sent again elsewhere. */
-  readonly #idempotent = new Set<NodeStream>();
-  /** The streams that wait for the server's settings; undefined once these have come. */
+  readonly #isDedicated: boolean;
+  /** The open streams whose requests may be sent twice. */
+  readonly #withoutSideEffects = new Set<NodeStream>();
+  /** The streams that wait for the server's settings; undefined once those are received. */
   #waiting: NodeStream[] | undefined = [];
-  /** How many streams the server allows at a time. */
+  /** How many concurrent streams the server allows. */
   #limit: number;
   #streams = 0;
   #streamsEver = 0;
-  /** Streams in a row that the server has refused. */
+  /** How many streams in a row the server has refused. */
   #refusals = 0;
   #healthCheck: ClientHttp2Stream | undefined;
   #hasResponded = false;
   #wasRejectedForPings = false;
-  /** Whether it was noticed that the session is lost. */
+  /** Whether the loss of the session was handled. */
   #isLost = false;
-  /** Why its connection ended, if that is known. */
+  /** Why the connection ended, if it is known. */
   #reason: Error | undefined;
-  /** Whether its end is reported already, or is this side's own doing. */
+  /** Whether the end of the session was reported, or needs no report because this side caused it. */
   #isEndReported = false;
-  /** The received bytes when it became suspect; undefined before. */
-  #bytesWhenSuspected: number | undefined;
+  /** The number of received bytes when the session became unresponsive; undefined before. */
+  #bytesWhenUnresponsive: number | undefined;
 
-  /** Begins to connect, as one of the pool's sessions. */
-  constructor(context: SessionContext, isForOneStream = false) {
+  /** Starts to connect. A dedicated session carries one stream. */
+  constructor(context: SessionContext, isDedicated = false) {
     this.#context = context;
-    this.#isForOneStream = isForOneStream;
+    this.#isDedicated = isDedicated;
     this.#limit = context.assumedLimit;
     this.#socket = connectSocket(context.target);
-    // Before Node's session, which ends its streams.
+    // Runs before the same events reach Node's session, which then ends its streams.
     this.#socket
       .once("error", (error) => {
         this.#reason ??= error;
-        this.releaseWaiting(error);
+        this.failWaitingStreams(error);
       })
-      .once("close", () => this.releaseWaiting());
+      .once("close", () => this.failWaitingStreams());
     this.#session = connect(context.target.endpoint, {
       createConnection: () => this.#socket,
       settings: { enablePush: false, maxHeaderListSize, initialWindowSize: context.streamWindowBytes },
       maxSessionMemory,
-      // Nothing is sent before the server's limit is known, so that it need not refuse anything.
+      // Streams wait until the server's limit is known, so that the server refuses none.
       peerMaxConcurrentStreams: 0,
     });
     this.#handleDestroy();
@@ -118,22 +125,21 @@ export class NodeSession implements Session {
       .on("goaway", (code: number, _lastStreamId: number, debugData?: Uint8Array) =>
         this.#receiveGoaway(code, debugData),
       )
-      // Its streams report it, each to its own call.
+      // Each stream reports the error to its call.
       .on("error", () => undefined);
     this.#keepalive = this.#createKeepalive();
     this.#session
       .once("remoteSettings", () => this.#keepalive.settingsReceived())
-      .once("goaway", () => this.#keepalive.watch());
-    context.sessions.add(this);
+      .once("goaway", () => this.#keepalive.resume());
     this.#socket.once("close", () => {
-      context.sessions.delete(this);
+      context.onClosed(this);
       this.#reportLoss();
     });
   }
 
-  /** Node knows it best: it closes and destroys sessions by itself. */
+  /** Derived from Node's session, since Node closes and destroys sessions on its own. */
   get state(): SessionState {
-    // Node's session notices the end of its socket a little later.
+    // Node destroys the session a little later than its socket.
     if (this.#session.destroyed || this.#socket.destroyed) return "closed";
     if (this.#session.closed) return "draining";
     return this.#waiting === undefined ? "ready" : "connecting";
@@ -142,66 +148,66 @@ export class NodeSession implements Session {
   get hasRoom(): boolean {
     return (
       !this.#isFull &&
-      this.#streamsEver < (this.#isForOneStream ? 1 : this.#context.streamsPerSession) &&
+      this.#streamsEver < (this.#isDedicated ? 1 : this.#context.streamsPerSession) &&
       (this.state === "ready" || this.state === "connecting") &&
-      !this.isSuspect
+      !this.isUnresponsive
     );
   }
 
-  /** Whether the server takes no stream beside those that are open. */
+  /** Whether the server allows no stream in addition to the open ones. */
   get #isFull(): boolean {
     return this.#streams + (this.#healthCheck === undefined ? 0 : 1) >= this.#limit;
   }
 
-  get isQuiet(): boolean {
-    return this.#streams > 0 && this.#keepalive.isQuiet;
+  get isStalled(): boolean {
+    return this.#streams > 0 && this.#keepalive.isStalled;
   }
 
-  get isSuspect(): boolean {
-    return this.#socket.bytesRead === this.#bytesWhenSuspected;
+  get isUnresponsive(): boolean {
+    return this.#socket.bytesRead === this.#bytesWhenUnresponsive;
   }
 
-  open({ headers, body, isIdempotent }: StreamRequest, listener: StreamListener): RequestStream {
+  open({ headers, body, hasNoSideEffects }: StreamRequest, listener: StreamListener): RequestStream {
     const stream = new NodeStream(this.#session.request(headers), body, listener, this);
     this.#streams += 1;
     this.#streamsEver += 1;
-    if (isIdempotent) this.#idempotent.add(stream);
+    if (hasNoSideEffects) this.#withoutSideEffects.add(stream);
     this.#waiting?.push(stream);
-    this.#keepalive.watch();
+    this.#keepalive.resume();
     return stream;
   }
 
-  /** For its streams: response headers were received on one. */
+  /** Called by a stream that has received response headers. */
   onResponse(): void {
     this.#refusals = 0;
     this.#receiveHeaders();
   }
 
-  /** For its streams: one is closed. */
-  onStreamClosed(stream: NodeStream, wasTurnedAway: boolean): void {
-    if (wasTurnedAway) this.#countRefusal();
+  /** Called by a stream that is closed. */
+  onStreamClosed(stream: NodeStream, wasRefused: boolean): void {
+    if (wasRefused) this.#countRefusal();
     this.#streams -= 1;
-    this.#idempotent.delete(stream);
-    if (this.#isForOneStream && !this.#session.destroyed) this.drain();
+    this.#withoutSideEffects.delete(stream);
+    if (this.#isDedicated && !this.#session.destroyed) this.drain();
     if (!this.#session.destroyed || this.#isLost) return;
     this.#isLost = true;
-    this.#suspectOthers();
+    this.#markOthersUnresponsive();
     this.#reportLoss();
   }
 
-  suspect(): void {
-    // One that has received nothing yet is as good as a new one.
+  markUnresponsive(): void {
+    // A session that has received nothing yet is as good as a new one.
     if (this.#socket.bytesRead === 0) return;
-    this.#bytesWhenSuspected = this.#socket.bytesRead;
-    this.#keepalive.watch();
+    this.#bytesWhenUnresponsive = this.#socket.bytesRead;
+    this.#keepalive.resume();
   }
 
-  check(): void {
-    if (!this.#isEndReported) this.#keepalive.checkNow();
+  pingNow(): void {
+    if (!this.#isEndReported) this.#keepalive.pingNow();
   }
 
-  releaseWaiting(cause?: Error): void {
-    if (!this.#context.watch.hasOthers()) return;
+  failWaitingStreams(cause?: Error): void {
+    if (!this.#context.server.hasOthers()) return;
     for (const stream of this.#waiting?.splice(0) ?? []) {
       if (stream.isOpen) stream.destroy(new NotSentError("no connection", { cause }));
     }
@@ -214,7 +220,7 @@ export class NodeSession implements Session {
 
   close(cause?: Error): void {
     this.#session.destroy(cause);
-    // The session would first send what it has still to send, to a server that may not read.
+    // Node's session waits until everything is sent, but the server may not read.
     this.#socket.destroy();
   }
 
@@ -236,11 +242,11 @@ export class NodeSession implements Session {
       ping: (onAcknowledged) => void session.ping(onlyAcknowledged(onAcknowledged)),
       sendSettings: (onAcknowledged) => session.settings({}, onlyAcknowledged(onAcknowledged)),
       requestHeaders: () => this.#requestHeaders(),
-      onIdle: () => this.#closeIfSpare(),
-      onSuspicion: (reason) => this.#moveCalls(reason),
+      onIdle: () => this.#drainIfUnneeded(),
+      onUnresponsive: (reason) => this.#moveCalls(reason),
       onTimeout: (reason) => {
         this.#reason ??= reason;
-        this.releaseWaiting(reason);
+        this.failWaitingStreams(reason);
         this.close(reason);
       },
       closeSocket: () => void this.#socket.destroy(),
@@ -253,9 +259,8 @@ export class NodeSession implements Session {
   }
 
   /**
-   * Makes the server send headers, if it takes another stream: by a request of the gRPC health check
-   * (https://github.com/grpc/grpc/blob/master/doc/health-checking.md), for the sake of the response headers alone.
-   * UNIMPLEMENTED is as good as any other response.
+   * Makes the server send response headers, if it allows another stream. Calls the gRPC health check
+   * (https://github.com/grpc/grpc/blob/master/doc/health-checking.md) and ignores its result, which may be UNIMPLEMENTED.
    */
   #requestHeaders(): void {
     if (this.#session.closed || this.#isFull || this.#healthCheck !== undefined) return;
@@ -267,7 +272,7 @@ export class NodeSession implements Session {
     this.#healthCheck = stream;
     stream
       .on("response", () => this.#receiveHeaders())
-      // The other streams of the session report it to their calls.
+      // The other streams of the session report the error to their calls.
       .on("error", () => undefined)
       .on("close", () => {
         clearTimeout(timer);
@@ -277,7 +282,7 @@ export class NodeSession implements Session {
       .end(encodeEnvelope(new Uint8Array()));
   }
 
-  /** Drains the session once the server has refused enough of its streams: Node's server may refuse them for ever. */
+  /** Drains the session after `maxRefusals`: Node's server may refuse all further streams of a session. */
   #countRefusal(): void {
     this.#refusals += 1;
     if (this.#refusals >= maxRefusals) this.drain();
@@ -293,63 +298,67 @@ export class NodeSession implements Session {
         new NotSentError("the server allows fewer streams at a time than waited for its settings"),
       );
     }
-    // A server that takes nothing here may take it on another session.
+    // A server that allows no streams on this session may allow some on another.
     if (maxConcurrentStreams === 0) this.#session.close();
-    else if (waiting !== undefined) this.#context.watch.onConnected();
+    else if (waiting !== undefined) this.#context.server.onConnected();
   }
 
   #receiveGoaway(code: number, debugData: Uint8Array | undefined): void {
-    this.#suspectOthers();
+    this.#markOthersUnresponsive();
     this.#isEndReported = true;
-    this.#context.watch.onGoaway();
+    this.#context.server.onGoaway();
     if (code !== constants.NGHTTP2_ENHANCE_YOUR_CALM) return;
     if (Buffer.from(debugData ?? []).toString("latin1") !== tooManyPings) return;
     this.#wasRejectedForPings = true;
     this.#context.pings.areRejected = true;
-    this.#context.watch.onKeepaliveRejected();
+    this.#context.server.onKeepaliveRejected();
   }
 
-  /** Decides how the session ends by what the server has sent. Node calls `destroy` then, and offers no other hook. */
+  /**
+   * Replaces `destroy` of Node's session. Node 24 calls it when it receives GOAWAY with an error code (`onGoawayData`) or
+   * bytes that violate HTTP/2 (`onSessionInternalError`), and has no other hook to keep or to mark the streams. See
+   * https://github.com/nodejs/node/blob/v24.x/lib/internal/http2/core.js
+   */
   #handleDestroy(): void {
     const session = this.#session;
     const destroy = session.destroy.bind(session);
     session.destroy = (error, code) => {
-      // Node ends the streams too that the server still serves (RFC 9113 §6.8): https://github.com/nodejs/node/blob/v24.x/lib/internal/http2/core.js
+      // Node would also end the streams that the server still serves (RFC 9113 §6.8).
       if (this.#wasRejectedForPings && hasCode(error, "ERR_HTTP2_SESSION_ERROR")) return session.close();
-      destroy(hasCode(error, "ERR_HTTP2_ERROR") ? this.#breakBy(error) : error, code);
+      destroy(hasCode(error, "ERR_HTTP2_ERROR") ? this.#brokenBy(error) : error, code);
     };
   }
 
-  /** What its streams end with, now that the server has sent what HTTP/2 does not allow. */
-  #breakBy(error: Error): BrokenSessionError {
-    // A response did that: the server is there.
-    if (this.#hasResponded || this.#isForOneStream) this.#isLost = this.#isEndReported = true;
+  /** The error for the streams of a session on which the server violated HTTP/2. */
+  #brokenBy(error: Error): BrokenSessionError {
+    // A response broke the session, so that the server is reachable and not lost.
+    if (this.#hasResponded || this.#isDedicated) this.#isLost = this.#isEndReported = true;
     return new BrokenSessionError(error, this.#streams === 1 && this.#healthCheck === undefined);
   }
 
   #reportLoss(): void {
     if (this.#isEndReported) return;
     this.#isEndReported = true;
-    this.#context.watch.onLost(this.#reason);
+    this.#context.server.onLost(this.#reason);
   }
 
-  /** Ends the streams whose calls another server can take, if one is ready: those not sent, and those that can be retried. */
+  /** If another server is ready, ends the streams whose calls can be retried there: without side effects, or not sent. */
   #moveCalls(reason: Error): void {
-    if (!this.#context.watch.hasReadyOther()) return;
-    this.suspect();
-    for (const stream of this.#idempotent) stream.destroy(reason);
-    for (const session of this.#context.sessions) session.releaseWaiting(reason);
+    if (!this.#context.server.hasReadyOther()) return;
+    this.markUnresponsive();
+    for (const stream of this.#withoutSideEffects) stream.destroy(reason);
+    for (const session of this.#context.sessions) session.failWaitingStreams(reason);
   }
 
-  /** What has happened to this session may have happened to the others, and is only not noticed yet. */
-  #suspectOthers(): void {
+  /** The other sessions may be lost too without having noticed it yet. */
+  #markOthersUnresponsive(): void {
     if (this.#socket.bytesRead === 0) return;
-    for (const other of this.#context.sessions) if (other !== this) other.suspect();
+    for (const other of this.#context.sessions) if (other !== this) other.markUnresponsive();
   }
 
-  /** Drains it if it is of no use: it takes no more streams, or another session does too. */
-  #closeIfSpare(): void {
-    const isSpare = [...this.#context.sessions].some((other) => other !== this && other.hasRoom);
-    if (isSpare || !this.hasRoom) this.drain();
+  /** Drains the session if it has no room, or another session has. */
+  #drainIfUnneeded(): void {
+    const isAnotherUsable = [...this.#context.sessions].some((other) => other !== this && other.hasRoom);
+    if (isAnotherUsable || !this.hasRoom) this.drain();
   }
 }

@@ -1,20 +1,21 @@
 import { constants } from "node:http2";
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+import { isRefused } from "./session.ts";
 import type { RequestStream, ResponseHeaders, StreamEnd, StreamListener } from "./session.ts";
 
-/** The session of a stream, which counts what becomes of its streams. */
+/** The session of a stream. */
 interface StreamOwner {
   onResponse(): void;
-  /** Called before the stream's listener, which may then open another stream. */
-  onStreamClosed(stream: NodeStream, wasTurnedAway: boolean): void;
+  /** Called before the stream's listener, which may open another stream. */
+  onStreamClosed(stream: NodeStream, wasRefused: boolean): void;
 }
 
-/** Destroys a stream of which the server has received nothing. */
+/** Destroys a stream whose request was not sent. */
 export class NotSentError extends Error {
   override readonly name = "NotSentError";
 }
 
-/** Destroys every stream of a session on which the server has sent what HTTP/2 does not allow. */
+/** Destroys the streams of a session on which the server violated HTTP/2. */
 export class BrokenSessionError extends Error {
   override readonly name = "BrokenSessionError";
   readonly isOnlyStream: boolean;
@@ -28,7 +29,7 @@ export class BrokenSessionError extends Error {
 /** A request stream of node:http2. */
 export class NodeStream implements RequestStream {
   readonly #stream: ClientHttp2Stream;
-  // Undefined at the end: Node keeps a stream for a while after it, which is not to keep what was received.
+  // Undefined after the end: Node keeps a closed stream for a while, which must not keep the response in memory.
   #listener: StreamListener | undefined;
   #hasResponse = false;
   #failure: Error | undefined;
@@ -46,7 +47,7 @@ export class NodeStream implements RequestStream {
       this.#failure = error;
     });
     stream.on("close", () => {
-      owner.onStreamClosed(this, !this.#hasResponse && isTurnedAway(stream));
+      owner.onStreamClosed(this, !this.#hasResponse && isRefused(this.#end()));
       if (this.#listener !== undefined) this.#report(this.#end());
     });
     stream.end(body);
@@ -79,9 +80,9 @@ export class NodeStream implements RequestStream {
     this.#stream.on("data", (chunk: Buffer) => this.#listener?.onData(chunk));
     this.#stream.on("end", () => {
       if (this.#listener === undefined) return;
-      // A server may respond before it has read the whole request, which is then useless.
+      // A server may respond before it has read the whole request. The rest of the request is not sent.
       if (!this.#stream.writableFinished) this.#stream.close(constants.NGHTTP2_CANCEL);
-      // Not NO_ERROR where Node takes a reset with CANCEL for an end.
+      // The code is CANCEL if the server reset the stream with it: Node emits "end" then too.
       this.#report({ kind: "ended", code: this.#stream.rstCode });
     });
   }
@@ -106,12 +107,7 @@ export class NodeStream implements RequestStream {
   }
 }
 
-/** Whether the server has taken no notice of a stream that is closed without a response. */
-function isTurnedAway({ rstCode }: ClientHttp2Stream): boolean {
-  return rstCode === constants.NGHTTP2_REFUSED_STREAM || rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM;
-}
-
-/** Whether an error is Node's, and has this code. */
+/** Whether an error has this code of Node. */
 export function hasCode(error: unknown, code: string): error is Error {
   return error instanceof Error && "code" in error && error.code === code;
 }

@@ -3,31 +3,31 @@ import { createContextValues } from "@connectrpc/connect";
 import type { ContextValues } from "@connectrpc/connect";
 import type { MetadataInit } from "./metadata.ts";
 
-/** A call that begins. */
+/** The call that an observer is notified of. */
 export interface StartedCall {
   readonly method: DescMethod;
   readonly contextValues: ContextValues;
 }
 
-/** What an observer notes of one call. */
+/** An observer's side of one call. */
 export interface CallObservation {
-  /** Metadata to send with the call; its names win over the call's own. */
+  /** Metadata to send with the call; replaces metadata of the call with the same name. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /**
-   * Called once, when the caller has received the outcome: with the canonical name of its code, such as OK or
-   * NOT_FOUND. CANCELLED means that this side has given up.
+   * Called once, when the caller has received the outcome, with the canonical name of its code, such as OK or NOT_FOUND.
+   * CANCELLED means that this side cancelled the call.
    */
   ended(code: string): void;
 }
 
-/** Is called for each call, however often it is retried. */
+/** Is called once for each call; retries are not reported. */
 export interface CallObserver {
   started(call: StartedCall): CallObservation;
 }
 
 const noObservations: readonly CallObservation[] = [];
 
-/** The observations of a call until it ends. */
+/** Notifies all observers of one call. */
 export class ObservedCall {
   readonly metadata: MetadataInit | undefined;
   #observations: readonly CallObservation[];

@@ -1,19 +1,18 @@
 import type { SubchannelState } from "./subchannel.ts";
 
-/** What is known of a subchannel. */
 interface Candidate {
   readonly state: SubchannelState;
-  /** Whether its server may be gone. */
-  readonly isSuspect: boolean;
-  /** Whether its server keeps calls waiting in silence. */
-  readonly isQuiet: boolean;
+  /** Whether a ping is late, or a session was lost, and nothing was received since. */
+  readonly isUnresponsive: boolean;
+  /** Whether calls are in flight and nothing was received for part of the keepalive time. */
+  readonly isStalled: boolean;
 }
 
-/** Picks a subchannel for each call: round robin over the best class of subchannels that there is. */
+/** Picks a subchannel for each call: round robin over the subchannels of the best class. */
 export class Picker<S extends Candidate> {
   #turn = 0;
 
-  /** Undefined if there are none. */
+  /** Returns undefined if there are no subchannels. */
   pick(subchannels: readonly S[]): S | undefined {
     const [only] = subchannels;
     if (subchannels.length === 1) return only;
@@ -26,10 +25,10 @@ export class Picker<S extends Candidate> {
 }
 
 /**
- * The class of a subchannel, 0 for the best. Without a ready one, calls wait for those that connect; without those, each
- * is tried, so that calls fail with the reason.
+ * The class of a subchannel; 0 is the best. If no subchannel is ready, calls wait for those that are connecting. If none
+ * is connecting, calls try each in turn, and fail with the reason.
  */
-function classOf({ state, isSuspect, isQuiet }: Candidate): number {
-  if (state === "ready") return isSuspect ? 2 : isQuiet ? 1 : 0;
+function classOf({ state, isUnresponsive, isStalled }: Candidate): number {
+  if (state === "ready") return isUnresponsive ? 2 : isStalled ? 1 : 0;
   return state === "connecting" ? 3 : 4;
 }

@@ -7,16 +7,16 @@ export type LookUp = (host: string) => Promise<readonly string[]>;
 
 interface ResolverOptions {
   readonly lookUp?: LookUp | undefined;
-  /** The time between two resolutions, in milliseconds. */
+  /** The time between two resolutions, in milliseconds; 30 seconds by default. */
   readonly refreshMs?: number | undefined;
   readonly logger: Logger;
-  /** Called after each resolution with all addresses, by host. */
+  /** Called with the addresses of each host: at once with the hosts themselves, then after each resolution. */
   readonly onResolved: (addresses: ReadonlyMap<string, readonly string[]>) => void;
 }
 
-/** Keeps names resolved. */
+/** Resolves names at intervals. */
 interface Resolver {
-  /** Resolves again soon: within a second, and not more often than that. */
+  /** Resolves again within a second; at most once a second. */
   refresh(): void;
   close(): void;
 }
@@ -26,19 +26,19 @@ const defaultRefreshMs = 30_000;
 /** The shortest time between two resolutions, in milliseconds. */
 const minRefreshMs = 1000;
 
-/** As the operating system resolves it, its own files included. */
+/** Resolves by the operating system (getaddrinfo), which reads /etc/hosts too. */
 async function lookUpByDefault(host: string): Promise<readonly string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address);
 }
 
+/** Whether there is at most one address of each IP version: then all belong to one server. */
 function isOneServer(addresses: readonly string[]): boolean {
   return new Set(addresses.map(isIP)).size === addresses.length;
 }
 
 /**
- * Resolves `hosts`, now and every 30 seconds. The address of an address is itself. So is that of a name with only one
- * address, or one of IPv4 and one of IPv6, which are those of one server: connecting resolves it, and tries both. A name
- * that cannot be resolved keeps the addresses that it had.
+ * Resolves `hosts` now and every `refreshMs`. An IP address resolves to itself. A name of one server resolves to the
+ * name, so that connecting to it tries both IP versions. A name whose resolution fails keeps its addresses.
  */
 export function createResolver(hosts: readonly string[], options: ResolverOptions): Resolver {
   const { lookUp = lookUpByDefault, refreshMs = defaultRefreshMs, logger, onResolved } = options;
@@ -70,7 +70,7 @@ export function createResolver(hosts: readonly string[], options: ResolverOption
     resolveAfter(refreshMs);
   }
 
-  // A function, since the compiler does not know what happens while names are resolved.
+  // A function, since TypeScript narrows `state` and does not see that `close` may change it meanwhile.
   function isClosed(): boolean {
     return state === "closed";
   }

@@ -1,60 +1,67 @@
-import { errorCodes } from "./session.ts";
+import { isRefused } from "./session.ts";
 import type { StreamEnd } from "./session.ts";
 
-/** What the earlier attempts of a call have come to. */
+/** The earlier attempts of a call. */
 export interface RetryHistory {
-  attempts: number;
+  /** Attempts, the first refused one not counted. */
+  readonly attempts: number;
   /** Attempts that the server may have processed. */
-  losses: number;
-  /** Whether the server has turned away an attempt. */
-  wasTurnedAway: boolean;
+  readonly possiblyProcessed: number;
+  /** Whether the server has refused an attempt. */
+  readonly wasRefused: boolean;
 }
 
-/** An attempt that has brought no status. */
-interface LostAttempt {
+export const firstAttempt: RetryHistory = { attempts: 1, possiblyProcessed: 0, wasRefused: false };
+
+/** An attempt that ended without a status (`Call.onClosed`). */
+interface FailedAttempt {
+  /** How its stream ended; `node-stream.ts` decides on the kind. */
   readonly end: StreamEnd;
   readonly hasHeaders: boolean;
-  /** Whether the server does no work twice when it receives the call twice. */
-  readonly isIdempotent: boolean;
-  /** How often the call is sent at most. */
+  /** Whether the method's `idempotency_level` is NO_SIDE_EFFECTS (`messages.ts`). */
+  readonly hasNoSideEffects: boolean;
+  /** The maximum number of attempts, by the number of servers (`channel.ts`); the first refused one is not counted. */
   readonly maxAttempts: number;
 }
 
-export type RetryDecision = "give-up" | "retry" | "retry-on-own-session";
+interface Retry {
+  /** The history of the call with the failed attempt. */
+  readonly history: RetryHistory;
+  readonly onDedicatedSession: boolean;
+}
 
-/** How often a call may be lost that a server may have processed: one that harms servers is not to reach them all. */
-const maxLosses = 4;
+/** The maximum number of attempts that servers may have processed: a call that crashes servers must not reach all. */
+const maxPossiblyProcessed = 4;
 
 /**
- * Decides whether a call is retried that was lost, and notes the attempt in `history`. The two ways are those of gRFC A6
+ * Decides whether a call is retried after a failed attempt; undefined if not. gRFC A6 has two kinds of retries
  * (https://github.com/grpc/proposal/blob/master/A6-client-retries.md):
- * - Transparent retry: the server has not processed the call, so that any call is retried.
- * - Retry policy: the server may have processed it, so that only idempotent calls are retried, without a wait.
+ * - Transparent retry: the server has not processed the call. Every call is retried.
+ * - Retry policy: the server may have processed the call. Only calls without side effects are retried, without a backoff.
  *
- * A call that may have broken its session is retried on a session of its own, and one that certainly has is not.
+ * A call that may have broken its session is retried on a dedicated session. A call that certainly did is not retried.
  */
-export function decideRetry(history: RetryHistory, attempt: LostAttempt): RetryDecision {
-  const { end, isIdempotent, maxAttempts } = attempt;
-  if (end.kind === "session-broken" && end.isOnlyStream) return "give-up";
+export function decideRetry(history: RetryHistory, attempt: FailedAttempt): Retry | undefined {
+  const { end, hasHeaders, hasNoSideEffects, maxAttempts } = attempt;
+  let { attempts, possiblyProcessed, wasRefused } = history;
+  if (end.kind === "session-broken" && end.isOnlyStream) return undefined;
   if (!isTransparent(end)) {
-    history.losses += 1;
-    if (!isIdempotent || history.losses >= maxLosses) return "give-up";
+    possiblyProcessed += 1;
+    if (!hasNoSideEffects || possiblyProcessed >= maxPossiblyProcessed) return undefined;
   }
-  if (isTurnedAway(attempt) && !history.wasTurnedAway) {
-    // The second one may be the session's fault, which is replaced then: this attempt does not count.
-    history.wasTurnedAway = true;
+  if (!wasRefused && !hasHeaders && isRefused(end)) {
+    // Not counted: a server may refuse every stream of one session, which is replaced after the second refusal.
+    wasRefused = true;
   } else {
-    if (history.attempts >= maxAttempts) return "give-up";
-    history.attempts += 1;
+    if (attempts >= maxAttempts) return undefined;
+    attempts += 1;
   }
-  return end.kind === "session-broken" ? "retry-on-own-session" : "retry";
+  return {
+    history: { attempts, possiblyProcessed, wasRefused },
+    onDedicatedSession: end.kind === "session-broken",
+  };
 }
 
 function isTransparent({ kind }: StreamEnd): boolean {
   return kind === "not-sent" || kind === "refused";
-}
-
-/** Whether the server took no notice of the call. ENHANCE_YOUR_CALM does not say that it was not processed. */
-function isTurnedAway({ end, hasHeaders }: LostAttempt): boolean {
-  return !hasHeaders && (end.kind === "refused" || end.code === errorCodes.enhanceYourCalm);
 }

@@ -13,7 +13,7 @@ import { codeNameOf } from "./status.ts";
 
 type Result<M> = IteratorResult<M, undefined>;
 
-/** A `next` that waits for its message. */
+/** A pending `next`. */
 interface Waiter<M> {
   resolve(result: Result<M> | Promise<Result<M>>): void;
   reject(error: ConnectError): void;
@@ -22,18 +22,18 @@ interface Waiter<M> {
 type StreamState =
   /** Bytes are received. */
   | "flowing"
-  /** The call is paused: bytes were received for which no `next` waits. */
+  /** The call is paused: bytes were received, and no `next` is pending. */
   | "no-demand"
   /** The call is paused: a message waits for memory. */
   | "no-memory"
-  /** The call has ended; complete messages that were received before are still returned. */
+  /** The call has ended; `next` still returns the complete messages that were received. */
   | "ended";
 
 const done = { done: true, value: undefined } as const;
 
 /**
- * The messages of a server-streaming call, to be iterated once. Leaving them early cancels the call. While no `next`
- * waits, no more than a chunk is read, and the server has to wait.
+ * The messages of a server-streaming call, for one iteration. Leaving the iteration early cancels the call. While no
+ * `next` is pending, at most one chunk is read; flow control then stops the server.
  */
 export class ServerStream<M> implements AsyncIterableIterator<M, undefined> {
   readonly call: Call;
@@ -44,10 +44,10 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined> {
   #state: StreamState = "flowing";
   /** Undefined once there are no more messages. */
   #reader: EnvelopeReader | undefined;
-  /** Why the call has ended; undefined once `next` has rejected with it. */
+  /** The error of the call; undefined once `next` has rejected with it. */
   #error: ConnectError | undefined;
 
-  /** Makes the call; throws as `Call` does. */
+  /** Makes the call. Throws like the constructor of `Call`. */
   constructor(
     opener: StreamOpener,
     request: CallRequest,
@@ -79,7 +79,7 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined> {
     return this;
   }
 
-  /** The next message; rejects once with the error that the call ended with, if it did. */
+  /** Resolves with the next message. Rejects once with the error of the call, if it failed. */
   next(): Promise<Result<M>> {
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
@@ -112,7 +112,7 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined> {
     };
   }
 
-  /** Nothing follows `ended`. */
+  /** `ended` is the last state. */
   #transition(state: StreamState): void {
     if (this.#state === "ended") return;
     this.#state = state;
@@ -120,7 +120,7 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined> {
     else if (state !== "ended") this.call.pause();
   }
 
-  /** Resolves waiters with the messages that are there, and with the end if there are no more to come. */
+  /** Resolves waiters with the received messages, and with the end if the call has ended. */
   #serve(): void {
     for (let waiter = this.#waiters[0]; waiter !== undefined; waiter = this.#waiters[0]) {
       const envelope = this.#take();
@@ -144,7 +144,7 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined> {
   async #open(envelope: Envelope): Promise<Result<M>> {
     try {
       const encoding = this.call.header?.["grpc-encoding"];
-      // The method's output, or the same encoded, as the options say.
+      // The options decide whether it is the method's output or its encoded form, which the compiler cannot know.
       const value = (await openEnvelope(this.#output, envelope, encoding, this.#options)) as M;
       return { done: false, value };
     } catch (cause) {
@@ -164,7 +164,7 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined> {
     else waiter.reject(error);
   }
 
-  /** Ends at once; messages that were received are dropped. */
+  /** Ends at once and discards received messages. */
   #stop(error?: ConnectError): void {
     this.#close(error);
     this.#serve();

@@ -7,7 +7,8 @@ import type { SessionContext } from "./node-session.ts";
 import type {
   PingState,
   RequestStream,
-  ServerWatch,
+  ServerListener,
+  Session,
   StreamListener,
   StreamOpener,
   StreamRequest,
@@ -15,17 +16,20 @@ import type {
 
 interface SessionPoolOptions {
   readonly keepalive?: KeepaliveTimes;
-  /** How many bytes of each stream the server may send ahead (RFC 9113 §6.9.2). */
+  /** The flow-control window of each stream, in bytes (RFC 9113 §6.9.2). */
   readonly streamWindowBytes?: number;
-  /** What is known of the pings to the server, if other pools share it. */
+  /** The ping state of the server, shared with its other pools. */
   readonly pings?: PingState;
-  readonly watch?: ServerWatch;
-  /** A session has 2^30 stream ids (RFC 9113 §5.1.1); Node would refuse every stream after the last one. */
+  readonly server?: ServerListener;
+  /**
+   * How many streams a session carries before it is replaced. A session has 2^30 stream ids (RFC 9113 §5.1.1), and Node
+   * fails every stream after the last one; the default is half of them.
+   */
   readonly streamsPerSession?: number;
 }
 
-/** For a server without others. */
-const unwatched: ServerWatch = {
+/** The default: the only server, without a listener. */
+const soleServer: ServerListener = {
   onConnected: () => undefined,
   onLost: () => undefined,
   onGoaway: () => undefined,
@@ -34,21 +38,22 @@ const unwatched: ServerWatch = {
   hasReadyOther: () => false,
 };
 
-/** By what factor a server is suspected sooner if another one can be called instead. */
-const suspicionFactor = 4;
+/** If there are other servers, the keepalive time is divided by this: calls can move to another server early. */
+const keepaliveTimeDivisor = 4;
 
-/** How many streams at a time servers should allow at least (RFC 9113 §6.5.2). */
+/** A session is unresponsive after this part of the keepalive timeout. That costs little: only its calls are moved. */
+const unresponsiveShare = 1 / 8;
+
+/** The minimum that RFC 9113 §6.5.2 recommends for SETTINGS_MAX_CONCURRENT_STREAMS. */
 const recommendedLimit = 100;
 
-/**
- * As many sessions with one server as its limit of streams at a time requires: a stream is opened on the oldest session
- * that has room, and on a new one if none has. A session takes no more streams once it is lost, has received GOAWAY or
- * runs out of stream ids, and none while it is suspect. A session without streams is closed if another has room. A session
- * whose streams are refused is replaced.
- */
+/** The sessions with one server. Opens a stream on the oldest session that has room, or on a new one. */
 export class SessionPool implements StreamOpener {
+  /** With a single server, a call has one retry. */
   readonly maxAttempts = 2;
   readonly #context: SessionContext;
+  /** Oldest first. */
+  readonly #sessions = new Set<Session>();
   #state: "open" | "closed" = "open";
 
   constructor(
@@ -57,73 +62,79 @@ export class SessionPool implements StreamOpener {
       keepalive: { timeMs, timeoutMs } = defaultKeepalive.calls,
       streamsPerSession = 2 ** 29,
       streamWindowBytes = 64 * 1024,
-      watch = unwatched,
+      server = soleServer,
       pings = { areRejected: false },
     }: SessionPoolOptions = {},
   ) {
     this.#context = {
       target,
-      watch,
-      sessions: new Set(),
+      server,
+      sessions: this.#sessions,
+      onClosed: (session) => this.#sessions.delete(session),
       streamsPerSession,
       streamWindowBytes,
       assumedLimit: recommendedLimit,
       get timeMs() {
-        return timeMs / (watch.hasOthers() ? suspicionFactor : 1);
+        return timeMs / (server.hasOthers() ? keepaliveTimeDivisor : 1);
       },
       timeoutMs,
-      suspicionMs: timeoutMs / (2 * suspicionFactor),
+      unresponsiveAfterMs: timeoutMs * unresponsiveShare,
       pings,
     };
   }
 
-  /** Whether a session keeps calls waiting and has received nothing for a while. */
-  get isQuiet(): boolean {
-    for (const session of this.#context.sessions) if (session.isQuiet) return true;
+  /** Whether a session has streams and has received nothing for part of the keepalive time. */
+  get isStalled(): boolean {
+    for (const session of this.#sessions) if (session.isStalled) return true;
     return false;
   }
 
-  /** Whether a session suspects that the server is gone. */
-  get isSuspect(): boolean {
-    for (const session of this.#context.sessions) if (session.isSuspect) return true;
+  /** Whether a session is unresponsive. */
+  get isUnresponsive(): boolean {
+    for (const session of this.#sessions) if (session.isUnresponsive) return true;
     return false;
   }
 
-  /** How many sessions there are. */
   get size(): number {
-    return this.#context.sessions.size;
+    return this.#sessions.size;
   }
 
-  open(request: StreamRequest, listener: StreamListener, isOnOwnSession = false): RequestStream {
+  open(request: StreamRequest, listener: StreamListener, onDedicatedSession = false): RequestStream {
     if (this.#state === "closed") throw new ConnectError("the session pool is closed", Code.Unavailable);
-    if (isOnOwnSession) return new NodeSession(this.#context, true).open(request, listener);
-    for (const session of this.#context.sessions) if (session.hasRoom) return session.open(request, listener);
-    return new NodeSession(this.#context).open(request, listener);
+    if (onDedicatedSession) return this.#createSession(true).open(request, listener);
+    for (const session of this.#sessions) if (session.hasRoom) return session.open(request, listener);
+    return this.#createSession().open(request, listener);
   }
 
-  /** Begins a session, to find out whether the server is there. */
+  /** Starts a session before the first call. */
   connect(): void {
-    if (this.#state === "open") new NodeSession(this.#context);
+    if (this.#state === "open") this.#createSession();
   }
 
-  /** Finds out now whether the server is there, if there are sessions. */
-  check(): void {
-    for (const session of this.#context.sessions) session.check();
+  /** Pings the server now, on each session. */
+  pingNow(): void {
+    for (const session of this.#sessions) session.pingNow();
   }
 
-  /** Lets the calls that wait for a session be retried on another server, if there is one. */
-  releaseWaiting(): void {
-    for (const session of this.#context.sessions) session.releaseWaiting();
+  /** Ends the streams that wait for a session as `not-sent`, if there are other servers for their calls. */
+  failWaitingStreams(): void {
+    for (const session of this.#sessions) session.failWaitingStreams();
   }
 
-  /** Ends each session with its last stream; new streams are opened on new sessions. */
+  /** Closes each session after its last stream; new streams are opened on new sessions. */
   drain(): void {
-    for (const session of this.#context.sessions) session.drain();
+    for (const session of this.#sessions) session.drain();
   }
 
-  /** Ends every session and every stream at once. */
+  /** Closes every session and every stream at once. */
   close(): void {
     this.#state = "closed";
-    for (const session of this.#context.sessions) session.close();
+    for (const session of this.#sessions) session.close();
+  }
+
+  #createSession(isDedicated = false): Session {
+    const session = new NodeSession(this.#context, isDedicated);
+    this.#sessions.add(session);
+    return session;
   }
 }

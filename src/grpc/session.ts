@@ -1,34 +1,34 @@
 import type { IncomingHttpHeaders, IncomingHttpStatusHeader, OutgoingHttpHeaders } from "node:http2";
 
 /**
- * What calls need of HTTP/2. Only `node-session.ts` and `node-stream.ts`, which implement it, call node:http2; the other
- * files of this folder use its types of headers.
+ * The interface between calls and HTTP/2. Only its implementation, `node-session.ts` and `node-stream.ts`, calls
+ * node:http2; the other files of this folder import no more than its header types.
  */
 
-/** The HTTP/2 error codes that decide over a retry (RFC 9113 §7). */
+/** The HTTP/2 error codes that retries depend on (RFC 9113 §7). */
 export const errorCodes = { internalError: 2, enhanceYourCalm: 11 } as const;
 
 /** Response headers with their `:status`. */
 export type ResponseHeaders = IncomingHttpHeaders & IncomingHttpStatusHeader;
 
-/** A request, to be sent on one stream. */
+/** A request for one stream. */
 export interface StreamRequest {
   readonly headers: OutgoingHttpHeaders;
   readonly body: Uint8Array;
-  /** Whether the server does no work twice when it receives the request twice. */
-  readonly isIdempotent: boolean;
+  /** Whether the request may be sent twice: the method's `idempotency_level` is NO_SIDE_EFFECTS. */
+  readonly hasNoSideEffects: boolean;
 }
 
 /** The stream of a request. */
 export interface RequestStream {
-  /** Stops `onData`, and by flow control soon the server, until `resume`. */
+  /** Stops `onData` until `resume`; flow control soon stops the server. */
   pause(): void;
   resume(): void;
   /** Ends the stream by RST_STREAM (CANCEL). Its listener is not called again. */
   cancel(): void;
 }
 
-/** Is called with what a stream receives, in order; after `onClosed` not again. */
+/** Is called with what a stream receives, in order. `onClosed` is the last call. */
 export interface StreamListener {
   onHeaders(headers: ResponseHeaders, isEndOfStream: boolean): void;
   onData(chunk: Buffer): void;
@@ -39,35 +39,41 @@ export interface StreamListener {
 /**
  * How a stream has ended:
  * - `ended`: everything that the server sent was received.
- * - `not-sent`: the server has received nothing of the request.
- * - `refused`: the server has not processed the request (RFC 9113 §8.7).
- * - `reset`: the stream was reset, by the server or because the response could not be received.
- * - `session-lost`: the session was lost, or is suspect.
- * - `session-broken`: the server has sent what HTTP/2 does not allow, which ended the session.
+ * - `not-sent`: the server has received no part of the request.
+ * - `refused`: the server has not processed the request (REFUSED_STREAM, RFC 9113 §8.7).
+ * - `reset`: the server reset the stream, or this side reset it because it could not receive the response.
+ * - `session-lost`: the session was lost or is unresponsive.
+ * - `session-broken`: the server violated HTTP/2, which ended the session.
  */
 export type StreamEnd = {
   /** An HTTP/2 error code. */
   readonly code: number;
-  /** The reason, as far as it is known. */
+  /** The reason, if it is known. */
   readonly cause?: Error | undefined;
 } & (
   | { readonly kind: "ended" | "not-sent" | "refused" | "reset" | "session-lost" }
   | {
       readonly kind: "session-broken";
-      /** Whether nothing but the response to this request can be the reason. */
+      /** Whether the session had no other stream, so that the response to this request broke it. */
       readonly isOnlyStream: boolean;
     }
 );
 
-/** What opens the streams of calls: the session pool of one server, or a channel over several. */
+/** Opens the streams of calls: a channel, or the session pool of one server. */
 export interface StreamOpener {
-  /** How often a call is sent at most. */
+  /** The maximum number of attempts of a call; the first refused one is not counted. */
   readonly maxAttempts: number;
   /**
-   * Opens a stream at once; it waits for its session to connect. Throws a ConnectError when it is closed, and another
-   * error when the headers cannot be sent. On a session of its own a stream can break no other.
+   * Returns a stream at once; the request is sent when its session is connected. Throws a ConnectError if the opener is
+   * closed, and another error if the headers are not valid. A dedicated session carries this stream alone, so that the
+   * response can break no other call.
    */
-  open(request: StreamRequest, listener: StreamListener, isOnOwnSession?: boolean): RequestStream;
+  open(request: StreamRequest, listener: StreamListener, onDedicatedSession?: boolean): RequestStream;
+}
+
+/** Whether the server refused a stream. ENHANCE_YOUR_CALM does not say that the request was not processed. */
+export function isRefused({ kind, code }: StreamEnd): boolean {
+  return kind === "refused" || code === errorCodes.enhanceYourCalm;
 }
 
 export type SessionState =
@@ -75,52 +81,53 @@ export type SessionState =
   | "connecting"
   /** Requests are sent at once. */
   | "ready"
-  /** It takes no more streams and ends with the last one. */
+  /** No new streams are opened. The session is closed after its last one. */
   | "draining"
   | "closed";
 
-/** One HTTP/2 connection with a server. */
+/** One HTTP/2 connection to a server. */
 export interface Session {
   readonly state: SessionState;
-  /** Whether it takes another stream. */
+  /** Whether another stream can be opened on it. */
   readonly hasRoom: boolean;
-  /** Whether calls wait, and nothing was received for a part of the keepalive time. */
-  readonly isQuiet: boolean;
+  /** Whether streams are open and nothing was received for part of the keepalive time. */
+  readonly isStalled: boolean;
   /**
-   * Whether the server may be gone: a ping was not acknowledged in time, or another session with the server was lost,
-   * and nothing was received since. A suspect session takes no more streams.
+   * Whether nothing was received since a ping was late or another session with the server was lost. No streams are opened
+   * on an unresponsive session.
    */
-  readonly isSuspect: boolean;
+  readonly isUnresponsive: boolean;
   open(request: StreamRequest, listener: StreamListener): RequestStream;
-  /** Suspects the server to be gone, until something is received. */
-  suspect(): void;
-  /** Finds out now whether the server is there. */
-  check(): void;
-  /** Ends the streams that wait for the server's settings as `not-sent`, if another server can take their calls. */
-  releaseWaiting(cause?: Error): void;
-  /** Takes no more streams, and ends with the last one. */
+  /** Makes the session unresponsive until it receives something. */
+  markUnresponsive(): void;
+  /** Pings the server now, unless a ping is already in flight. */
+  pingNow(): void;
+  /** Ends the streams that wait for the server's settings as `not-sent`, if there are other servers for their calls. */
+  failWaitingStreams(cause?: Error): void;
+  /** Opens no more streams, and closes the session after the last one. */
   drain(): void;
-  /** Ends it and its streams at once. */
+  /** Closes the session and its streams at once. */
   close(cause?: Error): void;
 }
 
-/** What a server's sessions report, and what they have to know of the other servers. */
-export interface ServerWatch {
+/** Is called with the events of a server's sessions, and knows the other servers. */
+export interface ServerListener {
   /** A new session has received the server's settings. */
   onConnected(): void;
   /** A session could not be established, or was lost. */
   onLost(reason?: Error): void;
-  /** The server ends a session by GOAWAY. */
+  /** The server sent GOAWAY. */
   onGoaway(): void;
-  /** The server ends a session because of the pings on it. */
+  /** The server sent GOAWAY because of too many pings. */
   onKeepaliveRejected(): void;
   /** Whether there are other servers. */
   hasOthers(): boolean;
-  /** Whether another one is ready, and not suspected to be gone. */
+  /** Whether another server is ready and not unresponsive. */
   hasReadyOther(): boolean;
 }
 
-/** What is known of the pings to one server; shared by all its sessions. */
+/** The ping state of one server, shared by all its sessions. */
 export interface PingState {
+  /** Whether the server sent GOAWAY because of too many pings; no more are sent then. */
   areRejected: boolean;
 }

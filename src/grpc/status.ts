@@ -7,7 +7,7 @@ import type { ResponseHeaders } from "./session.ts";
 /** The content types of gRPC with protobuf messages. */
 const grpcProto = /^application\/grpc(\+proto)?$/i;
 
-/** Why response headers do not begin a response that can be read: not 200, not gRPC, or encoded. */
+/** The error if the response cannot be read: the status is not 200, it is not gRPC, or its encoding is not supported. */
 export function headerError(headers: ResponseHeaders): ConnectError | undefined {
   const status = headers[":status"];
   if (status !== 200) {
@@ -33,14 +33,14 @@ const namedCodes = Object.entries(Code).filter(
 
 /** The code of each gRPC status except OK. */
 const codes: ReadonlyMap<unknown, Code> = new Map(
-  // A call that this side cancels waits for no status: the server has dropped the call, as many do at a shutdown.
+  // This side ignores the status of calls that it cancels. In other calls the server uses CANCELLED to drop the call, as
+  // many servers do at a shutdown.
   namedCodes.map(([, code]) => [code, code === Code.Canceled ? Code.Unavailable : code]),
 );
 
 /**
- * The error that a call ended with, or undefined if its status is OK. `trailers` carry the status; `header` only adds
- * to the error's metadata, as Connect does. No status, or one that gRPC does not have, is Internal; CANCELLED is
- * Unavailable, since the call was lost.
+ * The error of a call, or undefined if its status is OK. `trailers` contain the status; `header` only adds to the error's
+ * metadata, as in Connect. A missing or unknown status is Internal. CANCELLED is Unavailable, since the call was lost.
  */
 export function statusError(
   trailers: IncomingHttpHeaders,
@@ -64,8 +64,8 @@ export function statusError(
 }
 
 /**
- * The error in a `grpc-status-details-bin` header; undefined if it is OK or cannot be read: then grpc-status counts.
- * Connect's own reading of the whole trailer would let an unreadable header, or details that are OK, hide the status.
+ * The error in a `grpc-status-details-bin` header; undefined if it is OK or cannot be parsed: then grpc-status applies.
+ * Connect's `findTrailerError` for the whole trailer would let such a header hide grpc-status.
  */
 function richError(details: string | string[] | undefined): ConnectError | undefined {
   if (typeof details !== "string") return undefined;
@@ -76,12 +76,12 @@ function richError(details: string | string[] | undefined): ConnectError | undef
   }
 }
 
-/** Whether a header says that the server has dropped the call. */
+/** Whether the status is CANCELLED: the server dropped the call. */
 export function isCancelled(header: IncomingHttpHeaders): boolean {
   return header["grpc-status"] === String(Code.Canceled);
 }
 
-/** A grpc-message; unless it is percent-encoded correctly, it stays as it was received, as gRPC requires. */
+/** Decodes a grpc-message. Returns it as received if its percent-encoding is not valid, as gRPC requires. */
 function percentDecoded(header: string | string[] | undefined): string {
   const message = String(header ?? "");
   try {
@@ -91,7 +91,7 @@ function percentDecoded(header: string | string[] | undefined): string {
   }
 }
 
-/** gRPC's names of the codes; Connect spells one of them differently. */
+/** gRPC's names of the codes. Connect spells CANCELLED with one L. */
 const codeNames: ReadonlyMap<Code, string> = new Map(
   namedCodes.map(([name, code]) => [
     code,
@@ -102,7 +102,7 @@ const codeNames: ReadonlyMap<Code, string> = new Map(
   ]),
 );
 
-/** The name of an error's code, such as NOT_FOUND. What is no error of a call, or has no code of gRPC, is UNKNOWN. */
+/** The name of an error's code, such as NOT_FOUND; UNKNOWN if the error has no gRPC code. */
 export function codeNameOf(error: unknown): string {
   return codeNames.get(ConnectError.from(error).code) ?? "UNKNOWN";
 }

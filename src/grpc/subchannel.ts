@@ -3,60 +3,60 @@ import { addressOf } from "./address.ts";
 import type { Target } from "./address.ts";
 import type { KeepaliveOptions } from "./keepalive.ts";
 import { SessionPool } from "./session-pool.ts";
-import type { ServerWatch } from "./session.ts";
+import type { ServerListener } from "./session.ts";
 
 /**
- * How many bytes of each server stream a server may send ahead: there may be 10,000 streams, and what was received of a
- * message that waits for memory is held.
+ * The flow-control window of each server stream, in bytes. It is small, since there may be 10,000 streams, and each holds
+ * what it has received while its message waits for memory.
  */
 const streamWindowBytes = 16 * 1024;
 
 /** gRPC's connectivity states (https://github.com/grpc/grpc/blob/master/doc/connectivity-semantics-and-api.md). */
 export type SubchannelState =
-  /** Nothing is known of its server. The next call connects. */
+  /** There is no session. The next call connects. */
   | "idle"
   /** A session is being established. */
   | "connecting"
-  /** Its server was there when something was received last. */
+  /** A session was established, and no loss was noticed since. */
   | "ready"
-  /** Its server is gone, and is connected to again after a backoff. */
+  /** The server is not reachable. The subchannel connects again after a backoff. */
   | "transient-failure"
-  /** It is closed, or takes no more calls and ends with the last one. */
+  /** The subchannel is closed, or carries its last calls and gets no new ones. */
   | "shutdown";
 
-/** What a subchannel has to know of the others, and reports. */
+/** The settings of a subchannel, the state of the others, and its callbacks. */
 export interface SubchannelOptions {
   readonly keepalive: KeepaliveOptions;
   readonly logger: Logger;
-  /** Whether there are others. */
+  /** Whether the channel has other subchannels. */
   readonly hasOthers: () => boolean;
-  /** Whether another one than this is ready, and not suspect. */
+  /** Whether another subchannel is ready and not unresponsive. */
   readonly hasReadyOther: (subchannel: Subchannel) => boolean;
   readonly onReady: () => void;
-  /** Called at each loss. */
+  /** Called when a session is lost, cannot be established, or receives GOAWAY. */
   readonly onLost: () => void;
-  /** Called when the server ends a session because of the pings on it. */
+  /** Called when the server sends GOAWAY because of too many pings. */
   readonly onKeepaliveRejected: () => void;
 }
 
-/** The backoff before a server that cannot be reached is tried again, in milliseconds: it doubles at each failure. */
+/** The backoff between two attempts to connect, in milliseconds. It doubles with each failure. */
 const firstBackoffMs = 250;
 const maxBackoffMs = 8000;
 
-/** How long a server has to be ready for its failures to be forgotten, in milliseconds. */
-const provenMs = 1000;
+/** After it was ready for this time, a subchannel starts again with the first backoff, in milliseconds. */
+const backoffResetMs = 1000;
 
-/** One address of a server: its session pools and its state. */
+/** One address: its session pools and its connectivity state. */
 export class Subchannel {
   readonly calls: SessionPool;
-  /** Server streams, which are silent by nature, have sessions of their own. */
+  /** Server streams have separate sessions, since they may be idle for long and need another keepalive time. */
   readonly streams: SessionPool;
   readonly #address: string;
   readonly #options: SubchannelOptions;
   #state: SubchannelState = "idle";
-  /** What the log says of it; undefined if it was never lost. */
+  /** The last logged event; undefined if the subchannel was never lost. */
   #logged: "subchannel.lost" | "subchannel.recovered" | undefined;
-  /** Failures in a row: being ready for a moment does not end the row. */
+  /** Failures in a row; being ready for less than `backoffResetMs` does not reset them. */
   #failures = 0;
   #readyAt = 0;
   #backoff: NodeJS.Timeout | undefined;
@@ -65,28 +65,28 @@ export class Subchannel {
     const { calls, streams } = options.keepalive;
     this.#address = addressOf(target);
     this.#options = options;
-    const watch: ServerWatch = {
+    const server: ServerListener = {
       onConnected: () => this.#transition("ready"),
       onLost: (reason) => {
         if (this.#state === "shutdown") return;
         this.#logOnce("subchannel.lost", reason);
         this.#lose();
-        // What has happened to one session may have happened to the others, and is only not noticed yet.
-        this.calls.check();
-        this.streams.check();
+        // The other sessions may be lost too without having noticed it yet.
+        this.calls.pingNow();
+        this.streams.pingNow();
       },
-      // The server may be there again at once.
+      // The server may accept connections again at once.
       onGoaway: () => this.#lose(),
       onKeepaliveRejected: () => {
         const event = "keepalive.rejected";
         options.logger.warn({ event, address: this.#address }, event);
         options.onKeepaliveRejected();
       },
-      // At its shutdown every server is another.
+      // A subchannel that is shut down leaves its calls to the others, even if there is only one.
       hasOthers: () => this.#state === "shutdown" || options.hasOthers(),
       hasReadyOther: () => options.hasReadyOther(this),
     };
-    const shared = { watch, pings: { areRejected: false } };
+    const shared = { server, pings: { areRejected: false } };
     this.calls = new SessionPool(target, { ...shared, keepalive: calls });
     this.streams = new SessionPool(target, { ...shared, keepalive: streams, streamWindowBytes });
   }
@@ -95,56 +95,56 @@ export class Subchannel {
     return this.#state;
   }
 
-  /** Whether a session of unary calls suspects the server to be gone. */
-  get isSuspect(): boolean {
-    return this.calls.isSuspect;
+  /** Whether a session of unary calls is unresponsive. */
+  get isUnresponsive(): boolean {
+    return this.calls.isUnresponsive;
   }
 
-  /** Whether the server keeps unary calls waiting in silence. */
-  get isQuiet(): boolean {
-    return this.calls.isQuiet;
+  /** Whether a session of unary calls is stalled. */
+  get isStalled(): boolean {
+    return this.calls.isStalled;
   }
 
-  /** How many sessions there are, which at its shutdown end with their last streams. */
+  /** The number of sessions. After a shutdown they are closed after their last streams. */
   get sessions(): number {
     return this.calls.size + this.streams.size;
   }
 
-  /** Finds out whether its server is there, unless that is known or about to be. */
+  /** Connects if the subchannel is idle. */
   connect(): void {
     if (this.#state === "idle") this.#transition("connecting");
   }
 
-  /** Lets the calls that wait for a session with it be retried on another one, if there is one. */
-  releaseWaiting(): void {
-    this.calls.releaseWaiting();
-    this.streams.releaseWaiting();
+  /** Ends the streams that wait for a session as `not-sent`, so that their calls are retried on another subchannel. */
+  failWaitingStreams(): void {
+    this.calls.failWaitingStreams();
+    this.streams.failWaitingStreams();
   }
 
-  /** Ends each session with its last stream; new calls connect again. */
+  /** Closes each session after its last stream; new calls connect again. */
   drainSessions(): void {
     this.calls.drain();
     this.streams.drain();
-    // The session that was to find out is drained too.
+    // The session that was connecting is drained too.
     if (this.#state === "connecting") this.#transition("connecting");
   }
 
-  /** Takes no more calls, and ends each session with its last stream. */
+  /** Takes no more calls, and closes each session after its last stream. */
   shutDown(): void {
     this.#transition("shutdown");
-    this.releaseWaiting();
+    this.failWaitingStreams();
     this.calls.drain();
     this.streams.drain();
   }
 
-  /** Ends its sessions at once. */
+  /** Closes its sessions at once. */
   close(): void {
     this.#transition("shutdown");
     this.calls.close();
     this.streams.close();
   }
 
-  /** Nothing follows `shutdown`. */
+  /** `shutdown` is the last state. */
   #transition(state: SubchannelState): void {
     const before = this.#state;
     if (before === "shutdown") return;
@@ -161,9 +161,9 @@ export class Subchannel {
   #lose(): void {
     if (this.#state === "shutdown") return;
     this.#options.onLost();
-    // Its other sessions were lost with this one.
+    // Another session has already reported the loss.
     if (this.#state !== "ready" && this.#state !== "connecting") return;
-    if (this.#state === "ready" && performance.now() - this.#readyAt > provenMs) this.#failures = 0;
+    if (this.#state === "ready" && performance.now() - this.#readyAt > backoffResetMs) this.#failures = 0;
     this.#failures += 1;
     if (this.#options.hasOthers()) this.#startBackoff();
     this.#transition(this.#backoff === undefined ? "idle" : "transient-failure");
@@ -171,15 +171,15 @@ export class Subchannel {
 
   #startBackoff(): void {
     const backoffMs = Math.min(firstBackoffMs * 2 ** (this.#failures - 2), maxBackoffMs);
-    // Clients that have lost a server together are not to come back together.
-    const waitMs = this.#failures === 1 ? 0 : backoffMs * (0.8 + 0.4 * Math.random());
+    // Jitter: clients that have lost a server at the same time must not reconnect at the same time.
+    const delayMs = this.#failures === 1 ? 0 : backoffMs * (0.8 + 0.4 * Math.random());
     this.#backoff ??= setTimeout(() => {
       this.#backoff = undefined;
       if (this.#state === "transient-failure") this.#transition("connecting");
-    }, waitMs).unref();
+    }, delayMs).unref();
   }
 
-  /** Logs a loss and a recovery once each. A channel with one subchannel leaves that to its callers. */
+  /** Logs a loss and a recovery once each. With a single subchannel nothing is logged: every call fails then. */
   #logOnce(event: "subchannel.lost" | "subchannel.recovered", err?: Error): void {
     if (this.#logged === event) return;
     this.#logged = event;

@@ -21,18 +21,17 @@ import type { StreamOpener } from "./session.ts";
 import { codeNameOf } from "./status.ts";
 import { callUnary } from "./unary.ts";
 
-/** What a transport needs. */
 export interface GrpcTransportOptions extends ReadOptions {
-  /** One of a channel's two, `calls` or `streams`. */
+  /** A channel's `calls` or `streams`. */
   readonly opener: StreamOpener;
   /** The path of the endpoint, which precedes every method's path. */
   readonly pathPrefix: string;
   readonly observers?: readonly CallObserver[] | undefined;
 }
 
-/** How one call reads its responses; by default as its transport does. */
+/** How one call reads its responses; the transport's options are the defaults. */
 interface CallReadOptions {
-  /** The largest message that it accepts, in bytes; less than the transport's own. */
+  /** The largest message that the call accepts, in bytes; at most that of the transport. */
   readonly readMaxBytes?: number | undefined;
   readonly memory?: MessageMemory | undefined;
   readonly owner?: string | undefined;
@@ -40,7 +39,7 @@ interface CallReadOptions {
 
 const callReadOptions = createContextKey<CallReadOptions>({});
 
-/** A copy of `context` for a call that reads its responses by `options`. */
+/** Returns a copy of `context` with `options` for reading the responses of a call. */
 export function withReadOptions(options: CallReadOptions, context = createContextValues()): ContextValues {
   // Connect's context values are properties of the object.
   const copy = Object.assign(createContextValues(), context);
@@ -59,7 +58,7 @@ export function createGrpcTransport(options: GrpcTransportOptions): Transport {
         const readOptions = contextValues === undefined ? options : readOptionsOf(contextValues, options);
         const { message, call } = await callUnary(opener, request, method.output, readOptions);
         observed.ended("OK");
-        // The method's output, or the same encoded, as the options say.
+        // The options decide whether it is the method's output or its encoded form, which the compiler cannot know.
         return new LazyUnaryResponse(method, message as MessageShape<typeof method.output>, call);
       } catch (error) {
         observed.ended(codeNameOf(error));
@@ -73,7 +72,7 @@ export function createGrpcTransport(options: GrpcTransportOptions): Transport {
   };
 }
 
-/** What a server-streaming function takes of Connect's call options. */
+/** The supported subset of Connect's CallOptions. */
 interface StreamCallOptions {
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
@@ -82,9 +81,8 @@ interface StreamCallOptions {
 }
 
 /**
- * A client's function for one server-streaming method. Unlike Connect's own it puts no generator around the stream, so
- * that an open one needs little memory, and leaving the messages early cancels the call. The call begins when the
- * messages are iterated.
+ * Returns a client's function for one server-streaming method. The call starts with the iteration, and leaving the
+ * iteration early cancels it. Connect's own function wraps the stream in generators, which need more memory.
  */
 export function createServerStreamFunction<I extends DescMessage, O extends DescMessage>(
   options: GrpcTransportOptions,
@@ -119,7 +117,7 @@ function readOptionsOf(contextValues: ContextValues, options: ReadOptions): Read
   return { ...options, readMaxBytes, memory, owner };
 }
 
-/** The response to a unary call. Its headers are built only when they are read, which is rare. */
+/** The response to a unary call. Headers are converted only when they are read, which is rare. */
 class LazyUnaryResponse<I extends DescMessage, O extends DescMessage> implements UnaryResponse<I, O> {
   readonly stream = false;
   readonly method: DescMethodUnary<I, O>;

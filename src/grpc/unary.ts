@@ -9,13 +9,13 @@ import type { ReadOptions } from "./messages.ts";
 import { unboundedMemory } from "./message-memory.ts";
 import type { StreamOpener } from "./session.ts";
 
-/** The response to a unary call, its message not yet read. */
+/** The response to a unary call before its message is decoded. */
 interface UnaryResponse {
   readonly envelope: Envelope;
   readonly call: Call;
 }
 
-/** Makes a call whose response is exactly one message of the type `output`; another number is Unimplemented, as gRPC requires. */
+/** Makes a call with one response message. Rejects with Unimplemented for any other number, as gRPC requires. */
 export async function callUnary(
   opener: StreamOpener,
   request: CallRequest,
@@ -50,7 +50,7 @@ function receive(
       });
     }
 
-    /** Releases what was received. */
+    /** Releases the received messages. */
     function drop() {
       reader.close();
       envelope?.lease?.resize(0);

@@ -4,7 +4,7 @@ import { traceparentOf } from "../telemetry/trace-context.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import { traceOf } from "./call-options.ts";
 
-/** Reports each call by its method, such as GetWorkflow, its canonical code and its time, on a monotonic clock. */
+/** Reports each call with its method, such as GetWorkflow, its canonical code and its duration on a monotonic clock. */
 export function measureCalls(report: (method: string, code: string, seconds: number) => void): CallObserver {
   return {
     started({ method }) {
@@ -15,8 +15,8 @@ export function measureCalls(report: (method: string, code: string, seconds: num
 }
 
 /**
- * Sends the trace of each call as W3C Trace Context (https://www.w3.org/TR/trace-context/): that of the call's own span,
- * if there are spans.
+ * Sends the trace of each call as W3C Trace Context (https://www.w3.org/TR/trace-context/). With `startSpan` each call
+ * has a span, and the span's trace is sent.
  */
 export function traceCalls(startSpan?: StartCallSpan): CallObserver {
   return {

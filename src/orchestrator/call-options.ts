@@ -3,32 +3,31 @@ import type { CallOptions, ContextValues } from "@connectrpc/connect";
 import { withReadOptions } from "../grpc/index.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 
-/** For whom a call is made. */
+/** The request that a call is made for. */
 interface CallContext {
   readonly trace: TraceContext;
-  /** Scopes the call; undefined for the admin. */
+  /** The principal to which the call is scoped; undefined for the admin. */
   readonly principal?: string | undefined;
-  /** The API key for which the response waits for memory. */
+  /** The hash of the API key, which owns the response while it waits for memory. */
   readonly keyHash?: string | undefined;
 }
 
-/** How long a call may last. */
 type CallLimits = Pick<CallOptions, "signal" | "timeoutMs">;
 
-/** The options of the calls that are made for a request. */
+/** The options of the calls for a request. */
 export interface RequestCallOptions {
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** The trace, and the owner of the response, where it waits for memory. */
+  /** The trace, and the owner of responses that wait for memory. */
   readonly contextValues: ContextValues;
 }
 
 const traceKey = createContextKey<TraceContext | undefined>(undefined);
 
 /**
- * The options of a call. Its metadata is the principal alone, and the trace, which the observer `traceCalls` adds.
- * Nothing else of a client's request is forwarded, so the metadata is built here and never copied.
+ * The options of a call. Its metadata is the principal; the observer `traceCalls` adds the trace. The metadata is built
+ * here and never copied, so that no other header of a client's request is forwarded.
  */
 export function createCallOptions<Limits extends CallLimits>(
   { trace, principal, keyHash }: CallContext,

@@ -37,10 +37,10 @@ import type { Logger } from "../telemetry/logger.ts";
 import { traceCalls } from "./call-observers.ts";
 import type { StartCallSpan } from "../telemetry/call-spans.ts";
 
-/** The calls with the messages that the service declares. */
+/** The client with the message types of the service. */
 type PlainClient = Client<typeof OrchestratorService>;
 
-/** Messages that may be large, and are written as JSON or read in part: they are never decoded as a whole. */
+/** Message types that may be large. They are converted to JSON or read in part, and never decoded as a whole. */
 const encoded: ReadonlySet<DescMessage> = new Set<DescMessage>([
   WorkflowSchema,
   ListWorkflowsResponseSchema,
@@ -62,17 +62,17 @@ type EncodingMethod<Method> = Method extends (request: infer Request, options?: 
   : never;
 
 /**
- * The calls to the orchestrator. Each rejects with a ConnectError. Messages that may be large are returned as an
- * EncodedMessage, to be disposed of; a submission is sent from its bytes.
+ * The client of the orchestrator. Each call rejects with a ConnectError. Messages that may be large are returned as an
+ * EncodedMessage, which the caller disposes. A submission is sent from its bytes.
  */
 export type OrchestratorClient = {
   readonly [Name in Exclude<keyof PlainClient, "submitWorkflow">]: EncodingMethod<PlainClient[Name]>;
 } & {
-  /** `request` holds a SubmitWorkflowRequest. */
+  /** `request` is an encoded SubmitWorkflowRequest. */
   submitWorkflow(request: Uint8Array, options?: CallOptions): Promise<EncodedMessage<Workflow>>;
 };
 
-/** The calls over two transports: one for unary calls, one for event streams. */
+/** A client with separate transports for unary calls and for event streams. */
 export function orchestratorClient(calls: GrpcTransportOptions, streams: GrpcTransportOptions): PlainClient {
   const { streamWorkflowEvents } = OrchestratorService.method;
   return {
@@ -84,9 +84,9 @@ export function orchestratorClient(calls: GrpcTransportOptions, streams: GrpcTra
 /** The connections to the orchestrators. */
 export interface Orchestrator {
   readonly client: OrchestratorClient;
-  /** How many addresses calls may go to, and how many of them are ready. */
+  /** The number of addresses, and of those that are ready. */
   count(): { readonly all: number; readonly ready: number };
-  /** Ends every connection at once. */
+  /** Closes every connection at once. */
   close(): void;
 }
 
@@ -94,30 +94,30 @@ export interface Orchestrator {
 export interface OrchestratorOptions {
   readonly keepalive?: KeepaliveOptions;
   readonly logger: Logger;
-  /** Called when an orchestrator ends a session because of the pings on it. */
+  /** Called when an orchestrator sends GOAWAY because of too many pings. */
   readonly onKeepaliveRejected?: () => void;
   readonly observers?: readonly CallObserver[];
-  /** Gives each call a span; without it, calls carry the trace of their options. */
+  /** Starts a span for each call; without it, calls send the trace of their options. */
   readonly startCallSpan?: StartCallSpan | undefined;
-  /** The files for TLS; by default, Node's own authorities are trusted. */
+  /** The files for TLS; by default Node's own authorities are trusted. */
   readonly tls?: TlsFiles | undefined;
-  /** Bounds the memory of received messages; by default nothing does. */
+  /** Bounds the memory of received messages; unbounded by default. */
   readonly memory?: MessageMemory | undefined;
-  /** Largest message that is accepted, in bytes. */
+  /** The largest accepted message, in bytes. */
   readonly readMaxBytes?: number;
   readonly lookUp?: LookUp;
-  /** How often names are resolved and files are read, in milliseconds. */
+  /** The interval at which names are resolved and files are read, in milliseconds. */
   readonly refreshMs?: number;
 }
 
 const defaultReadMaxBytes = 64 * 1024 * 1024;
 
-/** Largest message of those that are decoded as a whole, in bytes: the largest of them is a page of the ledger. */
+/** The largest accepted message of the types that are decoded as a whole, in bytes; a page of the ledger is largest. */
 const maxDecodedBytes = 1024 * 1024;
 
 /**
- * Connects to the orchestrators at `endpoints`, lazily and again after every loss, at every address of a name. The
- * endpoints differ in nothing but host and port.
+ * Creates a client of the orchestrators at `endpoints`, with a subchannel for every resolved address. It connects when
+ * needed, and again after every loss. The endpoints must have the same scheme and path.
  */
 export function createOrchestrator(endpoints: readonly string[], options: OrchestratorOptions): Orchestrator {
   const { keepalive = defaultKeepalive, logger, tls, lookUp, refreshMs } = options;
@@ -145,7 +145,7 @@ export function createOrchestrator(endpoints: readonly string[], options: Orches
     { ...shared, opener: channel.streams },
   );
   return {
-    // Connect's types know nothing of messages that stay encoded.
+    // Connect's types do not know that messages stay encoded.
     client: client as unknown as OrchestratorClient,
     count: () => channel.count,
     close() {

@@ -8,12 +8,12 @@ import { tooLargeBytes, withReadOptions } from "../grpc/index.ts";
 import type { EncodedMessage } from "../grpc/index.ts";
 import type { OrchestratorClient } from "./client.ts";
 
-/** How much of the limit a page is expected to fill whose size is reduced, as its workflows may differ in size. */
+/** A smaller page is expected to fill this part of the limit, since the sizes of workflows differ. */
 const fillShare = 0.8;
 
 /**
- * Reads a page of at most `maxBytes`, or of one workflow. A page whose length shows that it is larger is not read, and
- * requested again with fewer workflows. `pageSize` is the largest number of them.
+ * Reads a page of at most `maxBytes`, or of one workflow. A larger page is not read; it is requested again with fewer
+ * workflows. `pageSize` is the maximum number of workflows.
  */
 export async function listPage(
   client: OrchestratorClient,
@@ -25,7 +25,7 @@ export async function listPage(
   maxBytes: number,
 ): Promise<EncodedMessage<ListWorkflowsResponse>> {
   for (let size = pageSize; ;) {
-    // A single workflow that is larger is a message like any other.
+    // A single workflow may be larger: the limit of the transport applies to it.
     const readMaxBytes = size === 1 ? undefined : maxBytes;
     const contextValues = withReadOptions({ readMaxBytes }, call.contextValues);
     try {

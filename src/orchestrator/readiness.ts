@@ -5,18 +5,18 @@ import type { TraceContext } from "../telemetry/trace-context.ts";
 import { createCallOptions } from "./call-options.ts";
 import type { OrchestratorClient } from "./client.ts";
 
-/** Resolves to whether the orchestrator and its database respond in time. The reason why not is only logged. */
+/** Resolves to whether the orchestrator and its database respond in time. The reason of a failure is only logged. */
 export type ProbeReadiness = (trace: TraceContext) => Promise<boolean>;
 
-/** A probe reads no more than this of a workflow, in bytes. */
+/** The largest workflow that a probe reads, in bytes. */
 const readMaxBytes = 64 * 1024;
 
-/** How long a result is shared with later probes, in milliseconds. */
+/** How long later probes share a result, in milliseconds. */
 const reuseMs = 1000;
 
 /**
- * Creates a probe that reads one workflow, within `timeoutMs`: the smallest call that reaches the database. Probes share
- * the result of one that is running or ended less than a second before. Only changes are logged. `now` is a monotonic
+ * Creates a probe that reads one workflow within `timeoutMs`: the smallest call that reaches the database. Probes share
+ * the result of a probe that is running or ended less than a second ago. Only changes are logged. `now` is a monotonic
  * clock, in milliseconds.
  */
 export function createReadinessProbe(
@@ -36,7 +36,7 @@ export function createReadinessProbe(
       const page = await client.listWorkflows({ pageSize: 1 }, { ...options, contextValues });
       page[Symbol.dispose]();
     } catch (error) {
-      // That the newest workflow is larger is a response too.
+      // A workflow over the limit is a response too.
       if (tooLargeBytes(error) === undefined) throw error;
     }
   }

@@ -34,7 +34,7 @@ const cancellations: typeof lostStreams = {
   },
 };
 
-/** Idempotent calls, and the others. */
+/** Calls without side effects, and the others. */
 const idempotent: Record<string, (client: DecodingClient) => Promise<unknown>> = {
   GetWorkflow: (client) => client.getWorkflow({}),
   ListWorkflows: (client) => client.listWorkflows({}),
@@ -55,7 +55,7 @@ describe("Call: retries", () => {
   const connection = suite(() => Promise.resolve(poolClient(server().url)));
   const client = () => connection().client;
 
-  /** Serves the first request one way and the others another; counts them. */
+  /** Serves the first request by one function and the others by another; counts them. */
   function serve(first: (stream: ServerStream) => void, then = respond): { attempts: number } {
     const count = { attempts: 0 };
     server().serve = (stream) => {

@@ -14,7 +14,7 @@ import { poolClient } from "./transports.ts";
 /** HTTP/2 CANCEL. */
 const cancelCode = 8;
 
-/** Each kind of call, as one promise of its first message. */
+/** Each kind of call, as a promise of its first message. */
 const kinds: Record<string, (client: DecodingClient, options: CallOptions) => Promise<unknown>> = {
   call: (client, options) => client.getWorkflow({}, options),
   stream: async (client, options) => client.streamWorkflowEvents({}, options)[Symbol.asyncIterator]().next(),
@@ -117,9 +117,9 @@ describe("Call", () => {
   }
 
   it("sends no more of its request once it has the response", async () => {
-    // A server of its own: it never widens its windows, and the request is more than they let in.
+    // This server never sends WINDOW_UPDATE, and the request is larger than its windows.
     const strict = await startFrameServer();
-    strict.serve = () => assert.fail("the whole request came");
+    strict.serve = () => assert.fail("the whole request was received");
     strict.serveEarly = (stream) => stream.header({ ...grpcHeader, "grpc-status": "5" }, "ends");
     const reset = strict.next(frameType.reset);
     const { client, close } = poolClient(strict.url);

@@ -56,19 +56,19 @@ describe("Channel: picks", () => {
     await using good = await startHolding();
     good.server.serve = respond;
     const { client, close } = connectTo([silent.server.url, good.server.url], { keepalive: patient });
-    // Nothing is known of either yet.
+    // Neither is connected yet.
     await Promise.all(Array.from({ length: 4 }, () => client.submitWorkflow({})));
     close();
   });
 
-  it("waits for a server that is being connected to if the others are gone", async () => {
+  it("waits for a connecting server if the others are gone", async () => {
     await using good = await startHolding();
     good.server.serve = respond;
     const mayConnect = deferred();
     using far = await startRawServer((socket) => {
-      const behind = connect(portOf(good.server), "127.0.0.1");
-      behind.on("error", () => undefined);
-      void mayConnect.promise.then(() => socket.pipe(behind).pipe(socket));
+      const upstream = connect(portOf(good.server), "127.0.0.1");
+      upstream.on("error", () => undefined);
+      void mayConnect.promise.then(() => socket.pipe(upstream).pipe(socket));
     });
     using one = await startGone();
     using two = await startGone();
@@ -102,7 +102,7 @@ describe("Channel: picks", () => {
     close();
   });
 
-  it("sends a call four times at most if each server takes it and hangs up", async () => {
+  it("sends a call at most four times if each server receives it and hangs up", async () => {
     const servers = await Promise.all(Array.from({ length: 6 }, () => startFrameServer()));
     let attempts = 0;
     for (const server of servers) {

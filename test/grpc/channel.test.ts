@@ -10,7 +10,7 @@ import { respondWith, frameType, startFrameServer } from "./frame-server.ts";
 import type { FrameServer, ServerStream } from "./frame-server.ts";
 import { until } from "./transports.ts";
 
-/** Three servers that respond with their names, and a client of them; keepalive times are short. */
+/** Three servers that respond with their names, and their client with short keepalive times. */
 async function startThree(keepalive = keepaliveOf(400)) {
   const servers = await Promise.all(["a", "b", "c"].map(async () => startFrameServer()));
   servers.forEach((server, i) => (server.serve = respondWith("abc".charAt(i))));
@@ -21,7 +21,7 @@ async function startThree(keepalive = keepaliveOf(400)) {
     { keepalive, logger },
   );
   const [a, b, c] = servers as [FrameServer, FrameServer, FrameServer];
-  // All are connected to before they are called.
+  // The client connects to all servers before the first call.
   await until(() => servers.every(({ connections }) => connections.now === 1));
   await connection.client.getWorkflow({});
   return {
@@ -54,7 +54,7 @@ describe("Channel", () => {
     const there = await startUpstream({ submitWorkflow: () => ({ id: "w1" }) });
     for (let i = 0; i < 4; i++) {
       const { client, close } = connectTo([gone.url, there.url]);
-      // Nothing is known of either server yet.
+      // Neither server is connected yet.
       const submitted = await Promise.all([client.submitWorkflow({}), client.submitWorkflow({})]);
       assert.deepEqual(
         submitted.map(({ id }) => id),
@@ -85,7 +85,7 @@ describe("Channel", () => {
     assert.deepEqual(told, [["subchannel.lost", host, `connect ECONNREFUSED ${host}`]]);
   });
 
-  it("rejects with Unavailable and the reason while no server is there, and serves again once one is", async () => {
+  it("rejects with Unavailable and the reason while no server is reachable, and succeeds once one is", async () => {
     const gone = await startUpstream();
     await gone.close();
     const port = Number(new URL(gone.url).port);
@@ -99,14 +99,14 @@ describe("Channel", () => {
     await back.close();
   });
 
-  it("does not call a server that is lost, logs that once, and calls it again once it is back", async () => {
+  it("does not call a lost server, logs the loss once, and calls the server again once it is back", async () => {
     await using three = await startThree();
     const { a, client, events } = three;
     a.maxStreams = "no settings";
     a.serve = (stream) => stream.destroyConnection();
     const before = a.connections.ever;
     assert.equal(sorted(await readNames(client, 6)), "bbbccc");
-    // It accepts connections, and breaks them before its settings: each attempt fails at once.
+    // It closes accepted connections before it sends its settings: each attempt fails at once.
     await until(() => a.connections.ever > before + 2);
     assert.equal(sorted(await readNames(client, 6)), "bbbccc");
     assert.deepEqual(events(), [`subchannel.lost ${address(a)}`]);
@@ -158,7 +158,7 @@ describe("Channel", () => {
     await reads;
   });
 
-  it("lets a server that sends GOAWAY finish its calls, and connects to it again at once", async () => {
+  it("lets calls finish on a server that sends GOAWAY, and connects to it again at once", async () => {
     await using three = await startThree();
     const { a, client, events } = three;
     const held = deferred<ServerStream>();

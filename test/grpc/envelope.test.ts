@@ -29,8 +29,8 @@ function createReader({
 /** A message that needs memory. */
 const large = Buffer.alloc(smallMessageBytes + 1, "x");
 
-/** Resolves after everything that can run has run. */
-const turn = () => new Promise(setImmediate);
+/** Resolves after all pending callbacks have run. */
+const callbacksRun = () => new Promise(setImmediate);
 
 describe("encodeEnvelope", () => {
   it("puts the prefix before the message", () => {
@@ -70,7 +70,7 @@ describe("EnvelopeReader", () => {
     assert.equal(reader.hasRest, true);
   });
 
-  it("returns a message of exactly the limit, and throws for one over it once its prefix is there", () => {
+  it("returns a message of exactly the limit, and throws for a larger one once its prefix is received", () => {
     const { reader } = createReader({ maxBytes: 3 });
     reader.push(Buffer.from(encodeEnvelope(Buffer.from("abc"))));
     assert.equal(reader.take()?.bytes.length, 3);
@@ -102,7 +102,7 @@ describe("EnvelopeReader", () => {
     assert.deepEqual(flags, [true, false, true, false]);
   });
 
-  it("acquires memory for a message of more than 64 KiB, and for no smaller one", () => {
+  it("acquires memory only for a message of more than 64 KiB", () => {
     const memory = new ByteSemaphore(1e6);
     const { reader, callbacks } = createReader({ maxBytes: 1e6, memory });
     const small = large.subarray(1);
@@ -132,7 +132,7 @@ describe("EnvelopeReader", () => {
       assert.equal(reader.hasRest, false);
     });
 
-  it("pauses until there is memory, keeps what is pushed meanwhile, and delays later messages", async () => {
+  it("pauses until memory is acquired, keeps what is pushed meanwhile, and delays later messages", async () => {
     const memory = new ByteSemaphore(large.length);
     const other = memory.tryAcquire(1);
     const { reader, callbacks } = createReader({ maxBytes: 1e6, memory });
@@ -144,7 +144,7 @@ describe("EnvelopeReader", () => {
     assert.equal(reader.take(), undefined);
     assert.equal(reader.hasRest, true);
     other?.resize(0);
-    await turn();
+    await callbacksRun();
     assert.deepEqual(callbacks, ["pause", "resume"]);
     assert.equal(memory.used, large.length);
     assert.deepEqual(Buffer.from(reader.take()?.bytes ?? ""), large);
@@ -169,12 +169,12 @@ describe("EnvelopeReader", () => {
     assert.equal(reader.take(), undefined);
     reader.close();
     other?.resize(0);
-    await turn();
+    await callbacksRun();
     assert.equal(memory.used, 0);
     assert.deepEqual(callbacks, ["pause"]);
   });
 
-  it("fails with Unavailable when there will be no memory, unless it is closed", async () => {
+  it("fails with Unavailable when memory cannot be acquired, unless it is closed", async () => {
     const memory: MessageMemory = {
       tryAcquire: () => undefined,
       acquire: () => Promise.reject(new Error("too many wait")),
@@ -184,7 +184,7 @@ describe("EnvelopeReader", () => {
       reader.push(Buffer.from(encodeEnvelope(large)));
       assert.equal(reader.take(), undefined);
       if (closes) reader.close();
-      await turn();
+      await callbacksRun();
       assert.deepEqual(callbacks, closes ? ["pause"] : ["pause", "Unavailable too many wait"]);
     }
   });
@@ -195,7 +195,7 @@ describe("EnvelopeReader", () => {
     const { reader, callbacks } = createReader({ maxBytes: 1e6, memory });
     reader.push(Buffer.from(encodeEnvelope(large)));
     reader.take();
-    await turn();
+    await callbacksRun();
     assert.deepEqual(callbacks, ["pause", "ResourceExhausted later"]);
   });
 });

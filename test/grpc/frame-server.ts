@@ -52,7 +52,7 @@ export interface ServerStream {
   destroyConnection(): void;
 }
 
-/** A server of HTTP/2 frames, without the protocol above them. */
+/** A server that exchanges HTTP/2 frames and implements nothing of gRPC. */
 export interface FrameServer {
   readonly url: string;
   /** Called with each complete request. Tests replace it. */
@@ -78,7 +78,7 @@ export interface FrameServer {
   close(): Promise<void>;
 }
 
-/** Starts it on a free port. */
+/** Starts a frame server on a free port. */
 export async function startFrameServer(): Promise<FrameServer> {
   const arrivals = new EventEmitter();
   const sockets = new Set<Socket>();

@@ -75,7 +75,7 @@ describe("a gateway with a grpc-js orchestrator", () => {
       create(ConsumeQuotaResponseSchema, { allowed: true, limit: 9007199254740993n, used: 1n }),
     );
     upstream().rpcs["SubmitWorkflow"] = (call, callback) => {
-      // The service's definition says which message it is.
+      // The service's definition determines the message type.
       request = call.request as SubmitWorkflowRequest;
       metadata = call.metadata.getMap();
       deadline = new Date(call.getDeadline());
@@ -146,10 +146,10 @@ describe("a gateway with a grpc-js orchestrator", () => {
   });
 
   it("streams events, and resumes a stream that breaks", async () => {
-    const asked: bigint[] = [];
+    const resumedFrom: bigint[] = [];
     const stream: StreamingRpc = (call) => {
       const { fromEventId } = call.request as Message & { fromEventId: bigint };
-      asked.push(fromEventId);
+      resumedFrom.push(fromEventId);
       if (fromEventId === 0n) {
         call.write(workflowEvent(0n, JobState.RUNNING));
         call.write(stepEvent(4n));
@@ -166,10 +166,10 @@ describe("a gateway with a grpc-js orchestrator", () => {
       reader.events.map(({ id }) => id),
       [undefined, "4", "5"],
     );
-    assert.deepEqual(asked, [0n, 4n]);
+    assert.deepEqual(resumedFrom, [0n, 4n]);
   });
 
-  it("cancels the stream of a client that has gone", async () => {
+  it("cancels the stream of a client that has disconnected", async () => {
     const cancelled = deferred();
     const stream: StreamingRpc = (call) => {
       call.once("cancelled", () => cancelled.resolve());

@@ -15,7 +15,7 @@ import type { GrpcJsOrchestrator, StreamingRpc, UnaryRpc } from "../support/grpc
 
 const event = (id: number): Message => create(WorkflowEventSchema, { workflowId: `w${id}` });
 
-/** A server of another library, and a client of it. */
+/** A server of grpc-js, and its client. */
 async function startPair() {
   const server = await startGrpcJsOrchestrator();
   const { client, close } = connectTo([server.url]);
@@ -92,7 +92,7 @@ describe("createOrchestrator with a grpc-js server", () => {
         );
         const thrown = await start().catch((reason: unknown) => reason);
         assert.ok(thrown instanceof ConnectError);
-        // A call that this side has not cancelled was lost.
+        // CANCELLED without a cancellation by this side means that the call was lost.
         const told = code === grpc.status.CANCELLED ? grpc.status.UNAVAILABLE : code;
         assert.deepEqual([thrown.code, thrown.rawMessage], [told, error.details]);
         assert.equal(thrown.metadata.get("x-end"), "2");
@@ -152,7 +152,7 @@ describe("createOrchestrator with a grpc-js server", () => {
     });
   }
 
-  it("cancels a stream on the server when it is left", async () => {
+  it("cancels a stream on the server when its iteration is left", async () => {
     const cancelled = Promise.withResolvers<undefined>();
     serve(
       pair().server,

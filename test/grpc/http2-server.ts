@@ -4,15 +4,15 @@ import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 
-/** A server that knows HTTP/2 and nothing above it. */
+/** An HTTP/2 server that implements nothing of gRPC. */
 export interface Http2Server {
   readonly url: string;
-  /** What is done with each request, whose message is `request`. Tests replace it. */
+  /** Called with each complete request, whose message is `request`. Tests replace it. */
   serve: (stream: ServerHttp2Stream, request: Uint8Array) => void;
   close(): Promise<void>;
 }
 
-/** Starts it on a free port. */
+/** Starts an HTTP/2 server on a free port. */
 export async function startHttp2Server(): Promise<Http2Server> {
   const sessions = new Set<ServerHttp2Session>();
   const server = createServer({ streamResetBurst: 1e6, streamResetRate: 1e6 });

@@ -53,7 +53,7 @@ describe("Keepalive", () => {
     assert.equal(server.connections.ever, 2);
   });
 
-  it("ends a call whose response has begun too", async () => {
+  it("ends a call although its response has begun", async () => {
     await using pair = await startPair();
     pair.server.serve = (stream) => {
       stream.header(grpcHeader);
@@ -64,7 +64,7 @@ describe("Keepalive", () => {
     await assert.rejects(events.next(), unavailable);
   });
 
-  it("lets a call wait for as long as pings are acknowledged", async () => {
+  it("lets a call wait while pings are acknowledged", async () => {
     await using pair = await startPair();
     pair.server.responds = true;
     const call = pair.submit();
@@ -73,7 +73,7 @@ describe("Keepalive", () => {
     await call;
   });
 
-  it("accepts any received bytes in place of an acknowledgement", async () => {
+  it("accepts any received bytes instead of an acknowledgement", async () => {
     await using pair = await startPair();
     const events = pair.client.streamWorkflowEvents({})[Symbol.asyncIterator]();
     await until(() => pair.held.length === 1);
@@ -85,7 +85,7 @@ describe("Keepalive", () => {
     }
   });
 
-  it("sends no ping without calls, and none while bytes are received", async () => {
+  it("sends no ping while no call is open or bytes are received", async () => {
     await using idle = await startPair();
     await using busy = await startPair({ timeMs: 80 });
     await using clock = await startPair({ timeMs: 80 });
@@ -104,7 +104,7 @@ describe("Keepalive", () => {
     await Promise.all([waiting, ticking].map((call) => assert.rejects(call, unavailable)));
   });
 
-  it("watches a session again that was idle", async () => {
+  it("pings again on a session that was idle", async () => {
     await using pair = await startPair();
     await using clock = await startPair();
     const { server, submit } = pair;
@@ -120,7 +120,7 @@ describe("Keepalive", () => {
     await ticking;
   });
 
-  it("finds a silent server even if every call is given up before", async () => {
+  it("detects a silent server even if every call is cancelled before", async () => {
     await using pair = await startPair();
     await using clock = await startPair();
     const { server, client } = pair;
@@ -128,7 +128,7 @@ describe("Keepalive", () => {
     const ticking = clock.submit();
     while (server.connections.ever < 2) {
       await assert.rejects(client.submitWorkflow({}, { timeoutMs: 15 }));
-      // Meanwhile the session is found to be idle.
+      // Meanwhile a check finds that the session is idle.
       const { pings } = clock;
       await until(() => clock.pings > pings);
     }
@@ -143,7 +143,7 @@ describe("Keepalive", () => {
     server.maxStreams = "no settings";
     await assert.rejects(submit(), {
       code: Code.Unavailable,
-      rawMessage: /no HTTP\/2 settings came within 40 ms/,
+      rawMessage: /no HTTP\/2 settings were received within 40 ms/,
     });
     server.maxStreams = Infinity;
     server.serve = respond;
@@ -178,7 +178,7 @@ describe("Keepalive", () => {
     assert.equal(delays.length, 2);
   });
 
-  it("watches a session after GOAWAY, and lets its calls finish", async () => {
+  it("checks a session after GOAWAY, and lets its calls finish", async () => {
     await using pair = await startPair();
     const { server, held, submit } = pair;
     server.responds = true;
@@ -203,7 +203,7 @@ describe("Keepalive", () => {
   });
 
   for (const talk of ["sends nothing", "sends data"] as const)
-    it(`sends two pings at most until response headers are received, if the server ${talk}`, async () => {
+    it(`sends at most two pings until response headers are received, if the server ${talk}`, async () => {
       await using pair = await startPair();
       const { server, held, client } = pair;
       server.responds = true;
@@ -235,13 +235,13 @@ describe("Keepalive", () => {
     server.respondsToHealthChecks = false;
     const call = submit();
     await until(() => held.length === 1);
-    const asked: number[] = [];
+    const sent: number[] = [];
     server.onFrame = ({ type, flags }) => {
-      if ((type === frameType.ping || type === frameType.settings) && flags === 0) asked.push(type);
+      if ((type === frameType.ping || type === frameType.settings) && flags === 0) sent.push(type);
     };
-    await until(() => asked.length >= 6);
+    await until(() => sent.length >= 6);
     const { ping, settings } = frameType;
-    assert.deepEqual(asked.slice(0, 6), [ping, ping, settings, settings, settings, settings]);
+    assert.deepEqual(sent.slice(0, 6), [ping, ping, settings, settings, settings, settings]);
     server.responds = false;
     await assert.rejects(call, unavailable);
     assert.equal(held.length, 1);
@@ -266,7 +266,7 @@ describe("Keepalive", () => {
     await call;
   });
 
-  it("finds a server that freezes after the second ping", async () => {
+  it("detects a server that freezes after the second ping", async () => {
     await using pair = await startPair();
     const { server, submit, held } = pair;
     server.responds = true;

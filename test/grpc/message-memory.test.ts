@@ -20,7 +20,7 @@ import { finish, respond, startHttp2Server } from "./http2-server.ts";
 import type { Http2Server } from "./http2-server.ts";
 import { until } from "./transports.ts";
 
-/** A Workflow, or a WorkflowEvent: large enough to need memory. */
+/** A Workflow or a WorkflowEvent that is large enough to need memory. */
 const large = toBinary(WorkflowSchema, create(WorkflowSchema, { id: "x".repeat(300_000) }));
 const envelope = encodeEnvelope(large);
 const half = envelope.subarray(0, 150_000);
@@ -28,7 +28,7 @@ const limit = 1024 * 1024;
 
 type Received = EncodedMessage<unknown>;
 
-/** Each kind of call; its messages are put into `received`. */
+/** Each kind of call. Pushes its messages to `received`. */
 const kinds: Record<
   string,
   (client: OrchestratorClient, received: Received[], options?: CallOptions) => Promise<void>
@@ -101,7 +101,7 @@ const failures: readonly [what: string, serve: Http2Server["serve"], codes: Reco
 describe("ReadOptions.memory", () => {
   const server = suite(startHttp2Server);
 
-  /** A client with memory of its own. */
+  /** A client with its own memory. */
   function start(memory: MessageMemory) {
     const { encodedClient, close } = connectTo([server().url], { memory, readMaxBytes: 2 * limit });
     return { client: encodedClient, [Symbol.dispose]: close };
@@ -138,7 +138,7 @@ describe("ReadOptions.memory", () => {
         assert.deepEqual([received[0]!.bytes.length, memory.used], [0, 0]);
       });
 
-      it("changes to that of the decompressed message", async () => {
+      it("changes to the memory of the decompressed message", async () => {
         const memory = new ByteSemaphore(limit);
         using connection = start(memory);
         const plain = Buffer.concat([randomBytes(100_000), Buffer.alloc(100_000)]);
@@ -156,7 +156,7 @@ describe("ReadOptions.memory", () => {
         assert.equal(memory.used, 0);
       });
 
-      it("is waited for if a small message is large when it is decompressed", async () => {
+      it("is waited for if a small message is large after decompression", async () => {
         const memory = new ByteSemaphore(limit);
         const other = memory.tryAcquire(1)!;
         using connection = start(memory);
@@ -282,7 +282,7 @@ describe("ReadOptions.memory", () => {
     assert.equal(memory.used, 0);
   });
 
-  it("is held for the last response of a retried call alone", async () => {
+  it("is held only for the last response of a retried call", async () => {
     const memory = new ByteSemaphore(limit);
     using connection = start(memory);
     let requests = 0;
@@ -314,7 +314,7 @@ describe("ReadOptions.memory", () => {
     assert.deepEqual([memory.used, message.bytes.length], [large.length, large.length]);
   });
 
-  it("is released once a message is decoded, or cannot be", async () => {
+  it("is released once a message is decoded, or cannot be decoded", async () => {
     const memory = new ByteSemaphore(limit);
     using connection = start(memory);
     const entries = [{ reason: "x".repeat(100_000) }];

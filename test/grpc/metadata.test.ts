@@ -29,7 +29,7 @@ describe("requestHeaders", () => {
       });
     });
 
-  it("sends no timeout if there is none", () => {
+  it("sends no timeout without `timeoutMs`", () => {
     assert.deepEqual(requestHeaders("/s/m", undefined, undefined), own);
   });
 });

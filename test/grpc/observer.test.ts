@@ -22,14 +22,14 @@ describe("CallObserver", () => {
     return Promise.resolve({ seen, client, close: () => Promise.resolve(close()) });
   });
 
-  /** What the observer sees while `act` runs. */
+  /** What the observer is called with while `act` runs. */
   async function seenDuring(act: () => Promise<unknown>): Promise<readonly string[]> {
     const before = observation().seen.length;
     await act();
     return observation().seen.slice(before);
   }
 
-  it("sees a call by its method and OK, and adds metadata to it", async () => {
+  it("is called with the method and OK of a call, and adds metadata to it", async () => {
     upstream().rpcs.getWorkflow = ({ workflowId }) => ({ id: workflowId });
     const { client } = observation();
     const during = await seenDuring(async () => {
@@ -44,14 +44,14 @@ describe("CallObserver", () => {
     ["Headers", new Headers({ a: "1", "sent-by": "caller" })],
     ["pairs", [["A", "1"] as [string, string], ["Sent-By", "caller"] as [string, string]]],
   ] as const)
-    it(`adds metadata to ${what}, and replaces what has the same name`, async () => {
+    it(`adds metadata to ${what}, and replaces metadata with the same name`, async () => {
       upstream().rpcs.getWorkflow = () => ({});
       await observation().client.getWorkflow({}, { headers: headers as Record<string, string> });
       const { metadata } = upstream().calls.at(-1)!;
       assert.deepEqual([metadata.get("a"), metadata.get("sent-by")], ["1", "observer"]);
     });
 
-  it("sees each code of gRPC by its canonical name", async () => {
+  it("is called with the canonical name of each gRPC code", async () => {
     const codes = Object.values(Code).filter((code) => typeof code !== "string");
     const names: string[] = [];
     for (const code of codes) {
@@ -63,7 +63,7 @@ describe("CallObserver", () => {
       );
       names.push(name);
     }
-    // The first, CANCELLED, means that the call was lost.
+    // The first call ended with CANCELLED, which means that it was lost.
     assert.deepEqual(names, [
       "UNAVAILABLE",
       "UNKNOWN",
@@ -84,7 +84,7 @@ describe("CallObserver", () => {
     ]);
   });
 
-  it("sees CANCELLED for a call and a stream that this side gives up, even before they begin", async () => {
+  it("is called with CANCELLED for a call and a stream that this side cancels, even before they begin", async () => {
     const { client } = observation();
     const left = new AbortController();
     void hang(upstream(), "getWorkflow").started.then(() => left.abort());
@@ -98,7 +98,7 @@ describe("CallObserver", () => {
     assert.deepEqual(await seenDuring(iterate), ["StreamWorkflowEvents", "CANCELLED"]);
   });
 
-  it("sees the end of a stream after its last message was read", async () => {
+  it("is called with the end of a stream after its last message was read", async () => {
     upstream().rpcs.streamWorkflowEvents = async function* () {
       yield Promise.resolve(workflowEvent(0n, JobState.RUNNING));
       yield stepEvent(1n);
@@ -113,7 +113,7 @@ describe("CallObserver", () => {
     assert.deepEqual(seen, [0n, "StreamWorkflowEvents", 1n, "StreamWorkflowEvents"]);
   });
 
-  it("sees the code of a stream that fails once, though the stream is left after that", async () => {
+  it("is called once with the code of a failed stream, although its iteration is left after that", async () => {
     upstream().rpcs.streamWorkflowEvents = async function* () {
       yield Promise.resolve(stepEvent(1n));
       throw new ConnectError("no more", Code.NotFound);
@@ -127,7 +127,7 @@ describe("CallObserver", () => {
     assert.deepEqual(during, ["NOT_FOUND"]);
   });
 
-  it("sees CANCELLED once for a stream that is left, which ends it on the server", async () => {
+  it("is called once with CANCELLED for a stream whose iteration is left, which ends it on the server", async () => {
     const hanging = hang(upstream(), "streamWorkflowEvents");
     const during = await seenDuring(async () => {
       const events = observation().client.streamWorkflowEvents({})[Symbol.asyncIterator]();

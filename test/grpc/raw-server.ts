@@ -1,14 +1,14 @@
 import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 
-/** A server below HTTP/2, for a `using` of its own. */
+/** A TCP server, disposed by `using`. */
 export interface RawServer extends Disposable {
   readonly url: string;
-  /** When it was connected to each time, on the clock of `performance`. */
+  /** The time of each connection, by `performance.now()`. */
   readonly connectedAt: readonly number[];
 }
 
-/** Starts one on a free port that does `act` with each connection. */
+/** Starts a TCP server on a free port that calls `act` with each connection. */
 export async function startRawServer(act: (socket: Socket) => void): Promise<RawServer> {
   const connectedAt: number[] = [];
   const server = createServer((socket) => {

@@ -4,7 +4,7 @@ import type { LookUp } from "../../src/grpc/resolver.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { until } from "./transports.ts";
 
-/** A resolver of `hosts`, and all that it reports. */
+/** A resolver of `hosts`, and everything that it reports. */
 function watching(hosts: readonly string[], lookUp: LookUp | undefined, refreshMs = 3_600_000) {
   const seen: Record<string, readonly string[]>[] = [];
   const lines: string[] = [];
@@ -18,7 +18,7 @@ function watching(hosts: readonly string[], lookUp: LookUp | undefined, refreshM
 }
 
 describe("createResolver", () => {
-  it("reports hosts as they are at once, and addresses as soon as they are resolved", async () => {
+  it("reports the hosts themselves at once, and their addresses once they are resolved", async () => {
     const lookedUp: string[] = [];
     const lookUp: LookUp = (host) => {
       lookedUp.push(host);
@@ -49,7 +49,7 @@ describe("createResolver", () => {
     });
   });
 
-  it("resolves again and again, keeps the addresses of a name that cannot be resolved, and logs that once", async () => {
+  it("resolves at intervals, keeps the addresses of a name whose resolution fails, and logs the failure once", async () => {
     const results = [["a", "b"], undefined, undefined, ["b", "c"], undefined];
     let lookUps = 0;
     const lookUp: LookUp = () => {
@@ -66,7 +66,7 @@ describe("createResolver", () => {
     assert.equal(lines.filter((line) => line.includes('"resolver.failed"')).length, 2);
   });
 
-  it("resolves sooner on refresh, and not more often than once a second", async () => {
+  it("resolves sooner on refresh, but at most once a second", async () => {
     const at: number[] = [];
     const lookUp: LookUp = () => {
       at.push(performance.now());
@@ -82,7 +82,7 @@ describe("createResolver", () => {
     assert.ok(second - first > 990, `${second - first} ms`);
   });
 
-  it("resolves no addresses, and nothing once it is closed", async () => {
+  it("does not resolve IP addresses, and resolves nothing once it is closed", async () => {
     const lookedUp: string[] = [];
     const lookUp: LookUp = (host) => {
       lookedUp.push(host);
@@ -99,7 +99,7 @@ describe("createResolver", () => {
     assert.ok(!lookedUp.includes("127.0.0.1"));
   });
 
-  it("resolves names as the operating system does", async () => {
+  it("resolves names by the operating system", async () => {
     using watched = watching(["localhost"], undefined);
     await until(() => watched.seen.length === 2);
     assert.ok(

@@ -1,14 +1,14 @@
 import type { KeepaliveOptions } from "../../src/grpc/index.ts";
 import type { DecodingClient } from "../support/orchestrator.ts";
 
-/** The ids that so many reads return, one after another: servers respond with their names. */
+/** The ids that `count` reads return, one after another: servers respond with their names. */
 export async function readNames(client: DecodingClient, count: number): Promise<string> {
   let names = "";
   for (let i = 0; i < count; i++) names += (await client.getWorkflow({})).id;
   return names;
 }
 
-/** Names in the order of the alphabet. */
+/** Names in alphabetical order. */
 export function sorted(names: string): string {
   return names.split("").sort().join("");
 }

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { decideRetry } from "../../src/grpc/retry.ts";
-import type { RetryDecision } from "../../src/grpc/retry.ts";
+import { decideRetry, firstAttempt } from "../../src/grpc/retry.ts";
 import type { StreamEnd } from "../../src/grpc/session.ts";
 
 const cancel = 8;
@@ -17,13 +16,18 @@ const ends = {
   brokenByThis: { kind: "session-broken", code: 2, isOnlyStream: true },
 } as const satisfies Record<string, StreamEnd>;
 
-/** What is decided after each end in turn. */
+/** The decision after each of the ends, one after the other. */
 function decisions(
-  turn: readonly StreamEnd[],
-  { isIdempotent = true, hasHeaders = false, maxAttempts = 2 } = {},
-): RetryDecision[] {
-  const history = { attempts: 1, losses: 0, wasTurnedAway: false };
-  return turn.map((end) => decideRetry(history, { end, hasHeaders, isIdempotent, maxAttempts }));
+  streamEnds: readonly StreamEnd[],
+  { hasNoSideEffects = true, hasHeaders = false, maxAttempts = 2 } = {},
+): string[] {
+  let history = firstAttempt;
+  return streamEnds.map((end) => {
+    const retry = decideRetry(history, { end, hasHeaders, hasNoSideEffects, maxAttempts });
+    if (retry === undefined) return "give-up";
+    ({ history } = retry);
+    return retry.onDedicatedSession ? "retry-on-dedicated-session" : "retry";
+  });
 }
 
 describe("decideRetry", () => {
@@ -33,15 +37,15 @@ describe("decideRetry", () => {
     ["reset", ["retry", "give-up"]],
     ["calm", ["retry", "give-up"]],
     ["lost", ["retry", "give-up"]],
-    ["brokenByAnother", ["retry-on-own-session", "give-up"]],
+    ["brokenByAnother", ["retry-on-dedicated-session", "give-up"]],
     ["brokenByThis", ["give-up", "give-up"]],
   ] as const)
-    it(`returns "${expected[0]}" for an idempotent call and "${expected[1]}" for another, if it ended by ${name}`, () => {
+    it(`decides "${expected[0]}" for a call without side effects and "${expected[1]}" for another, if it ended by ${name}`, () => {
       assert.deepEqual(decisions([ends[name]]), [expected[0]]);
-      assert.deepEqual(decisions([ends[name]], { isIdempotent: false }), [expected[1]]);
+      assert.deepEqual(decisions([ends[name]], { hasNoSideEffects: false }), [expected[1]]);
     });
 
-  it("does not count the first attempt that the server has rejected", () => {
+  it("does not count the first attempt that the server has refused", () => {
     const { refused, calm, reset } = ends;
     assert.deepEqual(decisions([refused, refused, refused]), ["retry", "retry", "give-up"]);
     assert.deepEqual(decisions([calm, refused, refused]), ["retry", "retry", "give-up"]);
@@ -49,13 +53,13 @@ describe("decideRetry", () => {
     assert.deepEqual(decisions([calm, calm], { hasHeaders: true }), ["retry", "give-up"]);
   });
 
-  it("sends a call four times at most that servers may have processed", () => {
+  it("sends a call at most four times if servers may have processed it", () => {
     const { lost } = ends;
     const all = decisions([lost, lost, lost, lost], { maxAttempts: 13 });
     assert.deepEqual(all, ["retry", "retry", "retry", "give-up"]);
   });
 
-  it("retries a call that was not sent on every server, twice", () => {
+  it("allows two attempts on each server and one more for a call that was not sent", () => {
     const all = decisions(
       Array.from({ length: 13 }, () => ends.notSent),
       { maxAttempts: 13 },

@@ -37,7 +37,7 @@ describe("createServerStreamFunction", () => {
     stream.data(grpcMessage("w2"));
   };
 
-  it("cancels the call and removes its abort listener when the messages are left early", async () => {
+  it("cancels the call and removes its abort listener when the iteration is left early", async () => {
     server().serve = twoMessages;
     const { signal } = new AbortController();
     const reset = server().next(frameType.reset);
@@ -50,7 +50,7 @@ describe("createServerStreamFunction", () => {
     assert.equal(getEventListeners(signal, "abort").length, 0);
   });
 
-  it("returns no more messages once it was left", async () => {
+  it("returns no more messages after the iteration is left", async () => {
     server().serve = twoMessages;
     const events = follow();
     const waiting = [events.next(), events.next(), events.next()];
@@ -60,7 +60,7 @@ describe("createServerStreamFunction", () => {
     assert.deepEqual(await events.next(), { done: true, value: undefined });
   });
 
-  it("resolves concurrent calls of next in order, and ends for all", async () => {
+  it("resolves concurrent calls of `next` in order, and each with the end", async () => {
     server().serve = (stream) => {
       twoMessages(stream);
       stream.header(ok, "ends");
@@ -98,7 +98,7 @@ describe("createServerStreamFunction", () => {
     stream?.data(grpcMessage("w1"));
     await first;
     stream?.data(grpcMessage("w2"));
-    // Not read when the session is lost, and lost with it.
+    // Not read when the session is lost, so that it is discarded.
     stream?.data(grpcMessage("w3"));
     stream?.header({ "grpc-status": "5" }, "ends");
     stream?.goaway(stream.streamId, 2);
@@ -107,7 +107,7 @@ describe("createServerStreamFunction", () => {
     await assert.rejects(events.next(), { code: Code.NotFound });
   });
 
-  it("stays at the end", async () => {
+  it("returns done after the end", async () => {
     server().serve = (stream) => stream.header({ ...grpcHeader, ...ok }, "ends");
     const events = follow();
     assert.equal((await events.next()).done, true);
@@ -115,7 +115,7 @@ describe("createServerStreamFunction", () => {
     assert.equal((await events.next()).done, true);
   });
 
-  it("drops messages that were not read when its signal aborts", async () => {
+  it("discards unread messages when its signal aborts", async () => {
     server().serve = twoMessages;
     const controller = new AbortController();
     const events = follow(controller.signal);
@@ -125,7 +125,7 @@ describe("createServerStreamFunction", () => {
     assert.equal((await events.next()).done, true);
   });
 
-  it("makes the call when it is iterated", async () => {
+  it("makes the call when the iteration begins", async () => {
     let requests = 0;
     server().serve = (stream) => {
       requests++;

@@ -12,7 +12,7 @@ import { poolClient } from "./transports.ts";
 
 type Direction = "up" | "down";
 
-/** How a connection breaks; `client` is the gateway's end. */
+/** Ways to break a connection; `client` is the gateway's socket. */
 const ways: Record<string, (client: Socket, server: Socket) => void> = {
   "is frozen": (client, server) => {
     client.unpipe(server).pause();
@@ -26,7 +26,7 @@ const ways: Record<string, (client: Socket, server: Socket) => void> = {
   },
 };
 
-/** A proxy whose first connection breaks after so many bytes. */
+/** A proxy whose first connection breaks after a number of bytes. */
 async function startBreakingProxy(target: string, direction: Direction, bytes: number, way: string) {
   const sockets = new Set<Socket>();
   let passed = 0;

@@ -8,7 +8,7 @@ const kib = 1024;
 
 const respond = respondWith("w1");
 
-/** Ends a call with so long a message. */
+/** Ends a call with a message of this length. */
 function failWith(length: number): (stream: ServerStream) => void {
   return (stream) => {
     const status = { "grpc-status": "3", "grpc-message": "x".repeat(length) };
@@ -43,7 +43,7 @@ describe("NodeSession: large response headers", () => {
     server.onFrame = ({ type, flags, payload }) => {
       if (type === frameType.settings && flags === 0) settings.resolve(payload);
     };
-    // It has a session of its own.
+    // The other client opens a new session.
     const { client: another, close } = poolClient(server.url);
     server.serve = respond;
     await Promise.all([client.getWorkflow({}), another.getWorkflow({})]);
@@ -66,13 +66,13 @@ describe("NodeSession: large response headers", () => {
     await assert.rejects(client.submitWorkflow({}), error);
   });
 
-  it("rejects one call alone for headers of up to 64 KiB, and keeps the session", async () => {
+  it("rejects only one call for headers of up to 64 KiB, and keeps the session", async () => {
     await using pair = await startPair();
     const { server, client, held } = pair;
     const innocent = [client.getWorkflow({}), client.submitWorkflow({})];
     await until(() => held.length === 2);
     server.serve = failWith(40 * kib);
-    // Node resets the streams with them, but for those that were opened before its settings were acknowledged.
+    // Node resets streams with such headers, unless they were opened before its settings were acknowledged.
     await assert.rejects(client.getWorkflow({}), { code: Code.InvalidArgument });
     await assert.rejects(client.submitWorkflow({}), { code: Code.Unavailable });
     held.forEach(respond);
@@ -84,7 +84,7 @@ describe("NodeSession: large response headers", () => {
   });
 
   for (const length of [65 * kib, 128 * kib, 300 * kib]) {
-    it(`retries reads on sessions of their own after headers of ${length / kib} KiB have broken the session`, async () => {
+    it(`retries reads on dedicated sessions after headers of ${length / kib} KiB have broken the session`, async () => {
       await using pair = await startPair();
       const { server, client, held } = pair;
       const reads = Array.from({ length: 5 }, () => client.getWorkflow({}));
@@ -105,7 +105,7 @@ describe("NodeSession: large response headers", () => {
       await until(() => server.connections.now === 0);
     });
 
-    it(`does not retry a call that was alone on the session that its headers of ${length / kib} KiB have broken`, async () => {
+    it(`does not retry the only call of a session that was broken by its headers of ${length / kib} KiB`, async () => {
       await using pair = await startPair();
       const { server, client, held } = pair;
       for (const call of [() => client.getWorkflow({}), () => client.submitWorkflow({})]) {

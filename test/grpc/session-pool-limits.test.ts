@@ -4,7 +4,7 @@ import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-se
 import type { FrameServer, ServerStream } from "./frame-server.ts";
 import { sockets, poolClient, until } from "./transports.ts";
 
-/** Checks every 5 ms whether a session is needed. */
+/** With this keepalive, sessions are checked every 5 ms whether they are needed. */
 const quick = { keepalive: { timeMs: 20, timeoutMs: 1000 } };
 
 function finish(stream: ServerStream): void {
@@ -47,7 +47,7 @@ function shares(streams: readonly ServerStream[]): number[] {
   return counts;
 }
 
-describe("SessionPool: limits of streams", () => {
+describe("SessionPool: limits of concurrent streams", () => {
   it("opens as many sessions as the calls need", async () => {
     await using pair = await startPair(10);
     const { held, calls } = pair;
@@ -60,7 +60,7 @@ describe("SessionPool: limits of streams", () => {
     await Promise.all([first, others]);
   });
 
-  it("reuses the capacity of a call, however it ended", async () => {
+  it("reuses the capacity of a call after any end", async () => {
     await using pair = await startPair(1);
     const { server, held, call, client } = pair;
     // A stream is closed a little later than its call.
@@ -98,7 +98,7 @@ describe("SessionPool: limits of streams", () => {
     await Promise.all([early, late]);
   });
 
-  it("sends each call once, and within the limit, if that turns out lower", async () => {
+  it("sends each call once and within the limit if the settings lower it", async () => {
     await using pair = await startPair(10);
     const { server, held, calls, client } = pair;
     const all = calls(60);
@@ -150,7 +150,7 @@ describe("SessionPool: limits of streams", () => {
     await Promise.all([more, last]);
   });
 
-  it("rejects soon if the server allows no streams, and succeeds once it does", async () => {
+  it("rejects soon while the server allows no streams, and succeeds once it allows some", async () => {
     // No session is closed as idle.
     await using pair = await startPair(0, { keepalive: { timeMs: 60_000, timeoutMs: 60_000 } });
     const { server, call, calls, held } = pair;
@@ -229,7 +229,7 @@ describe("SessionPool: limits of streams", () => {
     held.forEach(finish);
     await work;
     const ticking = clock.call();
-    // By then the session was found idle.
+    // By then a check has found that the session is idle.
     for (let count = 0; count < 3; count++) await clock.server.next(frameType.ping);
     server.freeze();
     held[0]?.goaway(1, 0);
@@ -248,7 +248,7 @@ describe("SessionPool: limits of streams", () => {
     server.freeze();
     held.forEach(finish);
     await both;
-    // The server's own end of it stays.
+    // The server's end of the connection stays open.
     await until(() => sockets() === before + 3);
     assert.equal(server.connections.now, 2);
   });

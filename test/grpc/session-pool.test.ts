@@ -14,7 +14,7 @@ const ok = { "grpc-status": "0" };
 
 const respond = respondWith("w1");
 
-/** A client over a pool whose sessions of node:http2 the test sees. */
+/** A client over a pool, and the node:http2 sessions of the pool. */
 function watchedClient(url: string, options = {}) {
   const sessions = new Set<ClientHttp2Session>();
   function onStream(message: unknown) {
@@ -110,7 +110,7 @@ describe("SessionPool", () => {
     assert.equal((await call).id, "w1");
   });
 
-  it("leaves no listener and no timer behind, however calls end", async () => {
+  it("leaves no listener and no timer after any end of a call", async () => {
     const { client, sessions } = watched();
     server().serve = respond;
     await client.getWorkflow({});

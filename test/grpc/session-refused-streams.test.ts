@@ -42,7 +42,7 @@ async function startRefusing(code: number) {
 
 describe("NodeSession: refused streams", () => {
   for (const code of [refusedStream, enhanceYourCalm])
-    it(`is replaced after two streams with code ${code}, and no read fails`, async () => {
+    it(`is replaced after two streams with code ${code}; no read fails`, async () => {
       await using pair = await startRefusing(code);
       const { server, client, refused, finishFirst } = pair;
       await client.getWorkflow({});
@@ -71,7 +71,7 @@ describe("NodeSession: refused streams", () => {
     await finishFirst();
   });
 
-  it("is kept if it serves a stream between two that it refuses", async () => {
+  it("is kept if it serves a stream between two refused ones", async () => {
     await using pair = await startRefusing(enhanceYourCalm);
     const { server, client, finishFirst } = pair;
     for (let count = 0; count < 5; count++) {

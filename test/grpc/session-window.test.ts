@@ -4,10 +4,10 @@ import { suite } from "../support/gateway.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { finish, respond, startHttp2Server } from "./http2-server.ts";
 
-describe("NodeSession: windows", () => {
+describe("NodeSession: flow-control windows", () => {
   const server = suite(startHttp2Server);
 
-  it("lets the server send 8 MiB ahead of all responses together", async () => {
+  it("allows the server 8 MiB for all responses together", async () => {
     const { encodedClient, close } = connectTo([server().url]);
     let window: number | undefined;
     server().serve = (stream) => {

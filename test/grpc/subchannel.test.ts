@@ -78,7 +78,7 @@ describe("Subchannel", () => {
     await silent.close();
   });
 
-  it("sends two pings at most until response headers are received, though the keepalive time is a quarter", async () => {
+  it("sends at most two pings until response headers are received, although the keepalive time is a quarter", async () => {
     const server = await startFrameServer();
     await using pair = await startChannel(server.url);
     const { channel, standby, calls } = pair;
@@ -114,12 +114,12 @@ describe("Subchannel", () => {
     await until(() => held.length === 2 && others.length === 2);
     held[0]?.goaway(held[0].streamId, 11, "too_many_pings");
     await until(() => pair.rejections === 1);
-    const asked: number[] = [];
+    const sent: number[] = [];
     server.onFrame = ({ type, flags }) => {
-      if ((type === frameType.ping || type === frameType.settings) && flags === 0) asked.push(type);
+      if ((type === frameType.ping || type === frameType.settings) && flags === 0) sent.push(type);
     };
-    await until(() => asked.length >= 6);
-    assert.deepEqual(new Set(asked), new Set([frameType.settings]));
+    await until(() => sent.length >= 6);
+    assert.deepEqual(new Set(sent), new Set([frameType.settings]));
     const told = lines
       .map((line) => JSON.parse(line) as { event: string; address?: string })
       .filter(({ event }) => event === "keepalive.rejected");

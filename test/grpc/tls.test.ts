@@ -20,7 +20,7 @@ const stranger = await createAuthority("another");
 const server = await authority.issue("orchestrator.test");
 const unavailable = { code: Code.Unavailable };
 
-/** Files that TLS reads, which go with their block. */
+/** Files for TLS, deleted at the end of the block. */
 function pemFiles() {
   const folder = temporaryFolder();
   const at = (name: string) => join(folder.path, `${name}.pem`);
@@ -46,7 +46,7 @@ describe("createOrchestrator with TLS", () => {
     return { ...started, [Symbol.asyncDispose]: () => started.close() };
   }
 
-  it("trusts the authority in the file, and no other", async () => {
+  it("trusts only the authority in the file", async () => {
     using files = pemFiles();
     await using ours = await startFront(server);
     await using theirs = await startFront(await stranger.issue("orchestrator.test"));
@@ -63,7 +63,7 @@ describe("createOrchestrator with TLS", () => {
     }
   });
 
-  it("requires a certificate of the name, whatever address is resolved", async () => {
+  it("requires a certificate of the name for every resolved address", async () => {
     using files = pemFiles();
     await using one = await startFront({ ...server, host: "127.0.0.2" });
     await using two = await startFront({ ...server, host: "127.0.0.3", port: one.port });
@@ -95,7 +95,7 @@ describe("createOrchestrator with TLS", () => {
     unknown.close();
   });
 
-  it("uses changed files for new calls, while calls in progress go on", async () => {
+  it("uses changed files for new calls, while calls in progress continue", async () => {
     using files = pemFiles();
     const old = await authority.issue("old.test");
     files.show(old);
@@ -120,7 +120,7 @@ describe("createOrchestrator with TLS", () => {
     await logged("certificates.rejected", 1);
     files.show(old);
     await logged("certificates.reloaded", 1);
-    // As they are written one after the other.
+    // The two files are written one after the other.
     writeFileSync(files.paths.cert, fresh.cert);
     await logged("certificates.rejected", 2);
     await client.getWorkflow({});

@@ -5,7 +5,7 @@ import { grpcMessage } from "./frame-server.ts";
 import type { ServerStream } from "./frame-server.ts";
 import { readMaxBytes } from "./transports.ts";
 
-/** The outcome of a call: the ids of the received messages, and the name of its code; after " | " the error's message. */
+/** The outcome of a call: the ids of the received messages, the name of its code, and after " | " the error's message. */
 export interface CallCase {
   readonly what: string;
   readonly serve: (stream: ServerStream) => void;
@@ -140,7 +140,7 @@ function respondGzip(...messages: Uint8Array[]): (stream: ServerStream) => void 
   };
 }
 
-/** A server may compress whatever the client accepts, and every server has gzip. */
+/** A server may use every compression that the client accepts; every server has gzip. */
 const compressed: readonly CallCase[] = [
   {
     what: "a message",

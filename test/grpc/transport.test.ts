@@ -43,7 +43,7 @@ describe("createGrpcTransport", () => {
   });
 });
 
-/** Unless a message is expected, any is right. */
+/** An expected outcome without an error message matches any message. */
 function assertOutcome(actual: string, expected: string): void {
   assert.equal(expected.includes(" | ") ? actual : actual.replace(/ \| .*/s, ""), expected);
 }

@@ -11,12 +11,12 @@ export interface PoolClient {
   close(): Promise<void>;
 }
 
-/** Resolves once `holds`; a test that waits for too long is mocha's to end. */
+/** Resolves once `holds` returns true; mocha's timeout ends a test that waits for too long. */
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise(setImmediate);
 }
 
-/** How many sockets this process has open. */
+/** The number of open sockets of this process. */
 export function sockets(): number {
   return process.getActiveResourcesInfo().filter((what) => what === "TCPSocketWrap").length;
 }

@@ -60,7 +60,7 @@ describe("listPage", () => {
       assert.equal(page.bytes.length, bytesEach * sizes.at(-1)!);
     });
 
-  it("changes nothing but the page size", async () => {
+  it("changes only the page size", async () => {
     const requests = serveWorkflows(1000, 10_000);
     (await read(100, 10_000))[Symbol.dispose]();
     for (const { pageToken, labelSelector } of requests)

@@ -99,7 +99,7 @@ describe("createReadinessProbe", () => {
     const { clock, probe } = startProbe();
     const calls = await callsDuring(upstream(), async () => {
       const early = Array.from({ length: 50 }, probe);
-      // However long it takes.
+      // The clock does not matter while the call runs.
       clock.now += 60_000;
       const late = Array.from({ length: 50 }, probe);
       mayRespond.resolve({});
@@ -124,7 +124,7 @@ describe("createReadinessProbe", () => {
       assert.equal(calls.length, 3);
     });
 
-  it("logs loss and recovery, and nothing between", async () => {
+  it("logs only the loss and the recovery", async () => {
     const { clock, probe, logged } = startProbe();
     for (const respond of [works, works, fails, fails, fails, works, works, fails]) {
       upstream().rpcs.listWorkflows = respond;

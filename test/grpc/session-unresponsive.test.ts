@@ -45,17 +45,17 @@ async function startReading(count: number, keepalive = { timeMs: 60_000, timeout
   };
 }
 
-describe("SessionPool: suspect sessions", () => {
+describe("SessionPool: unresponsive sessions", () => {
   it("serves every read at its second attempt if the server is silent", async () => {
     await using reading = await startReading(13, { timeMs: 40, timeoutMs: 100 });
     const { server, reads, client } = reading;
     server.responds = false;
     reading.serveExisting(() => undefined);
     const firstRepeat = until(() => server.connections.ever === 3);
-    // Made while the second connection is not yet suspect; it is not retried.
+    // Made before the second session is unresponsive; a submission is not retried.
     const submission = firstRepeat.then(() => client.submitWorkflow({}));
     await Promise.all([...reads, submission]);
-    // At most one for the reads of each, and one if no session has room for the submission.
+    // At most one connection for the reads of each, and one if no session has room for the submission.
     assert.ok(server.connections.ever <= 5, `${server.connections.ever} connections`);
   });
 
@@ -77,7 +77,7 @@ describe("SessionPool: suspect sessions", () => {
       assert.ok(server.connections.ever <= 4, `${server.connections.ever} connections`);
     });
 
-  it("opens no more connections than were lost, however many reads are retried", async () => {
+  it("opens at most one connection for each lost one, for any number of retried reads", async () => {
     await using reading = await startReading(10 * limit);
     const { server, reads, on } = reading;
     const { ever } = server.connections;
@@ -88,7 +88,7 @@ describe("SessionPool: suspect sessions", () => {
     assert.ok(server.connections.ever <= 2 * ever, `${server.connections.ever} connections`);
   });
 
-  it("uses a session again that has received something", async () => {
+  it("uses an unresponsive session again once it receives something", async () => {
     await using reading = await startReading(12);
     const { server, read, reads, on } = reading;
     const seen: number[] = [];
@@ -112,7 +112,7 @@ describe("SessionPool: suspect sessions", () => {
     const { server, reads, on } = reading;
     on(2).forEach(respond);
     await reads[limit];
-    // By then the second connection is idle but open: the first one has no room.
+    // After two pings the second session is idle but open, since the first one has no room.
     for (let count = 0; count < 2; count++) await server.next(frameType.ping);
     reading.serveExisting(() => undefined);
     on(1)[0]?.destroyConnection();
@@ -121,7 +121,7 @@ describe("SessionPool: suspect sessions", () => {
     assert.equal(server.connections.ever, 3);
   });
 
-  it("uses another session from the moment that a socket breaks", async () => {
+  it("uses another session as soon as a socket breaks", async () => {
     const sockets: Socket[] = [];
     const onSocket = (message: unknown) => sockets.push((message as { socket: Socket }).socket);
     subscribe("net.client.socket", onSocket);
