@@ -101,7 +101,7 @@ describe("createPipeline", () => {
       throw error;
     });
     const req = Object.assign(new IncomingMessage(new Socket()), { method: "GET", url: "/v1/workflows" });
-    assert.throws(() => app(req, new ServerResponse(req)), { cause: error });
+    assert.throws(() => app(req, new ServerResponse(req)), error);
   });
 
   it("runs the handler of each operation", async () => {
