@@ -13,14 +13,15 @@ import { isRetryable } from "./retry-policy.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
 import { TerminalDetection } from "./terminal-detection.ts";
 import { createTerminalSearch } from "./terminal-search.ts";
+import type { TerminalSearch } from "./terminal-search.ts";
 import { openUpstreamStream } from "./upstream-stream.ts";
 import type { UpstreamEvent, UpstreamStream } from "./upstream-stream.ts";
 
-/** An event as clients get it. Its memory counts until it is disposed of; nothing of its text is kept then. */
+/** An event as clients get it. Holds memory until it is disposed of, and has no text afterwards. */
 export class SourceEvent implements Disposable {
   readonly kind = "event";
   readonly name: EventJson["name"];
-  /** Where a client that has this event resumes; undefined leaves its resume point as it is. */
+  /** The client's new resume point; undefined leaves it as it is. */
   readonly id: bigint | undefined;
   readonly #json: WrittenJson;
   #data: readonly Uint8Array[];
@@ -32,12 +33,12 @@ export class SourceEvent implements Disposable {
     this.#data = [Buffer.from(before), ...json.segments(), Buffer.from(after)];
   }
 
-  /** The JSON of the WorkflowEvent on one line, in pieces; none once it is disposed of. */
+  /** The JSON of the WorkflowEvent on one line, in pieces; empty after disposal. */
   get data(): readonly Uint8Array[] {
     return this.#data;
   }
 
-  /** Equal for two updates with the same JSON, in whatever order their maps came; of one length, however large they are. */
+  /** A hash of the JSON. Two updates that differ only in the order of their maps have the same hash. */
   digest(): string {
     const hash = createHash("sha256");
     for (const segment of this.#data.slice(1, -1)) hash.update(segment);
@@ -50,41 +51,40 @@ export class SourceEvent implements Disposable {
   }
 }
 
-/**
- * What a source brings: an event; that there was one of a kind that this version of the contract does not know; or the
- * end, behind which nothing more comes.
- */
+/** An item of a source: an event, an event of a kind that this version of the contract does not have, or the end. */
 export type SourceItem =
   | SourceEvent
   | { readonly kind: "unknown" }
   | {
       readonly kind: "end";
-      /** Whether the last workflow update that the source has brought is a terminal one. */
+      /** Whether the last workflow update of the source is a terminal one. */
       readonly isAfterTerminalEvent: boolean;
     };
 
-/** What a source is made of. */
 interface SourceParts {
   readonly fromEventId: bigint;
   readonly openStream: (fromEventId: bigint) => UpstreamStream;
-  readonly detection: TerminalDetection;
+  readonly search: TerminalSearch;
+  /** Longest wait for an event that is known to exist, in milliseconds. */
+  readonly callTimeoutMs: number;
   readonly writeJson: WriteJson;
-  /** Whose text the events are, where it waits for memory. */
+  /** The owner of the events' text while it waits for memory. */
   readonly owner: string | undefined;
   readonly retryPolicy: RetryPolicy;
-  /** Whether a lost stream may be opened again. Before a response has begun, the first failure is its status instead. */
+  /** Whether a lost stream may be opened again. Before a response has begun, the first failure sets its status instead. */
   readonly mayRetry: () => boolean;
-  /** Aborts when the client leaves. */
+  /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
 }
 
 /**
- * The events of one workflow for one client, pulled: those after `fromEventId` (0: a snapshot first), each once, until
- * the workflow is terminal and nothing more will come. A stream of the orchestrator that is lost, or that ends early, is
- * opened again at the last event.
+ * The events of one workflow for one client, pulled: each event after `fromEventId` once (0: a snapshot first), until the
+ * workflow is terminal and has no more events. When a stream of the orchestrator is lost or ends early, the source opens
+ * another one at the last event.
  */
 export class WorkflowEventSource implements AsyncDisposable {
   readonly #parts: SourceParts;
+  readonly #detection: TerminalDetection;
   #stream: UpstreamStream | undefined;
   #lastEventId: bigint;
   /** The digest of the last snapshot. */
@@ -93,24 +93,30 @@ export class WorkflowEventSource implements AsyncDisposable {
   #retries = 0;
 
   private constructor(parts: SourceParts) {
+    const { search, retryPolicy, callTimeoutMs } = parts;
     this.#parts = parts;
+    this.#detection = new TerminalDetection(search, {
+      idleTimeoutMs: retryPolicy.idleTimeoutMs,
+      callTimeoutMs,
+    });
     this.#lastEventId = parts.fromEventId;
   }
 
-  /** Opens it. Reads the workflow before a resume: not every upstream ends a stream that is opened behind the last event. */
+  /** Reads the workflow before a resume: not every upstream ends a stream that is opened after the last event. */
   static async open(parts: SourceParts): Promise<WorkflowEventSource> {
-    if (parts.fromEventId > 0n) await parts.detection.readStatus();
-    return new WorkflowEventSource(parts);
+    const source = new WorkflowEventSource(parts);
+    if (parts.fromEventId > 0n) await source.#detection.refreshPhase();
+    return source;
   }
 
-  /** Whether the workflow is not known to be terminal. */
+  /** Whether the workflow may still change. */
   get isFollowing(): boolean {
-    return this.#parts.detection.isFollowing;
+    return this.#detection.isFollowing;
   }
 
   /**
-   * The next item; the caller disposes of an event. Rejects with the orchestrator's error when it is fatal, when it may
-   * not be retried, and after the last retry.
+   * The next item; the caller disposes of an event. Rejects with the orchestrator's error when it is fatal, when a retry
+   * is not allowed, and after the last retry.
    */
   async next(): Promise<SourceItem> {
     const { retryPolicy, mayRetry, signal } = this.#parts;
@@ -136,40 +142,41 @@ export class WorkflowEventSource implements AsyncDisposable {
     await stream?.[Symbol.asyncDispose]();
   }
 
-  /** The next item of the open stream, or of one that is opened; undefined when it ends too early. */
+  /** The next item of the open stream; opens one if there is none. Undefined when the stream ends early. */
   async #read(): Promise<SourceItem | undefined> {
-    const { openStream, detection } = this.#parts;
-    const stream = (this.#stream ??= openStream(this.#lastEventId));
+    const stream = (this.#stream ??= this.#parts.openStream(this.#lastEventId));
     for (;;) {
-      const event = await detection.next(stream);
-      if (event === undefined) break;
-      const item = await this.#take(event);
+      const event = await this.#detection.next(stream, this.#lastEventId);
+      if (event === "over") {
+        return { kind: "end", isAfterTerminalEvent: this.#detection.isAfterTerminalEvent };
+      }
+      if (event === "ended-early") {
+        this.#stream = undefined;
+        return undefined;
+      }
+      const item = await this.#itemFrom(event);
       if (item === undefined) continue;
       this.#retries = 0;
       return item;
     }
-    await this[Symbol.asyncDispose]();
-    const isOver = await detection.isOver(stream, this.#lastEventId);
-    return isOver ? { kind: "end", isAfterTerminalEvent: detection.isAfterTerminalEvent } : undefined;
   }
 
-  /** Turns an event into an item; undefined where the client has it already. */
-  async #take(upstreamEvent: UpstreamEvent): Promise<SourceItem | undefined> {
+  /** Turns an event into an item; undefined if the client already has the event. */
+  async #itemFrom(upstreamEvent: UpstreamEvent): Promise<SourceItem | undefined> {
     using event = upstreamEvent;
     const { eventId, update } = event;
-    const { detection } = this.#parts;
     const isStored = eventId > 0n;
     if (isStored && eventId <= this.#lastEventId) return undefined;
     let id = isStored ? eventId : undefined;
-    // Without a resume point, the client of a finished workflow would subscribe again for ever. The search may take long,
-    // so that the text is not written, and held, before it.
+    // Without a resume point, the client of a terminal workflow would subscribe again for ever. The text is written after
+    // the search, which may take long: it holds memory.
     if (!isStored && update !== undefined && isTerminal(update.state)) {
-      id = await detection.resumePointAfter(update);
+      id = await this.#parts.search.resumePointAfter(update);
     }
     const item = await this.#write(event.bytes, id);
     if (!isStored && update !== undefined && item !== undefined) {
       const snapshot = item.digest();
-      // A stream that is opened again before any stored event begins with its snapshot once more.
+      // A stream that is lost before any stored event is opened from 0 again, and repeats the snapshot.
       if (snapshot === this.#lastSnapshot) {
         item[Symbol.dispose]();
         return undefined;
@@ -177,11 +184,11 @@ export class WorkflowEventSource implements AsyncDisposable {
       this.#lastSnapshot = snapshot;
     }
     this.#lastEventId = id ?? this.#lastEventId;
-    if (update !== undefined) detection.deliver(update);
+    if (update !== undefined) this.#detection.recordUpdate(update);
     return item ?? { kind: "unknown" };
   }
 
-  /** The event as clients get it; undefined for an unknown kind. */
+  /** Writes an event as clients get it; undefined for an unknown kind. */
   async #write(bytes: Uint8Array, id: bigint | undefined): Promise<SourceEvent | undefined> {
     const { writeJson, owner } = this.#parts;
     const event = eventToJson(bytes);
@@ -201,19 +208,18 @@ interface SourceOptions extends Pick<
   SourceParts,
   "fromEventId" | "writeJson" | "owner" | "retryPolicy" | "mayRetry"
 > {
-  /** Memory for events that are searched: the stream may hold one of its own meanwhile, which others wait for. */
+  /** Separate memory for the events of a search: the stream may hold an event meanwhile, whose memory others wait for. */
   readonly searchMemory: MessageMemory;
 }
 
-/** Opens the events of `workflowId` as the caller of `call` may see them; rejects with the orchestrator's error. */
+/** Opens the events of `workflowId` that the caller of `call` may see; rejects with the orchestrator's error. */
 export function openEventSource(
   client: OrchestratorClient,
   workflowId: string,
   call: RequestCallOptions,
   { searchMemory, ...options }: SourceOptions,
 ): Promise<WorkflowEventSource> {
-  const { idleTimeoutMs } = options.retryPolicy;
-  const timeouts = { idleTimeoutMs, callTimeoutMs: call.timeoutMs };
+  const callTimeoutMs = call.timeoutMs;
 
   async function readWorkflow() {
     using workflow = await client.getWorkflow({ workflowId }, call);
@@ -226,13 +232,14 @@ export function openEventSource(
       const contextValues = withReadOptions({ memory: searchMemory }, call.contextValues);
       return openUpstreamStream(client, workflowId, fromEventId, { ...call, contextValues });
     },
-    ...timeouts,
+    idleTimeoutMs: options.retryPolicy.idleTimeoutMs,
+    callTimeoutMs,
   });
-  const detection = new TerminalDetection(search, timeouts);
   return WorkflowEventSource.open({
     ...options,
     openStream: (fromEventId) => openUpstreamStream(client, workflowId, fromEventId, call),
-    detection,
+    search,
+    callTimeoutMs,
     signal: call.signal,
   });
 }

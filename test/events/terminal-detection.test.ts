@@ -47,7 +47,7 @@ describe("TerminalDetection", () => {
     readonly signal?: AbortSignal;
   }
 
-  /** Reads the events of one stream until it brings none, or `most`: their ids, and whether they are the last. */
+  /** Reads the ids of at most `most` events of one stream; `end` is why there were no more. */
   async function readIds(
     {
       fromEventId,
@@ -56,7 +56,7 @@ describe("TerminalDetection", () => {
       callTimeoutMs = 5000,
       signal = new AbortController().signal,
     }: Scene,
-    { most = Infinity, deliver = false } = {},
+    { most = Infinity, recordUpdates = false } = {},
   ) {
     const call = { signal, timeoutMs: callTimeoutMs, headers: {}, contextValues: createContextValues() };
     const openStream = (from: bigint) => openUpstreamStream(client(), "w1", from, call);
@@ -66,16 +66,19 @@ describe("TerminalDetection", () => {
       createTerminalSearch({ readWorkflow, openStream, ...timeouts }),
       timeouts,
     );
-    await detection.readStatus();
+    await detection.refreshPhase();
     await using stream = openStream(fromEventId);
     const ids: bigint[] = [];
+    let lastEventId = fromEventId;
     while (ids.length < most) {
-      using event = await detection.next(stream);
-      if (event === undefined) break;
-      ids.push(event.eventId);
-      if (deliver && event.update !== undefined) detection.deliver(event.update);
+      const event = await detection.next(stream, lastEventId);
+      if (typeof event === "string") return { ids, end: event, detection };
+      using received = event;
+      lastEventId = received.eventId;
+      ids.push(lastEventId);
+      if (recordUpdates && received.update !== undefined) detection.recordUpdate(received.update);
     }
-    return { ids, detection, stream };
+    return { ids, end: undefined, detection };
   }
 
   /** Streams `events` behind the id that is requested, and stays open. */
@@ -118,20 +121,19 @@ describe("TerminalDetection", () => {
       yield stored(9n, SUCCEEDED, 9);
       await once(signal, "abort");
     };
-    const { ids, detection, stream } = await readIds(
+    const { ids, end, detection } = await readIds(
       { fromEventId: 0n, callTimeoutMs: 3_600_000 },
-      { deliver: true },
+      { recordUpdates: true },
     );
-    assert.deepEqual(ids, [5n, 6n, 9n]);
-    assert.equal(await detection.isOver(stream, 9n), true);
+    assert.deepEqual([ids, end], [[5n, 6n, 9n], "over"]);
     assert.equal(detection.isAfterTerminalEvent, true);
   });
 
   it("is over after the idle timeout when a stream is opened from the terminal event", async () => {
     streamOpen();
     const scene = { fromEventId: 9n, status: succeeded, callTimeoutMs: 3_600_000 };
-    const { ids, detection, stream } = await readIds(scene);
-    assert.deepEqual([ids, await detection.isOver(stream, 9n)], [[], true]);
+    const { ids, end, detection } = await readIds(scene);
+    assert.deepEqual([ids, end], [[], "over"]);
     assert.equal(detection.isAfterTerminalEvent, false);
   });
 
@@ -153,15 +155,14 @@ describe("TerminalDetection", () => {
   it("tells a stream that ends at its last event from one that ends early", async () => {
     upstream().rpcs.streamWorkflowEvents = ({ fromEventId }) =>
       Readable.from(fromEventId === 6n ? [] : log.filter(({ eventId }) => eventId > fromEventId));
-    for (const [fromEventId, isOver] of [
-      [9n, true],
-      [6n, false],
+    for (const [fromEventId, expected] of [
+      [9n, "over"],
+      [6n, "ended-early"],
     ] as const) {
-      const { ids, detection, stream } = await readIds({ fromEventId, status: succeeded });
-      assert.deepEqual([ids, await detection.isOver(stream, fromEventId)], [[], isOver]);
+      const { ids, end } = await readIds({ fromEventId, status: succeeded });
+      assert.deepEqual([ids, end], [[], expected]);
     }
-    const { detection, stream } = await readIds({ fromEventId: 9n });
-    assert.equal(await detection.isOver(stream, 9n), false);
+    assert.equal((await readIds({ fromEventId: 9n })).end, "ended-early");
   });
 
   it("rejects when the search fails, unless an event comes", async () => {
@@ -171,7 +172,8 @@ describe("TerminalDetection", () => {
     };
     const reading = readIds({ fromEventId: 9n, status: succeeded });
     await assert.rejects(reading, { code: Code.Unavailable });
-    assert.deepEqual((await readIds({ fromEventId: 5n, status: succeeded })).ids, [6n, 9n]);
+    const { ids } = await readIds({ fromEventId: 5n, status: succeeded }, { most: 2 });
+    assert.deepEqual(ids, [6n, 9n]);
   });
 
   for (const [what, from, time] of [

@@ -6,7 +6,7 @@ import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js
 import { WorkflowEventSource } from "../../src/events/event-source.ts";
 import type { SourceEvent } from "../../src/events/event-source.ts";
 import type { RetryPolicy } from "../../src/events/retry-policy.ts";
-import { TerminalDetection } from "../../src/events/terminal-detection.ts";
+
 import type { TerminalSearch } from "../../src/events/terminal-search.ts";
 import { UpstreamStream } from "../../src/events/upstream-stream.ts";
 import { EncodedMessage } from "../../src/grpc/index.ts";
@@ -149,25 +149,25 @@ interface CollectOptions {
 }
 
 /** Builds a source over a scripted upstream. */
-export function openScriptedSource(
+export async function openScriptedSource(
   { openStream, search }: ScriptedUpstream,
   retryPolicy: RetryPolicy,
   { from = 0n, mayRetry = true, write = writeJson }: CollectOptions = {},
   signal = new AbortController().signal,
 ): Promise<WorkflowEventSource> {
-  const { idleTimeoutMs } = retryPolicy;
-  const detection = new TerminalDetection(search, { idleTimeoutMs, callTimeoutMs: 2 * idleTimeoutMs });
-  return WorkflowEventSource.open({
+  const source = await WorkflowEventSource.open({
     fromEventId: from,
     openStream,
-    detection,
+    search,
+    callTimeoutMs: 2 * retryPolicy.idleTimeoutMs,
     writeJson: write,
     owner: undefined,
     retryPolicy,
     // As the handler does: a resume of a running workflow begins the response.
-    mayRetry: () => mayRetry || (from > 0n && detection.isFollowing),
+    mayRetry: () => mayRetry || (from > 0n && source.isFollowing),
     signal,
   });
+  return source;
 }
 
 /** Reads to the end: each event as `id: what`, the error or how it ended, and the number of each retry. */
