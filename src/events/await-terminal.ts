@@ -14,7 +14,7 @@ interface AwaitOptions {
   readonly orchestrator: OrchestratorClient;
   readonly streams: StreamRegistry;
   readonly retryPolicy: RetryPolicy;
-  /** Checks during the wait whether the caller is still allowed; undefined where that cannot change. */
+  /** Checks during the wait whether the caller is still allowed; undefined if that cannot change. */
   readonly revalidation: Revalidation | undefined;
   /** Longest wait, in milliseconds. */
   readonly maxMs: number;
@@ -22,9 +22,9 @@ interface AwaitOptions {
 
 /**
  * Resolves when the events of `workflowId` show a terminal state, when `maxMs` have passed, or when the gateway aborts
- * its streams, as it does when it drains: the wait is one of them. Opens a stream that is lost again, as long as there
- * is time. Rejects with the orchestrator's other errors; with 401 when the caller is no longer allowed, and with 503
- * when that is not known.
+ * its streams, such as in a drain: the wait is registered as a stream. Opens another stream when one is lost. Rejects
+ * with the orchestrator's other errors, with 401 when the caller is no longer allowed, and with 503 when that is not
+ * known.
  */
 export async function awaitTerminal(
   workflowId: string,
@@ -51,7 +51,7 @@ export async function awaitTerminal(
   if (isStillValid === false) throw unauthenticated();
 }
 
-/** Resolves when a stream has shown a terminal state. Each begins with a snapshot, so that none resumes another. */
+/** Resolves when a stream shows a terminal state. Each stream begins with a snapshot; no resume is needed. */
 async function untilTerminal(
   openStream: () => UpstreamStream,
   { backoffMs }: RetryPolicy,
@@ -63,7 +63,7 @@ async function untilTerminal(
       for (;;) {
         using event = await stream.next();
         if (event === undefined) break;
-        // A snapshot does not count: a stream that brings no more begins with one, too.
+        // A snapshot does not count: a stream without events begins with one, too.
         if (event.eventId > 0n) retries = 0;
         if (event.update !== undefined && isTerminal(event.update.state)) return;
       }

@@ -1,16 +1,16 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** How the gateway opens an event stream of the orchestrator again that was lost or ended early. */
+/** When the gateway replaces an event stream of the orchestrator that was lost or ended early. */
 export interface RetryPolicy {
-  /** Retries in a row without an event, before it gives up. */
+  /** Most retries in a row without an event. */
   readonly maxRetries: number;
   /** Wait before the retry `n`, counted from 0, in milliseconds. */
   readonly backoffMs: (n: number) => number;
-  /** Longest wait for another event after the last one that is expected, in milliseconds. */
+  /** Longest wait for an event when the last one may already have been sent, in milliseconds. */
   readonly idleTimeoutMs: number;
 }
 
-/** Backs off 0.1 s, doubling to 5 s, with up to half of it as jitter: gives up after about 20 s. */
+/** Backs off 0.1 s, doubling to 5 s, of which up to half is jitter: gives up after about 20 s. */
 export const defaultRetryPolicy: RetryPolicy = {
   maxRetries: 9,
   backoffMs: (n) => Math.min(5000, 100 * 2 ** n) * (0.5 + Math.random() / 2),

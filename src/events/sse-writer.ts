@@ -15,10 +15,10 @@ const heartbeat = ":\n";
 
 const blankLine = Buffer.from("\n\n");
 
-/** What an event may be called; the name `error` would collide with EventSource's own event. */
+/** The names of events. `error` would collide with EventSource's own event. */
 export type EventName = "step_update" | "workflow_update" | "stream_error";
 
-/** An event to be written. Nothing of its data is kept once it is disposed of. */
+/** An event to be written. Has no data after disposal. */
 interface WritableEvent extends Disposable {
   readonly name: EventName;
   /** The client's new resume point; undefined leaves it as it is. */
@@ -50,7 +50,7 @@ export class SseWriter {
     return this.#res.headersSent;
   }
 
-  /** Sends the headers, before there is an event. */
+  /** Sends the headers without waiting for an event. */
   start(): void {
     if (this.hasStarted) return;
     for (const [name, value] of streamHeaders) this.#res.setHeader(name, value);
@@ -58,8 +58,8 @@ export class SseWriter {
   }
 
   /**
-   * Writes an event, after the headers, and disposes of it; resolves when the client has room for the next one, or is
-   * gone. Not an async function, which would keep the data while it waits for that.
+   * Writes an event, after the headers, and disposes of it. Resolves when the client can take the next event or has
+   * disconnected. Not an async function, which would keep the data meanwhile.
    */
   write(event: WritableEvent): Promise<void> {
     const hasRoom = this.#res.destroyed || this.#writeBlock(event);
@@ -67,25 +67,25 @@ export class SseWriter {
     return hasRoom ? Promise.resolve() : drained(this.#res);
   }
 
-  /** Keeps an idle connection alive. A client that has not read what was written before gets nothing more. */
+  /** Keeps an idle connection alive. Writes nothing while the client has not read what was written before. */
   heartbeat(): void {
     const { headersSent, destroyed, writableNeedDrain } = this.#res;
     if (headersSent && !destroyed && !writableNeedDrain) this.#res.write(heartbeat);
   }
 
-  /** Ends the response cleanly, which tells the client that nothing more will come. */
+  /** Ends the response cleanly: no more events will come. */
   end(): void {
     this.#res.end();
   }
 
-  /** Responds with 204 where nothing was sent: it stops an EventSource. */
+  /** Responds with 204 instead of a stream: it stops an EventSource. */
   endEmpty(): void {
     this.#res.writeHead(204).end();
   }
 
   /**
-   * Destroys the connection: the client has not got everything, and resumes. The headers are sent before, since a proxy
-   * would respond to a connection that broke without any, and an EventSource does not reconnect after a 502.
+   * Destroys the connection, so that the client resumes. Sends the headers before: a proxy responds 502 to a connection
+   * that breaks before the headers, and an EventSource does not reconnect after a 502.
    */
   abort(): void {
     if (!this.#res.destroyed) this.start();
@@ -133,14 +133,14 @@ function eventBlock({ name, id, data }: Omit<WritableEvent, keyof Disposable>, r
 }
 
 /**
- * What a client should wait before it reconnects, in milliseconds: one to three seconds, random, so that the clients of
- * a gateway that drains do not all reconnect at once.
+ * How long a client should wait before it reconnects, in milliseconds: one to three seconds, random, so that the clients
+ * of a gateway that drains do not all reconnect at once.
  */
 function randomRetryMs(): number {
   return 1000 + Math.floor(Math.random() * 2000);
 }
 
-/** Resolves when a response that was full has room again, or is closed: a client that leaves never drains. */
+/** Resolves when a full response has room again or is closed: after a disconnect, `drain` never follows. */
 function drained(res: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     function settle() {

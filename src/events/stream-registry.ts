@@ -7,11 +7,11 @@ import { HttpError } from "../errors/http-error.ts";
 export interface OpenStream {
   /** Keeps the client's connection alive. */
   heartbeat(): void;
-  /** Ends it early, so that the client resumes, at another gateway where this one stops. */
+  /** Ends the stream early, so that the client resumes; at another gateway if this one is shutting down. */
   abort(): void;
 }
 
-/** A stream in the registry, until it is disposed of. */
+/** The registration of a stream. Disposal removes the stream from the registry. */
 export interface StreamRegistration extends Disposable {
   /** Records that something is sent on the stream, so that its next heartbeat is due later. */
   touch(): void;
@@ -19,9 +19,9 @@ export interface StreamRegistration extends Disposable {
 
 /** The intervals of the registry, in milliseconds. */
 export interface StreamIntervals {
-  /** Between two checks of the open streams. */
+  /** The time between two checks of the open streams. */
   readonly checkMs: number;
-  /** Of silence on a stream, after which the next check sends a heartbeat. */
+  /** The idle time of a stream after which the next check sends a heartbeat. */
   readonly heartbeatMs: number;
 }
 
@@ -29,9 +29,8 @@ export interface StreamIntervals {
 export const defaultStreamIntervals: StreamIntervals = { checkMs: 1000, heartbeatMs: 15_000 };
 
 /**
- * The open streams of the process: at most `maxStreams`, and of each API key at most its share. One timer serves them
- * all: a check visits the streams that are due for a heartbeat, and revalidates each caller once; other streams cost
- * nothing.
+ * The open streams of the process: at most `maxStreams`, and of each API key at most its share. One timer serves all of
+ * them: a check visits only the streams that are due for a heartbeat, and revalidates each caller once.
  */
 export class StreamRegistry {
   readonly #intervals: StreamIntervals;
@@ -55,7 +54,7 @@ export class StreamRegistry {
   }
 
   /**
-   * Adds a stream, which is aborted once its caller is no longer allowed. Throws the 429 of a key that holds its share,
+   * Adds a stream, which is aborted once its caller is no longer allowed. Throws 429 when the API key holds its share,
    * and 503 when `maxStreams` are open.
    */
   add(stream: OpenStream, revalidation?: Revalidation): StreamRegistration {
@@ -67,7 +66,7 @@ export class StreamRegistry {
     };
   }
 
-  /** Aborts every stream, and every one that is added from now on. */
+  /** Aborts all streams, including those that are added later. */
   close(): void {
     this.#isClosed = true;
     for (const stream of this.#sentAt.keys()) stream.abort();
@@ -105,9 +104,9 @@ export class StreamRegistry {
   }
 
   #check(): void {
-    const silentSince = performance.now() - this.#intervals.heartbeatMs;
+    const idleSince = performance.now() - this.#intervals.heartbeatMs;
     for (const [stream, sentAt] of this.#sentAt) {
-      if (sentAt > silentSince) break;
+      if (sentAt > idleSince) break;
       stream.heartbeat();
       this.#touch(stream);
     }

@@ -5,34 +5,34 @@ import { isTerminal } from "../mapping/job-state.ts";
 import type { WorkflowStatus } from "../mapping/workflow-event.ts";
 import type { UpstreamEvent, UpstreamStream } from "./upstream-stream.ts";
 
-/** The terminal state of a workflow, and when it was entered. */
+/** The terminal state of a workflow, and the time of its transition to that state. */
 export type TerminalStatus = WorkflowStatus;
 
-/** Looks up the terminal state of a workflow, and searches its stored events for the one that entered it. */
+/** Looks up the terminal state of a workflow, and searches its stored events for the terminal event, its transition. */
 export interface TerminalSearch {
   /** The terminal state of the workflow; undefined while it is not terminal. */
   readStatus(): Promise<TerminalStatus | undefined>;
-  /** Whether the event `id` is the one that entered the terminal state. */
+  /** Whether the event `id` is the terminal event. */
   isTerminalEvent(id: bigint, terminal: TerminalStatus): Promise<boolean>;
   /**
-   * Whether a client that has the event `id` has the event that entered the terminal state, and nothing is stored behind
-   * it. The end of a stream does not prove that: an orchestrator that stops may end its streams too.
+   * Whether a client that has the event `id` has the terminal event, and no event is stored after `id`. The end of a
+   * stream does not prove that: an orchestrator that stops may end its streams, too.
    */
   isLastEvent(id: bigint, terminal: TerminalStatus): Promise<boolean>;
-  /** Where a client that has this snapshot of a terminal workflow resumes: at the event that entered the state. */
+  /** The resume point of a client that has this snapshot of a terminal workflow: the id of the terminal event. */
   resumePointAfter(snapshot: WorkflowStatus): Promise<bigint>;
 }
 
 interface SearchOptions {
   readonly readWorkflow: () => Promise<WorkflowStatus>;
   readonly openStream: (fromEventId: bigint) => UpstreamStream;
-  /** Longest wait for an event where there may be no more, in milliseconds. */
+  /** Longest wait for an event when the last one may already have been sent, in milliseconds. */
   readonly idleTimeoutMs: number;
   /** Longest wait for any other event, in milliseconds. */
   readonly callTimeoutMs: number;
 }
 
-/** Builds it. Each search has a stream of its own, which it closes as soon as it knows enough. */
+/** Builds a search. Each call opens its own streams, and closes them as soon as the result is known. */
 export function createTerminalSearch({
   readWorkflow,
   openStream,
@@ -44,7 +44,7 @@ export function createTerminalSearch({
     if (id < 2n) return false;
     await using stream = openStream(id - 1n);
     using event = await nextStored(stream, callTimeoutMs);
-    return event?.eventId === id && enters(event, terminal);
+    return event?.eventId === id && isTransitionTo(event, terminal);
   }
 
   /** Whether `id` is the last event, as far as the events after `fromEventId` show it. */
@@ -60,11 +60,11 @@ export function createTerminalSearch({
       using event = await nextStored(stream, callTimeoutMs);
       if (event === undefined) break;
       if (event.eventId > id) return false;
-      if (enters(event, terminal)) return true;
+      if (isTransitionTo(event, terminal)) return true;
       lastId = event.eventId;
       lastState = event.update?.state ?? lastState;
     }
-    // Where the times differ: it is the last event, and has left the workflow in the terminal state.
+    // Also true if the times differ: `id` is the last event, and the workflow is in the terminal state after it.
     return lastId === id && lastState === terminal.state ? true : undefined;
   }
 
@@ -84,12 +84,12 @@ export function createTerminalSearch({
     async isLastEvent(id, terminal) {
       if (id === 0n) return false;
       if (id === 1n) {
-        // The first event cannot be read. A terminal snapshot confirms that nothing is stored behind it: an orchestrator
-        // that ends every stream at once would send none.
+        // The first event cannot be read. A terminal snapshot confirms that no event is stored after it: an orchestrator
+        // that ends every stream at once would send no snapshot.
         const [isLast, isConfirmed] = await Promise.all([searchFrom(1n, id, terminal), isSnapshotTerminal()]);
         return isLast ?? isConfirmed;
       }
-      // The event and the next one suffice, except for an id that no event has and for one behind the terminal event.
+      // The event and the next one suffice, unless no event has the id or the event comes after the terminal event.
       return (await searchFrom(id - 1n, id, terminal)) ?? (await searchFrom(1n, id, terminal)) ?? false;
     },
     async resumePointAfter(snapshot) {
@@ -102,14 +102,14 @@ export function createTerminalSearch({
         const { eventId, update } = event;
         if (update !== undefined) mayBeLast = update.state === snapshot.state;
         if (update !== undefined && mayBeLast) id = eventId;
-        // Events of a retry after the snapshot have higher ids, and are still to come.
-        if (enters(event, snapshot)) return id;
+        // The events of a retry after the snapshot have higher ids; the client has yet to get them.
+        if (isTransitionTo(event, snapshot)) return id;
       }
     },
   };
 }
 
-/** The next stored event: what is not stored may come on any stream, and says nothing about the log. */
+/** The next stored event. Events that are not stored may come on any stream, and say nothing about the log. */
 async function nextStored(stream: UpstreamStream, timeoutMs: number): Promise<UpstreamEvent | undefined> {
   for (;;) {
     const event = await stream.next(timeoutMs);
@@ -118,13 +118,13 @@ async function nextStored(stream: UpstreamStream, timeoutMs: number): Promise<Up
   }
 }
 
-/** Whether a retry may lead on from this terminal state: only a FAILED workflow can be retried. */
+/** Whether a retry may follow this terminal state: only a FAILED workflow can be retried. */
 export function canBeRetried(state: JobState): boolean {
   return state === JobState.FAILED;
 }
 
-/** Whether this stored event entered the terminal state. A workflow that fails again has another time. */
-function enters({ update }: UpstreamEvent, { state, updatedAt }: TerminalStatus): boolean {
+/** Whether this stored event is the transition to the terminal state. A workflow that fails again has another time. */
+function isTransitionTo({ update }: UpstreamEvent, { state, updatedAt }: TerminalStatus): boolean {
   if (update?.state !== state) return false;
   if (!canBeRetried(state)) return true;
   const time = update.updatedAt;

@@ -7,15 +7,15 @@ import type { OrchestratorClient } from "../orchestrator/client.ts";
 
 type EventMessage = EncodedMessage<WorkflowEvent>;
 
-/** An event as the orchestrator sends it. Its memory counts until it is disposed of; nothing of its bytes is kept then. */
+/** An event as the orchestrator sends it. Holds memory until it is disposed of, and has no bytes afterwards. */
 export class UpstreamEvent implements Disposable {
   /** 0 for an event that is not stored, such as the snapshot. */
   readonly eventId: bigint;
-  /** The status of the workflow, where the event is a workflow update. */
+  /** The status of the workflow if the event is a workflow update. */
   readonly update: WorkflowStatus | undefined;
   readonly #message: EventMessage;
 
-  /** Throws when the bytes of the message are no event. */
+  /** Throws when the message is not an event. */
   constructor(message: EventMessage) {
     const { eventId, event } = readEventStatus(message.bytes);
     this.eventId = eventId;
@@ -23,7 +23,7 @@ export class UpstreamEvent implements Disposable {
     this.#message = message;
   }
 
-  /** The encoded WorkflowEvent. Throws once it is disposed of. */
+  /** The encoded WorkflowEvent. Throws after disposal. */
   get bytes(): Uint8Array {
     return this.#message.bytes;
   }
@@ -34,11 +34,11 @@ export class UpstreamEvent implements Disposable {
 }
 
 /**
- * One StreamWorkflowEvents call, pulled event by event. An object with a method rather than a generator: `for await`
- * and a generator keep each event in memory while they wait for the next one, and thousands of streams are open.
+ * A StreamWorkflowEvents call, pulled event by event. It is no generator: a generator and `for await` keep each event in
+ * memory while they wait for the next one, and thousands of streams are open.
  */
 export class UpstreamStream implements AsyncDisposable {
-  /** The id that its events follow; 0 for a snapshot and what is new. */
+  /** The id that the stream was opened from: its events come after it. 0: a snapshot, then new events. */
   readonly fromEventId: bigint;
   readonly #messages: AsyncIterator<EventMessage>;
   /** The message that was requested and has not been taken. */
@@ -50,14 +50,14 @@ export class UpstreamStream implements AsyncDisposable {
     this.#messages = messages;
   }
 
-  /** How many events it has brought. */
+  /** How many events `next` has returned. */
   get eventCount(): number {
     return this.#eventCount;
   }
 
   /**
-   * The next event, which the caller disposes of; undefined when none comes within `timeoutMs`, and when the stream has
-   * ended. Rejects when the stream breaks. After a timeout the same event can be waited for again.
+   * The next event, which the caller disposes of; undefined when no event comes within `timeoutMs`, and when the stream
+   * has ended. Rejects when the stream breaks. After a timeout, another call waits for the same event.
    */
   async next(timeoutMs?: number): Promise<UpstreamEvent | undefined> {
     this.#pending ??= this.#messages.next();
@@ -69,7 +69,7 @@ export class UpstreamStream implements AsyncDisposable {
     return event;
   }
 
-  /** Cancels the call, and disposes of a message that nobody has taken. */
+  /** Cancels the call, and disposes of a message that was received and not taken. */
   async [Symbol.asyncDispose](): Promise<void> {
     const pending = this.#pending;
     this.#pending = undefined;
@@ -82,8 +82,8 @@ export class UpstreamStream implements AsyncDisposable {
 }
 
 /**
- * Calls StreamWorkflowEvents for the events of `workflowId` after `fromEventId`, as the caller of `call` may see them.
- * Throws where the call is cancelled already.
+ * Calls StreamWorkflowEvents for the events of `workflowId` after `fromEventId` that the caller of `call` may see. Throws
+ * if the call is already cancelled.
  */
 export function openUpstreamStream(
   client: OrchestratorClient,
@@ -91,7 +91,7 @@ export function openUpstreamStream(
   fromEventId: bigint,
   { signal, headers, contextValues }: RequestCallOptions,
 ): UpstreamStream {
-  // Without the deadline of the call: a stream lasts as long as its workflow.
+  // Without the call's deadline: a stream lasts as long as its workflow.
   const messages = client.streamWorkflowEvents(
     { workflowId, fromEventId },
     { signal, headers, contextValues },
