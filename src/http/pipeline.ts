@@ -93,7 +93,8 @@ export function createPipeline(options: PipelineOptions): RequestListener {
 
 /** Before Express there is no error handler: an error is a bug, and ends the process like every uncaught exception. */
 function throwUncaught(error: unknown): void {
-  if (error !== undefined) throw error instanceof Error ? error : new Error(String(error));
+  if (error !== undefined)
+    throw error instanceof Error ? error : new Error("a stage failed", { cause: error });
 }
 
 /** Passes on as many requests as can be served soon; all of them without `shed`. */
