@@ -30,7 +30,7 @@ describe("WorkflowEventSource, near the end", () => {
     assert.deepEqual(upstream.openedFrom, [0n, 1n]);
   });
 
-  it("brings a terminal snapshot once its resume point is found, however often the search is lost", async () => {
+  it("returns a terminal snapshot once its resume point is found, however often the search is lost", async () => {
     const stream = { events: [workflowEvent(0n, SUCCEEDED)], then: "end" } as const;
     const upstream = createScriptedUpstream([stream, stream, stream], { resumePoint: [lost, lost, 7n] });
     assert.deepEqual(await collect(upstream), {
@@ -40,7 +40,7 @@ describe("WorkflowEventSource, near the end", () => {
     });
   });
 
-  it("rejects after the last retry where streams bring no more than the same snapshot", async () => {
+  it("rejects after the last retry when every stream has only the same snapshot", async () => {
     const streams = Array(maxRetries + 2).fill({ events: [workflowEvent(0n, RUNNING)], then: lost });
     const { events, end, retries } = await collect(createScriptedUpstream(streams));
     assert.equal(events.length, 1);
@@ -98,7 +98,7 @@ describe("WorkflowEventSource, near the end", () => {
     assert.deepEqual(upstream.lastSearched, [10n]);
   });
 
-  it("ends early when its last event turns out to be behind the terminal event", async () => {
+  it("ends early when its last event turns out to come after the terminal event", async () => {
     const upstream = createScriptedUpstream([{ events: [stepEvent(10n)], then: "silence" }], {
       finished: [SUCCEEDED],
       isLast: [true],
@@ -133,7 +133,7 @@ describe("WorkflowEventSource, near the end", () => {
     assert.deepEqual(upstream.openedFrom, [9n]);
   });
 
-  it("ends after an idle timeout behind a terminal event", async () => {
+  it("ends after an idle timeout that follows a terminal event", async () => {
     const upstream = createScriptedUpstream([
       { events: [workflowEvent(1n, FAILED), stepEvent(2n)], then: "silence" },
     ]);
@@ -159,7 +159,7 @@ describe("WorkflowEventSource, near the end", () => {
 
   for (const then of ["end", "silence"] as const)
     for (const finished of [false, SUCCEEDED] as const)
-      it(`goes on behind a replayed failure that was retried, after ${then}, and is ${finished ? "finished" : "running"} since`, async () => {
+      it(`goes on after a replayed failure that was retried, after ${then}, and is ${finished ? "finished" : "running"} since`, async () => {
         const upstream = createScriptedUpstream(
           [
             { events: [workflowEvent(5n, FAILED)], then },
@@ -171,7 +171,7 @@ describe("WorkflowEventSource, near the end", () => {
         assert.equal(end, "clean");
         assert.deepEqual(events, ["5: FAILED", "6: RUNNING", "9: SUCCEEDED"]);
         assert.deepEqual(upstream.openedFrom, [4n, 5n]);
-        // Behind neither event is a short silence taken for the end at once.
+        // After neither event is a short idle time taken for the end at once.
         assert.deepEqual(upstream.firstSearched, finished === false ? [4n] : [4n, 5n]);
       });
 

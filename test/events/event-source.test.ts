@@ -23,7 +23,7 @@ const { QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED } = JobState;
 const lost = new ConnectError("connection lost", Code.Unavailable);
 
 describe("WorkflowEventSource", () => {
-  it("brings the snapshot, then every event, and ends after the terminal one", async () => {
+  it("returns the snapshot, then every event, and ends after the terminal one", async () => {
     const upstream = createScriptedUpstream([
       {
         events: [
@@ -110,7 +110,7 @@ describe("WorkflowEventSource", () => {
     });
 
   for (const failure of [lost, new ConnectError("x", Code.NotFound), new TypeError("x")])
-    it(`rejects with the first failure (${failure.name}: ${failure.message}) where it may not retry`, async () => {
+    it(`rejects with the first failure (${failure.name}: ${failure.message}) when it may not retry`, async () => {
       const upstream = createScriptedUpstream([{ then: failure }]);
       const { end, retries } = await collect(upstream, { mayRetry: false });
       assert.equal(end, failure);
@@ -130,7 +130,7 @@ describe("WorkflowEventSource", () => {
     assert.deepEqual(upstream.openedFrom, [9n, 9n]);
   });
 
-  it("brings a snapshot again after a loss only where it has changed", async () => {
+  it("returns a snapshot again after a loss only if it has changed", async () => {
     const upstream = createScriptedUpstream(
       [
         { events: [workflowEvent(0n, QUEUED)], then: lost },
@@ -159,13 +159,13 @@ describe("WorkflowEventSource", () => {
         });
       });
 
-  it("brings a step that is not stored, without an id", async () => {
+  it("returns a step that is not stored, without an id", async () => {
     const sent = [workflowEvent(0n, RUNNING), stepEvent(0n), workflowEvent(1n, SUCCEEDED)];
     const { events } = await collect(createScriptedUpstream([{ events: sent, then: "end" }]));
     assert.deepEqual(events, ["-: RUNNING", "-: step", "1: SUCCEEDED"]);
   });
 
-  it("reports an event of an unknown kind, and resumes behind it", async () => {
+  it("reports an event of an unknown kind, and resumes after it", async () => {
     const unknown = create(WorkflowEventSchema, { workflowId: "w1", eventId: 2n });
     const upstream = createScriptedUpstream(
       [
@@ -178,7 +178,7 @@ describe("WorkflowEventSource", () => {
     assert.deepEqual(upstream.openedFrom, [1n, 2n]);
   });
 
-  it("brings an event after all whose JSON could not be written at first", async () => {
+  it("returns an event on a retry whose JSON could not be written at first", async () => {
     const upstream = createScriptedUpstream([
       { events: [stepEvent(1n), stepEvent(2n)], then: "end" },
       { events: [stepEvent(2n), workflowEvent(3n, SUCCEEDED)], then: "end" },
@@ -207,7 +207,7 @@ function workflow(labels: Record<string, string>, metrics: Record<string, number
   };
 }
 
-/** The event as a source brings it. */
+/** The event as a source returns it. */
 async function sourceEventOf(event: MessageInitShape<typeof WorkflowEventSchema>): Promise<SourceEvent> {
   const events = [create(WorkflowEventSchema, event)];
   const upstream = createScriptedUpstream([{ events, then: "end" }]);

@@ -26,7 +26,7 @@ function stored(eventId: bigint, state: JobState, second?: number) {
   return create(WorkflowEventSchema, { workflowId: "w1", eventId, event: { case: "workflowUpdate", value } });
 }
 
-/** How the workflow has ended: at the time of event 9. */
+/** The terminal status of the workflow, since event 9. */
 const succeeded: TerminalStatus = {
   state: SUCCEEDED,
   updatedAt: create(TimestampSchema, { seconds: 9n }),
@@ -40,7 +40,7 @@ describe("TerminalDetection", () => {
 
   interface Scene {
     readonly fromEventId: bigint;
-    /** What is known of the workflow before. */
+    /** The status of the workflow. */
     readonly status?: TerminalStatus;
     readonly idleTimeoutMs?: number;
     readonly callTimeoutMs?: number;
@@ -81,7 +81,7 @@ describe("TerminalDetection", () => {
     return { ids, end: undefined, detection };
   }
 
-  /** Streams `events` behind the id that is requested, and stays open. */
+  /** Streams the `events` after the requested id, and stays open. */
   function streamOpen(events = log) {
     upstream().rpcs.streamWorkflowEvents = async function* ({ fromEventId }, { signal }) {
       yield* events.filter(({ eventId }) => eventId > fromEventId);
@@ -113,7 +113,7 @@ describe("TerminalDetection", () => {
       assert.deepEqual((await readIds({ ...scene, callTimeoutMs: 5 })).ids, ids);
     });
 
-  it("waits for the idle timeout only behind a terminal event, until another update follows", async () => {
+  it("waits for the idle timeout only after a terminal event, until another update follows", async () => {
     upstream().rpcs.getWorkflow = () => ({});
     upstream().rpcs.streamWorkflowEvents = async function* (_request, { signal }) {
       yield* [stored(5n, FAILED, 5), stored(6n, RUNNING, 6)];
@@ -152,7 +152,7 @@ describe("TerminalDetection", () => {
     await assert.rejects(read, { code: Code.Canceled });
   });
 
-  it("tells a stream that ends at its last event from one that ends early", async () => {
+  it("distinguishes a stream that ends at its last event from one that ends early", async () => {
     upstream().rpcs.streamWorkflowEvents = ({ fromEventId }) =>
       Readable.from(fromEventId === 6n ? [] : log.filter(({ eventId }) => eventId > fromEventId));
     for (const [fromEventId, expected] of [
@@ -183,7 +183,7 @@ describe("TerminalDetection", () => {
     ["a terminal event of an unknown time", 5n, undefined],
     ["the first event, which cannot be read", 1n, 9],
   ] as const)
-    it(`waits longer than the idle timeout behind ${what}`, async () => {
+    it(`waits longer than the idle timeout after ${what}`, async () => {
       const events = time === undefined ? log.map(({ eventId }) => stored(eventId, FAILED)) : log;
       const rest = events.filter(({ eventId }) => eventId > from);
       upstream().rpcs.getWorkflow = () => ({});

@@ -93,7 +93,7 @@ describe("createTerminalSearch", () => {
       ["the terminal event", workflow(SUCCEEDED, 9), 9n],
       ["the terminal event, not that of the retry after it", workflow(FAILED, 5), 5n],
       ["the last event of its state, where no event has its time", workflow(FAILED, 7), 9n],
-      ["the last event of its state, where its time is unknown", workflow(FAILED), 9n],
+      ["the last event of its state, if its time is unknown", workflow(FAILED), 9n],
     ] as const)
       for (const ends of [true, false])
         it(`returns ${what}, when the stream ${ends ? "ends" : "stays open"}`, async () => {
@@ -101,7 +101,7 @@ describe("createTerminalSearch", () => {
           assert.equal(await search().resumePointAfter(snapshot), id);
         });
 
-    it("returns the first event where the log holds no more", async () => {
+    it("returns the first event if the log has no other", async () => {
       streams([]);
       assert.equal(await search().resumePointAfter(workflow(SUCCEEDED, 9)), 1n);
     });
@@ -134,11 +134,11 @@ describe("createTerminalSearch", () => {
       ["the event of its second failure", retried(FAILED), 9n, failed, true],
       ["the event of its first failure", retried(FAILED), 5n, failed, false],
       ["the event of a failure before it succeeded", retried(SUCCEEDED), 5n, succeeded, false],
-      ["an event with others behind it", retried(SUCCEEDED), 6n, succeeded, false],
+      ["an event with others after it", retried(SUCCEEDED), 6n, succeeded, false],
       ["an id that no event has, before the terminal event", retried(SUCCEEDED), 8n, succeeded, false],
       ["an id beyond the terminal event", retried(SUCCEEDED), 2n ** 64n - 1n, succeeded, true],
-      ["the last event behind the terminal one", trailing, 11n, succeeded, true],
-      ["an event behind the terminal one, with another behind it", trailing, 10n, succeeded, false],
+      ["the last event after the terminal one", trailing, 11n, succeeded, true],
+      ["an event after the terminal one, with another after it", trailing, 10n, succeeded, false],
       ["the last event of a log without the terminal event", retried(RUNNING), 9n, succeeded, false],
       ["a success at an unknown time", [event(9n, SUCCEEDED)], 9n, { state: SUCCEEDED }, true],
       [
@@ -150,14 +150,14 @@ describe("createTerminalSearch", () => {
       ],
       ["the last failure at an unknown time", [event(9n, FAILED)], 9n, { state: FAILED }, true],
       [
-        "a failure at an unknown time, with more behind it",
+        "a failure at an unknown time, with more after it",
         [event(5n, FAILED), event(9n, FAILED)],
         5n,
         { state: FAILED },
         false,
       ],
-      ["the first event, with others behind it", retried(SUCCEEDED), 1n, succeeded, false],
-      ["the first event, with nothing stored behind it", [], 1n, succeeded, true],
+      ["the first event, with others after it", retried(SUCCEEDED), 1n, succeeded, false],
+      ["the first event, with nothing stored after it", [], 1n, succeeded, true],
       ["a later one of a log that holds nothing", [], 7n, succeeded, false],
       ["no event", retried(SUCCEEDED), 0n, succeeded, false],
     ];
@@ -167,7 +167,7 @@ describe("createTerminalSearch", () => {
         assert.equal(await search().isLastEvent(id, terminal), expected);
       });
 
-    it("returns true where the stream stays open: at once for the terminal event, after a timeout for a failure at another time", async () => {
+    it("returns true when the stream stays open: at once for the terminal event, after a timeout for a failure at another time", async () => {
       streams(retried(FAILED), { ends: false });
       assert.equal(await search({ timeoutMs: 3_600_000 }).isLastEvent(9n, failed), true);
       streams([event(9n, FAILED, 8)], { ends: false });
@@ -181,7 +181,7 @@ describe("createTerminalSearch", () => {
       for (const id of [1n, 5n, 9n]) assert.equal(await search().isLastEvent(id, succeeded), false);
     });
 
-    it("returns false for the first event where the workflow is running", async () => {
+    it("returns false for the first event while the workflow is running", async () => {
       streams([], { snapshot: event(0n, RUNNING, 1) });
       assert.equal(await search().isLastEvent(1n, succeeded), false);
     });

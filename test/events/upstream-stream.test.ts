@@ -105,7 +105,7 @@ describe("UpstreamStream", () => {
     };
   }
 
-  it("waits again for the event that a timeout has not brought", async () => {
+  it("waits for the same event again after a timeout", async () => {
     const messages = createMessages();
     const stream = new UpstreamStream(0n, messages);
     assert.equal(await stream.next(1), undefined);
@@ -115,7 +115,7 @@ describe("UpstreamStream", () => {
     assert.deepEqual([messages.requests(), stream.eventCount], [1, 1]);
   });
 
-  it("takes an event that has arrived even where it does not wait", async () => {
+  it("takes an event that has arrived even when it does not wait", async () => {
     const messages = createMessages();
     const stream = new UpstreamStream(0n, messages);
     assert.equal(await stream.next(0), undefined);

@@ -35,7 +35,7 @@ describe(`a gateway with MAX_EVENT_STREAMS=${maxStreams}`, () => {
   const staysOpen = (aborted: AbortSignal) => whenAborted(aborted);
   const fetchEvents = (init: RequestInit & { token?: string } = {}) => stack().gateway.fetch(path, init);
 
-  /** A stream that has brought its first event. */
+  /** A stream that has sent its first event. */
   async function open(token?: string) {
     const leaving = new AbortController();
     const response = await fetchEvents({ signal: leaving.signal, ...(token === undefined ? {} : { token }) });

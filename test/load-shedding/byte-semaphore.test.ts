@@ -130,7 +130,7 @@ describe("ByteSemaphore", () => {
     assert.equal(memory.firstWaiter, undefined);
   });
 
-  it("rejects when the signal of a waiter aborts, and grants to those behind it", async () => {
+  it("rejects when the signal of a waiter aborts, and serves the waiters after it", async () => {
     const { memory, granted, wait } = start();
     memory.tryAcquire(9);
     const controller = new AbortController();
