@@ -198,7 +198,7 @@ export interface paths {
          *     The ETag is the SHA-256 of the file, and a full download is verified against it: if the transfer breaks or the
          *     hash does not match, the connection breaks, so that an incomplete file is never a successful response. A single
          *     byte range returns 206; several ranges or a malformed range return the whole file. Files have no modification
-         *     date, so `If-Unmodified-Since` and a date in `If-Range` never match.
+         *     date, so `If-Unmodified-Since` is ignored, and an `If-Range` with a date returns the whole file.
          *
          *     The size of an artifact whose `size_bytes` is 0 is unknown. Its length is that reported by the object store.
          */
@@ -935,7 +935,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The body is larger than 1 MiB. */
+        /** @description The body is larger than 1 MiB, or the workflow is too large as a message to the orchestrator. */
         ContentTooLarge: {
             headers: {
                 [name: string]: unknown;

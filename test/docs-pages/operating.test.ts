@@ -166,7 +166,7 @@ describe("docs/operating.md: the sizing", () => {
 describe("docs/operating.md: the exit codes", () => {
   it("are those of the gateway", () => {
     const main = readFileSync("src/main.ts", "utf8");
-    const [, crashed = ""] = /crashed = (\d+)/.exec(main) ?? [];
+    const [, crashed = ""] = /crashExitCode = (\d+)/.exec(main) ?? [];
     const table = rows(section(page, "Stopping"), /^\d+$/);
     assert.deepEqual(
       table.map(([exit]) => exit),
