@@ -75,7 +75,7 @@ async function main(): Promise<void> {
   const { settings, warnings } = parseSettings(process.env, readText);
   const output = createLogOutput(settings.logFormat);
   const logger = createLogger(output, settings.logLevel);
-  // Supervisors wait for the lines about start and stop.
+  // Supervisors wait for the lines about start and stop, and each warning about the settings comes only once.
   const alwaysLogger = withoutMinimumLevel(logger);
   let gateway: Gateway | undefined = undefined;
   let shutdownDeadline = Infinity;
@@ -101,7 +101,7 @@ async function main(): Promise<void> {
 
   process.on("uncaughtException", crash).on("unhandledRejection", crash);
   process.on("exit", () => output.flush());
-  for (const { event, message } of warnings) logger.warn({ event }, message);
+  for (const { message, ...fields } of warnings) alwaysLogger.warn(fields, message);
   const contract = loadContract();
   const registry = createProcessRegistry(contract.document.info.version, process.versions.node);
   const started = await startGateway(settings, logger, { contract, registry });

@@ -101,18 +101,37 @@ describe("main", () => {
     );
   });
 
-  it("logs setting.ignored with the nearest name, and serves", async () => {
-    const { child, started, ended } = runMain({ BIND_ADDR: "127.0.0.1:0", API_TOKNE: "x" });
+  it("logs setting.ignored and setting.deprecated whatever LOG_LEVEL is, and serves", async () => {
+    const { child, started, ended } = runMain({
+      BIND_ADDR: "127.0.0.1:0",
+      LOG_LEVEL: "fatal",
+      API_TOKNE: "x",
+      STALE_AUTH_SECONDS: "1",
+    });
     const url = await started;
     assert.equal((await fetch(`${url}/v1/healthz`)).status, 200);
     child.kill("SIGINT");
     const { lines } = await ended;
-    const warning = lines.find(({ event }) => event === "setting.ignored");
-    assert.equal(warning?.["level"], "warn");
-    assert.match(
-      String(warning["msg"]),
-      /API_TOKNE is not a setting; did you mean FOLDFORGE_GATEWAY__API_TOKEN\?/,
+    const warnings = lines.filter(({ event }) => String(event).startsWith("setting."));
+    assert.deepEqual(
+      warnings.map(({ level, event, setting, replacements }) => ({ level, event, setting, replacements })),
+      [
+        {
+          level: "warn",
+          event: "setting.deprecated",
+          setting: `${prefix}STALE_AUTH_SECONDS`,
+          replacements: [`${prefix}AUTH_CACHE_STALE_IF_ERROR_SECONDS`],
+        },
+        {
+          level: "warn",
+          event: "setting.ignored",
+          setting: `${prefix}API_TOKNE`,
+          replacements: [`${prefix}API_TOKEN`],
+        },
+      ],
     );
+    assert.match(String(warnings[0]?.["msg"]), /STALE_AUTH_SECONDS is deprecated/);
+    assert.match(String(warnings[1]?.["msg"]), /API_TOKNE is not a setting/);
   });
 
   it("accepts the current and the previous administrator token, and logs previous_token.accepted", async () => {
@@ -141,12 +160,11 @@ describe("main", () => {
     assert.deepEqual(statuses, [403, 403, 401]);
   });
 
-  it("logs start, stop and the default token at any minimum log level", async () => {
+  it("logs start, stop and the default token, and no request, at the minimum log level fatal", async () => {
     const { child, started, ended } = runMain({
       BIND_ADDR: "0.0.0.0:0",
       LOG_LEVEL: "fatal",
       DRAIN_DELAY_SECONDS: "0",
-      WRONG: "x",
     });
     const { port } = new URL(await started);
     await (await fetch(`http://127.0.0.1:${port}/v1/healthz`)).text();

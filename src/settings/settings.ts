@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from "node:util";
-import { distance } from "fastest-levenshtein";
 import type { z } from "zod";
 import type { TracingOptions } from "../telemetry/tracing.ts";
 import { parseTlsFiles } from "./certificates.ts";
@@ -7,6 +6,8 @@ import type { TlsFiles } from "./certificates.ts";
 import { deprecatedNames, prefix, schema, secretNames, settingNames } from "./schema.ts";
 import { fileSetting, withSecretFiles } from "./secret-files.ts";
 import type { ReadFile } from "./secret-files.ts";
+import { replaceDeprecated, warningOfUnknown } from "./setting-warnings.ts";
+import type { SettingWarning } from "./setting-warnings.ts";
 import { parseTracing } from "./tracing-settings.ts";
 
 type Values = z.output<typeof schema>;
@@ -99,12 +100,6 @@ export class SettingsError extends Error {
   }
 }
 
-/** A name in the environment that should be changed. */
-export interface SettingWarning {
-  readonly event: "setting.ignored" | "setting.deprecated";
-  readonly message: string;
-}
-
 /**
  * Reads the settings and the variables of OpenTelemetry from the environment, and secrets from the files that it
  * names. Throws a SettingsError. Neither its message nor a warning repeats a value, since some are secrets.
@@ -118,7 +113,7 @@ export function parseSettings(
       name.startsWith(prefix) && isSet(name, value) ? [[name.slice(prefix.length), value] as const] : [],
     ),
   );
-  const { given, sources, messages: deprecated } = replaceDeprecated(inEnvironment);
+  const { given, sources, warnings: deprecated } = replaceDeprecated(inEnvironment);
   const { values, violations: fileViolations } = withSecretFiles(given, secretNames, readFile);
   const orchestratorTls = parseTlsFiles(orchestratorTlsNames, given, readFile);
   const objectStoreTls = parseTlsFiles({ ca: "R2_CA_FILE" }, given, readFile);
@@ -144,47 +139,20 @@ export function parseSettings(
   const violations = [...new Set([...ownViolations, ...tracingViolations])];
   const ignored = [...inEnvironment.keys()]
     .filter((name) => !settingNames.includes(name) && !deprecatedNames.has(name))
-    .map((name) => `${prefix}${name} is not a setting; did you mean ${prefix}${nearest(name)}?`);
+    .map(warningOfUnknown);
   // A misspelt name may be why a setting is missing.
-  if (data === undefined || violations.length > 0) throw new SettingsError([...violations, ...ignored]);
+  if (data === undefined || violations.length > 0)
+    throw new SettingsError([...violations, ...ignored.map(({ message }) => message)]);
   const files = { orchestratorTls: orchestratorTls.files, objectStoreTls: objectStoreTls.files };
   return {
     settings: deepFreeze(settingsFrom(data, files, tracing)),
-    warnings: [
-      ...deprecated.map((message) => ({ event: "setting.deprecated", message }) as const),
-      ...ignored.map((message) => ({ event: "setting.ignored", message }) as const),
-    ],
+    warnings: [...deprecated, ...ignored],
   };
 }
 
 /** An empty value means that a setting is not set, except for API_TOKEN: who empties it does not mean the default. */
 function isSet(name: string, value: string | undefined): value is string {
   return value !== undefined && (value !== "" || name === `${prefix}API_TOKEN`);
-}
-
-/** Gives the values of deprecated settings to those that replace them. `sources` maps new names to old ones. */
-function replaceDeprecated(inEnvironment: ReadonlyMap<string, string>) {
-  const given = new Map(inEnvironment);
-  const sources = new Map<string, string>();
-  const messages: string[] = [];
-  for (const [oldName, newNames] of deprecatedNames) {
-    const value = given.get(oldName);
-    if (value === undefined) continue;
-    given.delete(oldName);
-    for (const name of newNames.filter((name) => !given.has(name))) {
-      given.set(name, value);
-      sources.set(name, oldName);
-    }
-    const overridden = newNames.filter((name) => given.get(name) !== value);
-    const exception =
-      overridden.length === 0 ? "" : `; it is ignored for ${withPrefix(overridden)}, set already`;
-    messages.push(`${prefix}${oldName} is deprecated; set ${withPrefix(newNames)} instead${exception}`);
-  }
-  return { given, sources, messages };
-}
-
-function withPrefix(names: readonly string[]): string {
-  return names.map((name) => prefix + name).join(", ");
 }
 
 const orchestratorTlsNames = {
@@ -237,10 +205,6 @@ function conflicts(values: ReadonlyMap<string, string>, data: Values | undefined
     ],
   ];
   return rules.flatMap(([isBroken, violation]) => (isBroken ? [violation] : []));
-}
-
-function nearest(name: string): string {
-  return settingNames.reduce((best, known) => (distance(name, known) < distance(name, best) ? known : best));
 }
 
 function deepFreeze<T extends object>(value: T): T {
