@@ -4,6 +4,10 @@ import { closeFrom, nextIndex, trackResources } from "./leftovers.ts";
 
 trackResources();
 
+// A worker writes its coverage when it exits, which takes longer than the second after which workerpool kills it
+// (workerTerminateTimeout). Mocha then waits for its exit. With the process that started it, a worker ends by itself.
+if (process.env["MOCHA_WORKER_ID"] !== undefined) process.on("SIGTERM", () => undefined);
+
 let testBegan = 0;
 
 /**
