@@ -66,6 +66,11 @@ function withinEvent(chunk: Buffer): number | undefined {
   return start < 0 ? undefined : start + 10;
 }
 
+/** Before the response to a submission. */
+function beforeSubmitted(chunk: Buffer): number | undefined {
+  return chunk.toString("latin1").startsWith("HTTP/1.1 201") ? 0 : undefined;
+}
+
 /** Only a file is that long. */
 function withinFile(chunk: Buffer): number | undefined {
   return chunk.length > 10_000 ? Math.floor(chunk.length / 2) : undefined;
@@ -89,7 +94,8 @@ function run(cwd: string, command: string, ...args: readonly string[]): Promise<
 
 describe("docs/clients.md", function () {
   const { apiKeys } = parseSettings({}).settings;
-  const sandbox = suite(() => startSandbox({ ...sandboxSettings, apiKeys, stepSeconds: 1 }));
+  // A step outlasts the wait before a submission is repeated, so that there is something to follow.
+  const sandbox = suite(() => startSandbox({ ...sandboxSettings, apiKeys, stepSeconds: 3 }));
   // Heartbeats every few milliseconds, so that every client receives some.
   const streamIntervals = { checkMs: 10, heartbeatMs: 20 };
   const gateway = suite(() => startTestGateway(settingsFor(sandbox()), { streamIntervals }));
@@ -161,18 +167,20 @@ describe("docs/clients.md", function () {
     assert.deepEqual(installed(readFileSync(".github/workflows/ci.yml", "utf8")), installed(page));
   });
 
-  it("submits and waits with openapi-fetch", async () => {
+  it("submits and waits over broken connections with openapi-fetch", async () => {
+    await using network = await startBreakingNetwork(gateway().url, beforeSubmitted);
     using scratch = { ...createScratch(), [Symbol.dispose]: () => scratch.remove() };
-    scratch.write("recipe.ts", at(gateway(), typescript));
+    scratch.write("recipe.ts", at(network, typescript));
     scratch.write("tsconfig.recipe.json", '{ "extends": "./tsconfig.json", "include": ["recipe.ts"] }');
     assertPasses(await scratch.run("tsc", "--project", "tsconfig.recipe.json"));
     const outcome = await scratch.run("node", "recipe.ts");
     assertPasses(outcome);
     assert.match(outcome.output, /^SUCCEEDED\nr2:\/\/foldforge\/artifacts\/([0-9a-f]{64})\.pdb \1\n$/);
+    assert.deepEqual(network.left, []);
   });
 
-  it("follows a workflow over broken connections with EventSource", async () => {
-    await using network = await startBreakingNetwork(gateway().url, afterEvent, withinEvent);
+  it("submits and follows over broken connections with EventSource", async () => {
+    await using network = await startBreakingNetwork(gateway().url, beforeSubmitted, afterEvent, withinEvent);
     using scratch = { ...createScratch(), [Symbol.dispose]: () => scratch.remove() };
     scratch.write("recipe.js", at(network, eventSource));
     const outcome = await scratch.run("node", "recipe.js");
@@ -186,12 +194,17 @@ describe("docs/clients.md", function () {
     ["requests and httpx", withPackages, "import httpx, httpx_sse, requests"],
     ["the standard library", withoutPackages, "import urllib.request"],
   ] as const)
-    it(`follows a workflow over broken connections and downloads with Python and ${what}`, async function () {
+    it(`submits, follows and downloads over broken connections with Python and ${what}`, async function () {
       if (spawnSync(python, ["-c", imports]).status !== 0) {
         console.log(`      skipped: ${python} cannot ${imports}`);
         return this.skip();
       }
-      await using network = await startBreakingNetwork(gateway().url, afterEvent, withinEvent);
+      await using network = await startBreakingNetwork(
+        gateway().url,
+        beforeSubmitted,
+        afterEvent,
+        withinEvent,
+      );
       using folder = temporaryFolder();
       writeFileSync(join(folder.path, "recipe.py"), at(network, script));
       const outcome = await run(folder.path, python, "recipe.py");

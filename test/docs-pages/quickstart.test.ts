@@ -26,8 +26,22 @@ describe("docs/quickstart.md", () => {
     const start = variables.replace("http://127.0.0.1:8080", gateway().url);
     const script = [start, ...steps, pagination].join("\necho; echo =====\n");
     const { stdout } = await run("sh", ["-euc", script], { cwd: folder.path });
-    const [, plan, , events, waited, ranking, , list, retry, cancelled, costs, pages, ...more] =
-      stdout.split("=====\n");
+    const [
+      ,
+      plan,
+      ,
+      events,
+      waited,
+      ranking,
+      download,
+      list,
+      retry,
+      cancelled,
+      costs,
+      quota,
+      pages,
+      ...more
+    ] = stdout.split("=====\n");
     assert.deepEqual(more, []);
 
     assert.deepEqual(JSON.parse(plan!).order, ["a", "b"]);
@@ -37,10 +51,12 @@ describe("docs/quickstart.md", () => {
     const [file = ""] = readdirSync(folder.path);
     const bytes = readFileSync(join(folder.path, file));
     assert.equal(file, `${createHash("sha256").update(bytes).digest("hex")}.pdb`);
+    assert.ok(download!.includes(file));
     assert.equal(JSON.parse(list!).workflows[0].name, "design-then-fold");
     assert.match(retry!, /"state":"FAILED".*"state":"(QUEUED|RUNNING)"/s);
     assert.match(cancelled!, /"state":"(CANCELLED|SUCCEEDED)"/);
     assert.match(costs!, /"balance":.*"entries":/s);
+    assert.equal(quota!.trim(), "201\n201\n201\n429");
     assert.match(pages!, /"next_page_token":""/);
   });
 });
