@@ -25,7 +25,7 @@ export interface paths {
          *
          *     A submission with an API key uses one unit of the key's quota; the `X-RateLimit-*` headers report what is left.
          *     With an `Idempotency-Key`, the request is safe to repeat: the same key and body return the workflow of the first
-         *     submission, and the same key with another body is 409. Each repetition uses one unit of the quota.
+         *     submission, and the same key with another body returns 409. Each repetition uses one unit of the quota.
          *
          *     With `validate_only=true`, the workflow is only validated: 200 with the order in which its steps would run, or
          *     400 with all violations. Nothing is counted or submitted. Checks that only the platform can make, such as the
@@ -95,7 +95,7 @@ export interface paths {
         /**
          * Retry a failed workflow
          * @description Queues the failed steps and their dependents again. Steps that succeeded keep their artifacts. A workflow in any
-         *     state other than `FAILED` is 400 with the code `FAILED_PRECONDITION`.
+         *     state other than `FAILED` returns 400 with the code `FAILED_PRECONDITION`.
          *
          *     With `If-Match`, `If-Unmodified-Since` or `If-None-Match`, the workflow is read first. If the condition is false,
          *     the response is 412 and nothing is queued. A change between this read and the retry is not detected.
@@ -193,7 +193,7 @@ export interface paths {
         /**
          * Download an artifact
          * @description Returns the bytes of one output of this workflow. `key` is the part of the artifact's `uri` after `r2://<bucket>/`,
-         *     slashes included. A key that is not an output of this workflow is 404.
+         *     slashes included. A key that is not an output of this workflow returns 404.
          *
          *     The ETag is the SHA-256 of the file, and a full download is verified against it: if the transfer breaks or the
          *     hash does not match, the connection breaks, so that an incomplete file is never a successful response. A single
@@ -220,7 +220,7 @@ export interface paths {
         };
         /**
          * Read the balance
-         * @description Returns the caller's credits. The admin token has no account and gets 403.
+         * @description Returns the caller's credits. The administrator's token has no account and gets 403.
          */
         get: operations["getBalance"];
         put?: never;
@@ -240,7 +240,8 @@ export interface paths {
         };
         /**
          * List the ledger
-         * @description Returns the latest changes of the caller's balance, newest first. The admin token has no account and gets 403.
+         * @description Returns the latest changes of the caller's balance, newest first. The administrator's token has no account and
+         *     gets 403.
          */
         get: operations["listLedger"];
         put?: never;

@@ -28,9 +28,9 @@ export function listLedger({ orchestrator }: BillingServices): Handler<"listLedg
   };
 }
 
-/** The principal whose credits a caller spends; throws 403 for the admin token, which has none. */
+/** The principal whose credits a caller spends; throws 403 for the administrator's token, which has none. */
 function payerOf(caller: Caller): string {
   const principal = principalOf(caller);
   if (principal !== undefined) return principal;
-  throw new HttpError(Code.PermissionDenied, "the admin token has no credits; use an API key");
+  throw new HttpError(Code.PermissionDenied, "the administrator's token has no credits; use an API key");
 }

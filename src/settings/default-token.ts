@@ -22,7 +22,7 @@ interface WarningOptions {
 }
 
 /**
- * Logs an error, now and every hour, if the default administrator token is accepted on an address that is not
+ * Logs an error, now and every hour, if the administrator's default token is accepted on an address that is not
  * loopback. Returns a function that stops it.
  */
 export function warnOfDefaultToken(
@@ -32,7 +32,7 @@ export function warnOfDefaultToken(
   if (!apiTokens.includes(defaultToken) || isLoopback(bind.host)) return () => undefined;
   const setting = apiTokens[0] === defaultToken ? "API_TOKEN" : "API_TOKEN_PREVIOUS";
   const lines = [
-    `WARNING: the default administrator token, ${defaultToken}, is accepted.`,
+    `WARNING: the administrator's default token, ${defaultToken}, is accepted.`,
     `Anybody who can connect to ${bind.host} may do everything.`,
     `Set ${prefix}${setting} to a secret token.`,
   ];

@@ -19,7 +19,7 @@ import {
 /** The prefix of the name of every setting in the environment. */
 export const prefix = "FOLDFORGE_GATEWAY__";
 
-/** The default administrator token: public, so fit for one machine only. */
+/** The administrator's default token: public, so fit for one machine only. */
 export const defaultToken = "dev-token";
 
 /** Settings that hold a secret. Each may instead be in a file, which `<NAME>_FILE` names. */
@@ -80,7 +80,7 @@ export const schema = z.object({
   ORCHESTRATOR_STREAM_KEEPALIVE_TIMEOUT_SECONDS: seconds.prefault("2"),
 
   ...secrets,
-  /** Whether API keys are accepted beside the administrator token. */
+  /** Whether API keys are accepted beside the administrator's token. */
   API_KEYS_ENABLED: z.stringbool({ error: "must be true or false" }).prefault("false"),
   /** How long the result of a key lookup is used, and thus how long a revoked key works. */
   AUTH_CACHE_TTL_SECONDS: seconds.prefault("30"),

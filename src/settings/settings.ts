@@ -55,9 +55,9 @@ function settingsFrom(values: Values, files: Files, tracing: TracingOptions | un
         timeoutMs: values.ORCHESTRATOR_STREAM_KEEPALIVE_TIMEOUT_SECONDS,
       },
     },
-    /** The administrator token, and the previous one while both are accepted. No two are equal. */
+    /** The administrator's token, and the previous one while both are accepted. No two are equal. */
     apiTokens: [values.API_TOKEN, values.API_TOKEN_PREVIOUS].filter((token) => token !== undefined),
-    /** Undefined if only the administrator token is accepted. */
+    /** Undefined if only the administrator's token is accepted. */
     apiKeys: values.API_KEYS_ENABLED
       ? {
           ttlMs: values.AUTH_CACHE_TTL_SECONDS,

@@ -148,7 +148,7 @@ describe("billing", () => {
 
   for (const path of paths) {
     describe(`the caller of ${path}`, () => {
-      it("gets 403 with the admin token, which has no credits, without a call", async () => {
+      it("returns 403 for the administrator's token, which has no credits, without a call", async () => {
         const { gateway, upstream } = stack();
         const calls = await callsDuring(upstream, async () => {
           for (const method of ["GET", "HEAD"]) {
