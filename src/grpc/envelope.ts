@@ -187,7 +187,7 @@ class LargeMessage {
   }
 }
 
-/** A message over the limit, of which only the length was read. */
+/** A message is over the limit. Only its length was read. */
 class MessageTooLarge extends Error {
   override readonly name = "MessageTooLarge";
   readonly bytes: number;
