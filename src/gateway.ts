@@ -25,7 +25,7 @@ import { LargeBodies, maxLargeBodies } from "./load-shedding/large-bodies.ts";
 import { createLoadShedding } from "./load-shedding/load-shedding.ts";
 import { TaskQueue } from "./load-shedding/task-queue.ts";
 import { createOperations } from "./operations.ts";
-import { measureCalls } from "./orchestrator/call-observers.ts";
+import { measureCalls } from "./orchestrator/measure-calls.ts";
 import { createOrchestrator } from "./orchestrator/client.ts";
 import { createReadinessProbe } from "./orchestrator/readiness.ts";
 import { watchCertificates } from "./settings/certificates.ts";

@@ -34,7 +34,7 @@ import type {
 import { watchCertificates } from "../settings/certificates.ts";
 import type { TlsFiles } from "../settings/certificates.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import { traceCalls } from "./call-observers.ts";
+import { traceCalls } from "./trace-propagation.ts";
 import type { StartCallSpan } from "../telemetry/call-spans.ts";
 
 /** The client with the message types of the service. */

@@ -4,16 +4,6 @@ import { traceparentOf } from "../telemetry/trace-context.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import { traceOf } from "./call-options.ts";
 
-/** Reports each call with its method, such as GetWorkflow, its canonical code and its duration on a monotonic clock. */
-export function measureCalls(report: (method: string, code: string, seconds: number) => void): CallObserver {
-  return {
-    started({ method }) {
-      const startedAt = performance.now();
-      return { ended: (code) => report(method.name, code, (performance.now() - startedAt) / 1000) };
-    },
-  };
-}
-
 /**
  * Sends the trace of each call as W3C Trace Context (https://www.w3.org/TR/trace-context/). With `startSpan` each call
  * has a span, and the span's trace is sent.
