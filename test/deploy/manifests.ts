@@ -49,6 +49,9 @@ export async function schemaFault(manifest: Manifest): Promise<string | undefine
   }
 }
 
+/** Its source files are used again. */
+let lastProgram: ts.Program | undefined;
+
 /**
  * What the compiler says is wrong with manifests: a schema allows a field that it does not know, and the type
  * made from it does not.
@@ -69,7 +72,8 @@ export function typeFaults(objects: readonly Manifest[]): string[] {
   const { getSourceFile } = host;
   host.getSourceFile = (file, ...rest) =>
     file === name ? ts.createSourceFile(file, text, ts.ScriptTarget.ESNext) : getSourceFile(file, ...rest);
-  const program = ts.createProgram([name], options, host);
+  const program = ts.createProgram([name], options, host, lastProgram);
+  lastProgram = program;
   return ts
     .getPreEmitDiagnostics(program)
     .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));

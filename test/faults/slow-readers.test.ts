@@ -63,8 +63,8 @@ async function stall(flood: Flood, gateway: string, count: number) {
   return { responses, given };
 }
 
-describe("80 subscribers that read nothing", () => {
-  const subscribers = 80;
+describe("48 subscribers that read nothing", () => {
+  const subscribers = 48;
   const flood = suite(() => startFlood(events));
   const gateway = suite(() =>
     startMeasuredGateway({ ...orchestratorAt(flood()), STALL_TIMEOUT_SECONDS: "600" }),
@@ -79,7 +79,7 @@ describe("80 subscribers that read nothing", () => {
     const { url, memory } = gateway();
     // What a process takes once and never gives back is not theirs.
     await follow(url);
-    await leave((await stall(flood(), url, 40)).responses);
+    await leave((await stall(flood(), url, 24)).responses);
     const before = await memory();
 
     const { responses, given } = await stall(flood(), url, subscribers);

@@ -9,13 +9,13 @@ import { readVitals } from "./vitals.ts";
 const seed = 20_000;
 
 /** Requests after which all caches are full. */
-const warmUp = 2000;
+const warmUp = 1500;
 
 /** Requests whose memory is measured. */
-const measured = 4000;
+const measured = 2500;
 
 /** The largest growth of memory per request, in bytes. `make fuzz`, which sends more requests, allows less. */
-const maxGrowthBytes = 200;
+const maxGrowthBytes = 300;
 
 /** Generous, since the machine of a test may be slow. */
 const bounds = { waitMs: 1000, residentBytes: 768 * 1024 * 1024 };
@@ -54,7 +54,7 @@ describe("createFuzz", () => {
   it("has received requests of each operation that succeed and that fail", () => {
     const { counts } = here().fuzz;
     const sent = (id: string, status: RegExp) =>
-      [...counts].some(([key, count]) => key.startsWith(`${id} `) && status.test(key) && count > 20);
+      [...counts].some(([key, count]) => key.startsWith(`${id} `) && status.test(key) && count > 10);
     for (const { id } of readContract().operations) {
       assert.ok(sent(id, / 2..$/), `${id} has succeeded`);
       assert.ok(sent(id, / 4..$/), `${id} has been rejected`);
@@ -64,8 +64,8 @@ describe("createFuzz", () => {
   it("has received large requests, and clients have disconnected", () => {
     const { counts } = here().fuzz;
     const disconnected = [...counts].filter(([key]) => key.endsWith(" disconnected"));
-    assert.ok(disconnected.length > 3, "clients of several operations have disconnected");
-    assert.ok(here().fuzz.large > 5, "there were large requests");
+    assert.ok(disconnected.length > 2, "clients of several operations have disconnected");
+    assert.ok(here().fuzz.large > 3, "there were large requests");
   });
 
   it("has responded to health checks in time, with bounded memory", async () => {
