@@ -38,7 +38,7 @@ interface Timeouts {
  * Why an upstream stream has no next event. `over`: the client has all events of a terminal workflow. `ended-early`: more
  * events may follow on another stream.
  */
-export type StreamEnd = "over" | "ended-early";
+export type StreamOutcome = "over" | "ended-early";
 
 /** Decides when a client's stream is over and, until then, how long to wait for the next event. */
 export class TerminalDetection {
@@ -73,7 +73,7 @@ export class TerminalDetection {
    * The next event of `stream`. When the stream has ended, or is idle for too long, closes it and resolves to the reason.
    * `lastEventId` is the last event that the client has.
    */
-  async next(stream: UpstreamStream, lastEventId: bigint): Promise<UpstreamEvent | StreamEnd> {
+  async next(stream: UpstreamStream, lastEventId: bigint): Promise<UpstreamEvent | StreamOutcome> {
     const event = await this.#read(stream);
     if (event instanceof UpstreamEvent) return event;
     await stream[Symbol.asyncDispose]();

@@ -10,7 +10,7 @@ import { unboundedMemory } from "./message-memory.ts";
 import type { StreamOpener } from "./session.ts";
 
 /** The response to a unary call before its message is decoded. */
-interface UnaryResponse {
+interface ReceivedMessage {
   readonly envelope: Envelope;
   readonly call: Call;
 }
@@ -31,7 +31,7 @@ function receive(
   request: CallRequest,
   maxBytes: number,
   { memory = unboundedMemory, owner }: ReadOptions,
-): Promise<UnaryResponse> {
+): Promise<ReceivedMessage> {
   return new Promise((resolve, reject) => {
     let reader = createReader();
     let envelope: Envelope | undefined;
