@@ -69,7 +69,6 @@ async function startBreakingProxy(target: string, direction: Direction, bytes: n
 }
 
 describe("a connection that breaks after any byte", () => {
-  const timeoutMs = scaled(150);
   const upstream = suite(() =>
     startUpstream({
       getWorkflow: ({ workflowId }) => ({ id: workflowId }),
@@ -82,7 +81,7 @@ describe("a connection that breaks after any byte", () => {
   );
 
   /** Makes two reads, a submission and a stream; returns their outcomes, and how many bytes passed. */
-  async function exchange(direction: Direction, bytes: number, way: string) {
+  async function exchange(direction: Direction, bytes: number, way: string, timeoutMs: number) {
     const proxy = await startBreakingProxy(upstream().url, direction, bytes, way);
     const { client, close } = poolClient(proxy.url, { keepalive: { timeMs: 20, timeoutMs } });
     const read = (id: string) => client.getWorkflow({ workflowId: id }, { timeoutMs: 60_000 });
@@ -110,12 +109,14 @@ describe("a connection that breaks after any byte", () => {
   for (const direction of ["up", "down"] as const)
     for (const way of Object.keys(ways))
       it(`ends calls with Unavailable at most when it ${way} on its way ${direction}, and serves the next call`, async () => {
-        const { passed } = await exchange(direction, Infinity, way);
+        // A session waits twice as long for the server's settings. Bounded, since every frozen connection is waited for.
+        const timeoutMs = Math.min(scaled(500), 2000);
+        const { passed } = await exchange(direction, Infinity, way, timeoutMs);
         assert.ok(passed > 200, `${passed} bytes`);
         const cuts = Array.from({ length: Math.ceil(passed / 5) }, (_, index) => 5 * index);
         const cutNext = async () => {
           for (let bytes = cuts.shift(); bytes !== undefined; bytes = cuts.shift()) {
-            const { outcomes } = await exchange(direction, bytes, way);
+            const { outcomes } = await exchange(direction, bytes, way, timeoutMs);
             outcomes.forEach((outcome, index) => {
               if (outcome.status === "fulfilled") return;
               assert.ok(outcome.reason instanceof ConnectError);
