@@ -84,19 +84,19 @@ describe("tenants", () => {
     assert.equal(new Set(Object.values(owned).map(({ key }) => key)).size, callers.length);
   });
 
-  async function answerTo(operation: Operation, variant: Variant, who: Who, { id, key }: Owned) {
-    const answer = await gateway().fetch(operation.template.replace("{id}", id).replace("{key}", key), {
+  async function fetchAs(operation: Operation, variant: Variant, who: Who, { id, key }: Owned) {
+    const response = await gateway().fetch(operation.template.replace("{id}", id).replace("{key}", key), {
       method: variant.method ?? operation.method.toUpperCase(),
       headers: variant.headers ?? {},
       body: variant.body ?? null,
       token: tokens[who],
     });
-    const headers = Object.fromEntries([...answer.headers].filter(([name]) => name !== "date"));
-    // The id that was asked for and the trace id are all that may tell two refusals apart.
-    const body = (await answer.text())
+    const headers = Object.fromEntries([...response.headers].filter(([name]) => name !== "date"));
+    // Two 404 responses may differ only in the requested id and the trace id.
+    const body = (await response.text())
       .replace(/"trace_id":"[0-9a-f]{32}"/, '"trace_id":""')
       .replaceAll(id, "ID");
-    return { status: answer.status, headers, body };
+    return { status: response.status, headers, body };
   }
 
   it("are checked in every operation of the contract", () => {
@@ -113,23 +113,23 @@ describe("tenants", () => {
         const mayHave = (owner: Who) => who === "admin" || owner === who;
 
         it(`gives ${who} ${what} of ${who === "admin" ? "every" : "no other"} workflow`, async () => {
-          const none = await answerTo(operation, variant, who, missing);
+          const none = await fetchAs(operation, variant, who, missing);
           assert.equal(none.status, 404);
-          assert.deepEqual(none, await answerTo(operation, variant, "admin", missing));
+          assert.deepEqual(none, await fetchAs(operation, variant, "admin", missing));
           for (const owner of callers) {
-            const answer = await answerTo(operation, variant, who, owned[owner]);
-            if (mayHave(owner)) assert.equal(answer.status, variant.status, owner);
-            else assert.deepEqual(answer, none, owner);
+            const response = await fetchAs(operation, variant, who, owned[owner]);
+            if (mayHave(owner)) assert.equal(response.status, variant.status, owner);
+            else assert.deepEqual(response, none, owner);
           }
         });
 
         if (!operation.template.includes("{key}")) continue;
         it(`gives ${who} ${what} of no key but the workflow's own`, async () => {
-          const none = await answerTo(operation, variant, who, missing);
+          const none = await fetchAs(operation, variant, who, missing);
           for (const { id } of [...Object.values(owned), missing]) {
             for (const { id: from, key } of [...Object.values(owned), missing]) {
               if (id === from) continue;
-              assert.deepEqual(await answerTo(operation, variant, who, { id, key }), none);
+              assert.deepEqual(await fetchAs(operation, variant, who, { id, key }), none);
             }
           }
         });
@@ -139,8 +139,8 @@ describe("tenants", () => {
   it("list their own workflows, whatever they ask for, and the admin everybody's", async () => {
     for (const query of ["", "?page_size=100", "?state=SUCCEEDED", "?label=team=alpha"]) {
       const list = async (who: Who) => {
-        const answer = await gateway().fetch(`/v1/workflows${query}`, { token: tokens[who] });
-        const { workflows } = (await answer.json()) as { workflows: { id: string }[] };
+        const response = await gateway().fetch(`/v1/workflows${query}`, { token: tokens[who] });
+        const { workflows } = (await response.json()) as { workflows: { id: string }[] };
         return workflows.map(({ id }) => id);
       };
       assert.deepEqual(await list("alice"), [owned.alice.id]);
@@ -168,12 +168,12 @@ describe("tenants", () => {
 
   it("cannot submit in another's name", async () => {
     const names = { principal: "bob", ff_principal: "bob", "ff-principal": "bob" };
-    const answer = await gateway().fetch("/v1/workflows", {
+    const response = await gateway().fetch("/v1/workflows", {
       ...jsonPost({ ...threeSteps, ...names }),
       token: tokens.alice,
     });
-    assert.equal(answer.status, 400);
-    const { details } = (await answer.json()) as { details: { path: string }[] };
+    assert.equal(response.status, 400);
+    const { details } = (await response.json()) as { details: { path: string }[] };
     assert.deepEqual(
       details.map(({ path }) => path),
       Object.keys(names).map((name) => `/body/${name}`),
@@ -183,9 +183,9 @@ describe("tenants", () => {
   for (const path of ["/v1/healthz", "/v1/readyz", "/metrics"])
     it(`learn nothing of each other from ${path}`, async () => {
       for (const token of [...Object.values(tokens), null]) {
-        const answer = await gateway().fetch(path, { token });
-        assert.equal(answer.status, 200);
-        const body = await answer.text();
+        const response = await gateway().fetch(path, { token });
+        assert.equal(response.status, 200);
+        const body = await response.text();
         for (const secret of [...Object.values(owned).flatMap(Object.values), ...callers])
           assert.ok(!body.includes(String(secret)), String(secret));
       }
@@ -193,11 +193,11 @@ describe("tenants", () => {
 
   it("have idempotency keys and page tokens of their own", async () => {
     const submit = async (token: string) => {
-      const answer = await gateway().fetch("/v1/workflows", {
+      const response = await gateway().fetch("/v1/workflows", {
         ...jsonPost(threeSteps, { "Idempotency-Key": "same" }),
         token,
       });
-      return ((await answer.json()) as { id: string }).id;
+      return ((await response.json()) as { id: string }).id;
     };
     const [first, again, others] = [
       await submit(tokens.alice),

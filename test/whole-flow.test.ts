@@ -33,18 +33,18 @@ function describeWholeFlow(s3: S3Settings | undefined) {
   const token = "alice-key";
 
   async function call<T = Workflow>(path: string, init: RequestInit = {}): Promise<T> {
-    const answer = await gateway().fetch(path, { ...init, token });
-    assert.ok(answer.ok, `${answer.status} ${path}`);
-    return (await answer.json()) as T;
+    const response = await gateway().fetch(path, { ...init, token });
+    assert.ok(response.ok, `${response.status} ${path}`);
+    return (await response.json()) as T;
   }
 
   const submit = (body: unknown) => call("/v1/workflows", jsonPost(body));
 
   async function follow(id: string, lastEventId?: string) {
     const headers = lastEventId === undefined ? {} : { "Last-Event-ID": lastEventId };
-    const answer = await gateway().fetch(`/v1/workflows/${id}/events`, { headers, token });
-    const reader = readEvents(answer);
-    return { status: answer.status, reader, ending: await reader.ended };
+    const response = await gateway().fetch(`/v1/workflows/${id}/events`, { headers, token });
+    const reader = readEvents(response);
+    return { status: response.status, reader, ending: await reader.ended };
   }
 
   it("submits three steps, follows them to the end and downloads every file", async () => {
@@ -65,9 +65,9 @@ function describeWholeFlow(s3: S3Settings | undefined) {
     assert.ok(done.step_statuses.every((status) => status.outputs.length > 0));
     for (const output of outputs) {
       const key = output.uri.replace(`r2://${sandbox().bucket}/`, "");
-      const answer = await gateway().fetch(`/v1/workflows/${id}/artifacts/${key}`, { token });
-      const bytes = Buffer.from(await answer.arrayBuffer());
-      assert.equal(answer.headers.get("content-type"), output.content_type);
+      const response = await gateway().fetch(`/v1/workflows/${id}/artifacts/${key}`, { token });
+      const bytes = Buffer.from(await response.arrayBuffer());
+      assert.equal(response.headers.get("content-type"), output.content_type);
       assert.equal(bytes.length, output.size_bytes);
       assert.equal(sha256(bytes), output.sha256);
     }
@@ -152,15 +152,18 @@ function describeWholeFlow(s3: S3Settings | undefined) {
   });
 
   it("returns 400 for a page token that was never issued", async () => {
-    const answer = await gateway().fetch("/v1/workflows?page_token=made-up", { token });
-    assert.equal(answer.status, 400);
+    const response = await gateway().fetch("/v1/workflows?page_token=made-up", { token });
+    assert.equal(response.status, 400);
   });
 
   it("counts a quota down to 429", async () => {
     const statuses: [number, string | null][] = [];
     for (let n = 0; n < 3; n++) {
-      const answer = await gateway().fetch("/v1/workflows", { ...jsonPost(threeSteps), token: "carol-key" });
-      statuses.push([answer.status, answer.headers.get("x-ratelimit-remaining")]);
+      const response = await gateway().fetch("/v1/workflows", {
+        ...jsonPost(threeSteps),
+        token: "carol-key",
+      });
+      statuses.push([response.status, response.headers.get("x-ratelimit-remaining")]);
     }
     assert.deepEqual(statuses, [
       [201, "1"],
@@ -181,15 +184,15 @@ describe("the whole flow, while steps take their time", () => {
     }),
   );
 
-  it("cancels a running workflow, ends its stream, and may be asked again", async () => {
+  it("cancels a running workflow, ends its stream, and accepts a repeated cancellation", async () => {
     const submitted = await gateway().fetch("/v1/workflows", jsonPost(threeSteps));
     const { id } = (await submitted.json()) as Workflow;
     const reader = readEvents(await gateway().fetch(`/v1/workflows/${id}/events`));
     await reader.next();
     for (let time = 0; time < 2; time++) {
-      const answer = await gateway().fetch(`/v1/workflows/${id}`, { method: "DELETE" });
-      const workflow = (await answer.json()) as Workflow;
-      assert.equal(answer.status, 200);
+      const response = await gateway().fetch(`/v1/workflows/${id}`, { method: "DELETE" });
+      const workflow = (await response.json()) as Workflow;
+      assert.equal(response.status, 200);
       assert.equal(workflow.state, "CANCELLED");
       assert.ok(workflow.step_statuses.every(({ state }) => state === "CANCELLED"));
     }
@@ -205,7 +208,7 @@ describe("the whole flow, while steps take their time", () => {
     await reader.next();
     sandbox().dropConnections();
     const cancel = () => gateway().fetch(`/v1/workflows/${id}`, { method: "DELETE" });
-    // The connection for calls is lost too; who is told 503 may try again.
+    // The connection for calls is lost too; a client that receives 503 may retry.
     let { status } = await cancel();
     while (status === 503) ({ status } = await cancel());
     assert.equal(status, 200);

@@ -53,7 +53,7 @@ async function send(given: {
   };
 }
 
-/** Follows a workflow in the browser until its client is told that there is no more. */
+/** Follows a workflow in the browser until its client stops reconnecting. */
 async function follow({ url, headers }: { url: string; headers: Record<string, string> }) {
   const { EventSource } = await import("eventsource");
   const source = new EventSource(url, {
@@ -120,10 +120,10 @@ describe("a page of another origin", () => {
     assert.deepEqual(complaints, []);
 
     assert.equal(JSON.parse((await submit("one")).text).id, id);
-    const refused = await submit("two");
-    assert.equal(refused.status, 429);
-    assert.equal(refused.headers["retry-after"], "60");
-    assert.equal(JSON.parse(refused.text).trace_id, traceId);
+    const limited = await submit("two");
+    assert.equal(limited.status, 429);
+    assert.equal(limited.headers["retry-after"], "60");
+    assert.equal(JSON.parse(limited.text).trace_id, traceId);
   });
 
   it("follows a workflow to its end, resumes, and downloads what it has made", async () => {
@@ -202,7 +202,7 @@ describe("a page of another origin", () => {
     [401, "UNAUTHENTICATED", "nobody's", oneStep],
     [400, "INVALID_ARGUMENT", "alice-key", { name: "" }],
   ] as const)
-    it(`reads why it is answered ${status}`, async () => {
+    it(`reads the error of a ${status} response`, async () => {
       const { page } = await openSite();
       const response = await page.evaluate(send, {
         url: `${gateway().url}/v1/workflows`,
@@ -219,13 +219,13 @@ describe("a page of another origin", () => {
     const { page } = await openSite(stranger());
     const submissions = sandbox().calls.get("SubmitWorkflow");
     const headers = { ...bearer("alice-key"), ...json };
-    for (const asked of [
+    for (const request of [
       { url: `${gateway().url}/v1/workflows`, method: "POST", headers, body: oneStep },
       { url: `${gateway().url}/v1/workflows`, headers },
-      // Asked without a preflight, and answered; the browser keeps the response to itself.
+      // Sent without a preflight; the browser withholds the response.
       { url: `${gateway().url}/v1/healthz` },
     ])
-      await assert.rejects(page.evaluate(send, asked), /TypeError: Failed to fetch/);
+      await assert.rejects(page.evaluate(send, request), /TypeError: Failed to fetch/);
     assert.equal(sandbox().calls.get("SubmitWorkflow"), submissions);
   });
 

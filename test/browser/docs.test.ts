@@ -172,7 +172,7 @@ describe("the page of GET /docs", () => {
 
   it("runs no script but its own", async () => {
     const { page } = await openDocs();
-    const refusal = page.waitForEvent("console", (message) =>
+    const blocked = page.waitForEvent("console", (message) =>
       message.text().includes("blocked by script-src-elem inline"),
     );
     await page.evaluate(`(() => {
@@ -181,7 +181,7 @@ describe("the page of GET /docs", () => {
       document.body.append(script);
     })()`);
     assert.equal(await page.evaluate("globalThis.hasRun"), undefined);
-    await refusal;
+    await blocked;
   });
 
   it("works behind a proxy that puts a prefix before its path", async () => {

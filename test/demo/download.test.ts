@@ -14,15 +14,15 @@ function artifactOf(text: string, uri = "r2://foldforge/artifacts/a b?.pdb") {
   return { uri, content_type: "chemical/x-pdb", size_bytes: text.length, sha256: sha256(text), metrics: {} };
 }
 
-/** Downloads `artifact` from a gateway that gives this answer; says what it asked, and what is in the folder. */
+/** Downloads `artifact` from a gateway that runs `respond`; returns the requested paths and the files written. */
 async function download(
   artifact: ReturnType<typeof artifactOf>,
-  answer: (res: ServerResponse) => void,
-): Promise<{ asked: string[]; files: Record<string, string>; failure: Error | undefined }> {
-  const asked: string[] = [];
+  respond: (res: ServerResponse) => void,
+): Promise<{ requested: string[]; files: Record<string, string>; failure: Error | undefined }> {
+  const requested: string[] = [];
   await using service = await startHttp((req, res) => {
-    asked.push(req.url ?? "");
-    answer(res);
+    requested.push(req.url ?? "");
+    respond(res);
   });
   const files: Record<string, string> = {};
   let failure: Error | undefined;
@@ -35,22 +35,22 @@ async function download(
     );
     for (const file of await filesIn(folder)) files[file.slice(folder.length)] = await readFile(file, "utf8");
   });
-  return { asked, files, failure };
+  return { requested, files, failure };
 }
 
 describe("downloadArtifact", () => {
   for (const text of ["ATOM", ""])
     it(`stores ${text.length} bytes under the last part of the key`, async () => {
-      const { asked, files, failure } = await download(artifactOf(text), (res) =>
+      const { requested, files, failure } = await download(artifactOf(text), (res) =>
         res.writeHead(200, { "Content-Length": text.length }).end(text),
       );
       assert.equal(failure, undefined);
-      assert.deepEqual(asked, ["/v1/workflows/w/artifacts/artifacts/a%20b%3F.pdb"]);
+      assert.deepEqual(requested, ["/v1/workflows/w/artifacts/artifacts/a%20b%3F.pdb"]);
       assert.deepEqual(files, { "/step/a%20b%3F.pdb": text });
     });
 
   const uri = "r2://foldforge/artifacts/a b?.pdb";
-  for (const [what, answer, message] of [
+  for (const [what, respond, message] of [
     [
       "other bytes",
       (res) => res.end("ATOX"),
@@ -64,22 +64,22 @@ describe("downloadArtifact", () => {
       `the transfer of ${uri} broke`,
     ],
     [
-      "a refusal",
+      "an error response",
       (res) => res.writeHead(404).end('{"code":"NOT_FOUND","message":"gone","retryable":false}'),
       "the gateway responds with 404 NOT_FOUND gone",
     ],
     ["an error of a proxy", (res) => res.writeHead(502).end("<html>"), "the gateway responds with 502"],
   ] as readonly [string, (res: ServerResponse) => void, string][])
     it(`rejects ${what}, and leaves no file`, async () => {
-      const { files, failure } = await download(artifactOf("ATOM"), answer);
+      const { files, failure } = await download(artifactOf("ATOM"), respond);
       assert.equal(failure?.message, message);
       assert.deepEqual(files, {});
     });
 
   it("rejects a URI of another scheme", async () => {
-    const { asked, failure } = await download(artifactOf("", "http://elsewhere/x"), (res) => res.end());
+    const { requested, failure } = await download(artifactOf("", "http://elsewhere/x"), (res) => res.end());
     assert.equal(failure?.message, "http://elsewhere/x is not the address of an artifact");
-    assert.deepEqual(asked, []);
+    assert.deepEqual(requested, []);
   });
 });
 

@@ -5,8 +5,8 @@ import { followWorkflow } from "../../src/demo/follow.ts";
 import { startHttp } from "./support.ts";
 import { scaled } from "../support/machine.ts";
 
-/** Answers a request; `whenRead` hears of the client having read so many more events. */
-type Answer = (res: ServerResponse, whenRead: (events: number, act: () => void) => void) => void;
+/** Responds to a request; `whenRead` calls `act` once the client has read this many more events. */
+type Responder = (res: ServerResponse, whenRead: (events: number, act: () => void) => void) => void;
 
 /** An event block of a workflow in `state`. */
 function block(id: number, state = "RUNNING"): string {
@@ -16,33 +16,33 @@ function block(id: number, state = "RUNNING"): string {
 
 /** Breaks the connection once the client has read this many events, or at once when it is none. */
 const broken =
-  (text: string, events = 1): Answer =>
+  (text: string, events = 1): Responder =>
   (res, whenRead) => {
     res.writeHead(200).write(text, () => events === 0 && res.destroy());
     whenRead(events, () => res.destroy());
   };
 const endless =
-  (text: string): Answer =>
+  (text: string): Responder =>
   (res) =>
     res.writeHead(200).write(text);
 const whole =
-  (text: string): Answer =>
+  (text: string): Responder =>
   (res) =>
     res.writeHead(200).end(text);
 const errorResponse =
-  (status: number, code: string, retryable: boolean, headers = {}): Answer =>
+  (status: number, code: string, retryable: boolean, headers = {}): Responder =>
   (res) =>
     res.writeHead(status, headers).end(JSON.stringify({ code, message: "why", retryable }));
 
-/** Follows a workflow of a gateway that gives these answers one after the other, and 204 to the rest. */
-async function follow(...answers: Answer[]) {
+/** Follows a workflow of a gateway that uses one responder per request, then responds with 204. */
+async function follow(...responders: Responder[]) {
   const resumed: (string | undefined)[] = [];
   const states: unknown[] = [];
   const acts = new Map<number, () => void>();
   await using service = await startHttp((req, res) => {
     resumed.push(req.headersDistinct["last-event-id"]?.[0]);
-    const answer = answers.shift() ?? ((rest) => rest.writeHead(204).end());
-    answer(res, (events, act) => acts.set(states.length + events, act));
+    const respond = responders.shift() ?? ((rest) => rest.writeHead(204).end());
+    respond(res, (events, act) => acts.set(states.length + events, act));
   });
   const reasons: string[] = [];
   const client = createGatewayClient(service.url, "key");
@@ -61,7 +61,7 @@ async function follow(...answers: Answer[]) {
 const retry = "retry: 1\n";
 
 describe("followWorkflow", () => {
-  it("resumes behind the last whole event of a broken connection", async () => {
+  it("resumes after the last complete event of a broken connection", async () => {
     const { resumed, states, reasons, failure } = await follow(
       broken(retry + block(3)),
       broken(`${block(4)}id: 5\nevent: workflow_update\ndata: {"workfl`),
@@ -89,8 +89,8 @@ describe("followWorkflow", () => {
   it("repeats the request after Retry-After, rather than after `retry`, when the gateway cannot serve", async () => {
     const begin = performance.now();
     const busy = errorResponse(503, "UNAVAILABLE", true, { "Retry-After": "0" });
-    const answers = Array.from({ length: 10 }, () => busy);
-    const { resumed, states } = await follow(...answers, whole(block(1, "SUCCEEDED")));
+    const responders = Array.from({ length: 10 }, () => busy);
+    const { resumed, states } = await follow(...responders, whole(block(1, "SUCCEEDED")));
     assert.deepEqual([resumed.length, states], [11, ["SUCCEEDED"]]);
     assert.ok(performance.now() - begin < scaled(5000));
   });
@@ -103,7 +103,7 @@ describe("followWorkflow", () => {
     assert.deepEqual(states, ["RUNNING", "RUNNING"]);
   });
 
-  for (const [what, answer, message] of [
+  for (const [what, respond, message] of [
     ["404", errorResponse(404, "NOT_FOUND", false), "the gateway responds with 404 NOT_FOUND why"],
     [
       "a fatal error in the stream",
@@ -112,7 +112,7 @@ describe("followWorkflow", () => {
     ],
   ] as const)
     it(`gives up at ${what}`, async () => {
-      const { resumed, failure } = await follow(answer);
+      const { resumed, failure } = await follow(respond);
       assert.equal((failure as Error).message, message);
       assert.equal(resumed.length, 1);
     });

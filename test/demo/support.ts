@@ -22,7 +22,7 @@ export interface Service extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** A key of the sandbox behind `startDemoGateway`. */
+/** An API key of the sandbox that `startDemoGateway` starts. */
 export const demoKey = "alice-key";
 
 /** A gateway in front of a sandbox. */
@@ -45,12 +45,12 @@ function serviceOf(url: string, close: () => Promise<void>): Service {
   return { url, close, [Symbol.asyncDispose]: close };
 }
 
-/** A server whose answers the test writes. */
-export function startHttp(answer: RequestListener): Promise<Service> {
-  return serve(createHttpServer(answer));
+/** Starts an HTTP server that handles each request with `listener`. */
+export function startHttp(listener: RequestListener): Promise<Service> {
+  return serve(createHttpServer(listener));
 }
 
-/** Passes bytes on to `target`, and what comes back through `back`, which may cut the connection behind it. */
+/** Forwards bytes to `target`. `back` maps each chunk that returns; `cut` closes the connection after that chunk. */
 export function startProxy(
   target: string,
   back: (chunk: Buffer, cut: () => void) => Buffer,

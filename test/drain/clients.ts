@@ -1,7 +1,7 @@
 import { readEvents } from "../support/event-reader.ts";
 import { jsonPost } from "../support/samples.ts";
 
-/** Sends a request as the tests' tenant, to the gateways behind one address. */
+/** Sends a request as the tests' tenant, to the gateways that share one address. */
 export type Send = (path: string, init?: RequestInit) => Promise<Response>;
 
 /** Builds it. Nothing is sent twice: a connection that breaks is a request that failed. */
@@ -26,11 +26,11 @@ const short = { name: "short", steps: [{ id: "a", tool: "proteinmpnn" }] };
 
 /** Clients that send one request after the other. */
 export interface Load {
-  /** How often each request was answered in which way, such as `list 200`. */
+  /** The number of responses by request and status, such as `list 200`. */
   readonly responses: ReadonlyMap<string, number>;
   /** The ids of the workflows that were submitted. */
   readonly submitted: readonly string[];
-  /** Resolves when every request that was sent is answered. */
+  /** Resolves when every request that was sent has its response. */
   stop(): Promise<void>;
 }
 
@@ -41,7 +41,7 @@ export function startLoad(send: Send, clients: number, labels: Record<string, st
   let isStopping = false;
 
   async function note(request: string, response: Promise<string | number>): Promise<void> {
-    const outcome = `${request} ${await response.catch(tell)}`;
+    const outcome = `${request} ${await response.catch(describeError)}`;
     responses.set(outcome, (responses.get(outcome) ?? 0) + 1);
   }
 
@@ -87,7 +87,7 @@ export interface Followed {
   readonly failure: string | undefined;
 }
 
-/** Follows a workflow from behind its first event, and goes on after each cut, until a response ends cleanly. */
+/** Follows a workflow from its second event; reconnects after each cut until a response ends cleanly. */
 export async function follow(send: Send, id: string): Promise<Followed> {
   const ids: number[] = [];
   let last = "";
@@ -102,12 +102,12 @@ export async function follow(send: Send, id: string): Promise<Followed> {
       last = reader.events.at(-1)?.data ?? last;
       if (ending === "clean") return { cuts, ids, last, failure: undefined };
     } catch (error) {
-      return { cuts, ids, last, failure: tell(error) };
+      return { cuts, ids, last, failure: describeError(error) };
     }
   }
 }
 
-function tell(error: unknown): string {
+function describeError(error: unknown): string {
   const { message, cause } = error as Error;
-  return cause === undefined ? message : `${message}: ${tell(cause)}`;
+  return cause === undefined ? message : `${message}: ${describeError(cause)}`;
 }

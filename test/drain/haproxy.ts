@@ -86,9 +86,9 @@ export async function startHaproxy(
     return new Map(head.map((name, i) => [name, row[i] ?? ""]));
   }
 
-  /** Nothing tells when HAProxy has changed its mind, so it is asked. */
+  /** Resolves once HAProxy reports the server as up; polls, since HAProxy does not notify. */
   async function isUp(server: string): Promise<void> {
-    for (let asked = 0; asked < 500 && child.exitCode === null; asked += 1) {
+    for (let attempt = 0; attempt < 500 && child.exitCode === null; attempt += 1) {
       const status = await stats(server).then(
         (found) => found.get("status"),
         () => undefined,

@@ -7,7 +7,7 @@ import { findHaproxy, startHaproxy } from "./haproxy.ts";
 import { startReplica } from "./replica.ts";
 
 const rounds = 2;
-// Together fewer than a gateway serves at once however busy its machine is: more would be refused with 503.
+// Together below the lowest concurrency limit of a gateway, which responds with 503 above it.
 const clients = 8;
 const followers = 10;
 const graceSeconds = 8;

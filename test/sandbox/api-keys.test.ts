@@ -28,10 +28,10 @@ describe("AuthenticateApiKey and ConsumeQuota", () => {
 
   it("lets exactly the limit through, however many ask at once, until the window has ended", async () => {
     const ask = () => test.orchestrator.consumeQuota({ keyHash: hash("bob-key") });
-    const answers = await Promise.all(Array.from({ length: 40 }, ask));
-    const granted = answers.filter(({ allowed }) => allowed);
+    const responses = await Promise.all(Array.from({ length: 40 }, ask));
+    const granted = responses.filter(({ allowed }) => allowed);
     assert.deepEqual(granted.map(({ used }) => used).sort(), [1n, 2n, 3n]);
-    assert.ok(answers.every(({ limit, principal }) => limit === 3n && principal === "bob"));
+    assert.ok(responses.every(({ limit, principal }) => limit === 3n && principal === "bob"));
 
     clock.ms += 59_999;
     const denied = await ask();
@@ -43,8 +43,11 @@ describe("AuthenticateApiKey and ConsumeQuota", () => {
   });
 
   it("denies an unknown key its quota", async () => {
-    const answer = await test.orchestrator.consumeQuota({ keyHash: hash("nobody") });
-    assert.deepEqual([answer.allowed, answer.principal, answer.denyReason], [false, "", "unknown API key"]);
+    const response = await test.orchestrator.consumeQuota({ keyHash: hash("nobody") });
+    assert.deepEqual(
+      [response.allowed, response.principal, response.denyReason],
+      [false, "", "unknown API key"],
+    );
   });
 
   it("denies a revoked key everything", async () => {

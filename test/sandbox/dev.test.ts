@@ -150,9 +150,9 @@ describe("dev", function () {
     const commands = lines.filter((line) => line.startsWith("curl "));
     assert.equal(commands.length, 3);
     assert.ok(lines.findIndex((line) => line.startsWith("{")) > lines.lastIndexOf(commands[2]!));
-    const answers = [];
-    for (const command of commands) answers.push((await run("sh", ["-c", command])).stdout);
-    const [submitted, events, list] = answers;
+    const outputs = [];
+    for (const command of commands) outputs.push((await run("sh", ["-c", command])).stdout);
+    const [submitted, events, list] = outputs;
     const { id, steps } = JSON.parse(submitted!);
     assert.equal(steps.length, 3);
     assert.match(events!, new RegExp(`\nevent: workflow_update\ndata: {"workflow_id":"${id}".*"SUCCEEDED"`));
@@ -186,7 +186,7 @@ describe("dev", function () {
       process.kill(isForGroup ? -dev.pid : dev.pid, signal);
       assert.deepEqual(await dev.closed, [0, null]);
       assert.equal(dev.stderr.said, "");
-      // Asked once, and by no one else: a second request would make it drop what it is doing.
+      // The gateway receives one signal: a second one would end its requests in flight.
       assert.deepEqual(dev.stdout.said.match(/"shutdown.started","signal":"\w+"/g), [
         '"shutdown.started","signal":"SIGTERM"',
       ]);
@@ -194,7 +194,7 @@ describe("dev", function () {
       await dev.assertNothingIsLeft(children);
     });
 
-  it("leaves nothing behind when it is killed outright", async () => {
+  it("leaves no program running when it is killed outright", async () => {
     const dev = await startDev();
     await dev.ready();
     process.kill(dev.pid, "SIGKILL");

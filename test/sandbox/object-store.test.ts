@@ -32,7 +32,7 @@ describe("startObjectStore", () => {
       assert.ok(error instanceof S3ServiceException);
       return error;
     }
-    return assert.fail("the command was answered");
+    return assert.fail("the command succeeded");
   }
 
   it("serves an object with its type, length and MD5", async () => {

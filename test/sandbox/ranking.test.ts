@@ -38,7 +38,7 @@ describe("RankDesigns", () => {
     assert.equal(response.designs[0]?.metrics.plddt, response.designs[0]?.score);
   });
 
-  it("puts the lowest global score first, unless asked for the highest", async () => {
+  it("ranks the lowest global score first unless the request says otherwise", async () => {
     const request = { workflowId: workflow.id, metric: "global_score" };
     const lowest = await test.orchestrator.rankDesigns(request);
     const highest = await test.orchestrator.rankDesigns({ ...request, maximize: true });

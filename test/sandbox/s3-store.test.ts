@@ -29,9 +29,12 @@ describe("openS3Store", () => {
     secretAccessKey: "s3cret",
   });
 
-  /** Answers HEAD and PUT so, and tells what was asked while `act` ran. */
-  async function asked(answers: Record<"HEAD" | "PUT", RequestListener>, act: () => Promise<void>) {
-    server().respond = (req, res) => answers[req.method as "HEAD" | "PUT"](req, res);
+  /** Handles HEAD and PUT with `listeners`; returns the requests received while `act` ran. */
+  async function requestsDuring(
+    listeners: Record<"HEAD" | "PUT", RequestListener>,
+    act: () => Promise<void>,
+  ) {
+    server().respond = (req, res) => listeners[req.method as "HEAD" | "PUT"](req, res);
     const before = server().requests.length;
     await act();
     return server().requests.slice(before);
@@ -46,7 +49,7 @@ describe("openS3Store", () => {
         written.resolve([body, req.headers["content-type"]]);
         res.end();
       });
-    const requests = await asked({ HEAD: (_req, res) => res.end(), PUT: put }, async () => {
+    const requests = await requestsDuring({ HEAD: (_req, res) => res.end(), PUT: put }, async () => {
       const store = await openS3Store(settings());
       assert.deepEqual([store.url, store.bucket], [server().url, "designs"]);
       await store.put("artifacts/a.pdb", Buffer.from("ATOM"), "chemical/x-pdb");
@@ -61,15 +64,20 @@ describe("openS3Store", () => {
       (_req, res) => res.end(),
       (_req, res) => sendS3Error(res, 409, "BucketAlreadyOwnedByYou"),
     ] satisfies RequestListener[])
-      assert.deepEqual(await asked({ HEAD: missing, PUT }, open), ["HEAD /designs/", "PUT /designs/"]);
+      assert.deepEqual(await requestsDuring({ HEAD: missing, PUT }, open), [
+        "HEAD /designs/",
+        "PUT /designs/",
+      ]);
   });
 
-  it("rejects where the bucket may not be read or created, or nobody listens, and tells no secret", async () => {
-    await asked({ HEAD: (_req, res) => res.writeHead(403).end(), PUT: (_req, res) => res.end() }, () =>
-      assertUnusable(settings(), "status 403"),
+  it("rejects where the bucket may not be read or created, or nobody listens, and reports no secret", async () => {
+    await requestsDuring(
+      { HEAD: (_req, res) => res.writeHead(403).end(), PUT: (_req, res) => res.end() },
+      () => assertUnusable(settings(), "status 403"),
     );
-    await asked({ HEAD: missing, PUT: (_req, res) => sendS3Error(res, 409, "BucketAlreadyExists") }, () =>
-      assertUnusable(settings(), "status 409"),
+    await requestsDuring(
+      { HEAD: missing, PUT: (_req, res) => sendS3Error(res, 409, "BucketAlreadyExists") },
+      () => assertUnusable(settings(), "status 409"),
     );
     await assertUnusable({ ...settings(), endpoint: "http://127.0.0.1:1" }, "ECONNREFUSED");
   });

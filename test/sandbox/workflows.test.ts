@@ -22,14 +22,14 @@ describe("SubmitWorkflow", () => {
     assert.ok(workflow.createdAt);
   });
 
-  const refused: [what: string, steps: StepInit[], message: string | RegExp][] = [
+  const invalid: [what: string, steps: StepInit[], message: string | RegExp][] = [
     ["no steps", [], "steps: there must be at least one"],
     ["an id used twice", [{ id: "a" }, { id: "a" }], 'steps[1].id: "a" is not unique'],
     ["an empty id", [{ id: "" }], "steps[0].id: must not be empty"],
     ["a dangling dependency", [{ id: "a", dependsOn: ["b"] }], 'steps[0].depends_on: there is no step "b"'],
     ["a step that needs itself", [{ id: "a", dependsOn: ["a"] }], "steps: a needs a is a cycle"],
     [
-      "a cycle behind valid steps",
+      "a cycle after valid steps",
       [
         { id: "z" },
         { id: "end", dependsOn: ["c"] },
@@ -80,7 +80,7 @@ describe("SubmitWorkflow", () => {
       /^steps\[1\].id.*; steps\[0\].tool.*; steps\[1\].depends_on/,
     ],
   ];
-  for (const [what, steps, message] of refused)
+  for (const [what, steps, message] of invalid)
     it(`rejects ${what}`, async () => {
       await assert.rejects(test.submit(steps), { code: Code.InvalidArgument, rawMessage: message });
     });
