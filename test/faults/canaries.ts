@@ -4,7 +4,7 @@ import { storeText } from "./raw-store.ts";
 
 const canary = (what: string) => `cnry.${what}.5f1d8c`;
 
-/** What must come out nowhere, neither to clients nor to those who read logs and metrics. */
+/** Texts that no response, log or metric may contain. */
 export const secrets = {
   adminToken: canary("admin-token"),
   apiKey: canary("api-key"),
@@ -15,33 +15,33 @@ export const secrets = {
   secretAccessKey: canary("secret-access-key"),
 };
 
-/** What clients send beside their tokens: their own business, and nobody's who reads logs and metrics. */
+/** Text of clients other than tokens, which no log or metric may contain. */
 export const clientText = canary("of-the-client");
 
-/** What is said behind the gateway and is for its log alone. */
-export const behind = { upstream: canary("of-the-orchestrator"), store: storeText };
+/** Texts of the orchestrator and of the object store that only the log may contain. */
+export const internalTexts = { upstream: canary("of-the-orchestrator"), store: storeText };
 
-/** Fails by the first of these texts that is found, in plain or as the SHA-256 that stands for a key. */
-function refuseAny(where: string, text: string, texts: readonly string[]): void {
+/** Fails if `text` contains one of `texts`, in plain, as its SHA-256, or in Base64. */
+function assertContainsNone(where: string, text: string, texts: readonly string[]): void {
   for (const forbidden of texts) {
     const digest = createHash("sha256").update(forbidden).digest("hex");
     for (const form of [forbidden, digest, Buffer.from(forbidden).toString("base64")]) {
       const at = text.indexOf(form);
       if (at >= 0)
-        throw new Error(`${where} says ${forbidden}: ${text.slice(Math.max(0, at - 300), at + 100)}`);
+        throw new Error(`${where} contains ${forbidden}: ${text.slice(Math.max(0, at - 300), at + 100)}`);
     }
   }
 }
 
-/** Fails when what is written for those who run the gateway, logs or metrics, says what it must not. */
-export function assertDiscreet(where: string, text: string): void {
-  refuseAny(where, text, [...Object.values(secrets), clientText]);
-  if (/authorization|AWS4-HMAC/i.test(text)) throw new Error(`${where} speaks of an Authorization`);
+/** Fails if a log or the metrics contain a forbidden text. */
+export function assertNoSecrets(where: string, text: string): void {
+  assertContainsNone(where, text, [...Object.values(secrets), clientText]);
+  if (/authorization|AWS4-HMAC/i.test(text)) throw new Error(`${where} contains an Authorization header`);
 }
 
-/** Fails when what clients receive says what it must not. */
-export function assertUntold(answers: string): void {
-  refuseAny("an answer", answers, [...Object.values(secrets), ...Object.values(behind)]);
+/** Fails if responses contain a forbidden text. */
+export function assertNothingInternal(responses: string): void {
+  assertContainsNone("a response", responses, [...Object.values(secrets), ...Object.values(internalTexts)]);
 }
 
 const head = (method: string, target: string, lines: readonly string[]) =>

@@ -16,12 +16,12 @@ import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import { workflowEvent, workflowIn } from "../support/samples.ts";
 import { deferred } from "../support/stack.ts";
 
-/** An orchestrator with one workflow that has more to tell than any buffer holds. */
+/** An orchestrator with one workflow whose events exceed every buffer. */
 export interface Flood {
   readonly url: string;
   /** How many events each stream has been given so far, in the order of their beginning. */
   readonly given: readonly number[];
-  /** Resolves once `isSo` holds for the streams that are open; asked again whenever one begins, ends or goes on. */
+  /** Resolves once `isSo` holds for the number of open streams; checked whenever a stream opens, closes or sends. */
   until(isSo: (openStreams: number) => boolean): Promise<void>;
   close(): Promise<void>;
 }
@@ -32,8 +32,8 @@ const eventBytes = 64 * 1024;
 const headers = { ":status": 200, "content-type": "application/grpc+proto" };
 
 /**
- * Starts it. Each stream is given as many large events, as fast as it takes them, and the one that ends the
- * workflow. What is sent was encoded before, since it is much: a server of messages would be what is measured.
+ * Starts it. Sends each stream `events` large events as fast as it accepts them, then the terminal event. The messages
+ * are encoded in advance, so that the test does not measure their encoding.
  */
 export async function startFlood(events: number): Promise<Flood> {
   const frames = [
@@ -46,7 +46,7 @@ export async function startFlood(events: number): Promise<Flood> {
   let open = 0;
   let changed = deferred();
 
-  function tell(): void {
+  function notifyChanged(): void {
     changed.resolve();
     changed = deferred();
   }
@@ -58,7 +58,7 @@ export async function startFlood(events: number): Promise<Flood> {
     stream.on("close", () => {
       open -= 1;
       drained.resolve();
-      tell();
+      notifyChanged();
     });
     open += 1;
     for (const [count, frame] of frames.entries()) {
@@ -66,7 +66,7 @@ export async function startFlood(events: number): Promise<Flood> {
       drained = deferred();
       if (!stream.write(frame)) await drained.promise;
       given[index] = count + 1;
-      tell();
+      notifyChanged();
     }
     stream.end();
   }

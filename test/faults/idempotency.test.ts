@@ -17,37 +17,37 @@ describe("POST /v1/workflows with an Idempotency-Key, over two gateways", () => 
   const second = suite(() => startTestGateway(settingsFor(sandbox())));
 
   async function submit(gateway: TestGateway, key: string, spec: unknown = threeSteps) {
-    const answer = await gateway.fetch("/v1/workflows", {
+    const response = await gateway.fetch("/v1/workflows", {
       ...jsonPost(spec, { "Idempotency-Key": key }),
       token,
     });
-    const body = (await answer.json()) as Schema["Workflow"] & Schema["Error"];
-    return { status: answer.status, location: answer.headers.get("location"), body };
+    const body = (await response.json()) as Schema["Workflow"] & Schema["Error"];
+    return { status: response.status, location: response.headers.get("location"), body };
   }
 
   /** The ids of all workflows of the spec's name. */
   async function listed(name: string) {
-    const answer = await second().fetch("/v1/workflows?page_size=100", { token });
-    const { workflows } = (await answer.json()) as { workflows: { id: string; name: string }[] };
+    const response = await second().fetch("/v1/workflows?page_size=100", { token });
+    const { workflows } = (await response.json()) as { workflows: { id: string; name: string }[] };
     return workflows.filter((workflow) => workflow.name === name).map(({ id }) => id);
   }
 
-  it("makes one workflow of 50 at once, and gives all of them the same answer", async () => {
+  it("creates one workflow for 50 concurrent submissions and returns it to all of them", async () => {
     const spec = { ...threeSteps, name: "fifty" };
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 50 }, (_, i) => submit(i % 2 === 0 ? first() : second(), "fifty", spec)),
     );
     const [id, ...others] = await listed("fifty");
     assert.deepEqual(others, []);
-    // How far the run has come is told as it is then: the first one is answered before it begins.
-    const lasting = answers.map(({ status, location, body }) => {
+    // The progress of the run differs: the first response is sent before the run begins.
+    const lasting = responses.map(({ status, location, body }) => {
       const { state, step_statuses, updated_at, ...rest } = body;
       assert.ok(["QUEUED", "RUNNING"].includes(state));
       assert.ok(Date.parse(updated_at ?? "") >= Date.parse(rest.created_at ?? ""));
       assert.equal(step_statuses.length, 3);
       return { status, location, rest };
     });
-    assert.equal(new Set(lasting.map((answer) => JSON.stringify(answer))).size, 1);
+    assert.equal(new Set(lasting.map((response) => JSON.stringify(response))).size, 1);
     const [{ status, location, rest }] = lasting as [(typeof lasting)[number]];
     assert.deepEqual([status, location, rest.id], [201, `/v1/workflows/${id}`, id]);
     assert.deepEqual(
@@ -56,15 +56,15 @@ describe("POST /v1/workflows with an Idempotency-Key, over two gateways", () => 
     );
   });
 
-  it("answers repeats of a submission whose run has begun alike to the last byte", async () => {
+  it("returns identical responses to repeats of a submission whose run has begun", async () => {
     await submit(first(), "alike");
     const repeats = await Promise.all(
       Array.from({ length: 20 }, (_, i) => submit(i % 2 === 0 ? first() : second(), "alike")),
     );
-    assert.equal(new Set(repeats.map((answer) => JSON.stringify(answer))).size, 1);
+    assert.equal(new Set(repeats.map((response) => JSON.stringify(response))).size, 1);
   });
 
-  it("answers 409 to the same key with another spec, at either gateway", async () => {
+  it("returns 409 for the same key with another spec, at either gateway", async () => {
     const spec = { ...oneStep, name: "one-only" };
     assert.equal((await submit(first(), "one-only", spec)).status, 201);
     for (const gateway of [first(), second()]) {
@@ -74,7 +74,7 @@ describe("POST /v1/workflows with an Idempotency-Key, over two gateways", () => 
     assert.equal((await listed("one-only")).length, 1);
   });
 
-  it("gives a client whose connection broke before the answer the same workflow at the repeat", async () => {
+  it("returns the same workflow to the repeat of a client that disconnected before its response", async () => {
     const spec = { ...oneStep, name: "broken-before" };
     const headers = {
       Authorization: `Bearer ${token}`,
@@ -82,8 +82,8 @@ describe("POST /v1/workflows with an Idempotency-Key, over two gateways", () => 
       "Idempotency-Key": "broken",
     };
     const sent = request(`${first().url}/v1/workflows`, { method: "POST", headers, agent: false });
-    sent.on("response", () => assert.fail("the answer came through"));
-    // The line is written before the answer is.
+    sent.on("response", () => assert.fail("a response was received"));
+    // The line is written before the response.
     first().logged.on("line", function breakOff() {
       if (first().logs.at(-1)?.event === "workflow.submit") sent.destroy();
     });
@@ -98,7 +98,7 @@ describe("POST /v1/workflows with an Idempotency-Key, over two gateways", () => 
   });
 });
 
-describe("POST /v1/workflows with an Idempotency-Key, when the orchestrator is lost before its answer", () => {
+describe("POST /v1/workflows with an Idempotency-Key, when the orchestrator is lost before its response", () => {
   const sandbox = suite(() => startSandbox({ ...sandboxSettings, stepSeconds: 3600 }));
   const orchestrator = suite(() => {
     const { client, close } = connectTo([sandbox().orchestratorUrl]);
@@ -106,7 +106,7 @@ describe("POST /v1/workflows with an Idempotency-Key, when the orchestrator is l
   });
   const stack = suite(() => startStack());
 
-  it("answers a retryable 503, never repeats it by itself, and gives the same workflow at the repeat", async () => {
+  it("returns a retryable 503, does not retry the submission, and returns the same workflow to the repeat", async () => {
     const { upstream, gateway } = stack();
     const ids: string[] = [];
     upstream.rpcs.submitWorkflow = async (submission) => {

@@ -42,7 +42,7 @@ interface Held {
   send?(rest: string): void;
 }
 
-/** A limit of which a key has a share. */
+/** A limit that allows each API key a share. */
 interface LimitCase {
   readonly name: string;
   readonly limit: SharedLimit;

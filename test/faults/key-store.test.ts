@@ -94,7 +94,7 @@ describe("a gateway whose key store is down", () => {
     assert.equal(await status("key-a"), 503);
   });
 
-  it("returns 503 for an unknown key, and for one that was denied", async () => {
+  it("returns 503 for an unknown key and for a denied key", async () => {
     setStore("denies");
     assert.equal(await status("key-denied"), 401);
     time += ttlMs + 1;

@@ -4,7 +4,7 @@ import { runGateway } from "../support/gateway-process.ts";
 import { adminToken } from "../support/gateway.ts";
 import type { TestSettings } from "../support/gateway.ts";
 
-/** A gateway in a process of its own, whose memory can be asked for. */
+/** A gateway in a process of its own, whose memory can be measured. */
 export interface MeasuredGateway {
   readonly url: string;
   /** What its process has of the machine's memory, and what its objects hold, in bytes. */
@@ -12,7 +12,7 @@ export interface MeasuredGateway {
   close(): Promise<void>;
 }
 
-const preload = fileURLToPath(new URL("tell-memory.ts", import.meta.url));
+const preload = fileURLToPath(new URL("report-memory.ts", import.meta.url));
 
 /** Starts it on a free port, with these settings and `more` in its environment. */
 export async function startMeasuredGateway(
@@ -23,14 +23,14 @@ export async function startMeasuredGateway(
     { BIND_ADDR: "127.0.0.1:0", API_TOKEN: adminToken, ...settings },
     { more, execArgv: ["--expose-gc", "--import", preload] },
   );
-  const told = () => lines.filter(({ event }) => event === "test.memory");
+  const reports = () => lines.filter(({ event }) => event === "test.memory");
   return {
     url: await started,
     async memory() {
-      const before = told().length;
+      const before = reports().length;
       child.kill("SIGUSR2");
-      while (told().length === before) await once(child.stdout!, "data");
-      const { resident, held } = told().at(-1)!;
+      while (reports().length === before) await once(child.stdout!, "data");
+      const { resident, held } = reports().at(-1)!;
       return { resident: Number(resident), held: Number(held) };
     },
     async close() {

@@ -64,7 +64,7 @@ describe("the metadata of the calls that a request makes", () => {
     ),
   );
 
-  /** Sends a request with these header lines, as they are, and tells its status and its calls. */
+  /** Sends a request with these header lines unchanged; returns its status and its calls. */
   async function send(method: string, path: string, lines: readonly string[], body = "") {
     const { upstream, gateway } = stack();
     const before = upstream.calls.length;
@@ -77,8 +77,8 @@ describe("the metadata of the calls that a request makes", () => {
       ...(body === "" || isChunked ? [] : [`Content-Length: ${Buffer.byteLength(body)}`]),
       ...lines,
     ];
-    const answer = await sendText(gateway.url, `${head.join("\r\n")}\r\n\r\n${body}`);
-    return { status: Number(answer.slice(9, 12)), calls: upstream.calls.slice(before) };
+    const response = await sendText(gateway.url, `${head.join("\r\n")}\r\n\r\n${body}`);
+    return { status: Number(response.slice(9, 12)), calls: upstream.calls.slice(before) };
   }
 
   function assertMetadata(
@@ -162,7 +162,7 @@ describe("the metadata of the calls that a request makes", () => {
 
   for (const [what, lines, tracestate] of [
     ["two traceparents", [`traceparent: ${traceparent}`, `traceparent: ${traceparent}`], undefined],
-    ["a traceparent with more behind it", [`traceparent: ${traceparent}, ff-principal=bob`], undefined],
+    ["a traceparent with a suffix", [`traceparent: ${traceparent}, ff-principal=bob`], undefined],
     ["a traceparent in upper case", [`traceparent: ${traceparent.toUpperCase()}`], undefined],
     ["a tracestate alone", ["tracestate: a=b"], undefined],
     ["a tracestate", [`traceparent: ${traceparent}`, "tracestate: a=b"], "a=b"],

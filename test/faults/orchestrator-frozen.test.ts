@@ -58,12 +58,12 @@ describe("an orchestrator that is connected and silent", () => {
     const frozenAt = performance.now();
     proxy.freeze();
     const calls = await callsDuring(upstream, async () => {
-      const answers = await Promise.all([read(), submit(), read()]);
+      const responses = await Promise.all([read(), submit(), read()]);
       assert.deepEqual(
-        answers.map(({ status }) => status),
+        responses.map(({ status }) => status),
         [200, 503, 200],
       );
-      const { code, retryable } = (await answers[1].json()) as { code: string; retryable: boolean };
+      const { code, retryable } = (await responses[1].json()) as { code: string; retryable: boolean };
       assert.deepEqual([code, retryable], ["UNAVAILABLE", true]);
     });
     assert.deepEqual(
@@ -78,9 +78,9 @@ describe("an orchestrator that is connected and silent", () => {
 
   it("is left by event streams, whose clients notice nothing", async () => {
     const { upstream, proxy, gateway } = stack();
-    const asked: bigint[] = [];
+    const resumedFrom: bigint[] = [];
     upstream.rpcs.streamWorkflowEvents = async function* ({ fromEventId }, { signal }) {
-      asked.push(fromEventId);
+      resumedFrom.push(fromEventId);
       if (fromEventId === 0n) {
         yield stepEvent(5n);
         await whenAborted(signal);
@@ -96,7 +96,7 @@ describe("an orchestrator that is connected and silent", () => {
       reader.events.map(({ id }) => id),
       ["5", "6", "7"],
     );
-    assert.deepEqual(asked, [0n, 5n]);
+    assert.deepEqual(resumedFrom, [0n, 5n]);
   });
 
   it("harms nothing else, at whatever moment connections freeze and break", async () => {
@@ -109,12 +109,12 @@ describe("an orchestrator that is connected and silent", () => {
     for (let moment = 0; moment < 24; moment += 1) {
       const leaving = new AbortController();
       const events = gateway.fetch("/v1/workflows/w1/events", { signal: leaving.signal });
-      const answers = Promise.all([read(), submit(), read(), submit()]);
+      const responses = Promise.all([read(), submit(), read(), submit()]);
       for (let turn = 0; turn < 3 * moment; turn += 1) await new Promise(setImmediate);
       if (moment % 4 < 3) proxy.freeze();
       if (moment % 2 === 1) proxy.cut();
       if (moment % 4 === 2) upstream.dropConnections();
-      const statuses = (await answers).map(({ status }) => status);
+      const statuses = (await responses).map(({ status }) => status);
       // What is broken at once and not frozen is read again.
       if (moment % 4 === 3) assert.deepEqual([statuses[0], statuses[2]], [200, 200]);
       assert.ok(
@@ -128,7 +128,7 @@ describe("an orchestrator that is connected and silent", () => {
     assert.equal((await gateway.fetch("/v1/readyz")).status, 200);
   });
 
-  it("is told as 503 while its process is stopped, and served again when that goes on", async () => {
+  it("makes requests return 503 while its process is stopped and succeed once it continues", async () => {
     const main = fileURLToPath(new URL("../../src/sandbox/main.ts", import.meta.url));
     const addresses = {
       FOLDFORGE_SANDBOX__ORCHESTRATOR_ADDR: "127.0.0.1:0",

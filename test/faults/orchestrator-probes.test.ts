@@ -11,9 +11,9 @@ describe("GET /v1/readyz, from many at once", () => {
     const statuses = new Set<number>();
     const calls = await callsDuring(stack().upstream, async () => {
       const all = Array.from({ length: count }, () => stack().gateway.fetch("/v1/readyz", { token: null }));
-      for (const answer of await Promise.all(all)) {
-        statuses.add(answer.status);
-        await answer.text();
+      for (const response of await Promise.all(all)) {
+        statuses.add(response.status);
+        await response.text();
       }
     });
     return { statuses: [...statuses], rpcs: calls.map(({ rpc }) => rpc) };
@@ -21,14 +21,14 @@ describe("GET /v1/readyz, from many at once", () => {
 
   it("makes one call for 500 probes, and none in the second after it", async () => {
     const begun = Promise.withResolvers<undefined>();
-    const mayAnswer = Promise.withResolvers<object>();
+    const result = Promise.withResolvers<object>();
     stack().upstream.rpcs.listWorkflows = () => {
       begun.resolve(undefined);
-      return mayAnswer.promise;
+      return result.promise;
     };
     const probes = probe(500);
     await begun.promise;
-    mayAnswer.resolve({});
+    result.resolve({});
     assert.deepEqual(await probes, { statuses: [200], rpcs: ["ListWorkflows"] });
     time += 999;
     assert.deepEqual(await probe(100), { statuses: [200], rpcs: [] });

@@ -1,13 +1,13 @@
 /**
  * An orchestrator in a process of its own, to be killed and stopped: `node orchestrator-process.ts [port]` prints its url.
- * What it answers names it by that.
+ * Its workflows have that URL as the label `server`.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
 import { startUpstream } from "../support/upstream.ts";
 
-/** Each stream has so many events, the last of which is the workflow's end. */
+/** The id of the last event of each stream, the terminal event of the workflow. */
 const lastEvent = 300n;
 const eventMs = 20;
 

@@ -9,7 +9,7 @@ import { startUpstream } from "../support/upstream.ts";
 import type { Upstream, UpstreamRpcs } from "../support/upstream.ts";
 
 const running = workflowIn(JobState.RUNNING);
-const answers: UpstreamRpcs = {
+const rpcs: UpstreamRpcs = {
   authenticateApiKey: () => ({ allowed: true, principal: "alice" }),
   consumeQuota: () => ({ allowed: true }),
   submitWorkflow: () => running,
@@ -31,10 +31,10 @@ const reads: ReadonlySet<keyof UpstreamRpcs> = new Set([
   ...(["getBalance", "listLedger"] as const),
 ]);
 
-/** Each request in the middle of which an RPC is lost, whether it is then tried again, and how it goes in the end. */
+/** Each request and the RPC that loses its connection during it; a read is retried. */
 const requests = [
   ...upstreamOperations
-    // What is downloaded is another's affair.
+    // Other tests cover downloads.
     .filter(({ id }) => id !== "downloadArtifact")
     .map(({ id, path, init, rpc }) => ({
       what: `the ${rpc} of ${id}${"headers" in init && "Idempotency-Key" in (init.headers ?? {}) ? " with a key" : ""}`,
@@ -64,7 +64,7 @@ describe("an orchestrator that restarts", () => {
   let time = 0;
   const options = { now: () => time };
   const settings = { API_KEYS_ENABLED: "true", AUTH_CACHE_TTL_SECONDS: "1" };
-  const stack = suite(() => startStack(answers, settings, options));
+  const stack = suite(() => startStack(rpcs, settings, options));
 
   /** Makes `rpc` lose its connection the first time; counts the attempts. */
   function loseOnce(upstream: Upstream, rpc: keyof UpstreamRpcs): { attempts: number } {
@@ -76,7 +76,7 @@ describe("an orchestrator that restarts", () => {
     });
     function counted(request: never, context: never) {
       count.attempts += 1;
-      return (answers[rpc] as (request: never, context: never) => unknown)(request, context);
+      return (rpcs[rpc] as (request: never, context: never) => unknown)(request, context);
     }
     return count;
   }
@@ -84,28 +84,28 @@ describe("an orchestrator that restarts", () => {
   for (const { what, path, init, rpc, isRead } of requests)
     it(`costs ${isRead ? "nothing but a second try" : "one attempt"} in the middle of ${what}`, async () => {
       const { upstream, gateway } = stack();
-      // Every kept verdict, on keys and on readiness, is too old.
+      // Cached results of key lookups and of readiness checks have expired.
       time += 2000;
       const count = loseOnce(upstream, rpc);
       const token = "alices-key";
-      const answer = await gateway.fetch(path, { ...init, token });
-      const body = await answer.text();
+      const response = await gateway.fetch(path, { ...init, token });
+      const body = await response.text();
       if (isRead) {
-        assert.equal(answer.status, 200, body);
+        assert.equal(response.status, 200, body);
         assert.equal(count.attempts, 2);
       } else {
         const { code, message, retryable } = JSON.parse(body);
-        assert.equal(answer.status, 503);
+        assert.equal(response.status, 503);
         assert.deepEqual([code, message, retryable], ["UNAVAILABLE", "internal server error", true]);
-        assert.ok(answer.headers.get("retry-after"));
+        assert.ok(response.headers.get("retry-after"));
         assert.equal(count.attempts, 1);
       }
       const next = await gateway.fetch(path, { ...init, token });
       assert.ok(next.ok, `${next.status}`);
     });
 
-  it("costs the requests in flight, told as 503, and no request once it is back", async () => {
-    const first = await startUpstream(answers);
+  it("makes the requests in flight return 503, and no request once it is back", async () => {
+    const first = await startUpstream(rpcs);
     const port = Number(new URL(first.url).port);
     const gateway = await startTestGateway({ ...settings, ORCHESTRATOR_ENDPOINT: first.url }, options);
     const token = "alices-key";
@@ -131,13 +131,13 @@ describe("an orchestrator that restarts", () => {
     const sent = Promise.all(send());
     await Promise.all(hanging);
     await first.close();
-    for (const answer of await sent) {
-      const body = (await answer.json()) as { status?: string; code: string; retryable: boolean };
-      assert.equal(answer.status, 503);
+    for (const response of await sent) {
+      const body = (await response.json()) as { status?: string; code: string; retryable: boolean };
+      assert.equal(response.status, 503);
       if (body.status === undefined) assert.deepEqual([body.code, body.retryable], ["UNAVAILABLE", true]);
     }
 
-    const second = await startUpstream(answers, port);
+    const second = await startUpstream(rpcs, port);
     const again = await Promise.all(send());
     assert.deepEqual(
       again.map(({ status }) => status),

@@ -39,8 +39,8 @@ function hangAll({ rpcs }: GrpcJsOrchestrator, count: number) {
   return { begun: begun.promise, cancelAll: () => pending.forEach((cancel) => cancel()) };
 }
 
-/** Answers every call; a stream goes on after the event it is resumed from. Counts the calls by their RPC. */
-function answerAll({ rpcs }: GrpcJsOrchestrator): string[] {
+/** Responds to every call; a stream resumes after the requested event. Returns the list of the calls' RPCs. */
+function respondToAll({ rpcs }: GrpcJsOrchestrator): string[] {
   const calls: string[] = [];
   const running = workflowIn(JobState.RUNNING);
   for (const [rpc] of requests)
@@ -65,14 +65,14 @@ describe("an orchestrator that shuts down gracefully", () => {
       { ORCHESTRATOR_ENDPOINT: first.url },
       { retryPolicy: { maxRetries: 3, backoffMs: () => 0, idleTimeoutMs: 30 } },
     );
-    const answers = Promise.all(requests.map(([, path, init]) => gateway.fetch(path, init)));
+    const responses = Promise.all(requests.map(([, path, init]) => gateway.fetch(path, init)));
     const reader = readEvents(await gateway.fetch("/v1/workflows/w1/events"));
     await reader.next();
     await begun;
     return {
       first,
       port: Number(new URL(first.url).port),
-      answers,
+      responses,
       reader,
       cancelAll,
       async [Symbol.asyncDispose]() {
@@ -82,25 +82,25 @@ describe("an orchestrator that shuts down gracefully", () => {
     };
   }
 
-  async function assertUnavailable(answer: Response) {
-    assert.equal(answer.status, 503);
-    const { code, retryable } = (await answer.json()) as { code: string; retryable: boolean };
+  async function assertUnavailable(response: Response) {
+    assert.equal(response.status, 503);
+    const { code, retryable } = (await response.json()) as { code: string; retryable: boolean };
     assert.deepEqual([code, retryable], ["UNAVAILABLE", true]);
-    assert.ok(answer.headers.get("retry-after"));
+    assert.ok(response.headers.get("retry-after"));
   }
 
-  it("costs reads and event streams nothing where the next one is there, and is else told as 503", async () => {
+  it("does not affect reads and event streams if its replacement runs; other requests return 503", async () => {
     await using cleanup = new AsyncDisposableStack();
-    const { first, port, answers, reader, cancelAll } = cleanup.use(await startInFlight());
+    const { first, port, responses, reader, cancelAll } = cleanup.use(await startInFlight());
     first.drain();
     const second = await startGrpcJsOrchestrator(port);
     cleanup.defer(second.close);
-    const calls = answerAll(second);
+    const calls = respondToAll(second);
     cancelAll();
 
-    for (const [index, answer] of (await answers).entries()) {
-      if (requests[index]?.[3] === true) assert.equal(answer.status, 200);
-      else await assertUnavailable(answer);
+    for (const [index, response] of (await responses).entries()) {
+      if (requests[index]?.[3] === true) assert.equal(response.status, 200);
+      else await assertUnavailable(response);
     }
     assert.equal(await reader.ended, "clean");
     assert.deepEqual(
@@ -113,12 +113,12 @@ describe("an orchestrator that shuts down gracefully", () => {
     assert.deepEqual(calls.sort(), ["GetWorkflow", "ListWorkflows", "from 5"]);
   });
 
-  it("is told as 503 by every request in flight where there is no next one", async () => {
+  it("makes every request in flight return 503 if it has no replacement", async () => {
     await using inFlight = await startInFlight();
-    const { first, answers, reader, cancelAll } = inFlight;
+    const { first, responses, reader, cancelAll } = inFlight;
     first.drain();
     cancelAll();
-    for (const answer of await answers) await assertUnavailable(answer);
+    for (const response of await responses) await assertUnavailable(response);
     assert.equal(await reader.ended, "broken");
   });
 });

@@ -14,7 +14,7 @@ import { whenAborted } from "../support/stack.ts";
 
 const streams = 2000;
 const streamsPerConnection = 100;
-/** So few that the gateway refuses none, however busy it is. */
+/** The number of concurrent requests, below the lowest concurrency limit of the gateway. */
 const atOnce = 50;
 
 /** An orchestrator that allows so many streams per connection and no more, and sends one event to all at once. */
@@ -73,16 +73,20 @@ async function startStrictOrchestrator() {
 function follow(url: string) {
   const headers = { Authorization: `Bearer ${adminToken}` };
   const [snapshot, event] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
-  const request: ClientRequest = get(`${url}/v1/workflows/w1/events`, { headers, agent: false }, (answer) => {
-    let text = "";
-    if (answer.statusCode !== 200) request.destroy(new Error(`status ${answer.statusCode}`));
-    answer.setEncoding("utf8").on("data", (part: string) => {
-      text += part;
-      if (text.includes("event: workflow_update\n")) snapshot.resolve(undefined);
-      if (text.includes("id: 5\n")) event.resolve(undefined);
-    });
-    answer.on("error", () => undefined);
-  });
+  const request: ClientRequest = get(
+    `${url}/v1/workflows/w1/events`,
+    { headers, agent: false },
+    (response) => {
+      let text = "";
+      if (response.statusCode !== 200) request.destroy(new Error(`status ${response.statusCode}`));
+      response.setEncoding("utf8").on("data", (part: string) => {
+        text += part;
+        if (text.includes("event: workflow_update\n")) snapshot.resolve(undefined);
+        if (text.includes("id: 5\n")) event.resolve(undefined);
+      });
+      response.on("error", () => undefined);
+    },
+  );
   request.on("error", (error) => {
     snapshot.reject(error);
     event.reject(error);
@@ -91,12 +95,12 @@ function follow(url: string) {
   return { snapshot: snapshot.promise, event: event.promise, leave: () => request.destroy() };
 }
 
-describe(`${streams} event streams, of which the orchestrator allows ${streamsPerConnection} per connection`, () => {
+describe(`${streams} event streams, ${streamsPerConnection} per connection`, () => {
   const orchestrator = suite(startStrictOrchestrator);
   const gateway = suite(() =>
     startTestGateway({
       ORCHESTRATOR_ENDPOINT: orchestrator().url,
-      // Connections that are of no use are looked for that often.
+      // The interval in which unused connections are looked for.
       ORCHESTRATOR_KEEPALIVE_TIME_SECONDS: "20",
       ORCHESTRATOR_KEEPALIVE_TIMEOUT_SECONDS: "20",
       ORCHESTRATOR_STREAM_KEEPALIVE_TIME_SECONDS: "0.2",
@@ -104,7 +108,7 @@ describe(`${streams} event streams, of which the orchestrator allows ${streamsPe
     }),
   );
 
-  it("are all live, and calls are answered meanwhile; afterwards their connections are closed", async () => {
+  it("are all live while calls succeed; afterwards their connections are closed", async () => {
     const { url } = gateway();
     const before = process.memoryUsage().rss;
     const call = async () => assert.equal((await gateway().fetch("/v1/workflows/w1")).status, 200);

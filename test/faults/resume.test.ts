@@ -83,8 +83,9 @@ describe("GET /v1/workflows/{id}/events, when the client resumes a broken stream
   }
 
   /**
-   * Follows a run to its end, one gateway after the other: the first connection is broken behind `breaks[0]` bytes of
-   * the recording, each later one behind as many of its own. `away` events happen before the first reconnect.
+   * Follows a run to its end, over one gateway after the other: the first connection breaks after `breaks[0]` bytes of
+   * the recording, each later connection after its own `breaks[i]` bytes. `away` events happen before the first
+   * reconnect.
    */
   async function follow(
     id: string,

@@ -14,8 +14,8 @@ import { workflowIn } from "../support/samples.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { startUpstream } from "../support/upstream.ts";
 import {
-  assertDiscreet,
-  assertUntold,
+  assertNoSecrets,
+  assertNothingInternal,
   canaryRequests,
   clientText,
   operationRequests,
@@ -60,11 +60,11 @@ describe("secrets in the output of a process", () => {
   it("are absent after all requests and store failures", async () => {
     const { child, started, ended } = runGateway(settings());
     const url = await started;
-    for (const request of canaryRequests()) assertUntold(await sendText(url, request));
+    for (const request of canaryRequests()) assertNothingInternal(await sendText(url, request));
     child.kill("SIGTERM");
     const ending = await ended;
     assert.deepEqual([ending.code, ending.stderr], [0, ""]);
-    assertDiscreet("the output", outputOf(ending));
+    assertNoSecrets("the output", outputOf(ending));
   });
 
   for (const kind of ["exception", "rejection"])
@@ -91,7 +91,7 @@ describe("secrets in the output of a process", () => {
       const last = ending.lines.at(-1)!;
       assert.deepEqual([last["level"], last.event], ["fatal", "gateway.crashed"]);
       assert.match(JSON.stringify(last["err"]), /"message":"unforeseen".*"message":"the cause"/);
-      assertDiscreet("the output", outputOf(ending));
+      assertNoSecrets("the output", outputOf(ending));
     });
 
   for (const [what, wrong] of [
@@ -119,6 +119,6 @@ describe("secrets in the output of a process", () => {
       const ending = await runGateway(wrong()).ended;
       assert.equal(ending.code, 1);
       assert.notEqual(ending.stderr, "");
-      assertDiscreet("the output", outputOf(ending));
+      assertNoSecrets("the output", outputOf(ending));
     });
 });

@@ -6,15 +6,15 @@ import { workflowEvent, workflowIn } from "../support/samples.ts";
 import { sendText } from "../support/raw-http.ts";
 import { startTracedStack } from "../support/traced-stack.ts";
 import type { UpstreamRpcs } from "../support/upstream.ts";
-import { behind, canaryRequests, operationRequests, secrets } from "./canaries.ts";
+import { internalTexts, canaryRequests, operationRequests, secrets } from "./canaries.ts";
 import { responseOf, startRawStore } from "./raw-store.ts";
 
 const digest = (token: string) => createHash("sha256").update(token).digest("hex");
 
 /** Texts that no span may have: tokens, hashes of keys, and messages of the orchestrator. */
-const untold = [
+const forbidden = [
   ...Object.values(secrets).flatMap((secret) => [secret, digest(secret)]),
-  ...Object.values(behind),
+  ...Object.values(internalTexts),
 ];
 
 /** An orchestrator that knows one key, and fails with a message of its own. */
@@ -23,18 +23,18 @@ const rpcs: UpstreamRpcs = {
   getWorkflow: () => workflowIn(JobState.SUCCEEDED, [{ uri: "r2://foldforge/a.pdb", sizeBytes: 300_000n }]),
   listWorkflows: () => ({}),
   submitWorkflow() {
-    throw new ConnectError(behind.upstream, Code.Internal, { "x-behind": behind.upstream });
+    throw new ConnectError(internalTexts.upstream, Code.Internal, { "x-internal": internalTexts.upstream });
   },
   async *streamWorkflowEvents() {
     yield await Promise.resolve(workflowEvent(1n, JobState.RUNNING));
-    throw new ConnectError(behind.upstream, Code.Internal);
+    throw new ConnectError(internalTexts.upstream, Code.Internal);
   },
 };
 
 describe("secrets in exported spans", () => {
   it("are absent, wherever a client puts a token except in a path", async () => {
     const store = await startRawStore();
-    store.respond = (socket) => socket.write(responseOf("403 Forbidden", behind.store));
+    store.respond = (socket) => socket.write(responseOf("403 Forbidden", internalTexts.store));
     const { gateway, collector, close } = await startTracedStack(rpcs, {
       API_TOKEN: secrets.adminToken,
       API_KEYS_ENABLED: "true",
@@ -52,7 +52,7 @@ describe("secrets in exported spans", () => {
     const text = JSON.stringify(collector.spans, (_key, value: unknown) =>
       typeof value === "bigint" ? Number(value) : value,
     );
-    for (const secret of untold) assert.ok(!text.includes(secret), `a span says ${secret}`);
+    for (const secret of forbidden) assert.ok(!text.includes(secret), `a span says ${secret}`);
     await close();
     await store.close();
   });

@@ -13,9 +13,9 @@ import { workflowEvent, workflowIn } from "../support/samples.ts";
 import { startUpstream } from "../support/upstream.ts";
 import type { UpstreamRpcs } from "../support/upstream.ts";
 import {
-  assertDiscreet,
-  assertUntold,
-  behind,
+  assertNoSecrets,
+  assertNothingInternal,
+  internalTexts,
   canaryRequests,
   clientText,
   operationRequests,
@@ -31,7 +31,7 @@ const artifact = { uri: "r2://foldforge/a.pdb", sizeBytes: 300_000n };
 const working: UpstreamRpcs = {
   authenticateApiKey({ keyHash }) {
     const allowed = keyHash === createHash("sha256").update(secrets.apiKey).digest("hex");
-    return allowed ? { allowed, principal: "alice" } : { allowed, denyReason: behind.upstream };
+    return allowed ? { allowed, principal: "alice" } : { allowed, denyReason: internalTexts.upstream };
   },
   consumeQuota: () => ({ allowed: true, limit: 10n, used: 1n }),
   submitWorkflow: () => workflowIn(JobState.QUEUED),
@@ -95,14 +95,14 @@ describe("secrets", () => {
   }
 
   function assertKept({ responses, log, metrics }: Awaited<ReturnType<typeof provoke>>) {
-    assertUntold(responses);
-    assertDiscreet("the log", log);
-    assertDiscreet("the metrics", metrics);
-    for (const text of Object.values(behind)) assert.ok(!metrics.includes(text));
+    assertNothingInternal(responses);
+    assertNoSecrets("the log", log);
+    assertNoSecrets("the metrics", metrics);
+    for (const text of Object.values(internalTexts)) assert.ok(!metrics.includes(text));
   }
 
   it("are not repeated, wherever a client puts them", async () => {
-    store().respond = (socket) => socket.write(responseOf("404 Not Found", behind.store));
+    store().respond = (socket) => socket.write(responseOf("404 Not Found", internalTexts.store));
     const outcome = await provoke(canaryRequests());
     assertKept(outcome);
     for (const status of [200, 201, 400, 401, 404, 405, 413, 414, 415, 431])
@@ -111,8 +111,8 @@ describe("secrets", () => {
 
   for (const code of codes)
     it(`are not repeated if the orchestrator responds with ${Code[code]}`, async () => {
-      const text = forwarded.has(code) ? "for the caller" : behind.upstream;
-      const headers = { "x-behind": behind.upstream, "behind-bin": behind.upstream };
+      const text = forwarded.has(code) ? "for the caller" : internalTexts.upstream;
+      const headers = { "x-internal": internalTexts.upstream, "internal-bin": internalTexts.upstream };
       const fail = () => {
         throw new ConnectError(text, code, headers);
       };
@@ -122,18 +122,18 @@ describe("secrets", () => {
       assertKept(unknown);
       const outcome = await provoke(requests);
       assertKept(outcome);
-      assert.equal(outcome.log.includes(behind.upstream), !forwarded.has(code));
+      assert.equal(outcome.log.includes(internalTexts.upstream), !forwarded.has(code));
     });
 
   it("are not repeated if an event stream fails after its headers", async () => {
     upstream().rpcs.streamWorkflowEvents = async function* () {
       yield await Promise.resolve(workflowEvent(1n, JobState.RUNNING));
-      throw new ConnectError(behind.upstream, Code.Internal);
+      throw new ConnectError(internalTexts.upstream, Code.Internal);
     };
     const outcome = await provoke(operationRequests(admin).filter((request) => request.includes("/events ")));
     assertKept(outcome);
     assert.match(outcome.responses, /event: stream_error\ndata: \{"code":"INTERNAL"/);
-    assert.ok(outcome.log.includes(behind.upstream));
+    assert.ok(outcome.log.includes(internalTexts.upstream));
   });
 
   it("are not repeated if a client disconnects within its body", async () => {

@@ -39,17 +39,17 @@ interface Read {
   readonly endedAt: number;
 }
 
-/** Readers that read one after another until they are told to stop. */
+/** Starts readers, each of which reads in a loop until `stop`. */
 function startReaders(gateway: TestGateway, count: number) {
   const reads: Read[] = [];
   const stopping = new AbortController();
   async function read(): Promise<void> {
     while (!stopping.signal.aborted) {
       const startedAt = performance.now();
-      const answer = await gateway.fetch("/v1/workflows/w1");
-      const body = (await answer.json()) as { labels?: { server?: string } };
+      const response = await gateway.fetch("/v1/workflows/w1");
+      const body = (await response.json()) as { labels?: { server?: string } };
       reads.push({
-        status: answer.status,
+        status: response.status,
         server: body.labels?.server,
         startedAt,
         endedAt: performance.now(),
@@ -77,7 +77,7 @@ function longest(reads: readonly Read[]): number {
   return Math.max(...reads.map(({ startedAt, endedAt }) => endedAt - startedAt));
 }
 
-/** How many of `reads` each server answered, by its url. */
+/** The number of `reads` that each server responded to, by the server's URL. */
 function sharesOf(reads: readonly Read[]): Map<string | undefined, number> {
   return new Map(
     [...Map.groupBy(reads, ({ server }) => server)].map(([server, own]) => [server, own.length]),
@@ -104,7 +104,7 @@ describe("three orchestrators", () => {
     const shares = sharesOf(readers.reads);
     for (const { url } of mortals) {
       const share = (shares.get(url) ?? 0) / readers.reads.length;
-      assert.ok(share > 0.26 && share < 0.4, `${url} has answered ${share} of the reads`);
+      assert.ok(share > 0.26 && share < 0.4, `${url} responded to ${share} of the reads`);
     }
 
     await first.kill("SIGKILL");
@@ -132,7 +132,7 @@ describe("three orchestrators", () => {
     assert.deepEqual([...new Set(reads.map(({ status }) => status))], [200]);
     const whileGone = reads.filter(({ startedAt }) => startedAt > killedAt && startedAt < wholeAt);
     assert.equal(sharesOf(whileGone).get(first.url), undefined);
-    // What it was asked is asked elsewhere.
+    // Its reads are retried on another orchestrator.
     assert.ok(longest(reads) < 2 * foundMs, `${longest(reads)} ms`);
     // A read that has begun before it goes on may come to it right afterwards.
     const whileFrozen = reads.filter(
@@ -146,12 +146,12 @@ describe("three orchestrators", () => {
         Array.from({ length: 300 }, (_, i) => i + 1),
       );
     }
-    const told = gateway.logs.filter(({ event }) => /^subchannel\./.test(event ?? ""));
-    const tellsOf = ({ url }: Mortal) =>
-      told.filter(({ address }) => address === new URL(url).host).map(({ event }) => event);
+    const changes = gateway.logs.filter(({ event }) => /^subchannel\./.test(event ?? ""));
+    const changesOf = ({ url }: Mortal) =>
+      changes.filter(({ address }) => address === new URL(url).host).map(({ event }) => event);
     for (const mortal of [first, second]) {
-      assert.deepEqual(tellsOf(mortal), ["subchannel.lost", "subchannel.recovered"]);
+      assert.deepEqual(changesOf(mortal), ["subchannel.lost", "subchannel.recovered"]);
     }
-    assert.deepEqual(tellsOf(third), []);
+    assert.deepEqual(changesOf(third), []);
   });
 });

@@ -75,7 +75,7 @@ describe("48 subscribers that read nothing", () => {
     await flood().until((open) => open === 0);
   }
 
-  it("cost at most 1 MiB each, delay no other client, leave nothing behind, and lose nothing when they read on", async () => {
+  it("use at most 1 MiB each, delay no other client, free their memory, and lose no event when they read on", async () => {
     const { url, memory } = gateway();
     // What a process takes once and never gives back is not theirs.
     await follow(url);

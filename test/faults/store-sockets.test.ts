@@ -10,7 +10,7 @@ import { assertFailure, download } from "./download.ts";
 import { responseOf, rawStoreSettings, startRawStore } from "./raw-store.ts";
 import { bytes, promptFaults, idleFaults } from "./store-faults.ts";
 
-const preload = fileURLToPath(new URL("tell-resources.ts", import.meta.url));
+const preload = fileURLToPath(new URL("report-resources.ts", import.meta.url));
 const downloads = 500;
 const atOnce = 32;
 const faults = [...idleFaults, ...promptFaults];
@@ -28,7 +28,7 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, sockets", () => {
   const upstream = suite(() => startUpstream({ getWorkflow: () => workflowIn(JobState.SUCCEEDED, outputs) }));
   const store = suite(async () => {
     const store = await startRawStore();
-    store.respond = function answerByKey(socket, requestHead) {
+    store.respond = function respondByKey(socket, requestHead) {
       const index = Number(/^GET \/foldforge\/artifacts\/(\d+)\.pdb/.exec(requestHead)?.[1]);
       const [, , fail] = faults[index] ?? [];
       if (fail === undefined) socket.write(responseOf("200 OK", bytes));
@@ -53,11 +53,11 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, sockets", () => {
       downloadOf: (key: string) => download(`${url}/v1/workflows/w1/artifacts/${key}`),
       /** The number of sockets in use. */
       async sockets() {
-        const told = () => lines.filter(({ event }) => event === "test.resources");
-        const before = told().length;
+        const reports = () => lines.filter(({ event }) => event === "test.resources");
+        const before = reports().length;
         child.kill("SIGUSR2");
-        while (told().length === before) await once(child.stdout!, "data");
-        return (told().at(-1)?.["counts"] as Record<string, number>)["TCPSocketWrap"] ?? 0;
+        while (reports().length === before) await once(child.stdout!, "data");
+        return (reports().at(-1)?.["counts"] as Record<string, number>)["TCPSocketWrap"] ?? 0;
       },
       async close() {
         child.kill("SIGTERM");

@@ -38,7 +38,7 @@ describe("100 waiting reads of a large workflow", () => {
   const upstream = suite(() => startUpstream());
   const gateway = suite(() => startMeasuredGateway({ ORCHESTRATOR_ENDPOINT: upstream().url }));
 
-  it("hold nothing of the workflow that they have read, and leave nothing behind", async () => {
+  it("hold nothing of the workflow that they have read, and free their memory when they end", async () => {
     const large = workflowIn(JobState.RUNNING);
     const text = "x".repeat(1000);
     large.spec!.labels = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`${i}`, text]));
