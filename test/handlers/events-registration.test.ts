@@ -55,13 +55,13 @@ describe("streamWorkflowEvents", () => {
       metrics: { countEvent: (name: string) => counted.push(name) },
     } as never);
     const app = express().get("/:id", (req, res) => {
-      const call = {
+      const callOptions = {
         signal: new AbortController().signal,
         timeoutMs: 5000,
         headers: {},
         contextValues: createContextValues(),
       };
-      Object.assign(res.locals, { call, caller: { kind: "admin" }, trace: {} });
+      Object.assign(res.locals, { callOptions, caller: { kind: "admin" }, trace: {} });
       return handler(req as never, res as never);
     });
     const server = app.listen(0, "127.0.0.1");
