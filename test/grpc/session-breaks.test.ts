@@ -110,7 +110,7 @@ describe("a connection that breaks after any byte", () => {
     for (const way of Object.keys(ways))
       it(`ends calls with Unavailable at most when it ${way} on its way ${direction}, and serves the next call`, async () => {
         // A session waits twice as long for the server's settings. Bounded, since every frozen connection is waited for.
-        const timeoutMs = Math.min(scaled(250), 2000);
+        const timeoutMs = Math.min(scaled(400), 2000);
         const { passed } = await exchange(direction, Infinity, way, timeoutMs);
         assert.ok(passed > 200, `${passed} bytes`);
         const cuts = Array.from({ length: Math.ceil(passed / 5) }, (_, index) => 5 * index);
