@@ -172,7 +172,8 @@ describe("TerminalDetection", () => {
     };
     const reading = readIds({ fromEventId: 9n, status: succeeded });
     await assert.rejects(reading, { code: Code.Unavailable });
-    const { ids } = await readIds({ fromEventId: 5n, status: succeeded }, { most: 2 });
+    const scene = { fromEventId: 5n, status: succeeded, idleTimeoutMs: 3_600_000 };
+    const { ids } = await readIds(scene, { most: 2 });
     assert.deepEqual(ids, [6n, 9n]);
   });
 
