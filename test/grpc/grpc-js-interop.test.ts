@@ -39,7 +39,7 @@ const fails =
 const running = workflowIn(JobState.RUNNING);
 
 describe("a gateway with a grpc-js orchestrator", () => {
-  const timeout = scaledSeconds(0.5);
+  const timeout = scaledSeconds(2);
   const upstream = suite(startGrpcJsOrchestrator);
   const gateway = suite(() =>
     startTestGateway(
