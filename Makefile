@@ -64,7 +64,7 @@ generate: $(INSTALLED) ## Rebuild generated/ from the contracts
 # In two processes, the one with eslint first, which takes longest.
 .PHONY: check
 check: $(INSTALLED) ## Check contracts, generated code, types, style and the direction of imports
-	@$(MAKE) --jobs=2 check-style check-contracts check-types
+	@$(MAKE) --jobs=2 check-lint check-contracts check-types check-format
 
 .PHONY: check-contracts
 check-contracts: $(INSTALLED)
@@ -83,10 +83,14 @@ check-types: $(INSTALLED)
 	@echo "check: types"
 	@tsc --noEmit
 
-.PHONY: check-style
-check-style: $(INSTALLED)
-	@echo "check: style"
+.PHONY: check-lint
+check-lint: $(INSTALLED)
+	@echo "check: rules and imports"
 	@eslint .
+
+.PHONY: check-format
+check-format: $(INSTALLED)
+	@echo "check: format"
 	@prettier --check --log-level=warn .
 
 $(INSTALLED): package.json package-lock.json

@@ -36,6 +36,8 @@ import type { Logger } from "./telemetry/logger.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import type { SharedLimit } from "./telemetry/metrics.ts";
 import { startTracing } from "./telemetry/tracing.ts";
+import { createRequestValidators } from "./validation/request-validator.ts";
+import type { ValidatorOf } from "./validation/request-validator.ts";
 
 /** A gateway that is serving. */
 export interface Gateway extends Shutdown {
@@ -87,6 +89,8 @@ export interface GatewayOptions {
   /** More stages of every operation, before its validation. */
   readonly operationStages?: (contract: Contract) => readonly Middleware[];
   readonly contract?: Contract;
+  /** The validators of the contract, where it is compiled already. */
+  readonly validatorOf?: ValidatorOf;
   /** A monotonic clock in milliseconds, for the API-key cache and readiness. */
   readonly now?: () => number;
   readonly streamIntervals?: StreamIntervals;
@@ -102,6 +106,7 @@ export async function startGateway(
   const { rpcTimeoutMs, apiKeys, objectStore, maxEventStreams, maxBufferedBytes } = settings;
   const memory = memoryLimits(maxBufferedBytes);
   const contract = options.contract ?? loadContract();
+  const validatorOf = options.validatorOf ?? createRequestValidators(contract.document);
   const { version } = contract.document.info;
   const hasMetricsServer = settings.metricsBind !== undefined;
   const publicContract = hasMetricsServer ? withPaths(contract, (path) => !isMetrics(path)) : contract;
@@ -201,6 +206,7 @@ export async function startGateway(
       ...open,
       startSpan: tracing?.startRequestSpan,
       contract,
+      validatorOf,
       operations,
       authenticator,
       acquireShare: shedding.acquireShare,

@@ -16,7 +16,7 @@ import type { RequestKind } from "../telemetry/gauges.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { StartRequestSpan } from "../telemetry/request-spans.ts";
-import { createRequestValidators } from "../validation/request-validator.ts";
+import type { ValidatorOf } from "../validation/request-validator.ts";
 import { jsonBody } from "./body.ts";
 import type { BodyQueues } from "./body.ts";
 import { hasBody } from "./connections.ts";
@@ -31,6 +31,7 @@ import type { RouteMatch } from "./router.ts";
 
 export interface PipelineOptions extends BodyQueues {
   readonly contract: Contract;
+  readonly validatorOf: ValidatorOf;
   readonly operations: Operations;
   readonly authenticator: Authenticator;
   readonly acquireShare: LoadShedding["acquireShare"];
@@ -52,8 +53,7 @@ export interface PipelineOptions extends BodyQueues {
  * or passes the request on. Throws when the contract does not compile.
  */
 export function createPipeline(options: PipelineOptions): RequestListener {
-  const { contract, allowedOrigins, logger, metrics } = options;
-  const validatorOf = createRequestValidators(contract.document);
+  const { contract, validatorOf, allowedOrigins, logger, metrics } = options;
 
   // Before Express, so that a request that is shed costs little.
   const beforeExpress: readonly ServerStage[] = [

@@ -25,6 +25,9 @@ export interface RequestParts {
  */
 export type RequestValidator = (parts: RequestParts) => Violation[];
 
+/** Returns the validator of an operation; throws when one of its schemas does not compile. */
+export type ValidatorOf = (operation: Operation) => RequestValidator;
+
 /** A schema that Ajv has compiled for a whole request. */
 interface CompiledSchema {
   (parts: RequestParts): boolean;
@@ -46,15 +49,12 @@ interface ValidatorInternals {
 const formats = { uint32: true, uint64: true } as const;
 
 /**
- * Compiles the schemas of the contract with express-openapi-validator. The function that it returns builds the validator
- * of an operation, and throws when a schema does not compile.
+ * Compiles the schemas of the contract with express-openapi-validator, those of an operation once.
  *
  * The library's own middleware would match the path and parse the parameters of every request a second time, at many
  * times the cost of the validation. No other file knows the library.
  */
-export function createRequestValidators(
-  document: OpenApiDocument,
-): (operation: Operation) => RequestValidator {
+export function createRequestValidators(document: OpenApiDocument): ValidatorOf {
   const apiSpec = validatorDocument(document) as unknown as ConstructorParameters<typeof LibraryValidator>[0];
   const { ajvOpts } = new OpenApiValidator({
     apiSpec,
@@ -70,8 +70,9 @@ export function createRequestValidators(
   ) as unknown as ValidatorInternals;
   for (const ajv of [library.ajv, library.ajvBody]) useBoundedKeywords(ajv);
   const messages = patternMessages(document);
+  const validators = new Map<string, RequestValidator>();
 
-  return function createRequestValidator({ id, template, method, hasBody }) {
+  function createRequestValidator({ id, template, method, hasBody }: Operation): RequestValidator {
     const type = ContentType.fromString(hasBody ? "application/json" : "");
     library.buildMiddleware(template, apiSpec.paths?.[template]?.[method], type, id);
     const compiled = [library.ajv, ...(hasBody ? [library.ajvBody] : [])].map((ajv) => ajv.getSchema(id));
@@ -81,6 +82,12 @@ export function createRequestValidators(
       const errors = schemas.flatMap((schema) => (schema(parts) ? [] : (schema.errors ?? [])));
       return violationsFromSchemaErrors(errors, messages);
     };
+  }
+
+  return function validatorOf(operation) {
+    const validator = validators.get(operation.id) ?? createRequestValidator(operation);
+    validators.set(operation.id, validator);
+    return validator;
   };
 }
 

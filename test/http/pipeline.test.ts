@@ -9,6 +9,7 @@ import type { Operations } from "../../src/operations.ts";
 import { TaskQueue } from "../../src/load-shedding/task-queue.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
+import { createRequestValidators } from "../../src/validation/request-validator.ts";
 import { oneStep } from "../support/samples.ts";
 import { serve } from "../support/serve.ts";
 
@@ -49,6 +50,7 @@ function createTestApp(
   return createPipeline({
     startSpan: undefined,
     contract,
+    validatorOf: createRequestValidators(contract.document),
     operations,
     authenticator: {
       authenticate: () => Promise.resolve({ kind: "admin" }),

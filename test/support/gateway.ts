@@ -1,8 +1,10 @@
 import { EventEmitter } from "node:events";
 import { after, before } from "mocha";
+import { loadContract } from "../../src/contract.ts";
 import { startGateway } from "../../src/gateway.ts";
 import type { Gateway, GatewayOptions } from "../../src/gateway.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
+import { createRequestValidators } from "../../src/validation/request-validator.ts";
 import { settingsOf } from "./environment.ts";
 import { closeAtEnd } from "./leftovers.ts";
 import { responseValidation } from "./response-validation.ts";
@@ -33,6 +35,22 @@ export interface TestGateway {
 /** Settings by their names without the prefix, and variables of OpenTelemetry. */
 export type TestSettings = Record<string, string>;
 
+/** Loads and compiles the contract once for all gateways of this process. */
+function compiledContract(): Required<Pick<GatewayOptions, "contract" | "validatorOf" | "operationStages">> {
+  if (compiled === undefined) {
+    const contract = loadContract();
+    const stages = responseValidation(contract);
+    compiled = {
+      contract,
+      validatorOf: createRequestValidators(contract.document),
+      operationStages: (served) => (served === contract ? stages : responseValidation(served)),
+    };
+  }
+  return compiled;
+}
+
+let compiled: ReturnType<typeof compiledContract> | undefined;
+
 /** Starts a gateway on a free port; its responses are checked against the contract. */
 export async function startTestGateway(
   settings: TestSettings = {},
@@ -54,7 +72,7 @@ export async function startTestGateway(
     },
   });
   const gateway: Gateway = await startGateway(settingsOf(all), logger, {
-    operationStages: responseValidation,
+    ...(options.contract === undefined ? compiledContract() : { operationStages: responseValidation }),
     ...options,
   });
   const isClosed = closeAtEnd(() => gateway.close());
