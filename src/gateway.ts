@@ -35,7 +35,6 @@ import type { Shutdown } from "./shutdown.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import type { SharedLimit } from "./telemetry/metrics.ts";
-import { startTracing } from "./telemetry/tracing.ts";
 import { createRequestValidators } from "./validation/request-validator.ts";
 import type { ValidatorOf } from "./validation/request-validator.ts";
 
@@ -78,6 +77,12 @@ function memoryLimits(maxBufferedBytes: number) {
   };
 }
 
+/** Loads the OpenTelemetry SDK, which takes a tenth of the whole start and is needed only where spans are exported. */
+function importTracing() {
+  // eslint-disable-next-line no-restricted-syntax -- This file may import from telemetry.
+  return import("./telemetry/tracing.ts");
+}
+
 function isMetrics({ operations }: Path): boolean {
   return operations.some(({ id }) => id === "metrics");
 }
@@ -113,7 +118,8 @@ export async function startGateway(
 
   const metrics = createMetrics(options.registry);
   const tracing =
-    settings.tracing && (await startTracing(settings.tracing, { ...settings, version }, logger));
+    settings.tracing &&
+    (await importTracing()).startTracing(settings.tracing, { ...settings, version }, logger);
 
   const buffered = new BufferedBytes({
     limit: maxBufferedBytes,

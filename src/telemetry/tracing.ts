@@ -1,7 +1,11 @@
+import { callSpans } from "./call-spans.ts";
 import type { StartCallSpan } from "./call-spans.ts";
+import { downloadSpans } from "./download-spans.ts";
 import type { ObserveDownload } from "./download-spans.ts";
 import type { Logger } from "./logger.ts";
+import { requestSpans } from "./request-spans.ts";
 import type { StartRequestSpan } from "./request-spans.ts";
+import { createTracer } from "./tracer.ts";
 
 /** Which spans are exported, and where to. */
 export interface TracingOptions {
@@ -45,17 +49,11 @@ export interface Tracing {
   close(timeoutMs: number): Promise<void>;
 }
 
-/** Loads the OpenTelemetry SDK, which takes a tenth of the whole start and is not needed without tracing. */
-/* eslint-disable no-restricted-syntax -- These are files of this folder. */
-export async function startTracing(
+export function startTracing(
   options: TracingOptions,
   { version, orchestratorEndpoints, objectStore }: Subjects,
   logger: Logger,
-): Promise<Tracing> {
-  const { createTracer } = await import("./tracer.ts");
-  const { requestSpans } = await import("./request-spans.ts");
-  const { callSpans } = await import("./call-spans.ts");
-  const { downloadSpans } = await import("./download-spans.ts");
+): Tracing {
   const tracer = createTracer(options, version, logger);
   return {
     startRequestSpan: requestSpans(tracer),
@@ -64,4 +62,3 @@ export async function startTracing(
     close: (timeoutMs) => tracer.close(timeoutMs),
   };
 }
-/* eslint-enable no-restricted-syntax */
