@@ -1,9 +1,9 @@
 /* global addEventListener, AbortController, Response, SwaggerUIBundle, TextDecoderStream, URL, document, fetch, location, matchMedia */
 
 /**
- * The contract as this page uses it. Requests go to where the page came from, whatever prefix a proxy puts before its
- * path. A default is told, not filled in: what is optional is sent only where somebody filled it in. And of the errors
- * that every operation has, their one example says no more than their description.
+ * The contract as this page uses it. Requests are sent to the origin of the page, with the prefix that a proxy adds to its
+ * path. A default is described, not filled in, so that an optional parameter is sent only if the user sets it. The only
+ * example of an error says no more than its description, and is removed.
  */
 function adapt(contract) {
   const adapted = JSON.parse(JSON.stringify(contract), (_key, value) =>
@@ -14,8 +14,8 @@ function adapt(contract) {
 
 function withoutDefault(value) {
   if (value?.in === undefined || value.schema?.default === undefined) return value;
-  const { default: usual, ...schema } = value.schema;
-  return { ...value, schema, description: `${value.description} Default: \`${usual}\`.` };
+  const { default: defaultValue, ...schema } = value.schema;
+  return { ...value, schema, description: `${value.description} Default: \`${defaultValue}\`.` };
 }
 
 function withoutExample(value) {
@@ -26,13 +26,13 @@ function withoutExample(value) {
   return short;
 }
 
-/** As `fetch`, but gives an event stream to `show` as it comes: its end may be days away. */
+/** Like `fetch`, but passes an event stream to `show` while it arrives, since it may last for days. */
 async function fetchLive(url, init, show) {
-  const answer = await fetch(url, init);
-  if (!answer.headers.get("Content-Type")?.startsWith("text/event-stream")) return answer;
-  const { ok, status } = answer;
-  const headers = Object.fromEntries(answer.headers);
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  const response = await fetch(url, init);
+  if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) return response;
+  const { ok, status } = response;
+  const headers = Object.fromEntries(response.headers);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
@@ -43,7 +43,7 @@ async function fetchLive(url, init, show) {
     if (init.signal.aborted) throw error;
     text += "\n(the connection broke)\n";
   }
-  return new Response(text, answer);
+  return new Response(text, response);
 }
 
 /** Changes what Swagger UI does with the contract and with requests. */
@@ -62,7 +62,7 @@ function requests() {
       stop(path, method);
       const controller = new AbortController();
       running.set(method + path, controller);
-      const show = (answer) => system.specActions.setResponse(path, method, answer);
+      const show = (response) => system.specActions.setResponse(path, method, response);
       const userFetch = (url, init) => fetchLive(url, { ...init, signal: controller.signal }, show);
       return execute({ ...request, userFetch });
     },
@@ -70,15 +70,15 @@ function requests() {
       stop(path, method);
       return clear(path, method);
     },
-    // Who cleared the answer wants to see none.
-    setResponse: (set) => (path, method, answer) =>
-      answer.err?.name === "AbortError" ? undefined : set(path, method, answer),
+    // A response that the user has cleared is not shown again.
+    setResponse: (set) => (path, method, response) =>
+      response.err?.name === "AbortError" ? undefined : set(path, method, response),
   };
   return { statePlugins: { spec: { wrapActions } } };
 }
 
-/** Keeps browsers from remembering the token as something that was typed into a field. */
-function forgetfulInputs() {
+/** Prevents browsers from saving the token as the value of a form field. */
+function inputsWithoutAutocomplete() {
   const Input = (Original, { React }) =>
     function Input(props) {
       return React.createElement(Original, { ...props, autoComplete: "off" });
@@ -95,7 +95,7 @@ function followColourScheme() {
 dark.addEventListener("change", followColourScheme);
 followColourScheme();
 
-// Browsers keep a page that was left, with its token and its answers, for those who go back to it.
+// Browsers cache a page, with its token and responses, and show it again on "back".
 addEventListener("pageshow", ({ persisted }) => {
   if (persisted) location.reload();
 });
@@ -103,13 +103,13 @@ addEventListener("pageshow", ({ persisted }) => {
 SwaggerUIBundle({
   url: "v1/openapi.json",
   dom_id: "#reference",
-  plugins: [requests, forgetfulInputs],
+  plugins: [requests, inputsWithoutAutocomplete],
   deepLinking: true,
   tryItOutEnabled: true,
   displayRequestDuration: true,
   defaultModelsExpandDepth: 0,
-  // A token lives as long as the page: nothing is written to the browser's storage.
+  // The token is not written to the browser's storage.
   persistAuthorization: false,
-  // Nobody else is asked whether the document is valid.
+  // The document is not sent to Swagger's public validator.
   validatorUrl: null,
 });
