@@ -13,6 +13,8 @@ import { whenAborted, startStack } from "../support/stack.ts";
 
 /** More than all the buffers between two sockets of one machine hold. */
 const bytes = Buffer.alloc(32 * 1024 * 1024);
+/** The same for JSON, every byte of which is checked and copied. */
+const jsonLength = 14 * 1024 * 1024;
 const artifact = { uri: "r2://foldforge/big", sizeBytes: BigInt(bytes.length), sha256: sha256(bytes) };
 
 /** How long a client may read nothing; bounded, since the tests of slow clients take many times as long. */
@@ -62,10 +64,10 @@ describe("a client that stops reading", () => {
     socket.destroy();
   });
 
-  /** Makes the response to a GET of a workflow as long as the file. */
+  /** Makes the response to a GET of a workflow longer than `jsonLength`. */
   function respondWithLargeJson() {
     const { spec, ...rest } = workflowIn(JobState.RUNNING);
-    const steps = spec!.steps.map((step) => ({ ...step, params: { text: "x".repeat(bytes.length) } }));
+    const steps = spec!.steps.map((step) => ({ ...step, params: { text: "x".repeat(jsonLength) } }));
     stack().upstream.rpcs.getWorkflow = () => ({ ...rest, spec: { ...spec!, steps } });
   }
 
@@ -88,14 +90,15 @@ describe("a client that stops reading", () => {
     for await (const chunk of socket) {
       const before = received;
       received += (chunk as Buffer).length;
-      if (received > bytes.length) break;
-      if (received >> 22 === before >> 22) continue;
+      if (received > jsonLength) break;
+      if (received >> 20 === before >> 20) continue;
       await pace.next();
       socket.write("\r\n");
     }
     await pace.return?.();
     const line = await nextRequest(stack().gateway, from);
     assert.equal(line["complete"], true);
+    assert.ok(Number(line["duration_ms"]) > 2 * stallMs);
     socket.destroy();
   });
 
