@@ -5,7 +5,7 @@ export const bucket = "foldforge";
 export const mebibyte = 1024 * 1024;
 
 /** The stored objects' lengths, in MiB. */
-export const lengths = { small: 1, medium: amount(256, 2), large: amount(1024, 4) } as const;
+export const lengths = { small: 1, medium: amount(256, 1), large: amount(1024, 2) } as const;
 
 /** The bytes that every object repeats. */
 export const block = Buffer.alloc(mebibyte, "ATOM      1  N   GLY A   1\n");

@@ -11,7 +11,7 @@ import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import { workflow } from "./messages.ts";
 import { listen } from "./listen.ts";
 
-const outputs = Object.values(lengths).flatMap((length) =>
+const outputs = [...new Set(Object.values(lengths))].flatMap((length) =>
   (["checked", "plain"] as const).map((kind) => ({
     uri: `r2://${bucket}/${keyOf(kind, length)}`,
     contentType: "chemical/x-pdb",

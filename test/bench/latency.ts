@@ -6,7 +6,7 @@ import type { Finding } from "./report.ts";
 import { getOne } from "./requests.ts";
 import type { Servers } from "./requests.ts";
 
-const capacityRequests = amount(10_000, 64);
+const capacityRequests = amount(10_000, 8);
 const seconds = amount(10, 0.2);
 
 /** How much longer the slowest responses take than most, at half of the rate that the gateway can serve. */

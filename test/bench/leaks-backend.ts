@@ -7,8 +7,8 @@ import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js
 import { serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
 import type { TestStore } from "../support/object-store.ts";
 import { sha256, stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
-import { whenAborted } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
+import { whenAborted } from "../support/when-aborted.ts";
 
 /** Ids of workflows by the result of a request for them. */
 export const ids = {

@@ -6,8 +6,8 @@ import { startGateway } from "./processes.ts";
 import type { Holdings, ServingProcess } from "./processes.ts";
 import type { Finding } from "./report.ts";
 
-const requests = amount(20_000, 56);
-const streams = amount(5000, 16);
+const requests = amount(20_000, 28);
+const streams = amount(5000, 8);
 /** The share of the work that is done before anything is counted: caches fill, connections open, code is compiled. */
 const warmUpShare = 0.5;
 /** How long a gateway idles before it is measured, in milliseconds; idle connections to the store end. */

@@ -1,4 +1,5 @@
 import autocannon from "autocannon";
+import { amount } from "./amounts.ts";
 
 /** One kind of request. */
 export interface Work {
@@ -11,7 +12,7 @@ export interface Work {
 }
 
 /** Concurrent connections. */
-const connections = 32;
+const connections = amount(32, 4);
 
 /**
  * Sends the same request `requests` times, each connection once it has its previous response. Resolves to the

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
-/** Each work of a quick run, its unit and its bound. */
+/** Each measured work, its unit and its bound. */
 const bounds: [work: string, unit: "ratio" | "value", limit: number][] = [
   ["GET one workflow, admin token", "ratio", 2],
   ["GET one workflow, API key", "ratio", 2.1],
@@ -24,14 +24,26 @@ const bounds: [work: string, unit: "ratio" | "value", limit: number][] = [
   ["start: seconds to the first healthy response", "value", 1.5],
   ["overload, slow orchestrator, GET one: share of capacity lost", "ratio", 0.2],
   ["overload, slow orchestrator, GET one: ms to a rejection, p99", "value", 100],
+  ["overload, busy gateway, GET a page: share of capacity lost", "ratio", 0.2],
+  ["overload, busy gateway, GET a page: ms to a rejection, p99", "value", 100],
+  ["overload, busy gateway, GET one: share of capacity lost", "ratio", 0.2],
+  ["overload, busy gateway, GET one: ms to a rejection, p99", "value", 100],
   ["long run: change of bytes on the heap", "ratio", 0.05],
   ["long run: change of sockets and HTTP/2 streams", "ratio", 0.05],
   ["long run: change of timers", "ratio", 0.05],
   ["long run: change of functions, listeners among them", "ratio", 0.05],
   ["worst workflows, page by page: MiB resident at most", "value", 512],
   ["worst workflows, page by page: ms to healthz at most", "value", 100],
+  ["worst workflows, pages at once: MiB resident at most", "value", 512],
+  ["worst workflows, pages at once: ms to healthz at most", "value", 100],
+  ["worst workflows, reads at once: MiB resident at most", "value", 512],
+  ["worst workflows, reads at once: ms to healthz at most", "value", 100],
   ["worst workflows, artifact lookups: MiB resident at most", "value", 512],
   ["worst workflows, artifact lookups: ms to healthz at most", "value", 100],
+  ["worst workflows, submissions: MiB resident at most", "value", 512],
+  ["worst workflows, submissions: ms to healthz at most", "value", 100],
+  ["worst workflows, unread streams: MiB resident at most", "value", 512],
+  ["worst workflows, unread streams: ms to healthz at most", "value", 100],
   ["worst workflows, a whole list: MiB resident at most", "value", 512],
   ["worst workflows, a whole list: ms to healthz at most", "value", 100],
 ];

@@ -9,7 +9,7 @@ import { measureGrowth } from "./growth.ts";
 import { measureLatency } from "./latency.ts";
 import { measureLeaks } from "./leaks.ts";
 import { measureOverload } from "./overload.ts";
-import { startGateway, startProcess } from "./processes.ts";
+import { startGateway, startProcess, stopShared } from "./processes.ts";
 import { findingsJson, findingText, isFailure, machineText } from "./report.ts";
 import type { Finding } from "./report.ts";
 import { measureRequests } from "./requests.ts";
@@ -44,6 +44,7 @@ await show(measureStart());
 await show(measureOverload());
 await show(measureLeaks());
 await show(measureWorstWorkflows());
+await stopShared();
 
 const file = process.env["BENCH_OUT"];
 if (file !== undefined && file !== "") writeFileSync(file, findingsJson(findings));

@@ -119,6 +119,7 @@ export async function openClients(url: string, work: Work, connections: number):
       isSaturating = true;
       for (const connection of idle.splice(-count)) next(connection);
       await delay(seconds * 1000);
+      while (served.length === 0) await delay(5);
       const perSecond = (served.length / (performance.now() - start)) * 1000;
       isSaturating = false;
       await allResponses();

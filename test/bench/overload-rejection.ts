@@ -10,7 +10,7 @@ import { median } from "./rounds.ts";
 const rate = amount(15_000, 500);
 const seconds = amount(1, 0.1);
 const rounds = amount(5, 1);
-const connections = amount(500, 50);
+const connections = amount(500, 10);
 
 /** The gateway's CPU for each request that it rejects, in microseconds, without other work. */
 export async function microsPerRejection(): Promise<number> {

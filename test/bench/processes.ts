@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { prefix } from "../../src/settings/schema.ts";
+import { isQuick } from "./amounts.ts";
 
 /** What a process has used since its start, by its own reading. */
 export interface Usage {
@@ -26,12 +27,12 @@ export interface Holdings {
 export interface ServingProcess {
   readonly url: string;
   readonly pid: number;
-  /** Resolves to its signal or exit code. `hasEnded` is true from then on. */
+  /** Resolves to its signal or exit code. `hasEnded` returns true from then on. */
   readonly ended: Promise<string>;
-  readonly hasEnded: boolean;
+  hasEnded(): boolean;
   usage(): Promise<Usage>;
   holdings(): Promise<Holdings>;
-  /** Ends the process; resolves when it has gone. */
+  /** Ends the process; resolves when it has gone. A shared one ends with `stopShared`. */
   stop(): Promise<void>;
 }
 
@@ -70,11 +71,29 @@ export function environmentOf(settings: Readonly<Record<string, string>>): Recor
   return Object.fromEntries(Object.entries(all).map(([name, value]) => [prefix + name, value]));
 }
 
+/** The processes of a quick run, by what they were started with. */
+const shared = new Map<string, Promise<ServingProcess>>();
+
 /**
  * Runs a program with the probe in it, and resolves once it has written a line of JSON with its `url` to
- * stdout. Rejects when it ends before.
+ * stdout. Rejects when it ends before. In a quick run the same program with the same arguments is started once: starts
+ * would be most of its work.
  */
-export async function startProcess(
+export async function startProcess(...args: Parameters<typeof spawnProcess>): Promise<ServingProcess> {
+  if (!isQuick) return spawnProcess(...args);
+  const key = JSON.stringify(args);
+  const process = shared.get(key) ?? spawnProcess(...args);
+  shared.set(key, process);
+  return { ...(await process), stop: () => Promise.resolve() };
+}
+
+/** Ends the processes that a quick run shares. */
+export async function stopShared(): Promise<void> {
+  for (const process of shared.values()) await (await process).stop();
+  shared.clear();
+}
+
+async function spawnProcess(
   file: string,
   args: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
@@ -114,9 +133,7 @@ export async function startProcess(
     // Set, as it has been spawned.
     pid: child.pid!,
     ended: exit.then(({ how }) => how),
-    get hasEnded() {
-      return hasEnded;
-    },
+    hasEnded: () => hasEnded,
     usage: () => request<Usage>("usage"),
     holdings: () => request<Holdings>("holdings"),
     async stop() {

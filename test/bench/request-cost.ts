@@ -12,8 +12,8 @@ export interface Side {
   readonly work: Work;
 }
 
-const requests = amount(3000, 64);
-const warmUpRequests = amount(6000, 64);
+const requests = amount(3000, 8);
+const warmUpRequests = amount(6000, 8);
 
 /** Compares the CPU per request of two sides that have warmed up. */
 export async function compareRequests(own: Side, base: Side): Promise<Comparison> {

@@ -11,6 +11,7 @@ import { median } from "./rounds.ts";
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const starts = amount(5, 1);
+const pollMs = amount(2, 50);
 
 /** Seconds from the start of the process to its first healthy response. */
 export async function measureStart(): Promise<Finding[]> {
@@ -32,7 +33,7 @@ async function secondsToHealthy(): Promise<number> {
   const exit = once(child, "exit");
   while (!(await isHealthy(address))) {
     if (child.exitCode !== null) throw new Error("the gateway ended before it was healthy");
-    await delay(2);
+    await delay(pollMs);
   }
   const milliseconds = performance.now() - begin;
   child.kill("SIGKILL");

@@ -20,12 +20,12 @@ import {
   worstBody,
   worstKinds,
 } from "../support/worst-workflows.ts";
-import { listed, updates } from "./worst-amounts.ts";
+import { listed, share, updates } from "./worst-amounts.ts";
 
 const workflows = new Map<string, Uint8Array>(
   worstKinds.map((kind) => [
     kind,
-    encodedWorkflow(encodedSpec(worstBody(kind)), { id: kind, state: JobState.RUNNING }),
+    encodedWorkflow(encodedSpec(worstBody(kind, share)), { id: kind, state: JobState.RUNNING }),
   ]),
 );
 

@@ -4,6 +4,8 @@ import type { TestGateway, TestSettings } from "./gateway.ts";
 import { startUpstream } from "./upstream.ts";
 import type { Upstream, UpstreamCall, UpstreamRpcs } from "./upstream.ts";
 
+export { whenAborted } from "./when-aborted.ts";
+
 /** A gateway in front of an orchestrator that the test scripts. */
 export interface Stack {
   readonly upstream: Upstream;
@@ -50,12 +52,4 @@ export async function callsDuring(
 /** A promise with its functions, for a test that waits until something has happened. */
 export function deferred<T = void>() {
   return Promise.withResolvers<T>();
-}
-
-/** Resolves when `aborted` aborts. */
-export function whenAborted(aborted: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (aborted.aborted) resolve();
-    else aborted.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
