@@ -21,6 +21,8 @@ export interface GatewayProcess {
   readonly child: ChildProcess;
   /** The lines that it has logged so far. */
   readonly lines: readonly LogLine[];
+  /** What it has written to stderr so far. */
+  readonly stderr: () => string;
   /** Resolves to its URL when it serves; rejects when it ends before. */
   readonly started: Promise<string>;
   readonly ended: Promise<ProcessExit>;
@@ -32,6 +34,19 @@ interface RunOptions {
   /** Whether its coverage counts. */
   readonly countsCoverage?: boolean;
 }
+
+/** The option of Node with which a process runs `statement` at a signal. */
+export function onSignal(signal: NodeJS.Signals, statement: string): string {
+  const script = `process.on("${signal}", () => { ${statement} });`;
+  return `--import=data:text/javascript,${encodeURIComponent(script)}`;
+}
+
+/**
+ * A statement that writes more to stdout than the pipe and the stream at its other end hold, and less than the log
+ * keeps waiting; in parts that a pipe takes whole or not at all, as the log does.
+ */
+export const fillStdout = `for (let i = 0; i < 128; i++)
+  process.stdout.write('{"event":"' + "x".repeat(4000) + '"}\\n');`;
 
 /** Runs `src/main.ts` with these settings and nothing else in its environment but `more`. */
 export function runGateway(
@@ -57,5 +72,5 @@ export function runGateway(
   });
   // Not every test awaits the start.
   started.promise.catch(() => undefined);
-  return { child, lines, started: started.promise, ended };
+  return { child, lines, stderr: () => stderr, started: started.promise, ended };
 }
