@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { scaled } from "../support/machine.ts";
 import { scrape } from "../support/metrics.ts";
@@ -42,9 +43,12 @@ interface Read {
 /** Starts readers, each of which reads in a loop until `stop`. */
 function startReaders(gateway: TestGateway, count: number) {
   const reads: Read[] = [];
+  const progress = new EventEmitter();
   const stopping = new AbortController();
+  let pauseMs = 0;
   async function read(): Promise<void> {
     while (!stopping.signal.aborted) {
+      if (pauseMs > 0) await delay(pauseMs);
       const startedAt = performance.now();
       const response = await gateway.fetch("/v1/workflows/w1");
       const body = (await response.json()) as { labels?: { server?: string } };
@@ -54,6 +58,7 @@ function startReaders(gateway: TestGateway, count: number) {
         startedAt,
         endedAt: performance.now(),
       });
+      progress.emit("read");
     }
   }
   const done = Promise.all(Array.from({ length: count }, read));
@@ -62,8 +67,14 @@ function startReaders(gateway: TestGateway, count: number) {
     /** Resolves once so many more reads have begun and ended. */
     async more(reached: number): Promise<void> {
       const from = performance.now();
-      const done = () => reads.filter(({ startedAt }) => startedAt >= from).length >= reached;
-      while (!done()) await new Promise(setImmediate);
+      for (let left = reached; left > 0;) {
+        await once(progress, "read");
+        if (reads.at(-1)!.startedAt >= from) left -= 1;
+      }
+    },
+    /** Has each reader pause so long before each read. */
+    slowDown(ms: number) {
+      pauseMs = ms;
     },
     async stop() {
       stopping.abort();
@@ -100,7 +111,7 @@ describe("three orchestrators", () => {
     const streams = await Promise.all(follows);
     const readers = startReaders(gateway, 12);
 
-    await readers.more(450);
+    await readers.more(300);
     const shares = sharesOf(readers.reads);
     for (const { url } of mortals) {
       const share = (shares.get(url) ?? 0) / readers.reads.length;
@@ -109,12 +120,13 @@ describe("three orchestrators", () => {
 
     await first.kill("SIGKILL");
     const killedAt = performance.now();
-    await readers.more(300);
+    await readers.more(150);
     // The time in which a frozen one is found out; bounded, since four times as long is waited.
     const foundMs = Math.min(scaled(1000), 10_000);
+    readers.slowDown(foundMs / 10);
     await second.kill("SIGSTOP");
     const frozenAt = performance.now();
-    while (performance.now() - frozenAt < 4 * foundMs) await readers.more(100);
+    while (performance.now() - frozenAt < 4 * foundMs) await readers.more(12);
     const { foldforge_gateway_grpc_subchannels: known, foldforge_gateway_grpc_subchannels_ready: reached } =
       Object.fromEntries(await scrape(gateway.url));
     assert.deepEqual([known, reached], [3, 1]);
