@@ -59,16 +59,16 @@ export class ListenError extends Error {
 /** Enough for several Prometheus servers and a person. */
 const maxMetricsConnections = 16;
 
-/** Longest wait for the export of the last spans, in milliseconds. A collector that is down must not use all the grace. */
+/** The timeout for exporting the last spans, in milliseconds. A collector that is down must not use all the grace. */
 const maxExportMs = 3000;
 
 /** The memory limits that follow from MAX_BUFFERED_BYTES, in bytes. */
 function memoryLimits(maxBufferedBytes: number) {
   const mebibyte = 1024 * 1024;
   return {
-    /** Largest message that is received from the orchestrator. */
+    /** The maximum size of a message from the orchestrator. */
     maxMessageBytes: Math.min(64 * mebibyte, maxBufferedBytes / 2),
-    /** Largest page of workflows. */
+    /** The maximum size of a page of workflows. */
     maxPageBytes: Math.min(16 * mebibyte, maxBufferedBytes / 8),
     /** JSON that is encoded and not yet sent, in addition to MAX_BUFFERED_BYTES. A larger text is encoded alone. */
     maxJsonBytes: maxBufferedBytes / 4,
@@ -186,7 +186,7 @@ export async function startGateway(
 
   const operations = createOperations({
     version,
-    reference: createDocs(publicContract),
+    docs: createDocs(publicContract),
     orchestrator: client,
     // The drain may start during the probe.
     probeReadiness: async (trace) => !isDraining && (await probeReadiness(trace)) && !isDraining,

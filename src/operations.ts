@@ -31,7 +31,7 @@ import type { WriteJson } from "./http/write-json.ts";
 /** What the handlers need. */
 interface Services {
   readonly version: string;
-  readonly reference: Docs;
+  readonly docs: Docs;
   readonly orchestrator: OrchestratorClient;
   readonly probeReadiness: ProbeReadiness;
   readonly authenticator: Authenticator;
@@ -66,10 +66,10 @@ export function createOperations(services: Services): Operations {
     downloadArtifact: downloadArtifact(services),
     getBalance: getBalance(services),
     listLedger: listLedger(services),
-    getOpenapiYaml: getOpenapiYaml(services.reference),
-    getOpenapiJson: getOpenapiJson(services.reference),
-    getDocs: getDocs(services.reference),
-    getDocsFile: getDocsFile(services.reference),
+    getOpenapiYaml: getOpenapiYaml(services.docs),
+    getOpenapiJson: getOpenapiJson(services.docs),
+    getDocs: getDocs(services.docs),
+    getDocsFile: getDocsFile(services.docs),
     healthz: healthz(services.version),
     readyz: readyz(services.probeReadiness),
     metrics: metrics(services.metrics),

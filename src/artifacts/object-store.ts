@@ -23,9 +23,9 @@ export interface ObjectStoreOptions {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly connectTimeoutMs: number;
-  /** Longest wait for the headers of a response, and for the next bytes of its body. */
+  /** The timeout for the headers of a response, and for the next bytes of its body. */
   readonly readTimeoutMs: number;
-  /** Most concurrent downloads; each holds a connection for as long as its reader takes. */
+  /** The maximum number of concurrent downloads; each holds a connection for as long as its reader takes. */
   readonly maxDownloads: number;
 }
 

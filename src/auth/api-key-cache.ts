@@ -47,7 +47,7 @@ export interface ApiKeyCache {
 interface ApiKeyCacheOptions {
   readonly ttlMs: number;
   readonly staleMs: number;
-  /** Most allowed keys, and most denied keys. */
+  /** The maximum number of allowed keys, and of denied keys. */
   readonly maxEntries: number;
   /** Receives one warning for each allowed key whose lookups begin to fail. */
   readonly logger: Logger;
@@ -73,7 +73,7 @@ interface Lookup {
   waiters: number;
 }
 
-/** How long reads use a stale status after a failed lookup before the next lookup, in milliseconds. */
+/** The backoff after a failed lookup, in milliseconds. Reads use the stale status meanwhile. */
 const failureBackoffMs = 1000;
 
 /** A lookup that takes longer is slow, in milliseconds. */
@@ -90,12 +90,13 @@ const maxAbandoned = 100;
  * Builds a cache in front of `lookUp`. Allowed and denied keys have a cache each, so that unknown keys cannot evict
  * allowed ones. A failed lookup is not cached.
  *
- * A lookup whose waiters have all disconnected is abandoned, unless its key has a usable stale status: the state of such
- * a key must not depend on how long its clients wait. At most `maxAbandoned` abandoned lookups continue, so that
+ * A lookup whose waiters have all disconnected is abandoned, unless its key has a usable stale status: such a lookup
+ * finishes, so that its failure or denial is stored. At most `maxAbandoned` abandoned lookups continue, so that
  * disconnected clients do not occupy the orchestrator. Beyond that, the oldest is cancelled.
  *
- * Stale statuses are for a key store that is down, not for a slow one. Reads wait for a slow lookup until its deadline,
- * unless the lookup before it failed. A late denial counts like an early one.
+ * Stale statuses are for a key store that is down, not for a slow one. A read that starts or joins a lookup waits for its
+ * result. Only a read that arrives while the lookup is slow, and after an earlier one has failed, uses the stale status.
+ * A denial is stored however late it arrives.
  */
 export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOptions): ApiKeyCache {
   const { ttlMs, staleMs, maxEntries: max, logger, count, now = () => performance.now() } = options;
@@ -139,7 +140,7 @@ export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOpti
     return lookup;
   }
 
-  /** Removes a lookup. Returns false if it was invalidated or cancelled before: its result must then be ignored. */
+  /** Removes a lookup. Returns false if it was invalidated or cancelled before: its result must then not be stored. */
   function endLookup(lookup: Lookup): boolean {
     abandoned.delete(lookup);
     if (lookups.get(lookup.keyHash) !== lookup) return false;

@@ -7,8 +7,8 @@ import type { ApiKeyCache, KeyUse } from "./api-key-cache.ts";
 /** Identifies the caller of a request. */
 export interface Authenticator {
   /**
-   * The caller that an `Authorization` header identifies. Rejects with the one 401, and with 503 when the API key cannot
-   * be looked up and no cached status is good enough for `use`. `getSignal` is called only when a lookup is needed; when
+   * The caller that an `Authorization` header identifies. Rejects with 401, and with 503 when the API key cannot be
+   * looked up and no cached status is good enough for `use`. `getSignal` is called only when a lookup is needed; when
    * its signal aborts, the promise rejects.
    */
   authenticate(
@@ -17,7 +17,7 @@ export interface Authenticator {
     use: KeyUse,
     getSignal: () => AbortSignal,
   ): Promise<Caller>;
-  /** How to check later that a caller is still allowed; undefined for the admin, whose access does not end. */
+  /** How to check later that a caller is still allowed; undefined for the administrator, whose access does not end. */
   revalidationOf(caller: Caller, trace: TraceContext): Revalidation | undefined;
   /** Removes a key from the cache after the orchestrator has denied it. */
   invalidate(caller: KeyHolder): void;
@@ -50,7 +50,7 @@ export function createAuthenticator(
       if (matches.includes(true)) return { kind: "admin" };
       if (cache === undefined) throw unauthenticated();
       const keyHash = digest.toString("hex");
-      // The caller is not known yet, so the failure of the lookup is only logged.
+      // Any failure becomes 503: its code describes the gateway's call, not the client's request.
       const status = await cache.getStatus(keyHash, trace, use, getSignal).catch((error: unknown) => {
         throw unavailable(error);
       });

@@ -10,7 +10,7 @@ type RateLimitHeaders = Readonly<Record<string, string>>;
 
 /**
  * Counts one submission against the caller's quota. Resolves to the headers of the response; rejects with 429 when the
- * quota is exhausted, and with the one 401 when the key was revoked in the meantime.
+ * quota is exhausted, and with 401 when the key was revoked in the meantime.
  */
 export type ConsumeQuota = (caller: Caller, call: CallOptions) => Promise<RateLimitHeaders>;
 

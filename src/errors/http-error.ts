@@ -35,10 +35,10 @@ export class HttpError extends Error {
   }
 }
 
-/** Most violations in one response: the contract's limit. */
+/** The maximum number of violations in one response, as in the contract. */
 export const maxViolations = 100;
 
-/** Longest path and message of a violation: the contract's limit. */
+/** The maximum length of a path and of a message, as in the contract. */
 const maxTextLength = 4096;
 
 /** 400 with each distinct violation, up to `maxViolations`. */
@@ -58,7 +58,7 @@ function truncated(text: string): string {
   return text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength - 1)}…`;
 }
 
-/** The one 401, identical for a missing, a malformed, an unknown and a revoked token (RFC 6750 §3). */
+/** 401, identical for a missing, a malformed, an unknown and a revoked token (RFC 6750 §3), so that it reveals nothing. */
 export function unauthenticated(): HttpError {
   return new HttpError(Code.Unauthenticated, unauthenticatedMessage, { headers: unauthenticatedHeaders });
 }

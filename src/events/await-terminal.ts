@@ -16,7 +16,7 @@ interface AwaitOptions {
   readonly retryPolicy: RetryPolicy;
   /** Checks during the wait whether the caller is still allowed; undefined if that cannot change. */
   readonly revalidation: Revalidation | undefined;
-  /** Longest wait, in milliseconds. */
+  /** The maximum wait, in milliseconds. */
   readonly maxMs: number;
 }
 

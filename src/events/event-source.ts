@@ -65,13 +65,16 @@ interface SourceParts {
   readonly fromEventId: bigint;
   readonly openStream: (fromEventId: bigint) => UpstreamStream;
   readonly search: TerminalSearch;
-  /** Longest wait for an event that is known to exist, in milliseconds. */
+  /** The timeout for an event that is known to exist, in milliseconds. */
   readonly callTimeoutMs: number;
   readonly writeJson: WriteJson;
   /** The owner of the events' text while it waits for memory. */
   readonly owner: string | undefined;
   readonly retryPolicy: RetryPolicy;
-  /** Whether a lost stream may be opened again. Before a response has begun, the first failure sets its status instead. */
+  /**
+   * Whether a failed stream may be opened again; false until the response headers are sent, so that the failure can set
+   * the status. A stream that ends early is opened again in any case.
+   */
   readonly mayRetry: () => boolean;
   /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
@@ -102,7 +105,7 @@ export class WorkflowEventSource implements AsyncDisposable {
     this.#lastEventId = parts.fromEventId;
   }
 
-  /** Reads the workflow before a resume: not every upstream ends a stream that is opened after the last event. */
+  /** Reads the workflow before a resume, because an orchestrator may keep a stream open that starts after the last event. */
   static async open(parts: SourceParts): Promise<WorkflowEventSource> {
     const source = new WorkflowEventSource(parts);
     if (parts.fromEventId > 0n) await source.#detection.refreshPhase();
@@ -147,7 +150,7 @@ export class WorkflowEventSource implements AsyncDisposable {
     const stream = (this.#stream ??= this.#parts.openStream(this.#lastEventId));
     for (;;) {
       const event = await this.#detection.next(stream, this.#lastEventId);
-      if (event === "over") {
+      if (event === "complete") {
         return { kind: "end", isAfterTerminalEvent: this.#detection.isAfterTerminalEvent };
       }
       if (event === "ended-early") {
@@ -168,8 +171,8 @@ export class WorkflowEventSource implements AsyncDisposable {
     const isStored = eventId > 0n;
     if (isStored && eventId <= this.#lastEventId) return undefined;
     let id = isStored ? eventId : undefined;
-    // Without a resume point, the client of a terminal workflow would subscribe again for ever. The text is written after
-    // the search, which may take long: it holds memory.
+    // Without a resume point, the client of a terminal workflow would subscribe again for ever. The JSON is written after
+    // the search, because it holds memory and the search may take long.
     if (!isStored && update !== undefined && isTerminal(update.state)) {
       id = await this.#parts.search.resumePointAfter(update);
     }
@@ -199,7 +202,7 @@ export class WorkflowEventSource implements AsyncDisposable {
 
 function endsTooEarly(): ConnectError {
   return new ConnectError(
-    "the orchestrator keeps ending the stream before the workflow's end",
+    "the orchestrator repeatedly ended the stream before the workflow was terminal",
     Code.Unavailable,
   );
 }

@@ -2,11 +2,11 @@ import { Code, ConnectError } from "@connectrpc/connect";
 
 /** When the gateway replaces an event stream of the orchestrator that was lost or ended early. */
 export interface RetryPolicy {
-  /** Most retries in a row without an event. */
+  /** The maximum number of retries in a row without an event. */
   readonly maxRetries: number;
   /** Wait before the retry `n`, counted from 0, in milliseconds. */
   readonly backoffMs: (n: number) => number;
-  /** Longest wait for an event when the last one may already have been sent, in milliseconds. */
+  /** The timeout for an event when the last one may already have been sent, in milliseconds. */
   readonly idleTimeoutMs: number;
 }
 

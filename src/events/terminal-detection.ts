@@ -2,7 +2,7 @@ import type { JobState } from "../../generated/proto/foldforge/common/v1/common_
 import { isTerminal } from "../mapping/job-state.ts";
 import type { WorkflowStatus } from "../mapping/workflow-event.ts";
 import { canBeRetried } from "./terminal-search.ts";
-import type { TerminalSearch, TerminalStatus } from "./terminal-search.ts";
+import type { TerminalSearch } from "./terminal-search.ts";
 import { UpstreamEvent } from "./upstream-stream.ts";
 import type { UpstreamStream } from "./upstream-stream.ts";
 
@@ -14,33 +14,33 @@ interface Following {
 /** The workflow is terminal, and its stored events are being replayed: each must arrive within `callTimeoutMs`. */
 interface Replaying {
   readonly name: "replaying";
-  readonly terminal: TerminalStatus;
+  readonly terminal: WorkflowStatus;
 }
 
 /**
- * How long the next event is waited for. `terminal`: the client has a terminal event; another event must arrive within
- * `idleTimeoutMs`. A workflow update that is not terminal restores the phase before, `previous`.
+ * Determines the timeout for the next event. In `terminal`, the client has a terminal event, and another one must arrive
+ * within `idleTimeoutMs`. A workflow update that is not terminal returns to the phase `previous`.
  */
 type Phase =
   | Following
   | Replaying
   | { readonly name: "terminal"; readonly state: JobState; readonly previous: Following | Replaying };
 
-/** The longest waits for an event, in milliseconds. */
+/** The timeouts for an event, in milliseconds. */
 interface Timeouts {
-  /** The wait when the last event may already have been sent. */
+  /** When the last event may already have been sent. */
   readonly idleTimeoutMs: number;
-  /** The wait when at least one more event is known to exist. */
+  /** When at least one more event is known to exist. */
   readonly callTimeoutMs: number;
 }
 
 /**
- * Why an upstream stream has no next event. `over`: the client has all events of a terminal workflow. `ended-early`: more
- * events may follow on another stream.
+ * Why an upstream stream has no next event. `complete`: the client has all events of a terminal workflow. `ended-early`:
+ * more events may follow on another stream.
  */
-export type StreamOutcome = "over" | "ended-early";
+export type StreamOutcome = "complete" | "ended-early";
 
-/** Decides when a client's stream is over and, until then, how long to wait for the next event. */
+/** Decides when a client's stream is complete and, until then, how long to wait for the next event. */
 export class TerminalDetection {
   readonly #search: TerminalSearch;
   readonly #timeouts: Timeouts;
@@ -63,7 +63,7 @@ export class TerminalDetection {
   }
 
   /** Reads the terminal status of the workflow, and sets the phase that follows from it. */
-  async refreshPhase(): Promise<TerminalStatus | undefined> {
+  async refreshPhase(): Promise<WorkflowStatus | undefined> {
     const terminal = await this.#search.readStatus();
     this.#phase = terminal === undefined ? { name: "following" } : { name: "replaying", terminal };
     return terminal;
@@ -77,8 +77,8 @@ export class TerminalDetection {
     const event = await this.#read(stream);
     if (event instanceof UpstreamEvent) return event;
     await stream[Symbol.asyncDispose]();
-    if (event === "over") return event;
-    return (await this.#isOver(stream.fromEventId, lastEventId)) ? "over" : "ended-early";
+    if (event === "complete") return event;
+    return (await this.#hasAllEvents(stream.fromEventId, lastEventId)) ? "complete" : "ended-early";
   }
 
   /** Records that the client gets a workflow update. */
@@ -90,7 +90,7 @@ export class TerminalDetection {
   }
 
   /** Undefined when the stream has ended, or is idle for longer than the phase allows. */
-  #read(stream: UpstreamStream): Promise<UpstreamEvent | "over" | undefined> {
+  #read(stream: UpstreamStream): Promise<UpstreamEvent | "complete" | undefined> {
     const { idleTimeoutMs, callTimeoutMs } = this.#timeouts;
     const phase = this.#phase;
     if (phase.name === "terminal") return stream.next(idleTimeoutMs);
@@ -104,19 +104,19 @@ export class TerminalDetection {
    */
   async #readFirst(
     stream: UpstreamStream,
-    terminal: TerminalStatus,
-  ): Promise<UpstreamEvent | "over" | undefined> {
+    terminal: WorkflowStatus,
+  ): Promise<UpstreamEvent | "complete" | undefined> {
     const { idleTimeoutMs, callTimeoutMs } = this.#timeouts;
     const atEnd = this.#search.isTerminalEvent(stream.fromEventId, terminal);
     // Handles the rejection: when an event arrives first, nobody awaits it.
     atEnd.catch(() => undefined);
     const event =
       (await stream.next(idleTimeoutMs)) ?? (await stream.next((await atEnd) ? 0 : callTimeoutMs));
-    return event ?? ((await atEnd) ? "over" : undefined);
+    return event ?? ((await atEnd) ? "complete" : undefined);
   }
 
   /** Whether the client has all events. If not, sets the phase by the present status of the workflow. */
-  async #isOver(fromEventId: bigint, lastEventId: bigint): Promise<boolean> {
+  async #hasAllEvents(fromEventId: bigint, lastEventId: bigint): Promise<boolean> {
     const phase = this.#phase;
     // A replayed FAILED event may since have been followed by a retry.
     const mayHaveBeenRetried = fromEventId > 0n && phase.name === "terminal" && canBeRetried(phase.state);

@@ -5,20 +5,17 @@ import { isTerminal } from "../mapping/job-state.ts";
 import type { WorkflowStatus } from "../mapping/workflow-event.ts";
 import type { UpstreamEvent, UpstreamStream } from "./upstream-stream.ts";
 
-/** The terminal state of a workflow, and the time of its transition to that state. */
-export type TerminalStatus = WorkflowStatus;
-
 /** Looks up the terminal state of a workflow, and searches its stored events for the terminal event, its transition. */
 export interface TerminalSearch {
-  /** The terminal state of the workflow; undefined while it is not terminal. */
-  readStatus(): Promise<TerminalStatus | undefined>;
+  /** The terminal state of the workflow and the time of its transition; undefined while it is not terminal. */
+  readStatus(): Promise<WorkflowStatus | undefined>;
   /** Whether the event `id` is the terminal event. */
-  isTerminalEvent(id: bigint, terminal: TerminalStatus): Promise<boolean>;
+  isTerminalEvent(id: bigint, terminal: WorkflowStatus): Promise<boolean>;
   /**
    * Whether a client that has the event `id` has the terminal event, and no event is stored after `id`. The end of a
    * stream does not prove that: an orchestrator that stops may end its streams, too.
    */
-  isLastEvent(id: bigint, terminal: TerminalStatus): Promise<boolean>;
+  isLastEvent(id: bigint, terminal: WorkflowStatus): Promise<boolean>;
   /** The resume point of a client that has this snapshot of a terminal workflow: the id of the terminal event. */
   resumePointAfter(snapshot: WorkflowStatus): Promise<bigint>;
 }
@@ -26,9 +23,9 @@ export interface TerminalSearch {
 interface SearchOptions {
   readonly readWorkflow: () => Promise<WorkflowStatus>;
   readonly openStream: (fromEventId: bigint) => UpstreamStream;
-  /** Longest wait for an event when the last one may already have been sent, in milliseconds. */
+  /** The timeout for an event when the last one may already have been sent, in milliseconds. */
   readonly idleTimeoutMs: number;
-  /** Longest wait for any other event, in milliseconds. */
+  /** The timeout for any other event, in milliseconds. */
   readonly callTimeoutMs: number;
 }
 
@@ -39,7 +36,7 @@ export function createTerminalSearch({
   idleTimeoutMs,
   callTimeoutMs,
 }: SearchOptions): TerminalSearch {
-  async function isTerminalEvent(id: bigint, terminal: TerminalStatus): Promise<boolean> {
+  async function isTerminalEvent(id: bigint, terminal: WorkflowStatus): Promise<boolean> {
     // The first event cannot be read: a stream from 0 begins with a snapshot.
     if (id < 2n) return false;
     await using stream = openStream(id - 1n);
@@ -51,7 +48,7 @@ export function createTerminalSearch({
   async function searchFrom(
     fromEventId: bigint,
     id: bigint,
-    terminal: TerminalStatus,
+    terminal: WorkflowStatus,
   ): Promise<boolean | undefined> {
     let lastId: bigint | undefined;
     let lastState: JobState | undefined;
@@ -109,7 +106,7 @@ export function createTerminalSearch({
   };
 }
 
-/** The next stored event. Events that are not stored may come on any stream, and say nothing about the log. */
+/** The next stored event. Skips events that are not stored: they do not show which stored event is the last one. */
 async function nextStored(stream: UpstreamStream, timeoutMs: number): Promise<UpstreamEvent | undefined> {
   for (;;) {
     const event = await stream.next(timeoutMs);
@@ -124,7 +121,7 @@ export function canBeRetried(state: JobState): boolean {
 }
 
 /** Whether this stored event is the transition to the terminal state. A workflow that fails again has another time. */
-function isTransitionTo({ update }: UpstreamEvent, { state, updatedAt }: TerminalStatus): boolean {
+function isTransitionTo({ update }: UpstreamEvent, { state, updatedAt }: WorkflowStatus): boolean {
   if (update?.state !== state) return false;
   if (!canBeRetried(state)) return true;
   const time = update.updatedAt;

@@ -17,9 +17,9 @@ export class UpstreamEvent implements Disposable {
 
   /** Throws when the message is not an event. */
   constructor(message: EventMessage) {
-    const { eventId, event } = readEventStatus(message.bytes);
+    const { eventId, update } = readEventStatus(message.bytes);
     this.eventId = eventId;
-    this.update = event.case === "workflowUpdate" ? event.value : undefined;
+    this.update = update;
     this.#message = message;
   }
 

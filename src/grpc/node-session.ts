@@ -10,7 +10,7 @@ import { BrokenSessionError, hasCode, NodeStream, NotSentError } from "./node-st
 import type {
   PingState,
   RequestStream,
-  ServerListener,
+  SessionListener,
   Session,
   SessionState,
   StreamListener,
@@ -20,7 +20,7 @@ import type {
 /** What the sessions of one pool share. */
 export interface SessionContext {
   readonly target: Target;
-  readonly server: ServerListener;
+  readonly listener: SessionListener;
   /** All sessions of the pool. */
   readonly sessions: ReadonlySet<Session>;
   /** The socket of a session is closed. */
@@ -207,7 +207,7 @@ export class NodeSession implements Session {
   }
 
   failWaitingStreams(cause?: Error): void {
-    if (!this.#context.server.hasOthers()) return;
+    if (!this.#context.listener.hasOthers()) return;
     for (const stream of this.#waiting?.splice(0) ?? []) {
       if (stream.isOpen) stream.destroy(new NotSentError("no connection", { cause }));
     }
@@ -300,18 +300,18 @@ export class NodeSession implements Session {
     }
     // A server that allows no streams on this session may allow some on another.
     if (maxConcurrentStreams === 0) this.#session.close();
-    else if (waiting !== undefined) this.#context.server.onConnected();
+    else if (waiting !== undefined) this.#context.listener.onConnected();
   }
 
   #receiveGoaway(code: number, debugData: Uint8Array | undefined): void {
     this.#markOthersUnresponsive();
     this.#isEndReported = true;
-    this.#context.server.onGoaway();
+    this.#context.listener.onGoaway();
     if (code !== constants.NGHTTP2_ENHANCE_YOUR_CALM) return;
     if (Buffer.from(debugData ?? []).toString("latin1") !== tooManyPings) return;
     this.#wasRejectedForPings = true;
     this.#context.pings.areRejected = true;
-    this.#context.server.onKeepaliveRejected();
+    this.#context.listener.onKeepaliveRejected();
   }
 
   /**
@@ -339,12 +339,12 @@ export class NodeSession implements Session {
   #reportLoss(): void {
     if (this.#isEndReported) return;
     this.#isEndReported = true;
-    this.#context.server.onLost(this.#reason);
+    this.#context.listener.onLost(this.#reason);
   }
 
   /** If another server is ready, ends the streams whose calls can be retried there: without side effects, or not sent. */
   #moveCalls(reason: Error): void {
-    if (!this.#context.server.hasReadyOther()) return;
+    if (!this.#context.listener.hasReadyOther()) return;
     this.markUnresponsive();
     for (const stream of this.#withoutSideEffects) stream.destroy(reason);
     for (const session of this.#context.sessions) session.failWaitingStreams(reason);

@@ -3,7 +3,7 @@ import type { StreamEnd } from "./session.ts";
 
 /** The earlier attempts of a call. */
 export interface RetryHistory {
-  /** Attempts, the first refused one not counted. */
+  /** The number of attempts. The first one that a server refuses is not counted. */
   readonly attempts: number;
   /** Attempts that the server may have processed. */
   readonly possiblyProcessed: number;

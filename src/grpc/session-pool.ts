@@ -1,42 +1,30 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Target } from "./address.ts";
-import { defaultKeepalive } from "./keepalive.ts";
 import type { KeepaliveTimes } from "./keepalive.ts";
 import { NodeSession } from "./node-session.ts";
 import type { SessionContext } from "./node-session.ts";
 import type {
   PingState,
   RequestStream,
-  ServerListener,
+  SessionListener,
   Session,
   StreamListener,
-  StreamOpener,
   StreamRequest,
 } from "./session.ts";
 
-interface SessionPoolOptions {
-  readonly keepalive?: KeepaliveTimes;
+export interface SessionPoolOptions {
+  readonly keepalive: KeepaliveTimes;
   /** The flow-control window of each stream, in bytes (RFC 9113 §6.9.2). */
-  readonly streamWindowBytes?: number;
+  readonly streamWindowBytes: number;
   /** The ping state of the server, shared with its other pools. */
-  readonly pings?: PingState;
-  readonly server?: ServerListener;
+  readonly pings: PingState;
+  readonly listener: SessionListener;
   /**
    * How many streams a session carries before it is replaced. A session has 2^30 stream ids (RFC 9113 §5.1.1), and Node
    * fails every stream after the last one; the default is half of them.
    */
   readonly streamsPerSession?: number;
 }
-
-/** The default: the only server, without a listener. */
-const soleServer: ServerListener = {
-  onConnected: () => undefined,
-  onLost: () => undefined,
-  onGoaway: () => undefined,
-  onKeepaliveRejected: () => undefined,
-  hasOthers: () => false,
-  hasReadyOther: () => false,
-};
 
 /** If there are other servers, the keepalive time is divided by this: calls can move to another server early. */
 const keepaliveTimeDivisor = 4;
@@ -48,9 +36,7 @@ const unresponsiveShare = 1 / 8;
 const recommendedLimit = 100;
 
 /** The sessions with one server. Opens a stream on the oldest session that has room, or on a new one. */
-export class SessionPool implements StreamOpener {
-  /** With a single server, a call has one retry. */
-  readonly maxAttempts = 2;
+export class SessionPool {
   readonly #context: SessionContext;
   /** Oldest first. */
   readonly #sessions = new Set<Session>();
@@ -59,23 +45,23 @@ export class SessionPool implements StreamOpener {
   constructor(
     target: Target,
     {
-      keepalive: { timeMs, timeoutMs } = defaultKeepalive.calls,
+      keepalive: { timeMs, timeoutMs },
       streamsPerSession = 2 ** 29,
-      streamWindowBytes = 64 * 1024,
-      server = soleServer,
-      pings = { areRejected: false },
-    }: SessionPoolOptions = {},
+      streamWindowBytes,
+      listener,
+      pings,
+    }: SessionPoolOptions,
   ) {
     this.#context = {
       target,
-      server,
+      listener,
       sessions: this.#sessions,
       onClosed: (session) => this.#sessions.delete(session),
       streamsPerSession,
       streamWindowBytes,
       assumedLimit: recommendedLimit,
       get timeMs() {
-        return timeMs / (server.hasOthers() ? keepaliveTimeDivisor : 1);
+        return timeMs / (listener.hasOthers() ? keepaliveTimeDivisor : 1);
       },
       timeoutMs,
       unresponsiveAfterMs: timeoutMs * unresponsiveShare,
@@ -99,6 +85,7 @@ export class SessionPool implements StreamOpener {
     return this.#sessions.size;
   }
 
+  /** Opens a stream as `StreamOpener` does. */
   open(request: StreamRequest, listener: StreamListener, onDedicatedSession = false): RequestStream {
     if (this.#state === "closed") throw new ConnectError("the session pool is closed", Code.Unavailable);
     if (onDedicatedSession) return this.#createSession(true).open(request, listener);

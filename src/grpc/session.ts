@@ -59,7 +59,7 @@ export type StreamEnd = {
     }
 );
 
-/** Opens the streams of calls: a channel, or the session pool of one server. */
+/** Opens the streams of calls, on the sessions of a channel. */
 export interface StreamOpener {
   /** The maximum number of attempts of a call; the first refused one is not counted. */
   readonly maxAttempts: number;
@@ -110,8 +110,8 @@ export interface Session {
   close(cause?: Error): void;
 }
 
-/** Is called with the events of a server's sessions, and knows the other servers. */
-export interface ServerListener {
+/** Is called with the events of a server's sessions. Knows whether calls can be made to other servers. */
+export interface SessionListener {
   /** A new session has received the server's settings. */
   onConnected(): void;
   /** A session could not be established, or was lost. */

@@ -1,19 +1,19 @@
 import type { Logger } from "../telemetry/logger.ts";
 import { addressOf } from "./address.ts";
 import type { Target } from "./address.ts";
-import type { KeepaliveOptions } from "./keepalive.ts";
+import type { KeepaliveOptions, KeepaliveTimes } from "./keepalive.ts";
 import { SessionPool } from "./session-pool.ts";
-import type { ServerListener } from "./session.ts";
+import type { SessionListener } from "./session.ts";
 
 /**
- * The flow-control window of each server stream, in bytes. It is small, since there may be 10,000 streams, and each holds
- * what it has received while its message waits for memory.
+ * The flow-control windows of each unary call and each server stream, in bytes. That of streams is small, since there may
+ * be 10,000, and each holds what it has received while its message waits for memory.
  */
-const streamWindowBytes = 16 * 1024;
+const windowBytes = { calls: 64 * 1024, streams: 16 * 1024 } as const;
 
 /** gRPC's connectivity states (https://github.com/grpc/grpc/blob/master/doc/connectivity-semantics-and-api.md). */
 export type SubchannelState =
-  /** There is no session. The next call connects. */
+  /** No session is established. The next call connects; the state of a single subchannel stays `idle` meanwhile. */
   | "idle"
   /** A session is being established. */
   | "connecting"
@@ -63,9 +63,10 @@ export class Subchannel {
 
   constructor(target: Target, options: SubchannelOptions) {
     const { calls, streams } = options.keepalive;
+    const pings = { areRejected: false };
     this.#address = addressOf(target);
     this.#options = options;
-    const server: ServerListener = {
+    const listener: SessionListener = {
       onConnected: () => this.#transition("ready"),
       onLost: (reason) => {
         if (this.#state === "shutdown") return;
@@ -86,9 +87,10 @@ export class Subchannel {
       hasOthers: () => this.#state === "shutdown" || options.hasOthers(),
       hasReadyOther: () => options.hasReadyOther(this),
     };
-    const shared = { server, pings: { areRejected: false } };
-    this.calls = new SessionPool(target, { ...shared, keepalive: calls });
-    this.streams = new SessionPool(target, { ...shared, keepalive: streams, streamWindowBytes });
+    const poolOf = (keepalive: KeepaliveTimes, streamWindowBytes: number) =>
+      new SessionPool(target, { keepalive, streamWindowBytes, listener, pings });
+    this.calls = poolOf(calls, windowBytes.calls);
+    this.streams = poolOf(streams, windowBytes.streams);
   }
 
   get state(): SubchannelState {
@@ -181,9 +183,8 @@ export class Subchannel {
 
   /** Logs a loss and a recovery once each. With a single subchannel nothing is logged: every call fails then. */
   #logOnce(event: "subchannel.lost" | "subchannel.recovered", err?: Error): void {
-    if (this.#logged === event) return;
+    if (this.#logged === event || !this.#options.hasOthers()) return;
     this.#logged = event;
-    if (!this.#options.hasOthers()) return;
     const level = event === "subchannel.lost" ? "warn" : "info";
     this.#options.logger[level]({ event, address: this.#address, err }, event);
   }

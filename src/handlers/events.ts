@@ -25,7 +25,7 @@ interface EventServices {
   readonly metrics: Pick<Metrics, "countEvent">;
 }
 
-/** Longest wait of the headers for the first event or error, in milliseconds. */
+/** The headers are sent after this time even without an event or error, in milliseconds. */
 const headersTimeoutMs = 1000;
 
 /**
@@ -78,6 +78,7 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
 function endResponse(writer: SseWriter, isAfterTerminalEvent: boolean): void {
   if (!writer.hasStarted) return writer.endEmpty();
   // Too late for 204, and a clean end would mean that this response has a terminal event.
-  if (!isAfterTerminalEvent) throw new ConnectError("nothing more came after the headers", Code.Unavailable);
+  if (!isAfterTerminalEvent)
+    throw new ConnectError("the stream ended without a terminal event", Code.Unavailable);
   writer.end();
 }

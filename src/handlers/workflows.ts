@@ -6,6 +6,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import { keyHashOf } from "../auth/caller.ts";
 import type { ConsumeQuota } from "../auth/quota.ts";
 import { strongETags } from "../http/etag.ts";
+import type { StrongETags } from "../http/etag.ts";
 import type { Handler, Schema } from "../contract.ts";
 import { HttpError } from "../errors/http-error.ts";
 import { sendConditionalJson, sendJson, sendJsonBytes } from "../http/json-response.ts";
@@ -30,7 +31,7 @@ import { runSync } from "../load-shedding/task-queue.ts";
 import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
-import type { WriteJson, WrittenJson } from "../http/write-json.ts";
+import type { WriteJson } from "../http/write-json.ts";
 
 interface WorkflowServices {
   readonly orchestrator: OrchestratorClient;
@@ -44,7 +45,7 @@ interface WorkflowServices {
   readonly writeJson: WriteJson;
   /** Called after something was sent on a connection. */
   readonly trackBuffered: (socket: Socket) => void;
-  /** Largest message of a submission and largest page of workflows, in bytes. */
+  /** The maximum size of a submission's message and of a page of workflows, in bytes. */
   readonly maxRequestBytes: number;
   readonly maxPageBytes: number;
   readonly logger: Logger;
@@ -145,18 +146,21 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
     }
     using workflow = last;
     using text = await services.writeJson(workflowTranscoder, workflow.bytes, keyHashOf(caller));
-    if (hasPreconditions(req)) checkWorkflow(req, workflow.bytes, text);
+    const etags = strongETags(text.segments());
+    if (hasPreconditions(req)) checkWorkflow(req, workflow.bytes, etags);
     if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
-    await sendConditionalJson(res, text.segments());
+    await sendConditionalJson(res, text.segments(), etags);
     trackSocket(res, services);
   };
 }
 
-/** Throws 412 unless the workflow in `bytes`, written as `text`, meets the preconditions of the request. */
-function checkWorkflow(req: IncomingMessage, bytes: Uint8Array, text: WrittenJson): void {
+/** Throws 412 unless the workflow in `bytes` meets the preconditions of the request. `etags` are those of its JSON. */
+function checkWorkflow(req: IncomingMessage, bytes: Uint8Array, etags: StrongETags): void {
   const { updatedAt } = readWorkflowStatus(bytes);
-  const etags = Object.values(strongETags(text.segments()));
-  checkPreconditions(req, { etags, lastModified: updatedAt && Number(updatedAt.seconds) });
+  checkPreconditions(req, {
+    etags: Object.values(etags),
+    lastModified: updatedAt && Number(updatedAt.seconds),
+  });
 }
 
 /**
@@ -172,7 +176,7 @@ async function requirePreconditions(
   if (!hasPreconditions(req)) return;
   using workflow = await orchestrator.getWorkflow(request, callOptions);
   using text = await writeJson(workflowTranscoder, workflow.bytes, keyHashOf(caller));
-  checkWorkflow(req, workflow.bytes, text);
+  checkWorkflow(req, workflow.bytes, strongETags(text.segments()));
 }
 
 /** Changes a workflow by `rpc` if it meets the preconditions of the request, and sends the result. */

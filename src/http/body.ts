@@ -11,7 +11,7 @@ import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import { jsonTextViolations } from "../validation/json-text.ts";
 import { parseJson } from "../validation/parse-json.ts";
 
-/** Largest body of a request, in bytes. */
+/** The maximum size of a request body, in bytes. */
 const maxBytes = 1024 * 1024;
 
 const unsupported = (headers: Readonly<Record<string, string>> = {}) =>

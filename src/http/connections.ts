@@ -20,7 +20,7 @@ interface Connection {
 /** Closes a connection. `incomplete` is its last request, if that did not arrive whole. */
 type CloseConnection = (incomplete: PendingRequest | undefined) => void;
 
-/** Most pipelined requests of one connection, and most bytes of their bodies. */
+/** The maximum number of pipelined requests of one connection, and of the bytes of their bodies. */
 const maxPipelined = 16;
 const maxPipelinedBytes = 64 * 1024;
 

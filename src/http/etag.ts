@@ -19,8 +19,10 @@ export function weakETag(content: Content): string {
   return `W/"${digestOf(content)}"`;
 }
 
-/** The strong ETags of `content`, one for each content coding (RFC 9110 §8.8.3.3). */
-export function strongETags(content: Content): Readonly<Record<"identity" | Coding, string>> {
+/** Strong ETags, one for each content coding (RFC 9110 §8.8.3.3). */
+export type StrongETags = Readonly<Record<"identity" | Coding, string>>;
+
+export function strongETags(content: Content): StrongETags {
   const digest = digestOf(content);
   return { identity: `"${digest}"`, br: `"${digest}.br"`, gzip: `"${digest}.gzip"` };
 }

@@ -1,5 +1,6 @@
 import type { Response } from "express";
-import { handleIfNoneMatch, strongETags } from "./etag.ts";
+import { handleIfNoneMatch } from "./etag.ts";
+import type { StrongETags } from "./etag.ts";
 import { codingFor, encode, lengthOf } from "./content-coding.ts";
 import type { Coding } from "./content-coding.ts";
 
@@ -12,23 +13,29 @@ const maxOnePieceBytes = 16 * 1024;
 /** JSON in UTF-8, in pieces. */
 type JsonBytes = readonly Uint8Array[];
 
-/** Sends `body` as JSON under the status that is set. Resolves, or returns, when it is on its way. */
+/**
+ * Sends `body` as JSON with the status that is set. Resolves when the body has been passed to the socket; returns
+ * undefined if it already has.
+ */
 export function sendJson<Body>(res: Response<Body>, body: NoInfer<Body>): Promise<void> | undefined {
   return sendJsonBytes(res, [Buffer.from(JSON.stringify(body))]);
 }
 
-/** Sends `json` under the status that is set. Resolves, or returns, when `json` is no longer needed. */
+/** The same for `json`, which is no longer needed then. */
 export function sendJsonBytes(res: Response<never>, json: JsonBytes): Promise<void> | undefined {
   return send(res, json, selectCoding(res, json));
 }
 
 /**
- * Sends `json` with 200 and a strong ETag, or 304 to a client that has it already. The ETag depends on the content
- * coding, so the order is: coding, ETag and 304, body.
+ * Sends `json` with 200 and one of its `etags`, or 304 to a client that has it already. The ETag depends on the
+ * content coding, so the order is: coding, ETag and 304, body.
  */
-export function sendConditionalJson(res: Response<never>, json: JsonBytes): Promise<void> | undefined {
+export function sendConditionalJson(
+  res: Response<never>,
+  json: JsonBytes,
+  etags: StrongETags,
+): Promise<void> | undefined {
   const coding = selectCoding(res, json);
-  const etags = strongETags(json);
   const isNotModified = handleIfNoneMatch(
     res,
     [etags[coding ?? "identity"], ...Object.values(etags)],

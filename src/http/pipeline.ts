@@ -97,7 +97,7 @@ function throwUncaught(error: unknown): void {
     throw error instanceof Error ? error : new Error("a stage failed", { cause: error });
 }
 
-/** Passes on as many requests as can be served soon; all of them without `shed`. */
+/** Rejects requests above the concurrency limit; none without `shed`. */
 function shedLoad(shed: LoadShedding["shed"] | undefined): ServerStage {
   return function shedLoad(req, res, next) {
     if (shed === undefined) next();

@@ -1,4 +1,4 @@
-/** Longest wait, in seconds: proxies time out slower responses. */
+/** The maximum wait, in seconds: proxies time out slower responses. */
 const maxSeconds = 60;
 
 /** A quoted string (RFC 9110 §5.6.4), which may contain commas; an unterminated one extends to the end. */

@@ -14,7 +14,7 @@ export type MatchedLocals = {
 /** `res.locals` after `trace`. The optional fields are for the log, the metrics and the spans. */
 export type TracedLocals = MatchedLocals & {
   trace: TraceContext;
-  /** The path template, once the request has passed `framing`; undefined if no path matches. */
+  /** The path template. Set by `dispatch`; undefined if no path matches, or if its parameters are malformed. */
   route?: string;
   /** Set by `authentication`. */
   caller?: Caller;

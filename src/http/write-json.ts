@@ -45,8 +45,11 @@ export type WriteJson = (
 /** Messages up to this size, in bytes, are written at once. */
 const maxSyncBytes = 16 * 1024;
 
-/** The JSON of a message is at most this many times its bytes: a control character becomes 6. */
-const maxGrowth = 6;
+/**
+ * How many times the bytes of a message its JSON is expected to take at most: a control character becomes 6. The lease is
+ * corrected after the JSON is written.
+ */
+const expectedGrowth = 6;
 
 /**
  * A large text acquires memory before it is written, and rejects with Unavailable when too many wait for that. Values
@@ -67,7 +70,7 @@ export function createWriteJson(tasks: TaskQueue, memory: MessageMemory, logger:
     const reader = new WireReader(bytes);
     const text = new JsonWriter();
     const isLarge = bytes.length > maxSyncBytes;
-    const lease = isLarge ? await acquire(maxGrowth * bytes.length, owner) : undefined;
+    const lease = isLarge ? await acquire(expectedGrowth * bytes.length, owner) : undefined;
     try {
       if (isLarge) await tasks.run(owner, transcoder.writeInSteps(reader, bytes.length, text));
       else transcoder.write(reader, bytes.length, text);

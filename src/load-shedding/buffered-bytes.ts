@@ -21,7 +21,7 @@ interface Backlog {
 }
 
 interface BufferedBytesOptions {
-  /** Most bytes at the same time. */
+  /** The maximum number of bytes at the same time. */
   readonly limit: number;
   /** How long a client that sends bytes may read none of its backlog, in milliseconds. */
   readonly stallTimeoutMs: number;

@@ -10,7 +10,7 @@ interface Waiter {
 
 type AcquireOptions = Parameters<MessageMemory["acquire"]>[1];
 
-/** Most waiters of one owner. Each holds the part of a message that was already received. */
+/** The maximum number of waiters of one owner. Each holds the part of a message that was already received. */
 const maxWaiting = 1024;
 
 /**

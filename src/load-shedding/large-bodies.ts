@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { KeyShares } from "./key-shares.ts";
 import { Semaphore } from "./semaphore.ts";
 
-/** Most large bodies in memory, each from its first byte to the end of the response. */
+/** The maximum number of large bodies in memory, each from its first byte to the end of the response. */
 export const maxLargeBodies = 16;
 
 /**

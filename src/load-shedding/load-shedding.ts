@@ -12,7 +12,7 @@ import type { KeyShares } from "./key-shares.ts";
 import { Semaphore } from "./semaphore.ts";
 
 interface LoadSheddingOptions {
-  /** Most requests at once whose response has not begun. */
+  /** The maximum number of requests in flight of each kind. */
   readonly maxInFlight: number;
   /** Creates the per-key shares of a limit. */
   readonly createKeyShares: (of: SharedLimit, limit: () => number) => KeyShares;

@@ -7,7 +7,7 @@ const maxSegmentBytes = 64 * 1024;
 const quote = 0x22;
 const backslash = 0x5c;
 
-/** Most corrections that are recorded for one text. */
+/** The maximum number of corrections that are recorded for one text. */
 const maxCorrections = 10;
 
 /** The escapes of control characters (RFC 8259 §7), indexed by code, in the form of `JSON.stringify`. */

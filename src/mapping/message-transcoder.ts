@@ -13,7 +13,7 @@ const stepBytes = 64 * 1024;
 
 const none: Positions = [];
 
-/** Most values of one field: the largest `maxItems` in the contract. */
+/** The maximum number of values of one field: the largest `maxItems` in the contract. */
 const maxItems = 1_000_000;
 
 /** Maps field numbers to the index of the field in the JSON object, or to the table of a flattened message. */

@@ -15,7 +15,7 @@ const stepEntries = 4096;
 /** Deepest nesting that is read: deeper than a submission may be, and than protobuf decoders accept. */
 const maxDepth = 200;
 
-/** Most entries of one Struct: more than fit into a submission of 1 MiB. */
+/** The maximum number of entries of one Struct: more than fit into a submission of 1 MiB. */
 const maxEntries = 262_144;
 
 /** A map entry: its key, and the positions of key and value. */

@@ -24,10 +24,8 @@ export interface WorkflowStatus {
 /** The parts of an event that are needed to follow a workflow. */
 export interface EventStatus {
   readonly eventId: bigint;
-  readonly event:
-    | { readonly case: "workflowUpdate"; readonly value: WorkflowStatus }
-    | { readonly case: "stepUpdate" }
-    | { readonly case: undefined };
+  /** Undefined if the event is no workflow update. */
+  readonly update: WorkflowStatus | undefined;
 }
 
 /** The JSON of an event: `before`, the JSON that `update` writes from `bytes`, and `after`. */
@@ -63,12 +61,8 @@ export function readWorkflowStatus(bytes: Uint8Array): WorkflowStatus {
 
 /** Reads only the event id and the workflow's status from the bytes of a WorkflowEvent. */
 export function readEventStatus(bytes: Uint8Array): EventStatus {
-  const parts = readParts(bytes);
-  const event =
-    parts.name === "workflow_update"
-      ? ({ case: "workflowUpdate", value: readWorkflowStatus(parts.update) } as const)
-      : ({ case: parts.name === undefined ? undefined : "stepUpdate" } as const);
-  return { eventId: parts.eventId, event };
+  const { eventId, name, update } = readParts(bytes);
+  return { eventId, update: name === "workflow_update" ? readWorkflowStatus(update) : undefined };
 }
 
 /** The JSON of the WorkflowEvent in `bytes`; undefined for a kind of event that this version of the contract does not define. */

@@ -12,7 +12,7 @@ export function authentication(authenticator: Authenticator, use: KeyUse): Middl
     // Every response from here on is for this caller only. A response with an ETag overwrites this (RFC 9111 §5.2.2.5).
     res.setHeader("Cache-Control", "no-store");
     let stopListening: (() => void) | undefined;
-    function disconnected(): AbortSignal {
+    function createDisconnectSignal(): AbortSignal {
       const controller = new AbortController();
       const abort = () => controller.abort();
       if (res.destroyed) abort();
@@ -25,7 +25,7 @@ export function authentication(authenticator: Authenticator, use: KeyUse): Middl
         req.get("authorization"),
         trace,
         use,
-        disconnected,
+        createDisconnectSignal,
       );
     } finally {
       stopListening?.();

@@ -4,7 +4,7 @@ import { HttpError } from "../errors/http-error.ts";
 import { isHostAndPort } from "../http/origin-form.ts";
 import type { Middleware } from "../http/stages.ts";
 
-/** Longest request target and largest headers, in bytes. */
+/** The maximum size of a request target and of the headers, in bytes. */
 const maxTargetBytes = 8192;
 const maxHeaderBytes = 16_384;
 

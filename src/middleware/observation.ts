@@ -16,8 +16,8 @@ function waitedMs({ wait }: TracedLocals): number {
 }
 
 /**
- * Counts each request when the headers of its response are sent; logs it at its end. The counted latency has neither
- * streaming nor the wait of `Prefer: wait`. Metrics and log have only the path's template, since paths contain ids.
+ * Counts each request when the headers of its response are sent; logs it at its end. The counted duration ends at the
+ * headers and excludes the wait of `Prefer: wait`. Metrics and log have only the path's template, since paths contain ids.
  */
 export function observation(metrics: Metrics, logger: Logger): Middleware {
   return function observation(req, res, next) {

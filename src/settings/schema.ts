@@ -42,9 +42,9 @@ export const schema = z.object({
   BIND_ADDR: bindAddress.prefault("0.0.0.0:8080"),
   /** Address of a second server, for `/metrics` alone. */
   METRICS_ADDR: bindAddress.optional(),
-  /** Longest time until the headers of a request are complete. */
+  /** The maximum time until the headers of a request are complete. */
   HEADERS_TIMEOUT_SECONDS: seconds.prefault("10"),
-  /** Longest time until a request is complete. */
+  /** The maximum time until a request is complete. */
   REQUEST_TIMEOUT_SECONDS: seconds.prefault("30"),
   /** How long an idle HTTP connection stays open. */
   KEEP_ALIVE_TIMEOUT_SECONDS: seconds.prefault("75"),
@@ -70,7 +70,7 @@ export const schema = z.object({
   ORCHESTRATOR_CLIENT_KEY_FILE: z.string().optional(),
   /** Deadline of each call; event streams have none. */
   ORCHESTRATOR_RPC_TIMEOUT_SECONDS: seconds.prefault("10"),
-  /** Largest message of a submission. */
+  /** The maximum size of a submission's message. */
   ORCHESTRATOR_MAX_REQUEST_BYTES: bytes.prefault("4194304"),
   /** Keepalive of the connections for unary calls: time without traffic until a ping, and until its acknowledgement. */
   ORCHESTRATOR_KEEPALIVE_TIME_SECONDS: seconds.prefault("2"),
@@ -104,7 +104,7 @@ export const schema = z.object({
   LOG_FORMAT: oneOf("auto", "json", "pretty").prefault("auto"),
   /** How long the server goes on after SIGTERM while `/v1/readyz` reports 503. */
   DRAIN_DELAY_SECONDS: secondsFrom(0).prefault("5"),
-  /** Longest time from SIGTERM to the exit, the drain delay included. */
+  /** The maximum time from SIGTERM to the exit, the drain delay included. */
   SHUTDOWN_GRACE_SECONDS: seconds.prefault("20"),
 });
 

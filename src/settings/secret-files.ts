@@ -8,7 +8,7 @@ export class UnreadableFileError extends Error {
   override readonly name = "UnreadableFileError";
 }
 
-/** Longest file that is read, in bytes: longer than the CA bundle of a browser. */
+/** The maximum size of a file, in bytes: more than the CA bundle of a browser. */
 const maxBytes = 1024 * 1024;
 
 /**

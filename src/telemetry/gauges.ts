@@ -50,7 +50,11 @@ export function addGauges(registry: Registry, readings: Readings): void {
   }
 
   gauge("open_connections", "Open client connections.", readings.connections);
-  gauge("open_connections_limit", "Most open client connections.", () => readings.connectionsLimit);
+  gauge(
+    "open_connections_limit",
+    "Maximum number of open client connections.",
+    () => readings.connectionsLimit,
+  );
   labelled(
     "http_requests_in_flight",
     "HTTP requests whose response headers have not been sent.",
@@ -59,7 +63,7 @@ export function addGauges(registry: Registry, readings: Readings): void {
   );
   gauge(
     "http_requests_in_flight_limit",
-    "Most HTTP requests in flight of each kind. The limit falls while the event loop is late.",
+    "Maximum number of HTTP requests in flight of each kind. The limit falls while the event loop is late.",
     readings.requestsInFlightLimit,
   );
   gauge(
@@ -67,11 +71,15 @@ export function addGauges(registry: Registry, readings: Readings): void {
     "Open event streams, including requests that wait for the end of a workflow.",
     readings.eventStreams,
   );
-  gauge("open_event_streams_limit", "Most open event streams.", () => readings.eventStreamsLimit);
+  gauge(
+    "open_event_streams_limit",
+    "Maximum number of open event streams.",
+    () => readings.eventStreamsLimit,
+  );
   gauge("open_artifact_downloads", "Transfers from the object store in progress.", readings.downloads);
   gauge(
     "open_artifact_downloads_limit",
-    "Most transfers from the object store.",
+    "Maximum number of transfers from the object store.",
     () => readings.downloadsLimit,
   );
   labelled(
@@ -87,7 +95,7 @@ export function addGauges(registry: Registry, readings: Readings): void {
   );
   gauge(
     "buffered_bytes_limit",
-    "Most bytes that wait to be sent to clients.",
+    "Maximum number of bytes that wait to be sent to clients.",
     () => readings.bufferedBytesLimit,
   );
   gauge("grpc_subchannels", "Orchestrator addresses that calls may use.", readings.subchannels);

@@ -4,7 +4,7 @@ import type { Writable } from "node:stream";
 const batchLength = 4096;
 const flushMs = 100;
 
-/** Most characters that wait for the reader of the log. */
+/** The maximum number of characters that wait for the reader of the log. */
 const maxBuffered = 1024 * 1024;
 
 /**

@@ -22,7 +22,7 @@ export function withoutMinimumLevel(logger: Logger): Logger {
   return logger.child({}, { level: "trace" });
 }
 
-/** Most causes of an error that are logged. */
+/** The maximum number of causes of an error that are logged. */
 const maxCauses = 5;
 
 /**

@@ -58,7 +58,7 @@ function reasonOf(error: Error & { readonly code?: string | number }): string {
   return String(error.code ?? error.message);
 }
 
-/** Most spans that wait for a batch. */
+/** The maximum number of spans that wait for a batch. */
 const maxQueueSize = 2048;
 
 /**

@@ -34,7 +34,7 @@ export interface Tracer {
   close(timeoutMs: number): Promise<void>;
 }
 
-/** Longest value of an attribute, in characters: clients choose some of them. */
+/** The maximum length of an attribute's value, in characters: clients choose some of them. */
 export const maxLength = 256;
 
 /** Nothing that this creates is global: one process may have several tracers. */

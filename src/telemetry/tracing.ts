@@ -12,10 +12,10 @@ export interface TracingOptions {
   /** Accepts OTLP over HTTP, in protobuf. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Longest time for one batch of spans, retries included. */
+  /** The timeout of one batch of spans, retries included. */
   readonly timeoutMs: number;
   readonly compression: "none" | "gzip";
-  /** Longest wait of a span until its batch is sent. */
+  /** The maximum delay of a span until its batch is sent. */
   readonly delayMs: number;
   /** The attributes of the service, with `service.name`. */
   readonly resource: Readonly<Record<string, string>>;
@@ -31,15 +31,15 @@ export interface TracingOptions {
   readonly ratio: number;
 }
 
-/** What the spans are of. */
-interface Subjects {
+/** The service and its upstreams, as the attributes of spans name them. */
+interface Services {
   /** The version of the service. */
   readonly version: string;
   readonly orchestratorEndpoints: readonly string[];
   readonly objectStore: { readonly endpoint: string; readonly bucket: string } | undefined;
 }
 
-/** Spans of what the gateway does; each part is an observer of one room. */
+/** Starts the spans of requests, gRPC calls and downloads. */
 export interface Tracing {
   readonly startRequestSpan: StartRequestSpan;
   readonly startCallSpan: StartCallSpan;
@@ -51,7 +51,7 @@ export interface Tracing {
 
 export function startTracing(
   options: TracingOptions,
-  { version, orchestratorEndpoints, objectStore }: Subjects,
+  { version, orchestratorEndpoints, objectStore }: Services,
   logger: Logger,
 ): Tracing {
   const tracer = createTracer(options, version, logger);

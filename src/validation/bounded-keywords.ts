@@ -53,8 +53,8 @@ type CompileKeyword<Value> = (
 ) => FindErrors<Value>;
 
 /**
- * Most errors that one keyword reports for one value. Higher than the number of violations in a response, because
- * several errors may become one violation or none.
+ * The maximum number of errors that one keyword reports for one value. It exceeds that of violations in a response,
+ * because several errors may become one violation or none.
  */
 const maxErrors = 10 * maxViolations;
 

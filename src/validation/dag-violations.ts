@@ -77,7 +77,7 @@ function addCycleViolations(
   nodes.forEach(visit);
 }
 
-/** Most steps of a cycle that its message names. */
+/** The maximum number of steps of a cycle that its message names. */
 const maxNamed = 8;
 
 function cycleMessage(cycle: readonly Node[]): string {

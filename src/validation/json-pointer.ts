@@ -1,6 +1,6 @@
 /**
- * Longest key that a pointer shows in full. The client chooses the keys, and every violation below a key repeats it.
- * No label that the contract allows has a longer key.
+ * The maximum length of a key that a pointer shows in full. The client chooses the keys, and every violation below a key
+ * repeats it. No label that the contract allows has a longer key.
  */
 const maxKeyLength = 128;
 

@@ -31,7 +31,7 @@ const maxComparedLevel = 40;
 /** Values that are read in one step, which takes at most a few milliseconds, as one long string does. */
 export const valuesPerStep = 4096;
 
-/** Most repeated keys that are reported. Higher than the number of violations in a response: pointers may be equal. */
+/** The maximum number of repeated keys that are reported. It exceeds that of violations, since pointers may be equal. */
 const maxRepeated = 10 * maxViolations;
 
 /**

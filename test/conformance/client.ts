@@ -3,9 +3,8 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { DescMethod, DescMethodServerStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
-import { targetOf } from "../../src/grpc/address.ts";
 import { headersFrom } from "../../src/grpc/metadata.ts";
-import { SessionPool } from "../../src/grpc/session-pool.ts";
+import { sessionPool } from "../grpc/transports.ts";
 import { createGrpcTransport, createServerStreamFunction } from "../../src/grpc/transport.ts";
 import type { GrpcTransportOptions } from "../../src/grpc/transport.ts";
 import { loadSuiteMessages, suiteService } from "./suite-messages.ts";
@@ -51,7 +50,7 @@ async function respond(request: CallToMake): Promise<void> {
 
 /** Makes one call on a connection of its own; rejects if the case cannot be run. */
 async function makeCall(request: CallToMake): Promise<CallResult> {
-  const opener = new SessionPool(targetOf(new URL(`http://${request.host}:${request.port}`)));
+  const opener = sessionPool(`http://${request.host}:${request.port}`);
   const readMaxBytes = request.messageReceiveLimit || defaultLimit;
   const options = { opener, pathPrefix: "", readMaxBytes };
   const method = suite

@@ -11,7 +11,7 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { TerminalDetection } from "../../src/events/terminal-detection.ts";
 import { createTerminalSearch } from "../../src/events/terminal-search.ts";
-import type { TerminalStatus } from "../../src/events/terminal-search.ts";
+import type { WorkflowStatus } from "../../src/mapping/workflow-event.ts";
 import { openUpstreamStream } from "../../src/events/upstream-stream.ts";
 import { suite } from "../support/gateway.ts";
 import { encodedClientSuite } from "../support/orchestrator.ts";
@@ -27,7 +27,7 @@ function stored(eventId: bigint, state: JobState, second?: number) {
 }
 
 /** The terminal status of the workflow, since event 9. */
-const succeeded: TerminalStatus = {
+const succeeded: WorkflowStatus = {
   state: SUCCEEDED,
   updatedAt: create(TimestampSchema, { seconds: 9n }),
 };
@@ -41,7 +41,7 @@ describe("TerminalDetection", () => {
   interface Scene {
     readonly fromEventId: bigint;
     /** The status of the workflow. */
-    readonly status?: TerminalStatus;
+    readonly status?: WorkflowStatus;
     readonly idleTimeoutMs?: number;
     readonly callTimeoutMs?: number;
     readonly signal?: AbortSignal;
@@ -125,7 +125,7 @@ describe("TerminalDetection", () => {
       { fromEventId: 0n, callTimeoutMs: 3_600_000 },
       { recordUpdates: true },
     );
-    assert.deepEqual([ids, end], [[5n, 6n, 9n], "over"]);
+    assert.deepEqual([ids, end], [[5n, 6n, 9n], "complete"]);
     assert.equal(detection.isAfterTerminalEvent, true);
   });
 
@@ -133,7 +133,7 @@ describe("TerminalDetection", () => {
     streamOpen();
     const scene = { fromEventId: 9n, status: succeeded, callTimeoutMs: 3_600_000 };
     const { ids, end, detection } = await readIds(scene);
-    assert.deepEqual([ids, end], [[], "over"]);
+    assert.deepEqual([ids, end], [[], "complete"]);
     assert.equal(detection.isAfterTerminalEvent, false);
   });
 
@@ -156,7 +156,7 @@ describe("TerminalDetection", () => {
     upstream().rpcs.streamWorkflowEvents = ({ fromEventId }) =>
       Readable.from(fromEventId === 6n ? [] : log.filter(({ eventId }) => eventId > fromEventId));
     for (const [fromEventId, expected] of [
-      [9n, "over"],
+      [9n, "complete"],
       [6n, "ended-early"],
     ] as const) {
       const { ids, end } = await readIds({ fromEventId, status: succeeded });

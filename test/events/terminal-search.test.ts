@@ -10,7 +10,7 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { WorkflowEvent } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createTerminalSearch } from "../../src/events/terminal-search.ts";
-import type { TerminalStatus } from "../../src/events/terminal-search.ts";
+import type { WorkflowStatus } from "../../src/mapping/workflow-event.ts";
 import { openUpstreamStream } from "../../src/events/upstream-stream.ts";
 import { readWorkflowStatus } from "../../src/mapping/workflow-event.ts";
 import { suite } from "../support/gateway.ts";
@@ -127,7 +127,7 @@ describe("createTerminalSearch", () => {
       what: string,
       log: WorkflowEvent[],
       id: bigint,
-      terminal: TerminalStatus,
+      terminal: WorkflowStatus,
       expected: boolean,
     ][] = [
       ["the terminal event", retried(SUCCEEDED), 9n, succeeded, true],

@@ -5,19 +5,17 @@ import type { ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { SessionPool } from "../../src/grpc/session-pool.ts";
-import { targetOf } from "../../src/grpc/address.ts";
 import { createServerStreamFunction } from "../../src/grpc/transport.ts";
 import { suite } from "../support/gateway.ts";
 import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { ServerStream } from "./frame-server.ts";
-import { readMaxBytes, poolClient } from "./transports.ts";
+import { readMaxBytes, poolClient, sessionPool } from "./transports.ts";
 
 const ok = { "grpc-status": "0" };
 
 /** The function under test, over a session pool. */
 function streamsOf(url: string) {
-  const opener = new SessionPool(targetOf(new URL(url)));
+  const opener = sessionPool(url);
   const { streamWorkflowEvents } = OrchestratorService.method;
   const follow = createServerStreamFunction({ opener, pathPrefix: "", readMaxBytes }, streamWorkflowEvents);
   return { follow, close: () => Promise.resolve(opener.close()) };

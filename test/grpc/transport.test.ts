@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { OrchestratorService } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { targetOf } from "../../src/grpc/address.ts";
-import { SessionPool } from "../../src/grpc/session-pool.ts";
 import { createGrpcTransport } from "../../src/grpc/transport.ts";
 import { suite } from "../support/gateway.ts";
 import type { DecodingClient } from "../support/orchestrator.ts";
 import { startFrameServer } from "./frame-server.ts";
 import { callCases } from "./transport-cases.ts";
-import { poolClient, readMaxBytes } from "./transports.ts";
+import { poolClient, readMaxBytes, sessionPool } from "./transports.ts";
 
 describe("createGrpcTransport and createServerStreamFunction", () => {
   const server = suite(startFrameServer);
@@ -32,7 +30,7 @@ describe("createGrpcTransport and createServerStreamFunction", () => {
 
 describe("createGrpcTransport", () => {
   it("rejects streams with Unimplemented", async () => {
-    const opener = new SessionPool(targetOf(new URL("http://127.0.0.1:1")));
+    const opener = sessionPool("http://127.0.0.1:1");
     const { stream } = createGrpcTransport({ opener, pathPrefix: "", readMaxBytes });
     const method = OrchestratorService.method.streamWorkflowEvents;
     async function* none() {

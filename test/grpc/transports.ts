@@ -1,8 +1,10 @@
 import { orchestratorClient } from "../../src/orchestrator/client.ts";
 import { targetOf } from "../../src/grpc/address.ts";
 import type { CallObserver } from "../../src/grpc/observer.ts";
+import { defaultKeepalive } from "../../src/grpc/keepalive.ts";
 import { SessionPool } from "../../src/grpc/session-pool.ts";
-import type { StreamOpener } from "../../src/grpc/session.ts";
+import type { SessionPoolOptions } from "../../src/grpc/session-pool.ts";
+import type { SessionListener, StreamOpener } from "../../src/grpc/session.ts";
 import type { DecodingClient } from "../support/orchestrator.ts";
 
 /** A client over a session pool, without a channel. */
@@ -30,8 +32,33 @@ export function clientOver(opener: StreamOpener, observers: readonly CallObserve
   return orchestratorClient(options, options);
 }
 
+/** The listener of a server that is the only one. */
+const onlyServer: SessionListener = {
+  onConnected: () => undefined,
+  onLost: () => undefined,
+  onGoaway: () => undefined,
+  onKeepaliveRejected: () => undefined,
+  hasOthers: () => false,
+  hasReadyOther: () => false,
+};
+
+/** The sessions with the server at `url` alone; a call has one retry, as in a channel with one subchannel. */
+export function sessionPool(
+  url: string,
+  options: Partial<SessionPoolOptions> = {},
+): SessionPool & StreamOpener {
+  const pool = new SessionPool(targetOf(new URL(url)), {
+    keepalive: defaultKeepalive.calls,
+    streamWindowBytes: 64 * 1024,
+    listener: onlyServer,
+    pings: { areRejected: false },
+    ...options,
+  });
+  return Object.assign(pool, { maxAttempts: 2 });
+}
+
 /** A client of the server at `url` alone. */
-export function poolClient(url: string, options?: ConstructorParameters<typeof SessionPool>[1]): PoolClient {
-  const pool = new SessionPool(targetOf(new URL(url)), options);
+export function poolClient(url: string, options?: Partial<SessionPoolOptions>): PoolClient {
+  const pool = sessionPool(url, options);
   return { client: clientOver(pool), close: () => Promise.resolve(pool.close()) };
 }

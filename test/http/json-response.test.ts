@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import express from "express";
 import type { ErrorRequestHandler } from "express";
+import { strongETags } from "../../src/http/etag.ts";
 import { sendConditionalJson, sendJson } from "../../src/http/json-response.ts";
 import { suite } from "../support/gateway.ts";
 import { sendPath } from "../support/raw-http.ts";
@@ -16,7 +17,10 @@ describe("sendJson", () => {
   let status = 201;
   const server = suite(async () => {
     const app = express()
-      .use("/conditional", (_req, res) => sendConditionalJson(res, [Buffer.from(JSON.stringify(body))]))
+      .use("/conditional", (_req, res) => {
+        const json = [Buffer.from(JSON.stringify(body))];
+        return sendConditionalJson(res, json, strongETags(json));
+      })
       .use((_req, res) => sendJson(res.status(status), body));
     const { url, close } = await serve(app);
     return { url, close: () => close(0) };

@@ -72,16 +72,16 @@ describe("readEventStatus", () => {
     const eventId = 2n ** 64n - 1n;
     assert.deepEqual(readEventStatus(encoded({ event: workflowUpdate, eventId })), {
       eventId,
-      event: { case: "workflowUpdate", value: { state: JobState.RUNNING, updatedAt: createdAt } },
+      update: { state: JobState.RUNNING, updatedAt: createdAt },
     });
   });
 
   it("reads a step update and an unknown kind of event", () => {
     assert.deepEqual(readEventStatus(encoded({ event: stepUpdate, eventId: 1n })), {
       eventId: 1n,
-      event: { case: "stepUpdate" },
+      update: undefined,
     });
-    assert.deepEqual(readEventStatus(encoded({})), { eventId: 0n, event: { case: undefined } });
+    assert.deepEqual(readEventStatus(encoded({})), { eventId: 0n, update: undefined });
   });
 });
 
