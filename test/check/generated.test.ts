@@ -36,8 +36,13 @@ describe("make generate", function () {
   });
 });
 
-describe("make check-contracts", () => {
+describe("node test/check/generated.ts", () => {
   const scratch = eachInScratch();
+
+  it("is part of make check-contracts", async () => {
+    const { output } = await scratch().run("make", "--dry-run", "check-contracts");
+    assert.match(output, /^node test\/check\/generated\.ts$/m);
+  });
 
   it("names every generated file that is stale, missing or of no contract", async () => {
     scratch().edit("proto/foldforge/common/v1/common.proto", "// The number of GPUs.", "// How many GPUs.");
@@ -50,7 +55,7 @@ describe("make check-contracts", () => {
       `${scratch().read("generated/openapi/gateway.v1.ts")}\n`,
     );
     assertFails(
-      await scratch().run("make", "check-contracts"),
+      await scratch().run("node", "test/check/generated.ts"),
       `${proto}/common/v1/common_pb.d.ts is stale`,
       "generated/openapi/gateway.v1.ts is stale",
       `${proto}/billing/v1/billing_pb.js is missing`,

@@ -3,6 +3,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { assertPasses, createScratch } from "../check/scratch-fixture.ts";
+import type { Scratch } from "../check/scratch-fixture.ts";
 import { blocks, code, readPage, rows, section } from "../support/pages.ts";
 
 const page = readPage("CONTRIBUTING.md");
@@ -65,17 +66,42 @@ describe("CONTRIBUTING.md", () => {
     }
   });
 
-  it("changes the contract with the edit and the commands as written", async () => {
-    const text = section(page, "Changing the contract");
-    const [[diff = ""], [change = ""]] = [blocks(text, "diff"), blocks(text, "sh")];
-    using scratch = { ...createScratch(), [Symbol.dispose]: () => scratch.remove() };
-    await scratch.commitAs("main");
-    scratch.write("note.diff", diff);
-    assertPasses(await scratch.run("git", "apply", "-p0", "note.diff"));
-    // Without the check of style, which depends on no contract and takes longest.
-    assert.match(change, /^make check$/m);
-    const commands = change.replace(/^make check$/m, "make check-contracts check-types");
-    assertPasses(await scratch.run("sh", "-euc", `rm note.diff\n${commands}`));
-    assert.match(scratch.read("generated/openapi/gateway.v1.ts"), /note\?: components/);
+  describe("the change of the contract", () => {
+    let scratch: Scratch;
+    before("copy the work tree", () => (scratch = createScratch()));
+    after("remove the copy", () => scratch.remove());
+
+    it("passes the check of the contracts with the edit and the commands as written", async () => {
+      const text = section(page, "Changing the contract");
+      const [[diff = ""], [change = ""]] = [blocks(text, "diff"), blocks(text, "sh")];
+      await scratch.commitAs("main");
+      scratch.write("note.diff", diff);
+      assertPasses(await scratch.run("git", "apply", "-p0", "note.diff"));
+      // The next test checks the types. Style depends on no contract.
+      assert.match(change, /^make check$/m);
+      const commands = change.replace(/^make check$/m, "make check-contracts");
+      assertPasses(await scratch.run("sh", "-euc", `rm note.diff\n${commands}`));
+      assert.match(scratch.read("generated/openapi/gateway.v1.ts"), /note\?: components/);
+    });
+
+    it("passes the check of types, which fails only for a missing handler, operation or status", async () => {
+      scratch.edit("generated/openapi/gateway.v1.ts", 'operations["healthz"]', 'operations["livez"]');
+      scratch.edit("generated/openapi/gateway.v1.ts", "    healthz: {", "    livez: {");
+      scratch.write("src/fewer-operations.ts", scratch.read("src/operations.ts"));
+      scratch.edit("src/fewer-operations.ts", "    healthz: healthz(services.version),\n", "");
+      scratch.edit("src/fewer-operations.ts", "import { healthz, metrics,", "import { metrics,");
+      scratch.edit("src/errors/codes.ts", "  [Code.DataLoss]: internal,\n", "");
+      const { status, output } = await scratch.run("make", "check-types");
+      assert.notEqual(status, 0);
+      const errors = output.split(/^(?=src\/|generated\/)/m).slice(1);
+      for (const expected of [
+        /^src\/errors\/codes\.ts\(.*\n {2}Property '\[Code\.DataLoss\]' is missing in type/,
+        /^src\/fewer-operations\.ts\(.*Property 'livez' is missing in type/,
+        /^src\/handlers\/health\.ts\(.*'"healthz"' does not satisfy the constraint 'keyof operations'/,
+        /^src\/operations\.ts\(.*'healthz' does not exist in type 'Operations'/,
+      ])
+        assert.match(errors.shift() ?? "", expected);
+      assert.deepEqual(errors, []);
+    });
   });
 });
