@@ -3,8 +3,6 @@ import { execFile, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { globSync, readdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { suite } from "../support/gateway.ts";
@@ -16,15 +14,6 @@ const page = readPage("README.md");
 const [dev = "", demo = "", curl = ""] = blocks(page, "sh");
 const [python = ""] = blocks(page, "python");
 const interpreter = process.env["PYTHON"] || "python3";
-
-/** The address of a free port. */
-async function freeAddress(): Promise<string> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return `127.0.0.1:${port}`;
-}
 
 /** Runs a command in a process group of its own until it prints `ready`; `close` is a Ctrl-C. */
 async function startCommand(command: string, ready: RegExp, settings: Record<string, string>) {
@@ -39,6 +28,7 @@ async function startCommand(command: string, ready: RegExp, settings: Record<str
   assert.match(output, ready);
   child.stdout.resume();
   return {
+    output,
     async close() {
       process.kill(-child.pid!, "SIGINT");
       await ended;
@@ -48,14 +38,14 @@ async function startCommand(command: string, ready: RegExp, settings: Record<str
 
 describe("README.md", () => {
   const here = suite(async () => {
-    const [gateway, orchestrator, store] = [await freeAddress(), await freeAddress(), await freeAddress()];
-    const program = await startCommand(dev, /is ready at/, {
-      FOLDFORGE_GATEWAY__BIND_ADDR: gateway,
-      FOLDFORGE_SANDBOX__ORCHESTRATOR_ADDR: orchestrator,
-      FOLDFORGE_SANDBOX__OBJECT_STORE_ADDR: store,
+    const started = /"gateway\.started","url":"http:\/\/([^"]+)"/;
+    const program = await startCommand(dev, started, {
+      FOLDFORGE_GATEWAY__BIND_ADDR: "127.0.0.1:0",
+      FOLDFORGE_SANDBOX__ORCHESTRATOR_ADDR: "127.0.0.1:0",
+      FOLDFORGE_SANDBOX__OBJECT_STORE_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__STEP_SECONDS: "0.1",
     });
-    return { ...program, gateway };
+    return { ...program, gateway: started.exec(program.output)![1]! };
   });
 
   /** An example of the page that calls the gateway under test. */

@@ -19,12 +19,8 @@ const addresses = {
   gateway: "FOLDFORGE_GATEWAY__BIND_ADDR",
 } as const;
 
-/** The addresses of free ports. */
-async function freeAddresses(): Promise<Record<string, string>> {
-  const taken = await Promise.all(Object.values(addresses).map(takePort));
-  for (const { server } of taken) server.close();
-  return Object.fromEntries(Object.values(addresses).map((name, i) => [name, `127.0.0.1:${taken[i]!.port}`]));
-}
+/** Each program takes a port that is free. */
+const freePorts = Object.fromEntries(Object.values(addresses).map((name) => [name, "127.0.0.1:0"]));
 
 /** Collects what a stream says. */
 function listen(stream: Readable) {
@@ -43,8 +39,8 @@ function listen(stream: Readable) {
 const running = new Set<ChildProcess>();
 
 /** Starts it in a process group of its own, as a shell does. */
-async function startDev(settings: Record<string, string> = {}) {
-  const env = { ...process.env, ...(await freeAddresses()), ...settings };
+function startDev(settings: Record<string, string> = {}) {
+  const env = { ...process.env, ...freePorts, ...settings };
   const dev = spawn(process.execPath, [file], { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   running.add(dev.once("exit", () => running.delete(dev)));
   // The programs that it starts hold its stderr: it is closed only once none of them is left.
@@ -57,14 +53,18 @@ async function startDev(settings: Record<string, string> = {}) {
     stderr,
     /** Resolves with code and signal when it has ended and nothing is left of it. */
     closed,
-    ready: () => stdout.until(/"gateway\.started".*\n/),
-    url: `http://${env[addresses.gateway]!}`,
+    /** Resolves with the URL of the gateway. */
+    async ready(): Promise<string> {
+      await stdout.until(/"gateway\.started".*\n/);
+      return /"gateway\.started","url":"([^"]+)"/.exec(stdout.said)![1]!;
+    },
     async assertNothingIsLeft(children: readonly number[] = []) {
       for (const child of children) assert.throws(() => process.kill(child, 0), { code: "ESRCH" });
-      for (const name of Object.values(addresses)) {
-        const port = Number(env[name]!.split(":")[1]);
-        await assert.rejects(once(connect(port, "127.0.0.1"), "connect"), { code: "ECONNREFUSED" });
-      }
+      const urls = [/orchestrator (\S+) \(gRPC/, /object store (\S+) \(S3/, /"url":"([^"]+)"/].map(
+        (pattern) => new URL(pattern.exec(stdout.said)![1]!),
+      );
+      for (const { hostname, port } of urls)
+        await assert.rejects(once(connect(Number(port), hostname), "connect"), { code: "ECONNREFUSED" });
     },
     /** The process ids of the sandbox and the gateway. */
     async children() {
@@ -91,7 +91,7 @@ describe("dev", function () {
     const runAtTerminal = terminalSuite();
 
     it("shows the readable log of the gateway", async () => {
-      const terminal = runAtTerminal(file, await freeAddresses());
+      const terminal = runAtTerminal(file, freePorts);
       await terminal.until(/INFO: gateway\.started \{"url":.*\r\n/);
       assert.match(
         await terminal.interrupt(),
@@ -100,18 +100,9 @@ describe("dev", function () {
     });
   });
 
-  it("logs at the level that is set, and starts all the same", async () => {
-    const dev = await startDev({ FOLDFORGE_GATEWAY__LOG_LEVEL: "fatal" });
-    await dev.ready();
-    await (await fetch(`${dev.url}/v1/healthz`)).text();
-    process.kill(dev.pid, "SIGINT");
-    await dev.closed;
-    assert.ok(!dev.stdout.said.includes("request.completed"));
-  });
-
   describeWithRealS3("dev", (access) => {
     it("writes to that server, and the gateway reads from it", async () => {
-      const dev = await startDev({
+      const dev = startDev({
         FOLDFORGE_SANDBOX__STEP_SECONDS: "0.01",
         FOLDFORGE_SANDBOX__S3_ENDPOINT: access.endpoint,
         FOLDFORGE_SANDBOX__S3_REGION: access.region,
@@ -119,10 +110,10 @@ describe("dev", function () {
         FOLDFORGE_SANDBOX__S3_ACCESS_KEY_ID: access.accessKeyId,
         FOLDFORGE_SANDBOX__S3_SECRET_ACCESS_KEY: access.secretAccessKey,
       });
-      await dev.ready();
+      const url = await dev.ready();
       assert.match(dev.stdout.said, /what is written there stays/);
       const headers = { Authorization: "Bearer ff-demo-key", Prefer: "wait=10" };
-      const workflows = `${dev.url}/v1/workflows`;
+      const workflows = `${url}/v1/workflows`;
       const submitted = await fetch(workflows, jsonPost(oneStep, headers));
       const { id } = (await submitted.json()) as { id: string };
       const done = await fetch(`${workflows}/${id}`, { headers });
@@ -144,7 +135,7 @@ describe("dev", function () {
       console.log("      curl is not installed, so the printed lines cannot be tried");
       this.skip();
     }
-    const dev = await startDev({ FOLDFORGE_SANDBOX__STEP_SECONDS: "0.01" });
+    const dev = startDev({ FOLDFORGE_SANDBOX__STEP_SECONDS: "0.01" });
     await dev.ready();
     const lines = dev.stdout.said.split("\n");
     const commands = lines.filter((line) => line.startsWith("curl "));
@@ -173,19 +164,23 @@ describe("dev", function () {
     ["Ctrl-C", "SIGINT", true],
     ["SIGTERM", "SIGTERM", false],
   ] as const)
-    it(`stops both programs and ends with 0 at ${how}, with a stream open and a step running`, async () => {
-      const dev = await startDev({ FOLDFORGE_SANDBOX__STEP_SECONDS: "600" });
-      await dev.ready();
+    it(`stops both programs and ends with 0 at ${how}, with a stream open, a step running and a log level`, async () => {
+      const dev = startDev({
+        FOLDFORGE_SANDBOX__STEP_SECONDS: "600",
+        FOLDFORGE_GATEWAY__LOG_LEVEL: "fatal",
+      });
+      const url = await dev.ready();
       const children = Object.values(await dev.children());
       const headers = { Authorization: "Bearer ff-demo-key", "Content-Type": "application/json" };
       const body = JSON.stringify({ name: "n", steps: [{ id: "a", tool: "af2" }] });
-      const submitted = await fetch(`${dev.url}/v1/workflows`, { method: "POST", headers, body });
+      const submitted = await fetch(`${url}/v1/workflows`, { method: "POST", headers, body });
       const { id } = (await submitted.json()) as { id: string };
-      const events = await fetch(`${dev.url}/v1/workflows/${id}/events`, { headers });
+      const events = await fetch(`${url}/v1/workflows/${id}/events`, { headers });
       const rest = assert.rejects(events.text());
       process.kill(isForGroup ? -dev.pid : dev.pid, signal);
       assert.deepEqual(await dev.closed, [0, null]);
       assert.equal(dev.stderr.said, "");
+      assert.ok(!dev.stdout.said.includes("request.completed"));
       // The gateway receives one signal: a second one would end its requests in flight.
       assert.deepEqual(dev.stdout.said.match(/"shutdown.started","signal":"\w+"/g), [
         '"shutdown.started","signal":"SIGTERM"',
@@ -195,7 +190,7 @@ describe("dev", function () {
     });
 
   it("leaves no program running when it is killed outright", async () => {
-    const dev = await startDev();
+    const dev = startDev();
     await dev.ready();
     process.kill(dev.pid, "SIGKILL");
     assert.deepEqual(await dev.closed, [null, "SIGKILL"]);
@@ -203,7 +198,7 @@ describe("dev", function () {
   });
 
   it("kills a program that hangs at the second signal, whichever they are, and ends with 1", async () => {
-    const dev = await startDev();
+    const dev = startDev();
     await dev.ready();
     const children = await dev.children();
     process.kill(children.gateway, "SIGSTOP");
@@ -215,7 +210,7 @@ describe("dev", function () {
 
   for (const name of ["sandbox", "gateway"] as const)
     it(`stops the rest and ends with 1 and one line when the ${name} dies`, async () => {
-      const dev = await startDev();
+      const dev = startDev();
       await dev.ready();
       const children = await dev.children();
       process.kill(children[name], "SIGKILL");
@@ -224,24 +219,21 @@ describe("dev", function () {
       await dev.assertNothingIsLeft(Object.values(children));
     });
 
-  for (const name of Object.values(addresses))
+  for (const name of [addresses.orchestrator, addresses.gateway])
     it(`ends with 1 and one line when the port of ${name} is taken`, async () => {
       const { server, port } = await takePort();
-      const dev = await startDev({ [name]: `127.0.0.1:${port}` });
+      const dev = startDev({ [name]: `127.0.0.1:${port}` });
       assert.deepEqual(await dev.closed, [1, null]);
+      server.close();
       assert.match(
         dev.stderr.said,
         new RegExp(`^[\\w-]+: 127\\.0\\.0\\.1:${port} is already in use; set ${name} to another address\n$`),
       );
       assert.equal(dev.stdout.said, "");
-      const stopped = once(server, "close");
-      server.close();
-      await stopped;
-      await dev.assertNothingIsLeft();
     });
 
   it("ends with 1 and every violation when the sandbox's settings are wrong", async () => {
-    const dev = await startDev({ FOLDFORGE_SANDBOX__STEP_SECONDS: "soon" });
+    const dev = startDev({ FOLDFORGE_SANDBOX__STEP_SECONDS: "soon" });
     assert.deepEqual(await dev.closed, [1, null]);
     assert.match(
       dev.stderr.said,
