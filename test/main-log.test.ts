@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { prefix } from "../src/settings/schema.ts";
+import { withoutCoverage } from "./support/environment.ts";
 import { suite } from "./support/gateway.ts";
 import { terminalSuite } from "./support/terminal.ts";
 import { startUpstream } from "./support/upstream.ts";
@@ -66,6 +67,7 @@ describe("main: format of the log", () => {
 
   it("writes a readable log without colors into a pipe for LOG_FORMAT=pretty", async () => {
     const env = {
+      ...withoutCoverage,
       [`${prefix}BIND_ADDR`]: "127.0.0.1:0",
       [`${prefix}LOG_FORMAT`]: "pretty",
       FORCE_COLOR: "1",

@@ -1,11 +1,11 @@
 /** A suite whose first test never ends and holds what a test can hold, and whose others look what there is of it. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { before } from "mocha";
-import { runGateway } from "./gateway-process.ts";
 import { startTestGateway, suite } from "./gateway.ts";
 import type { TestGateway } from "./gateway.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -34,8 +34,8 @@ describe("a suite", () => {
   });
 
   it("has a test that never ends", async function () {
-    const { child, started } = runGateway({ BIND_ADDR: "127.0.0.1:0" });
-    await started;
+    const child = spawn(process.execPath, ["--eval", "setInterval(() => undefined, 1e6)"]);
+    await once(child, "spawn");
     const { hostname, port } = new URL(shared().url);
     const connection = connect(Number(port), hostname);
     await once(connection, "connect");

@@ -3,6 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { afterEach, before } from "mocha";
 import { runVariable } from "../run/run-processes.ts";
+import { withoutCoverage } from "./environment.ts";
 
 /** A program that runs at a terminal of its own. */
 export interface TerminalProgram {
@@ -35,7 +36,7 @@ export function terminalSuite(): RunAtTerminal {
     const command = `exec '${process.execPath}' '${file}'`;
     const { PATH = "", [runVariable]: run = "" } = process.env;
     // It runs in a session of its own, so that this alone tells to which run it belongs.
-    const terminal = { TERM: "xterm", PATH, [runVariable]: run };
+    const terminal = { TERM: "xterm", PATH, [runVariable]: run, ...withoutCoverage };
     const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
       env: { ...terminal, ...env },
       stdio: ["pipe", "pipe", "ignore"],
