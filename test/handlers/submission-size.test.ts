@@ -32,17 +32,19 @@ describe("POST /v1/workflows, size of the message", () => {
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   }
 
+  const tooLarge = numbers(381_500);
+  /** The length of its message. */
+  let bytes = 0;
+  before("encode", () => {
+    const spec = { ...tooLarge, steps: [{ ...tooLarge.steps[0]!, dependsOn: [] }] };
+    bytes = toBinary(SubmitWorkflowRequestSchema, create(SubmitWorkflowRequestSchema, { spec })).length;
+  });
+
   for (const query of ["", "?validate_only=true"]) {
     it(`returns 413 for a message that gRPC servers would reject, before it counts against the quota${query}`, async () => {
-      const body = numbers(381_500);
       const calls = await callsDuring(stack().upstream, async () => {
-        const response = await send(body, query);
+        const response = await send(tooLarge, query);
         assert.equal(response.status, 413);
-        const request = { spec: { ...body, steps: [{ ...body.steps[0]!, dependsOn: [] }] } };
-        const bytes = toBinary(
-          SubmitWorkflowRequestSchema,
-          create(SubmitWorkflowRequestSchema, request),
-        ).length;
         assert.match(String(response.body["message"]), new RegExp(`\\b${bytes} bytes\\b.*\\b4194304\\b`));
         assert.deepEqual([response.body["code"], response.body["retryable"]], ["INVALID_ARGUMENT", false]);
       });

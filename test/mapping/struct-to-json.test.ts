@@ -150,7 +150,7 @@ describe("writeStructInSteps", () => {
       assert.ok(bytes.length > minLength);
       const { text, steps } = transcodeInSteps(json, bytes);
       assert.equal(textOf(text), textOf(transcode(json, bytes)));
-      assert.ok(steps > bytes.length / (128 * 1024), `${steps} steps for ${bytes.length} bytes`);
+      assert.ok(steps > bytes.length / (64 * 1024), `${steps} steps for ${bytes.length} bytes`);
     });
   }
 
