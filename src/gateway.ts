@@ -202,7 +202,6 @@ export async function startGateway(
     trackBuffered: (socket) => buffered.track(socket),
     maxRequestBytes: settings.maxRequestBytes,
     maxPageBytes: memory.maxPageBytes,
-    suspend: shedding.suspend,
     logger,
     metrics,
   });
@@ -215,7 +214,6 @@ export async function startGateway(
       validatorOf,
       operations,
       authenticator,
-      acquireShare: shedding.acquireShare,
       logger,
       metrics,
       rpcTimeoutMs,

@@ -1,4 +1,3 @@
-import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { ConsumeQuota } from "./auth/quota.ts";
@@ -46,7 +45,6 @@ interface Services {
   readonly trackBuffered: (socket: Socket) => void;
   readonly maxRequestBytes: number;
   readonly maxPageBytes: number;
-  readonly suspend: (res: ServerResponse) => () => Promise<void>;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }

@@ -39,8 +39,6 @@ interface WorkflowServices {
   readonly consumeQuota: ConsumeQuota;
   readonly streams: StreamRegistry;
   readonly retryPolicy: RetryPolicy;
-  /** Stops counting a waiting request as in flight; returns a function that counts it again. */
-  readonly suspend: (res: ServerResponse) => () => Promise<void>;
   readonly tasks: TaskQueue;
   readonly writeJson: WriteJson;
   /** Called after something was sent on a connection. */
@@ -117,9 +115,9 @@ export function listWorkflows(services: WorkflowServices): Handler<"listWorkflow
 
 /** With `Prefer: wait`, waits until the workflow is terminal and reads it again. */
 export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> {
-  const { orchestrator, authenticator, streams, retryPolicy, suspend } = services;
+  const { orchestrator, authenticator, streams, retryPolicy } = services;
   return async function getWorkflow(req, res) {
-    const { callOptions, caller, trace } = res.locals;
+    const { callOptions, caller, permit, trace } = res.locals;
     const workflowId = req.params.id;
     const seconds = waitPreference(req.get("Prefer"));
     const maxMs = 1000 * (seconds ?? 0);
@@ -129,7 +127,7 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
     if (maxMs > 0 && !isTerminal(readWorkflowStatus(first.bytes).state)) {
       // The message may be large, and thousands of requests may wait.
       first[Symbol.dispose]();
-      const resume = suspend(res);
+      const resume = permit?.suspend();
       const start = performance.now();
       res.locals.wait = { start };
       const revalidation = authenticator.revalidationOf(caller, trace);
@@ -141,7 +139,7 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
         maxMs,
       });
       res.locals.wait = { start, end: performance.now() };
-      await resume();
+      await resume?.();
       last = await read();
     }
     using workflow = last;

@@ -34,7 +34,6 @@ export interface PipelineOptions extends BodyQueues {
   readonly validatorOf: ValidatorOf;
   readonly operations: Operations;
   readonly authenticator: Authenticator;
-  readonly acquireShare: LoadShedding["acquireShare"];
   /** Undefined: no request is shed. */
   readonly shed: LoadShedding["shed"] | undefined;
   /** Undefined: no page of another origin may call. */
@@ -72,7 +71,7 @@ export function createPipeline(options: PipelineOptions): RequestListener {
     ...(operation.secured
       ? [
           authentication(options.authenticator, operation.isSafe ? "read" : "write"),
-          keyShare(options.acquireShare),
+          keyShare,
           callOptions(options.rpcTimeoutMs),
         ]
       : []),
@@ -100,8 +99,11 @@ function throwUncaught(error: unknown): void {
 /** Rejects requests above the concurrency limit; none without `shed`. */
 function shedLoad(shed: LoadShedding["shed"] | undefined): ServerStage {
   return function shedLoad(req, res, next) {
-    if (shed === undefined) next();
-    else shed(req, res, kindOf(req, res.locals.match), next);
+    if (shed === undefined) return next();
+    shed(req, res, kindOf(req, res.locals.match), (permit) => {
+      res.locals.permit = permit;
+      next();
+    });
   };
 }
 
@@ -109,14 +111,11 @@ function shedLoad(shed: LoadShedding["shed"] | undefined): ServerStage {
  * Throws 429 when the caller's key already holds its share of the requests in flight. Runs directly after
  * authentication, because a later rejection would cost more.
  */
-function keyShare(
-  acquireShare: LoadShedding["acquireShare"],
-): Middleware<Pick<AuthenticatedLocals, "caller">> {
-  return function keyShare(_req, res, next) {
-    acquireShare(res, keyHashOf(res.locals.caller));
-    next();
-  };
-}
+const keyShare: Middleware<Pick<AuthenticatedLocals, "caller" | "permit">> = (_req, res, next) => {
+  const { permit, caller } = res.locals;
+  permit?.acquireShare(keyHashOf(caller));
+  next();
+};
 
 /** The limit that a request counts against; undefined for health and metrics, which overload must not stop. */
 function kindOf(req: IncomingMessage, match: RouteMatch | undefined): RequestKind | undefined {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorRequestHandler, RequestHandler } from "express";
 import type { Caller } from "../auth/caller.ts";
+import type { Permit } from "../load-shedding/load-shedding.ts";
 import type { RequestCallOptions } from "../orchestrator/call-options.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import type { RouteMatch } from "./router.ts";
@@ -9,6 +10,8 @@ import type { RouteMatch } from "./router.ts";
 export type MatchedLocals = {
   /** Undefined if the contract does not have the path. */
   match: RouteMatch | undefined;
+  /** Set by load shedding; undefined for a request that is exempt. */
+  permit?: Permit | undefined;
 };
 
 /** `res.locals` after `trace`. The optional fields are for the log, the metrics and the spans. */

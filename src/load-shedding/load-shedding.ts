@@ -20,28 +20,32 @@ interface LoadSheddingOptions {
   readonly metrics: Metrics;
 }
 
-/** The permits that a request in flight holds: one of its kind and, once its key is known, one of the key's share. */
-interface Permit {
-  readonly kind: RequestKind;
-  keyHash: string | undefined;
-  isHeld: boolean;
-  release(): void;
+/** Counts a request as in flight, until its response begins or its connection closes. */
+export interface Permit {
+  /**
+   * Counts the request against its key's share of the requests of its kind, too. Throws 429 when the key holds its
+   * share.
+   */
+  acquireShare(keyHash: string | undefined): void;
+  /**
+   * Releases the permit before the wait that the client has requested. Returns a function that acquires it again, with
+   * the share.
+   */
+  suspend(): () => Promise<void>;
 }
 
 /** Limits the requests in flight. */
 export interface LoadShedding {
-  /** Calls `serve`, or responds 503 when too many requests of this kind are in flight. Always serves without a kind. */
-  shed(req: IncomingMessage, res: ServerResponse, kind: RequestKind | undefined, serve: () => void): void;
   /**
-   * Counts a request against its key's share of the requests of its kind, until the request's permit is released.
-   * Throws 429 when the key holds its share.
+   * Calls `serve`, or responds 503 when too many requests of this kind are in flight. Always serves without a kind, and
+   * then without a permit.
    */
-  acquireShare(res: ServerResponse, keyHash: string | undefined): void;
-  /**
-   * Releases the permit of a request before the wait that its client has requested. Returns a function that acquires a
-   * permit again.
-   */
-  suspend(res: ServerResponse): () => Promise<void>;
+  shed(
+    req: IncomingMessage,
+    res: ServerResponse,
+    kind: RequestKind | undefined,
+    serve: (permit?: Permit) => void,
+  ): void;
   /** The number of requests in flight of each kind. */
   inFlight(): Readonly<Record<RequestKind, number>>;
   /** The present limit of each kind. */
@@ -74,55 +78,12 @@ export function createLoadShedding({
     with_body: createKeyShares("requests_with_body", wholeLimit),
     other: createKeyShares("requests_other", wholeLimit),
   } satisfies Record<RequestKind, KeyShares>;
-  const permits = new WeakMap<ServerResponse, Permit>();
-
-  /** Stores an acquired permit; releases it when the response begins or its connection closes. */
-  function addPermit(res: ServerResponse, kind: RequestKind, keyHash?: string): Permit {
-    const permit: Permit = {
-      kind,
-      keyHash,
-      isHeld: true,
-      release() {
-        if (!permit.isHeld) return;
-        permit.isHeld = false;
-        shares[kind].release(permit.keyHash);
-        semaphores[kind].release();
-      },
-    };
-    permits.set(res, permit);
-    onHeaders(res, permit.release);
-    res.once("close", permit.release);
-    return permit;
-  }
 
   return {
     shed(req, res, kind, serve) {
-      if (kind !== undefined) {
-        if (!semaphores[kind].tryAcquire()) return reject(req, res, kind);
-        addPermit(res, kind);
-      }
-      serve();
-    },
-    acquireShare(res, keyHash) {
-      const permit = permits.get(res);
-      // After the client has left, nothing would release the share.
-      if (permit?.isHeld !== true) return;
-      shares[permit.kind].acquireOrThrow(keyHash);
-      permit.keyHash = keyHash;
-    },
-    suspend(res) {
-      const permit = permits.get(res);
-      permit?.release();
-      return async function resume() {
-        if (permit === undefined) return;
-        const { kind, keyHash } = permit;
-        // The key's share comes first, so that at most a share of the waiters for the semaphore have one key.
-        await shares[kind].acquire(keyHash);
-        await semaphores[kind].acquire();
-        const resumed = addPermit(res, kind, keyHash);
-        // No event follows when the client has left already.
-        if (res.destroyed) resumed.release();
-      };
+      if (kind === undefined) return serve();
+      if (!semaphores[kind].tryAcquire()) return reject(req, res, kind);
+      serve(createPermit(res, semaphores[kind], shares[kind]));
     },
     inFlight: () => ({
       event_stream: semaphores.event_stream.held,
@@ -130,6 +91,41 @@ export function createLoadShedding({
       other: semaphores.other.held,
     }),
     limit: wholeLimit,
+  };
+}
+
+/** Creates the permit of a request for which `semaphore` is acquired. */
+function createPermit(res: ServerResponse, semaphore: Semaphore, shares: KeyShares): Permit {
+  let isHeld = true;
+  let shareOf: string | undefined;
+
+  function release(): void {
+    if (!isHeld) return;
+    isHeld = false;
+    shares.release(shareOf);
+    semaphore.release();
+  }
+
+  onHeaders(res, release);
+  res.once("close", release);
+  return {
+    acquireShare(keyHash) {
+      // After the client has disconnected, nothing would release the share.
+      if (!isHeld) return;
+      shares.acquireOrThrow(keyHash);
+      shareOf = keyHash;
+    },
+    suspend() {
+      release();
+      return async function resume() {
+        // The key's share comes first, so that at most a share of the waiters for the semaphore have one key.
+        await shares.acquire(shareOf);
+        await semaphore.acquire();
+        isHeld = true;
+        // No event follows when the client has disconnected already.
+        if (res.destroyed) release();
+      };
+    },
   };
 }
 

@@ -57,7 +57,6 @@ function createTestApp(
       revalidationOf: () => undefined,
       invalidate: () => undefined,
     },
-    acquireShare: () => undefined,
     shed,
     allowedOrigins: undefined,
     logger: createLogger({ write: () => undefined }),

@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { KeyShares } from "../../src/load-shedding/key-shares.ts";
 import { createLoadShedding } from "../../src/load-shedding/load-shedding.ts";
+import type { Permit } from "../../src/load-shedding/load-shedding.ts";
 import { errorResponse } from "../../src/errors/error-response.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
@@ -291,7 +292,7 @@ describe("createLoadShedding", () => {
   async function serveKeys(acquireWhen: (res: ServerResponse) => Promise<unknown>) {
     const shares = new Map<string, KeyShares>();
     const release = deferred();
-    const { shed, acquireShare } = createLoadShedding({
+    const { shed } = createLoadShedding({
       maxInFlight: 8,
       createKeyShares(of, limit) {
         const own = new KeyShares({ of, limit, share: 0.25, countOverShare: () => undefined });
@@ -302,11 +303,11 @@ describe("createLoadShedding", () => {
       metrics: createMetrics(),
     });
     const started = new EventEmitter();
-    async function serveOne(req: IncomingMessage, res: ServerResponse) {
+    async function serveOne(req: IncomingMessage, res: ServerResponse, permit?: Permit) {
       started.emit("arrived");
       await acquireWhen(res);
       try {
-        acquireShare(res, req.headers["key"]?.toString());
+        permit?.acquireShare(req.headers["key"]?.toString());
       } catch (error) {
         return void res.writeHead(errorResponse(error, { safeToRepeat: false }).status).end();
       } finally {
@@ -315,7 +316,9 @@ describe("createLoadShedding", () => {
       await release.promise;
       res.end();
     }
-    const server = await serve((req, res) => shed(req, res, kindOf(req), () => void serveOne(req, res)));
+    const server = await serve((req, res) =>
+      shed(req, res, kindOf(req), (permit) => void serveOne(req, res, permit)),
+    );
     return { url: server.url, shares, release: release.resolve, started, close: () => server.close(0) };
   }
 
