@@ -57,7 +57,7 @@ function disableInspectorSignal(): void {
   process.on("SIGUSR1", () => undefined);
   const options = `${process.execArgv.join(" ")} ${process.env["NODE_OPTIONS"] ?? ""}`;
   if (/--inspect(?!-port|-publish)/.test(options)) return;
-  // A signal before that listener may open it as late as in the next turn of the event loop.
+  // A signal before that listener may open it as late as in the next iteration of the event loop.
   setImmediate(closeInspector);
 }
 

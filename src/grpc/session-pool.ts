@@ -103,7 +103,7 @@ export class SessionPool {
     for (const session of this.#sessions) session.pingNow();
   }
 
-  /** Ends the streams that wait for a session as `not-sent`, if there are other servers for their calls. */
+  /** If there are other servers, ends the streams that wait for a session as `not-sent`: their calls are retried there. */
   failWaitingStreams(): void {
     for (const session of this.#sessions) session.failWaitingStreams();
   }

@@ -102,7 +102,7 @@ export interface Session {
   markUnresponsive(): void;
   /** Pings the server now, unless a ping is already in flight. */
   pingNow(): void;
-  /** Ends the streams that wait for the server's settings as `not-sent`, if there are other servers for their calls. */
+  /** If there are other servers, ends the streams that wait for this one's settings as `not-sent`: their calls are retried. */
   failWaitingStreams(cause?: Error): void;
   /** Opens no more streams, and closes the session after the last one. */
   drain(): void;

@@ -56,7 +56,7 @@ function isSafeToRepeat({ headers }: IncomingMessage, match: RouteMatch | undefi
   );
 }
 
-/** Whether the only reason of an error is that the client disconnected, which cancelled the work for it. */
+/** Whether the only reason for an error is that the client disconnected, which cancelled the work for it. */
 function isCausedByDisconnect(error: unknown): boolean {
   if (error instanceof ConnectError) return error.code === Code.Canceled;
   if (!(error instanceof Error)) return false;

@@ -42,8 +42,8 @@ const checkMs = 100;
 const targetShare = 7 / 8;
 
 /**
- * One limit for all bytes that are buffered for clients: messages that are being received or written as JSON, and write
- * buffers that clients have not read yet. Above it, messages wait, and the slowest clients are disconnected: those whose
+ * One limit for the bytes that are buffered for clients: messages from the orchestrator, until they have been written as
+ * JSON, and write buffers that clients have not read yet. Above it, messages wait, and the slowest clients are disconnected: those whose
  * backlog would take longest at the rate at which they read.
  */
 export class BufferedBytes implements MessageMemory {

@@ -1,4 +1,4 @@
-/** A longer turn of the event loop is late, in milliseconds. */
+/** A longer iteration of the event loop is late, in milliseconds. */
 const lateMs = 25;
 
 /** Each such period without requests raises the limit by one, in milliseconds. */
@@ -10,25 +10,25 @@ const minLimit = 64;
 /**
  * An adaptive limit of the requests in flight: `max`, and less while requests wait for the event loop. More concurrent
  * requests would then only wait for each other, and cost more, since more objects are alive at each garbage collection.
- * A late turn of the event loop lowers the limit by a tenth; any other turn, and each idle period, raises it by one. So
- * a burst is served, and under a continuous load the limit settles where turns are just not late.
+ * A late iteration of the event loop lowers the limit by a tenth; any other iteration, and each idle period, raises it by
+ * one. So a burst is served, and under a continuous load the limit settles where iterations are just not late.
  */
 export function createConcurrencyLimit(max: number, now = () => performance.now()): () => number {
   let limit = max;
   let isMeasuring = false;
-  let turnEnd = now();
+  let iterationEnd = now();
 
   function startMeasuring() {
     isMeasuring = true;
-    const turnStart = now();
-    limit = Math.min(limit + (turnStart - turnEnd) / idleMs, max);
-    setImmediate(adapt, turnStart);
+    const iterationStart = now();
+    limit = Math.min(limit + (iterationStart - iterationEnd) / idleMs, max);
+    setImmediate(adapt, iterationStart);
   }
 
-  function adapt(turnStart: number) {
+  function adapt(iterationStart: number) {
     isMeasuring = false;
-    turnEnd = now();
-    const isLate = turnEnd - turnStart > lateMs;
+    iterationEnd = now();
+    const isLate = iterationEnd - iterationStart > lateMs;
     limit = isLate ? Math.max(limit * 0.9, Math.min(max, minLimit)) : Math.min(limit + 1, max);
   }
 

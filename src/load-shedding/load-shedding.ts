@@ -148,7 +148,7 @@ function createRejection(
     metrics.countShed(kind);
 
     const respond = () => res.writeHead(status, headerList).end(text);
-    // A body that arrives together with its headers is read by the end of this turn, and the connection can stay open.
+    // A body that arrives together with its headers is read by the end of this iteration, and the connection can stay open.
     if (req.headers["content-length"] === undefined) respond();
     else setImmediate(respond);
   };

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { FairQueue } from "./fair-queue.ts";
 
-/** How long tasks run in one turn of the event loop, in milliseconds. */
+/** How long tasks run in one iteration of the event loop, in milliseconds. */
 const turnMs = 8;
 
 interface Task {
@@ -11,7 +11,7 @@ interface Task {
 }
 
 /**
- * Runs long computations for a few milliseconds in each turn of the event loop, so that other requests are served in
+ * Runs long computations for a few milliseconds in each iteration of the event loop, so that other requests are served in
  * between, however many tasks there are. The tasks of one owner run one after another; the owner that has used least
  * time while it waited runs next.
  */
@@ -28,7 +28,7 @@ export class TaskQueue {
     });
   }
 
-  /** Runs `step` in a separate turn; resolves to its return value. */
+  /** Runs `step` in a separate iteration; resolves to its return value. */
   runOnce<T>(owner: string | undefined, step: () => T): Promise<T> {
     return this.#add<T>(owner, (resolve) => {
       resolve(step());
@@ -67,7 +67,7 @@ export function runSync<T>(steps: Iterator<void, T>): T {
   }
 }
 
-/** Runs steps until the turn is over; returns whether the task is done. */
+/** Runs steps until the iteration's time is used; returns whether the task is done. */
 function runForOneTurn(task: Task): boolean {
   const end = performance.now() + turnMs;
   try {

@@ -81,12 +81,12 @@ export function orchestratorClient(calls: GrpcTransportOptions, streams: GrpcTra
   };
 }
 
-/** The connections to the orchestrators. */
+/** The client of the orchestrators, and the state of its subchannels. */
 export interface Orchestrator {
   readonly client: OrchestratorClient;
-  /** The number of addresses, and of those that are ready. */
+  /** The number of subchannels, and of those that are ready. */
   count(): { readonly all: number; readonly ready: number };
-  /** Closes every connection at once. */
+  /** Closes every session at once. */
   close(): void;
 }
 

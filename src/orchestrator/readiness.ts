@@ -5,7 +5,7 @@ import type { TraceContext } from "../telemetry/trace-context.ts";
 import { createCallOptions } from "./call-options.ts";
 import type { OrchestratorClient } from "./client.ts";
 
-/** Resolves to whether the orchestrator and its database respond in time. The reason of a failure is only logged. */
+/** Resolves to whether the orchestrator and its database respond in time. The reason for a failure is only logged. */
 export type ProbeReadiness = (trace: TraceContext) => Promise<boolean>;
 
 /** The largest workflow that a probe reads, in bytes. */

@@ -143,7 +143,7 @@ export function createMetrics(registry = new Registry()): Metrics {
   async function renderNext(): Promise<string> {
     const pause = pauseEnd - performance.now();
     if (pause > 0) await delay(pause);
-    // Later calls in this turn of the event loop share the result.
+    // Later calls in this iteration of the event loop share the result.
     setImmediate(() => (rendering = undefined));
     const start = performance.now();
     const text = await registry.metrics();
