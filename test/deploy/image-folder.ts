@@ -40,9 +40,10 @@ export function createImageFolder(): ImageFolder {
 function copyPackages(app: string, { target }: Copy): void {
   const lock = JSON.parse(readFileSync("package-lock.json", "utf8")) as Lock;
   for (const place of Object.keys(productionPackages(lock))) {
-    // Nested packages are copied by their own path, if at all.
-    const isOwn = (source: string) => !relative(place, source).split("/").includes("node_modules");
-    cpSync(place, join(app, target, relative("node_modules", place)), { recursive: true, filter: isOwn });
+    // Nested packages are copied by their own path, if at all. Node reads neither types nor source maps.
+    const isUsed = (source: string) =>
+      !relative(place, source).split("/").includes("node_modules") && !/\.(d\.[cm]?ts|map)$/.test(source);
+    cpSync(place, join(app, target, relative("node_modules", place)), { recursive: true, filter: isUsed });
   }
 }
 
