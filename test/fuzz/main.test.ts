@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readContract } from "./contract.ts";
 
 /** Runs `make fuzz` in a process group of its own. */
 function makeFuzz(settings: Record<string, string>) {
@@ -14,19 +15,57 @@ function makeFuzz(settings: Record<string, string>) {
   return { child, ended };
 }
 
-/** A generous bound for a machine that runs other programs. */
-const busy = { FUZZ_WAIT_MS: "1000" };
-
 describe("make fuzz", () => {
-  it("prints its seed, and the number of requests for each operation and status", async () => {
-    const { status, output } = await makeFuzz({ ...busy, FUZZ_SECONDS: "0.1", FUZZ_SEED: "7" }).ended;
-    assert.equal(status, 0, output);
-    assert.match(output, /^fuzz: seed 7, for 0.1 s$/m);
-    assert.match(output, /^ {2}submitWorkflow +200: \d+ +201: \d+ +400: \d+/m);
-    const [, requests] = /^fuzz: (\d+) requests$/m.exec(output) ?? [];
-    assert.ok(Number(requests) > 200, output);
-    assert.match(output, /^fuzz: the longest wait for healthz took \d+ ms, /m);
-    assert.match(output, /^fuzz: (resident memory was \d+ MiB at most|this system does not report)/m);
+  describe("with 12,000 requests", () => {
+    let status: number;
+    let output: string;
+
+    before("run", async () => {
+      const settings = {
+        FUZZ_SEED: "20000",
+        // A few more, after which growth of memory is judged.
+        FUZZ_REQUESTS: "12100",
+        FUZZ_SECONDS: "3600",
+        // Generous, since the machine of a test may be slow.
+        FUZZ_WAIT_MS: "1000",
+      };
+      ({ status, output } = await makeFuzz(settings).ended);
+    });
+
+    /** The numbers of requests by status, printed for an operation. */
+    function countsOf(id: string): Map<string, number> {
+      const [, line = ""] = new RegExp(`^ {2}${id} +(.*)$`, "m").exec(output) ?? [];
+      return new Map(line.split("  ").map((entry) => [entry.split(": ")[0]!, Number(entry.split(": ")[1])]));
+    }
+
+    it("succeeds, and prints its seed", () => {
+      assert.equal(status, 0, output);
+      assert.match(output, /^fuzz: seed 20000, for 3600 s$/m);
+    });
+
+    it("has measured memory, and the wait for health checks", () => {
+      assert.match(output, /^fuzz: memory grew by -?\d+\.\d bytes per request, of 50 allowed$/m);
+      assert.match(output, /^fuzz: the longest wait for healthz took \d+ ms, /m);
+      assert.match(output, /^fuzz: (resident memory was \d+ MiB at most|this system does not report)/m);
+    });
+
+    it("has sent requests of each operation that succeed and that fail", () => {
+      for (const { id } of readContract().operations) {
+        const counts = [...countsOf(id)];
+        const countOf = (status: RegExp) =>
+          counts.reduce((sum, [own, count]) => (status.test(own) ? sum + count : sum), 0);
+        assert.ok(countOf(/^2..$/) > 50, `${id} has succeeded`);
+        assert.ok(countOf(/^4..$/) > 50, `${id} has been rejected`);
+      }
+    });
+
+    it("has sent large requests, and clients have disconnected", () => {
+      const [, requests, large] = /^fuzz: (\d+) requests, (\d+) of them large$/m.exec(output) ?? [];
+      assert.ok(Number(requests) >= 12_000);
+      assert.ok(Number(large) > 10, "there were large requests");
+      const operations = readContract().operations.filter(({ id }) => countsOf(id).has("disconnected"));
+      assert.ok(operations.length > 5, "clients of many operations have disconnected");
+    });
   });
 
   it("stops on Ctrl-C, and prints a summary", async () => {
@@ -34,6 +73,6 @@ describe("make fuzz", () => {
     await once(child.stdout, "data");
     process.kill(-child.pid!, "SIGINT");
     const { output } = await ended;
-    assert.match(output, /^fuzz: \d+ requests$/m);
+    assert.match(output, /^fuzz: \d+ requests, \d+ of them large$/m);
   });
 });

@@ -4,11 +4,13 @@ import { leastMemoryInUse, startFuzzStack } from "./stack.ts";
 import { readVitals, vitalBounds } from "./vitals.ts";
 
 /**
- * Fuzzes a gateway for FUZZ_SECONDS (default 60), beginning with FUZZ_SEED (default random). Prints the number of requests
- * by status, the longest wait for a health check, and the peak of memory. Exits with 1 if a response was wrong, or if the
- * wait or the memory exceeded its bound. FUZZ_WAIT_MS (default 100) is the bound of the wait. Ctrl-C stops it early.
+ * Fuzzes a gateway for FUZZ_SECONDS (default 60) or until it has sent FUZZ_REQUESTS (default unlimited), beginning with
+ * FUZZ_SEED (default random). Prints the number of requests by status, the longest wait for a health check, and the peak
+ * of memory. Exits with 1 if a response was wrong, or if the wait or the memory exceeded its bound. FUZZ_WAIT_MS (default
+ * 100) is the bound of the wait. Ctrl-C stops it early.
  */
 const seconds = numberFrom("FUZZ_SECONDS", 60);
+const maxRequests = numberFrom("FUZZ_REQUESTS", Infinity);
 const firstSeed = numberFrom("FUZZ_SEED", Math.floor(Math.random() * 2 ** 31));
 
 const waitMs = numberFrom("FUZZ_WAIT_MS", vitalBounds.waitMs);
@@ -17,7 +19,7 @@ const waitMs = numberFrom("FUZZ_WAIT_MS", vitalBounds.waitMs);
 const warmUp = 4000;
 
 /** The fewest requests by which growth of memory is judged, and the largest growth per request, in bytes. */
-const minMeasured = 16_000;
+const minMeasured = 8000;
 const maxGrowthBytes = 50;
 
 /** Interval of progress messages, in milliseconds. */
@@ -42,13 +44,13 @@ for (const line of exceeded) fail(line);
 if (failure !== undefined) fail(failure);
 if (exit !== "exit code 0") fail(`the gateway crashed: ${exit}`);
 
-/** Runs rounds until the time is over. Returns the description of a failure, if any. */
+/** Runs rounds until one of the limits is reached. Returns the description of a failure, if any. */
 async function runRounds(): Promise<string | undefined> {
   const start = performance.now();
   let lastProgress = start;
   for (
     let seed = firstSeed;
-    !stopping.signal.aborted && performance.now() - start < seconds * 1000;
+    !stopping.signal.aborted && fuzz.requests < maxRequests && performance.now() - start < seconds * 1000;
     seed += 1
   ) {
     const failed = await fuzz.round(seed);
@@ -81,7 +83,7 @@ function summary(counts: Counts): string {
     const statuses = own.map(([key, count]) => `${key.slice(key.lastIndexOf(" ") + 1)}: ${count}`);
     return `  ${operation.padEnd(22)}${statuses.join("  ")}`;
   });
-  return [`fuzz: ${fuzz.requests} requests`, ...lines].join("\n");
+  return [`fuzz: ${fuzz.requests} requests, ${fuzz.large} of them large`, ...lines].join("\n");
 }
 
 function numberFrom(name: string, fallback: number): number {

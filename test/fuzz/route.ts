@@ -33,9 +33,16 @@ function pathOf(target: string): string {
   return originForm.includes("#") ? path.replaceAll("\\", "/") : path;
 }
 
+/** The patterns of the templates seen so far. */
+const patterns = new Map<string, RegExp>();
+
 function patternOf(template: string): RegExp {
   const escaped = template.replaceAll(".", "\\.");
-  return new RegExp(`^${escaped.replace("{key}", ".+").replace(/\{\w+\}/g, "[^/]+")}$`, "s");
+  const pattern =
+    patterns.get(template) ??
+    new RegExp(`^${escaped.replace("{key}", ".+").replace(/\{\w+\}/g, "[^/]+")}$`, "s");
+  patterns.set(template, pattern);
+  return pattern;
 }
 
 function parametersIn(template: string): number {

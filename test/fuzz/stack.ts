@@ -38,6 +38,9 @@ const apiKey = "ff_an-api-key~of+the/fuzz=";
 /** The memory limit of the gateway: the bound of `make fuzz`. */
 const containerBytes = vitalBounds.residentBytes;
 
+/** A tenth of the bound of a wait. Shorter ones would cost as much as the requests of the fuzz. */
+const healthIntervalMs = vitalBounds.waitMs / 10;
+
 export async function startFuzzStack(): Promise<FuzzStack> {
   const bytes = Buffer.alloc(100, "ATOM ");
   const largeBodies = Object.fromEntries(worstKinds.map((kind) => [`large-${kind}`, worstBody(kind)]));
@@ -59,7 +62,7 @@ export async function startFuzzStack(): Promise<FuzzStack> {
     SHUTDOWN_GRACE_SECONDS: "1",
     ...storeSettings(store),
   });
-  const health = watchHealth(gateway.url, gateway.pid);
+  const health = watchHealth(gateway.url, gateway.pid, healthIntervalMs);
   return {
     ...gateway,
     known: { artifactKeys, pageFiles, adminToken, apiKey, largeBodies },

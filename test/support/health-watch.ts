@@ -21,7 +21,7 @@ export interface HealthWatch {
 
 const program = `
   const { readFileSync } = require("node:fs");
-  const { parentPort, workerData: { url, pid } } = require("node:worker_threads");
+  const { parentPort, workerData: { url, pid, intervalMs } } = require("node:worker_threads");
   const { Agent, get } = require("node:http");
   const agent = new Agent({ keepAlive: true });
   const file = "/proc/" + pid + "/task/" + pid + "/schedstat";
@@ -50,7 +50,7 @@ const program = `
     const now = runTime();
     longestMs = Math.max(longestMs, wait);
     if (ran !== undefined && now !== undefined) ownMs = Math.max(ownMs ?? 0, Math.min(wait, now - ran));
-    setTimeout(ask, 2);
+    setTimeout(ask, intervalMs);
   }
 
   parentPort.on("message", () => {
@@ -61,9 +61,9 @@ const program = `
   ask();
 `;
 
-/** Starts it, for a gateway whose process is `pid`. */
-export function watchHealth(url: string, pid: number | undefined): HealthWatch {
-  const worker = new Worker(program, { eval: true, workerData: { url, pid } });
+/** Starts it, for a gateway whose process is `pid`. Waits `intervalMs` between a response and the next request. */
+export function watchHealth(url: string, pid: number | undefined, intervalMs = 2): HealthWatch {
+  const worker = new Worker(program, { eval: true, workerData: { url, pid, intervalMs } });
   return {
     async longest() {
       const message = once(worker, "message");
