@@ -5,6 +5,8 @@ import type { Scratch } from "./scratch-fixture.ts";
 const common = "proto/foldforge/common/v1/common.proto";
 const orchestrator = "proto/foldforge/orchestrator/v1/orchestrator.proto";
 
+const contract = ["buf.yaml", "proto"];
+
 const breakingChanges = [
   {
     change: "a renumbered field",
@@ -50,7 +52,7 @@ describe("node test/check/breaking.ts", () => {
   });
 
   it("reports the file of every change that breaks programs built from the main branch", async () => {
-    await scratch().commitAs("main");
+    await scratch().commitAs("main", ...contract);
     breakContract(scratch());
     const outcome = await compare();
     assertFails(outcome);
@@ -63,7 +65,7 @@ describe("node test/check/breaking.ts", () => {
   });
 
   it("passes a compatible change", async () => {
-    await scratch().commitAs("main");
+    await scratch().commitAs("main", ...contract);
     scratch().edit(
       common,
       "string gpu_type = 1;",
@@ -73,15 +75,15 @@ describe("node test/check/breaking.ts", () => {
   });
 
   it("compares with the main branch of origin rather than the local one", async () => {
-    await scratch().commitAs("main");
+    await scratch().commitAs("main", ...contract);
     await scratch().run("git", "update-ref", "refs/remotes/origin/main", "main");
     breakContract(scratch());
-    await scratch().commitAs("main");
+    await scratch().commitAs("main", ...contract);
     assertFails(await compare(), common, orchestrator);
   });
 
   it("reports that it is skipped without a main branch", async () => {
-    await scratch().commitAs("topic");
+    await scratch().commitAs("topic", ...contract);
     breakContract(scratch());
     const { status, output } = await compare();
     assert.equal(status, 0);
@@ -89,7 +91,7 @@ describe("node test/check/breaking.ts", () => {
   });
 
   it("fails if buf cannot read the main branch", async () => {
-    await scratch().commitAs("main");
+    await scratch().commitAs("main", ...contract);
     scratch().write("buf.yaml", "version: v9\n");
     assertFails(await compare(), "buf.yaml");
   });

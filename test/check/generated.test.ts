@@ -24,7 +24,7 @@ describe("make generate", function () {
   it("restores missing, stale and surplus files byte for byte, without a network", async () => {
     const canGoOffline = spawnSync("unshare", [...offline, "true"]).status === 0;
     if (!canGoOffline) console.log("      with a network: this machine forbids unshare --net");
-    await scratch().commitAs("main");
+    await scratch().commitAs("main", "generated");
     scratch().write(`${proto}/common/v1/common_pb.js`, "");
     scratch().write(`${proto}/gone/v1/gone_pb.js`, "");
     scratch().write("generated/openapi/gateway.v1.ts", "");
@@ -32,7 +32,10 @@ describe("make generate", function () {
     assertPasses(
       await (canGoOffline ? scratch().run("unshare", ...offline, ...generate) : scratch().run(...generate)),
     );
-    assert.deepEqual(await scratch().run("git", "status", "--porcelain"), { status: 0, output: "" });
+    assert.deepEqual(await scratch().run("git", "status", "--porcelain", "generated"), {
+      status: 0,
+      output: "",
+    });
   });
 });
 

@@ -31,8 +31,8 @@ export interface Scratch {
   read(file: string): string;
   /** Runs a command in the copy, with the binaries of its packages on the PATH. */
   run(command: string, ...args: readonly string[]): Promise<Outcome>;
-  /** Commits the current copy to `branch` of a new repository. */
-  commitAs(branch: string): Promise<void>;
+  /** Commits these files and folders of the current copy to `branch` of a new repository. */
+  commitAs(branch: string, ...paths: readonly string[]): Promise<void>;
   remove(): void;
 }
 
@@ -73,7 +73,7 @@ export function createScratch(): Scratch {
       assert.equal(parts.length, 2, `${file} contains exactly once: ${from}`);
       write(file, parts.join(to));
     },
-    async commitAs(branch) {
+    async commitAs(branch, ...paths) {
       const identity = [
         "-c",
         "user.name=test",
@@ -84,7 +84,7 @@ export function createScratch(): Scratch {
       ];
       for (const args of [
         ["init", "--quiet", `--initial-branch=${branch}`],
-        ["add", "."],
+        ["add", ...paths],
         [...identity, "commit", "--quiet", "--no-verify", "--message=contract"],
       ]) {
         const { status, output } = await run("git", ...args);

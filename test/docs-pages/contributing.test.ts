@@ -74,7 +74,7 @@ describe("CONTRIBUTING.md", () => {
     it("passes the check of the contracts with the edit and the commands as written", async () => {
       const text = section(page, "Changing the contract");
       const [[diff = ""], [change = ""]] = [blocks(text, "diff"), blocks(text, "sh")];
-      await scratch.commitAs("main");
+      await scratch.commitAs("main", "buf.yaml", "proto");
       scratch.write("note.diff", diff);
       assertPasses(await scratch.run("git", "apply", "-p0", "note.diff"));
       // The next test checks the types. Style depends on no contract.
