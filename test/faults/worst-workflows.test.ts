@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { get, request } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
-import { isDeepStrictEqual } from "node:util";
+import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual, promisify } from "node:util";
 import { fromBinary } from "@bufbuild/protobuf";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import {
@@ -11,9 +13,6 @@ import {
   ListWorkflowsRequestSchema,
   StreamWorkflowEventsRequestSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { JsonWriter } from "../../src/mapping/json-writer.ts";
-import { workflowListTranscoder } from "../../src/mapping/workflow.ts";
-import { WireReader } from "../../src/mapping/wire-reader.ts";
 import { allowAll, startEncodedUpstream } from "../support/encoded-upstream.ts";
 import type { EncodedRpc } from "../support/encoded-upstream.ts";
 import { readEvents } from "../support/event-reader.ts";
@@ -34,7 +33,9 @@ import {
   worstBody,
   worstKinds,
 } from "../support/worst-workflows.ts";
+import type { WorstKind } from "../support/worst-workflows.ts";
 
+const workWithoutPause = fileURLToPath(new URL("work-without-pause.ts", import.meta.url));
 const mebibyte = 1024 * 1024;
 const { QUEUED, RUNNING, SUCCEEDED } = JobState;
 const headers = { Authorization: `Bearer ${adminToken}` };
@@ -45,6 +46,7 @@ async function startWorst(rpcs: Record<string, EncodedRpc>, settings: TestSettin
   const all = {
     BIND_ADDR: "127.0.0.1:0",
     API_TOKEN: adminToken,
+    API_KEYS_ENABLED: "true",
     ORCHESTRATOR_ENDPOINT: upstream.url,
     // Longer than anything takes on a slow machine.
     ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "60",
@@ -56,14 +58,25 @@ async function startWorst(rpcs: Record<string, EncodedRpc>, settings: TestSettin
   const gateway = runGateway(all, { execArgv: imageFlags(512 * mebibyte) });
   const url = await gateway.started;
   const pid = gateway.child.pid!;
-  const health = watchHealth(url, pid);
   return {
     url,
-    health,
+    upstream,
+    /** The longest that a health check waits while `act` runs, in milliseconds. */
+    async longestHealthWait(act: () => Promise<unknown>): Promise<number> {
+      const health = watchHealth(url, pid);
+      try {
+        // Once it responds, it watches.
+        await health.longest();
+        await act();
+        const { ownMs, longestMs } = await health.longest();
+        return ownMs ?? longestMs;
+      } finally {
+        await health.close();
+      }
+    },
     /** Undefined when the system does not report it. */
     peakResident: () => peakResidentBytes(pid),
     async close() {
-      await health.close();
       gateway.child.kill("SIGTERM");
       const { code, signal, lines } = await gateway.ended;
       await upstream.close();
@@ -76,7 +89,7 @@ async function startWorst(rpcs: Record<string, EncodedRpc>, settings: TestSettin
   };
 }
 
-/** The submitted part of a workflow. */
+/** A workflow with one step. */
 interface WorkflowJson {
   readonly name: string;
   readonly steps: readonly { readonly params: unknown }[];
@@ -87,107 +100,162 @@ interface PageJson {
   readonly next_page_token: string;
 }
 
-/** The workflows by id: one of each kind, smaller than the worst, and the worst of one kind. */
-const share = 0.3;
-const bodies = new Map<string, string>([
-  ...worstKinds.map((kind) => [kind, worstBody(kind, share)] as const),
-  ["deepest", worstBody("deep")],
+/** What a client submits, and the workflow that it is for the orchestrator. */
+function workflowOf(id: string, kind: WorstKind, share?: number) {
+  const body = worstBody(kind, share);
+  const { name, steps } = JSON.parse(body) as WorkflowJson;
+  return {
+    name,
+    body,
+    params: Buffer.from(JSON.stringify(steps[0]?.params)) as Buffer,
+    message: encodedWorkflow(encodedSpec(body), { id, state: SUCCEEDED }),
+  };
+}
+
+/** The workflows by id: one of each kind, smaller than the worst, and the worst of two kinds. */
+const workflows = new Map([
+  ...worstKinds.map((kind) => [kind as string, workflowOf(kind, kind, 0.3)] as const),
+  ["deepest", workflowOf("deepest", "deep")],
+  ["longest", workflowOf("longest", "text")],
 ]);
-const workflows = new Map<string, Uint8Array>(
-  [...bodies].map(([id, body]) => [id, encodedWorkflow(encodedSpec(body), { id, state: SUCCEEDED })]),
-);
 
 /** The token of the next page. */
 const nextToken = "more";
 
 const rpcs: Record<string, EncodedRpc> = {
   SubmitWorkflow: (request) => [encodedWorkflow(specIn(request), { id: "new", state: QUEUED })],
-  GetWorkflow: (request) => [workflows.get(fromBinary(GetWorkflowRequestSchema, request).workflowId)!],
+  GetWorkflow: (request) => [
+    workflows.get(fromBinary(GetWorkflowRequestSchema, request).workflowId)!.message,
+  ],
   ListWorkflows(request) {
     const { pageSize, pageToken } = fromBinary(ListWorkflowsRequestSchema, request);
     return [pageOf(pageToken, pageSize)];
   },
   StreamWorkflowEvents(request) {
     const { workflowId } = fromBinary(StreamWorkflowEventsRequestSchema, request);
-    return [encodedUpdate(workflows.get(workflowId)!, { workflowId, eventId: 1n })];
+    return [encodedUpdate(workflows.get(workflowId)!.message, { workflowId, eventId: 1n })];
   },
 };
 
+/** The encoded pages by id and size. */
+const pages = new Map<string, Uint8Array>();
+
 function pageOf(id: string, size: number): Uint8Array {
-  return encodedPage(Array<Uint8Array>(size).fill(workflows.get(id)!), nextToken);
+  const key = `${id} ${size}`;
+  const { message } = workflows.get(id)!;
+  const page = pages.get(key) ?? encodedPage(Array<Uint8Array>(size).fill(message), nextToken);
+  pages.set(key, page);
+  return page;
+}
+
+/** The keys of an object have no order; but they are in the same one in each response, and comparing bytes is faster. */
+function assertSame(received: Buffer, id: string): void {
+  const workflow = workflows.get(id)!;
+  if (received.equals(workflow.params)) return;
+  const [actual, expected] = [received, workflow.params].map(
+    (text) => JSON.parse(text.toString()) as unknown,
+  );
+  assert.ok(isDeepStrictEqual(actual, expected), `${id}: differs from the submission`);
+  workflow.params = received;
+}
+
+const paramsStart = Buffer.from('"params":');
+
+/**
+ * The text of a body with `null` for the params of each workflow, which must be those of the workflow `id`: only this
+ * small rest is parsed.
+ */
+function withoutParams(body: Buffer, id: string): string {
+  const { params } = workflows.get(id)!;
+  let text = "";
+  let end = 0;
+  for (let at = body.indexOf(paramsStart); at >= 0; at = body.indexOf(paramsStart, end)) {
+    const begin = at + paramsStart.length;
+    text += `${body.toString("utf8", end, begin)}null`;
+    end = begin + params.length;
+    assertSame(body.subarray(begin, end), id);
+  }
+  return text + body.toString("utf8", end);
+}
+
+function assertIs(id: string, { name, steps }: WorkflowJson): void {
+  assert.deepEqual([name, steps.map(({ params }) => params)], [workflows.get(id)!.name, [null]]);
+}
+
+function submissionOf(id: string, token: string): RequestInit {
+  return {
+    method: "POST",
+    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+    body: workflows.get(id)!.body,
+  };
 }
 
 /** Sends requests to a gateway and checks the responses. */
 function clientOf(url: string) {
-  const send = (path: string, init: RequestInit = {}) => fetch(`${url}${path}`, { headers, ...init });
-
-  function assertIs(id: string, workflow: WorkflowJson): void {
-    const [received, sent] = [workflow, JSON.parse(bodies.get(id)!) as WorkflowJson].map(
-      ({ name, steps }) => ({
-        name,
-        params: steps.map(({ params }) => params),
-      }),
-    );
-    // Comparing text is much faster, but the keys of objects have no order.
-    const isSame = JSON.stringify(received) === JSON.stringify(sent) || isDeepStrictEqual(received, sent);
-    assert.ok(isSame, `${id}: differs from the submission`);
+  async function send(path: string, init: RequestInit = {}) {
+    const response = await fetch(`${url}${path}`, { headers, ...init });
+    return { response, body: Buffer.from(await response.arrayBuffer()) };
   }
 
   return {
     send,
     async submit(id: string) {
-      const response = await send("/v1/workflows", {
-        method: "POST",
-        headers: { Authorization: "Bearer a-key", "Content-Type": "application/json" },
-        body: bodies.get(id)!,
-      });
+      const { response, body } = await send("/v1/workflows", submissionOf(id, "a-key"));
       assert.deepEqual([response.status, response.headers.get("Location")], [201, "/v1/workflows/new"]);
-      assertIs(id, (await response.json()) as WorkflowJson);
+      assertIs(id, JSON.parse(withoutParams(body, id)) as WorkflowJson);
     },
     async read(id: string) {
-      const response = await send(`/v1/workflows/${id}`);
+      const { response, body } = await send(`/v1/workflows/${id}`);
       assert.equal(response.status, 200);
-      assertIs(id, (await response.json()) as WorkflowJson);
+      assertIs(id, JSON.parse(withoutParams(body, id)) as WorkflowJson);
     },
     /** Resolves to the number of workflows. */
     async list(id: string, pageSize: number): Promise<number> {
-      const response = await send(`/v1/workflows?page_size=${pageSize}&page_token=${id}`);
+      const { response, body } = await send(`/v1/workflows?page_size=${pageSize}&page_token=${id}`);
       assert.equal(response.status, 200);
-      const { workflows, next_page_token } = (await response.json()) as PageJson;
-      assert.equal(next_page_token, nextToken);
-      for (const workflow of workflows) assertIs(id, workflow);
-      return workflows.length;
+      const page = JSON.parse(withoutParams(body, id)) as PageJson;
+      assert.equal(page.next_page_token, nextToken);
+      for (const workflow of page.workflows) assertIs(id, workflow);
+      return page.workflows.length;
     },
     async follow(id: string) {
-      const reader = readEvents(await send(`/v1/workflows/${id}/events`));
+      const { body } = await send(`/v1/workflows/${id}/events`);
+      const reader = readEvents(new Response(withoutParams(body, id)));
       assert.equal(await reader.ended, "clean");
       const [{ id: eventId, data } = assert.fail("there was no event"), ...more] = reader.events;
       assert.deepEqual([eventId, more], ["1", []]);
       assertIs(id, (JSON.parse(data) as { workflow_update: WorkflowJson }).workflow_update);
     },
     async lookUp(id: string) {
-      const response = await send(`/v1/workflows/${id}/artifacts/nobody`);
+      const { response } = await send(`/v1/workflows/${id}/artifacts/nobody`);
       assert.equal(response.status, 404);
-      await response.text();
+    },
+    /** Sends a GET, and reads nothing of the response but its headers. */
+    async discard(path: string, more: Record<string, string> = {}): Promise<IncomingMessage> {
+      const request = get(`${url}${path}`, { agent: false, headers: { ...headers, ...more } });
+      const [response] = (await once(request, "response")) as [IncomingMessage];
+      assert.equal(response.statusCode, 200);
+      await once(response.resume(), "end");
+      return response;
     },
   };
 }
 
 const times = (count: number, act: () => Promise<unknown>) => Promise.all(Array.from({ length: count }, act));
 
-/** The least CPU time of a few runs that write a page as JSON without a pause, in milliseconds. */
-function msToWriteSync(page: Uint8Array): number {
-  const runs = Array.from({ length: 3 }, () => {
-    const before = process.threadCpuUsage();
-    workflowListTranscoder.write(new WireReader(page), page.length, new JsonWriter());
-    const { user, system } = process.threadCpuUsage(before);
-    return (user + system) / 1000;
-  });
-  return Math.min(...runs);
-}
-
 describe("a gateway with the worst workflows that it accepts", () => {
-  const worst = suite(() => startWorst(rpcs, { API_KEYS_ENABLED: "true" }));
+  const worst = suite(() => startWorst(rpcs));
+  const pageSize = 8;
+  const submissions = 64;
+  const submissionShare = 0.06;
+  /** The CPU that work takes without a pause, in milliseconds. */
+  let withoutPause: { readonly pageMs: number; readonly submissionsMs: number };
+
+  before("measure work without a pause", async () => {
+    const args = [workWithoutPause, pageSize, submissions, submissionShare].map(String);
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    withoutPause = JSON.parse(stdout) as typeof withoutPause;
+  });
 
   for (const kind of worstKinds) {
     it(`submits, reads, lists, streams and searches workflows of kind ${kind} unchanged`, async () => {
@@ -201,84 +269,64 @@ describe("a gateway with the worst workflows that it accepts", () => {
   }
 
   it("responds to health checks during pages, reads and submissions", async () => {
-    const { url, health } = worst();
+    const { url, longestHealthWait } = worst();
     const { list, read, submit, lookUp } = clientOf(url);
-    const pageSize = 6;
-    const syncMs = msToWriteSync(pageOf("deepest", pageSize));
-    await health.longest();
-    await times(2, async () => assert.equal(await list("deepest", pageSize), pageSize));
-    await times(2, () => read("deepest"));
-    await times(2, () => lookUp("deepest"));
-    await times(2, () => submit("deepest"));
-    const { ownMs, longestMs } = await health.longest();
-    const waitMs = ownMs ?? longestMs;
-    assert.ok(waitMs < syncMs / 2, `waited ${waitMs} ms; the page takes ${syncMs} ms without a pause`);
+    const waitMs = await longestHealthWait(async () => {
+      await times(2, async () => assert.equal(await list("deepest", pageSize), pageSize));
+      await times(2, () => read("deepest"));
+      await times(2, () => lookUp("deepest"));
+      await times(2, () => submit("deepest"));
+    });
+    const { pageMs } = withoutPause;
+
+    assert.ok(waitMs < pageMs / 2, `waited ${waitMs} ms; the page takes ${pageMs} ms without a pause`);
   });
-});
 
-describe("64 concurrent submissions of 60 KB", () => {
-  const worst = suite(() => startWorst(rpcs, { API_KEYS_ENABLED: "true" }));
-  const count = 64;
-  const body = Buffer.from(worstBody("deep", 0.06));
-
-  it("do not delay health checks", async () => {
-    const { url, health } = worst();
-    const { submit } = clientOf(url);
-    await submit("text");
-    const requests = Array.from({ length: count }, () =>
+  it(`responds to health checks during ${submissions} concurrent submissions of 60 KB`, async () => {
+    const { url, longestHealthWait } = worst();
+    const body = Buffer.from(worstBody("deep", submissionShare));
+    const posts = Array.from({ length: submissions }, () =>
       request(`${url}/v1/workflows`, {
         method: "POST",
         agent: false,
         headers: { ...headers, "Content-Type": "application/json", "Content-Length": body.length },
       }),
     );
-    const responses = requests.map(async (post) => {
+    const responses = posts.map(async (post) => {
       const [response] = (await once(post, "response")) as [IncomingMessage];
       assert.equal(response.statusCode, 201);
       await once(response.resume(), "end");
     });
     await Promise.all(
-      requests.map((post) => new Promise((resolve) => post.write(body.subarray(0, -1), resolve))),
+      posts.map((post) => new Promise((resolve) => post.write(body.subarray(0, -1), resolve))),
     );
-    await health.longest();
-    for (const post of requests) post.end(body.subarray(-1));
-    await Promise.all(responses);
-    const { ownMs, longestMs } = await health.longest();
-    const before = process.threadCpuUsage();
-    for (let index = 0; index < count; index += 1) encodedSpec(body.toString());
-    const { user, system } = process.threadCpuUsage(before);
-    const syncMs = (user + system) / 1000;
-    const waitMs = ownMs ?? longestMs;
-    assert.ok(waitMs < syncMs / 3, `waited ${waitMs} ms; all take ${syncMs} ms without a pause`);
+    const waitMs = await longestHealthWait(async () => {
+      for (const post of posts) post.end(body.subarray(-1));
+      await Promise.all(responses);
+    });
+    const { submissionsMs } = withoutPause;
+
+    assert.ok(
+      waitMs < submissionsMs / 3,
+      `waited ${waitMs} ms; all take ${submissionsMs} ms without a pause`,
+    );
   });
-});
 
-describe("large submissions to a slow orchestrator", () => {
-  const count = 12;
-  const accepted = encodedWorkflow(encodedSpec(worstBody("text", 0.001)), { id: "new", state: QUEUED });
-
-  const worst = suite(() => {
+  it("holds large submissions to a slow orchestrator as messages only, so that memory suffices", async () => {
+    const { url, upstream } = worst();
+    const count = 12;
+    const accepted = encodedWorkflow(new Uint8Array(), { id: "new", state: QUEUED });
     const all = Promise.withResolvers<undefined>();
     let calls = 0;
-    return startWorst({
-      async *SubmitWorkflow() {
-        calls += 1;
-        if (calls === count) all.resolve(undefined);
-        await all.promise;
-        yield accepted;
-      },
-    });
-  });
-
-  it("are held as messages only, so that memory suffices", async () => {
-    const { send } = clientOf(worst().url);
-    const body = bodies.get("deepest")!;
+    upstream.rpcs["SubmitWorkflow"] = async function* () {
+      calls += 1;
+      if (calls === count) all.resolve(undefined);
+      await all.promise;
+      yield accepted;
+    };
+    const { send } = clientOf(url);
     await times(count, async () => {
-      const response = await send("/v1/workflows", {
-        method: "POST",
-        headers: { ...headers, "Content-Type": "application/json" },
-        body,
-      });
+      const { response } = await send("/v1/workflows", submissionOf("deepest", adminToken));
       assert.equal(response.status, 201);
     });
   });
@@ -286,20 +334,13 @@ describe("large submissions to a slow orchestrator", () => {
 
 describe("a gateway with MAX_BUFFERED_BYTES of 32 MiB", () => {
   const maxBuffered = 32 * mebibyte;
-  const worst = suite(() =>
-    startWorst(rpcs, { MAX_BUFFERED_BYTES: String(maxBuffered), API_KEYS_ENABLED: "true" }),
-  );
+  const worst = suite(() => startWorst(rpcs, { MAX_BUFFERED_BYTES: String(maxBuffered) }));
 
   it("uses less than 80 MiB more for 12 concurrent pages", async function () {
     const { url, peakResident } = worst();
-    const { send } = clientOf(url);
+    const { discard } = clientOf(url);
     const before = peakResident();
-    await times(12, async () => {
-      const response = await send("/v1/workflows?page_size=8&page_token=deepest");
-      assert.equal(response.status, 200);
-      // Not parsed, which would delay the other reads.
-      await response.arrayBuffer();
-    });
+    await times(12, () => discard("/v1/workflows?page_size=8&page_token=deepest"));
     const after = peakResident();
     if (before === undefined || after === undefined) return this.skip();
     assert.ok(after - before < 2.5 * maxBuffered, `${before} bytes, then ${after}`);
@@ -308,9 +349,8 @@ describe("a gateway with MAX_BUFFERED_BYTES of 32 MiB", () => {
   it("serves another key's large reads while one key reads 16 pages", async () => {
     const { send } = clientOf(worst().url);
     const read = async (path: string, key: string) => {
-      const response = await send(path, { headers: { Authorization: `Bearer ${key}` } });
+      const { response } = await send(path, { headers: { Authorization: `Bearer ${key}` } });
       assert.equal(response.status, 200);
-      await response.arrayBuffer();
     };
     const pages = 16;
     let done = 0;
@@ -324,6 +364,7 @@ describe("a gateway with MAX_BUFFERED_BYTES of 32 MiB", () => {
     const before = done;
     for (const id of worstKinds.slice(0, 3)) await read(`/v1/workflows/${id}`, "another-key");
     const meanwhile = done - before;
+
     // One or two pages are in progress when a read arrives.
     assert.ok(
       meanwhile < (pages - before) / 2,
@@ -334,13 +375,12 @@ describe("a gateway with MAX_BUFFERED_BYTES of 32 MiB", () => {
 
   it("uses less than 96 MiB more for 6 compressed pages whose JSON is six times as long", async function () {
     const { url, peakResident } = worst();
+    const { discard } = clientOf(url);
     const before = peakResident();
     await times(6, async () => {
-      const target = `${url}/v1/workflows?page_size=100&page_token=escapes`;
-      const request = get(target, { agent: false, headers: { ...headers, "Accept-Encoding": "gzip" } });
-      const [response] = (await once(request, "response")) as [IncomingMessage];
-      assert.deepEqual([response.statusCode, response.headers["content-encoding"]], [200, "gzip"]);
-      await once(response.resume(), "end");
+      const target = "/v1/workflows?page_size=100&page_token=escapes";
+      const response = await discard(target, { "Accept-Encoding": "gzip" });
+      assert.equal(response.headers["content-encoding"], "gzip");
     });
     const after = peakResident();
     if (before === undefined || after === undefined) return this.skip();
@@ -350,7 +390,7 @@ describe("a gateway with MAX_BUFFERED_BYTES of 32 MiB", () => {
 
 describe("clients that do not read large events", () => {
   const updates = 16n;
-  const spec = encodedSpec(worstBody("text"));
+  const spec = encodedSpec(workflows.get("longest")!.body);
   const updateBytes = spec.length;
 
   const gateway = suite(() =>

@@ -9,7 +9,6 @@ import {
   AuthenticateApiKeyResponseSchema,
   ConsumeQuotaResponseSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 
 /** Returns the encoded response messages for the bytes of a request. */
 export type EncodedRpc = (
@@ -75,6 +74,16 @@ async function respond(stream: ServerHttp2Stream, rpc: EncodedRpc | undefined): 
   stream.once("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
   const messages = rpc(request.subarray(5), stream);
   await pipeline(async function* () {
-    for await (const message of messages) yield encodeEnvelope(message);
+    for await (const message of messages) {
+      yield prefixOf(message);
+      yield message;
+    }
   }, stream);
+}
+
+/** The prefix of an uncompressed message, which follows without being copied. */
+function prefixOf(message: Uint8Array): Uint8Array {
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.byteLength, 1);
+  return prefix;
 }
