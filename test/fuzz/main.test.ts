@@ -44,7 +44,7 @@ describe("make fuzz", () => {
     });
 
     it("has measured memory, and the wait for health checks", () => {
-      assert.match(output, /^fuzz: memory grew by -?\d+\.\d bytes per request, of 50 allowed$/m);
+      assert.match(output, /^fuzz: memory grew by -?\d+\.\d bytes per request, of \d+ allowed$/m);
       assert.match(output, /^fuzz: the longest wait for healthz took \d+ ms, /m);
       assert.match(output, /^fuzz: (resident memory was \d+ MiB at most|this system does not report)/m);
     });
