@@ -22,10 +22,10 @@ dev: $(INSTALLED) ## Start sandbox and gateway on this machine; Ctrl-C stops bot
 demo: $(INSTALLED) ## Run a workflow against a running `make dev` and download what it made
 	@exec node src/demo/main.ts
 
-# Three workers on two cores: tests wait for timers and processes some of their time.
+# Four workers on two cores: tests wait for timers and processes some of their time.
 .PHONY: test
 test: check ## Run every check and every test, with coverage
-	@exec node test/run/main.ts c8 mocha --parallel --jobs 3 'test/**/*.test.ts'
+	@exec node test/run/main.ts c8 mocha --parallel --jobs 4 'test/**/*.test.ts'
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure the gateway against its bounds, as test/bench/README.md describes
