@@ -18,7 +18,7 @@ type Who = "alice" | "bob" | "admin";
 const callers: readonly Who[] = ["alice", "bob", "admin"];
 const tokens: Record<Who, string> = { alice: "alice-key", bob: "bob-key", admin: adminToken };
 
-/** A way to ask for an operation, and the status with which it succeeds on a finished workflow. */
+/** A request for an operation, and its status for a terminal workflow. */
 interface Variant {
   readonly status: number;
   readonly method?: string;
@@ -26,7 +26,7 @@ interface Variant {
   readonly body?: string;
 }
 
-/** The ways to ask for each operation on one workflow. */
+/** The requests for each operation on one workflow. */
 const variants: Partial<Record<OperationId, readonly Variant[]>> = {
   getWorkflow: [{ status: 200 }, { status: 200, method: "HEAD" }],
   cancelWorkflow: [{ status: 200 }],

@@ -53,7 +53,7 @@ function withBody(lines: readonly string[], body: string, target = "/v1/workflow
   return head("POST", target, [...lines, `Content-Length: ${Buffer.byteLength(body)}`]) + body;
 }
 
-/** Headers that carry a token, well or ill. */
+/** Headers that carry a token, in a valid or an invalid form. */
 const credentials: readonly (readonly string[])[] = [
   [bearer(secrets.adminToken)],
   [bearer(secrets.apiKey)],
@@ -72,7 +72,7 @@ const credentials: readonly (readonly string[])[] = [
   [],
 ];
 
-/** Every operation that calls the orchestrator, as one caller asks for it. */
+/** Requests of one caller for every operation that calls the orchestrator. */
 export function operationRequests(lines: readonly string[], query = ""): string[] {
   return upstreamOperations.map(({ path, init }) => {
     const { method = "GET", body } = init;

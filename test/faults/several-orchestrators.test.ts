@@ -146,7 +146,7 @@ describe("three orchestrators", () => {
     assert.equal(sharesOf(whileGone).get(first.url), undefined);
     // Its reads are retried on another orchestrator.
     assert.ok(longest(reads) < 2 * foundMs, `${longest(reads)} ms`);
-    // A read that has begun before it goes on may come to it right afterwards.
+    // A read that began while it was stopped may reach it directly afterwards.
     const whileFrozen = reads.filter(
       ({ startedAt, endedAt }) => startedAt > frozenAt + foundMs && endedAt < thawedAt,
     );

@@ -18,7 +18,7 @@ interface ReadResult {
 }
 
 /**
- * Parses the first final response in `bytes` (RFC 9112 §6.3). Returns undefined while it is incomplete. `isOver` tells
+ * Parses the first final response in `bytes` (RFC 9112 §6.3). Returns undefined while it is incomplete. `isOver` says
  * that no more bytes follow: then it throws an IncompleteResponse. Throws an Error if the bytes are not HTTP/1.1.
  */
 export function readResponse(bytes: Buffer, method: string, isOver: boolean): ReadResult | undefined {

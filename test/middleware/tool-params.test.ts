@@ -6,7 +6,7 @@ import { suite } from "../support/gateway.ts";
 import { jsonPost, workflowIn } from "../support/samples.ts";
 import { startStack } from "../support/stack.ts";
 
-/** Tool → param → values that are sound, and values that are not, each with where the fault is. */
+/** Tool → param → valid values, and invalid values with the path of the violation. */
 const table: Record<string, Record<string, { good: unknown[]; bad: [unknown, at?: string][] }>> = {
   rfdiffusion: {
     contigs: { good: ["100-100"], bad: [[100], [["100-100"]], [null]] },

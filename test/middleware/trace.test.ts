@@ -9,7 +9,7 @@ import { callsDuring, startStack } from "../support/stack.ts";
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const traceparent = `00-${traceId}-00f067aa0ba902b7-01`;
 
-/** What a client might hope to smuggle upstream. */
+/** Headers of a client that must not reach the upstream. */
 const smuggled = {
   "ff-principal": "mallory",
   "FF-Admin": "true",
@@ -22,7 +22,7 @@ const smuggled = {
   baggage: "a=b",
 };
 
-/** What every gRPC call carries, whoever makes it. */
+/** The metadata of every gRPC call. */
 const transport = ["content-type", "te", "user-agent", "grpc-accept-encoding", "accept-encoding"];
 
 describe("trace", () => {

@@ -43,7 +43,7 @@ export function chromiumSuite(): () => Browser {
       console.log("    skipped: no Chromium on the PATH, and CHROMIUM names none");
       return this.skip();
     }
-    // Playwright turns this cache off, and a page has to be fit for browsers that keep it after it was left.
+    // Playwright turns this cache off, and browsers cache a page that the user has left.
     browser = await chromium.launch({
       executablePath,
       args,
@@ -57,7 +57,7 @@ export function chromiumSuite(): () => Browser {
   };
 }
 
-/** A page of its own, with no cookies, caches or storage of others. */
+/** A page with separate cookies, caches and storage. */
 export interface WatchedPage {
   readonly page: Page;
   /** The errors and warnings of the console, and what the page's policy has blocked. */

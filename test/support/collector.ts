@@ -10,14 +10,14 @@ import type { ReceivedSpan } from "./otlp.ts";
 /** A collector of traces, by OTLP over HTTP. */
 export interface Collector {
   readonly url: string;
-  /** Every span so far, in the order in which they came. */
+  /** Every span so far, in the order of arrival. */
   readonly spans: readonly ReceivedSpan[];
   readonly requests: readonly IncomingMessage[];
   /** Responds to a request that was read; tests may replace it at any time. */
   respond: RequestListener;
-  /** The first span that is looked for; resolves when it has come. */
+  /** The first span that matches; resolves when it has arrived. */
   find(isWanted: (span: ReceivedSpan) => boolean): Promise<ReceivedSpan>;
-  /** The spans of one trace; resolves when there are so many. */
+  /** The spans of one trace; resolves when `count` have arrived. */
   trace(traceId: string, count: number): Promise<readonly ReceivedSpan[]>;
   close(): Promise<void>;
 }

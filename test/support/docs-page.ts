@@ -22,7 +22,7 @@ export function docsSuite(): (origin: string, options?: BrowserContextOptions) =
   };
 }
 
-/** Gives the page a token, by its dialog. */
+/** Enters a token in the dialog of the page. */
 export async function authorise(page: Page, token: string): Promise<void> {
   await page.getByRole("button", { name: "Authorize", exact: true }).first().click();
   const dialog = page.locator(".modal-ux");
@@ -31,7 +31,7 @@ export async function authorise(page: Page, token: string): Promise<void> {
   await dialog.getByRole("button", { name: "Close", exact: true }).last().click();
 }
 
-/** Unfolds an operation; returns what there is to fill in, to press and to read. */
+/** Expands an operation; returns its fields, its button and its output. */
 export async function expand(page: Page, operation: string) {
   const block = page.locator(`[id$="-${operation}"].opblock`);
   await block.locator(".opblock-summary-control").click();
@@ -45,7 +45,7 @@ export async function expand(page: Page, operation: string) {
   };
 }
 
-/** The status that is shown, once there is one. */
+/** Resolves to the status that is shown. */
 export async function statusIn(response: Locator): Promise<number> {
   return Number.parseInt(await response.locator("tbody .response-col_status").first().innerText());
 }

@@ -16,10 +16,10 @@ export type EncodedRpc = (
   stream: ServerHttp2Stream,
 ) => Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
-/** An orchestrator whose messages are bytes already, so that large ones cost it next to nothing. */
+/** An orchestrator with encoded messages, so that large ones cost it almost nothing. */
 export interface EncodedUpstream {
   readonly url: string;
-  /** By their names; what is missing is UNIMPLEMENTED. */
+  /** By their names; a missing one is UNIMPLEMENTED. */
   readonly rpcs: Record<string, EncodedRpc>;
   /** How often each was called. */
   readonly calls: ReadonlyMap<string, number>;
@@ -29,7 +29,7 @@ export interface EncodedUpstream {
 const alice = create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" });
 const counted = create(ConsumeQuotaResponseSchema, { allowed: true });
 
-/** Takes every key for one of alice's, and counts no quota. */
+/** Accepts every key as one of alice's, without a quota. */
 export const allowAll: Readonly<Record<string, EncodedRpc>> = {
   AuthenticateApiKey: () => [toBinary(AuthenticateApiKeyResponseSchema, alice)],
   ConsumeQuota: () => [toBinary(ConsumeQuotaResponseSchema, counted)],

@@ -30,7 +30,7 @@ export function environment(settings: TestSettings): Record<string, string> {
   );
 }
 
-/** What the gateway parses them to. */
+/** The parsed settings. */
 export function settingsOf(settings: TestSettings, readFile: ReadFile = readText): Settings {
   return parseSettings(environment(settings), readFile).settings;
 }

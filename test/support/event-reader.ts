@@ -3,7 +3,7 @@ import type { EventSourceMessage } from "eventsource-parser";
 
 /** A client of an event stream. */
 export interface EventReader {
-  /** The next event; rejects when the stream is over. */
+  /** The next event; rejects when the stream has ended. */
   next(): Promise<EventSourceMessage>;
   /** Resolves when the text received so far contains `part`. */
   received(part: string): Promise<void>;
@@ -17,7 +17,7 @@ export interface EventReader {
   readonly ended: Promise<"clean" | "broken">;
 }
 
-/** Reads the events of `response` as they come. */
+/** Reads the events of `response` as they arrive. */
 export function readEvents(response: Response): EventReader {
   const events: EventSourceMessage[] = [];
   const retries: number[] = [];

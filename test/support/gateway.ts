@@ -9,7 +9,7 @@ import { settingsOf } from "./environment.ts";
 import { closeAtEnd } from "./leftovers.ts";
 import { responseValidation } from "./response-validation.ts";
 
-/** The admin token of every gateway under test. */
+/** The administrator's token of every gateway under test. */
 export const adminToken = "admin-token-of-the-tests";
 
 /** One line of the gateway's log. */
@@ -18,7 +18,7 @@ export type LogLine = Record<string, unknown> & { event?: string; trace_id?: str
 /** A gateway under test. */
 export interface TestGateway {
   readonly url: string;
-  /** As the gateway has it. */
+  /** Undefined without METRICS_ADDR. */
   readonly metricsUrl: string | undefined;
   /** Everything it has logged. */
   readonly logs: readonly LogLine[];
@@ -26,7 +26,7 @@ export interface TestGateway {
   readonly logged: EventEmitter;
   /** The log as it was written, to look for what must not be there. */
   readonly logText: string;
-  /** Sends a request with `token` as its bearer: the admin's by default, none for null. */
+  /** Sends a request with `token` as its bearer: the administrator's by default, none for null. */
   fetch(path: string, init?: RequestInit & { token?: string | null }): Promise<Response>;
   drain(): Promise<void>;
   close(): Promise<void>;

@@ -3,15 +3,15 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { whenAborted, deferred } from "./stack.ts";
 import type { Upstream, UpstreamRpcs } from "./upstream.ts";
 
-/** An RPC that says nothing until it is cancelled. */
+/** An RPC that does not respond before it is cancelled. */
 export interface HangingRpc {
-  /** The metadata of the first call, once it is there. */
+  /** Resolves to the metadata of the first call. */
   readonly started: Promise<Headers>;
   /** Resolves once a call was cancelled, or its deadline has passed. */
   readonly cancelled: Promise<void>;
 }
 
-/** Makes `rpc` of `upstream` hang; `whenCalled` hears of each call. */
+/** Makes `rpc` of `upstream` hang; `whenCalled` is called for each call. */
 export function hang(
   upstream: Upstream,
   rpc: keyof UpstreamRpcs,

@@ -6,15 +6,15 @@ export interface HealthWait {
   /** From a request to the end of its response. */
   readonly longestMs: number;
   /**
-   * The most of one such wait in which the gateway's main thread itself was running: the rest is other programs' on a
-   * busy machine. Undefined where the system does not tell.
+   * The longest part of such a wait in which the gateway's main thread was running; on a busy machine, other programs
+   * ran in the rest. Undefined if the system does not report it.
    */
   readonly ownMs: number | undefined;
 }
 
-/** Asks a gateway for its health, again and again, in a thread of its own that nothing else holds up. */
+/** Requests a gateway's health repeatedly, in a separate thread that is not delayed by the test. */
 export interface HealthWatch {
-  /** Since this was last asked. */
+  /** Since the last call. */
   longest(): Promise<HealthWait>;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** A suite whose first test never ends and holds what a test can hold, and whose others look what there is of it. */
+/** A suite whose first test never ends and opens every kind of resource; the others check what is left of them. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

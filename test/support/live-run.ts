@@ -14,13 +14,13 @@ import type { UpstreamRpcs } from "./upstream.ts";
 
 const { QUEUED, RUNNING, SUCCEEDED } = JobState;
 
-/** The ids of a run's events: they rise, and are not numbered through. */
+/** The ids of a run's events: they increase, with gaps. */
 export const eventIds: readonly bigint[] = [3n, 4n, 7n, 8n, 12n];
 
 /** The label with the number of the run's events that a snapshot contains. */
 export const storedLabel = "stored";
 
-/** One workflow that is running: as far as the test has let it come. */
+/** One workflow that is running; the test determines its progress. */
 export class LiveRun {
   readonly #id: string;
   #stored = 0;
@@ -37,19 +37,19 @@ export class LiveRun {
     return this.#followers;
   }
 
-  /** Lets it come as far as `stored` events, if it has not yet. */
+  /** Continues until it has `stored` events. */
   advance(stored: number): void {
     this.#stored = Math.max(this.#stored, Math.min(stored, eventIds.length));
     this.#news.resolve();
     this.#news = deferred();
   }
 
-  /** Resolves once there are just so many streams. */
+  /** Resolves once exactly so many streams are open. */
   async hasFollowers(count: number): Promise<void> {
     while (this.#followers !== count) await this.#followersChanged.promise;
   }
 
-  /** The workflow as it stands. */
+  /** The current workflow. */
   get workflow(): Workflow {
     return this.#workflowAfter(this.#stored);
   }
@@ -80,7 +80,7 @@ export class LiveRun {
     const state = stored === 0 ? QUEUED : stored === eventIds.length ? SUCCEEDED : RUNNING;
     return create(WorkflowSchema, {
       id: this.#id,
-      // Characters of more than one byte, so that a cut can go through one.
+      // Characters of more than one byte, so that a stream can break within one.
       spec: { name: "é🧬", labels: { [storedLabel]: String(stored) } },
       state,
       updatedAt: { seconds: BigInt(stored) },

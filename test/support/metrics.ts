@@ -1,4 +1,4 @@
-/** The samples of a text of metrics, by name and labels as they stand: `name{label="value"}`. */
+/** The samples of a text of metrics, by their name with labels: `name{label="value"}`. */
 export function samplesOf(text: string): ReadonlyMap<string, number> {
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(
@@ -9,12 +9,12 @@ export function samplesOf(text: string): ReadonlyMap<string, number> {
   );
 }
 
-/** What a gateway's metrics say at present. */
+/** The current metrics of a gateway. */
 export async function scrape(url: string): Promise<ReadonlyMap<string, number>> {
   return samplesOf(await (await fetch(`${url}/metrics`)).text());
 }
 
-/** By how much counters of a gateway rise while `act` runs; those that stay as they are are left out. */
+/** The increases of a gateway's counters while `act` runs, without those that do not change. */
 export async function increasesDuring(
   url: string,
   family: string,

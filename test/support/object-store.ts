@@ -14,7 +14,7 @@ export interface TestStore {
   close(): Promise<void>;
 }
 
-/** Starts a store that has nothing. */
+/** Starts an empty store. */
 export async function startTestStore(): Promise<TestStore> {
   const requests: string[] = [];
   const server = createServer((req, res) => {
@@ -49,7 +49,7 @@ export function sendS3Error(res: ServerResponse, status: number, code: string): 
   res.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>secret-of-the-store</Message></Error>`);
 }
 
-/** Serves `bytes` under every key, whole or the part that is asked for. */
+/** Serves `bytes` under every key, or the requested range of them. */
 export function serveBytes(bytes: Buffer): RequestListener {
   return function serve(req, res) {
     const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(req.headers.range ?? "") ?? [];

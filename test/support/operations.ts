@@ -7,7 +7,7 @@ import type { UpstreamRpcs } from "./upstream.ts";
 export interface UpstreamOperation {
   readonly id: OperationId;
   readonly path: string;
-  /** With a key as its `token` where the admin may not ask. */
+  /** With a key as its `token` if the administrator may not call the operation. */
   readonly init: RequestInit & { readonly token?: string };
   /** The RPC whose failure is the operation's. */
   readonly rpc: keyof UpstreamRpcs;
@@ -17,10 +17,10 @@ export interface UpstreamOperation {
 
 const get = { method: "GET" };
 
-/** Asks with a key. */
+/** Sends a key. */
 const getWithKey = { ...get, token: "key-of-the-operations" };
 
-/** What an upstream and a gateway need to know that key, and any other. */
+/** What an upstream and a gateway need in order to accept every key. */
 export const withKeys = {
   rpcs: { authenticateApiKey: () => ({ allowed: true, principal: "alice" }) },
   settings: { API_KEYS_ENABLED: "true" },

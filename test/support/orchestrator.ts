@@ -10,7 +10,7 @@ import { suite } from "./gateway.ts";
 import { closeAtEnd } from "./leftovers.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** The calls of the service with its messages, none of them encoded. */
+/** The calls of the service, with decoded messages. */
 export type DecodingClient = Client<typeof OrchestratorService>;
 
 /** The gateway's connection to orchestrators: its client as the gateway has it, and one that decodes. */
@@ -19,7 +19,7 @@ interface Connection extends Omit<Orchestrator, "client"> {
   readonly encodedClient: OrchestratorClient;
 }
 
-/** The gateway's connection to the orchestrators at `urls`; nobody reads its log. */
+/** The gateway's connection to the orchestrators at `urls`, without a log. */
 export function connectTo(urls: readonly string[], options: Partial<OrchestratorOptions> = {}): Connection {
   const orchestrator = createOrchestrator(urls, {
     logger: createLogger({ write: () => undefined }),

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 
-/** The most of the machine's memory that a process has had at a time, in bytes; undefined where there is no /proc. */
+/** The peak of a process's resident memory, in bytes; undefined without /proc. */
 export function peakResidentBytes(pid: number): number | undefined {
   const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(statusOf(pid)) ?? [];
   return kibibytes === undefined ? undefined : 1024 * Number(kibibytes);

@@ -11,7 +11,7 @@ export interface RawResponse {
   readonly body: string;
 }
 
-/** Sends a request whose path nothing normalises, over a connection of its own. */
+/** Sends a request over a new connection, without normalising its path. */
 export function sendPath(
   origin: string,
   path: string,
@@ -34,13 +34,13 @@ export function sendPath(
   });
 }
 
-/** Writes `text` to a socket and leaves it open; resolves to all that comes back until the server closes it. */
+/** Writes `text` to a socket and leaves it open; resolves to everything received until the server closes it. */
 export async function sendText(origin: string, text: string): Promise<string> {
   const { hostname, port } = new URL(origin);
   const socket = connect(Number(port), hostname);
   let received = "";
   socket.setEncoding("latin1").on("data", (chunk: string) => (received += chunk));
-  // A server that does not read the rest resets the connection; what it said before is what counts.
+  // A server that does not read the rest resets the connection; what was received before counts.
   socket.on("error", () => undefined);
   socket.write(text);
   // `once` of node:events would reject.

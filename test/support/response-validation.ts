@@ -33,7 +33,7 @@ export function responseValidation({ document, paths }: Contract): readonly Midd
 
   const begin: RequestHandler = function begin(_req, res, next) {
     original.set(res, res.json);
-    // What the validator passes on goes no further.
+    // The validator calls this with valid JSON, which is sent elsewhere.
     res.json = () => res;
     next();
   };
@@ -51,7 +51,7 @@ const decoders: Partial<Record<string, (bytes: Buffer) => Buffer>> = {
   gzip: gunzipSync,
 };
 
-/** Holds JSON back until it is whole, and sends it once it is checked. */
+/** Holds JSON back until it is complete, and sends it once it is valid. */
 function checkJson(res: ServerResponse, check: Check): void {
   const { write, end } = res;
   const held: Buffer[] = [];
@@ -70,7 +70,7 @@ function checkJson(res: ServerResponse, check: Check): void {
     isChecked = true;
     const bytes = Buffer.concat([...held, bytesOf(args)]);
     const coding = res.getHeader("Content-Encoding");
-    // An error that takes the place of this JSON is sent without it.
+    // An error is sent without it.
     res.removeHeader("Content-Encoding");
     check(JSON.parse((decoders[String(coding)]?.(bytes) ?? bytes).toString()));
     if (res.headersSent) return res;

@@ -28,7 +28,7 @@ export const mochaHooks: RootHookObject = {
     testBegan = nextIndex();
   },
   async afterEach(this: Context) {
-    // A suite's next test may go on with what a test that has passed leaves, as with a server that it has restarted.
+    // The next test may use what a test that has passed leaves open, such as a server that it has restarted.
     if (this.currentTest?.state !== "passed") await closeFrom(testBegan, { withConnections: true });
   },
 };

@@ -4,10 +4,9 @@ import type { EventSourceMessage } from "eventsource-parser";
 import { eventIds, storedLabel } from "./live-run.ts";
 
 /**
- * What a client knows of a `LiveRun`, from one connection to the next: every stored event, in order, each once.
- * A snapshot alone may stand for many of them. It has no id of its own: one who has seen nothing else subscribes
- * afresh and gets another, and so does one whose stream the gateway had to begin again; who has seen a stored
- * event never does.
+ * What a client has received of a `LiveRun` over several connections: every stored event once, in order. A snapshot may
+ * replace many of them. It has no id, so a client that has received nothing else subscribes from 0 and gets another one,
+ * as does a client whose stream the gateway had to begin again. A client that has a stored event never gets one.
  */
 export class RunFollower {
   #known = 0;
@@ -15,22 +14,22 @@ export class RunFollower {
   #isFresh = true;
   readonly #received: string[] = [];
 
-  /** Where it resumes; undefined where it subscribes afresh. */
+  /** The resume point; undefined if it subscribes from 0. */
   get lastEventId(): string | undefined {
     return this.#lastEventId;
   }
 
-  /** How many of the run's events it knows. */
+  /** How many of the run's events it has received. */
   get known(): number {
     return this.#known;
   }
 
-  /** The data of the events that were sent to it, one by one, as they came. */
+  /** The data of the received events, in order. */
   get received(): readonly string[] {
     return this.#received;
   }
 
-  /** Begins a connection; what is returned takes the bytes that it brings. */
+  /** Begins a connection; returns a function that takes the received bytes. */
   connect(): (bytes: Uint8Array) => void {
     this.#isFresh = this.#lastEventId === undefined;
     const parser = createParser({ onEvent: (event) => this.take(event) });
@@ -38,7 +37,7 @@ export class RunFollower {
     return (bytes) => parser.feed(decoder.decode(bytes, { stream: true }));
   }
 
-  /** Takes an event of the connection; throws when it is neither the next one nor a snapshot that may come. */
+  /** Takes an event of the connection; throws when it is neither the next one nor an allowed snapshot. */
   take({ id, event, data }: EventSourceMessage): void {
     const isNext = id === String(eventIds[this.#known]);
     if (this.#isFresh || (this.#lastEventId === undefined && !isNext)) this.#takeSnapshot(id, data);

@@ -5,24 +5,24 @@ import { stepEvent, workflowEvent, workflowIn } from "./samples.ts";
 import { whenAborted, deferred } from "./stack.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** A workflow that runs, to be read and followed. */
+/** A running workflow, which can be read and followed. */
 export interface RunningWorkflow {
-  /** Resolves when somebody follows it, to what aborts when that one has left. */
+  /** Resolves when a client follows it, to a signal that aborts when the client has disconnected. */
   readonly followed: Promise<AbortSignal>;
-  /** Resolves when so many follow it. */
+  /** Resolves when so many clients follow it. */
   followers(count: number): Promise<void>;
   /** Ends it. */
   end(): void;
 }
 
 interface RunOptions {
-  /** The state that it ends in. */
+  /** Its terminal state. */
   readonly last?: JobState;
-  /** What is read of it while it runs. */
+  /** The workflow while it runs. */
   readonly running?: Workflow;
 }
 
-/** Has `upstream` tell of such a workflow, whichever is asked for. */
+/** Makes `upstream` return such a workflow for every id. */
 export function runWorkflow(
   { rpcs }: Upstream,
   { last = JobState.SUCCEEDED, running = workflowIn(JobState.RUNNING) }: RunOptions = {},

@@ -5,13 +5,13 @@ import type { S3Settings } from "../../src/sandbox/settings.ts";
 import { suite } from "./gateway.ts";
 import type { TestSettings } from "./gateway.ts";
 
-/** An S3 server that has what a test puts there. */
+/** An S3 server with the objects of a test. */
 export interface S3Server extends Pick<ObjectStore, "put" | "close"> {
   /** How to reach it. */
   readonly access: S3Settings;
 }
 
-/** The server that the environment names; undefined where it names none. */
+/** The server that the environment names, if any. */
 export function realS3(): S3Settings | undefined {
   const { env } = process;
   const endpoint = env["TEST_S3_ENDPOINT"];
@@ -31,7 +31,7 @@ async function startSandboxStore(): Promise<S3Server> {
   return { access, put, close };
 }
 
-/** A `describe` of tests that want a real S3 server, which are skipped where the environment names none. */
+/** A `describe` of tests that need a real S3 server, which are skipped if the environment names none. */
 export function describeWithRealS3(title: string, tests: (access: S3Settings) => void): void {
   const access = realS3();
   describe(`${title}, with a real S3 server`, () => {
@@ -51,7 +51,7 @@ export function describeWithS3(title: string, tests: (server: () => S3Server) =>
   );
 }
 
-/** Settings that point a gateway at a server, or at what stands in front of it at `endpoint`. */
+/** Settings that point a gateway at a server, or at a proxy before it at `endpoint`. */
 export function s3Settings(access: S3Settings, endpoint = access.endpoint): TestSettings {
   return {
     R2_ENDPOINT: endpoint,

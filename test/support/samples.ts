@@ -14,7 +14,7 @@ import type {
   WorkflowEvent,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 
-/** The contract's own example of a submission. */
+/** The contract's example of a submission. */
 export const threeSteps = {
   name: "design-then-fold",
   labels: { team: "alpha" },

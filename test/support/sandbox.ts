@@ -3,7 +3,7 @@ import type { Sandbox } from "../../src/sandbox/start-sandbox.ts";
 import type { TestSettings } from "./gateway.ts";
 import { s3Settings } from "./s3-servers.ts";
 
-/** A sandbox on free ports whose steps take no time, with two tenants and one who may submit twice. */
+/** A sandbox on free ports whose steps take no time, with two tenants and a third one with a quota of 2. */
 export const sandboxSettings: SandboxSettings = {
   orchestratorAddr: { host: "127.0.0.1", port: 0 },
   objectStoreAddr: { host: "127.0.0.1", port: 0 },
@@ -16,7 +16,7 @@ export const sandboxSettings: SandboxSettings = {
   s3: undefined,
 };
 
-/** Settings that put a gateway in front of the sandbox, and of the S3 server that it writes to. */
+/** Settings for a gateway before the sandbox and its S3 server. */
 export function settingsFor(sandbox: Sandbox, s3?: S3Settings): TestSettings {
   const { orchestratorUrl, objectStoreUrl: endpoint, bucket } = sandbox;
   const own = { endpoint, region: "auto", bucket, accessKeyId: "any", secretAccessKey: "any" };

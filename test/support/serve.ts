@@ -4,7 +4,7 @@ import type { ServerLimits } from "../../src/http/server.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 
-/** Limits that no test meets unless it sets its own. */
+/** Limits that no test reaches unless it sets its own. */
 const generous: ServerLimits = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,

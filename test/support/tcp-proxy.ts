@@ -2,18 +2,18 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 
-/** Something between a client and a server that passes bytes on, and can fail as networks and machines do. */
+/** A proxy that forwards bytes, and can fail as networks and machines do. */
 export interface TcpProxy {
   readonly url: string;
   /** How many connections it has accepted. */
   readonly accepted: number;
-  /** Bytes of clients that were passed on. */
+  /** Bytes of clients that were forwarded. */
   readonly bytesUp: number;
   /** Where new connections lead: an origin such as `http://127.0.0.1:1234`. */
   target: string;
-  /** Stops every byte, in both directions, on the connections there are; new ones work. */
+  /** Stops every byte, in both directions, on the open connections; new ones work. */
   freeze(): void;
-  /** Destroys the connections there are. */
+  /** Destroys the open connections. */
   cut(): void;
   close(): Promise<void>;
 }

@@ -5,11 +5,11 @@ import { afterEach, before } from "mocha";
 import { runVariable } from "../run/run-processes.ts";
 import { withoutCoverage } from "./environment.ts";
 
-/** A program that runs at a terminal of its own. */
+/** A program in a terminal. */
 export interface TerminalProgram {
-  /** What the terminal has got so far. */
+  /** The output so far. */
   readonly shown: string;
-  /** Resolves once that matches `pattern`. */
+  /** Resolves once the output matches `pattern`. */
   until(pattern: RegExp): Promise<void>;
   /** Presses Ctrl-C, and resolves with all that was shown once the program has ended. */
   interrupt(): Promise<string>;
@@ -35,7 +35,7 @@ export function terminalSuite(): RunAtTerminal {
   return function runAtTerminal(file, env) {
     const command = `exec '${process.execPath}' '${file}'`;
     const { PATH = "", [runVariable]: run = "" } = process.env;
-    // It runs in a session of its own, so that this alone tells to which run it belongs.
+    // It runs in a session of its own, so only this shows which run it belongs to.
     const terminal = { TERM: "xterm", PATH, [runVariable]: run, ...withoutCoverage };
     const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
       env: { ...terminal, ...env },

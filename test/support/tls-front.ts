@@ -5,12 +5,12 @@ import { createServer } from "node:tls";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { Identity } from "./certificates.ts";
 
-/** TLS in front of a server without it. */
+/** A TLS proxy before a server without TLS. */
 export interface TlsFront {
   /** Its URL by an address; its port is the same by any name. */
   readonly url: string;
   readonly port: number;
-  /** The names of the clients' certificates, and the names by which they called, one for each connection. */
+  /** The names in the clients' certificates, and the server names that they sent, one for each connection. */
   readonly clients: readonly {
     readonly name: string | undefined;
     readonly calledBy: TLSSocket["servername"];
@@ -24,7 +24,7 @@ export interface TlsFront {
 interface TlsFrontOptions extends Identity {
   /** The authority of accepted clients; by default every client is accepted. */
   readonly ca?: string;
-  /** The protocol that it speaks: HTTP/2, unless it says otherwise. */
+  /** Its protocol; HTTP/2 by default. */
   readonly alpn?: string;
   readonly host?: string;
   readonly port?: number;

@@ -48,7 +48,7 @@ export function spanNamed(spans: readonly ReceivedSpan[], name: string): Receive
   return found[0]!;
 }
 
-/** Makes a request of its own; returns a function that reports whether an exported span has ended after that. */
+/** Makes a request; returns a function that reports whether an exported span has ended after that. */
 export async function markTime({
   gateway,
   collector,

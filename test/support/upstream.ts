@@ -16,7 +16,7 @@ export interface Upstream {
   readonly url: string;
   readonly rpcs: UpstreamRpcs;
   readonly calls: readonly UpstreamCall[];
-  /** Breaks every connection; new ones are welcome. */
+  /** Breaks every connection; new ones are accepted. */
   dropConnections(): void;
   close(): Promise<void>;
 }

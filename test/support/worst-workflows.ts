@@ -11,21 +11,21 @@ import { submitRequestFromJson } from "../../src/mapping/submit-request.ts";
 import { fieldValues } from "../../src/mapping/wire-reader.ts";
 import { runSync } from "../../src/load-shedding/task-queue.ts";
 
-/** What a body of 1 MiB may be made of, so that it costs much to read, to keep or to write. */
+/** The contents of a body of 1 MiB that are expensive to read, to hold or to write. */
 export const worstKinds = ["deep", "wide", "numbers", "objects", "escapes", "text"] as const;
 export type WorstKind = (typeof worstKinds)[number];
 
-/** The largest body that the gateway takes, in bytes. */
+/** The maximum size of a body, in bytes. */
 const maxBytes = 1024 * 1024;
 
 const nested = `${"[".repeat(28)}${"]".repeat(28)}`;
 
-/** By their kind: how many there are, at most, and each of them. */
+/** For each kind: the maximum number of values, and each value. */
 const parts: Readonly<Record<WorstKind, { readonly count: number; part(index: number): string }>> = {
   deep: { count: 18_000, part: () => nested },
-  // In no order, in which they are written, and no ASCII.
+  // Not in the order in which they are written, and not in ASCII.
   wide: { count: 95_000, part: (index) => `"é${((index * 48_271) % 95_000).toString(36)}":1` },
-  // As a message each takes 11 bytes, and gRPC takes 4 MiB.
+  // Each takes 11 bytes as a message, and the limit is 4 MiB.
   numbers: { count: 380_000, part: (index) => String(index % 10) },
   objects: { count: 85_000, part: (index) => `{"n":${index % 10}}` },
   // A control character is one byte as a message, and six as JSON.
@@ -39,7 +39,7 @@ const joined: Readonly<Partial<Record<WorstKind, readonly [string, string, strin
   text: ['"', "", '"'],
 };
 
-/** The JSON of a valid submission of that kind; `share` is a part of the worst that there may be. */
+/** The JSON of a valid submission of that kind; `share` is its part of the maximum size. */
 export function worstBody(kind: WorstKind, share = 1): string {
   const { count, part } = parts[kind];
   const [open, between, close] = joined[kind] ?? ["[", ",", "]"];
@@ -50,7 +50,7 @@ export function worstBody(kind: WorstKind, share = 1): string {
   return body;
 }
 
-/** The bytes of the WorkflowSpec that a submission is for the orchestrator. */
+/** The encoded WorkflowSpec of a submission. */
 export function encodedSpec(body: string): Uint8Array {
   return specIn(runSync(submitRequestFromJson(JSON.parse(body), "")));
 }
