@@ -4,6 +4,7 @@ import { Code } from "@connectrpc/connect";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { Channel } from "../../src/grpc/channel.ts";
 import { targetOf } from "../../src/grpc/address.ts";
+import { Subchannel } from "../../src/grpc/subchannel.ts";
 import { respondWith, frameType, grpcHeader, startFrameServer } from "./frame-server.ts";
 import type { ServerStream } from "./frame-server.ts";
 import { startRawServer } from "./raw-server.ts";
@@ -62,6 +63,29 @@ describe("Subchannel", () => {
       [0, 250, 500].forEach((rest, i) => assert.ok((rests[i] ?? 0) >= 0.75 * rest, `${rests.join()} ms`));
     });
   }
+
+  it("logs no recovery from a loss that it has not logged, as the only one", async () => {
+    using fickle = await startFickle(settings);
+    const events: unknown[] = [];
+    let hasOthers = false;
+    let losses = 0;
+    const subchannel = new Subchannel(targetOf(new URL(fickle.url)), {
+      keepalive: keepaliveOf(400),
+      logger: createLogger({ write: (line: string) => events.push(JSON.parse(line).event) }),
+      hasOthers: () => hasOthers,
+      hasReadyOther: () => false,
+      onReady: () => undefined,
+      onLost: () => (losses += 1),
+      onKeepaliveRejected: () => undefined,
+    });
+    subchannel.connect();
+    await until(() => losses > 0 && subchannel.state === "idle");
+    hasOthers = true;
+    subchannel.connect();
+    await until(() => events.length > 0);
+    assert.equal(events[0], "subchannel.lost");
+    subchannel.close();
+  });
 
   it("connects again if its sessions are drained while it connects", async () => {
     const silent = await startFrameServer();
