@@ -32,7 +32,7 @@ export interface Fuzz {
 /** Concurrent requests: few enough for the gateway never to shed any. */
 const concurrency = 16;
 
-/** Most requests in a round. There are half as many on average. */
+/** The maximum number of requests in a round; the average is half of it. */
 const maxRequests = 100;
 
 /** A body above this size counts as large, in bytes: the documentation's files are smaller. */
