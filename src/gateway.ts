@@ -79,7 +79,7 @@ function memoryLimits(maxBufferedBytes: number) {
 
 /** Loads the OpenTelemetry SDK, which takes a tenth of the whole start and is needed only where spans are exported. */
 function importTracing() {
-  // eslint-disable-next-line no-restricted-syntax -- A static import would always load the SDK; this file may import from telemetry.
+  // oxlint-disable-next-line imports/direction -- A static import would always load the SDK; this file may import from telemetry.
   return import("./telemetry/tracing.ts");
 }
 

@@ -24,7 +24,7 @@ export function createExporter(options: TracingOptions, logger: Logger): SpanExp
     url,
     headers: { ...headers },
     timeoutMillis: timeoutMs,
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- The package does not export its enum.
+    // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- The package does not export its enum.
     compression: compression as NonNullable<ExporterOptions["compression"]>,
     httpAgentOptions: () => agent,
   });

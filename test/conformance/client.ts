@@ -67,7 +67,7 @@ async function makeCall(request: CallToMake): Promise<CallResult> {
       code: error.code,
       message: error.rawMessage,
       details: error.details.map((detail) => {
-        if (!("type" in detail)) throw new Error("a detail was not received");
+        if (!("type" in detail)) throw new Error("a detail was not received", { cause: thrown });
         return { typeUrl: `type.googleapis.com/${detail.type}`, value: detail.value };
       }),
     };

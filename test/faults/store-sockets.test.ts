@@ -57,7 +57,7 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, sockets", () => {
         const before = reports().length;
         child.kill("SIGUSR2");
         while (reports().length === before) await once(child.stdout!, "data");
-        return (reports().at(-1)?.["counts"] as Record<string, number>)["TCPSocketWrap"] ?? 0;
+        return (reports().at(-1)?.["counts"] as Record<string, number> | undefined)?.["TCPSocketWrap"] ?? 0;
       },
       async close() {
         child.kill("SIGTERM");

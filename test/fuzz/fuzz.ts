@@ -125,7 +125,11 @@ export function createFuzz(stack: Pick<FuzzStack, "url" | "known" | "lastFailure
       return large;
     },
     async round(seed) {
-      const result = await fc.check(property, { seed, numRuns: 1, interruptAfterTimeLimit: shrinkMs });
+      const result = await fc.check(property, {
+        seed,
+        numRuns: 1,
+        plugins: [fc.interruptAfterTimeLimit(shrinkMs)],
+      });
       if (!result.failed) return undefined;
       const failure = stack.lastFailure();
       return [

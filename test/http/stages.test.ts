@@ -47,7 +47,7 @@ describe("inOrder", () => {
     });
 
   it("takes a rejection without a reason for an error", async () => {
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a library may do so
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a library may do so
     const { error } = await run(() => Promise.reject(undefined), named("b"));
     assert.ok(error instanceof Error);
   });

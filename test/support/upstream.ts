@@ -32,7 +32,8 @@ export async function startUpstream(
   const dispatch = new Proxy(current, {
     get: (target, name: keyof UpstreamRpcs) => (request: never, context: HandlerContext) => {
       const implementation = target[name] as
-        ((request: never, context: HandlerContext) => unknown) | undefined;
+        | ((request: never, context: HandlerContext) => unknown)
+        | undefined;
       if (implementation === undefined) throw new Error(`the test gives no ${name}`);
       return implementation(request, context);
     },

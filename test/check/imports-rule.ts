@@ -1,0 +1,144 @@
+import { dirname, relative, resolve, sep } from "node:path";
+
+/**
+ * The direction of imports: what each folder of src may import from, besides itself and packages. A folder
+ * that is not listed may import nothing of ours but its own files.
+ */
+const layers: Readonly<Record<string, readonly string[]>> = {
+  errors: ["generated"],
+  settings: ["telemetry"],
+  telemetry: [],
+  mapping: ["generated", "contract"],
+  grpc: ["telemetry"],
+  orchestrator: ["generated", "grpc", "settings", "telemetry"],
+  artifacts: ["generated", "errors", "load-shedding", "mapping", "telemetry"],
+  auth: ["errors", "orchestrator", "telemetry"],
+  docs: ["contract", "http"],
+  events: ["auth", "errors", "generated", "grpc", "http", "load-shedding", "mapping", "orchestrator"],
+  validation: ["contract", "errors"],
+  "load-shedding": ["errors", "grpc", "telemetry"],
+  http: [
+    "auth",
+    "contract",
+    "errors",
+    "grpc",
+    "load-shedding",
+    "mapping",
+    "middleware",
+    "operations",
+    "orchestrator",
+    "telemetry",
+    "validation",
+  ],
+  middleware: ["auth", "contract", "errors", "grpc", "http", "orchestrator", "telemetry", "validation"],
+  handlers: [
+    "artifacts",
+    "auth",
+    "contract",
+    "docs",
+    "errors",
+    "events",
+    "grpc",
+    "http",
+    "load-shedding",
+    "mapping",
+    "orchestrator",
+    "telemetry",
+  ],
+  sandbox: ["generated"],
+  demo: ["generated"],
+};
+
+/** The folders whose files do not import each other either. */
+const unconnected = new Set(["middleware", "handlers"]);
+
+/** The folders of src that may import each of these packages; "" is src itself. */
+const restrictedPackages: Readonly<Record<string, { folders: readonly string[]; message: string }>> = {
+  express: {
+    folders: ["", "http", "middleware", "handlers", "sandbox"],
+    message: "Express stays in http, middleware and handlers.",
+  },
+  "@connectrpc/connect-node": {
+    folders: ["grpc", "sandbox"],
+    message: "Only src/grpc makes transports.",
+  },
+  process: { folders: [], message: "Only the entry points touch the process." },
+};
+
+/** Programs of their own, which share nothing but generated code with the gateway. */
+const programs = new Set(["sandbox", "demo"]);
+
+/** A path below src or generated, without `.ts`; undefined for any other file. */
+function nameOf(path: string, root: string): string | undefined {
+  const name = relative(root, path).split(sep).join("/").replace(/\.ts$/, "");
+  if (name.startsWith("generated/")) return name;
+  return name.startsWith("src/") ? name.slice("src/".length) : undefined;
+}
+
+function folderOf(name: string): string {
+  return name.includes("/") ? name.slice(0, name.indexOf("/")) : "";
+}
+
+/** Why a file of `folder` may not import this package, if it may not. */
+function objectionToPackage(folder: string, specifier: string): string | undefined {
+  const restriction = restrictedPackages[specifier.replace(/^node:/, "")];
+  return restriction?.folders.includes(folder) === false ? restriction.message : undefined;
+}
+
+/** Why a file of `folder` may not import the file `target`, if it may not. */
+function objectionToFile(folder: string, target: string): string | undefined {
+  const targetFolder = folderOf(target);
+  const mayImportOwn = !unconnected.has(folder);
+  if (folder === targetFolder && mayImportOwn) return undefined;
+  if (programs.has(targetFolder))
+    return "The sandbox, the demo and the gateway share nothing but generated/.";
+  if (targetFolder === "grpc" && target !== "grpc/index") return "Import src/grpc by its index.ts.";
+  if (folder === "") return undefined;
+  const may = layers[folder] ?? [];
+  if (may.includes(targetFolder === "" ? target : targetFolder)) return undefined;
+  return `This folder may import only: ${[...may, ...(mayImportOwn ? ["its own files"] : [])].join(", ")}.`;
+}
+
+interface ImportNode {
+  readonly source: { readonly value: string } | null;
+}
+
+interface RuleContext {
+  readonly cwd: string;
+  readonly filename: string;
+  report(problem: { node: ImportNode; message: string }): void;
+}
+
+/** A plugin of oxlint with one rule, for the files of src. */
+export default {
+  meta: { name: "imports" },
+  rules: {
+    direction: {
+      create({ cwd, filename, report }: RuleContext) {
+        const name = nameOf(filename, cwd);
+        if (name === undefined) return {};
+        const folder = folderOf(name);
+        const checkSource = (node: ImportNode) => {
+          const specifier = node.source?.value;
+          if (specifier === undefined) return;
+          const target = specifier.startsWith(".")
+            ? nameOf(resolve(dirname(filename), specifier), cwd)
+            : undefined;
+          const message =
+            target === undefined ? objectionToPackage(folder, specifier) : objectionToFile(folder, target);
+          if (message !== undefined) report({ node, message });
+        };
+        const reject = (node: ImportNode) => {
+          report({ node, message: "Import at the top, where the direction is checked." });
+        };
+        return {
+          ImportDeclaration: checkSource,
+          ExportNamedDeclaration: checkSource,
+          ExportAllDeclaration: checkSource,
+          ImportExpression: reject,
+          TSImportType: reject,
+        };
+      },
+    },
+  },
+};
