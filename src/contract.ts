@@ -54,6 +54,12 @@ interface Parameter {
   readonly schema: { readonly type?: string; readonly $ref?: string };
 }
 
+/** The body of an operation, as far as the gateway reads it. */
+interface RequestBodyObject {
+  readonly required?: boolean;
+  readonly content: Readonly<Record<string, { readonly schema?: unknown }>>;
+}
+
 /** One operation of the loaded contract. */
 export interface Operation {
   readonly id: OperationId;
@@ -63,9 +69,11 @@ export interface Operation {
   readonly tags: readonly string[];
   /** Whether a bearer token is required. */
   readonly secured: boolean;
-  readonly hasBody: boolean;
+  /** Undefined if it has no body. References are resolved. */
+  readonly requestBody: RequestBodyObject | undefined;
   /** Whether it only reads (RFC 9110 §9.2.1): every GET does, and a POST that says `x-safe`. */
   readonly isSafe: boolean;
+  /** Those of its path first. References are resolved. */
   readonly parameters: readonly Parameter[];
 }
 
@@ -104,7 +112,7 @@ interface OperationObject {
   "x-safe"?: boolean;
   security?: unknown[];
   parameters?: (Parameter | Reference)[];
-  requestBody?: unknown;
+  requestBody?: RequestBodyObject | Reference;
   responses: Record<string, { content?: Record<string, unknown> }>;
 }
 
@@ -119,7 +127,7 @@ export interface OpenApiDocument {
   info: { title: string; version: string };
   security?: unknown[];
   paths: Record<string, PathItem>;
-  components: { parameters: Record<string, Parameter> } & Record<string, Record<string, unknown>>;
+  components: Record<string, Record<string, unknown>>;
 }
 
 const methods = ["get", "post", "delete"] as const;
@@ -175,7 +183,7 @@ function operationFrom(
     template,
     tags: operation.tags ?? [],
     secured: (operation.security ?? document.security ?? []).length > 0,
-    hasBody: operation.requestBody !== undefined,
+    requestBody: operation.requestBody && resolve(document, operation.requestBody),
     isSafe: method === "get" || operation["x-safe"] === true,
     parameters: [...parametersOf(document, item), ...parametersOf(document, operation)],
   };
@@ -200,13 +208,16 @@ function parametersOf(
   document: OpenApiDocument,
   { parameters = [] }: Pick<PathItem, "parameters">,
 ): Parameter[] {
-  return parameters.map((parameter) =>
-    "$ref" in parameter ? resolveParameter(document, parameter.$ref) : parameter,
-  );
+  return parameters.map((parameter) => resolve(document, parameter));
 }
 
-function resolveParameter(document: OpenApiDocument, ref: string): Parameter {
-  const parameter = document.components.parameters[ref.replace("#/components/parameters/", "")];
-  if (parameter === undefined) throw new Error(`the contract refers to ${ref}, which it does not have`);
-  return parameter;
+/** What `value` refers to in the components of `document`; `value` itself if it is no reference. */
+function resolve<T extends object>(document: OpenApiDocument, value: T | Reference): T {
+  if (!("$ref" in value)) return value;
+  const [section = "", name = ""] = value.$ref.replace("#/components/", "").split("/");
+  const component = document.components[section]?.[name];
+  if (component === undefined)
+    throw new Error(`the contract refers to ${value.$ref}, which it does not have`);
+  // `make check` lints the document: a section has objects of one type.
+  return component as T;
 }

@@ -73,7 +73,9 @@ describe("loadContract", () => {
   });
 
   it("has a request body for submission and ranking only", () => {
-    const withBody = contract.paths.flatMap(({ operations }) => operations.filter(({ hasBody }) => hasBody));
+    const withBody = contract.paths.flatMap(({ operations }) =>
+      operations.filter(({ requestBody }) => requestBody),
+    );
     assert.deepEqual(
       withBody.map(({ id }) => id),
       ["submitWorkflow", "rankDesigns"],

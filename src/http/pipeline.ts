@@ -75,7 +75,7 @@ export function createPipeline(options: PipelineOptions): RequestListener {
           callOptions(options.rpcTimeoutMs),
         ]
       : []),
-    ...(operation.hasBody ? jsonBody(options) : []),
+    ...(operation.requestBody === undefined ? [] : jsonBody(options)),
     ...(options.operationStages ?? []),
     validation(operation, validatorOf(operation)),
     // Each operation has its own request type, which holds after the validation; Express has one for all.
