@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Request, Response } from "express";
-import { parse, parseDocument, stringify } from "yaml";
+import { CORE_SCHEMA, dump, load } from "js-yaml";
 import type { components, operations } from "../generated/openapi/gateway.v1.ts";
 import type { AuthenticatedLocals, BodyLocals, TracedLocals } from "./http/stages.ts";
 
@@ -134,13 +134,13 @@ const methods = ["get", "post", "delete"] as const;
 
 /** Loads the contract; throws when the file is missing or states no contract. */
 export function loadContract(file: URL = new URL("../openapi/gateway.v1.yaml", import.meta.url)): Contract {
-  // `make check` lints the file, and what the validator cannot compile stops the start.
   const source = readFileSync(file, "utf8");
-  return contractFrom(parse(source) as OpenApiDocument, source);
+  // `make check` lints the file, and what the validator cannot compile stops the start. This schema is that of YAML 1.2.
+  return contractFrom(load(source, { schema: CORE_SCHEMA }) as OpenApiDocument, source);
 }
 
 /** The contract that `document` states, which was read from `source`. */
-export function contractFrom(document: OpenApiDocument, source = stringify(document)): Contract {
+export function contractFrom(document: OpenApiDocument, source = dump(document)): Contract {
   const paths = Object.entries(document.paths).map(([template, item]): Path => {
     const isStream = item.get?.responses["200"]?.content?.["text/event-stream"] !== undefined;
     const own = methods.filter((method) => item[method] !== undefined).map((method) => method.toUpperCase());
@@ -160,14 +160,24 @@ export function contractFrom(document: OpenApiDocument, source = stringify(docum
 
 /** `contract` with no other paths than those that `keeps` returns true for; its source keeps its comments. */
 export function withPaths(contract: Contract, keeps: (path: Path) => boolean): Contract {
-  const source = parseDocument(contract.source);
+  const omitted = contract.paths.flatMap((path) => (keeps(path) ? [] : [path.template]));
   const paths = { ...contract.document.paths };
-  for (const path of contract.paths) {
-    if (keeps(path)) continue;
-    source.deleteIn(["paths", path.template]);
-    Reflect.deleteProperty(paths, path.template);
-  }
-  return contractFrom({ ...contract.document, paths }, source.toString({ lineWidth: 0 }));
+  for (const template of omitted) Reflect.deleteProperty(paths, template);
+  return contractFrom({ ...contract.document, paths }, withoutPaths(contract.source, omitted));
+}
+
+/** Removes paths from an OpenAPI document in YAML. Throws unless they are in block style, indented by two spaces. */
+function withoutPaths(source: string, templates: readonly string[]): string {
+  const [, before = "", paths = "", after = ""] =
+    /^([^]*^paths:\n)((?:(?: .*)?\n)*)([^]*)$/m.exec(source) ?? [];
+  const entries = paths.split(/^(?= {2}\S)/m);
+  const kept = entries.filter((entry) => {
+    const [, , template] = /^ {2}(["']?)(.*)\1:\n/.exec(entry) ?? [];
+    return template === undefined || !templates.includes(template);
+  });
+  if (entries.length - kept.length !== templates.length)
+    throw new Error("the paths of the contract are not in block style, indented by two spaces");
+  return before + kept.join("") + after;
 }
 
 function operationFrom(

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { load } from "js-yaml";
 import { OrchestratorService } from "../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { contractFrom, loadContract } from "../src/contract.ts";
+import { contractFrom, loadContract, withPaths } from "../src/contract.ts";
 import type { OpenApiDocument } from "../src/contract.ts";
 
 const contract = loadContract();
@@ -169,5 +170,32 @@ describe("contractFrom", () => {
       components: { parameters: {} },
     };
     assert.throws(() => contractFrom(document), /x-multi-segment/);
+  });
+});
+
+describe("withPaths", () => {
+  for (const { template } of contract.paths)
+    it(`omits ${template} from document and source, and keeps the comments`, () => {
+      const { source, document, paths } = withPaths(contract, (path) => path.template !== template);
+      assert.deepEqual(
+        paths.map((path) => path.template),
+        contract.paths.map((path) => path.template).filter((other) => other !== template),
+      );
+      assert.deepEqual(load(source), document);
+      const [before = "", after = ""] = contract.source.split(`\n  ${template}:\n`);
+      const [, rest = ""] = /^(?: {3}.*\n|\n)*([^]*)/.exec(after) ?? [];
+      assert.equal(source, `${before}\n${rest}`);
+    });
+
+  it("omits paths from a contract without a source of its own", () => {
+    const { source, document } = withPaths(contractFrom(contract.document), ({ isStream }) => isStream);
+    assert.equal(Object.keys(document.paths).length, 1);
+    assert.deepEqual(load(source), document);
+  });
+
+  it("throws if the source has its paths in another style", () => {
+    const { document } = contract;
+    for (const source of [JSON.stringify(document), JSON.stringify(document, null, 2), ""])
+      assert.throws(() => withPaths(contractFrom(document, source), () => false), /block style/);
   });
 });

@@ -3,7 +3,7 @@ import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { once } from "node:events";
 import { parse } from "yaml";
-import { loadContract, withPaths } from "../src/contract.ts";
+import { loadContract } from "../src/contract.ts";
 import { ListenError } from "../src/gateway.ts";
 import { startTestGateway, suite } from "./support/gateway.ts";
 import { scaledSeconds } from "./support/machine.ts";
@@ -147,16 +147,4 @@ describe("startGateway with METRICS_ADDR", () => {
       other.close();
       await assert.rejects(fetch(`http://${mine}/metrics`));
     });
-});
-
-describe("withPaths", () => {
-  it("keeps the source text except for the omitted paths", () => {
-    const contract = loadContract();
-    const { source, paths } = withPaths(contract, ({ template }) => template !== "/metrics");
-    assert.equal(paths.length, contract.paths.length - 1);
-    const [start = "", end = ""] = contract.source.split(/^ {2}\/metrics:\n[^]*?(?=^components:)/m);
-    assert.deepEqual(parse(source), parse(start + end));
-    const comments = (text: string) => text.match(/^ *#.*$/gm)?.length ?? 0;
-    assert.equal(comments(source), comments(start + end));
-  });
 });
