@@ -64,17 +64,16 @@ describe("BufferedBytes", () => {
     return connection;
   }
 
-  /** Makes the client read so many bytes and the kernel accept as many more. */
-  async function read(connection: Connection, bytes: number): Promise<void> {
-    let received = 0;
-    const take = (chunk: Buffer) => {
-      received += chunk.length;
-      if (received >= bytes) connection.client.pause();
-    };
-    connection.client.on("data", take).resume();
-    await until(() => received >= bytes);
-    connection.client.off("data", take);
-    await settled(connection);
+  /** Makes the client read a chunk at a time until the kernel has accepted more than so many bytes; how many it has. */
+  async function read({ socket, client }: Connection, bytes: number): Promise<number> {
+    const before = unsent(socket);
+    while (before - unsent(socket) <= bytes) {
+      const chunk = once(client, "data");
+      client.once("data", () => client.pause()).resume();
+      await chunk;
+      await settled({ socket, client });
+    }
+    return before - unsent(socket);
   }
 
   /** BufferedBytes with this limit, and the number of clients that it has disconnected. */
@@ -155,8 +154,7 @@ describe("BufferedBytes", () => {
         await openWithBacklog(),
       ];
       for (const { socket } of [slow, stalled, fast]) buffered.track(socket, 0);
-      await read(slow, 512 * 1024);
-      await read(fast, 2 * 1024 * 1024);
+      await read(fast, await read(slow, 0));
       buffered.disconnectStalled([], 1000);
       assert.deepEqual([buffered.memory.used, disconnected.count], [3 * backlog.length, 0]);
 
@@ -247,7 +245,7 @@ describe("BufferedBytes", () => {
         client.write("x");
         await until(() => socket.bytesRead === step);
         // Enough for the kernel to accept more.
-        await read(connection, 2 * 1024 * 1024);
+        await read(connection, 0);
         buffered.disconnectStalled([socket], step * (stallTimeoutMs - 1));
       }
       assert.equal(socket.destroyed, false);
