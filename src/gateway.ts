@@ -1,6 +1,5 @@
 import type { RequestListener } from "node:http";
 import type { Registry } from "prom-client";
-import { createObjectStore } from "./artifacts/object-store.ts";
 import { createApiKeyCache } from "./auth/api-key-cache.ts";
 import { createApiKeyLookup } from "./auth/api-key-lookup.ts";
 import { createAuthenticator } from "./auth/authenticator.ts";
@@ -77,11 +76,19 @@ function memoryLimits(maxBufferedBytes: number) {
   };
 }
 
+/* oxlint-disable imports/direction -- Static imports would always load the SDKs; this file may import from these folders. */
+
 /** Loads the OpenTelemetry SDK, which takes a tenth of the whole start and is needed only where spans are exported. */
 function importTracing() {
-  // oxlint-disable-next-line imports/direction -- A static import would always load the SDK; this file may import from telemetry.
   return import("./telemetry/tracing.ts");
 }
+
+/** Loads the AWS SDK, which takes a tenth of the whole start and is needed only where artifacts are served. */
+function importObjectStore() {
+  return import("./artifacts/object-store.ts");
+}
+
+/* oxlint-enable imports/direction */
 
 function isMetrics({ operations }: Path): boolean {
   return operations.some(({ id }) => id === "metrics");
@@ -142,7 +149,7 @@ export async function startGateway(
     settings.objectStoreTls && watchCertificates(settings.objectStoreTls, { server: "object_store", logger });
   const store =
     objectStore &&
-    createObjectStore(
+    (await importObjectStore()).createObjectStore(
       objectStore,
       createKeyShares("downloads", () => objectStore.maxDownloads),
       tracing?.observeDownload,

@@ -10,7 +10,6 @@ import type { Settings } from "./settings/settings.ts";
 import { LogOutput } from "./telemetry/log-output.ts";
 import { createLogger, withoutMinimumLevel } from "./telemetry/logger.ts";
 import { createProcessRegistry } from "./telemetry/process-metrics.ts";
-import { createReadableLine } from "./telemetry/readable-line.ts";
 
 /** Prints why the gateway cannot start, and exits. */
 function fail(message: string): never {
@@ -41,12 +40,13 @@ function startFailure(error: unknown): string {
 }
 
 /** The log on stdout. It has colors on a terminal that supports them, unless NO_COLOR is set. */
-function createLogOutput(format: Settings["logFormat"]): LogOutput {
+async function createLogOutput(format: Settings["logFormat"]): Promise<LogOutput> {
   const { stdout } = process;
   const isReadable = format === "auto" ? stdout.isTTY : format === "pretty";
-  return isReadable
-    ? new LogOutput(stdout, createReadableLine(stdout.isTTY && stdout.hasColors()))
-    : new LogOutput(stdout);
+  if (!isReadable) return new LogOutput(stdout);
+  // oxlint-disable-next-line imports/direction -- A static import would always load pino-pretty and its 28 modules.
+  const { createReadableLine } = await import("./telemetry/readable-line.ts");
+  return new LogOutput(stdout, createReadableLine(stdout.isTTY && stdout.hasColors()));
 }
 
 /**
@@ -73,7 +73,7 @@ const exitReserveMs = 100;
 async function main(): Promise<void> {
   disableInspectorSignal();
   const { settings, warnings } = parseSettings(process.env, readText);
-  const output = createLogOutput(settings.logFormat);
+  const output = await createLogOutput(settings.logFormat);
   const logger = createLogger(output, settings.logLevel);
   // Supervisors wait for the lines about start and stop, and each warning about the settings comes only once.
   const alwaysLogger = withoutMinimumLevel(logger);
