@@ -76,8 +76,6 @@ function memoryLimits(maxBufferedBytes: number) {
   };
 }
 
-/* oxlint-disable imports/direction -- Static imports would always load the SDKs; this file may import from these folders. */
-
 /** Loads the OpenTelemetry SDK, which takes a tenth of the whole start and is needed only where spans are exported. */
 function importTracing() {
   return import("./telemetry/tracing.ts");
@@ -87,8 +85,6 @@ function importTracing() {
 function importObjectStore() {
   return import("./artifacts/object-store.ts");
 }
-
-/* oxlint-enable imports/direction */
 
 function isMetrics({ operations }: Path): boolean {
   return operations.some(({ id }) => id === "metrics");

@@ -44,7 +44,7 @@ async function createLogOutput(format: Settings["logFormat"]): Promise<LogOutput
   const { stdout } = process;
   const isReadable = format === "auto" ? stdout.isTTY : format === "pretty";
   if (!isReadable) return new LogOutput(stdout);
-  // oxlint-disable-next-line imports/direction -- A static import would always load pino-pretty and its 28 modules.
+  // A static import would always load pino-pretty and its 28 modules.
   const { createReadableLine } = await import("./telemetry/readable-line.ts");
   return new LogOutput(stdout, createReadableLine(stdout.isTTY && stdout.hasColors()));
 }

@@ -86,7 +86,8 @@ function objectionToPackage(folder: string, specifier: string): string | undefin
 }
 
 /** Why a file of `folder` may not import the file `target`, if it may not. */
-function objectionToFile(folder: string, target: string): string | undefined {
+function objectionToFile(folder: string, target: string | undefined): string | undefined {
+  if (target === undefined) return "Files of src import nothing of ours but src and generated/.";
   const targetFolder = folderOf(target);
   const mayImportOwn = !unconnected.has(folder);
   if (folder === targetFolder && mayImportOwn) return undefined;
@@ -99,8 +100,9 @@ function objectionToFile(folder: string, target: string): string | undefined {
   return `This folder may import only: ${[...may, ...(mayImportOwn ? ["its own files"] : [])].join(", ")}.`;
 }
 
+/** An import or export of another module, or `import()`, whose source need not be a literal. */
 interface ImportNode {
-  readonly source: { readonly value: string } | null;
+  readonly source: { readonly value?: unknown } | null;
 }
 
 interface RuleContext {
@@ -118,25 +120,22 @@ export default {
         const name = nameOf(filename, cwd);
         if (name === undefined) return {};
         const folder = folderOf(name);
-        const checkSource = (node: ImportNode) => {
-          const specifier = node.source?.value;
-          if (specifier === undefined) return;
-          const target = specifier.startsWith(".")
-            ? nameOf(resolve(dirname(filename), specifier), cwd)
-            : undefined;
-          const message =
-            target === undefined ? objectionToPackage(folder, specifier) : objectionToFile(folder, target);
+        const objectionTo = (specifier: unknown) => {
+          if (typeof specifier !== "string")
+            return "Name the module in a literal, so that it can be checked.";
+          if (!specifier.startsWith(".")) return objectionToPackage(folder, specifier);
+          return objectionToFile(folder, nameOf(resolve(dirname(filename), specifier), cwd));
+        };
+        const check = (node: ImportNode) => {
+          const message = node.source === null ? undefined : objectionTo(node.source.value);
           if (message !== undefined) report({ node, message });
         };
-        const reject = (node: ImportNode) => {
-          report({ node, message: "Import at the top, where the direction is checked." });
-        };
         return {
-          ImportDeclaration: checkSource,
-          ExportNamedDeclaration: checkSource,
-          ExportAllDeclaration: checkSource,
-          ImportExpression: reject,
-          TSImportType: reject,
+          ImportDeclaration: check,
+          ExportNamedDeclaration: check,
+          ExportAllDeclaration: check,
+          ImportExpression: check,
+          TSImportType: check,
         };
       },
     },
