@@ -1,49 +1,73 @@
 import type { ServerResponse } from "node:http";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
-import * as OpenApiValidator from "express-openapi-validator";
-import type { RequestHandler, Response } from "express";
-import type { Contract } from "../../src/contract.ts";
+import { AjvOptions } from "express-openapi-validator/dist/framework/ajv/options.js";
+import { ResponseValidator } from "express-openapi-validator/dist/middlewares/openapi.response.validator.js";
+import type { Contract, Operation } from "../../src/contract.ts";
 import type { Middleware } from "../../src/http/stages.ts";
 
-/** Checks the decoded JSON of a response; responds 500 when the contract does not allow it. */
-type Check = (json: unknown) => void;
+type LibraryDocument = ConstructorParameters<typeof ResponseValidator>[0];
 
-/**
- * Stages that respond 500 instead of JSON that the contract does not allow, errors of 4xx included. The validator
- * checks what `res.json` is given; it is called here with what the handler sends.
- */
-export function responseValidation({ document, paths }: Contract): readonly Middleware[] {
-  // A download is no JSON, and the validator has no parameters that take the rest of a path.
-  const checked = paths.filter(({ segments }) => segments.every(({ kind }) => kind !== "rest"));
-  const templates = new Set(checked.map(({ template }) => template));
-  const own = Object.entries(document.paths).filter(([template]) => templates.has(template));
-  const apiSpec: unknown = { ...document, paths: Object.fromEntries(own) };
-  const validator = OpenApiValidator.middleware({
-    // Its type has fewer keywords of OpenAPI 3.1 than the validator.
-    apiSpec: apiSpec as Parameters<typeof OpenApiValidator.middleware>[0]["apiSpec"] & object,
-    validateApiSpec: false,
-    validateSecurity: false,
-    validateRequests: false,
-    validateResponses: true,
-    fileUploader: false,
-    ignoreUndocumented: true,
-    formats: { uint32: true, uint64: true },
-  });
-  const original = new WeakMap<Response, Response["json"]>();
+/** Validators by status and media type. */
+type Validators = Parameters<ResponseValidator["_validate"]>[0]["validators"];
 
-  const begin: RequestHandler = function begin(_req, res, next) {
-    original.set(res, res.json);
-    // The validator calls this with valid JSON, which is sent elsewhere.
-    res.json = () => res;
-    next();
-  };
-  const end: RequestHandler = function end(_req, res, next) {
-    const validate = res.json;
-    res.json = original.get(res) ?? validate;
-    if (templates.has(String(res.locals["route"]))) checkJson(res, (json) => validate.call(res, json));
-    next();
-  };
-  return [begin, ...validator, end] as Middleware[];
+/** The members of express-openapi-validator's ResponseValidator that are used here, some of them private. */
+interface ValidatorInternals {
+  buildValidators(responses: Readonly<Record<string, unknown>>, key: string): Validators;
+  _validate(response: {
+    validators: Validators;
+    body: unknown;
+    statusCode: number;
+    path: string;
+    accepts: readonly string[];
+  }): void;
+}
+
+/** The type requires the options of the library's other parts, too. */
+const { response: responseOptions } = new AjvOptions({
+  validateResponses: { coerceTypes: false, removeAdditional: false },
+  validateFormats: true,
+  ajvFormats: { mode: "fast" },
+  formats: { uint32: true, uint64: true },
+  serDes: [],
+} as unknown as ConstructorParameters<typeof AjvOptions>[0]);
+
+/** Creates a stage that responds 500 instead of JSON that the contract does not allow, errors included. */
+export function responseValidation({ document }: Contract): readonly Middleware[] {
+  const library = new ResponseValidator(
+    document as unknown as LibraryDocument,
+    responseOptions,
+  ) as unknown as ValidatorInternals;
+  const known = new Map<string, Validators>();
+
+  /** Compiles the schemas of a response when it is sent first. */
+  function validatorsOf({ id, template, method }: Operation, status: number): Validators {
+    // A fragment, so that references in the response are to the contract.
+    const key = `#${id}-${status}`;
+    const { [status]: response } = document.paths[template]?.[method]?.responses ?? {};
+    const validators =
+      known.get(key) ?? library.buildValidators(response === undefined ? {} : { [status]: response }, key);
+    known.set(key, validators);
+    return validators;
+  }
+
+  return [
+    function validateResponse(_req, res, next) {
+      const operation = res.locals.match?.operation;
+      if (operation === undefined) return next();
+      checkJson(res, (body) => {
+        const { statusCode } = res;
+        const validators = validatorsOf(operation, statusCode);
+        try {
+          const path = operation.template;
+          library._validate({ validators, body, statusCode, path, accepts: ["application/json"] });
+          return undefined;
+        } catch (error) {
+          return String(error);
+        }
+      });
+      next();
+    },
+  ];
 }
 
 const decoders: Partial<Record<string, (bytes: Buffer) => Buffer>> = {
@@ -51,8 +75,8 @@ const decoders: Partial<Record<string, (bytes: Buffer) => Buffer>> = {
   gzip: gunzipSync,
 };
 
-/** Holds JSON back until it is complete, and sends it once it is valid. */
-function checkJson(res: ServerResponse, check: Check): void {
+/** Holds JSON back until it is complete. Sends it if `objectionTo` returns undefined, else a 500 with the objection. */
+function checkJson(res: ServerResponse, objectionTo: (json: unknown) => string | undefined): void {
   const { write, end } = res;
   const held: Buffer[] = [];
   let isChecked = false;
@@ -69,13 +93,12 @@ function checkJson(res: ServerResponse, check: Check): void {
     if (!isHeld()) return Reflect.apply(end, res, args);
     isChecked = true;
     const bytes = Buffer.concat([...held, bytesOf(args)]);
-    const coding = res.getHeader("Content-Encoding");
-    // An error is sent without it.
-    res.removeHeader("Content-Encoding");
-    check(JSON.parse((decoders[String(coding)]?.(bytes) ?? bytes).toString()));
-    if (res.headersSent) return res;
-    if (coding !== undefined) res.setHeader("Content-Encoding", coding);
-    return Reflect.apply(end, res, [bytes]);
+    const coding = String(res.getHeader("Content-Encoding"));
+    const message = objectionTo(JSON.parse((decoders[coding]?.(bytes) ?? bytes).toString()));
+    if (message === undefined) return Reflect.apply(end, res, [bytes]);
+    for (const name of ["Content-Encoding", "Content-Length"]) res.removeHeader(name);
+    res.statusCode = 500;
+    return Reflect.apply(end, res, [JSON.stringify({ message })]);
   } as typeof end;
 }
 
