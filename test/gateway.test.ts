@@ -5,7 +5,8 @@ import type { AddressInfo } from "node:net";
 import { ListenError } from "../src/gateway.ts";
 import { startTestGateway } from "./support/gateway.ts";
 import { startUpstream } from "./support/upstream.ts";
-import { sockets, until } from "./grpc/transports.ts";
+import { sockets } from "./grpc/transports.ts";
+import { until } from "./support/until.ts";
 
 describe("startGateway", () => {
   it("starts while the orchestrator is down, healthy and not ready", async () => {

@@ -7,7 +7,7 @@ import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js
 import { createObjectStore } from "../../src/artifacts/object-store.ts";
 import { watchCertificates } from "../../src/settings/certificates.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
-import { until } from "../grpc/transports.ts";
+import { until } from "../support/until.ts";
 import { createAuthority } from "../support/certificates.ts";
 import type { Identity } from "../support/certificates.ts";
 import { wholeShares } from "../support/key-shares.ts";

@@ -11,6 +11,7 @@ import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js
 import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
 import { stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
 import { whenAborted } from "../support/stack.ts";
+import { until } from "../support/until.ts";
 
 const streams = 500;
 const streamsPerConnection = 25;
@@ -120,7 +121,7 @@ describe(`${streams} event streams, ${streamsPerConnection} per connection`, () 
       // What a process takes once and never gives back is not theirs.
       if (all.length === atOnce) before = process.memoryUsage().rss;
     }
-    while (orchestrator().followers < streams) await new Promise(setImmediate);
+    await until(() => orchestrator().followers >= streams);
 
     const { sessions } = orchestrator();
     const most = [...sessions.values()].map((counts) => counts.most);
@@ -137,7 +138,7 @@ describe(`${streams} event streams, ${streamsPerConnection} per connection`, () 
 
     for (const { leave } of all) leave();
     // Of each kind of connection one is kept.
-    while (sessions.size > 2) await new Promise(setImmediate);
+    await until(() => sessions.size <= 2);
     await call();
   });
 });

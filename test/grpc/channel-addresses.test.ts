@@ -4,7 +4,8 @@ import { connectTo } from "../support/orchestrator.ts";
 import { whenAborted, deferred } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { readNames, sorted } from "./responses.ts";
-import { sockets, until } from "./transports.ts";
+import { sockets } from "./transports.ts";
+import { until } from "../support/until.ts";
 
 describe("Channel: resolved addresses", () => {
   it("calls the addresses of a name; streams stay where they are", async () => {

@@ -8,7 +8,7 @@ import { deferred } from "../support/stack.ts";
 import { respondWith, frameType, startFrameServer } from "./frame-server.ts";
 import type { FrameServer, ServerStream } from "./frame-server.ts";
 import { startRawServer } from "./raw-server.ts";
-import { until } from "./transports.ts";
+import { until } from "../support/until.ts";
 
 const keepalive = keepaliveOf(400);
 const patient = keepaliveOf(60_000);

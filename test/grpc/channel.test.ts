@@ -8,7 +8,7 @@ import { startUpstream } from "../support/upstream.ts";
 import { readNames, sorted, keepaliveOf } from "./responses.ts";
 import { respondWith, frameType, startFrameServer } from "./frame-server.ts";
 import type { FrameServer, ServerStream } from "./frame-server.ts";
-import { until } from "./transports.ts";
+import { until } from "../support/until.ts";
 
 /** Three servers that respond with their names, and their client with short keepalive times. */
 async function startThree(keepalive = keepaliveOf(400)) {

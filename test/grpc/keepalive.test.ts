@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { respondWith, frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { ServerStream } from "./frame-server.ts";
-import { sockets, poolClient, until } from "./transports.ts";
+import { sockets, poolClient } from "./transports.ts";
+import { until } from "../support/until.ts";
 
 /** HTTP/2 ENHANCE_YOUR_CALM. */
 const calm = 11;

@@ -18,7 +18,7 @@ import { scaled } from "../support/machine.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { finish, respond, startHttp2Server } from "./http2-server.ts";
 import type { Http2Server } from "./http2-server.ts";
-import { until } from "./transports.ts";
+import { until } from "../support/until.ts";
 
 /** A Workflow or a WorkflowEvent that is large enough to need memory. */
 const large = toBinary(WorkflowSchema, create(WorkflowSchema, { id: "x".repeat(300_000) }));

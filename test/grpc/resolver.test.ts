@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createResolver } from "../../src/grpc/resolver.ts";
 import type { LookUp } from "../../src/grpc/resolver.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
-import { until } from "./transports.ts";
+import { until } from "../support/until.ts";
 
 /** A resolver of `hosts`, and everything that it reports. */
 function watching(hosts: readonly string[], lookUp: LookUp | undefined, refreshMs = 3_600_000) {

@@ -10,6 +10,7 @@ import { suite } from "../support/gateway.ts";
 import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { ServerStream } from "./frame-server.ts";
 import { readMaxBytes, poolClient, sessionPool } from "./transports.ts";
+import { until } from "../support/until.ts";
 
 const ok = { "grpc-status": "0" };
 
@@ -89,7 +90,7 @@ describe("createServerStreamFunction", () => {
     const events = follow();
     const first = events.next();
     const other = follow().next();
-    while (streams.length < 2) await new Promise(setImmediate);
+    await until(() => streams.length >= 2);
     const [stream, otherStream] = streams;
     // A stream that has begun is not retried.
     for (const each of [otherStream, stream]) each?.header(grpcHeader);

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { respondWith, frameType, grpcHeader, startFrameServer } from "./frame-server.ts";
 import type { ServerStream } from "./frame-server.ts";
-import { poolClient, until } from "./transports.ts";
+import { poolClient } from "./transports.ts";
+import { until } from "../support/until.ts";
 
 const kib = 1024;
 

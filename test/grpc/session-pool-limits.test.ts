@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { FrameServer, ServerStream } from "./frame-server.ts";
-import { sockets, poolClient, until } from "./transports.ts";
+import { sockets, poolClient } from "./transports.ts";
+import { until } from "../support/until.ts";
 
 /** With this keepalive, sessions are checked every 5 ms whether they are needed. */
 const quick = { keepalive: { timeMs: 20, timeoutMs: 1000 } };

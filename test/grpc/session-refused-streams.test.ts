@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import { respondWith, grpcHeader, startFrameServer } from "./frame-server.ts";
 import type { ServerStream } from "./frame-server.ts";
-import { poolClient, until } from "./transports.ts";
+import { poolClient } from "./transports.ts";
+import { until } from "../support/until.ts";
 
 /** HTTP/2 error codes. */
 const refusedStream = 7;

@@ -3,7 +3,8 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 import { respondWith, frameType, startFrameServer } from "./frame-server.ts";
 import type { ServerStream } from "./frame-server.ts";
-import { poolClient, until } from "./transports.ts";
+import { poolClient } from "./transports.ts";
+import { until } from "../support/until.ts";
 
 /** How many concurrent streams the server allows on a session. */
 const limit = 10;

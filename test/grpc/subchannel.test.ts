@@ -8,7 +8,8 @@ import { Subchannel } from "../../src/grpc/subchannel.ts";
 import { respondWith, frameType, grpcHeader, startFrameServer } from "./frame-server.ts";
 import type { ServerStream } from "./frame-server.ts";
 import { startRawServer } from "./raw-server.ts";
-import { clientOver, until } from "./transports.ts";
+import { clientOver } from "./transports.ts";
+import { until } from "../support/until.ts";
 
 const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
 const goaway = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);

@@ -13,7 +13,7 @@ import { deferred } from "../support/stack.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { startTlsFront } from "../support/tls-front.ts";
 import { startUpstream } from "../support/upstream.ts";
-import { until } from "./transports.ts";
+import { until } from "../support/until.ts";
 
 const authority = await createAuthority("ours");
 const stranger = await createAuthority("another");

@@ -13,11 +13,6 @@ export interface PoolClient {
   close(): Promise<void>;
 }
 
-/** Resolves once `holds` returns true; mocha's timeout ends a test that waits for too long. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise(setImmediate);
-}
-
 /** The number of open sockets of this process. */
 export function sockets(): number {
   return process.getActiveResourcesInfo().filter((what) => what === "TCPSocketWrap").length;

@@ -4,6 +4,7 @@ import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { BufferedBytes } from "../../src/load-shedding/buffered-bytes.ts";
 import { suite } from "../support/gateway.ts";
+import { until } from "../support/until.ts";
 
 /** More than all socket buffers between two ends on one machine hold. */
 const backlog = Buffer.alloc(16 * 1024 * 1024);
@@ -13,10 +14,6 @@ const stallTimeoutMs = 60_000;
 interface Connection {
   readonly socket: Socket;
   readonly client: Socket;
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise(setImmediate);
 }
 
 /** How many bytes of a write the kernel has not accepted; Node's types do not declare it. */

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
+import { until } from "../support/until.ts";
 
 const main = join(import.meta.dirname, "main.ts");
 const fixture = join(import.meta.dirname, "suite-fixture.ts");
@@ -33,7 +34,7 @@ async function start([command = "", ...args]: readonly string[], settings: Recor
 /** Resolves once nothing holds the run's output, and its processes and its folder are gone. */
 async function isGone({ released, pids, folder }: Awaited<ReturnType<typeof start>>): Promise<void> {
   await released;
-  while (pids.some(isThere) || existsSync(folder)) await new Promise(setImmediate);
+  await until(() => !pids.some(isThere) && !existsSync(folder));
 }
 
 function isThere(pid: number): boolean {

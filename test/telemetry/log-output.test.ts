@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { Writable } from "node:stream";
 import { LogOutput } from "../../src/telemetry/log-output.ts";
+import { until } from "../support/until.ts";
 
 const line = `${"x".repeat(1023)}\n`;
 const batches = (text: string) => text.replaceAll(line, "x");
@@ -46,7 +47,7 @@ describe("LogOutput", () => {
     out.cork();
     output.write("a\n");
     output.write("b\n");
-    while (out.writableLength === 0) await new Promise(setImmediate);
+    await until(() => out.writableLength > 0);
     out.uncork();
     assert.deepEqual(received, ["a\nb\n"]);
   });
