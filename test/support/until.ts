@@ -1,4 +1,4 @@
-import { setInterval } from "node:timers/promises";
+import { setTimeout as delay } from "node:timers/promises";
 
 const intervalMs = 2;
 
@@ -7,6 +7,5 @@ const intervalMs = 2;
  * processor is free for what the test waits for.
  */
 export async function until(holds: () => boolean): Promise<void> {
-  if (holds()) return;
-  for await (const _ of setInterval(intervalMs)) if (holds()) return;
+  while (!holds()) await delay(intervalMs);
 }
