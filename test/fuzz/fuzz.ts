@@ -26,7 +26,8 @@ export interface Fuzz {
   readonly large: number;
   /** Sends up to 100 requests, determined by `seed`. Returns a description of the failure, if any. */
   round(seed: number): Promise<string | undefined>;
-  close(): void;
+  /** Closes all connections. A round opens new ones. */
+  closeConnections(): void;
 }
 
 /** Concurrent requests: few enough for the gateway never to shed any. */
@@ -138,7 +139,7 @@ export function createFuzz(stack: Pick<FuzzStack, "url" | "known" | "lastFailure
         ...(failure === undefined ? [] : [`the gateway's last failure: ${failure}`]),
       ].join("\n");
     },
-    close() {
+    closeConnections() {
       disconnectingClients.close();
       for (const client of clients) client.close();
     },

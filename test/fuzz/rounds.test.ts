@@ -23,7 +23,7 @@ describe("createFuzz", () => {
     const failing = fuzz();
     server().respond = (_req, res) => res.writeHead(500).end("oh\n");
     const report = (await failing.round(1)) ?? "";
-    failing.close();
+    failing.closeConnections();
     assert.match(report, /^the status is 500 and not \d+/);
     assert.match(report, /^ {2}oh\\x0a$/m);
     assert.match(report, /^ {2}[A-Z]+ \S+ HTTP\/1.1$\n {2}Host: gateway$/m);
@@ -36,7 +36,7 @@ describe("createFuzz", () => {
     const failing = fuzz();
     server().respond = (req) => req.socket.destroy();
     const report = (await failing.round(1)) ?? "";
-    failing.close();
+    failing.closeConnections();
     assert.match(report, /^the connection was closed without a response/);
   });
 });
