@@ -81,13 +81,20 @@ export function fakeOrchestrator({
     return toBinary(WorkflowSchema, create(WorkflowSchema, { ...common, id, spec, stepStatuses }));
   }
 
-  const largeWorkflows = new Map(
-    Object.entries(largeBodies).map(([id, body]) => {
-      const stepStatuses = [{ stepId: "a", state, fraction: 1, outputs }];
-      return [id, encodedWorkflow(encodedSpec(body), { ...common, id, stepStatuses })];
-    }),
-  );
-  const workflowOf = (id: string) => largeWorkflows.get(id) ?? workflow(id);
+  const largeWorkflows = new Map<string, Uint8Array>();
+
+  /** The large workflow with this id, if any. It is encoded when it is first needed: all of them take a second. */
+  function largeWorkflow(id: string): Uint8Array | undefined {
+    const body = Object.hasOwn(largeBodies, id) ? largeBodies[id] : undefined;
+    if (body === undefined) return undefined;
+    const stepStatuses = [{ stepId: "a", state, fraction: 1, outputs }];
+    const large =
+      largeWorkflows.get(id) ?? encodedWorkflow(encodedSpec(body), { ...common, id, stepStatuses });
+    largeWorkflows.set(id, large);
+    return large;
+  }
+
+  const workflowOf = (id: string) => largeWorkflow(id) ?? workflow(id);
   const known = unary(GetWorkflowRequestSchema, ({ workflowId }) => workflowOf(workflowId));
 
   return {
@@ -100,7 +107,7 @@ export function fakeOrchestrator({
     CancelWorkflow: known,
     RetryWorkflow: known,
     ListWorkflows: unary(ListWorkflowsRequestSchema, ({ pageSize, pageToken }) => {
-      const large = largeWorkflows.get(pageToken);
+      const large = largeWorkflow(pageToken);
       const page =
         large === undefined ? [workflow("w1"), workflow("w2")] : Array<typeof large>(pageSize).fill(large);
       return encodedPage(page, "2");

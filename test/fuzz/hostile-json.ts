@@ -29,10 +29,9 @@ const specialValues: readonly string[] = [
   '{"$ref":"#/components/schemas/Error","$schema":"x","$id":"y"}',
 ];
 
-const listOf = (length: number) => JSON.stringify(Array.from({ length }, () => 0));
+const listOf = (length: number) => `[${Array.from({ length }, () => "0").join(",")}]`;
 
-const objectOf = (length: number) =>
-  JSON.stringify(Object.fromEntries(Array.from({ length }, (_, index) => [`k${index}`, "v"])));
+const objectOf = (length: number) => `{${Array.from({ length }, (_, index) => `"k${index}":"v"`).join(",")}}`;
 
 /** Values that are deep, long or have many items. */
 const largeValues: readonly string[] = [
