@@ -38,9 +38,6 @@ const apiKey = "ff_an-api-key~of+the/fuzz=";
 /** The memory limit of the gateway: the bound of `make fuzz`. */
 const containerBytes = vitalBounds.residentBytes;
 
-/** A tenth of the bound of a wait. Shorter ones would cost as much as the requests of the fuzz. */
-const healthIntervalMs = vitalBounds.waitMs / 10;
-
 export async function startFuzzStack(): Promise<FuzzStack> {
   const bytes = Buffer.alloc(100, "ATOM ");
   const largeBodies = Object.fromEntries(worstKinds.map((kind) => [`large-${kind}`, worstBody(kind)]));
@@ -56,13 +53,15 @@ export async function startFuzzStack(): Promise<FuzzStack> {
     // Small, so that the cache fills early and does not affect the measured growth of memory.
     AUTH_CACHE_MAX_ENTRIES: "10",
     ORCHESTRATOR_ENDPOINT: orchestrator.url,
-    // A slow machine takes long for large messages.
+    // A slow machine takes long for large messages, and the orchestrator shares a thread with those who read them.
     ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "60",
+    ORCHESTRATOR_KEEPALIVE_TIMEOUT_SECONDS: "60",
+    ORCHESTRATOR_STREAM_KEEPALIVE_TIMEOUT_SECONDS: "60",
     DRAIN_DELAY_SECONDS: "0",
     SHUTDOWN_GRACE_SECONDS: "1",
     ...storeSettings(store),
   });
-  const health = watchHealth(gateway.url, gateway.pid, healthIntervalMs);
+  const health = watchHealth(gateway.url, gateway.pid);
   return {
     ...gateway,
     known: { artifactKeys, pageFiles, adminToken, apiKey, largeBodies },
