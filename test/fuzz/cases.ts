@@ -10,7 +10,7 @@ import type { KnownValues } from "./valid-parts.ts";
 import { validPartsOf, validRequestsOf } from "./valid-requests.ts";
 
 /** Of a thousand requests, how many are valid and large, and how many have a client that disconnects early. */
-const largePerThousand = 2;
+const largePerThousand = 3;
 const disconnectsPerThousand = 5;
 
 /**
@@ -32,10 +32,7 @@ export function casesOf(contract: FuzzContract, known: KnownValues): Arbitrary<C
   );
   const large = largeRequestsOf(contract, known);
   const disconnected = fc
-    .tuple(
-      fc.oneof(large, { arbitrary: fc.oneof(...contract.operations.map(valid)), weight: 3 }),
-      disconnects,
-    )
+    .tuple(fc.oneof(large, fc.oneof(...contract.operations.map(valid))), disconnects)
     .map(([testCase, disconnect]): Case => ({ ...testCase, disconnect }));
   return fc.oneof(
     { arbitrary: ordinary, weight: 1000 - largePerThousand - disconnectsPerThousand },
@@ -50,5 +47,5 @@ const disconnects: Arbitrary<Disconnect> = fc.oneof(
 );
 
 function weightOf({ parameters, body }: FuzzOperation): number {
-  return 3 + parameters.length + (body === undefined ? 0 : 10);
+  return 2 + parameters.length + (body === undefined ? 0 : 10);
 }

@@ -24,7 +24,8 @@ export function invalidRequestsOf(
   const inQuery = parameters.filter((parameter) => parameter.in === "query");
   const once = inQuery.filter(({ schema }) => schema.type !== "array");
   const violations = [
-    unknownQuery(valid),
+    // The only violation of the operation itself that is common to all, while the next two are of its route.
+    { arbitrary: unknownQuery(valid), weight: 3 },
     wrongMethod(valid),
     wrongPath(valid),
     ...parameters.map((parameter) => wrongValue(parameter, valid, contract)),

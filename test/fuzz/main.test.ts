@@ -52,20 +52,25 @@ describe("make fuzz", () => {
     it("has sent requests of each operation that succeed and that fail", () => {
       for (const { id } of readContract().operations) {
         const counts = [...countsOf(id)];
-        const countOf = (status: RegExp) =>
-          counts.reduce((sum, [own, count]) => (status.test(own) ? sum + count : sum), 0);
-        assert.ok(countOf(/^2..$/) > 50, `${id} has succeeded`);
-        assert.ok(countOf(/^4..$/) > 50, `${id} has been rejected`);
+        const isCommon = (status: RegExp) => counts.some(([own, count]) => status.test(own) && count > 50);
+        assert.ok(isCommon(/^2..$/), `${id} has succeeded`);
+        assert.ok(isCommon(/^4..$/), `${id} has been rejected`);
       }
     });
 
     it("has sent large requests, and clients have disconnected", () => {
       const [, requests, large] = /^fuzz: (\d+) requests, (\d+) of them large$/m.exec(output) ?? [];
       assert.ok(Number(requests) >= 12_000);
-      assert.ok(Number(large) > 10, "there were large requests");
+      assert.ok(Number(large) > 20, "there were large requests");
       const operations = readContract().operations.filter(({ id }) => countsOf(id).has("disconnected"));
       assert.ok(operations.length > 5, "clients of many operations have disconnected");
     });
+  });
+
+  it("rejects an invalid setting in one line, and fails", async () => {
+    const { status, output } = await makeFuzz({ FUZZ_SECONDS: "soon" }).ended;
+    assert.equal(status, 2);
+    assert.match(output, /^fuzz: FUZZ_SECONDS must be a number$/m);
   });
 
   it("stops on Ctrl-C, and prints a summary", async () => {
