@@ -37,6 +37,7 @@ describe("createFuzz", () => {
     server().respond = (req) => req.socket.destroy();
     const report = (await failing.round(1)) ?? "";
     failing.closeConnections();
-    assert.match(report, /^the connection was closed without a response/);
+    // A response to `Expect: 100-continue` has begun with an interim response.
+    assert.match(report, /^the connection (was closed without a response|ended in the middle of a response)/);
   });
 });
