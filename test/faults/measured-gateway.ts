@@ -23,6 +23,13 @@ const preload = fileURLToPath(new URL("report-memory.ts", import.meta.url));
 /** Node's options for a gateway whose memory is measured by `memoryOf`. */
 export const measuredArgv = ["--expose-gc", "--import", preload];
 
+/** Variables with which glibc gives freed memory back at once, so that what is resident is in use (mallopt(3)). */
+export const unretainedMemory = {
+  MALLOC_ARENA_MAX: "1",
+  MALLOC_MMAP_THRESHOLD_: "16384",
+  MALLOC_TRIM_THRESHOLD_: "0",
+};
+
 /** Measures the memory of a gateway that was started with `measuredArgv`. */
 export async function memoryOf({ child, lines }: Pick<GatewayProcess, "child" | "lines">): Promise<Memory> {
   const reports = () => lines.filter(({ event }) => event === "test.memory");
