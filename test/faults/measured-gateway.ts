@@ -47,7 +47,8 @@ export async function startMeasuredGateway(
 ): Promise<MeasuredGateway> {
   const gateway = runGateway(
     { BIND_ADDR: "127.0.0.1:0", API_TOKEN: adminToken, ...settings },
-    { more, execArgv: measuredArgv },
+    // One thread collects the garbage of gigabytes of events with a quarter less CPU in total than several.
+    { more, execArgv: [...measuredArgv, "--single-threaded-gc"] },
   );
   return {
     url: await gateway.started,
