@@ -3,31 +3,37 @@
  * Its workflows have that URL as the label `server`.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import {
+  StreamWorkflowEventsRequestSchema,
+  WorkflowEventSchema,
+  WorkflowSchema,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { startEncodedUpstream } from "../support/encoded-upstream.ts";
 import { stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
-import { startUpstream } from "../support/upstream.ts";
 
 /** The id of the last event of each stream, the terminal event of the workflow. */
 const lastEvent = 300n;
 const eventMs = 20;
 
-const upstream = await startUpstream(
+const upstream = await startEncodedUpstream(
   {
-    getWorkflow: () => {
-      const workflow = workflowIn(JobState.RUNNING);
-      if (workflow.spec !== undefined) workflow.spec.labels = { server: upstream.url };
-      return workflow;
-    },
-    submitWorkflow: () => workflowIn(JobState.QUEUED),
-    listWorkflows: () => ({}),
-    async *streamWorkflowEvents({ fromEventId }, { signal }) {
+    GetWorkflow: () => [encodedWorkflow],
+    async *StreamWorkflowEvents(request) {
+      const { fromEventId } = fromBinary(StreamWorkflowEventsRequestSchema, request);
       for (let id = fromEventId + 1n; id < lastEvent; id += 1n) {
-        yield stepEvent(id);
-        await delay(eventMs, undefined, { signal });
+        yield toBinary(WorkflowEventSchema, stepEvent(id));
+        await delay(eventMs);
       }
-      yield workflowEvent(lastEvent, JobState.SUCCEEDED);
+      yield toBinary(WorkflowEventSchema, workflowEvent(lastEvent, JobState.SUCCEEDED));
     },
   },
-  Number(process.argv[2] ?? 0),
+  { port: Number(process.argv[2] ?? 0) },
 );
+
+const workflow = workflowIn(JobState.RUNNING);
+if (workflow.spec !== undefined) workflow.spec.labels = { server: upstream.url };
+const encodedWorkflow = toBinary(WorkflowSchema, workflow);
+
 process.stdout.write(`${upstream.url}\n`);

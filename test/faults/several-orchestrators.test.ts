@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
+import { Agent } from "node:http";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { scaled } from "../support/machine.ts";
 import { scrape } from "../support/metrics.ts";
 import { readEvents } from "../support/event-reader.ts";
-import { startTestGateway } from "../support/gateway.ts";
-import type { TestGateway } from "../support/gateway.ts";
+import { runGateway } from "../support/gateway-process.ts";
+import { adminToken } from "../support/gateway.ts";
+import { sendPath } from "../support/raw-http.ts";
+
+const headers = { Authorization: `Bearer ${adminToken}` };
 
 /** An orchestrator that can die. */
 interface Mortal {
@@ -41,20 +45,21 @@ interface Read {
 }
 
 /** Starts readers, each of which reads in a loop until `stop`. */
-function startReaders(gateway: TestGateway, count: number) {
+function startReaders(gateway: string, count: number) {
   const reads: Read[] = [];
   const progress = new EventEmitter();
   const stopping = new AbortController();
+  const agent = new Agent({ keepAlive: true });
   let pauseMs = 0;
   async function read(): Promise<void> {
     while (!stopping.signal.aborted) {
       if (pauseMs > 0) await delay(pauseMs);
       const startedAt = performance.now();
-      const response = await gateway.fetch("/v1/workflows/w1");
-      const body = (await response.json()) as { labels?: { server?: string } };
+      const { status, body } = await sendPath(gateway, "/v1/workflows/w1", { headers, agent });
+      const { labels } = JSON.parse(body) as { labels?: { server?: string } };
       reads.push({
-        status: response.status,
-        server: body.labels?.server,
+        status,
+        server: labels?.server,
         startedAt,
         endedAt: performance.now(),
       });
@@ -79,6 +84,7 @@ function startReaders(gateway: TestGateway, count: number) {
     async stop() {
       stopping.abort();
       await done;
+      agent.destroy();
     },
   };
 }
@@ -101,17 +107,23 @@ describe("three orchestrators", () => {
     const mortals = await Promise.all([startMortal(), startMortal(), startMortal()]);
     for (const mortal of mortals) cleanup.defer(() => mortal.kill("SIGKILL"));
     const [first, second, third] = mortals;
-    const gateway = await startTestGateway({
+    const gateway = runGateway({
+      BIND_ADDR: "127.0.0.1:0",
+      API_TOKEN: adminToken,
       ORCHESTRATOR_ENDPOINT: mortals.map(({ url }) => url).join(", "),
     });
-    cleanup.defer(() => gateway.close());
+    const url = await gateway.started;
+    cleanup.defer(async () => {
+      gateway.child.kill("SIGKILL");
+      await gateway.ended;
+    });
     const follows = Array.from({ length: 6 }, async (_, i) =>
-      readEvents(await gateway.fetch(`/v1/workflows/w${i}/events`)),
+      readEvents(await fetch(`${url}/v1/workflows/w${i}/events`, { headers })),
     );
     const streams = await Promise.all(follows);
-    const readers = startReaders(gateway, 12);
+    const readers = startReaders(url, 12);
 
-    await readers.more(300);
+    await readers.more(900);
     const shares = sharesOf(readers.reads);
     for (const { url } of mortals) {
       const share = (shares.get(url) ?? 0) / readers.reads.length;
@@ -120,15 +132,15 @@ describe("three orchestrators", () => {
 
     await first.kill("SIGKILL");
     const killedAt = performance.now();
-    await readers.more(150);
+    await readers.more(600);
     // The time in which a frozen one is found out; bounded, since four times as long is waited.
     const foundMs = Math.min(scaled(1000), 10_000);
     readers.slowDown(foundMs / 10);
     await second.kill("SIGSTOP");
     const frozenAt = performance.now();
-    while (performance.now() - frozenAt < 4 * foundMs) await readers.more(12);
+    while (performance.now() - frozenAt < 4 * foundMs) await readers.more(100);
     const { foldforge_gateway_grpc_subchannels: known, foldforge_gateway_grpc_subchannels_ready: reached } =
-      Object.fromEntries(await scrape(gateway.url));
+      Object.fromEntries(await scrape(url));
     assert.deepEqual([known, reached], [3, 1]);
     const thawedAt = performance.now();
     await second.kill("SIGCONT");
@@ -158,7 +170,7 @@ describe("three orchestrators", () => {
         Array.from({ length: 300 }, (_, i) => i + 1),
       );
     }
-    const changes = gateway.logs.filter(({ event }) => /^subchannel\./.test(event ?? ""));
+    const changes = gateway.lines.filter(({ event }) => /^subchannel\./.test(event ?? ""));
     const changesOf = ({ url }: Mortal) =>
       changes.filter(({ address }) => address === new URL(url).host).map(({ event }) => event);
     for (const mortal of [first, second]) {

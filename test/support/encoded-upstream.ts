@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { createServer } from "node:http2";
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -23,6 +23,10 @@ export interface EncodedUpstream {
   readonly rpcs: Record<string, EncodedRpc>;
   /** How often each was called. */
   readonly calls: ReadonlyMap<string, number>;
+  /** The open connections, and how many streams each has now and has had at most. */
+  readonly sessions: ReadonlyMap<ServerHttp2Session, { readonly now: number; readonly most: number }>;
+  /** Resolves when at most `most` connections are open. */
+  sessionsAtMost(most: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -35,16 +39,39 @@ export const allowAll: Readonly<Record<string, EncodedRpc>> = {
   ConsumeQuota: () => [toBinary(ConsumeQuotaResponseSchema, counted)],
 };
 
-/** Starts it on a free port. */
-export async function startEncodedUpstream(rpcs: Record<string, EncodedRpc> = {}): Promise<EncodedUpstream> {
+interface EncodedUpstreamOptions {
+  /** A free one by default. */
+  readonly port?: number;
+  /** The streams that it allows on each connection. */
+  readonly maxConcurrentStreams?: number;
+}
+
+export async function startEncodedUpstream(
+  rpcs: Record<string, EncodedRpc> = {},
+  { port = 0, maxConcurrentStreams }: EncodedUpstreamOptions = {},
+): Promise<EncodedUpstream> {
   const calls = new Map<string, number>();
-  const sessions = new Set<ServerHttp2Session>();
+  const closed = new EventEmitter();
+  const sessions = new Map<ServerHttp2Session, { now: number; most: number }>();
   // Clients that leave responses of many megabytes are what it is for; what they leave stays counted as the session's
   // memory (see src/sandbox/orchestrator-server.ts).
-  const server = createServer({ maxSessionMemory: 1e6, streamResetBurst: 1e6, streamResetRate: 1e6 });
+  const server = createServer({
+    maxSessionMemory: 1e6,
+    streamResetBurst: 1e6,
+    streamResetRate: 1e6,
+    settings: { maxConcurrentStreams },
+  });
   server.on("session", (session) => {
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
+    const streams = { now: 0, most: 0 };
+    sessions.set(session, streams);
+    session.on("stream", (stream) => {
+      streams.most = Math.max(streams.most, (streams.now += 1));
+      stream.once("close", () => (streams.now -= 1));
+    });
+    session.once("close", () => {
+      sessions.delete(session);
+      closed.emit("one");
+    });
   });
   server.on("stream", (stream, headers) => {
     const name = String(headers[":path"]).split("/").at(-1) ?? "";
@@ -52,16 +79,20 @@ export async function startEncodedUpstream(rpcs: Record<string, EncodedRpc> = {}
     stream.on("error", () => undefined);
     void respond(stream, rpcs[name]).catch(() => stream.destroy());
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(port, "127.0.0.1");
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     rpcs,
     calls,
+    sessions,
+    async sessionsAtMost(most) {
+      while (sessions.size > most) await once(closed, "one");
+    },
     async close() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      for (const session of sessions) session.destroy();
-      await closed;
+      const serverClosed = new Promise((resolve) => server.close(resolve));
+      for (const session of sessions.keys()) session.destroy();
+      await serverClosed;
     },
   };
 }

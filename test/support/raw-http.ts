@@ -1,5 +1,5 @@
 import { request } from "node:http";
-import type { IncomingHttpHeaders } from "node:http";
+import type { Agent, IncomingHttpHeaders } from "node:http";
 import { connect } from "node:net";
 
 /** A response as it was received. */
@@ -11,15 +11,23 @@ export interface RawResponse {
   readonly body: string;
 }
 
-/** Sends a request over a new connection, without normalising its path. */
+interface SendOptions {
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  /** The connections to send it over; a new one by default. */
+  readonly agent?: Agent;
+}
+
+/** Sends a request without normalising its path; takes much less CPU than `fetch`. */
 export function sendPath(
   origin: string,
   path: string,
-  { method = "GET", headers = {} }: { method?: string; headers?: Record<string, string> } = {},
+  { method = "GET", headers = {}, agent }: SendOptions = {},
 ): Promise<RawResponse> {
   const { hostname, port } = new URL(origin);
   return new Promise((resolve, reject) => {
-    const outgoing = request({ hostname, port, path, method, headers, agent: false }, (response) => {
+    const options = { hostname, port, path, method, headers, agent: agent ?? false };
+    const outgoing = request(options, (response) => {
       const chunks: Buffer[] = [];
       response
         .on("data", (chunk: Buffer) => chunks.push(chunk))
