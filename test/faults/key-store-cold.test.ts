@@ -10,7 +10,7 @@ import { sendPath } from "../support/raw-http.ts";
 import { sha256, workflowIn } from "../support/samples.ts";
 import { deferred, startStack } from "../support/stack.ts";
 
-const crowd = 300;
+const crowd = 1000;
 
 /** Resolves when `count` requests have reached the server at `url` and entered the pipeline. */
 async function arrivals(url: string, count: number): Promise<void> {

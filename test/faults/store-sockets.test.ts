@@ -11,7 +11,7 @@ import { responseOf, rawStoreSettings, startRawStore } from "./raw-store.ts";
 import { bytes, promptFaults, idleFaults } from "./store-faults.ts";
 
 const preload = fileURLToPath(new URL("report-resources.ts", import.meta.url));
-const downloads = 250;
+const downloads = 500;
 const atOnce = 32;
 const faults = [...idleFaults, ...promptFaults];
 

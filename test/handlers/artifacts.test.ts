@@ -242,14 +242,14 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}", (server) => {
   });
 
   it("delivers the same bytes to many concurrent clients, whenever they read", async () => {
-    const large = Buffer.concat(Array.from({ length: 10 }, (_, i) => Buffer.alloc(1_000_003, `${i} `)));
+    const large = Buffer.concat(Array.from({ length: 16 }, (_, i) => Buffer.alloc(1_000_003, `${i} `)));
     const { bucket } = server().access;
     await server().put("large", large, "application/octet-stream");
     stack().upstream.rpcs.getWorkflow = () =>
       workflowWith({ uri: `r2://${bucket}/large`, sizeBytes: BigInt(large.length) });
     const largePath = "/v1/workflows/w1/artifacts/large";
     const responses = await Promise.all(
-      Array.from({ length: 4 }, () => stack().gateway.fetch(largePath, { headers: { Range: "bytes=1-" } })),
+      Array.from({ length: 8 }, () => stack().gateway.fetch(largePath, { headers: { Range: "bytes=1-" } })),
     );
     // In sequence, so that the buffers of the later ones are full by then.
     for (const response of responses) {

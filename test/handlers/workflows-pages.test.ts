@@ -59,7 +59,7 @@ describe("GET /v1/workflows: pages of large workflows", () => {
   }
 
   it("hold as many workflows as fit, each of them once", async () => {
-    const sizes = Array.from({ length: 25 }, () => 90_000);
+    const sizes = Array.from({ length: 40 }, () => 90_000);
     stack().upstream.rpcs.listWorkflows = listOf(sizes);
     const { ids, counts } = await readAll(100);
     assert.deepEqual(
@@ -82,7 +82,7 @@ describe("GET /v1/workflows: pages of large workflows", () => {
   });
 
   it("may hold one workflow that is larger than a page", async () => {
-    stack().upstream.rpcs.listWorkflows = listOf([10, 1_500_000, 10]);
+    stack().upstream.rpcs.listWorkflows = listOf([10, 3_000_000, 10]);
     assert.deepEqual((await readAll(100)).counts, [1, 1, 1]);
   });
 

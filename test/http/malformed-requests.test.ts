@@ -236,7 +236,7 @@ describe("a malformed request", () => {
   });
 
   it("does not end an event stream before a CONNECT, although its client reads late", async () => {
-    const events = 70;
+    const events = 100;
     const tenSent = deferred();
     stack().upstream.rpcs.streamWorkflowEvents = async function* () {
       for (let id = 1; id <= events; id += 1) {
