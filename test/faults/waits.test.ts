@@ -41,7 +41,7 @@ describe("100 waiting reads of a large workflow", () => {
   it("hold nothing of the workflow that they have read, and free their memory when they end", async () => {
     const large = workflowIn(JobState.RUNNING);
     const text = "x".repeat(1000);
-    large.spec!.labels = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`${i}`, text]));
+    large.spec!.labels = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`${i}`, text]));
     const workflow = runWorkflow(upstream(), { running: large });
     const { url, memory } = gateway();
 

@@ -10,8 +10,8 @@ import { whenAborted } from "../support/stack.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { poolClient } from "./transports.ts";
 
-/** The bytes between two breaks: every header of an HTTP/2 frame, of nine bytes, is cut. */
-const step = 9;
+/** The bytes between two breaks: the header of an HTTP/2 frame has nine bytes. */
+const step = 5;
 
 type Direction = "up" | "down";
 
