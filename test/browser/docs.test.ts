@@ -66,13 +66,13 @@ describe("the page of GET /docs", () => {
     assert.equal(await read.parameter("Prefer").inputValue(), "");
   });
 
-  it("gives an example of what an operation responses, and of errors where they differ", async () => {
+  it("shows an example of what an operation returns, and of errors where they differ", async () => {
     const { page } = await openDocs();
     const { block } = await expand(page, "submitWorkflow");
     const examplesOf = (status: number) => block.locator(`.response[data-code="${status}"] .model-example`);
     for (const status of [200, 201, 400, 409]) await examplesOf(status).waitFor();
     for (const status of [401, 404, 503]) assert.equal(await examplesOf(status).count(), 0, `${status}`);
-    assert.match(await block.locator('.response[data-code="401"]').innerText(), /No valid bearer token/);
+    assert.match(await block.locator('.response[data-code="401"]').innerText(), /no valid bearer token/);
   });
 
   it("downloads an artifact by its key", async () => {

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import type { SpawnSyncReturns } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parse } from "yaml";
 import { findProgram } from "../deploy/prometheus.ts";
 import { blocks, readPage } from "../support/pages.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const page = readPage("docs/runbook.md");
 
@@ -28,11 +30,14 @@ describe("docs/runbook.md", () => {
     }
     const queries = blocks(page, "promql");
     assert.ok(queries.length > 0);
+    using folder = temporaryFolder();
+    const file = join(folder.path, "rules.json");
     for (const query of queries) {
       const rule = { groups: [{ name: "runbook", rules: [{ record: "query", expr: query.trim() }] }] };
-      const input = JSON.stringify(rule);
-      const args = ["check", "rules", "/dev/stdin"];
-      const checked: SpawnSyncReturns<string> = spawnSync(promtool, args, { input, encoding: "utf8" });
+      writeFileSync(file, JSON.stringify(rule));
+      const checked: SpawnSyncReturns<string> = spawnSync(promtool, ["check", "rules", file], {
+        encoding: "utf8",
+      });
       assert.equal(checked.status, 0, query + checked.stderr);
     }
   });
