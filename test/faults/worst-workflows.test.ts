@@ -16,6 +16,7 @@ import { allowAll, startEncodedUpstream } from "../support/encoded-upstream.ts";
 import type { EncodedRpc } from "../support/encoded-upstream.ts";
 import { readEvents } from "../support/event-reader.ts";
 import { runGateway } from "../support/gateway-process.ts";
+import type { RunOptions } from "../support/gateway-process.ts";
 import { adminToken, suite } from "../support/gateway.ts";
 import type { TestSettings } from "../support/gateway.ts";
 import { watchHealth } from "../support/health-watch.ts";
@@ -44,7 +45,7 @@ const headers = { Authorization: `Bearer ${adminToken}` };
 async function startWorst(
   rpcs: Record<string, EncodedRpc>,
   settings: TestSettings = {},
-  more: Record<string, string> = {},
+  { execArgv = [], more = {} }: Pick<RunOptions, "execArgv" | "more"> = {},
 ) {
   const upstream = await startEncodedUpstream({ ...allowAll, ...rpcs });
   const all = {
@@ -59,7 +60,7 @@ async function startWorst(
     SHUTDOWN_GRACE_SECONDS: "1",
     ...settings,
   };
-  const gateway = runGateway(all, { execArgv: [...imageFlags(512 * mebibyte), ...measuredArgv], more });
+  const gateway = runGateway(all, { execArgv: [...imageFlags(512 * mebibyte), ...execArgv], more });
   const url = await gateway.started;
   const pid = gateway.child.pid!;
   return {
@@ -80,6 +81,7 @@ async function startWorst(
     },
     /** Undefined when the system does not report it. */
     peakResident: () => peakResidentBytes(pid),
+    /** For a gateway with the options `measuredArgv`. */
     memory: () => memoryOf(gateway),
     async close() {
       gateway.child.kill("SIGTERM");
@@ -407,7 +409,7 @@ describe("clients that do not read large events", () => {
         },
       },
       { MAX_BUFFERED_BYTES: String(8 * mebibyte) },
-      unretainedMemory,
+      { execArgv: measuredArgv, more: unretainedMemory },
     ),
   );
 

@@ -28,7 +28,7 @@ export interface GatewayProcess {
   readonly ended: Promise<ProcessExit>;
 }
 
-interface RunOptions {
+export interface RunOptions {
   readonly more?: Record<string, string>;
   readonly execArgv?: string[];
   /** Whether its coverage counts. */
