@@ -174,7 +174,7 @@ describe("eventToJson", () => {
 
 describe("createMessageTranscoder", () => {
   it("writes a large message in short steps", () => {
-    const sequences = Array.from({ length: 500 }, () => ({ fasta: "A".repeat(200) }));
+    const sequences = Array.from({ length: 500 }, () => ({ fasta: "A".repeat(1000) }));
     const stepStatuses = Array.from({ length: 4 }, () => ({ sequences }));
     const bytes = toBinary(WorkflowSchema, create(WorkflowSchema, { stepStatuses }));
     const { text, steps } = transcodeInSteps(workflowTranscoder, bytes);
