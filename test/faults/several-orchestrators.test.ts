@@ -3,7 +3,6 @@ import { spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { Agent } from "node:http";
 import { createInterface } from "node:readline";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { scaled } from "../support/machine.ts";
 import { scrape } from "../support/metrics.ts";
@@ -50,10 +49,8 @@ function startReaders(gateway: string, count: number) {
   const progress = new EventEmitter();
   const stopping = new AbortController();
   const agent = new Agent({ keepAlive: true });
-  let pauseMs = 0;
   async function read(): Promise<void> {
     while (!stopping.signal.aborted) {
-      if (pauseMs > 0) await delay(pauseMs);
       const startedAt = performance.now();
       const { status, body } = await sendPath(gateway, "/v1/workflows/w1", { headers, agent });
       const { labels } = JSON.parse(body) as { labels?: { server?: string } };
@@ -76,10 +73,6 @@ function startReaders(gateway: string, count: number) {
         await once(progress, "read");
         if (reads.at(-1)!.startedAt >= from) left -= 1;
       }
-    },
-    /** Has each reader pause so long before each read. */
-    slowDown(ms: number) {
-      pauseMs = ms;
     },
     async stop() {
       stopping.abort();
@@ -135,7 +128,6 @@ describe("three orchestrators", () => {
     await readers.more(600);
     // The time in which a frozen one is found out; bounded, since four times as long is waited.
     const foundMs = Math.min(scaled(1000), 10_000);
-    readers.slowDown(foundMs / 10);
     await second.kill("SIGSTOP");
     const frozenAt = performance.now();
     while (performance.now() - frozenAt < 4 * foundMs) await readers.more(100);
