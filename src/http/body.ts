@@ -8,7 +8,7 @@ import { invalidRequest, HttpError } from "../errors/http-error.ts";
 import type { AuthenticatedLocals, BodyLocals, Middleware } from "./stages.ts";
 import { runSync } from "../load-shedding/task-queue.ts";
 import type { TaskQueue } from "../load-shedding/task-queue.ts";
-import { jsonTextViolations } from "../validation/json-text.ts";
+import { jsonTextViolations } from "../validation/json-text-violations.ts";
 import { parseJson } from "../validation/parse-json.ts";
 
 /** The maximum size of a request body, in bytes. */

@@ -10,7 +10,7 @@ import {
   closeBrace,
   endOfScalar,
   valuesPerStep,
-} from "./json-text.ts";
+} from "./json-text-violations.ts";
 
 /**
  * Parses `text`, which must be valid JSON, in short steps. `JSON.parse` may return wrong keys: V8 13.6 can take a key with

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { runSync } from "../../src/load-shedding/task-queue.ts";
-import { valuesPerStep } from "../../src/validation/json-text.ts";
+import { valuesPerStep } from "../../src/validation/json-text-violations.ts";
 import { parseJson } from "../../src/validation/parse-json.ts";
 
 describe("parseJson", () => {

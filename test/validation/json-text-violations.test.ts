@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { runSync } from "../../src/load-shedding/task-queue.ts";
-import { jsonTextViolations } from "../../src/validation/json-text.ts";
+import { jsonTextViolations } from "../../src/validation/json-text-violations.ts";
 
 /** Whether `JSON.parse` accepts a text. */
 function isJson(text: string): boolean {
