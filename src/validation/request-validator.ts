@@ -179,7 +179,7 @@ function messageOf({ message = "is not allowed" }: SchemaError): string {
   return message;
 }
 
-/** Ajv's message, reworded where it assumes knowledge of JSON schema. */
+/** Ajv's message, reworded where it assumes knowledge of JSON schema, and without capitals. */
 function inPlainWords(error: SchemaError): string {
   const message = messageOf(error);
   const { allowedValues } = error.params;
@@ -187,8 +187,11 @@ function inPlainWords(error: SchemaError): string {
   if (message === "must NOT have additional properties") return "is not a property of this object";
   if (/^must NOT have fewer than 1 /.test(message)) return "must not be empty";
   if (message === "must be boolean") return "must be true or false";
-  return message.replace(
-    /^must be (\w+(?:,\w+)+)$/,
-    (_, types: string) => `must be ${types.split(",").join(" or ")}`,
-  );
+  return message
+    .replace(
+      /^must NOT have duplicate items \(items ## (\d+) and (\d+) are identical\)$/,
+      "must not repeat an item (items $1 and $2 are equal)",
+    )
+    .replace(/^must NOT /, "must not ")
+    .replace(/^must be (\w+(?:,\w+)+)$/, (_, types: string) => `must be ${types.split(",").join(" or ")}`);
 }

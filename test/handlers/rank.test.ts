@@ -179,7 +179,7 @@ describe("POST /v1/workflows/{id}/rank", () => {
     const { received } = await rank(JSON.stringify({ metric: "m", filters: filters.slice(1) }));
     assert.equal(received[0]?.filters.length, 64);
     const { response } = await rank(JSON.stringify({ metric: "m", filters }));
-    assert.deepEqual(await violationsIn(response), ["/body/filters must NOT have more than 64 items"]);
+    assert.deepEqual(await violationsIn(response), ["/body/filters must not have more than 64 items"]);
   });
 
   it("responds with 415 without a body, 405 to other methods, and 400 to a query", async () => {

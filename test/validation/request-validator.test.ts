@@ -244,6 +244,7 @@ describe("violationsFromSchemaErrors", () => {
       "must NOT have unevaluated properties",
       { unevaluatedProperty: "x" },
       "/body/x",
+      "must not have unevaluated properties",
     ],
     [
       "enum",
@@ -270,6 +271,22 @@ describe("violationsFromSchemaErrors", () => {
       "must not be empty",
     ],
     ["minItems", "/body/steps", "must NOT have fewer than 1 items", {}, "/body/steps", "must not be empty"],
+    [
+      "uniqueItems",
+      "/body/depends_on",
+      "must NOT have duplicate items (items ## 0 and 2 are identical)",
+      {},
+      "/body/depends_on",
+      "must not repeat an item (items 0 and 2 are equal)",
+    ],
+    [
+      "maxItems",
+      "/body/steps",
+      "must NOT have more than 256 items",
+      {},
+      "/body/steps",
+      "must not have more than 256 items",
+    ],
     ["type", "/query/x", "must be boolean", { type: "boolean" }, "/query/x", "must be true or false"],
     ["pattern", "/params/id", 'must match pattern "^x$"', { pattern: "^x$" }, "/params/id", "must be an x"],
     [
