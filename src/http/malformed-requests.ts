@@ -21,7 +21,7 @@ interface ConnectionError extends Error {
 interface MalformedRequests {
   /** Listener for Node's `clientError`: bytes that are not HTTP, and requests that are not complete in time. */
   onClientError(error: Error, socket: Socket): void;
-  /** Listener for Node's `connect`: the gateway is no proxy. */
+  /** Listener for Node's `connect`: the gateway is not a proxy. */
   onConnect(req: IncomingMessage, socket: Socket): void;
 }
 
@@ -76,7 +76,7 @@ export function createMalformedRequests(
       socket.on("drain", () => connections.pending(socket)[0]?.res.emit("drain"));
       reject(
         socket,
-        new HttpError(Code.InvalidArgument, "CONNECT is not served: this is no proxy"),
+        new HttpError(Code.InvalidArgument, "CONNECT is not supported: the gateway is not a proxy"),
         "CONNECT",
       );
     },

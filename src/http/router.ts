@@ -148,7 +148,7 @@ export const methodNotAllowed: Middleware = function methodNotAllowed(req, res, 
   const { match } = res.locals;
   if (match === undefined) return next();
   next(
-    new HttpError(Code.InvalidArgument, `${req.method} is not a method of this path`, {
+    new HttpError(Code.InvalidArgument, `this path does not support ${req.method}`, {
       status: 405,
       headers: { Allow: match.path.allowed.join(", ") },
     }),

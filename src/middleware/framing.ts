@@ -63,14 +63,14 @@ function framingError({ rawHeaders, httpVersion, url = "" }: IncomingMessage): H
     // Colon, space, CR and LF.
     bytes += name.length + value.length + 4;
     if (onlyOnce.has(name)) {
-      if (seen.has(name)) return rejection(`there may be only one ${given}`);
+      if (seen.has(name)) return rejection(`${given} must not be repeated`);
       seen.add(name);
     }
     const rule = rules.get(name);
     if (rule?.[1](value) === false) return rejection(`${given} must be ${rule[0]}`);
   }
   if (bytes > maxHeaderBytes) return rejection(`the headers are larger than ${maxHeaderBytes} bytes`, 431);
-  if (isCurrent && !seen.has("host")) return rejection("there must be a Host");
+  if (isCurrent && !seen.has("host")) return rejection("the Host header is missing");
   if (seen.has("transfer-encoding")) {
     if (seen.has("content-length"))
       return rejection("Transfer-Encoding and Content-Length exclude each other");
