@@ -12,7 +12,10 @@ import { parseTracing } from "./tracing-settings.ts";
 
 type Values = z.output<typeof schema>;
 
-/** The gateway's settings, validated and in the units of the code. `schema.ts` says what each of them means. */
+/**
+ * The gateway's settings, validated and in the units of the code. `schema.ts` has their names, kinds and defaults;
+ * `docs/configuration.md` explains each of them.
+ */
 export type Settings = ReturnType<typeof settingsFrom>;
 
 interface Files {

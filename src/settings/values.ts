@@ -44,7 +44,7 @@ export const fraction = decimal(
   z.number().gt(0, "must be above 0").max(1, "must be at most 1"),
 );
 
-/** Whether `text` is an http:// or https:// URL without user, query and fragment. */
+/** Whether `text` is an http:// or https:// URL without user, query or fragment. */
 function isHttpUrl(text: string): boolean {
   const { protocol = "", username, password, search, hash } = URL.parse(text) ?? {};
   return /^https?:$/.test(protocol) && [username, password, search, hash].every((part) => part === "");
@@ -52,7 +52,7 @@ function isHttpUrl(text: string): boolean {
 
 export const httpUrl = z
   .string()
-  .refine(isHttpUrl, "must be an http:// or https:// URL without user, query and fragment");
+  .refine(isHttpUrl, "must be an http:// or https:// URL without user, query or fragment");
 
 /** URLs that are separated by commas. Calls use any of them and the same path, so that they differ only in host and port. */
 export const endpointList = z.string().transform((text, context) => {
@@ -61,7 +61,7 @@ export const endpointList = z.string().transform((text, context) => {
     endpoints.map((endpoint) => URL.parse(endpoint)).map((url) => url && url.protocol + url.pathname),
   );
   if (!endpoints.every(isHttpUrl)) {
-    const message = "must be http:// or https:// URLs without user, query and fragment, separated by commas";
+    const message = "must be http:// or https:// URLs without user, query or fragment, separated by commas";
     context.addIssue({ code: "custom", message });
   } else if (kinds.size > 1) {
     context.addIssue({ code: "custom", message: "must be URLs of one scheme and one path" });
@@ -102,7 +102,7 @@ export const originList = z.string().transform((text, context): readonly string[
  * of the message for that case.
  */
 export const bearerToken = (advice = "") =>
-  z.string().regex(/^[!-+\--~]+$/, `must be one token: printable ASCII without spaces and commas${advice}`);
+  z.string().regex(/^[!-+\--~]+$/, `must be one token: printable ASCII without spaces or commas${advice}`);
 
 /**
  * A credential of the object store. U+FFFD is what a file that is not UTF-8 is decoded to; a byte order mark comes from
@@ -112,7 +112,7 @@ export const credential = z
   .string()
   .regex(
     /^[^\p{Cc}\uFEFF\uFFFD]*$/u,
-    "must be one line of UTF-8 without control characters and byte order mark",
+    "must be one line of UTF-8 without control characters or a byte order mark",
   );
 
 /** One of these words. */

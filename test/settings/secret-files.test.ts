@@ -9,8 +9,8 @@ import { runGateway } from "../support/gateway-process.ts";
 import type { TestSettings } from "../support/gateway.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
-const credentialViolation = "must be one line of UTF-8 without control characters and byte order mark";
-const tokenViolation = "must be one token: printable ASCII without spaces and commas";
+const credentialViolation = "must be one line of UTF-8 without control characters or a byte order mark";
+const tokenViolation = "must be one token: printable ASCII without spaces or commas";
 const currentTokenViolation = `${tokenViolation}; a second one belongs in ${prefix}API_TOKEN_PREVIOUS`;
 
 /** The violations of values that are not credentials of the object store. */

@@ -66,7 +66,7 @@ const defaults: [name: string, text: string, read: (settings: Settings) => unkno
   ["SHUTDOWN_GRACE_SECONDS", "20", ({ shutdownGraceMs }) => shutdownGraceMs, 20_000],
 ];
 
-const tokenViolation = `must be one token: printable ASCII without spaces and commas; a second one belongs in ${prefix}API_TOKEN_PREVIOUS`;
+const tokenViolation = `must be one token: printable ASCII without spaces or commas; a second one belongs in ${prefix}API_TOKEN_PREVIOUS`;
 
 /** The settings that a setting needs to have an effect. */
 function requiredFor(name: string): Record<string, string> {
@@ -189,7 +189,7 @@ describe("parseSettings", () => {
       [
         `${prefix}BIND_ADDR must be host:port, such as 0.0.0.0:8080 or [::]:8080`,
         `${prefix}API_TOKEN ${tokenViolation}`,
-        `${prefix}R2_ENDPOINT must be an http:// or https:// URL without user, query and fragment`,
+        `${prefix}R2_ENDPOINT must be an http:// or https:// URL without user, query or fragment`,
         `${prefix}R2_BUCKET must be the name of a bucket: letters, digits and ._-`,
         `${prefix}R2_ACCESS_KEY_ID must be set, since R2_ENDPOINT is`,
         `${prefix}R2_SECRET_ACCESS_KEY must be set, since R2_ENDPOINT is`,

@@ -115,12 +115,12 @@ describe("parseTracing", () => {
     [
       "OTEL_EXPORTER_OTLP_ENDPOINT",
       "collector:4318",
-      "must be an http:// or https:// URL without user, query and fragment",
+      "must be an http:// or https:// URL without user, query or fragment",
     ],
     [
       "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
       "http://me:secret@collector",
-      "must be an http:// or https:// URL without user, query and fragment",
+      "must be an http:// or https:// URL without user, query or fragment",
     ],
     ["OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "must be http/protobuf, the only one that is supported"],
     [

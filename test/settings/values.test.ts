@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { prefix, settingNames } from "../../src/settings/schema.ts";
 import { settingsOf, settingErrors } from "../support/environment.ts";
 
-const credentialViolation = "must be one line of UTF-8 without control characters and byte order mark";
-const notEndpoints = "must be http:// or https:// URLs without user, query and fragment, separated by commas";
-const tokenViolation = "must be one token: printable ASCII without spaces and commas";
+const credentialViolation = "must be one line of UTF-8 without control characters or a byte order mark";
+const notEndpoints = "must be http:// or https:// URLs without user, query or fragment, separated by commas";
+const tokenViolation = "must be one token: printable ASCII without spaces or commas";
 
 /** The settings that another one requires. */
 const needed: Readonly<Record<string, Record<string, string>>> = {
@@ -85,7 +85,7 @@ describe("parseSettings: values", () => {
       "http://a?b",
       "http://a#b",
     ].flatMap((value): [string, string, string][] => [
-      ["R2_ENDPOINT", value, "must be an http:// or https:// URL without user, query and fragment"],
+      ["R2_ENDPOINT", value, "must be an http:// or https:// URL without user, query or fragment"],
       ["ORCHESTRATOR_ENDPOINT", value, notEndpoints],
       ["ORCHESTRATOR_ENDPOINT", `http://b:2,${value}`, notEndpoints],
     ]),
