@@ -6,7 +6,7 @@ import { IntegrityError } from "./integrity.ts";
 export type ServedOutcome = "complete" | "partial" | "head" | "not_modified";
 
 /**
- * The outcome of a failed download. `aborted`: the connection closed early. `refused`: too many downloads, or no object
+ * The outcome of a failed download. `aborted`: the connection closed early. `rejected`: too many downloads, or no object
  * store. `mismatch`: the bytes differ from the artifact's metadata. `store_failed`: the object store did not deliver
  * them. `failed`: anything else.
  */
@@ -15,7 +15,7 @@ export type FailedOutcome =
   | "range_not_satisfiable"
   | "not_found"
   | "aborted"
-  | "refused"
+  | "rejected"
   | "mismatch"
   | "store_failed"
   | "failed";
@@ -27,6 +27,6 @@ export function outcomeOfFailure(error: unknown, { aborted }: AbortSignal): Fail
   if (error.code === Code.NotFound) return "not_found";
   if (error.status === 412) return "precondition_failed";
   if (error.status === 416) return "range_not_satisfiable";
-  if (error.cause === undefined) return "refused";
+  if (error.cause === undefined) return "rejected";
   return error.cause instanceof IntegrityError ? "mismatch" : "store_failed";
 }

@@ -63,12 +63,12 @@ export function addGauges(registry: Registry, readings: Readings): void {
   );
   gauge(
     "http_requests_in_flight_limit",
-    "Maximum number of HTTP requests in flight of each kind. The limit falls while the event loop is late.",
+    "Maximum number of HTTP requests in flight of each kind. The limit falls while the event loop lags.",
     readings.requestsInFlightLimit,
   );
   gauge(
     "open_event_streams",
-    "Open event streams, including requests that wait for the end of a workflow.",
+    "Open event streams, including reads that wait for a terminal state.",
     readings.eventStreams,
   );
   gauge(

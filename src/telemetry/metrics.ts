@@ -20,7 +20,7 @@ const downloadOutcomes = [
   "range_not_satisfiable",
   "not_found",
   "aborted",
-  "refused",
+  "rejected",
   "mismatch",
   "store_failed",
   "failed",

@@ -24,7 +24,7 @@ const failures: [what: string, error: unknown, outcome: string][] = [
     "precondition_failed",
   ],
   ["a missing file", new HttpError(Code.NotFound, ""), "not_found"],
-  ["a download above the limit", new HttpError(Code.Unavailable, "too many"), "refused"],
+  ["a download above the limit", new HttpError(Code.Unavailable, "too many"), "rejected"],
   ["bytes that differ from the metadata", internalError(new IntegrityError("other bytes")), "mismatch"],
   ["an invalid SHA-256 in the metadata", invalidSha256(), "mismatch"],
   ["a store that cannot be reached", httpErrorFromS3(new Error("refused"), "id"), "store_failed"],

@@ -84,7 +84,7 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, metrics", () => {
     assert.deepEqual((await counted()).increases, { failed: 1 });
   });
 
-  it("counts aborted for a client that disconnects, and refused above the limit; the gauge has the open downloads", async () => {
+  it("counts aborted for a client that disconnects, and rejected above the limit; the gauge has the open downloads", async () => {
     const { gateway } = stack();
     const open = async () => (await scrape(gateway.url)).get("foldforge_gateway_open_artifact_downloads");
     const controller = new AbortController();
@@ -103,11 +103,11 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, metrics", () => {
         await once(gateway.logged, "line");
       }
     });
-    assert.deepEqual(increases, { aborted: 1, refused: 1 });
+    assert.deepEqual(increases, { aborted: 1, rejected: 1 });
     assert.equal(await open(), 0);
   });
 
-  it("counts refused without an object store, and nothing for a request with 401", async () => {
+  it("counts rejected without an object store, and nothing for a request with 401", async () => {
     await using bare = await startDisposableStack({
       getWorkflow: () => workflowIn(JobState.SUCCEEDED, [artifact]),
     });
@@ -115,6 +115,6 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, metrics", () => {
       assert.equal((await bare.gateway.fetch(path)).status, 503);
       assert.equal((await bare.gateway.fetch(path, { token: null })).status, 401);
     });
-    assert.deepEqual(increases, { refused: 1 });
+    assert.deepEqual(increases, { rejected: 1 });
   });
 });
