@@ -42,7 +42,7 @@ const variants: Partial<Record<OperationId, readonly Variant[]>> = {
 };
 
 /** The operations that know of no caller. */
-const reference: readonly OperationId[] = ["getOpenapiYaml", "getOpenapiJson", "getDocs", "getDocsFile"];
+const documentation: readonly OperationId[] = ["getOpenapiYaml", "getOpenapiJson", "getDocs", "getDocsFile"];
 
 /** The operations on no workflow in particular; each has a test of its own. */
 const others: readonly OperationId[] = [
@@ -53,7 +53,7 @@ const others: readonly OperationId[] = [
   "healthz",
   "readyz",
   "metrics",
-  ...reference,
+  ...documentation,
 ];
 
 const { paths } = loadContract();

@@ -872,7 +872,7 @@ export interface components {
                 "application/json": components["schemas"]["Workflow"];
             };
         };
-        /** @description The request does not match this document, or the state of the workflow does not allow it. */
+        /** @description The request does not match this document, the state of the workflow does not allow it, or the response is over the limit. */
         BadRequest: {
             headers: {
                 [name: string]: unknown;

@@ -102,7 +102,7 @@ addEventListener("pageshow", ({ persisted }) => {
 
 SwaggerUIBundle({
   url: "v1/openapi.json",
-  dom_id: "#reference",
+  dom_id: "#documentation",
   plugins: [requests, inputsWithoutAutocomplete],
   deepLinking: true,
   tryItOutEnabled: true,
