@@ -45,3 +45,9 @@ export function codeMeaning(code: Code): CodeMeaning {
   const known: Partial<Record<number, CodeMeaning>> = meanings;
   return known[code] ?? internal;
 }
+
+/** The header `Retry-After` for a code; no header if waiting does not help. */
+export function retryHeaders(code: Code): Readonly<Record<string, string>> {
+  const { retryAfterSeconds } = codeMeaning(code);
+  return retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) };
+}

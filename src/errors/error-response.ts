@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { components } from "../../generated/openapi/gateway.v1.ts";
-import { codeMeaning } from "./codes.ts";
+import { codeMeaning, retryHeaders } from "./codes.ts";
 import { internalMessage, HttpError, unauthenticatedHeaders, unauthenticatedMessage } from "./http-error.ts";
 
 /** The HTTP response for an error. */
@@ -27,9 +27,7 @@ export function errorResponse(error: unknown, { safeToRepeat, traceId }: ErrorCo
   return {
     status: httpError.status ?? meaning.status,
     headers: {
-      ...(meaning.retryAfterSeconds === undefined
-        ? {}
-        : { "Retry-After": String(meaning.retryAfterSeconds) }),
+      ...retryHeaders(httpError.code),
       ...httpError.headers,
     },
     body: {

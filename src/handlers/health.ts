@@ -1,4 +1,6 @@
+import { Code } from "@connectrpc/connect";
 import type { Handler } from "../contract.ts";
+import { retryHeaders } from "../errors/codes.ts";
 import { sendJson } from "../http/json-response.ts";
 import type { ProbeReadiness } from "../orchestrator/readiness.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -14,7 +16,7 @@ export function readyz(probeReadiness: ProbeReadiness): Handler<"readyz"> {
   return async function readyz(_req, res) {
     const isReady = await probeReadiness(res.locals.trace);
     if (isReady) return sendJson(res, { status: "ready" });
-    return sendJson(res.status(503).set("Retry-After", "2"), { status: "unavailable" });
+    return sendJson(res.status(503).set(retryHeaders(Code.Unavailable)), { status: "unavailable" });
   };
 }
 

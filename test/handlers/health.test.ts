@@ -60,6 +60,7 @@ describe("health", () => {
         for (const n of [1, 2]) {
           const response = await ready();
           assert.equal(response.status, 503, `probe ${n}`);
+          assert.equal(response.headers.get("Retry-After"), "2");
           assert.deepEqual(await response.json(), { status: "unavailable" });
         }
         const told = stack().gateway.logs.filter((line) => JSON.stringify(line).includes(words));
