@@ -13,7 +13,7 @@ export interface RetryHistory {
 
 export const firstAttempt: RetryHistory = { attempts: 1, possiblyProcessed: 0, wasRefused: false };
 
-/** An attempt that ended without a status (`Call.onClosed`). */
+/** An attempt that ended without a status, or with a CANCELLED that this side has not caused (`Call.onClosed`). */
 interface FailedAttempt {
   /** How its stream ended; `node-stream.ts` decides on the kind. */
   readonly end: StreamEnd;

@@ -16,7 +16,7 @@ export interface SessionPoolOptions {
   readonly keepalive: KeepaliveTimes;
   /** The flow-control window of each stream, in bytes (RFC 9113 §6.9.2). */
   readonly streamWindowBytes: number;
-  /** The ping state of the server, shared with its other pools. */
+  /** The ping state of the server, shared with its other pool. */
   readonly pings: PingState;
   readonly listener: SessionListener;
   /**
@@ -35,7 +35,10 @@ const unresponsiveShare = 1 / 8;
 /** The minimum that RFC 9113 §6.5.2 recommends for SETTINGS_MAX_CONCURRENT_STREAMS. */
 const recommendedLimit = 100;
 
-/** The sessions with one server. Opens a stream on the oldest session that has room, or on a new one. */
+/**
+ * The sessions of one subchannel for unary calls, or those for server streams. Opens a stream on the oldest session that
+ * has room, or on a new one.
+ */
 export class SessionPool {
   readonly #context: SessionContext;
   /** Oldest first. */
