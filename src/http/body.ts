@@ -72,13 +72,13 @@ const limitLength: Middleware = function limitLength(req, _res, next) {
   next();
 };
 
-/** Bodies up to this size, in bytes, are parsed at once; larger ones in steps, after they have acquired the parser. */
+/** Bodies up to this size, in bytes, are parsed at once; larger ones in slices, after they have acquired the parser. */
 const maxSyncBytes = 2 * 1024;
 
 /** Larger bodies, in bytes, are read only after `acquire`. Smaller bodies are read first: slow clients then hold nothing. */
 const maxUnheldBytes = 64 * 1024;
 
-/** The limits of large bodies, and the queue that runs long work in steps. */
+/** The limits of large bodies, and the queue that runs long work in slices. */
 export interface BodyQueues {
   readonly largeBodies: {
     acquire(res: Response, keyHash: string | undefined): Promise<void>;
@@ -111,12 +111,12 @@ function readJson({ largeBodies, tasks }: BodyQueues): Middleware<AuthenticatedL
     // A client may take long to read the response.
     onHeaders(res, releaseBody);
     req.body = await tasks.run(keyHash, parseBody(bytes));
-    // The validation after this runs as its own step.
+    // The validation after this runs as a slice of its own.
     await tasks.runOnce(keyHash, next);
   };
 }
 
-/** Parses a body in short steps. */
+/** Parses a body in short slices. */
 function* parseBody(bytes: Buffer): Generator<void, unknown> {
   if (!isUtf8(bytes)) throw unsupported();
   // A parser may ignore a byte order mark (RFC 8259 §8.1).

@@ -34,7 +34,7 @@ export class WrittenJson implements Disposable {
   }
 }
 
-/** Writes an encoded message as JSON; a large message in steps, in fair turns with the messages of other owners. */
+/** Writes an encoded message as JSON; a large message in slices, in fair turns with the messages of other owners. */
 export type WriteJson = (
   transcoder: Transcoder,
   bytes: Uint8Array,
@@ -72,7 +72,7 @@ export function createWriteJson(tasks: TaskQueue, memory: MessageMemory, logger:
     const isLarge = bytes.length > maxSyncBytes;
     const lease = isLarge ? await acquire(expectedGrowth * bytes.length, owner) : undefined;
     try {
-      if (isLarge) await tasks.run(owner, transcoder.writeInSteps(reader, bytes.length, text));
+      if (isLarge) await tasks.run(owner, transcoder.writeInSlices(reader, bytes.length, text));
       else transcoder.write(reader, bytes.length, text);
     } catch (error) {
       lease?.resize(0);

@@ -5,8 +5,8 @@ import { FairQueue } from "./fair-queue.ts";
 const turnMs = 8;
 
 interface Task {
-  /** Runs one step; returns whether it was the last. */
-  step(): boolean;
+  /** Runs one slice; returns whether it was the last. */
+  runSlice(): boolean;
   reject(error: unknown): void;
 }
 
@@ -19,26 +19,26 @@ export class TaskQueue {
   readonly #tasks = new FairQueue<Task>();
   #isRunning = false;
 
-  /** Resolves to the return value of `steps`; rejects with what they throw. */
-  run<T>(owner: string | undefined, steps: Iterator<void, T>): Promise<T> {
+  /** Resolves to the return value of `slices`; rejects with what they throw. */
+  run<T>(owner: string | undefined, slices: Iterator<void, T>): Promise<T> {
     return this.#add(owner, (resolve) => {
-      const result = steps.next();
+      const result = slices.next();
       if (result.done === true) resolve(result.value);
       return result.done === true;
     });
   }
 
-  /** Runs `step` in a separate iteration; resolves to its return value. */
-  runOnce<T>(owner: string | undefined, step: () => T): Promise<T> {
+  /** Runs `work` in a separate iteration; resolves to its return value. */
+  runOnce<T>(owner: string | undefined, work: () => T): Promise<T> {
     return this.#add<T>(owner, (resolve) => {
-      resolve(step());
+      resolve(work());
       return true;
     });
   }
 
-  #add<T>(owner: string | undefined, step: (resolve: (value: T) => void) => boolean): Promise<T> {
+  #add<T>(owner: string | undefined, runSlice: (resolve: (value: T) => void) => boolean): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#tasks.push(owner, { step: () => step(resolve), reject });
+      this.#tasks.push(owner, { runSlice: () => runSlice(resolve), reject });
       if (!this.#isRunning) void this.#runAll();
     });
   }
@@ -59,20 +59,20 @@ export class TaskQueue {
   }
 }
 
-/** Runs all steps without a pause; returns their return value. */
-export function runSync<T>(steps: Iterator<void, T>): T {
+/** Runs all slices without a pause; returns their return value. */
+export function runSync<T>(slices: Iterator<void, T>): T {
   for (;;) {
-    const result = steps.next();
+    const result = slices.next();
     if (result.done === true) return result.value;
   }
 }
 
-/** Runs steps until the iteration's time is used; returns whether the task is done. */
+/** Runs slices until the iteration's time is used; returns whether the task is done. */
 function runForOneTurn(task: Task): boolean {
   const end = performance.now() + turnMs;
   try {
     do {
-      if (task.step()) return true;
+      if (task.runSlice()) return true;
     } while (performance.now() < end);
     return false;
   } catch (error) {

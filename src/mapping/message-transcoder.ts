@@ -3,13 +3,13 @@ import { WireType } from "@bufbuild/protobuf/wire";
 import { createFieldTranscoder } from "./field-transcoder.ts";
 import type { FieldOptions, Positions } from "./field-transcoder.ts";
 import type { JsonWriter } from "./json-writer.ts";
-import { writeStructInSteps } from "./struct-to-json.ts";
+import { writeStructInSlices } from "./struct-to-json.ts";
 import type { Transcoder } from "./transcoder.ts";
 import { tagOf } from "./wire-reader.ts";
 import type { WireReader } from "./wire-reader.ts";
 
-/** Larger messages are written in several steps, in bytes. */
-const stepBytes = 64 * 1024;
+/** Larger messages are written in several slices, in bytes. */
+const sliceBytes = 64 * 1024;
 
 const none: Positions = [];
 
@@ -69,8 +69,8 @@ export function createMessageTranscoder<const Name extends string>(
 
   return {
     write,
-    *writeInSteps(reader, end, out) {
-      if (end - reader.pos <= stepBytes) return write(reader, end, out);
+    *writeInSlices(reader, end, out) {
+      if (end - reader.pos <= sliceBytes) return write(reader, end, out);
       const positions = located(reader, end);
       let isFirst = true;
       for (const [index, field] of fields.entries()) {
@@ -78,12 +78,12 @@ export function createMessageTranscoder<const Name extends string>(
         const label = isFirst ? field.firstLabel : field.label;
         if (field.items !== undefined) {
           out.writeAscii(label);
-          yield* itemsInSteps(field.items, reader, end, at, out);
+          yield* itemsInSlices(field.items, reader, end, at, out);
           isFirst = false;
         } else if (field.isStruct === true && at.length > 0) {
           out.writeAscii(label);
           reader.pos = at.at(-1) ?? end;
-          yield* writeStructInSteps(reader, reader.nestedEnd(end), out);
+          yield* writeStructInSlices(reader, reader.nestedEnd(end), out);
           isFirst = false;
         } else if (field.write(reader, end, at, out, label)) isFirst = false;
         yield;
@@ -94,7 +94,7 @@ export function createMessageTranscoder<const Name extends string>(
   };
 }
 
-function* itemsInSteps(
+function* itemsInSlices(
   items: Transcoder,
   reader: WireReader,
   limit: number,
@@ -105,7 +105,7 @@ function* itemsInSteps(
   for (const [index, position] of at.entries()) {
     if (index > 0) out.writeAscii(",");
     reader.pos = position;
-    yield* items.writeInSteps(reader, reader.nestedEnd(limit), out);
+    yield* items.writeInSlices(reader, reader.nestedEnd(limit), out);
     yield;
   }
   out.writeAscii("]");

@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { ReverseWriter } from "./reverse-writer.ts";
 import { entryTag, keyTag, kind, valueTag } from "./struct-tags.ts";
 
-/** Entries that are written in one step, which takes about a millisecond. All keys of an object are listed in one step. */
+/** Entries that are written in one slice, which takes about a millisecond. All keys of an object are listed in one slice. */
 const entriesPerStep = 4096;
 
 /** An open object or list. */
@@ -16,7 +16,7 @@ interface Level {
   readonly end: number;
 }
 
-/** Encodes `object` as a `google.protobuf.Struct`, in short steps, from the last byte to the first. */
+/** Encodes `object` as a `google.protobuf.Struct`, in short slices, from the last byte to the first. */
 export function* structFromJson(object: JsonObject): Generator<void, Uint8Array> {
   const out = new ReverseWriter();
   const outer: Level[] = [];

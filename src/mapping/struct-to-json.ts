@@ -1,4 +1,4 @@
-// This file is long because each function that writes has a second version in steps.
+// This file is long because each function that writes has a second version in slices.
 
 import type { JsonWriter } from "./json-writer.ts";
 import { entryTag, keyTag, kind, valueTag } from "./struct-tags.ts";
@@ -6,11 +6,11 @@ import type { WireReader } from "./wire-reader.ts";
 
 const kinds: ReadonlySet<number> = new Set(Object.values(kind));
 
-/** Larger Structs, lists and values are written in several steps, in bytes. */
-const stepBytes = 64 * 1024;
+/** Larger Structs, lists and values are written in several slices, in bytes. */
+const sliceBytes = 64 * 1024;
 
-/** Entries that are sorted or merged in one step. */
-const stepEntries = 4096;
+/** Entries that are sorted or merged in one slice. */
+const sliceEntries = 4096;
 
 /** Deepest nesting that is read: deeper than a submission may be, and than protobuf decoders accept. */
 const maxDepth = 200;
@@ -48,34 +48,34 @@ export function writeStruct(reader: WireReader, end: number, out: JsonWriter, de
   reader.pos = end;
 }
 
-/** The same in short steps, for a large Struct. */
-export function* writeStructInSteps(
+/** The same in short slices, for a large Struct. */
+export function* writeStructInSlices(
   reader: WireReader,
   end: number,
   out: JsonWriter,
   depth = 0,
 ): Generator<void, void> {
-  if (end - reader.pos <= stepBytes) return writeStruct(reader, end, out, depth);
+  if (end - reader.pos <= sliceBytes) return writeStruct(reader, end, out, depth);
   const found: Entry[] = [];
-  for (let stepEnd = reader.pos + stepBytes; reader.pos < end;) {
+  for (let stepEnd = reader.pos + sliceBytes; reader.pos < end;) {
     const entry = readNext(reader, end);
     if (entry !== undefined && found.push(entry) > maxEntries)
       throw new RangeError(`a Struct has more than ${maxEntries} entries`);
     if (reader.pos < stepEnd) continue;
-    stepEnd = reader.pos + stepBytes;
+    stepEnd = reader.pos + sliceBytes;
     yield;
   }
-  const entries = isSorted(found) ? found : yield* sortedInSteps(found);
+  const entries = isSorted(found) ? found : yield* sortedInSlices(found);
   out.writeAscii("{");
   let separator = "";
   let written = 0;
   for (const entry of entries) {
     writeKey(reader, entry, out, separator);
     separator = ",";
-    if (entry.end - entry.start > stepBytes) yield* writeValueInSteps(reader, entry.end, out, depth);
+    if (entry.end - entry.start > sliceBytes) yield* writeValueInSlices(reader, entry.end, out, depth);
     else writeValue(reader, entry.end, out, depth);
     written += entry.end - entry.keyStart;
-    if (written < stepBytes) continue;
+    if (written < sliceBytes) continue;
     written = 0;
     yield;
   }
@@ -138,24 +138,24 @@ function sorted(found: readonly Entry[]): Entry[] {
   return [...byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
-/** The same in short steps, as a merge sort. */
-function* sortedInSteps(found: readonly Entry[]): Generator<void, Entry[]> {
+/** The same in short slices, as a merge sort. */
+function* sortedInSlices(found: readonly Entry[]): Generator<void, Entry[]> {
   let parts: Entry[][] = [];
-  for (let start = 0; start < found.length; start += stepEntries) {
-    parts.push(sorted(found.slice(start, start + stepEntries)));
+  for (let start = 0; start < found.length; start += sliceEntries) {
+    parts.push(sorted(found.slice(start, start + sliceEntries)));
     yield;
   }
   while (parts.length > 1) {
     const merged: Entry[][] = [];
     for (let index = 0; index < parts.length; index += 2)
-      merged.push(yield* mergeInSteps(parts[index] ?? [], parts[index + 1] ?? []));
+      merged.push(yield* mergeInSlices(parts[index] ?? [], parts[index + 1] ?? []));
     parts = merged;
   }
   return parts[0] ?? [];
 }
 
 /** Merges two sorted lists. For a key in both, the entry of `later` wins. */
-function* mergeInSteps(earlier: readonly Entry[], later: readonly Entry[]): Generator<void, Entry[]> {
+function* mergeInSlices(earlier: readonly Entry[], later: readonly Entry[]): Generator<void, Entry[]> {
   const merged: Entry[] = [];
   let at = 0;
   for (const entry of later) {
@@ -164,7 +164,7 @@ function* mergeInSteps(earlier: readonly Entry[], later: readonly Entry[]): Gene
       at += 1;
     }
     merged.push(entry);
-    if (merged.length % stepEntries === 0) yield;
+    if (merged.length % sliceEntries === 0) yield;
   }
   return [...merged, ...earlier.slice(at)];
 }
@@ -229,7 +229,7 @@ function writeList(reader: WireReader, end: number, out: JsonWriter, depth: numb
   out.writeAscii("]");
 }
 
-function* writeValueInSteps(
+function* writeValueInSlices(
   reader: WireReader,
   end: number,
   out: JsonWriter,
@@ -237,8 +237,8 @@ function* writeValueInSteps(
 ): Generator<void, void> {
   const start = reader.pos;
   const found = findKind(reader, end, depth);
-  if (found === kind.struct) yield* writeStructInSteps(reader, reader.nestedEnd(end), out, depth + 1);
-  else if (found === kind.list) yield* writeListInSteps(reader, reader.nestedEnd(end), out, depth + 1);
+  if (found === kind.struct) yield* writeStructInSlices(reader, reader.nestedEnd(end), out, depth + 1);
+  else if (found === kind.list) yield* writeListInSlices(reader, reader.nestedEnd(end), out, depth + 1);
   else {
     reader.pos = start;
     writeValue(reader, end, out, depth);
@@ -246,7 +246,7 @@ function* writeValueInSteps(
   reader.pos = end;
 }
 
-function* writeListInSteps(
+function* writeListInSlices(
   reader: WireReader,
   end: number,
   out: JsonWriter,
@@ -254,7 +254,7 @@ function* writeListInSteps(
 ): Generator<void, void> {
   out.writeAscii("[");
   let isFirst = true;
-  for (let stepEnd = reader.pos + stepBytes; reader.pos < end;) {
+  for (let stepEnd = reader.pos + sliceBytes; reader.pos < end;) {
     const tag = reader.uint32();
     if (tag !== entryTag) {
       reader.skipValue(tag, end);
@@ -263,10 +263,10 @@ function* writeListInSteps(
     if (!isFirst) out.writeAscii(",");
     isFirst = false;
     const itemEnd = reader.nestedEnd(end);
-    if (itemEnd - reader.pos > stepBytes) yield* writeValueInSteps(reader, itemEnd, out, depth);
+    if (itemEnd - reader.pos > sliceBytes) yield* writeValueInSlices(reader, itemEnd, out, depth);
     else writeValue(reader, itemEnd, out, depth);
     if (reader.pos < stepEnd) continue;
-    stepEnd = reader.pos + stepBytes;
+    stepEnd = reader.pos + sliceBytes;
     yield;
   }
   out.writeAscii("]");

@@ -14,7 +14,7 @@ const { spec } = SubmitWorkflowRequestSchema.field;
 const { steps } = WorkflowSpecSchema.field;
 const { params } = StepSchema.field;
 
-/** Encodes the SubmitWorkflowRequest for a submission, in short steps. */
+/** Encodes the SubmitWorkflowRequest for a submission, in short slices. */
 export function* submitRequestFromJson(
   workflow: Schema["WorkflowSpec"],
   idempotencyKey: string,

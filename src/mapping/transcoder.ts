@@ -5,6 +5,6 @@ import type { WireReader } from "./wire-reader.ts";
 export interface Transcoder {
   /** Writes the message that ends at `end`. Throws if its bytes are not a valid message. */
   write(reader: WireReader, end: number, out: JsonWriter): void;
-  /** The same in short steps, for a large message. */
-  writeInSteps(reader: WireReader, end: number, out: JsonWriter): Generator<void, void>;
+  /** The same in short slices, for a large message. */
+  writeInSlices(reader: WireReader, end: number, out: JsonWriter): Generator<void, void>;
 }

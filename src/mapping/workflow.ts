@@ -64,9 +64,9 @@ function withCorrectionIds(workflow: Transcoder): Transcoder {
       workflow.write(reader, end, out);
       out.assignCorrections(() => idAt(reader, start, end));
     },
-    *writeInSteps(reader, end, out) {
+    *writeInSlices(reader, end, out) {
       const start = reader.pos;
-      yield* workflow.writeInSteps(reader, end, out);
+      yield* workflow.writeInSlices(reader, end, out);
       out.assignCorrections(() => idAt(reader, start, end));
     },
   };

@@ -28,7 +28,7 @@ export const closeBrace = 0x7d;
 /** Deepest level whose keys are compared. The rules reject what is nested deeper. */
 const maxComparedLevel = 40;
 
-/** Values that are read in one step, which takes at most a few milliseconds, as one long string does. */
+/** Values that are read in one slice, which takes at most a few milliseconds, as one long string does. */
 export const valuesPerStep = 4096;
 
 /** The maximum number of repeated keys that are reported. It exceeds that of violations, since pointers may be equal. */
@@ -37,7 +37,7 @@ const maxRepeated = 10 * maxViolations;
 /**
  * Why `text` is not a JSON text with one meaning: the first syntax error (RFC 8259) with its line and column, or else
  * every key that occurs more than once in its object (§4). Accepts the syntax that `JSON.parse` accepts. Takes linear
- * time, in short steps, and memory for the keys of the open levels and one byte for each level.
+ * time, in short slices, and memory for the keys of the open levels and one byte for each level.
  */
 export function* jsonTextViolations(text: string): Generator<void, readonly Violation[]> {
   const { error, repeated } = yield* scan(text);

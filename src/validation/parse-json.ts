@@ -13,7 +13,7 @@ import {
 } from "./json-text-violations.ts";
 
 /**
- * Parses `text`, which must be valid JSON, in short steps. `JSON.parse` may return wrong keys: V8 13.6 can take a key with
+ * Parses `text`, which must be valid JSON, in short slices. `JSON.parse` may return wrong keys: V8 13.6 can take a key with
  * an escape for a key of an object that it parsed earlier, even for another request. After `{"a":1,"\\":2}` it reads
  * `{"a":1,"\u03b2":2}` as the same object.
  */

@@ -22,9 +22,9 @@ function encoded(workflow: MessageInitShape<typeof WorkflowSchema>): Uint8Array 
 class CountedTasks extends TaskQueue {
   count = 0;
 
-  override run<T>(owner: string | undefined, steps: Iterator<void, T>): Promise<T> {
+  override run<T>(owner: string | undefined, slices: Iterator<void, T>): Promise<T> {
     this.count += 1;
-    return super.run(owner, steps);
+    return super.run(owner, slices);
   }
 }
 

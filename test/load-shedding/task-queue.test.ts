@@ -20,47 +20,47 @@ async function watchTurns(note: () => void, act: () => Promise<unknown>): Promis
 }
 
 describe("TaskQueue", () => {
-  it("yields to the event loop between the steps of a long task", async () => {
+  it("yields to the event loop between the slices of a long task", async () => {
     const tasks = new TaskQueue();
     const order: string[] = [];
-    function* steps() {
-      for (let step = 0; step < 5; step += 1) {
+    function* slices() {
+      for (let slice = 0; slice < 5; slice += 1) {
         work(10);
-        order.push("step");
+        order.push("slice");
         yield;
       }
     }
     await watchTurns(
       () => order.push("turn"),
-      () => tasks.run(undefined, steps()),
+      () => tasks.run(undefined, slices()),
     );
-    assert.equal(order.filter((what) => what === "step").length, 5);
-    assert.ok(!order.join(" ").includes("step step"), order.join(" "));
+    assert.equal(order.filter((what) => what === "slice").length, 5);
+    assert.ok(!order.join(" ").includes("slice slice"), order.join(" "));
   });
 
-  it("runs many short steps in one turn", async () => {
+  it("runs many short slices in one turn", async () => {
     const tasks = new TaskQueue();
     let turns = 0;
-    let steps = 0;
+    let slices = 0;
     function* countSteps() {
-      for (; steps < 1000; steps += 1) yield;
+      for (; slices < 1000; slices += 1) yield;
     }
     await watchTurns(
       () => (turns += 1),
       () => tasks.run(undefined, countSteps()),
     );
-    assert.equal(steps, 1000);
+    assert.equal(slices, 1000);
     assert.ok(turns < 100, `${turns} turns`);
   });
 
   it("starts no task in the turn of the call", async () => {
     const tasks = new TaskQueue();
     const started: string[] = [];
-    function* steps() {
+    function* slices() {
       started.push("run");
       yield;
     }
-    const all = [tasks.run(undefined, steps()), tasks.runOnce(undefined, () => started.push("runOnce"))];
+    const all = [tasks.run(undefined, slices()), tasks.runOnce(undefined, () => started.push("runOnce"))];
     await Promise.resolve();
     assert.deepEqual(started, []);
     await Promise.all(all);
@@ -70,8 +70,8 @@ describe("TaskQueue", () => {
   it("runs the tasks of one owner one after another, and yields between them", async () => {
     const tasks = new TaskQueue();
     const order: string[] = [];
-    function* steps(name: string) {
-      for (let step = 0; step < 3; step += 1) {
+    function* slices(name: string) {
+      for (let slice = 0; slice < 3; slice += 1) {
         order.push(name);
         yield;
       }
@@ -80,9 +80,9 @@ describe("TaskQueue", () => {
       () => order.push("-"),
       () =>
         Promise.all([
-          tasks.run(undefined, steps("a")),
+          tasks.run(undefined, slices("a")),
           tasks.runOnce(undefined, () => order.push("b")),
-          tasks.run(undefined, steps("c")),
+          tasks.run(undefined, slices("c")),
           tasks.runOnce(undefined, () => order.push("d")),
         ]),
     );
@@ -93,16 +93,16 @@ describe("TaskQueue", () => {
   it("alternates between owners, and keeps the order of the tasks of each", async () => {
     const tasks = new TaskQueue();
     const turns: string[] = [];
-    /** Each step takes a whole turn. */
-    function* steps(name: string, count: number) {
-      for (let step = 0; step < count; step += 1) {
+    /** Each slice takes a whole turn. */
+    function* slices(name: string, count: number) {
+      for (let slice = 0; slice < count; slice += 1) {
         turns.push(name);
         work(10);
         yield;
       }
     }
-    const all = ["a1", "a2", "a3"].map((name) => tasks.run("a", steps(name, 3)));
-    const others = [tasks.run("b", steps("b", 2)), tasks.run(undefined, steps("-", 1))];
+    const all = ["a1", "a2", "a3"].map((name) => tasks.run("a", slices(name, 3)));
+    const others = [tasks.run("b", slices("b", 2)), tasks.run(undefined, slices("-", 1))];
     await Promise.all([...all, ...others]);
     assert.equal(turns.filter((name) => name.startsWith("a")).join(), "a1,a1,a1,a2,a2,a2,a3,a3,a3");
     assert.equal(turns.slice(0, 3).join(), "a1,b,-");
@@ -120,21 +120,21 @@ describe("TaskQueue", () => {
         shortTurns += 1;
       }
     }
-    function* steps() {
+    function* slices() {
       for (let turn = 0; turn < 10; turn += 1) {
         work(10);
         yield;
       }
     }
     const others = [returnAlways(), returnAlways()];
-    await tasks.run("long", steps());
+    await tasks.run("long", slices());
     isDone = true;
     await Promise.all(others);
     // About 100 turns take as long as the long task; without fairness there are 10,000.
     assert.ok(shortTurns < 500, `${shortTurns} short turns`);
   });
 
-  it("resolves to the return value of a single step", async () => {
+  it("resolves to the return value of a single slice", async () => {
     assert.equal(await new TaskQueue().runOnce(undefined, () => 7), 7);
   });
 
@@ -146,7 +146,7 @@ describe("TaskQueue", () => {
       yield;
       throw failure;
     }
-    function* steps() {
+    function* slices() {
       done.push("run");
       yield;
     }
@@ -159,7 +159,7 @@ describe("TaskQueue", () => {
         failure,
       ),
     ];
-    const others = [tasks.run(undefined, steps()), tasks.runOnce(undefined, () => done.push("runOnce"))];
+    const others = [tasks.run(undefined, slices()), tasks.runOnce(undefined, () => done.push("runOnce"))];
     await Promise.all([...failed, ...others]);
     assert.deepEqual(done, ["run", "runOnce"]);
   });

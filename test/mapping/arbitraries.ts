@@ -114,7 +114,7 @@ function message<T>(fields: { [Key in keyof T]: Arbitrary<T[Key]> }) {
 
 const list = <T>(item: Arbitrary<T>) => fc.array(item, { maxLength: 3 });
 
-/** Long enough that a message with it is written in several steps. */
+/** Long enough that a message with it is written in several slices. */
 const long = fc.constantFrom("A".repeat(30_000), "\u2028é".repeat(15_000));
 
 const sequence = message({

@@ -10,7 +10,7 @@ import {
 import { loadContract } from "../../src/contract.ts";
 import { rankingTranscoder } from "../../src/mapping/ranking.ts";
 import { JsonWriter } from "../../src/mapping/json-writer.ts";
-import { writeStructInSteps } from "../../src/mapping/struct-to-json.ts";
+import { writeStructInSlices } from "../../src/mapping/struct-to-json.ts";
 import { WireReader } from "../../src/mapping/wire-reader.ts";
 import { workflowTranscoder, workflowListTranscoder } from "../../src/mapping/workflow.ts";
 import { jsonOf, transcode } from "./transcode.ts";
@@ -99,12 +99,12 @@ describe("createMessageTranscoder, above the limits of every contract", () => {
   it("throws for more than 262,144 entries of one Struct", () => {
     const struct = times(262_145, [0x0a, 0]);
     assert.throws(
-      () => [...writeStructInSteps(new WireReader(struct), struct.length, new JsonWriter())],
+      () => [...writeStructInSlices(new WireReader(struct), struct.length, new JsonWriter())],
       /262144/,
     );
   });
 
   function drain(reader: WireReader, end: number, out: JsonWriter) {
-    for (const step of workflowTranscoder.writeInSteps(reader, end, out)) assert.equal(step, undefined);
+    for (const step of workflowTranscoder.writeInSlices(reader, end, out)) assert.equal(step, undefined);
   }
 });

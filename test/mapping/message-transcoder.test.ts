@@ -28,7 +28,7 @@ import {
 } from "../support/reference-mapping.ts";
 import * as arbitrary from "./arbitraries.ts";
 import { seededRandom, reencoded } from "./reencoded.ts";
-import { textOf, transcode, transcodeInSteps } from "./transcode.ts";
+import { textOf, transcode, transcodeInSlices } from "./transcode.ts";
 
 /** A transcoder, its messages, and the reference that defines their JSON. */
 interface TestedTranscoder<Desc extends DescMessage> {
@@ -74,7 +74,7 @@ function assertReadsOnlyItsBytes(json: Transcoder, bytes: Uint8Array): void {
   assert.equal(outcome(json, Buffer.concat([bytes, canary]), bytes.length), alone);
   let inSteps = "throws";
   try {
-    inSteps = textOf(transcodeInSteps(json, bytes).text);
+    inSteps = textOf(transcodeInSlices(json, bytes).text);
   } catch (error) {
     assert.ok(error instanceof Error);
   }
@@ -88,7 +88,7 @@ function describeTranscoder<Desc extends DescMessage>(
   const encoded = messages.map((message) => toBinary(desc, create(desc, message)));
 
   describe(`${name}.write`, () => {
-    it("writes the JSON of the reference, identical for all encodings, in steps or at once", () => {
+    it("writes the JSON of the reference, identical for all encodings, in slices or at once", () => {
       fc.assert(
         fc.property(encoded, fc.integer(), (bytes, seed) => {
           const other = reencoded(desc, bytes, seededRandom(seed));
@@ -98,7 +98,7 @@ function describeTranscoder<Desc extends DescMessage>(
           assert.deepEqual(parsed(textOf(text)), parsed(expected));
           assert.deepEqual(parsed(expected), parsed(JSON.stringify(reference(fromBinary(desc, other)))));
           assert.equal(textOf(transcode(json, bytes)), textOf(text));
-          assert.equal(textOf(transcodeInSteps(json, other).text), textOf(text));
+          assert.equal(textOf(transcodeInSlices(json, other).text), textOf(text));
         }),
         { numRuns: 150 },
       );
@@ -173,17 +173,17 @@ describe("eventToJson", () => {
 });
 
 describe("createMessageTranscoder", () => {
-  it("writes a large message in short steps", () => {
+  it("writes a large message in short slices", () => {
     const sequences = Array.from({ length: 500 }, () => ({ fasta: "A".repeat(1000) }));
     const stepStatuses = Array.from({ length: 4 }, () => ({ sequences }));
     const bytes = toBinary(WorkflowSchema, create(WorkflowSchema, { stepStatuses }));
-    const { text, steps } = transcodeInSteps(workflowTranscoder, bytes);
+    const { text, slices } = transcodeInSlices(workflowTranscoder, bytes);
     assert.equal(textOf(text), textOf(transcode(workflowTranscoder, bytes)));
-    assert.ok(steps >= 2000, `${steps} steps`);
+    assert.ok(slices >= 2000, `${slices} slices`);
   });
 
-  it("writes a small message in one step", () => {
-    assert.equal(transcodeInSteps(workflowTranscoder, new Uint8Array()).steps, 1);
+  it("writes a small message in one slice", () => {
+    assert.equal(transcodeInSlices(workflowTranscoder, new Uint8Array()).slices, 1);
   });
 
   it("throws for unsupported fields when it is created", () => {

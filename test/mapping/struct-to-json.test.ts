@@ -5,11 +5,11 @@ import { StructSchema } from "@bufbuild/protobuf/wkt";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 import { structFromJson } from "../../src/mapping/struct-from-json.ts";
-import { writeStruct, writeStructInSteps } from "../../src/mapping/struct-to-json.ts";
+import { writeStruct, writeStructInSlices } from "../../src/mapping/struct-to-json.ts";
 import { runSync } from "../../src/load-shedding/task-queue.ts";
 import { struct } from "./arbitraries.ts";
 import { seededRandom, reencoded } from "./reencoded.ts";
-import { textOf, transcode, transcodeInSteps } from "./transcode.ts";
+import { textOf, transcode, transcodeInSlices } from "./transcode.ts";
 
 /** The encoding by protobuf's own library. */
 const encoded = (object: JsonObject) => toBinary(StructSchema, fromJson(StructSchema, object));
@@ -115,8 +115,8 @@ describe("writeStruct", () => {
   });
 });
 
-describe("writeStructInSteps", () => {
-  const json = { write: writeStruct, writeInSteps: writeStructInSteps };
+describe("writeStructInSlices", () => {
+  const json = { write: writeStruct, writeInSlices: writeStructInSlices };
   const mebibyte = 1024 * 1024;
 
   /** A Struct with these keys, each with a distinct number. */
@@ -146,11 +146,11 @@ describe("writeStructInSteps", () => {
     ["a long list, deeply nested", encoded(nest(20, many))],
     ["long strings in a list", encoded({ list: Array.from({ length: 20 }, () => "A".repeat(100_000)) })],
   ] as const) {
-    it(`writes the same as writeStruct, in short steps, for ${what}`, () => {
+    it(`writes the same as writeStruct, in short slices, for ${what}`, () => {
       assert.ok(bytes.length > mebibyte);
-      const { text, steps } = transcodeInSteps(json, bytes);
+      const { text, slices } = transcodeInSlices(json, bytes);
       assert.equal(textOf(text), textOf(transcode(json, bytes)));
-      assert.ok(steps > bytes.length / (128 * 1024), `${steps} steps for ${bytes.length} bytes`);
+      assert.ok(slices > bytes.length / (128 * 1024), `${slices} slices for ${bytes.length} bytes`);
     });
   }
 
@@ -160,7 +160,7 @@ describe("writeStructInSteps", () => {
     for (let level = 0; level < 250; level += 1) {
       deep = structOf(new BinaryWriter().tag(5, WireType.LengthDelimited).bytes(deep).finish());
     }
-    assert.throws(() => transcodeInSteps(json, deep), /nested deeper/);
-    assert.throws(() => transcodeInSteps(json, wide.subarray(0, -1)), RangeError);
+    assert.throws(() => transcodeInSlices(json, deep), /nested deeper/);
+    assert.throws(() => transcodeInSlices(json, wide.subarray(0, -1)), RangeError);
   });
 });

@@ -11,16 +11,16 @@ export function transcode(transcoder: Pick<Transcoder, "write">, bytes: Uint8Arr
   return text;
 }
 
-/** Transcodes it in steps, and counts them. */
-export function transcodeInSteps(
+/** Transcodes it in slices, and counts them. */
+export function transcodeInSlices(
   transcoder: Transcoder,
   bytes: Uint8Array,
-): { text: JsonWriter; steps: number } {
+): { text: JsonWriter; slices: number } {
   const text = new JsonWriter();
-  let steps = 1;
-  const rest = transcoder.writeInSteps(new WireReader(bytes), bytes.length, text);
-  while (rest.next().done !== true) steps += 1;
-  return { text, steps };
+  let slices = 1;
+  const rest = transcoder.writeInSlices(new WireReader(bytes), bytes.length, text);
+  while (rest.next().done !== true) slices += 1;
+  return { text, slices };
 }
 
 /** The complete text of a writer. */

@@ -67,10 +67,10 @@ describe("parseJson", () => {
 
   it("yields once for every `valuesPerStep` values", () => {
     const count = 10 * valuesPerStep;
-    const steps = parseJson(JSON.stringify(Array.from({ length: count }, (_, index) => index)));
+    const slices = parseJson(JSON.stringify(Array.from({ length: count }, (_, index) => index)));
     let yields = 0;
-    let result = steps.next();
-    for (; result.done !== true; result = steps.next()) yields += 1;
+    let result = slices.next();
+    for (; result.done !== true; result = slices.next()) yields += 1;
     assert.equal(yields, 10);
     assert.equal((result.value as unknown[]).length, count);
   });
