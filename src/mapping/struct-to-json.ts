@@ -57,12 +57,12 @@ export function* writeStructInSlices(
 ): Generator<void, void> {
   if (end - reader.pos <= sliceBytes) return writeStruct(reader, end, out, depth);
   const found: Entry[] = [];
-  for (let stepEnd = reader.pos + sliceBytes; reader.pos < end;) {
+  for (let sliceEnd = reader.pos + sliceBytes; reader.pos < end;) {
     const entry = readNext(reader, end);
     if (entry !== undefined && found.push(entry) > maxEntries)
       throw new RangeError(`a Struct has more than ${maxEntries} entries`);
-    if (reader.pos < stepEnd) continue;
-    stepEnd = reader.pos + sliceBytes;
+    if (reader.pos < sliceEnd) continue;
+    sliceEnd = reader.pos + sliceBytes;
     yield;
   }
   const entries = isSorted(found) ? found : yield* sortedInSlices(found);
@@ -254,7 +254,7 @@ function* writeListInSlices(
 ): Generator<void, void> {
   out.writeAscii("[");
   let isFirst = true;
-  for (let stepEnd = reader.pos + sliceBytes; reader.pos < end;) {
+  for (let sliceEnd = reader.pos + sliceBytes; reader.pos < end;) {
     const tag = reader.uint32();
     if (tag !== entryTag) {
       reader.skipValue(tag, end);
@@ -265,8 +265,8 @@ function* writeListInSlices(
     const itemEnd = reader.nestedEnd(end);
     if (itemEnd - reader.pos > sliceBytes) yield* writeValueInSlices(reader, itemEnd, out, depth);
     else writeValue(reader, itemEnd, out, depth);
-    if (reader.pos < stepEnd) continue;
-    stepEnd = reader.pos + sliceBytes;
+    if (reader.pos < sliceEnd) continue;
+    sliceEnd = reader.pos + sliceBytes;
     yield;
   }
   out.writeAscii("]");
