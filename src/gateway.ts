@@ -69,7 +69,7 @@ function memoryLimits(maxBufferedBytes: number) {
     maxMessageBytes: Math.min(64 * mebibyte, maxBufferedBytes / 2),
     /** The maximum size of a page of workflows. */
     maxPageBytes: Math.min(16 * mebibyte, maxBufferedBytes / 8),
-    /** JSON that is encoded and not yet sent, in addition to MAX_BUFFERED_BYTES. A larger text is encoded alone. */
+    /** JSON that is written and not yet sent, in addition to MAX_BUFFERED_BYTES. A larger text is written alone. */
     maxJsonBytes: maxBufferedBytes / 4,
     /** Events that streams hold while they search for the terminal one, in addition to MAX_BUFFERED_BYTES. */
     maxSearchBytes: maxBufferedBytes / 8,

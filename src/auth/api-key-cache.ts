@@ -115,7 +115,7 @@ export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOpti
     return deniedAt !== undefined && isFresh(deniedAt) ? { allowed: false } : undefined;
   }
 
-  /** A status to use when a lookup has failed. */
+  /** A status to use when a lookup has failed or is slow. */
   function staleStatus(keyHash: string, use: KeyUse): ApiKeyStatus | undefined {
     const entry = allowed.peek(keyHash);
     if (entry === undefined || use === "write") return undefined;

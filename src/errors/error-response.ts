@@ -13,7 +13,7 @@ interface ErrorResponse {
 /** What the response depends on besides the error. */
 interface ErrorContext {
   /** Whether the client can repeat the request without the work being done twice. */
-  readonly safeToRepeat: boolean;
+  readonly isIdempotent: boolean;
   readonly traceId?: string;
 }
 
@@ -21,7 +21,7 @@ interface ErrorContext {
  * The one function from any thrown value to an error response. The orchestrator's messages for 4xx pass verbatim. For
  * its 5xx and for unexpected errors, the client gets only the status and a fixed message.
  */
-export function errorResponse(error: unknown, { safeToRepeat, traceId }: ErrorContext): ErrorResponse {
+export function errorResponse(error: unknown, { isIdempotent, traceId }: ErrorContext): ErrorResponse {
   const httpError = httpErrorFrom(error);
   const meaning = codeMeaning(httpError.code);
   return {
@@ -33,7 +33,7 @@ export function errorResponse(error: unknown, { safeToRepeat, traceId }: ErrorCo
     body: {
       code: meaning.name,
       message: httpError.message,
-      retryable: meaning.retryable === "when-safe" ? safeToRepeat : meaning.retryable,
+      retryable: meaning.retryable === "when-safe" ? isIdempotent : meaning.retryable,
       ...(httpError.violations.length > 0 ? { details: [...httpError.violations] } : {}),
       ...(traceId === undefined ? {} : { trace_id: traceId }),
     },

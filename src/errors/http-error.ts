@@ -6,7 +6,7 @@ export type Violation = Readonly<components["schemas"]["Violation"]>;
 
 /** What an error may have besides its code and message. */
 interface HttpErrorOptions {
-  /** Overrides the status of the code, for statuses that only HTTP has: 405, 412, 413, 415, 416. */
+  /** Overrides the status of the code, for statuses that only HTTP has, such as 405. */
   readonly status?: number;
   readonly violations?: readonly Violation[];
   readonly headers?: Readonly<Record<string, string>>;

@@ -30,7 +30,7 @@ export class SourceEvent implements Disposable {
     this.name = name;
     this.id = id;
     this.#json = json;
-    this.#data = [Buffer.from(before), ...json.segments(), Buffer.from(after)];
+    this.#data = [Buffer.from(before), ...json.pieces(), Buffer.from(after)];
   }
 
   /** The JSON of the WorkflowEvent on one line, in pieces; empty after disposal. */
@@ -66,7 +66,7 @@ interface SourceParts {
   readonly openStream: (fromEventId: bigint) => UpstreamStream;
   readonly search: TerminalSearch;
   /** The timeout for an event that is known to exist, in milliseconds. */
-  readonly callTimeoutMs: number;
+  readonly eventTimeoutMs: number;
   readonly writeJson: WriteJson;
   /** The owner of the events' text while it waits for memory. */
   readonly owner: string | undefined;
@@ -96,11 +96,11 @@ export class WorkflowEventSource implements AsyncDisposable {
   #retries = 0;
 
   private constructor(parts: SourceParts) {
-    const { search, retryPolicy, callTimeoutMs } = parts;
+    const { search, retryPolicy, eventTimeoutMs } = parts;
     this.#parts = parts;
     this.#detection = new TerminalDetection(search, {
       idleTimeoutMs: retryPolicy.idleTimeoutMs,
-      callTimeoutMs,
+      eventTimeoutMs,
     });
     this.#lastEventId = parts.fromEventId;
   }
@@ -222,7 +222,7 @@ export function openEventSource(
   call: RequestCallOptions,
   { searchMemory, ...options }: SourceOptions,
 ): Promise<WorkflowEventSource> {
-  const callTimeoutMs = call.timeoutMs;
+  const eventTimeoutMs = call.timeoutMs;
 
   async function readWorkflow() {
     using workflow = await client.getWorkflow({ workflowId }, call);
@@ -236,13 +236,13 @@ export function openEventSource(
       return openUpstreamStream(client, workflowId, fromEventId, { ...call, contextValues });
     },
     idleTimeoutMs: options.retryPolicy.idleTimeoutMs,
-    callTimeoutMs,
+    eventTimeoutMs,
   });
   return WorkflowEventSource.open({
     ...options,
     openStream: (fromEventId) => openUpstreamStream(client, workflowId, fromEventId, call),
     search,
-    callTimeoutMs,
+    eventTimeoutMs,
     signal: call.signal,
   });
 }

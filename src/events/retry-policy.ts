@@ -10,7 +10,7 @@ export interface RetryPolicy {
   readonly idleTimeoutMs: number;
 }
 
-/** Backs off 0.1 s, doubling to 5 s, of which up to half is jitter: gives up after about 20 s. */
+/** Backs off 0.1 s, doubling to 5 s, of which up to half is jitter: gives up after 11 to 21 s. */
 export const defaultRetryPolicy: RetryPolicy = {
   maxRetries: 9,
   backoffMs: (n) => Math.min(5000, 100 * 2 ** n) * (0.5 + Math.random() / 2),

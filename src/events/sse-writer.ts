@@ -92,7 +92,7 @@ export class SseWriter {
     abortResponse(this.#res);
   }
 
-  /** Writes a fatal error; resolves when it is sent. The caller destroys the connection. */
+  /** Writes a fatal error; resolves when it is sent. The connection must be destroyed then. */
   fail(error: unknown): Promise<void> {
     return new Promise((resolve) => {
       if (this.#res.destroyed) return resolve();

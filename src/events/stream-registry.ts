@@ -14,7 +14,7 @@ export interface OpenStream {
 /** The registration of a stream. Disposal removes the stream from the registry. */
 export interface StreamRegistration extends Disposable {
   /** Records that something is sent on the stream, so that its next heartbeat is due later. */
-  touch(): void;
+  recordSent(): void;
 }
 
 /** The intervals of the registry, in milliseconds. */
@@ -61,7 +61,7 @@ export class StreamRegistry {
     if (this.#isClosed) stream.abort();
     else this.#insert(stream, revalidation);
     return {
-      touch: () => this.#touch(stream),
+      recordSent: () => this.#recordSent(stream),
       [Symbol.dispose]: () => this.#remove(stream, revalidation),
     };
   }
@@ -86,7 +86,7 @@ export class StreamRegistry {
     this.#timer ??= setInterval(() => this.#check(), this.#intervals.checkMs).unref();
   }
 
-  #touch(stream: OpenStream): void {
+  #recordSent(stream: OpenStream): void {
     if (this.#sentAt.delete(stream)) this.#sentAt.set(stream, performance.now());
   }
 
@@ -108,7 +108,7 @@ export class StreamRegistry {
     for (const [stream, sentAt] of this.#sentAt) {
       if (sentAt > idleSince) break;
       stream.heartbeat();
-      this.#touch(stream);
+      this.#recordSent(stream);
     }
     for (const streams of this.#revalidated.values()) revalidate(streams);
   }

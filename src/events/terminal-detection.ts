@@ -11,7 +11,7 @@ interface Following {
   readonly name: "following";
 }
 
-/** The workflow is terminal, and its stored events are being replayed: each must arrive within `callTimeoutMs`. */
+/** The workflow is terminal, and its stored events are being replayed: each must arrive within `eventTimeoutMs`. */
 interface Replaying {
   readonly name: "replaying";
   readonly terminal: WorkflowStatus;
@@ -31,7 +31,7 @@ interface Timeouts {
   /** When the last event may already have been sent. */
   readonly idleTimeoutMs: number;
   /** When at least one more event is known to exist. */
-  readonly callTimeoutMs: number;
+  readonly eventTimeoutMs: number;
 }
 
 /**
@@ -91,11 +91,11 @@ export class TerminalDetection {
 
   /** Undefined when the stream has ended, or is idle for longer than the phase allows. */
   #read(stream: UpstreamStream): Promise<UpstreamEvent | "complete" | undefined> {
-    const { idleTimeoutMs, callTimeoutMs } = this.#timeouts;
+    const { idleTimeoutMs, eventTimeoutMs } = this.#timeouts;
     const phase = this.#phase;
     if (phase.name === "terminal") return stream.next(idleTimeoutMs);
     if (phase.name === "following") return stream.next();
-    return stream.eventCount === 0 ? this.#readFirst(stream, phase.terminal) : stream.next(callTimeoutMs);
+    return stream.eventCount === 0 ? this.#readFirst(stream, phase.terminal) : stream.next(eventTimeoutMs);
   }
 
   /**
@@ -106,12 +106,12 @@ export class TerminalDetection {
     stream: UpstreamStream,
     terminal: WorkflowStatus,
   ): Promise<UpstreamEvent | "complete" | undefined> {
-    const { idleTimeoutMs, callTimeoutMs } = this.#timeouts;
+    const { idleTimeoutMs, eventTimeoutMs } = this.#timeouts;
     const atEnd = this.#search.isTerminalEvent(stream.fromEventId, terminal);
     // Handles the rejection: when an event arrives first, nobody awaits it.
     atEnd.catch(() => undefined);
     const event =
-      (await stream.next(idleTimeoutMs)) ?? (await stream.next((await atEnd) ? 0 : callTimeoutMs));
+      (await stream.next(idleTimeoutMs)) ?? (await stream.next((await atEnd) ? 0 : eventTimeoutMs));
     return event ?? ((await atEnd) ? "complete" : undefined);
   }
 

@@ -26,7 +26,7 @@ interface SearchOptions {
   /** The timeout for an event when the last one may already have been sent, in milliseconds. */
   readonly idleTimeoutMs: number;
   /** The timeout for any other event, in milliseconds. */
-  readonly callTimeoutMs: number;
+  readonly eventTimeoutMs: number;
 }
 
 /** Builds a search. Each call opens its own streams, and closes them as soon as the result is known. */
@@ -34,13 +34,13 @@ export function createTerminalSearch({
   readWorkflow,
   openStream,
   idleTimeoutMs,
-  callTimeoutMs,
+  eventTimeoutMs,
 }: SearchOptions): TerminalSearch {
   async function isTerminalEvent(id: bigint, terminal: WorkflowStatus): Promise<boolean> {
     // The first event cannot be read: a stream from 0 begins with a snapshot.
     if (id < 2n) return false;
     await using stream = openStream(id - 1n);
-    using event = await nextStored(stream, callTimeoutMs);
+    using event = await nextStored(stream, eventTimeoutMs);
     return event?.eventId === id && isTransitionTo(event, terminal);
   }
 
@@ -54,7 +54,7 @@ export function createTerminalSearch({
     let lastState: JobState | undefined;
     await using stream = openStream(fromEventId);
     for (;;) {
-      using event = await nextStored(stream, callTimeoutMs);
+      using event = await nextStored(stream, eventTimeoutMs);
       if (event === undefined) break;
       if (event.eventId > id) return false;
       if (isTransitionTo(event, terminal)) return true;
@@ -68,7 +68,7 @@ export function createTerminalSearch({
   /** Whether a fresh stream begins with a snapshot of a terminal workflow. */
   async function isSnapshotTerminal(): Promise<boolean> {
     await using stream = openStream(0n);
-    using event = await stream.next(callTimeoutMs);
+    using event = await stream.next(eventTimeoutMs);
     return event?.update !== undefined && isTerminal(event.update.state);
   }
 
@@ -94,7 +94,7 @@ export function createTerminalSearch({
       let mayBeLast = false;
       await using stream = openStream(1n);
       for (;;) {
-        using event = await nextStored(stream, mayBeLast ? idleTimeoutMs : callTimeoutMs);
+        using event = await nextStored(stream, mayBeLast ? idleTimeoutMs : eventTimeoutMs);
         if (event === undefined) return id;
         const { eventId, update } = event;
         if (update !== undefined) mayBeLast = update.state === snapshot.state;

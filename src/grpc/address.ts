@@ -4,7 +4,7 @@ import { connect as connectTls } from "node:tls";
 import type { SecureContext } from "node:tls";
 
 /** The address of a server, and how to connect to it. */
-export interface Target {
+export interface ResolvedAddress {
   /** The URL of the server, whose name is used for calls and certificates. */
   readonly endpoint: URL;
   /** The host to connect to: the host of the endpoint, or one of its resolved addresses. */
@@ -14,12 +14,12 @@ export interface Target {
   readonly secureContext?: () => SecureContext;
 }
 
-/** The target of `endpoint`, http or https; `host` is one of its resolved addresses. */
-export function targetOf(
+/** The address of `endpoint`, http or https; `host` is one of those that its name resolves to. */
+export function resolvedAddress(
   endpoint: URL,
   host = hostOf(endpoint),
   secureContext?: () => SecureContext,
-): Target {
+): ResolvedAddress {
   return {
     endpoint,
     host,
@@ -33,13 +33,13 @@ export function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[|\]$/g, "");
 }
 
-/** `host:port`, which identifies a target. */
-export function addressOf({ host, port }: Target): string {
+/** `host:port`, which identifies an address. */
+export function hostAndPort({ host, port }: ResolvedAddress): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** Opens a socket for HTTP/2, with TLS if the endpoint is https. */
-export function connectSocket({ endpoint, host, port, secureContext }: Target): Socket {
+export function connectSocket({ endpoint, host, port, secureContext }: ResolvedAddress): Socket {
   if (endpoint.protocol === "http:") return connectTcp({ host, port });
   const name = hostOf(endpoint);
   return connectTls({

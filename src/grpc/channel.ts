@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { addressOf } from "./address.ts";
-import type { Target } from "./address.ts";
+import { hostAndPort } from "./address.ts";
+import type { ResolvedAddress } from "./address.ts";
 import { Picker } from "./picker.ts";
 import type { StreamOpener } from "./session.ts";
 import { Subchannel } from "./subchannel.ts";
@@ -44,12 +44,12 @@ export class Channel {
     return { all: this.#subchannels.length, ready: ready.length };
   }
 
-  /** Sends new calls to `targets`. Calls in progress on other servers continue there. */
-  update(targets: readonly Target[]): void {
+  /** Sends new calls to `addresses`. Calls in progress on other servers continue there. */
+  update(addresses: readonly ResolvedAddress[]): void {
     const before = this.#byAddress;
-    const subchannelOf = (target: Target) =>
-      before.get(addressOf(target)) ?? new Subchannel(target, this.#options);
-    const now = new Map(targets.map((target) => [addressOf(target), subchannelOf(target)]));
+    const subchannelOf = (address: ResolvedAddress) =>
+      before.get(hostAndPort(address)) ?? new Subchannel(address, this.#options);
+    const now = new Map(addresses.map((address) => [hostAndPort(address), subchannelOf(address)]));
     const gone = [...before].filter(([address]) => !now.has(address)).map(([, subchannel]) => subchannel);
     for (const subchannel of gone) subchannel.shutDown();
     this.#shutDown = [...this.#shutDown, ...gone].filter(({ sessions }) => sessions > 0);

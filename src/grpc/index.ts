@@ -1,5 +1,5 @@
 /** A Connect transport for gRPC over HTTP/2; see README.md. */
-export { hostOf, targetOf } from "./address.ts";
+export { hostOf, resolvedAddress } from "./address.ts";
 export { Channel } from "./channel.ts";
 export { EncodedMessage } from "./encoded-message.ts";
 export { tooLargeBytes } from "./envelope.ts";

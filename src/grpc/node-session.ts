@@ -2,7 +2,7 @@ import { connect, constants } from "node:http2";
 import type { ClientHttp2Session, ClientHttp2Stream, Settings } from "node:http2";
 import type { Socket } from "node:net";
 import { connectSocket } from "./address.ts";
-import type { Target } from "./address.ts";
+import type { ResolvedAddress } from "./address.ts";
 import { encodeEnvelope } from "./envelope.ts";
 import { Keepalive } from "./keepalive.ts";
 import { requestHeaders } from "./metadata.ts";
@@ -19,7 +19,7 @@ import type {
 
 /** What the sessions of one pool share. */
 export interface SessionContext {
-  readonly target: Target;
+  readonly address: ResolvedAddress;
   readonly listener: SessionListener;
   /** All sessions of the pool. */
   readonly sessions: ReadonlySet<Session>;
@@ -103,7 +103,7 @@ export class NodeSession implements Session {
     this.#context = context;
     this.#isDedicated = isDedicated;
     this.#limit = context.assumedLimit;
-    this.#socket = connectSocket(context.target);
+    this.#socket = connectSocket(context.address);
     // Runs before the same events reach Node's session, which then ends its streams.
     this.#socket
       .once("error", (error) => {
@@ -111,7 +111,7 @@ export class NodeSession implements Session {
         this.failWaitingStreams(error);
       })
       .once("close", () => this.failWaitingStreams());
-    this.#session = connect(context.target.endpoint, {
+    this.#session = connect(context.address.endpoint, {
       createConnection: () => this.#socket,
       settings: { enablePush: false, maxHeaderListSize, initialWindowSize: context.streamWindowBytes },
       maxSessionMemory,
@@ -243,7 +243,7 @@ export class NodeSession implements Session {
       sendSettings: (onAcknowledged) => session.settings({}, onlyAcknowledged(onAcknowledged)),
       requestHeaders: () => this.#requestHeaders(),
       onIdle: () => this.#drainIfUnneeded(),
-      onUnresponsive: (reason) => this.#moveCalls(reason),
+      onUnresponsive: (reason) => this.#retryElsewhere(reason),
       onTimeout: (reason) => {
         this.#reason ??= reason;
         this.failWaitingStreams(reason);
@@ -343,7 +343,7 @@ export class NodeSession implements Session {
   }
 
   /** If another server is ready, ends the streams whose calls can be retried there: without side effects, or not sent. */
-  #moveCalls(reason: Error): void {
+  #retryElsewhere(reason: Error): void {
     if (!this.#context.listener.hasReadyOther()) return;
     this.markUnresponsive();
     for (const stream of this.#withoutSideEffects) stream.destroy(reason);

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Target } from "./address.ts";
+import type { ResolvedAddress } from "./address.ts";
 import type { KeepaliveTimes } from "./keepalive.ts";
 import { NodeSession } from "./node-session.ts";
 import type { SessionContext } from "./node-session.ts";
@@ -46,7 +46,7 @@ export class SessionPool {
   #state: "open" | "closed" = "open";
 
   constructor(
-    target: Target,
+    address: ResolvedAddress,
     {
       keepalive: { timeMs, timeoutMs },
       streamsPerSession = 2 ** 29,
@@ -56,7 +56,7 @@ export class SessionPool {
     }: SessionPoolOptions,
   ) {
     this.#context = {
-      target,
+      address,
       listener,
       sessions: this.#sessions,
       onClosed: (session) => this.#sessions.delete(session),

@@ -93,8 +93,8 @@ export interface Session {
   /** Whether streams are open and nothing was received for part of the keepalive time. */
   readonly isStalled: boolean;
   /**
-   * Whether nothing was received since a ping was late or another session with the server was lost. No streams are opened
-   * on an unresponsive session.
+   * Whether nothing was received since a ping was late, or another session of its pool was lost or received GOAWAY. No
+   * streams are opened on an unresponsive session.
    */
   readonly isUnresponsive: boolean;
   open(request: StreamRequest, listener: StreamListener): RequestStream;

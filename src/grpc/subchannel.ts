@@ -1,6 +1,6 @@
 import type { Logger } from "../telemetry/logger.ts";
-import { addressOf } from "./address.ts";
-import type { Target } from "./address.ts";
+import { hostAndPort } from "./address.ts";
+import type { ResolvedAddress } from "./address.ts";
 import type { KeepaliveOptions, KeepaliveTimes } from "./keepalive.ts";
 import { SessionPool } from "./session-pool.ts";
 import type { SessionListener } from "./session.ts";
@@ -61,10 +61,10 @@ export class Subchannel {
   #readyAt = 0;
   #backoff: NodeJS.Timeout | undefined;
 
-  constructor(target: Target, options: SubchannelOptions) {
+  constructor(address: ResolvedAddress, options: SubchannelOptions) {
     const { calls, streams } = options.keepalive;
     const pings = { areRejected: false };
-    this.#address = addressOf(target);
+    this.#address = hostAndPort(address);
     this.#options = options;
     const listener: SessionListener = {
       onConnected: () => this.#transition("ready"),
@@ -88,7 +88,7 @@ export class Subchannel {
       hasReadyOther: () => options.hasReadyOther(this),
     };
     const poolOf = (keepalive: KeepaliveTimes, streamWindowBytes: number) =>
-      new SessionPool(target, { keepalive, streamWindowBytes, listener, pings });
+      new SessionPool(address, { keepalive, streamWindowBytes, listener, pings });
     this.calls = poolOf(calls, windowBytes.calls);
     this.streams = poolOf(streams, windowBytes.streams);
   }

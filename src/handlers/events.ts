@@ -29,7 +29,7 @@ interface EventServices {
 const headersTimeoutMs = 1000;
 
 /**
- * An error before the headers sets the status of the response; a stream without any event is 204. After the headers, a
+ * An error before the headers sets the status of the response; a stream that ends before them is 204. After the headers, a
  * fatal error is sent as an event. After that event, and after the last retry, the handler rejects, which destroys the
  * connection.
  */
@@ -59,13 +59,13 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
         if (next.kind === "end") return endResponse(writer, next.isAfterTerminalEvent);
         if (next.kind === "unknown") writer.start();
         else {
-          registration.touch();
+          registration.recordSent();
           await writer.write(next);
         }
       }
     } catch (error) {
       if (writer.hasStarted && !isRetryable(error)) {
-        const { body } = errorResponse(error, { safeToRepeat: true, traceId: trace.traceId });
+        const { body } = errorResponse(error, { isIdempotent: true, traceId: trace.traceId });
         await writer.fail(body);
       }
       throw error;

@@ -92,7 +92,7 @@ async function send(
   services: WorkflowServices,
 ): Promise<void> {
   using text = await services.writeJson(json, message.bytes, keyHashOf(res.locals.caller));
-  await sendJsonBytes(res, text.segments());
+  await sendJsonBytes(res, text.pieces());
   trackSocket(res, services);
 }
 
@@ -144,10 +144,10 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
     }
     using workflow = last;
     using text = await services.writeJson(workflowTranscoder, workflow.bytes, keyHashOf(caller));
-    const etags = strongETags(text.segments());
+    const etags = strongETags(text.pieces());
     if (hasPreconditions(req)) checkWorkflow(req, workflow.bytes, etags);
     if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
-    await sendConditionalJson(res, text.segments(), etags);
+    await sendConditionalJson(res, text.pieces(), etags);
     trackSocket(res, services);
   };
 }
@@ -174,7 +174,7 @@ async function requirePreconditions(
   if (!hasPreconditions(req)) return;
   using workflow = await orchestrator.getWorkflow(request, callOptions);
   using text = await writeJson(workflowTranscoder, workflow.bytes, keyHashOf(caller));
-  checkWorkflow(req, workflow.bytes, strongETags(text.segments()));
+  checkWorkflow(req, workflow.bytes, strongETags(text.pieces()));
 }
 
 /** Changes a workflow by `rpc` if it meets the preconditions of the request, and sends the result. */

@@ -12,7 +12,7 @@ import type { ErrorMiddleware } from "./stages.ts";
 const lastResort = '{"code":"INTERNAL","message":"internal server error","retryable":false}';
 
 /**
- * Responds to every error that a stage or a handler throws or passes to `next`. After the headers are sent, only an
+ * Responds to every error that a stage of Express or a handler throws or passes to `next`. After the headers are sent, only an
  * aborted connection can show the client that something failed.
  */
 export function errorHandler(logger: Logger): ErrorMiddleware {
@@ -22,7 +22,7 @@ export function errorHandler(logger: Logger): ErrorMiddleware {
       logger.error({ event: "request.failed", ...traceFields(trace), err, ...more }, "request.failed");
     if (res.destroyed && isCausedByDisconnect(error)) return;
     const { status, headers, body } = errorResponse(error, {
-      safeToRepeat: isSafeToRepeat(req, match),
+      isIdempotent: isIdempotentRequest(req, match),
       traceId: trace.traceId,
     });
     if (status >= 500 || res.headersSent) log(error, { status });
@@ -45,7 +45,7 @@ export function errorHandler(logger: Logger): ErrorMiddleware {
 }
 
 /** Whether the client can repeat the request without doing the work twice. */
-function isSafeToRepeat({ headers }: IncomingMessage, match: RouteMatch | undefined): boolean {
+function isIdempotentRequest({ headers }: IncomingMessage, match: RouteMatch | undefined): boolean {
   const operation = match?.operation;
   if (operation === undefined) return false;
   const takesKey = operation.parameters.some(({ name }) => name === "Idempotency-Key");

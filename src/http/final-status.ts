@@ -9,6 +9,6 @@ import { HttpError } from "../errors/http-error.ts";
 export function finalStatus(res: ServerResponse): number | undefined {
   if (res.headersSent) return res.statusCode;
   return res.errored instanceof HttpError
-    ? errorResponse(res.errored, { safeToRepeat: false }).status
+    ? errorResponse(res.errored, { isIdempotent: false }).status
     : undefined;
 }

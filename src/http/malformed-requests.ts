@@ -38,7 +38,7 @@ export function createMalformedRequests(
   function reject(socket: Socket, error: HttpError, reason: string): void {
     connections.closeAfterResponses(socket, function respondAndClose(incomplete) {
       const trace = traceContextFrom(undefined, undefined);
-      const { status, headers, text } = errorText(error, { safeToRepeat: false, traceId: trace.traceId });
+      const { status, headers, text } = errorText(error, { isIdempotent: false, traceId: trace.traceId });
       const isServing = connections.pending(socket).length > 0;
       const canRespond = incomplete?.res.headersSent !== true;
       logger.info(
@@ -51,7 +51,7 @@ export function createMalformedRequests(
         "malformed_request.rejected",
       );
       // A request that is being served is counted with its own status.
-      if (!isServing) metrics.countUnrouted(status);
+      if (!isServing) metrics.countUnmatched(status);
       if (!canRespond) return void incomplete.res.destroy();
       socket.write(responseText(status, headers, text));
       lingeringClose(socket);

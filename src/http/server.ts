@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { RequestListener, Server } from "node:http";
 import { Server as NetServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
-import { setImmediate as endOfTurn } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { BufferedBytes } from "../load-shedding/buffered-bytes.ts";
 import { Connections } from "./connections.ts";
 import { createMalformedRequests } from "./malformed-requests.ts";
@@ -133,7 +133,7 @@ async function closeServer(server: Server, connections: Connections, graceMs: nu
   // The close of an HTTP server would destroy connections with unsent responses at once.
   await new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
   // The server closes before the `close` events of its last connections, which end the requests on them.
-  while (connections.count > 0) await endOfTurn();
+  while (connections.count > 0) await nextTurn();
   clearInterval(idle);
   clearTimeout(grace);
   // Stops Node's timer for slow requests.

@@ -24,8 +24,8 @@ export class WrittenJson implements Disposable {
   }
 
   /** The text in order; empty after disposal. */
-  segments(): readonly Buffer[] {
-    return this.#text?.segments() ?? [];
+  pieces(): readonly Buffer[] {
+    return this.#text?.pieces() ?? [];
   }
 
   [Symbol.dispose](): void {

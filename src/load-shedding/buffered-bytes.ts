@@ -43,8 +43,8 @@ const targetShare = 7 / 8;
 
 /**
  * One limit for the bytes that are buffered for clients: messages from the orchestrator, until they have been written as
- * JSON, and write buffers that clients have not read yet. Above it, messages wait, and the slowest clients are disconnected: those whose
- * backlog would take longest at the rate at which they read.
+ * JSON, and write buffers that clients have not read yet. Above it, messages wait, and the slowest clients are
+ * disconnected: those whose backlog would take longest at the rate at which they read.
  */
 export class BufferedBytes implements MessageMemory {
   readonly memory: ByteSemaphore;

@@ -136,7 +136,7 @@ function createRejection(
 ): (req: IncomingMessage, res: ServerResponse, kind: RequestKind) => void {
   const { status, headers, text } = errorText(
     new HttpError(Code.Unavailable, "the gateway has more requests than it can serve; try again soon"),
-    { safeToRepeat: true },
+    { isIdempotent: true },
   );
   // Node writes a flat list of headers as it is, without a check of each name.
   const headerList = Object.entries(headers).flat();
@@ -144,7 +144,7 @@ function createRejection(
 
   return function reject(req, res, kind) {
     warn();
-    metrics.countUnrouted(status, req.method);
+    metrics.countUnmatched(status, req.method);
     metrics.countShed(kind);
 
     const respond = () => res.writeHead(status, headerList).end(text);

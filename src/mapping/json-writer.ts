@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
 
-/** Initial and largest size of the segments that hold the text, in bytes. */
-const firstSegmentBytes = 1024;
-const maxSegmentBytes = 64 * 1024;
+/** Initial and largest size of the pieces that hold the text, in bytes. */
+const firstPieceBytes = 1024;
+const maxPieceBytes = 64 * 1024;
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -36,7 +36,7 @@ interface Correction {
 /** Writes JSON text on one line, in UTF-8. It takes about as much memory as the text has bytes. */
 export class JsonWriter {
   readonly #full: Buffer[] = [];
-  #segment = Buffer.allocUnsafe(firstSegmentBytes);
+  #piece = Buffer.allocUnsafe(firstPieceBytes);
   #at = 0;
   #fullBytes = 0;
   readonly #corrections: Correction[] = [];
@@ -50,9 +50,9 @@ export class JsonWriter {
   writeAscii(text: string): void {
     const { length } = text;
     this.#reserve(length);
-    const segment = this.#segment;
+    const piece = this.#piece;
     let at = this.#at;
-    for (let index = 0; index < length; index += 1) segment[at++] = text.charCodeAt(index);
+    for (let index = 0; index < length; index += 1) piece[at++] = text.charCodeAt(index);
     this.#at = at;
   }
 
@@ -60,27 +60,27 @@ export class JsonWriter {
   writeString(value: string): void {
     const text = singleLineJson(value);
     this.#reserve(3 * text.length);
-    this.#at += this.#segment.write(text, this.#at);
+    this.#at += this.#piece.write(text, this.#at);
   }
 
   /** Writes the UTF-8 from `start` to `end` as a JSON string. Invalid UTF-8 becomes U+FFFD. */
   writeUtf8(bytes: Uint8Array, start: number, end: number): void {
     this.#reserve(end - start + 2);
-    const segment = this.#segment;
+    const piece = this.#piece;
     let at = this.#at;
-    segment[at++] = quote;
+    piece[at++] = quote;
     let index = start;
     for (; index < end; index += 1) {
       const byte = bytes[index] ?? 0;
       if (byte < 0x20 || byte === quote || byte === backslash || byte >= 0x80) break;
-      segment[at++] = byte;
+      piece[at++] = byte;
     }
     if (index < end) {
       // Starts again on the slower path. `#at` has not moved, so nothing written above remains.
       this.#writeEscaped(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start));
       return;
     }
-    segment[at++] = quote;
+    piece[at++] = quote;
     this.#at = at;
   }
 
@@ -101,8 +101,8 @@ export class JsonWriter {
   }
 
   /** All of the text, in order. */
-  segments(): readonly Buffer[] {
-    return [...this.#full, this.#segment.subarray(0, this.#at)];
+  pieces(): readonly Buffer[] {
+    return [...this.#full, this.#piece.subarray(0, this.#at)];
   }
 
   #writeEscaped(bytes: Buffer): void {
@@ -131,16 +131,16 @@ export class JsonWriter {
 
   #copy(bytes: Buffer, start: number, end: number): void {
     this.#reserve(end - start);
-    this.#at += bytes.copy(this.#segment, this.#at, start, end);
+    this.#at += bytes.copy(this.#piece, this.#at, start, end);
   }
 
   #reserve(bytes: number): void {
-    if (this.#at + bytes <= this.#segment.length) return;
-    const { length } = this.#segment;
-    if (this.#at > 0) this.#full.push(this.#segment.subarray(0, this.#at));
+    if (this.#at + bytes <= this.#piece.length) return;
+    const { length } = this.#piece;
+    if (this.#at > 0) this.#full.push(this.#piece.subarray(0, this.#at));
     this.#fullBytes += this.#at;
     this.#at = 0;
-    this.#segment = Buffer.allocUnsafe(Math.max(bytes, Math.min(4 * length, maxSegmentBytes)));
+    this.#piece = Buffer.allocUnsafe(Math.max(bytes, Math.min(4 * length, maxPieceBytes)));
   }
 }
 

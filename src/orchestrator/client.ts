@@ -21,7 +21,7 @@ import {
   createServerStreamFunction,
   defaultKeepalive,
   hostOf,
-  targetOf,
+  resolvedAddress,
 } from "../grpc/index.ts";
 import type {
   CallObserver,
@@ -133,7 +133,9 @@ export function createOrchestrator(endpoints: readonly string[], options: Orches
     onResolved: (addresses) =>
       channel.update(
         urls.flatMap((url) =>
-          (addresses.get(hostOf(url)) ?? []).map((host) => targetOf(url, host, certificates?.secureContext)),
+          (addresses.get(hostOf(url)) ?? []).map((host) =>
+            resolvedAddress(url, host, certificates?.secureContext),
+          ),
         ),
       ),
   });

@@ -49,9 +49,9 @@ export interface Metrics {
   watch(readings: Readings): void;
   /** Counts a response. `path` is the path template of the route, never the raw path. */
   observeRequest(method: string, path: string, status: number, seconds: number): void;
-  /** Counts a response to a request that was rejected before routing; `method` is undefined for malformed requests. */
-  countUnrouted(status: number, method?: string): void;
-  /** Counts a request that load shedding rejected. `countUnrouted` counts its response. */
+  /** Counts a response of load shedding, or to a malformed request, which has no `method`. */
+  countUnmatched(status: number, method?: string): void;
+  /** Counts a request that load shedding rejected. `countUnmatched` counts its response. */
   countShed(kind: RequestKind): void;
   /** Counts a request that was rejected because its API key used its whole share of a limit. */
   countOverShare(limit: SharedLimit): void;
@@ -161,7 +161,7 @@ export function createMetrics(registry = new Registry()): Metrics {
       requests.inc(labels);
       requestDuration.observe(labels, seconds);
     },
-    countUnrouted(status, method) {
+    countUnmatched(status, method) {
       const label = method === undefined ? unread : methodLabel(method);
       requests.inc({ method: label, path: unmatched, status: String(status) });
     },

@@ -13,7 +13,7 @@ const trace = traceContextFrom(undefined, undefined);
 const admin = { kind: "admin" } as const;
 const hashOf = (token: string) => createHash("sha256").update(token).digest("hex");
 const alice = { kind: "key", principal: "alice", keyHash: hashOf("alice-key") } as const;
-const the401 = errorResponse(unauthenticated(), { safeToRepeat: true });
+const the401 = errorResponse(unauthenticated(), { isIdempotent: true });
 
 /** A cache that records the arguments of every call. */
 function cacheOf(statusOf: (keyHash: string) => ApiKeyStatus | Promise<ApiKeyStatus>) {
@@ -39,7 +39,7 @@ const authenticate = (cache: ApiKeyCache | undefined, header: string | undefined
 
 async function assertUnauthenticated(caller: Promise<unknown>) {
   await assert.rejects(caller, (error) => {
-    assert.deepEqual(errorResponse(error, { safeToRepeat: true }), the401);
+    assert.deepEqual(errorResponse(error, { isIdempotent: true }), the401);
     return true;
   });
 }

@@ -9,7 +9,7 @@ import { encodedClientSuite } from "../support/orchestrator.ts";
 import { startUpstream } from "../support/upstream.ts";
 
 const alice = { kind: "key", principal: "alice", keyHash: "ab".repeat(32) } as const;
-const safe = { safeToRepeat: true };
+const safe = { isIdempotent: true };
 
 describe("createQuota", () => {
   const upstream = suite(startUpstream);

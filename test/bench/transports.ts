@@ -25,7 +25,7 @@ import {
   createGrpcTransport,
   createServerStreamFunction,
   defaultKeepalive,
-  targetOf,
+  resolvedAddress,
 } from "../../src/grpc/index.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { listen } from "./listen.ts";
@@ -55,7 +55,7 @@ const clients: Readonly<Record<string, (url: string) => Client>> = {
       onLost: ignore,
       onKeepaliveRejected: ignore,
     });
-    channel.update([targetOf(new URL(url))]);
+    channel.update([resolvedAddress(new URL(url))]);
     const shared = { pathPrefix: "", readMaxBytes: 1e6 };
     const unary = createClient(
       OrchestratorService,

@@ -10,7 +10,7 @@ import {
   unavailable,
 } from "../../src/errors/http-error.ts";
 
-const safe = { safeToRepeat: true };
+const safe = { isIdempotent: true };
 const secret = "db-7.internal: SELECT * FROM keys";
 
 describe("errorResponse", () => {
@@ -33,16 +33,16 @@ describe("errorResponse", () => {
     });
   }
 
-  for (const safeToRepeat of [true, false])
-    it(`marks DEADLINE_EXCEEDED ${safeToRepeat ? "" : "not "}retryable if repeating is ${safeToRepeat ? "" : "not "}safe`, () => {
-      const { body } = errorResponse(new ConnectError("late", Code.DeadlineExceeded), { safeToRepeat });
-      assert.equal(body.retryable, safeToRepeat);
+  for (const isIdempotent of [true, false])
+    it(`marks DEADLINE_EXCEEDED ${isIdempotent ? "" : "not "}retryable if repeating is ${isIdempotent ? "" : "not "}safe`, () => {
+      const { body } = errorResponse(new ConnectError("late", Code.DeadlineExceeded), { isIdempotent });
+      assert.equal(body.retryable, isIdempotent);
     });
 
-  it("ignores safeToRepeat for every other code", () => {
+  it("ignores isIdempotent for every other code", () => {
     for (const code of codes.filter((code) => code !== Code.DeadlineExceeded)) {
       const error = new ConnectError("x", code);
-      assert.deepEqual(errorResponse(error, { safeToRepeat: false }), errorResponse(error, safe));
+      assert.deepEqual(errorResponse(error, { isIdempotent: false }), errorResponse(error, safe));
     }
   });
 

@@ -92,7 +92,7 @@ describe("StreamRegistry", () => {
       const [busy, silent, fresh] = [createStream(), createStream(), createStream()];
       const registrations = [busy, silent].map(({ stream }) => streams.add(stream));
       now = 500;
-      registrations[0]!.touch();
+      registrations[0]!.recordSent();
       registrations.push(streams.add(fresh.stream));
       now = 1000;
       await silent.heartbeats(1);
@@ -180,7 +180,7 @@ describe("StreamRegistry", () => {
     const other = streams.add(stays.stream);
     dispose(registration);
     dispose(registration);
-    registration.touch();
+    registration.recordSent();
     await stays.heartbeats(3);
     dispose(other);
     streams.close();

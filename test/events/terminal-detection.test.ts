@@ -43,7 +43,7 @@ describe("TerminalDetection", () => {
     /** The status of the workflow. */
     readonly status?: WorkflowStatus;
     readonly idleTimeoutMs?: number;
-    readonly callTimeoutMs?: number;
+    readonly eventTimeoutMs?: number;
     readonly signal?: AbortSignal;
   }
 
@@ -53,14 +53,14 @@ describe("TerminalDetection", () => {
       fromEventId,
       status = { state: RUNNING },
       idleTimeoutMs = 20,
-      callTimeoutMs = 5000,
+      eventTimeoutMs = 5000,
       signal = new AbortController().signal,
     }: Scene,
     { most = Infinity, recordUpdates = false } = {},
   ) {
-    const call = { signal, timeoutMs: callTimeoutMs, headers: {}, contextValues: createContextValues() };
+    const call = { signal, timeoutMs: eventTimeoutMs, headers: {}, contextValues: createContextValues() };
     const openStream = (from: bigint) => openUpstreamStream(client(), "w1", from, call);
-    const timeouts = { idleTimeoutMs, callTimeoutMs };
+    const timeouts = { idleTimeoutMs, eventTimeoutMs };
     const readWorkflow = () => Promise.resolve(status);
     const detection = new TerminalDetection(
       createTerminalSearch({ readWorkflow, openStream, ...timeouts }),
@@ -110,7 +110,7 @@ describe("TerminalDetection", () => {
       const scene = { fromEventId: 0n, status: succeeded };
       assert.deepEqual((await readIds({ ...scene, idleTimeoutMs: 0 })).ids, [...ids, 2n]);
       streamOpen([...before]);
-      assert.deepEqual((await readIds({ ...scene, callTimeoutMs: 5 })).ids, ids);
+      assert.deepEqual((await readIds({ ...scene, eventTimeoutMs: 5 })).ids, ids);
     });
 
   it("waits for the idle timeout only after a terminal event, until another update follows", async () => {
@@ -122,7 +122,7 @@ describe("TerminalDetection", () => {
       await once(signal, "abort");
     };
     const { ids, end, detection } = await readIds(
-      { fromEventId: 0n, callTimeoutMs: 3_600_000 },
+      { fromEventId: 0n, eventTimeoutMs: 3_600_000 },
       { recordUpdates: true },
     );
     assert.deepEqual([ids, end], [[5n, 6n, 9n], "complete"]);
@@ -131,7 +131,7 @@ describe("TerminalDetection", () => {
 
   it("is over after the idle timeout when a stream is opened from the terminal event", async () => {
     streamOpen();
-    const scene = { fromEventId: 9n, status: succeeded, callTimeoutMs: 3_600_000 };
+    const scene = { fromEventId: 9n, status: succeeded, eventTimeoutMs: 3_600_000 };
     const { ids, end, detection } = await readIds(scene);
     assert.deepEqual([ids, end], [[], "complete"]);
     assert.equal(detection.isAfterTerminalEvent, false);

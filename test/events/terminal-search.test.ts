@@ -59,7 +59,7 @@ describe("createTerminalSearch", () => {
       },
       openStream: (fromEventId) => openUpstreamStream(client(), "w1", fromEventId, call),
       idleTimeoutMs,
-      callTimeoutMs: timeoutMs,
+      eventTimeoutMs: timeoutMs,
     });
   }
 

@@ -101,7 +101,7 @@ describe("Call", () => {
     it(`distinguishes a message over the limit from an exhausted quota, for a ${kind}`, async () => {
       const errorCode = async () => {
         const error = await start(client(), {}).catch((thrown: unknown) => thrown);
-        return errorResponse(error, { safeToRepeat: true }).body.code;
+        return errorResponse(error, { isIdempotent: true }).body.code;
       };
       server().serve = (stream) => {
         stream.header(grpcHeader);

@@ -3,7 +3,7 @@ import { keepaliveOf } from "./responses.ts";
 import { Code } from "@connectrpc/connect";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { Channel } from "../../src/grpc/channel.ts";
-import { targetOf } from "../../src/grpc/address.ts";
+import { resolvedAddress } from "../../src/grpc/address.ts";
 import { Subchannel } from "../../src/grpc/subchannel.ts";
 import { respondWith, frameType, grpcHeader, startFrameServer } from "./frame-server.ts";
 import type { ServerStream } from "./frame-server.ts";
@@ -32,7 +32,7 @@ async function startChannel(...urls: string[]) {
     onLost: () => undefined,
     onKeepaliveRejected: () => (rejections += 1),
   });
-  channel.update([standby.url, ...urls].map((url) => targetOf(new URL(url))));
+  channel.update([standby.url, ...urls].map((url) => resolvedAddress(new URL(url))));
   return {
     channel,
     standby,
@@ -70,7 +70,7 @@ describe("Subchannel", () => {
     const events: unknown[] = [];
     let hasOthers = false;
     let losses = 0;
-    const subchannel = new Subchannel(targetOf(new URL(fickle.url)), {
+    const subchannel = new Subchannel(resolvedAddress(new URL(fickle.url)), {
       keepalive: keepaliveOf(400),
       logger: createLogger({ write: (line: string) => events.push(JSON.parse(line).event) }),
       hasOthers: () => hasOthers,

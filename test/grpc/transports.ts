@@ -1,5 +1,5 @@
 import { orchestratorClient } from "../../src/orchestrator/client.ts";
-import { targetOf } from "../../src/grpc/address.ts";
+import { resolvedAddress } from "../../src/grpc/address.ts";
 import type { CallObserver } from "../../src/grpc/observer.ts";
 import { defaultKeepalive } from "../../src/grpc/keepalive.ts";
 import { SessionPool } from "../../src/grpc/session-pool.ts";
@@ -42,7 +42,7 @@ export function sessionPool(
   url: string,
   options: Partial<SessionPoolOptions> = {},
 ): SessionPool & StreamOpener {
-  const pool = new SessionPool(targetOf(new URL(url)), {
+  const pool = new SessionPool(resolvedAddress(new URL(url)), {
     keepalive: defaultKeepalive.calls,
     streamWindowBytes: 64 * 1024,
     listener: onlyServer,

@@ -21,7 +21,7 @@ class RecordingRegistry extends StreamRegistry {
     this.calls.push("add");
     const registration = super.add(stream);
     return {
-      touch: () => this.calls.push("touch"),
+      recordSent: () => this.calls.push("recordSent"),
       [Symbol.dispose]: () => {
         this.calls.push("dispose");
         registration[Symbol.dispose]();
@@ -69,7 +69,7 @@ describe("streamWorkflowEvents", () => {
     try {
       const response = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/w1`);
       assert.match(await response.text(), /^id: 2$/m);
-      assert.deepEqual(streams.calls, ["add", "touch", "touch", "dispose"]);
+      assert.deepEqual(streams.calls, ["add", "recordSent", "recordSent", "dispose"]);
       assert.deepEqual(counted, ["step_update", "workflow_update"]);
       for (const message of messages) assert.throws(() => message.bytes, /disposed/);
     } finally {

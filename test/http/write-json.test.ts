@@ -48,9 +48,7 @@ describe("createWriteJson", () => {
   ] as const)
     it(`writes ${what}`, async () => {
       const { tasks, writeJson } = start();
-      const text = Buffer.concat(
-        (await writeJson(workflowTranscoder, bytes, undefined)).segments(),
-      ).toString();
+      const text = Buffer.concat((await writeJson(workflowTranscoder, bytes, undefined)).pieces()).toString();
       assert.equal(text, textOf(transcode(workflowTranscoder, bytes)));
       assert.equal(tasks.count, count);
     });
@@ -69,10 +67,10 @@ describe("createWriteJson", () => {
     assert.equal(memory.firstWaiter?.bytes, 6 * large.length);
     other.resize(0);
     const text = await writing;
-    assert.equal(memory.used, Buffer.concat(text.segments()).length);
+    assert.equal(memory.used, Buffer.concat(text.pieces()).length);
     text[Symbol.dispose]();
     text[Symbol.dispose]();
-    assert.deepEqual([memory.used, text.segments()], [0, []]);
+    assert.deepEqual([memory.used, text.pieces()], [0, []]);
     await assert.rejects(writeJson(workflowTranscoder, large.subarray(0, -1), undefined), RangeError);
     assert.equal(memory.used, 0);
     await writeJson(workflowTranscoder, encoded({ id: "w1" }), undefined);

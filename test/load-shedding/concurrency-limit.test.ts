@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { setImmediate as endOfTurn } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { createConcurrencyLimit } from "../../src/load-shedding/concurrency-limit.ts";
 
 describe("createConcurrencyLimit", () => {
@@ -11,7 +11,7 @@ describe("createConcurrencyLimit", () => {
     limit();
     limit();
     time += ms;
-    await endOfTurn();
+    await nextTurn();
     return limit();
   }
 
@@ -37,11 +37,11 @@ describe("createConcurrencyLimit", () => {
   it("rises by one with each ten milliseconds without requests", async () => {
     const limit = limitOf(100);
     for (let i = 0; i < 9; i++) await iteration(limit, 26);
-    await endOfTurn();
+    await nextTurn();
     time += 50;
     // One for the iteration that read the limit last.
     assert.equal(limit(), 64 + 1 + 5);
-    await endOfTurn();
+    await nextTurn();
     time += 1000;
     assert.equal(limit(), 100);
   });

@@ -79,7 +79,7 @@ describe("KeyShares", () => {
       assert.throws(
         () => shares.acquireOrThrow("the-hash"),
         (error) => {
-          assert.deepEqual(errorResponse(error, { safeToRepeat: false }), {
+          assert.deepEqual(errorResponse(error, { isIdempotent: false }), {
             status: 429,
             headers: { "Retry-After": "5" },
             body: {

@@ -309,7 +309,7 @@ describe("createLoadShedding", () => {
       try {
         permit?.acquireShare(req.headers["key"]?.toString());
       } catch (error) {
-        return void res.writeHead(errorResponse(error, { safeToRepeat: false }).status).end();
+        return void res.writeHead(errorResponse(error, { isIdempotent: false }).status).end();
       } finally {
         started.emit("started");
       }

@@ -82,7 +82,7 @@ describe("JsonWriter", () => {
             expected += kind === "ascii" ? text : singleLineJson(text);
             assert.equal(out.length, Buffer.byteLength(expected));
           }
-          const bytes = Buffer.concat(out.segments());
+          const bytes = Buffer.concat(out.pieces());
           assert.equal(bytes.length, out.length);
           assert.ok(isUtf8(bytes));
           assert.ok(bytes.equals(Buffer.from(expected)));

@@ -46,7 +46,7 @@ function parsed(json: string): unknown {
 const lineBreak = /[\n\v\f\r\x85\u2028\u2029]/;
 
 function assertSingleLineUtf8(text: JsonWriter): void {
-  const bytes = Buffer.concat(text.segments());
+  const bytes = Buffer.concat(text.pieces());
   assert.equal(bytes.length, text.length);
   assert.ok(isUtf8(bytes));
   assert.doesNotMatch(bytes.toString(), lineBreak);

@@ -25,7 +25,7 @@ export function transcodeInSlices(
 
 /** The complete text of a writer. */
 export function textOf(text: JsonWriter): string {
-  return Buffer.concat(text.segments()).toString();
+  return Buffer.concat(text.pieces()).toString();
 }
 
 /** The JSON text of a message. */

@@ -127,7 +127,7 @@ describe("stepStatusTranscoder", () => {
     const entry = Buffer.from("\x2a\x14\x0a\x09__proto__\x11\x00\x00\x00\x00\x00\x00\xf0\x3f", "latin1");
     const bytes = Buffer.concat([Buffer.of(0x22, entry.length), entry]);
     assert.match(
-      Buffer.concat(transcode(stepStatusTranscoder, bytes).segments()).toString(),
+      Buffer.concat(transcode(stepStatusTranscoder, bytes).pieces()).toString(),
       /"metrics":{"__proto__":1}/,
     );
   });
@@ -135,7 +135,7 @@ describe("stepStatusTranscoder", () => {
   it("writes UNKNOWN for an unknown state, and records the correction", () => {
     const bytes = toBinary(StepStatusSchema, create(StepStatusSchema, { stepId: "a", state: unknownState }));
     const text = transcode(stepStatusTranscoder, bytes);
-    assert.equal(JSON.parse(Buffer.concat(text.segments()).toString()).state, "UNKNOWN");
+    assert.equal(JSON.parse(Buffer.concat(text.pieces()).toString()).state, "UNKNOWN");
     assert.deepEqual(text.corrections, [{ field: "state", workflowId: undefined }]);
   });
 
@@ -144,7 +144,7 @@ describe("stepStatusTranscoder", () => {
     const finishedAt = { nanos: -1 };
     const bytes = toBinary(StepStatusSchema, create(StepStatusSchema, { startedAt, finishedAt }));
     const text = transcode(stepStatusTranscoder, bytes);
-    assert.doesNotMatch(Buffer.concat(text.segments()).toString(), /_at/);
+    assert.doesNotMatch(Buffer.concat(text.pieces()).toString(), /_at/);
     assert.deepEqual(
       text.corrections.map(({ field }) => field),
       ["started_at", "finished_at"],
@@ -213,7 +213,7 @@ describe("workflowTranscoder", () => {
       part({ name: "b", steps: [{ id: "b" }], labels: { k: "2" } }),
     ]);
     const { name, steps, labels } = JSON.parse(
-      Buffer.concat(transcode(workflowTranscoder, bytes).segments()).toString(),
+      Buffer.concat(transcode(workflowTranscoder, bytes).pieces()).toString(),
     );
     assert.deepEqual(
       [name, steps.map(({ id }: { id: string }) => id), labels],

@@ -159,7 +159,7 @@ export async function openScriptedSource(
     fromEventId: from,
     openStream,
     search,
-    callTimeoutMs: 2 * retryPolicy.idleTimeoutMs,
+    eventTimeoutMs: 2 * retryPolicy.idleTimeoutMs,
     writeJson: write,
     owner: undefined,
     retryPolicy,

@@ -78,7 +78,7 @@ describe("createMetrics", () => {
     const metrics = createMetrics();
     for (const method of METHODS) {
       metrics.observeRequest(method, "/v1/workflows", 405, 0.001);
-      metrics.countUnrouted(400, method);
+      metrics.countUnmatched(400, method);
     }
     const counted: string[] = (await metrics.render()).match(/^\w+_requests_total\{.*$/gm) ?? [];
     assert.equal(counted.length, 2 * 8);
