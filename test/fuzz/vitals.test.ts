@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readVitals } from "./vitals.ts";
+import { longestOf, readVitals } from "./vitals.ts";
 
 const bounds = { waitMs: 100, residentBytes: 512 * 1024 * 1024 };
 const peakResident = bounds.residentBytes;
@@ -27,5 +27,17 @@ describe("readVitals", () => {
     const { lines, exceeded } = readVitals({ wait, peakResident: undefined }, bounds);
     assert.deepEqual(exceeded, []);
     for (const line of lines) assert.match(line, /this system does not report/);
+  });
+});
+
+describe("longestOf", () => {
+  it("has the longest wait, and the longest time that the gateway ran, each of any period", () => {
+    const waits = [
+      { longestMs: 50, ownMs: 40 },
+      { longestMs: 80, ownMs: 10 },
+      { longestMs: 0, ownMs: undefined },
+    ];
+    assert.deepEqual(longestOf(waits), { longestMs: 80, ownMs: 40 });
+    assert.deepEqual(longestOf(waits.slice(2)), { longestMs: 0, ownMs: undefined });
   });
 });

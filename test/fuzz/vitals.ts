@@ -18,6 +18,15 @@ export interface VitalBounds {
 /** The bounds of `make fuzz`. */
 export const vitalBounds: VitalBounds = { waitMs: 100, residentBytes: 512 * mebibyte };
 
+/** The longest of waits in several periods; each part by itself. */
+export function longestOf(waits: readonly HealthWait[]): HealthWait {
+  const own = waits.flatMap(({ ownMs }) => ownMs ?? []);
+  return {
+    longestMs: Math.max(...waits.map(({ longestMs }) => longestMs)),
+    ownMs: own.length === 0 ? undefined : Math.max(...own),
+  };
+}
+
 /** A line for each measurement. `exceeded` contains those above their bounds; unreported measurements never are. */
 export function readVitals(
   { wait: { longestMs, ownMs }, peakResident }: Vitals,
