@@ -41,7 +41,7 @@ export class SourceEvent implements Disposable {
   /** A hash of the JSON. Two updates that differ only in the order of their maps have the same hash. */
   digest(): string {
     const hash = createHash("sha256");
-    for (const segment of this.#data.slice(1, -1)) hash.update(segment);
+    for (const piece of this.#data.slice(1, -1)) hash.update(piece);
     return hash.digest("base64");
   }
 
@@ -78,6 +78,46 @@ interface SourceParts {
   readonly mayRetry: () => boolean;
   /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
+}
+
+interface SourceOptions extends Pick<
+  SourceParts,
+  "fromEventId" | "writeJson" | "owner" | "retryPolicy" | "mayRetry"
+> {
+  /** Separate memory for the events of a search: the stream may hold an event meanwhile, whose memory others wait for. */
+  readonly searchMemory: MessageMemory;
+}
+
+/** Opens the events of `workflowId` that the caller of `call` may see; rejects with the orchestrator's error. */
+export function openEventSource(
+  client: OrchestratorClient,
+  workflowId: string,
+  call: RequestCallOptions,
+  { searchMemory, ...options }: SourceOptions,
+): Promise<WorkflowEventSource> {
+  const eventTimeoutMs = call.timeoutMs;
+
+  async function readWorkflow() {
+    using workflow = await client.getWorkflow({ workflowId }, call);
+    return readWorkflowStatus(workflow.bytes);
+  }
+
+  const search = createTerminalSearch({
+    readWorkflow,
+    openStream(fromEventId) {
+      const contextValues = withReadOptions({ memory: searchMemory }, call.contextValues);
+      return openUpstreamStream(client, workflowId, fromEventId, { ...call, contextValues });
+    },
+    idleTimeoutMs: options.retryPolicy.idleTimeoutMs,
+    eventTimeoutMs,
+  });
+  return WorkflowEventSource.open({
+    ...options,
+    openStream: (fromEventId) => openUpstreamStream(client, workflowId, fromEventId, call),
+    search,
+    eventTimeoutMs,
+    signal: call.signal,
+  });
 }
 
 /**
@@ -205,44 +245,4 @@ function endsTooEarly(): ConnectError {
     "the orchestrator repeatedly ended the stream before the workflow was terminal",
     Code.Unavailable,
   );
-}
-
-interface SourceOptions extends Pick<
-  SourceParts,
-  "fromEventId" | "writeJson" | "owner" | "retryPolicy" | "mayRetry"
-> {
-  /** Separate memory for the events of a search: the stream may hold an event meanwhile, whose memory others wait for. */
-  readonly searchMemory: MessageMemory;
-}
-
-/** Opens the events of `workflowId` that the caller of `call` may see; rejects with the orchestrator's error. */
-export function openEventSource(
-  client: OrchestratorClient,
-  workflowId: string,
-  call: RequestCallOptions,
-  { searchMemory, ...options }: SourceOptions,
-): Promise<WorkflowEventSource> {
-  const eventTimeoutMs = call.timeoutMs;
-
-  async function readWorkflow() {
-    using workflow = await client.getWorkflow({ workflowId }, call);
-    return readWorkflowStatus(workflow.bytes);
-  }
-
-  const search = createTerminalSearch({
-    readWorkflow,
-    openStream(fromEventId) {
-      const contextValues = withReadOptions({ memory: searchMemory }, call.contextValues);
-      return openUpstreamStream(client, workflowId, fromEventId, { ...call, contextValues });
-    },
-    idleTimeoutMs: options.retryPolicy.idleTimeoutMs,
-    eventTimeoutMs,
-  });
-  return WorkflowEventSource.open({
-    ...options,
-    openStream: (fromEventId) => openUpstreamStream(client, workflowId, fromEventId, call),
-    search,
-    eventTimeoutMs,
-    signal: call.signal,
-  });
 }

@@ -46,13 +46,13 @@ export class SseWriter {
   }
 
   /** Whether the headers are sent. */
-  get hasStarted(): boolean {
+  get areHeadersSent(): boolean {
     return this.#res.headersSent;
   }
 
   /** Sends the headers without waiting for an event. */
   start(): void {
-    if (this.hasStarted) return;
+    if (this.areHeadersSent) return;
     for (const [name, value] of streamHeaders) this.#res.setHeader(name, value);
     this.#res.flushHeaders();
   }
@@ -108,7 +108,7 @@ export class SseWriter {
     const block = eventBlock(event, this.#hasSentData ? undefined : randomRetryMs());
     this.#hasSentData = true;
     this.#options.countEvent(event.name);
-    const hasRoom = this.hasStarted ? this.#res.write(block) : this.#startWith(block);
+    const hasRoom = this.areHeadersSent ? this.#res.write(block) : this.#startWith(block);
     if (this.#res.socket !== null) this.#options.trackBuffered(this.#res.socket);
     return hasRoom;
   }

@@ -34,6 +34,24 @@ export class UpstreamEvent implements Disposable {
 }
 
 /**
+ * Calls StreamWorkflowEvents for the events of `workflowId` after `fromEventId` that the caller of `call` may see. Throws
+ * if the call is already cancelled.
+ */
+export function openUpstreamStream(
+  client: OrchestratorClient,
+  workflowId: string,
+  fromEventId: bigint,
+  { signal, headers, contextValues }: RequestCallOptions,
+): UpstreamStream {
+  // Without the call's deadline: a stream lasts as long as its workflow.
+  const messages = client.streamWorkflowEvents(
+    { workflowId, fromEventId },
+    { signal, headers, contextValues },
+  );
+  return new UpstreamStream(fromEventId, messages[Symbol.asyncIterator]());
+}
+
+/**
  * A StreamWorkflowEvents call, pulled event by event. It is no generator: a generator and `for await` keep each event in
  * memory while they wait for the next one, and thousands of streams are open.
  */
@@ -79,24 +97,6 @@ export class UpstreamStream implements AsyncDisposable {
       () => undefined,
     );
   }
-}
-
-/**
- * Calls StreamWorkflowEvents for the events of `workflowId` after `fromEventId` that the caller of `call` may see. Throws
- * if the call is already cancelled.
- */
-export function openUpstreamStream(
-  client: OrchestratorClient,
-  workflowId: string,
-  fromEventId: bigint,
-  { signal, headers, contextValues }: RequestCallOptions,
-): UpstreamStream {
-  // Without the call's deadline: a stream lasts as long as its workflow.
-  const messages = client.streamWorkflowEvents(
-    { workflowId, fromEventId },
-    { signal, headers, contextValues },
-  );
-  return new UpstreamStream(fromEventId, messages[Symbol.asyncIterator]());
 }
 
 /** What `promise` resolves to, or undefined when it does not settle within `timeoutMs`. */

@@ -46,7 +46,7 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
       await using source = await openEventSource(orchestrator, req.params.id, callOptions, {
         fromEventId,
         retryPolicy,
-        mayRetry: () => writer.hasStarted,
+        mayRetry: () => writer.areHeadersSent,
         searchMemory,
         writeJson,
         owner: keyHashOf(caller),
@@ -64,7 +64,7 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
         }
       }
     } catch (error) {
-      if (writer.hasStarted && !isRetryable(error)) {
+      if (writer.areHeadersSent && !isRetryable(error)) {
         const { body } = errorResponse(error, { isIdempotent: true, traceId: trace.traceId });
         await writer.fail(body);
       }
@@ -76,7 +76,7 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
 }
 
 function endResponse(writer: SseWriter, isAfterTerminalEvent: boolean): void {
-  if (!writer.hasStarted) return writer.endEmpty();
+  if (!writer.areHeadersSent) return writer.endEmpty();
   // Too late for 204, and a clean end would mean that this response has a terminal event.
   if (!isAfterTerminalEvent)
     throw new ConnectError("the stream ended without a terminal event", Code.Unavailable);

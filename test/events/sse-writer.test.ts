@@ -218,9 +218,9 @@ describe("SseWriter", () => {
   it("sends the headers with the first event where they are not sent yet", async () => {
     const { writer, response } = await open();
     writer.heartbeat();
-    assert.equal(writer.hasStarted, false);
+    assert.equal(writer.areHeadersSent, false);
     await writer.write(stepOf(1, 2n));
-    assert.equal(writer.hasStarted, true);
+    assert.equal(writer.areHeadersSent, true);
     writer.start();
     writer.end();
     const message = await response();
