@@ -135,7 +135,7 @@ const methods = ["get", "post", "delete"] as const;
 /** Loads the contract; throws when the file is missing or states no contract. */
 export function loadContract(file: URL = new URL("../openapi/gateway.v1.yaml", import.meta.url)): Contract {
   const source = readFileSync(file, "utf8");
-  // `make check` lints the file, and what the validator cannot compile stops the start. This schema is that of YAML 1.2.
+  // `make check` lints the file, and a schema of requests that does not compile stops the start. CORE_SCHEMA is YAML 1.2.
   return contractFrom(load(source, { schema: CORE_SCHEMA }) as OpenApiDocument, source);
 }
 

@@ -1,11 +1,11 @@
 import { Code } from "@connectrpc/connect";
 import type { components } from "../../generated/openapi/gateway.v1.ts";
 
-/** The HTTP response for a gRPC code. `retryable: "when-safe"` means true only if repeating the request is safe. */
+/** The HTTP response for a gRPC code. `retryable: "when-idempotent"` means true only for an idempotent request. */
 interface CodeMeaning {
   readonly name: components["schemas"]["ErrorCode"];
   readonly status: number;
-  readonly retryable: boolean | "when-safe";
+  readonly retryable: boolean | "when-idempotent";
   /** Seconds for `Retry-After`; absent if waiting does not help. */
   readonly retryAfterSeconds?: number;
 }
@@ -33,7 +33,7 @@ const meanings = {
   },
   [Code.Unimplemented]: { name: "UNIMPLEMENTED", status: 501, retryable: false },
   [Code.Unavailable]: { name: "UNAVAILABLE", status: 503, retryable: true, retryAfterSeconds: 2 },
-  [Code.DeadlineExceeded]: { name: "DEADLINE_EXCEEDED", status: 504, retryable: "when-safe" },
+  [Code.DeadlineExceeded]: { name: "DEADLINE_EXCEEDED", status: 504, retryable: "when-idempotent" },
   [Code.Canceled]: internal,
   [Code.Unknown]: internal,
   [Code.Internal]: internal,

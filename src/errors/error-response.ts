@@ -33,7 +33,7 @@ export function errorResponse(error: unknown, { isIdempotent, traceId }: ErrorCo
     body: {
       code: meaning.name,
       message: httpError.message,
-      retryable: meaning.retryable === "when-safe" ? isIdempotent : meaning.retryable,
+      retryable: meaning.retryable === "when-idempotent" ? isIdempotent : meaning.retryable,
       ...(httpError.violations.length > 0 ? { details: [...httpError.violations] } : {}),
       ...(traceId === undefined ? {} : { trace_id: traceId }),
     },

@@ -14,7 +14,7 @@ describe("docs/errors.md", () => {
       code(names).map((name) => [
         name,
         Number(status),
-        retryable === "no" ? false : retryable === "yes" ? true : "when-safe",
+        retryable === "no" ? false : retryable === "yes" ? true : "when-idempotent",
       ]),
     );
     const codes = Object.values(Code).filter((value): value is Code => typeof value === "number");

@@ -7,7 +7,7 @@ const table = [
   [Code.Canceled, "INTERNAL", 500, false],
   [Code.Unknown, "INTERNAL", 500, false],
   [Code.InvalidArgument, "INVALID_ARGUMENT", 400, false],
-  [Code.DeadlineExceeded, "DEADLINE_EXCEEDED", 504, "when-safe"],
+  [Code.DeadlineExceeded, "DEADLINE_EXCEEDED", 504, "when-idempotent"],
   [Code.NotFound, "NOT_FOUND", 404, false],
   [Code.AlreadyExists, "ALREADY_EXISTS", 409, false],
   [Code.PermissionDenied, "PERMISSION_DENIED", 403, false],

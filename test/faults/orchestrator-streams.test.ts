@@ -13,6 +13,7 @@ import { sendPath } from "../support/raw-http.ts";
 import { stepEvent, workflowEvent, workflowIn } from "../support/samples.ts";
 import { deferred } from "../support/stack.ts";
 import { startMeasuredGateway } from "./measured-gateway.ts";
+import { until } from "../support/until.ts";
 
 const streams = 2000;
 const streamsPerConnection = 100;
@@ -27,9 +28,8 @@ const event = toBinary(WorkflowEventSchema, stepEvent(5n));
 /** An orchestrator that allows so many streams per connection and no more, and sends one event to all at once. */
 async function startStrictOrchestrator() {
   let followers = 0;
-  let followed = deferred();
   const release = deferred();
-  const { url, sessions, sessionsAtMost, close } = await startEncodedUpstream(
+  const { url, sessions, close } = await startEncodedUpstream(
     {
       GetWorkflow: () => [workflow],
       async *StreamWorkflowEvents(request, stream) {
@@ -38,8 +38,6 @@ async function startStrictOrchestrator() {
         const { fromEventId } = fromBinary(StreamWorkflowEventsRequestSchema, request);
         if (fromEventId === 0n) yield snapshot;
         followers += 1;
-        followed.resolve();
-        followed = deferred();
         await Promise.race([release.promise, closed.promise]);
         yield event;
         await closed.promise;
@@ -50,11 +48,10 @@ async function startStrictOrchestrator() {
   return {
     url,
     sessions,
-    sessionsAtMost,
     close,
     /** Resolves when so many clients follow. */
     async followers(count: number) {
-      while (followers < count) await followed.promise;
+      await until(() => followers >= count);
     },
     sendEvent: release.resolve,
   };
@@ -123,7 +120,7 @@ describe(`${streams} event streams, ${streamsPerConnection} per connection`, () 
 
     for (const { leave } of all) leave();
     // Of each kind of connection one is kept.
-    await orchestrator().sessionsAtMost(2);
+    await until(() => sessions.size <= 2);
     await call();
   });
 });

@@ -25,7 +25,7 @@ const rows = [
   [Code.Canceled, 503, "UNAVAILABLE", true],
   [Code.Unknown, 500, "INTERNAL", false],
   [Code.InvalidArgument, 400, "INVALID_ARGUMENT", false],
-  [Code.DeadlineExceeded, 504, "DEADLINE_EXCEEDED", "when-safe"],
+  [Code.DeadlineExceeded, 504, "DEADLINE_EXCEEDED", "when-idempotent"],
   [Code.NotFound, 404, "NOT_FOUND", false],
   [Code.AlreadyExists, 409, "ALREADY_EXISTS", false],
   [Code.PermissionDenied, 403, "PERMISSION_DENIED", false],
@@ -65,7 +65,7 @@ describe("errorHandler", () => {
           assert.deepEqual(body, {
             code: name,
             message: messageFor(status, id),
-            retryable: retryable === "when-safe" ? safe : retryable,
+            retryable: retryable === "when-idempotent" ? safe : retryable,
           });
           assert.match(String(trace_id), /^[0-9a-f]{32}$/);
           assert.equal(response.headers.get("content-type"), "application/json; charset=utf-8");

@@ -1,4 +1,4 @@
-import { EventEmitter, once } from "node:events";
+import { once } from "node:events";
 import { createServer } from "node:http2";
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -25,8 +25,6 @@ export interface EncodedUpstream {
   readonly calls: ReadonlyMap<string, number>;
   /** The open connections, and how many streams each has now and has had at most. */
   readonly sessions: ReadonlyMap<ServerHttp2Session, { readonly now: number; readonly most: number }>;
-  /** Resolves when at most `most` connections are open. */
-  sessionsAtMost(most: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -46,12 +44,12 @@ interface EncodedUpstreamOptions {
   readonly maxConcurrentStreams?: number;
 }
 
+/** Starts it on 127.0.0.1. */
 export async function startEncodedUpstream(
   rpcs: Record<string, EncodedRpc> = {},
   { port = 0, maxConcurrentStreams }: EncodedUpstreamOptions = {},
 ): Promise<EncodedUpstream> {
   const calls = new Map<string, number>();
-  const closed = new EventEmitter();
   const sessions = new Map<ServerHttp2Session, { now: number; most: number }>();
   // Clients that leave responses of many megabytes are what it is for; what they leave stays counted as the session's
   // memory (see src/sandbox/orchestrator-server.ts).
@@ -68,10 +66,7 @@ export async function startEncodedUpstream(
       streams.most = Math.max(streams.most, (streams.now += 1));
       stream.once("close", () => (streams.now -= 1));
     });
-    session.once("close", () => {
-      sessions.delete(session);
-      closed.emit("one");
-    });
+    session.once("close", () => sessions.delete(session));
   });
   server.on("stream", (stream, headers) => {
     const name = String(headers[":path"]).split("/").at(-1) ?? "";
@@ -86,13 +81,10 @@ export async function startEncodedUpstream(
     rpcs,
     calls,
     sessions,
-    async sessionsAtMost(most) {
-      while (sessions.size > most) await once(closed, "one");
-    },
     async close() {
-      const serverClosed = new Promise((resolve) => server.close(resolve));
+      const closed = new Promise((resolve) => server.close(resolve));
       for (const session of sessions.keys()) session.destroy();
-      await serverClosed;
+      await closed;
     },
   };
 }
