@@ -84,8 +84,10 @@ export function createPipeline(options: PipelineOptions): RequestListener {
   const withoutOperation: readonly Middleware[] = [preflight(allowedOrigins), methodNotAllowed, notFound];
 
   const app = express().disable("x-powered-by").disable("query parser");
-  app.use(...everyRequest);
-  app.use(dispatch(contract.paths, stagesOf), ...withoutOperation, errorHandler(logger));
+  app.use(
+    inOrder([...everyRequest, dispatch(contract.paths, stagesOf), ...withoutOperation]),
+    errorHandler(logger),
+  );
   const run = inOrder([...beforeExpress, app]);
   return (req, res) => run(req, Object.assign(res, { locals: { match: undefined } }), throwUncaught);
 }
