@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual } from "node:crypto";
-import { unauthenticated, unavailable } from "../errors/http-error.ts";
+import { unavailable } from "../errors/http-error.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import type { Caller, KeyHolder } from "./caller.ts";
 import type { ApiKeyCache, KeyUse } from "./api-key-cache.ts";
@@ -7,16 +7,16 @@ import type { ApiKeyCache, KeyUse } from "./api-key-cache.ts";
 /** Identifies the caller of a request. */
 export interface Authenticator {
   /**
-   * The caller that an `Authorization` header identifies. Rejects with 401, and with 503 when the API key cannot be
-   * looked up and no cached status is good enough for `use`. `getSignal` is called only when a lookup is needed; when
-   * its signal aborts, the promise rejects.
+   * The caller that an `Authorization` header identifies; undefined if it identifies none. Rejects with 503 when the API
+   * key cannot be looked up and no cached status is good enough for `use`. `getSignal` is called only when a lookup is
+   * needed; when its signal aborts, the promise rejects.
    */
   authenticate(
     authorization: string | undefined,
     trace: TraceContext,
     use: KeyUse,
     getSignal: () => AbortSignal,
-  ): Promise<Caller>;
+  ): Promise<Caller | undefined>;
   /** How to check later that a caller is still allowed; undefined for the administrator, whose access does not end. */
   revalidationOf(caller: Caller, trace: TraceContext): Revalidation | undefined;
   /** Removes a key from the cache after the orchestrator has denied it. */
@@ -43,19 +43,18 @@ export function createAuthenticator(
   return {
     async authenticate(authorization, trace, use, getSignal) {
       const token = bearerTokenFrom(authorization);
-      if (token === undefined) throw unauthenticated();
+      if (token === undefined) return undefined;
       const digest = sha256(token);
       // Compares all digests, so that the time does not depend on which one matches.
       const matches = adminDigests.map((adminDigest) => timingSafeEqual(digest, adminDigest));
       if (matches.includes(true)) return { kind: "admin" };
-      if (cache === undefined) throw unauthenticated();
+      if (cache === undefined) return undefined;
       const keyHash = digest.toString("hex");
       // Any failure becomes 503: its code describes the gateway's call, not the client's request.
       const status = await cache.getStatus(keyHash, trace, use, getSignal).catch((error: unknown) => {
         throw unavailable(error);
       });
-      if (!status.allowed) throw unauthenticated();
-      return { kind: "key", principal: status.principal, keyHash };
+      return status.allowed ? { kind: "key", principal: status.principal, keyHash } : undefined;
     },
     revalidationOf(caller, trace) {
       if (caller.kind === "admin" || cache === undefined) return undefined;

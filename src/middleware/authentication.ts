@@ -1,10 +1,12 @@
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { KeyUse } from "../auth/api-key-cache.ts";
+import type { Caller } from "../auth/caller.ts";
+import { unauthenticated } from "../errors/http-error.ts";
 import type { Middleware } from "../http/stages.ts";
 
 /**
- * Finds the caller. Throws 401, and 503 when the API key cannot be looked up and no cached status is good enough for
- * `use`. Runs before the body is read, and stops waiting when the client disconnects.
+ * Finds the caller. Responds 401 without one, and 503 when the API key cannot be looked up and no cached status is good
+ * enough for `use`. Runs before the body is read, and stops waiting when the client disconnects.
  */
 export function authentication(authenticator: Authenticator, use: KeyUse): Middleware {
   return async function authentication(req, res, next) {
@@ -20,9 +22,10 @@ export function authentication(authenticator: Authenticator, use: KeyUse): Middl
       stopListening = () => res.off("close", abort);
       return controller.signal;
     }
+    let caller: Caller | undefined;
     try {
-      res.locals.caller = await authenticator.authenticate(
-        req.get("authorization"),
+      caller = await authenticator.authenticate(
+        req.headers.authorization,
         trace,
         use,
         createDisconnectSignal,
@@ -30,6 +33,9 @@ export function authentication(authenticator: Authenticator, use: KeyUse): Middl
     } finally {
       stopListening?.();
     }
+    // Not thrown, which would cost more than the rest of this stage.
+    if (caller === undefined) return next(unauthenticated());
+    res.locals.caller = caller;
     next();
   };
 }
