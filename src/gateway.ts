@@ -1,4 +1,3 @@
-import type { RequestListener } from "node:http";
 import type { Registry } from "prom-client";
 import { createApiKeyCache } from "./auth/api-key-cache.ts";
 import { createApiKeyLookup } from "./auth/api-key-lookup.ts";
@@ -12,7 +11,7 @@ import type { RetryPolicy } from "./events/retry-policy.ts";
 import { defaultStreamIntervals, StreamRegistry } from "./events/stream-registry.ts";
 import type { StreamIntervals } from "./events/stream-registry.ts";
 import { createPipeline } from "./http/pipeline.ts";
-import type { PipelineOptions } from "./http/pipeline.ts";
+import type { Pipeline, PipelineOptions } from "./http/pipeline.ts";
 import { startServer } from "./http/server.ts";
 import type { RunningServer, ServerLimits } from "./http/server.ts";
 import type { Middleware } from "./http/stages.ts";
@@ -209,7 +208,7 @@ export async function startGateway(
     metrics,
   });
 
-  const createListener = (contract: Contract, open: Pick<PipelineOptions, "shed" | "allowedOrigins">) =>
+  const createPipelineFor = (contract: Contract, open: Pick<PipelineOptions, "shed" | "allowedOrigins">) =>
     createPipeline({
       ...open,
       startSpan: tracing?.startRequestSpan,
@@ -224,7 +223,7 @@ export async function startGateway(
       tasks,
       operationStages: options.operationStages?.(contract),
     });
-  const listener = createListener(publicContract, {
+  const pipeline = createPipelineFor(publicContract, {
     shed: shedding.shed,
     allowedOrigins: settings.allowedOrigins,
   });
@@ -232,13 +231,13 @@ export async function startGateway(
   let metricsServer: RunningServer | undefined;
 
   async function serve(
-    listener: RequestListener,
+    { listener, messageClasses }: Pipeline,
     setting: ListenError["setting"],
     bind: Settings["bind"],
     limits: ServerLimits,
   ): Promise<RunningServer> {
     try {
-      return await startServer(listener, { bind, limits, buffered, logger, metrics });
+      return await startServer(listener, { bind, limits, messageClasses, buffered, logger, metrics });
     } catch (error) {
       await metricsServer?.close(0);
       await closeUpstreams(0);
@@ -248,13 +247,13 @@ export async function startGateway(
 
   if (settings.metricsBind !== undefined) {
     metricsServer = await serve(
-      createListener(withPaths(contract, isMetrics), { shed: undefined, allowedOrigins: undefined }),
+      createPipelineFor(withPaths(contract, isMetrics), { shed: undefined, allowedOrigins: undefined }),
       "METRICS_ADDR",
       settings.metricsBind,
       { ...settings.server, maxConnections: maxMetricsConnections },
     );
   }
-  const server = await serve(listener, "BIND_ADDR", settings.bind, settings.server);
+  const server = await serve(pipeline, "BIND_ADDR", settings.bind, settings.server);
 
   metrics.watch({
     connections: () => server.connections,

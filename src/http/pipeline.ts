@@ -23,6 +23,8 @@ import { hasBody } from "./connections.ts";
 import { crossOrigin, preflight } from "./cors.ts";
 import type { AllowedOrigins } from "./cors.ts";
 import { errorHandler } from "./error-handler.ts";
+import { createMessageClasses } from "./message-classes.ts";
+import type { MessageClasses } from "./message-classes.ts";
 import { inOrder } from "./stages.ts";
 import type { AuthenticatedLocals, BodyLocals, Middleware, ServerStage } from "./stages.ts";
 import { originForm } from "./origin-form.ts";
@@ -47,11 +49,17 @@ export interface PipelineOptions extends BodyQueues {
   readonly operationStages?: readonly Middleware[] | undefined;
 }
 
+/** The listener of all requests, and the classes that its server creates requests and responses of. */
+export interface Pipeline {
+  readonly listener: RequestListener;
+  readonly messageClasses: MessageClasses;
+}
+
 /**
  * Creates the listener of all requests. It has every stage between the socket and the handlers, in order; each responds
  * or passes the request on. Throws when the contract does not compile.
  */
-export function createPipeline(options: PipelineOptions): RequestListener {
+export function createPipeline(options: PipelineOptions): Pipeline {
   const { contract, validatorOf, allowedOrigins, logger, metrics } = options;
 
   // Before Express, so that a request that is shed costs little.
@@ -89,7 +97,10 @@ export function createPipeline(options: PipelineOptions): RequestListener {
     errorHandler(logger),
   );
   const run = inOrder([...beforeExpress, app]);
-  return (req, res) => run(req, Object.assign(res, { locals: { match: undefined } }), throwUncaught);
+  return {
+    listener: (req, res) => run(req, Object.assign(res, { locals: { match: undefined } }), throwUncaught),
+    messageClasses: createMessageClasses(app),
+  };
 }
 
 /** Before Express there is no error handler: an error is a bug, and ends the process like every uncaught exception. */

@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { BufferedBytes } from "../load-shedding/buffered-bytes.ts";
 import { Connections } from "./connections.ts";
 import { createMalformedRequests } from "./malformed-requests.ts";
+import type { MessageClasses } from "./message-classes.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createThrottledWarning } from "../telemetry/rate-limited-warnings.ts";
@@ -27,6 +28,8 @@ interface ServerOptions {
   /** Port 0 takes any free port. */
   readonly bind: { readonly host: string; readonly port: number };
   readonly limits: ServerLimits;
+  /** Node's own by default. */
+  readonly messageClasses?: MessageClasses;
   /** Limits the bytes that wait for clients; unlimited without it. */
   readonly buffered?: BufferedBytes;
   readonly logger: Logger;
@@ -57,11 +60,12 @@ const maxHeaderSize = 32 * 1024;
 /** Serves `listener`; rejects when it cannot listen. */
 export async function startServer(
   listener: RequestListener,
-  { bind, limits, buffered = unbounded(limits), logger, metrics }: ServerOptions,
+  { bind, limits, messageClasses, buffered = unbounded(limits), logger, metrics }: ServerOptions,
 ): Promise<RunningServer> {
   const connections = new Connections(listener);
   const malformed = createMalformedRequests(connections, logger, metrics);
   const server = createServer({
+    ...messageClasses,
     // Node rejects a headersTimeout above the requestTimeout.
     headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs),
     requestTimeout: limits.requestTimeoutMs,

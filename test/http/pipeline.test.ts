@@ -47,7 +47,7 @@ function createTestApp(
   operations = recordedOperations([]),
   shed?: PipelineOptions["shed"],
 ) {
-  return createPipeline({
+  const { listener } = createPipeline({
     startSpan: undefined,
     contract,
     validatorOf: createRequestValidators(contract.document),
@@ -65,6 +65,7 @@ function createTestApp(
     largeBodies: { acquire: () => Promise.resolve(), acquireParser: () => Promise.resolve(() => undefined) },
     tasks: new TaskQueue(),
   });
+  return listener;
 }
 
 /** The contract with one thing broken. */
