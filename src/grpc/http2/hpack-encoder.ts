@@ -1,4 +1,4 @@
-import { fieldSize, hasOuterWhitespace, isFieldName } from "./header-fields.ts";
+import { fieldName, fieldSize } from "./header-fields.ts";
 import { fieldKey, staticIndexes, staticTable } from "./hpack-static-table.ts";
 
 /** The most bytes of the peer's table that are used: the default of SETTINGS_HEADER_TABLE_SIZE (RFC 9113 §6.5.2). */
@@ -15,21 +15,15 @@ const fieldOverhead = 16;
 /** More than two table size updates and the overhead of `:path`. */
 const blockOverhead = 32;
 
-/** Throws a TypeError that names the field if HTTP/2 cannot transmit it (RFC 9113 §8.2.1); values must be ASCII. */
+/** Visible ASCII, with spaces and tabs inside (RFC 9110 §5.5). */
+const asciiValue = /^(?:[!-~](?:[\t -~]*[!-~])?)?$/;
+
+/** Throws a TypeError that names the first field whose name or value cannot be sent. */
 export function checkHeaders(headers: Readonly<Record<string, string>>): void {
   for (const name in headers) {
-    if (!isFieldName(name)) throw new TypeError(`the name of header ${JSON.stringify(name)} is invalid`);
-    if (!isFieldValue(headers[name] ?? "")) throw new TypeError(`the value of header ${name} is invalid`);
+    if (!fieldName.test(name)) throw new TypeError(`the name of header ${JSON.stringify(name)} is invalid`);
+    if (!asciiValue.test(headers[name] ?? "")) throw new TypeError(`the value of header ${name} is invalid`);
   }
-}
-
-function isFieldValue(value: string): boolean {
-  const { length } = value;
-  for (let at = 0; at < length; at += 1) {
-    const character = value.charCodeAt(at);
-    if (character > 0x7e || (character < 0x20 && character !== 0x09)) return false;
-  }
-  return !hasOuterWhitespace(value);
 }
 
 /**
@@ -86,10 +80,7 @@ export class HpackEncoder {
       out.set(remembered, end);
       end += remembered.length;
     }
-    for (const name in headers) {
-      const index = this.#indexOf(name);
-      end = this.#writeLiteral(out, end, index, name, headers[name] ?? "", index === 0);
-    }
+    for (const name in headers) end = this.#writeLiteral(out, end, name, headers[name] ?? "", false);
     return end;
   }
 
@@ -121,20 +112,15 @@ export class HpackEncoder {
   #writeIndexed(out: Buffer, at: number, name: string, value: string): number {
     const index = this.#indexOf(fieldKey(name, value));
     if (index !== 0) return writeInteger(out, at, 0x80, 7, index);
-    return this.#writeLiteral(out, at, this.#indexOf(name), name, value, true);
+    return this.#writeLiteral(out, at, name, value, true);
   }
 
-  /** `index` is that of the name. Adds the field to the table if `mayAdd` and there is room. */
-  #writeLiteral(
-    out: Buffer,
-    at: number,
-    index: number,
-    name: string,
-    value: string,
-    mayAdd: boolean,
-  ): number {
+  /** Adds the field to the table if there is room, and the field is fixed or no entry has its name. */
+  #writeLiteral(out: Buffer, at: number, name: string, value: string, isFixed: boolean): number {
+    const index = this.#indexOf(name);
     const size = fieldSize(name, value);
-    const isAdded = mayAdd && size <= maxEntrySize && this.#size + size <= this.#maxSize;
+    const hasRoom = size <= maxEntrySize && this.#size + size <= this.#maxSize;
+    const isAdded = (isFixed || index === 0) && hasRoom;
     let end = isAdded ? writeInteger(out, at, 0x40, 6, index) : writeInteger(out, at, 0, 4, index);
     if (index === 0) end = writeString(out, end, name);
     end = writeString(out, end, value);

@@ -441,6 +441,18 @@ describe("HpackDecoder", () => {
     );
   });
 
+  it("decodes the Huffman code of each byte that node:http2 sends", async () => {
+    await using peers = await HpackPeers.start();
+    for (let byte = 0x21; byte <= 0xff; byte++) {
+      if (byte === 0x7f) continue;
+      const value = String.fromCharCode(byte);
+      // Long enough that the Huffman code is shorter.
+      const etag = `${"a".repeat(30)}${value}b`;
+      const { blocks } = await peers.exchange("/", {}, { status: 200, headers: { etag }, trailers: {} });
+      assert.equal(blocks[0]?.fields["etag"], etag, `${byte}`);
+    }
+  });
+
   it("decodes what node:http2 encodes", async () => {
     const name = fc.stringMatching(/^[a-z][a-z0-9_.-]{0,30}$/).map((text) => `x-${text}`);
     const value = fc
