@@ -82,8 +82,7 @@ export class HpackDecoder {
         };
     }
     if (this.#table.changes !== changes) this.#remembered.clear();
-    else if (block.violation === undefined && listBytes <= maxTableSize)
-      this.#remembered.add(bytes, start, end, block);
+    else if (listBytes <= maxTableSize) this.#remembered.add(bytes, start, end, block);
     return block;
   }
 
@@ -227,7 +226,7 @@ class DecodedBlock implements HeaderBlock {
   }
 }
 
-/** The latest well-formed blocks by their bytes. Servers send the same few blocks for most calls. */
+/** The latest blocks that did not change the table, by their bytes. Servers send the same few blocks for most calls. */
 class RememberedBlocks {
   readonly #bytes = Buffer.allocUnsafeSlow(maxRememberedBlocks * maxRememberedBytes);
   readonly #lengths: number[] = [];
@@ -248,7 +247,7 @@ class RememberedBlocks {
     return true;
   }
 
-  /** Takes the place of the oldest once there are 8. Ignores long blocks. */
+  /** Replaces the oldest of 8. Ignores long blocks. */
   add(bytes: Buffer, start: number, end: number, block: HeaderBlock): void {
     if (end - start > maxRememberedBytes) return;
     bytes.copy(this.#bytes, this.#next * maxRememberedBytes, start, end);

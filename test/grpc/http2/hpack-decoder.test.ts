@@ -69,6 +69,15 @@ function decodeOnce(...blocks: (Buffer | string)[]) {
   return decode(new HpackDecoder(unlimited), ...blocks);
 }
 
+/** The fields of the block that ends at `end`, or the message of the error. */
+function outcome(bytes: Buffer, end: number) {
+  try {
+    return { ...new HpackDecoder(unlimited).decode(bytes, 0, end).fields };
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 function assertCompressionError(act: () => void, message: RegExp): void {
   assert.throws(act, (error) => {
     assert.ok(error instanceof CompressionError);
@@ -190,6 +199,18 @@ describe("HpackDecoder", () => {
     const { status, fields } = new HpackDecoder(unlimited).decode(bytes, 1, 9);
     assert.deepEqual({ status, fields: { ...fields } }, { status: 200, fields: { "a-b": "0" } });
     assertCompressionError(() => new HpackDecoder(unlimited).decode(bytes, 2, 8), /ends within a string/);
+  });
+
+  it("reads nothing after the end of a block that is cut", () => {
+    const bytes = block(responses["C.6"][0]!);
+    let errors = 0;
+    for (let end = 0; end < bytes.length; end++) {
+      const decoded = outcome(bytes, end);
+      assert.deepEqual(decoded, outcome(Buffer.from(bytes.subarray(0, end)), end), `${end}`);
+      if (typeof decoded === "string") errors += 1;
+    }
+    // All but the ends of four fields.
+    assert.equal(errors, bytes.length - 4);
   });
 
   it("joins the values of equal names", () => {
@@ -382,6 +403,7 @@ describe("HpackDecoder", () => {
       const decoder = decoderWithEntry();
       assert.deepEqual(decode(decoder, indexed).fields, { a: "1" });
       assert.deepEqual(decode(decoder, added("b", "2"), indexed).fields, { b: "2" });
+      assert.equal(decoder.decode(indexed, 0, 2), decoder.decode(indexed, 0, 2));
       decode(decoder, "20");
       assertCompressionError(() => decode(decoder, indexed), /index 62/);
     });
