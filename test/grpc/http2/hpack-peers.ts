@@ -27,7 +27,9 @@ export const fixedFields: Fields = {
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 const headersFrame = 1;
+const resetFrame = 3;
 const settingsFrame = 4;
+const goawayFrame = 7;
 const ack = 1;
 const endStream = 1;
 const endHeaders = 4;
@@ -123,7 +125,9 @@ export class HpackPeers implements AsyncDisposable {
       return;
     }
     if (type === headersFrame) this.#blocks.push(this.#decoder.decode(payload, 0, payload.length));
-    // Of DATA and HEADERS, the only frames of a stream here.
+    if (type === resetFrame || type === goawayFrame)
+      this.#whenEnded.reject(new Error(`the server has sent ${payload.toString("hex")}`));
+    // Of DATA and HEADERS, the only other frames of a stream here.
     if (type <= headersFrame && (flags & endStream) !== 0) this.#whenEnded.resolve(undefined);
   }
 
