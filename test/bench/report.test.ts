@@ -33,6 +33,13 @@ describe("the report of the benchmark", () => {
     assert.match(findingText({ ...known, ratio: 1 }), /^ {2}/);
   });
 
+  it("shows and writes a finding without a bound, and never fails for it", () => {
+    const unbounded = { work: "w", value: 1e6, detail: "d" };
+    assert.equal(isFailure(unbounded), false);
+    assert.match(findingText(unbounded), /^ {2}w +1000000.00 {12}d$/);
+    assert.deepEqual(JSON.parse(findingsJson([unbounded])), [{ work: "w", value: 1e6 }]);
+  });
+
   it("writes figures and bounds, and no details", () => {
     assert.deepEqual(JSON.parse(findingsJson([finding({ ratio: 1 }), finding({ value: 3 })])), [
       { work: "w", ratio: 1, limit: 2 },

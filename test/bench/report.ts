@@ -1,11 +1,14 @@
 import { cpus, release, totalmem } from "node:os";
 
-/** One line of the table. `limit` bounds `ratio`, or `value` where the bound has another unit. */
+/**
+ * One line of the table. `limit` bounds `ratio`, or `value` where the bound has another unit. A finding without a bound
+ * is for information.
+ */
 export interface Finding {
   readonly work: string;
   readonly ratio?: number;
   readonly value?: number;
-  readonly limit: number;
+  readonly limit?: number;
   /** Why the bound cannot be kept, where it is known that it cannot: not to keep it is no failure then. */
   readonly known?: string;
   /** What was measured, in words: shown, not written to the file. */
@@ -26,13 +29,14 @@ export function machineText(): string {
 /** One finding in a line of text, marked `!` where its bound is not kept, and `~` where that is known. */
 export function findingText(finding: Finding): string {
   const mark = isWithin(finding) ? " " : isFailure(finding) ? "!" : "~";
-  const [figure, limit] = [figureOf(finding), finding.limit].map((number) => number.toFixed(2).padStart(7));
-  return `${mark} ${finding.work.padEnd(58)} ${figure ?? ""} ≤ ${limit ?? ""}  ${finding.detail}${finding.known === undefined ? "" : `; ${finding.known}`}`;
+  const column = (number: number) => number.toFixed(2).padStart(7);
+  const bound = finding.limit === undefined ? " ".repeat(9) : `≤ ${column(finding.limit)}`;
+  return `${mark} ${finding.work.padEnd(58)} ${column(figureOf(finding))} ${bound}  ${finding.detail}${finding.known === undefined ? "" : `; ${finding.known}`}`;
 }
 
-/** Whether a finding keeps its bound. */
+/** Whether a finding keeps its bound, if it has one. */
 export function isWithin(finding: Finding): boolean {
-  return figureOf(finding) <= finding.limit;
+  return finding.limit === undefined || figureOf(finding) <= finding.limit;
 }
 
 /** Whether a finding does not keep a bound that can be kept. */
