@@ -7,14 +7,16 @@ import type { Work } from "./load.ts";
 interface Client {
   readonly socket: Socket;
   received: number;
+  /** The first line of a response that was not expected. */
+  unexpected?: string;
   onResponse(): void;
 }
 
 /**
  * Sends `rate` GETs per second at even intervals for `seconds`, whether or not earlier ones have their response, over
  * as many connections as that takes. Resolves to the latencies, in milliseconds from when a request was due, shortest
- * first. Rejects on any other status. Does little work, to leave the CPU to the measured processes; all responses must
- * be as long as the first.
+ * first; that of a request rejected with 503 is infinite. Rejects on any other status. Does little work, to leave the
+ * CPU to the measured processes; all responses must be as long as the first.
  */
 export async function pacedLoad(url: string, work: Work, rate: number, seconds: number): Promise<number[]> {
   const { hostname, port } = new URL(url);
@@ -32,7 +34,11 @@ export async function pacedLoad(url: string, work: Work, rate: number, seconds: 
     socket.on("data", (chunk) => {
       // The headers are part of the first chunk as a whole.
       if (client.received === 0) {
-        if (!chunk.toString("latin1", 0, statusLine.length).startsWith(statusLine)) socket.destroy();
+        const [line = ""] = chunk.toString("latin1", 0, 64).split("\r\n");
+        if (!line.startsWith(statusLine)) {
+          client.unexpected = line;
+          socket.destroy();
+        }
         expected = chunk.indexOf("\r\n\r\n") + 4 + responseBytes;
       }
       client.received += chunk.length;
@@ -52,7 +58,11 @@ export async function pacedLoad(url: string, work: Work, rate: number, seconds: 
   function send(due: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const client = idle.pop() ?? openClient();
-      const onClose = () => reject(new Error(`a response was not ${work.status}, or is missing`));
+      const onClose = () => {
+        const { unexpected = "missing" } = client;
+        if (unexpected.startsWith("HTTP/1.1 503 ")) resolve(Infinity);
+        else reject(new Error(`a response was ${unexpected}, not ${work.status}`));
+      };
       client.socket.once("close", onClose);
       client.onResponse = () => {
         client.socket.off("close", onClose);
