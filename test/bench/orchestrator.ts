@@ -4,39 +4,11 @@
  */
 import { createServer } from "node:http2";
 import type { ServerHttp2Stream } from "node:http2";
-import { toBinary } from "@bufbuild/protobuf";
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
-import {
-  AuthenticateApiKeyResponseSchema,
-  ConsumeQuotaResponseSchema,
-  ListWorkflowsResponseSchema,
-  OrchestratorService,
-  WorkflowSchema,
-} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { page, workflow } from "./messages.ts";
 import { encodeEnvelope } from "../../src/grpc/envelope.ts";
 import { listen } from "./listen.ts";
+import { orchestratorResponses } from "./orchestrator-responses.ts";
 
-const responses = new Map<string, Uint8Array>();
-
-function prepare<Desc extends DescMessage>(rpc: string, schema: Desc, message: MessageShape<Desc>) {
-  responses.set(`/${OrchestratorService.typeName}/${rpc}`, encodeEnvelope(toBinary(schema, message)));
-}
-
-prepare("GetWorkflow", WorkflowSchema, workflow);
-prepare("SubmitWorkflow", WorkflowSchema, workflow);
-prepare("ListWorkflows", ListWorkflowsResponseSchema, page);
-prepare(
-  "AuthenticateApiKey",
-  AuthenticateApiKeyResponseSchema,
-  create(AuthenticateApiKeyResponseSchema, { allowed: true, principal: "alice" }),
-);
-prepare(
-  "ConsumeQuota",
-  ConsumeQuotaResponseSchema,
-  create(ConsumeQuotaResponseSchema, { allowed: true, limit: 1_000_000_000n, used: 1n }),
-);
+const responses = new Map([...orchestratorResponses].map(([path, bytes]) => [path, encodeEnvelope(bytes)]));
 
 const headers = { ":status": 200, "content-type": "application/grpc+proto" };
 

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
@@ -23,21 +24,29 @@ export interface Holdings {
   readonly functions: number;
 }
 
-/** A process of the benchmark that serves HTTP or gRPC. */
-export interface ServingProcess {
+/** A program of any language that serves HTTP or gRPC. */
+export interface ServingProgram {
   readonly url: string;
   readonly pid: number;
   /** Resolves to its signal or exit code. `hasEnded` returns true from then on. */
   readonly ended: Promise<string>;
   hasEnded(): boolean;
-  usage(): Promise<Usage>;
-  holdings(): Promise<Holdings>;
   /** Ends the process; resolves when it has gone. A shared one ends with `stopShared`. */
   stop(): Promise<void>;
 }
 
+/** One whose CPU time and memory can be read. */
+export interface MeasuredProgram extends ServingProgram {
+  usage(): Promise<Usage>;
+}
+
+/** A process of the benchmark, with the probe in it. */
+export interface ServingProcess extends MeasuredProgram {
+  holdings(): Promise<Holdings>;
+}
+
 /** The CPU that a process takes while `act` runs, in microseconds. */
-export async function cpuOf(server: ServingProcess, act: () => Promise<unknown>): Promise<number> {
+export async function cpuOf(server: MeasuredProgram, act: () => Promise<unknown>): Promise<number> {
   const before = await server.usage();
   await act();
   const after = await server.usage();
@@ -112,14 +121,8 @@ async function spawnProcess(
     },
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
-  let hasEnded = false;
-  const exit = once(child, "exit").then(([code, signal]) => {
-    hasEnded = true;
-    return { how: `${signal ?? `exit code ${code}`}` };
-  });
   // A child with piped stdout always has the stream.
-  const url = await Promise.race([urlFrom(child.stdout as Readable), exit]);
-  if (typeof url !== "string") throw new Error(`${file} ended before it served`);
+  const program = await whenServing(child, child.stdout as Readable, file);
 
   async function request<Reply>(name: string): Promise<Reply> {
     const message = once(child, "message");
@@ -129,13 +132,30 @@ async function spawnProcess(
   }
 
   return {
+    ...program,
+    usage: () => request<Usage>("usage"),
+    holdings: () => request<Holdings>("holdings"),
+  };
+}
+
+/**
+ * Resolves once a child has written a line of JSON with its `url` to its log. Rejects when it ends before, or cannot be
+ * started.
+ */
+export async function whenServing(child: ChildProcess, log: Readable, name: string): Promise<ServingProgram> {
+  let hasEnded = false;
+  const exit = once(child, "exit").then(([code, signal]) => {
+    hasEnded = true;
+    return { how: `${signal ?? `exit code ${code}`}` };
+  });
+  const url = await Promise.race([urlFrom(log), exit]);
+  if (typeof url !== "string") throw new Error(`${name} ended before it served`);
+  return {
     url,
     // Set, as it has been spawned.
     pid: child.pid!,
     ended: exit.then(({ how }) => how),
     hasEnded: () => hasEnded,
-    usage: () => request<Usage>("usage"),
-    holdings: () => request<Holdings>("holdings"),
     async stop() {
       child.kill("SIGKILL");
       await exit;

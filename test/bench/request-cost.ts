@@ -2,13 +2,13 @@ import { amount } from "./amounts.ts";
 import { load } from "./load.ts";
 import type { Work } from "./load.ts";
 import { cpuOf } from "./processes.ts";
-import type { ServingProcess } from "./processes.ts";
+import type { MeasuredProgram } from "./processes.ts";
 import { compare } from "./rounds.ts";
 import type { Comparison } from "./rounds.ts";
 
 /** A request and the process that serves it. */
 export interface Side {
-  readonly server: ServingProcess;
+  readonly server: MeasuredProgram;
   readonly work: Work;
 }
 
