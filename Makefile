@@ -28,7 +28,7 @@ test: check ## Run every check and every test, with coverage
 	@exec node test/run/main.ts c8 mocha --parallel --jobs 4 'test/**/*.test.ts'
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure the gateway against its bounds, as test/bench/README.md describes
+bench: $(INSTALLED) ## Measure the gateway against its bounds, as test/bench/README.md describes; PEERS=1 adds its peers
 	@node test/bench/main.ts
 
 .PHONY: conformance

@@ -1,6 +1,6 @@
 /**
  * `make bench`: measures the gateway, prints each finding beside its bound, and writes all of them to the file
- * that BENCH_OUT names. Exits with 1 when a bound that can be kept does not hold, but for a quick run.
+ * that BENCH_OUT names. PEERS=1 measures its peers too. Exits with 1 when a bound that can be kept does not hold, but for a quick run.
  */
 import { writeFileSync } from "node:fs";
 import { isQuick } from "./amounts.ts";
@@ -9,6 +9,7 @@ import { measureGrowth } from "./growth.ts";
 import { measureLatency } from "./latency.ts";
 import { measureLeaks } from "./leaks.ts";
 import { measureOverload } from "./overload.ts";
+import { measurePeers } from "./peers/measure.ts";
 import { startGateway, startProcess, stopShared } from "./processes.ts";
 import { findingsJson, findingText, isFailure, machineText } from "./report.ts";
 import type { Finding } from "./report.ts";
@@ -19,11 +20,13 @@ import { measureWorstWorkflows } from "./worst-workflows.ts";
 
 const findings: Finding[] = [];
 
+function showFinding(finding: Finding): void {
+  findings.push(finding);
+  console.log(findingText(finding));
+}
+
 async function show(measured: Promise<readonly Finding[]>): Promise<void> {
-  for (const finding of await measured) {
-    findings.push(finding);
-    console.log(findingText(finding));
-  }
+  for (const finding of await measured) showFinding(finding);
 }
 
 console.log(machineText());
@@ -44,6 +47,7 @@ await show(measureStart());
 await show(measureOverload());
 await show(measureLeaks());
 await show(measureWorstWorkflows());
+if (process.env["PEERS"] === "1") for await (const finding of measurePeers()) showFinding(finding);
 await stopShared();
 
 const file = process.env["BENCH_OUT"];
