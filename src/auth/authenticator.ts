@@ -38,18 +38,18 @@ export function createAuthenticator(
   apiTokens: readonly string[],
   cache: ApiKeyCache | undefined,
 ): Authenticator {
-  const adminDigests = apiTokens.map(sha256);
+  const adminHashes = apiTokens.map((token) => Buffer.from(sha256(token)));
 
   return {
     async authenticate(authorization, trace, use, getSignal) {
       const token = bearerTokenFrom(authorization);
       if (token === undefined) return undefined;
-      const digest = sha256(token);
-      // Compares all digests, so that the time does not depend on which one matches.
-      const matches = adminDigests.map((adminDigest) => timingSafeEqual(digest, adminDigest));
+      const keyHash = sha256(token);
+      const bytes = Buffer.from(keyHash);
+      // Compares all hashes, so that the time does not depend on which one matches.
+      const matches = adminHashes.map((adminHash) => timingSafeEqual(bytes, adminHash));
       if (matches.includes(true)) return { kind: "admin" };
       if (cache === undefined) return undefined;
-      const keyHash = digest.toString("hex");
       // Any failure becomes 503: its code describes the gateway's call, not the client's request.
       const status = await cache.getStatus(keyHash, trace, use, getSignal).catch((error: unknown) => {
         throw unavailable(error);
@@ -82,6 +82,7 @@ function bearerTokenFrom(header: string | undefined): string | undefined {
   return bearerPattern.exec(header ?? "")?.[1];
 }
 
-function sha256(token: string): Buffer {
-  return hash("sha256", token, "buffer");
+/** In lower-case hex; Node allocates memory outside of its heap for a digest in bytes, which takes longer than the hash. */
+function sha256(token: string): string {
+  return hash("sha256", token, "hex");
 }

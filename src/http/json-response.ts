@@ -11,7 +11,7 @@ const maxPlainBytes = 1024;
 const maxOnePieceBytes = 16 * 1024;
 
 /** JSON in UTF-8, in pieces. */
-type JsonBytes = readonly Uint8Array[];
+type JsonBytes = readonly Buffer[];
 
 /**
  * Sends `body` as JSON with the status that is set. Resolves when the body has been passed to the socket; returns
@@ -57,7 +57,7 @@ function send(res: Response<never>, json: JsonBytes, coding: Coding | undefined)
   const length = lengthOf(json);
   res.setHeader("Content-Length", length);
   // The same bytes as text, which Node appends to the headers in one write.
-  if (length <= maxOnePieceBytes) res.end(Buffer.concat(json).toString("latin1"), "latin1");
+  if (length <= maxOnePieceBytes) res.end(json.map((piece) => piece.toString("latin1")).join(""), "latin1");
   else endWith(res, json);
   return undefined;
 }
