@@ -110,7 +110,7 @@ function mapWriter(field: DescField & { fieldKind: "map" }): FieldTranscoder["wr
     let key = "";
     let value: string | number = isOfDoubles ? 0 : "";
     while (reader.pos < end) {
-      const tag = reader.uint32();
+      const tag = reader.varint();
       if (tag === tagOf(1, WireType.LengthDelimited)) key = reader.string();
       else if (isOfDoubles && tag === tagOf(2, WireType.Bit64)) value = reader.double();
       else if (!isOfDoubles && tag === tagOf(2, WireType.LengthDelimited)) value = reader.string();

@@ -34,7 +34,7 @@ export function createMessageTranscoder<const Name extends string>(
 
   function locate(reader: WireReader, end: number, among: Table, positions: number[][]): void {
     while (reader.pos < end) {
-      const tag = reader.uint32();
+      const tag = reader.varint();
       const number = tag >>> 3;
       const found = among.get(number);
       if (typeof found === "object" && tag === tagOf(number, WireType.LengthDelimited)) {

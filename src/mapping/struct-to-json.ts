@@ -85,7 +85,7 @@ export function* writeStructInSlices(
 
 /** Reads the next field: an entry; undefined for an unknown field, which is skipped. */
 function readNext(reader: WireReader, end: number): Entry | undefined {
-  const tag = reader.uint32();
+  const tag = reader.varint();
   if (tag === entryTag) return readEntry(reader, reader.nestedEnd(end));
   reader.skipValue(tag, end);
   return undefined;
@@ -106,7 +106,7 @@ function readEntry(reader: WireReader, end: number): Entry {
   let start = end;
   let valueEnd = end;
   while (reader.pos < end) {
-    const tag = reader.uint32();
+    const tag = reader.varint();
     if (tag === keyTag) {
       const at = reader.pos;
       keyEnd = reader.nestedEnd(end);
@@ -175,7 +175,7 @@ function findKind(reader: WireReader, end: number, depth: number): number {
   let found = 0;
   let start = end;
   while (reader.pos < end) {
-    const tag = reader.uint32();
+    const tag = reader.varint();
     if (kinds.has(tag)) {
       found = tag;
       start = reader.pos;
@@ -217,7 +217,7 @@ function writeList(reader: WireReader, end: number, out: JsonWriter, depth: numb
   out.writeAscii("[");
   let isFirst = true;
   while (reader.pos < end) {
-    const tag = reader.uint32();
+    const tag = reader.varint();
     if (tag !== entryTag) {
       reader.skipValue(tag, end);
       continue;
@@ -255,7 +255,7 @@ function* writeListInSlices(
   out.writeAscii("[");
   let isFirst = true;
   for (let sliceEnd = reader.pos + sliceBytes; reader.pos < end;) {
-    const tag = reader.uint32();
+    const tag = reader.varint();
     if (tag !== entryTag) {
       reader.skipValue(tag, end);
       continue;

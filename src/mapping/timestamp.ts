@@ -29,7 +29,7 @@ export function readTimestamp(reader: WireReader, end: number): string | undefin
   let seconds = 0n;
   let nanos = 0;
   while (reader.pos < end) {
-    const tag = reader.uint32();
+    const tag = reader.varint();
     if (tag === tagOf(1, WireType.Varint)) seconds = BigInt(reader.int64());
     else if (tag === tagOf(2, WireType.Varint)) nanos = reader.int32();
     else reader.skipValue(tag, end);

@@ -15,6 +15,11 @@ const wireTypes: readonly WireType[] = [
   WireType.Bit32,
 ];
 
+/** The wire type of a tag; undefined for the two numbers that stand for none. */
+export function wireTypeOf(tag: number): WireType | undefined {
+  return wireTypes[tag & 7];
+}
+
 /** Reads the protobuf wire format of a message and its nested messages in place, without creating them. */
 export class WireReader extends BinaryReader {
   readonly source: Uint8Array;
@@ -24,12 +29,20 @@ export class WireReader extends BinaryReader {
     this.source = source;
   }
 
+  /** Reads a tag or a length, most of which take one byte. */
+  varint(): number {
+    const byte = this.source[this.pos];
+    if (byte === undefined || byte >= 0x80) return this.uint32();
+    this.pos += 1;
+    return byte;
+  }
+
   /**
    * Reads the length of a nested message, string or map entry, and returns the position of its end. Throws if the end
    * exceeds `limit`, the end of the containing message.
    */
   nestedEnd(limit: number): number {
-    const length = this.uint32();
+    const length = this.varint();
     const end = this.pos + length;
     if (end > limit) throw new RangeError("a field is longer than its message");
     return end;
@@ -40,12 +53,28 @@ export class WireReader extends BinaryReader {
     if (this.pos > end) throw new RangeError("a field is longer than its message");
   }
 
-  /** Skips the value that follows `tag`. */
+  /** Skips the value that follows `tag`. `BinaryReader.skip` would create a view of the skipped bytes. */
   skipValue(tag: number, limit: number): void {
-    const wireType = wireTypes[tag & 7];
-    if (wireType === undefined) throw new RangeError(`the tag ${tag} has no wire type`);
-    if (wireType === WireType.LengthDelimited) this.pos = this.nestedEnd(limit);
-    else this.skip(wireType, tag >>> 3);
+    const wireType = wireTypeOf(tag);
+    switch (wireType) {
+      case undefined:
+        throw new RangeError(`the tag ${tag} has no wire type`);
+      case WireType.LengthDelimited:
+        this.pos = this.nestedEnd(limit);
+        return;
+      case WireType.Varint:
+        while ((this.source[this.pos] ?? 0) >= 0x80) this.pos += 1;
+        this.pos += 1;
+        break;
+      case WireType.Bit64:
+        this.pos += 8;
+        break;
+      case WireType.Bit32:
+        this.pos += 4;
+        break;
+      default:
+        this.skip(wireType, tag >>> 3);
+    }
     this.checkEnd(limit);
   }
 }
@@ -54,7 +83,7 @@ export class WireReader extends BinaryReader {
 export function* fieldValues(message: Uint8Array, field: number): Generator<Uint8Array, void> {
   const reader = new WireReader(message);
   while (reader.pos < reader.len) {
-    const tag = reader.uint32();
+    const tag = reader.varint();
     if (tag === tagOf(field, WireType.LengthDelimited)) yield reader.bytes();
     else reader.skipValue(tag, reader.len);
   }

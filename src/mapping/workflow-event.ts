@@ -49,7 +49,7 @@ export function readWorkflowStatus(bytes: Uint8Array): WorkflowStatus {
   let foundState = 0;
   let time: Timestamp | undefined;
   while (reader.pos < reader.len) {
-    const tag = reader.uint32();
+    const tag = reader.varint();
     if (tag === tagOf(state.number, WireType.Varint)) foundState = reader.int32();
     else if (tag === tagOf(updatedAt.number, WireType.LengthDelimited))
       time = fromBinary(TimestampSchema, reader.bytes());
@@ -92,7 +92,7 @@ function readParts(bytes: Uint8Array): EventParts {
   const reader = new WireReader(bytes);
   const parts: EventParts = { eventId: 0n, workflowId: "", name: undefined, update: bytes, time: epoch };
   while (reader.pos < reader.len) {
-    const tag = reader.uint32();
+    const tag = reader.varint();
     switch (tag) {
       case tagOf(eventId.number, WireType.Varint):
         parts.eventId = BigInt(reader.uint64());

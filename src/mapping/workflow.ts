@@ -81,7 +81,7 @@ function idAt(reader: WireReader, start: number, end: number): string {
   let id = "";
   reader.pos = start;
   while (reader.pos < end) {
-    const tag = reader.uint32();
+    const tag = reader.varint();
     if (tag === tagOf(WorkflowSchema.field.id.number, WireType.LengthDelimited)) id = reader.string();
     else reader.skipValue(tag, end);
   }
