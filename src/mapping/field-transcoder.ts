@@ -7,7 +7,7 @@ import { isKnownState, jobStateToJson } from "./job-state.ts";
 import type { JsonWriter } from "./json-writer.ts";
 import { floatToJson, fractionToJson } from "./numbers.ts";
 import { writeStruct } from "./struct-to-json.ts";
-import { readTimestamp } from "./timestamp.ts";
+import { readTime, writeTime } from "./timestamp.ts";
 import type { Transcoder } from "./transcoder.ts";
 import { tagOf } from "./wire-reader.ts";
 import type { WireReader } from "./wire-reader.ts";
@@ -195,13 +195,13 @@ const timestampTranscoder: ValueTranscoder = {
   wireType: WireType.LengthDelimited,
   absent: undefined,
   write(reader, limit, out, label, name) {
-    const time = readTimestamp(reader, reader.nestedEnd(limit));
+    const time = readTime(reader, reader.nestedEnd(limit));
     if (time === undefined) {
       out.noteCorrection(name);
       return false;
     }
     out.writeAscii(label);
-    out.writeAscii(`"${time}"`);
+    writeTime(time, out);
     return true;
   },
 };

@@ -56,6 +56,21 @@ export class JsonWriter {
     this.#at = at;
   }
 
+  /** Writes an integer from 0 on with this many digits, and an ASCII character after it. */
+  writeDigits(value: number, count: number, after: string): void {
+    this.#reserve(count + 1);
+    const piece = this.#piece;
+    const end = this.#at + count;
+    let rest = value;
+    for (let at = end - 1; at >= this.#at; at -= 1) {
+      const tens = Math.trunc(rest / 10);
+      piece[at] = 0x30 + rest - 10 * tens;
+      rest = tens;
+    }
+    piece[end] = after.charCodeAt(0);
+    this.#at = end + 1;
+  }
+
   /** Writes a JSON string. */
   writeString(value: string): void {
     const text = singleLineJson(value);

@@ -1,5 +1,6 @@
 import { WireType } from "@bufbuild/protobuf/wire";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { JsonWriter } from "./json-writer.ts";
 import { tagOf } from "./wire-reader.ts";
 import type { WireReader } from "./wire-reader.ts";
 
@@ -7,8 +8,14 @@ import type { WireReader } from "./wire-reader.ts";
 export const epoch = "1970-01-01T00:00:00.000Z";
 
 /** The range of a `google.protobuf.Timestamp` (google/protobuf/timestamp.proto): the years 1 to 9999. */
-const firstSecond = -62_135_596_800n;
-const lastSecond = 253_402_300_799n;
+const firstSecond = -62_135_596_800;
+const lastSecond = 253_402_300_799;
+
+/** A point in time within the range. */
+export interface Time {
+  readonly seconds: number;
+  readonly nanos: number;
+}
 
 /**
  * RFC 3339 in UTC, with milliseconds, or nanoseconds where milliseconds lose precision. Undefined for a time outside the
@@ -18,22 +25,52 @@ export function timestampToJson({
   seconds,
   nanos,
 }: Pick<Timestamp, "seconds" | "nanos">): string | undefined {
-  if (seconds < firstSecond || seconds > lastSecond || nanos < 0 || nanos >= 1e9) return undefined;
-  const text = new Date(Number(seconds) * 1000 + Math.trunc(nanos / 1e6)).toISOString();
+  const time = timeWithinRange(Number(seconds), nanos);
+  return time === undefined ? undefined : timeToText(time);
+}
+
+function timeToText({ seconds, nanos }: Time): string {
+  const text = new Date(seconds * 1000 + Math.trunc(nanos / 1e6)).toISOString();
   const belowMillis = nanos % 1e6;
   return belowMillis === 0 ? text : text.replace("Z", `${String(belowMillis).padStart(6, "0")}Z`);
 }
 
-/** Reads the Timestamp that ends at `end`; returns the same as `timestampToJson`. */
-export function readTimestamp(reader: WireReader, end: number): string | undefined {
-  let seconds = 0n;
+/** Writes the same as a JSON string. `Date.toISOString` takes three times as long. */
+export function writeTime({ seconds, nanos }: Time, out: JsonWriter): void {
+  const date = new Date(seconds * 1000);
+  out.writeAscii('"');
+  out.writeDigits(date.getUTCFullYear(), 4, "-");
+  out.writeDigits(date.getUTCMonth() + 1, 2, "-");
+  out.writeDigits(date.getUTCDate(), 2, "T");
+  out.writeDigits(date.getUTCHours(), 2, ":");
+  out.writeDigits(date.getUTCMinutes(), 2, ":");
+  out.writeDigits(date.getUTCSeconds(), 2, ".");
+  if (nanos % 1e6 === 0) out.writeDigits(nanos / 1e6, 3, "Z");
+  else out.writeDigits(nanos, 9, "Z");
+  out.writeAscii('"');
+}
+
+/** Reads the Timestamp that ends at `end`; undefined for a time outside the range. */
+export function readTime(reader: WireReader, end: number): Time | undefined {
+  let seconds = 0;
   let nanos = 0;
   while (reader.pos < end) {
     const tag = reader.varint();
-    if (tag === tagOf(1, WireType.Varint)) seconds = BigInt(reader.int64());
+    if (tag === tagOf(1, WireType.Varint)) seconds = reader.int64AsNumber();
     else if (tag === tagOf(2, WireType.Varint)) nanos = reader.int32();
     else reader.skipValue(tag, end);
   }
   reader.checkEnd(end);
-  return timestampToJson({ seconds, nanos });
+  return timeWithinRange(seconds, nanos);
+}
+
+/** Reads the Timestamp that ends at `end`; returns the same as `timestampToJson`. */
+export function readTimestamp(reader: WireReader, end: number): string | undefined {
+  const time = readTime(reader, end);
+  return time === undefined ? undefined : timeToText(time);
+}
+
+function timeWithinRange(seconds: number, nanos: number): Time | undefined {
+  const isWithin = seconds >= firstSecond && seconds <= lastSecond && nanos >= 0 && nanos < 1e9;
+  return isWithin ? { seconds, nanos } : undefined;
 }

@@ -48,6 +48,20 @@ export class WireReader extends BinaryReader {
     return end;
   }
 
+  /** Reads an int64. Above 2^53 it is rounded. */
+  int64AsNumber(): number {
+    let value = 0;
+    let at = this.pos;
+    for (let scale = 1; scale < 2 ** 49; scale *= 128) {
+      const byte = this.source[at++] ?? 0;
+      value += (byte & 0x7f) * scale;
+      if (byte >= 0x80) continue;
+      this.pos = at;
+      return value;
+    }
+    return Number(this.int64());
+  }
+
   /** Throws if the last value of the message that ends at `end` exceeds the end. */
   checkEnd(end: number): void {
     if (this.pos > end) throw new RangeError("a field is longer than its message");

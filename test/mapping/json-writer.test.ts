@@ -92,6 +92,16 @@ describe("JsonWriter", () => {
     );
   });
 
+  it("writes numbers with leading zeros, at any fill level of a piece", () => {
+    for (let before = 1010; before <= 1025; before += 1) {
+      const out = new JsonWriter();
+      out.writeAscii("y".repeat(before));
+      out.writeDigits(7, 4, "-");
+      out.writeDigits(120_000, 9, "Z");
+      assert.equal(textOf(out).slice(before), "0007-000120000Z");
+    }
+  });
+
   it("records at most ten corrections, each with its workflow's id", () => {
     const out = new JsonWriter();
     out.noteCorrection("state");

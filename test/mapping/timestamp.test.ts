@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { epoch, readTimestamp, timestampToJson } from "../../src/mapping/timestamp.ts";
+import fc from "fast-check";
+import { JsonWriter } from "../../src/mapping/json-writer.ts";
+import { epoch, readTime, readTimestamp, timestampToJson, writeTime } from "../../src/mapping/timestamp.ts";
 import { WireReader } from "../../src/mapping/wire-reader.ts";
+import { textOf } from "./transcode.ts";
 
 describe("timestampToJson", () => {
   for (const [seconds, nanos, text] of [
@@ -35,10 +38,31 @@ describe("timestampToJson", () => {
     });
 });
 
+const encoded = (seconds: bigint, nanos: number) =>
+  toBinary(TimestampSchema, create(TimestampSchema, { seconds, nanos }));
+
+describe("writeTime", () => {
+  it("writes the text of timestampToJson", () => {
+    const seconds = fc.bigInt({ min: -62_135_596_800n, max: 253_402_300_799n });
+    const nanos = fc.oneof(
+      fc.nat(999_999_999),
+      fc.nat(999).map((millis) => millis * 1_000_000),
+    );
+    fc.assert(
+      fc.property(seconds, nanos, (seconds, nanos) => {
+        const bytes = encoded(seconds, nanos);
+        const time = readTime(new WireReader(bytes), bytes.length);
+        assert.ok(time !== undefined);
+        const out = new JsonWriter();
+        writeTime(time, out);
+        assert.equal(textOf(out), JSON.stringify(timestampToJson({ seconds, nanos })));
+      }),
+    );
+  });
+});
+
 describe("readTimestamp", () => {
   const read = (bytes: Uint8Array) => readTimestamp(new WireReader(bytes), bytes.length);
-  const encoded = (seconds: bigint, nanos: number) =>
-    toBinary(TimestampSchema, create(TimestampSchema, { seconds, nanos }));
 
   it("returns the epoch for an empty Timestamp", () => assert.equal(read(new Uint8Array()), epoch));
 
