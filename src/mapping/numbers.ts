@@ -9,6 +9,10 @@ export function int64ToJson(value: bigint): number {
 
 /** A 32-bit float as the shortest decimal that rounds to it: 0.3, not 0.30000001192092896. */
 export function floatToJson(value: number): number {
+  // Most fractions have few decimals. Two numbers of up to six digits never round to the same float (FLT_DIG in C), so this
+  // is the result of the slower search.
+  const sixDecimals = Math.round(value * 1e6) / 1e6;
+  if (value > 0 && value <= 1 && Math.fround(sixDecimals) === value) return sixDecimals;
   const isExact = (digits: number) => Math.fround(Number(value.toPrecision(digits))) === value;
   // Nine digits distinguish any two floats.
   return Number(value.toPrecision([6, 7, 8].find(isExact) ?? 9));

@@ -32,12 +32,21 @@ describe("floatToJson", () => {
   for (const value of [0.1, 0.3, 0.7, 0.123456, 0.05])
     it(`returns ${value} for its float`, () => assert.equal(floatToJson(Math.fround(value)), value));
 
-  it("preserves every float", () => {
+  /** The number with the fewest digits, from six on, that rounds to the float. */
+  function searched(float: number): number {
+    const numbers = [6, 7, 8, 9].map((digits) => Number(float.toPrecision(digits)));
+    return numbers.find((number) => Math.fround(number) === float) ?? NaN;
+  }
+
+  it("returns the shortest number that rounds to the float", () => {
     const view = new DataView(new ArrayBuffer(4));
-    for (let bits = 0x3f000000; bits < 0x3f800000; bits += 4099) {
+    for (let bits = 0; bits < 0x40800000; bits += 40_009) {
       view.setUint32(0, bits);
-      const float = view.getFloat32(0);
-      assert.equal(Math.fround(floatToJson(float)), float);
+      assert.equal(floatToJson(view.getFloat32(0)), searched(view.getFloat32(0)));
+    }
+    for (let millionths = 0; millionths <= 1e6; millionths += 37) {
+      const float = Math.fround(millionths / 1e6);
+      assert.equal(floatToJson(float), searched(float));
     }
   });
 });
