@@ -1,7 +1,9 @@
 // This file is long because each function that writes has a second version in slices.
 
 import type { JsonWriter } from "./json-writer.ts";
-import { entryTag, keyTag, kind, valueTag } from "./struct-tags.ts";
+import { isSorted, keyOf, readMapEntry, sorted } from "./map-entries.ts";
+import type { MapEntry } from "./map-entries.ts";
+import { entryTag, kind, valueTag } from "./struct-tags.ts";
 import type { WireReader } from "./wire-reader.ts";
 
 const kinds: ReadonlySet<number> = new Set(Object.values(kind));
@@ -18,28 +20,19 @@ const maxDepth = 200;
 /** The maximum number of entries of one Struct: more than fit into a submission of 1 MiB. */
 const maxEntries = 262_144;
 
-/** A map entry: its key, and the positions of key and value. */
-interface Entry {
-  readonly key: string;
-  readonly keyStart: number;
-  readonly keyEnd: number;
-  readonly start: number;
-  readonly end: number;
-}
-
 /**
  * Writes the `google.protobuf.Struct` that ends at `end` as a JSON object. A map has no order, so the keys are sorted:
  * equal Structs have equal JSON. Creates no values in between, as a Struct may contain hundreds of thousands.
  */
 export function writeStruct(reader: WireReader, end: number, out: JsonWriter, depth = 0): void {
-  const found: Entry[] = [];
+  const found: MapEntry[] = [];
   while (reader.pos < end) {
     const entry = readNext(reader, end);
     if (entry !== undefined) found.push(entry);
   }
   out.writeAscii("{");
   let separator = "";
-  for (const entry of isSorted(found) ? found : sorted(found)) {
+  for (const entry of isSorted(reader, found) ? found : sorted(reader, found)) {
     writeKey(reader, entry, out, separator);
     separator = ",";
     writeValue(reader, entry.end, out, depth);
@@ -56,7 +49,7 @@ export function* writeStructInSlices(
   depth = 0,
 ): Generator<void, void> {
   if (end - reader.pos <= sliceBytes) return writeStruct(reader, end, out, depth);
-  const found: Entry[] = [];
+  const found: MapEntry[] = [];
   for (let sliceEnd = reader.pos + sliceBytes; reader.pos < end;) {
     const entry = readNext(reader, end);
     if (entry !== undefined && found.push(entry) > maxEntries)
@@ -65,7 +58,7 @@ export function* writeStructInSlices(
     sliceEnd = reader.pos + sliceBytes;
     yield;
   }
-  const entries = isSorted(found) ? found : yield* sortedInSlices(found);
+  const entries = isSorted(reader, found) ? found : yield* sortedInSlices(reader, found);
   out.writeAscii("{");
   let separator = "";
   let written = 0;
@@ -84,83 +77,51 @@ export function* writeStructInSlices(
 }
 
 /** Reads the next field: an entry; undefined for an unknown field, which is skipped. */
-function readNext(reader: WireReader, end: number): Entry | undefined {
+function readNext(reader: WireReader, end: number): MapEntry | undefined {
   const tag = reader.varint();
-  if (tag === entryTag) return readEntry(reader, reader.nestedEnd(end));
+  if (tag === entryTag) return readMapEntry(reader, reader.nestedEnd(end), valueTag);
   reader.skipValue(tag, end);
   return undefined;
 }
 
 /** Writes the key, and moves the reader to the value. */
-function writeKey(reader: WireReader, entry: Entry, out: JsonWriter, separator: string): void {
+function writeKey(reader: WireReader, entry: MapEntry, out: JsonWriter, separator: string): void {
   out.writeAscii(separator);
   out.writeUtf8(reader.source, entry.keyStart, entry.keyEnd);
   out.writeAscii(":");
   reader.pos = entry.start;
 }
 
-function readEntry(reader: WireReader, end: number): Entry {
-  let name = "";
-  let keyStart = end;
-  let keyEnd = end;
-  let start = end;
-  let valueEnd = end;
-  while (reader.pos < end) {
-    const tag = reader.varint();
-    if (tag === keyTag) {
-      const at = reader.pos;
-      keyEnd = reader.nestedEnd(end);
-      keyStart = reader.pos;
-      reader.pos = at;
-      name = reader.string();
-    } else if (tag === valueTag) {
-      valueEnd = reader.nestedEnd(end);
-      start = reader.pos;
-      reader.pos = valueEnd;
-    } else reader.skipValue(tag, end);
-  }
-  return { key: name, keyStart, keyEnd, start, end: valueEnd };
-}
-
-/** Whether the keys are sorted and distinct. */
-function isSorted(found: readonly Entry[]): boolean {
-  let last: Entry | undefined;
-  for (const entry of found) {
-    if (last !== undefined && last.key >= entry.key) return false;
-    last = entry;
-  }
-  return true;
-}
-
-/** The entries, sorted by key. The last entry of a repeated key wins. */
-function sorted(found: readonly Entry[]): Entry[] {
-  const byKey = new Map(found.map((entry) => [entry.key, entry]));
-  return [...byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-}
-
 /** The same in short slices, as a merge sort. */
-function* sortedInSlices(found: readonly Entry[]): Generator<void, Entry[]> {
-  let parts: Entry[][] = [];
+function* sortedInSlices(reader: WireReader, found: readonly MapEntry[]): Generator<void, MapEntry[]> {
+  let parts: MapEntry[][] = [];
   for (let start = 0; start < found.length; start += sliceEntries) {
-    parts.push(sorted(found.slice(start, start + sliceEntries)));
+    parts.push(sorted(reader, found.slice(start, start + sliceEntries)));
     yield;
   }
   while (parts.length > 1) {
-    const merged: Entry[][] = [];
+    const merged: MapEntry[][] = [];
     for (let index = 0; index < parts.length; index += 2)
-      merged.push(yield* mergeInSlices(parts[index] ?? [], parts[index + 1] ?? []));
+      merged.push(yield* mergeInSlices(reader, parts[index] ?? [], parts[index + 1] ?? []));
     parts = merged;
   }
   return parts[0] ?? [];
 }
 
 /** Merges two sorted lists. For a key in both, the entry of `later` wins. */
-function* mergeInSlices(earlier: readonly Entry[], later: readonly Entry[]): Generator<void, Entry[]> {
-  const merged: Entry[] = [];
+function* mergeInSlices(
+  reader: WireReader,
+  earlier: readonly MapEntry[],
+  later: readonly MapEntry[],
+): Generator<void, MapEntry[]> {
+  const merged: MapEntry[] = [];
   let at = 0;
   for (const entry of later) {
-    for (let other = earlier[at]; other !== undefined && other.key <= entry.key; other = earlier[at]) {
-      if (other.key < entry.key) merged.push(other);
+    const key = keyOf(reader, entry);
+    for (let other = earlier[at]; other !== undefined; other = earlier[at]) {
+      const otherKey = keyOf(reader, other);
+      if (otherKey > key) break;
+      if (otherKey < key) merged.push(other);
       at += 1;
     }
     merged.push(entry);
