@@ -1,265 +1,133 @@
 import { ScalarType } from "@bufbuild/protobuf";
-import type { DescField, DescMessage } from "@bufbuild/protobuf";
-import { StructSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import type { DescField } from "@bufbuild/protobuf";
+import { StructSchema } from "@bufbuild/protobuf/wkt";
 import { WireType } from "@bufbuild/protobuf/wire";
-import { JobStateSchema } from "../../generated/proto/foldforge/common/v1/common_pb.js";
-import { isKnownState, jobStateToJson } from "./job-state.ts";
 import type { JsonWriter } from "./json-writer.ts";
-import { floatToJson, fractionToJson } from "./numbers.ts";
-import { writeStruct } from "./struct-to-json.ts";
-import { readTime, writeTime } from "./timestamp.ts";
+import { isSorted, readMapEntry, sorted } from "./map-entries.ts";
+import type { MapEntry } from "./map-entries.ts";
 import type { Transcoder } from "./transcoder.ts";
+import { createValueTranscoder, unsupported } from "./value-transcoder.ts";
+import type { FieldOptions, ValueTranscoder } from "./value-transcoder.ts";
 import { tagOf } from "./wire-reader.ts";
 import type { WireReader } from "./wire-reader.ts";
 
-/** What a field needs in addition to its descriptor. */
-export interface FieldOptions {
-  /** The JSON of an absent message. Without it, an absent message is left out. */
-  readonly absent?: string;
-  /** Whether a float is clamped to 0 to 1. */
-  readonly isFraction?: boolean;
-  /** Writes the messages of the field. */
-  readonly message?: Transcoder;
-}
-
-/** The positions of the values of a field, in the order of the wire. */
+/** The positions of the values of a field, in the order of the wire. Of a singular field, only the last is needed. */
 export type Positions = readonly number[];
-
-/** Writes `label` and the value at the reader. Returns false, and writes nothing, if JSON cannot express the value. */
-type WriteValue = (
-  reader: WireReader,
-  limit: number,
-  out: JsonWriter,
-  label: string,
-  name: string,
-) => boolean;
 
 /** Writes one field as a member of a JSON object. */
 export interface FieldTranscoder {
   readonly name: string;
-  /** The label of the first member, `{"name":`, and of any other, `,"name":`. */
-  readonly firstLabel: string;
-  readonly label: string;
-  readonly wireType: WireType;
-  /** Writes the field with this label. Returns false if there is nothing to write. */
-  write(reader: WireReader, limit: number, at: Positions, out: JsonWriter, label: string): boolean;
+  /** What precedes the JSON of the field: `{"name":` of the first field, `,"name":` of any other. */
+  readonly label: Uint8Array;
+  /** The tag of each of its values. */
+  readonly tag: number;
+  readonly isRepeated: boolean;
+  /** The label and JSON of the absent field; undefined if it is left out. */
+  readonly absent: Uint8Array | undefined;
+  /** Writes the field, or nothing if JSON cannot express its value. */
+  write(reader: WireReader, limit: number, at: Positions, out: JsonWriter): void;
   /** Writes each item of a list of messages. */
-  readonly items?: Transcoder;
+  readonly items: Transcoder | undefined;
   /** Whether the field is a single Struct, which may be large. */
-  readonly isStruct?: boolean;
+  readonly isStruct: boolean;
 }
 
-/** Throws for kinds of fields that the contract does not use. */
-export function createFieldTranscoder(field: DescField, options: FieldOptions): FieldTranscoder {
-  const { name } = field;
-  const label = `${JSON.stringify(name)}:`;
-  const labels = { name, firstLabel: `{${label}`, label: `,${label}` };
-  if (field.fieldKind === "map")
-    return { ...labels, wireType: WireType.LengthDelimited, write: mapWriter(field) };
-  if (field.fieldKind === "list") {
-    const { wireType, write } = valueTranscoder(field, options);
-    // Packed numbers have another encoding, which is not implemented.
-    if (wireType !== WireType.LengthDelimited) throw unsupported(field);
-    const items = options.message;
-    return { ...labels, wireType, write: listWriter(write), ...(items === undefined ? {} : { items }) };
+/** Throws for kinds of fields that the contract does not use, and for a first field that may be left out. */
+export function createFieldTranscoder(
+  field: DescField,
+  options: FieldOptions,
+  isFirst: boolean,
+): FieldTranscoder {
+  const { name, number } = field;
+  const label = `${isFirst ? "{" : ","}${JSON.stringify(name)}:`;
+  const shared = { name, label: Buffer.from(label), items: undefined, isStruct: false };
+  const withJson = (json: string) => Buffer.from(`${label}${json}`);
+  if (field.fieldKind === "map") {
+    const tag = tagOf(number, WireType.LengthDelimited);
+    return {
+      ...shared,
+      tag,
+      isRepeated: true,
+      absent: withJson("{}"),
+      write: mapWriter(field, shared.label),
+    };
   }
-  const { wireType, write, absent } = valueTranscoder(field, options);
-  const isStruct = field.message === StructSchema;
-  return { ...labels, wireType, write: singleWriter(field, write, options.absent ?? absent), isStruct };
-}
-
-function singleWriter(
-  { name }: DescField,
-  writeValue: WriteValue,
-  absent: string | undefined,
-): FieldTranscoder["write"] {
-  return function writeSingle(reader, limit, at, out, label) {
-    const position = at.at(-1);
-    if (position !== undefined) {
-      reader.pos = position;
-      return writeValue(reader, limit, out, label, name);
-    }
-    if (absent === undefined) return false;
-    out.writeAscii(label);
-    out.writeAscii(absent);
-    return true;
+  const value = createValueTranscoder(field, options);
+  const tag = tagOf(number, value.wireType);
+  if (field.fieldKind === "list") {
+    // Packed numbers have another encoding, which is not implemented.
+    if (value.wireType !== WireType.LengthDelimited || value.isPartial) throw unsupported(field);
+    return {
+      ...shared,
+      tag,
+      isRepeated: true,
+      absent: withJson("[]"),
+      write: listWriter(value, withJson("[")),
+      items: options.message,
+    };
+  }
+  const absent = options.absent ?? value.absent;
+  if (isFirst && (absent === undefined || value.isPartial))
+    throw new Error(`${field.toString()} may be left out, and cannot be the first member`);
+  return {
+    ...shared,
+    tag,
+    isRepeated: false,
+    absent: absent === undefined ? undefined : withJson(absent),
+    write: singleWriter(value, shared.label, name),
+    isStruct: field.message === StructSchema,
   };
 }
 
-function listWriter(writeValue: WriteValue): FieldTranscoder["write"] {
-  return function writeList(reader, limit, at, out, label) {
-    out.writeAscii(label);
-    let before = "[";
+function singleWriter(value: ValueTranscoder, label: Uint8Array, name: string): FieldTranscoder["write"] {
+  const { write } = value;
+  return function writeSingle(reader, limit, at, out) {
+    reader.pos = at.at(-1) ?? limit;
+    write(reader, limit, out, label, name);
+  };
+}
+
+const separator = Buffer.from(",");
+
+function listWriter({ write }: ValueTranscoder, start: Uint8Array): FieldTranscoder["write"] {
+  return function writeList(reader, limit, at, out) {
+    let before = start;
     for (const position of at) {
       reader.pos = position;
-      writeValue(reader, limit, out, before, "");
-      before = ",";
+      write(reader, limit, out, before, "");
+      before = separator;
     }
-    out.writeAscii(at.length === 0 ? "[]" : "]");
-    return true;
+    out.writeAscii("]");
   };
 }
 
 /** Writes a map of strings or finite doubles with sorted keys: equal maps have equal JSON. */
-function mapWriter(field: DescField & { fieldKind: "map" }): FieldTranscoder["write"] {
+function mapWriter(field: DescField & { fieldKind: "map" }, label: Uint8Array): FieldTranscoder["write"] {
   const isOfDoubles = field.scalar === ScalarType.DOUBLE;
   if (field.mapKey !== ScalarType.STRING || !(isOfDoubles || field.scalar === ScalarType.STRING))
     throw unsupported(field);
+  const valueTag = tagOf(2, isOfDoubles ? WireType.Bit64 : WireType.LengthDelimited);
 
-  function readEntry(reader: WireReader, end: number): [key: string, value: string | number] {
-    let key = "";
-    let value: string | number = isOfDoubles ? 0 : "";
-    while (reader.pos < end) {
-      const tag = reader.varint();
-      if (tag === tagOf(1, WireType.LengthDelimited)) key = reader.string();
-      else if (isOfDoubles && tag === tagOf(2, WireType.Bit64)) value = reader.double();
-      else if (!isOfDoubles && tag === tagOf(2, WireType.LengthDelimited)) value = reader.string();
-      else reader.skipValue(tag, end);
-    }
-    reader.checkEnd(end);
-    return [key, value];
-  }
-
-  return function writeMap(reader, limit, at, out, label) {
-    out.writeAscii(label);
-    if (at.length === 0) {
-      out.writeAscii("{}");
-      return true;
-    }
-    const entries = new Map<string, string | number>();
+  return function writeMap(reader, limit, at, out) {
+    const found: MapEntry[] = [];
     for (const position of at) {
       reader.pos = position;
-      entries.set(...readEntry(reader, reader.nestedEnd(limit)));
+      found.push(readMapEntry(reader, reader.nestedEnd(limit), valueTag));
     }
-    let separator = "{";
-    for (const [key, value] of [...entries].sort(byKey)) {
-      if (typeof value === "number" && !Number.isFinite(value)) continue;
-      out.writeAscii(separator);
-      out.writeString(key);
-      out.writeAscii(typeof value === "number" ? `:${value}` : ":");
-      if (typeof value === "string") out.writeString(value);
-      separator = ",";
+    out.writeBytes(label);
+    let before = "{";
+    for (const entry of isSorted(reader, found) ? found : sorted(reader, found)) {
+      reader.pos = entry.start;
+      const number = isOfDoubles && entry.start < entry.end ? reader.double() : 0;
+      if (!Number.isFinite(number)) continue;
+      out.writeAscii(before);
+      before = ",";
+      out.writeUtf8(reader.source, entry.keyStart, entry.keyEnd);
+      out.writeAscii(":");
+      if (isOfDoubles) out.writeAscii(String(number));
+      else out.writeUtf8(reader.source, entry.start, entry.end);
     }
-    out.writeAscii(separator === "{" ? "{}" : "}");
-    return true;
+    if (before === "{") out.writeAscii("{");
+    out.writeAscii("}");
   };
-}
-
-function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
-  return a < b ? -1 : 1;
-}
-
-/** Writes a value of a field: the only one, or an item of a list. */
-interface ValueTranscoder {
-  readonly wireType: WireType;
-  /** The JSON of an absent value; undefined if the field is left out then. */
-  readonly absent: string | undefined;
-  readonly write: WriteValue;
-}
-
-function valueTranscoder(field: DescField, options: FieldOptions): ValueTranscoder {
-  if (field.message !== undefined) return messageFieldTranscoder(field.message, options);
-  if (field.enum === JobStateSchema) return stateTranscoder;
-  return scalarTranscoder(field, options);
-}
-
-const stateTranscoder: ValueTranscoder = {
-  wireType: WireType.Varint,
-  absent: `"${jobStateToJson(0)}"`,
-  write(reader, _limit, out, label, name) {
-    const state = reader.int32();
-    if (!isKnownState(state)) out.noteCorrection(name);
-    out.writeAscii(label);
-    out.writeAscii(`"${jobStateToJson(state)}"`);
-    return true;
-  },
-};
-
-function messageFieldTranscoder(desc: DescMessage, { message }: FieldOptions): ValueTranscoder {
-  const write = message?.write;
-  if (desc === TimestampSchema) return timestampTranscoder;
-  if (desc !== StructSchema && write === undefined) throw new Error(`${desc.typeName} has no transcoder`);
-  const writeNested = write ?? writeStruct;
-  return {
-    wireType: WireType.LengthDelimited,
-    absent: desc === StructSchema ? "{}" : undefined,
-    write(reader, limit, out, label) {
-      out.writeAscii(label);
-      writeNested(reader, reader.nestedEnd(limit), out);
-      return true;
-    },
-  };
-}
-
-const timestampTranscoder: ValueTranscoder = {
-  wireType: WireType.LengthDelimited,
-  absent: undefined,
-  write(reader, limit, out, label, name) {
-    const time = readTime(reader, reader.nestedEnd(limit));
-    if (time === undefined) {
-      out.noteCorrection(name);
-      return false;
-    }
-    out.writeAscii(label);
-    writeTime(time, out);
-    return true;
-  },
-};
-
-function scalarTranscoder(field: DescField, { isFraction = false }: FieldOptions): ValueTranscoder {
-  switch (field.scalar) {
-    case ScalarType.STRING:
-      return { wireType: WireType.LengthDelimited, absent: '""', write: writeString };
-    case ScalarType.BOOL:
-      return asciiTranscoder(WireType.Varint, "false", (reader) => String(reader.bool()));
-    case ScalarType.UINT32:
-      return asciiTranscoder(WireType.Varint, "0", (reader) => String(reader.uint32()));
-    case ScalarType.UINT64:
-      return asciiTranscoder(WireType.Varint, "0", (reader) => String(reader.uint64()));
-    case ScalarType.DOUBLE:
-      return asciiTranscoder(WireType.Bit64, "0", (reader) => finite(reader.double()));
-    case ScalarType.FLOAT:
-      return asciiTranscoder(WireType.Bit32, "0", (reader) => {
-        const float = reader.float();
-        return isFraction ? String(fractionToJson(float)) : finite(floatToJson(float));
-      });
-    default:
-      throw unsupported(field);
-  }
-}
-
-function writeString(reader: WireReader, limit: number, out: JsonWriter, label: string): boolean {
-  out.writeAscii(label);
-  const end = reader.nestedEnd(limit);
-  out.writeUtf8(reader.source, reader.pos, end);
-  reader.pos = end;
-  return true;
-}
-
-/** Writes a value whose JSON is ASCII. Undefined is left out. */
-function asciiTranscoder(
-  wireType: WireType,
-  absent: string,
-  read: (reader: WireReader) => string | undefined,
-): ValueTranscoder {
-  return {
-    wireType,
-    absent,
-    write(reader, _limit, out, label) {
-      const text = read(reader);
-      if (text === undefined) return false;
-      out.writeAscii(label);
-      out.writeAscii(text);
-      return true;
-    },
-  };
-}
-
-/** JSON has no NaN and no infinity. */
-function finite(number: number): string | undefined {
-  return Number.isFinite(number) ? String(number) : undefined;
-}
-
-function unsupported(field: DescField): Error {
-  return new Error(`${field.toString()} is of an unsupported kind`);
 }

@@ -56,6 +56,16 @@ export class JsonWriter {
     this.#at = at;
   }
 
+  /** Writes JSON text that is already in UTF-8. For text that is written often, this is faster than `writeAscii`. */
+  writeBytes(bytes: Uint8Array): void {
+    const { length } = bytes;
+    this.#reserve(length);
+    const piece = this.#piece;
+    let at = this.#at;
+    for (let index = 0; index < length; index += 1) piece[at++] = bytes[index] ?? 0;
+    this.#at = at;
+  }
+
   /** Writes an integer from 0 on with this many digits, and an ASCII character after it. */
   writeDigits(value: number, count: number, after: string): void {
     this.#reserve(count + 1);

@@ -1,23 +1,22 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import { createFieldTranscoder } from "./field-transcoder.ts";
-import type { FieldOptions, Positions } from "./field-transcoder.ts";
+import type { FieldTranscoder, Positions } from "./field-transcoder.ts";
 import type { JsonWriter } from "./json-writer.ts";
 import { writeStructInSlices } from "./struct-to-json.ts";
 import type { Transcoder } from "./transcoder.ts";
+import type { FieldOptions } from "./value-transcoder.ts";
 import { tagOf } from "./wire-reader.ts";
 import type { WireReader } from "./wire-reader.ts";
 
 /** Larger messages are written in several slices, in bytes. */
 const sliceBytes = 64 * 1024;
 
-const none: Positions = [];
-
 /** The maximum number of values of one field: the largest `maxItems` in the contract. */
 const maxItems = 1_000_000;
 
-/** Maps field numbers to the index of the field in the JSON object, or to the table of a flattened message. */
-type Table = ReadonlyMap<number, number | Table>;
+/** Maps tags to the index of their field in the JSON object, or to the table of a flattened message. */
+type Table = readonly (number | Table | undefined)[];
 
 /**
  * Creates a transcoder for messages of `desc`. It writes an object with the fields `names`, in this order. A name such as
@@ -29,25 +28,30 @@ export function createMessageTranscoder<const Name extends string>(
   names: readonly Name[],
   options: Partial<Record<Name, FieldOptions>> = {},
 ): Transcoder {
-  const fields = names.map((name) => createFieldTranscoder(fieldAt(desc, name), options[name] ?? {}));
-  const table = tableOf(desc, names);
+  const fields = names.map((name, index) =>
+    createFieldTranscoder(fieldAt(desc, name), options[name] ?? {}, index === 0),
+  );
+  const table = tableOf(desc, names, fields);
 
   function locate(reader: WireReader, end: number, among: Table, positions: number[][]): void {
     while (reader.pos < end) {
       const tag = reader.varint();
-      const number = tag >>> 3;
-      const found = among.get(number);
-      if (typeof found === "object" && tag === tagOf(number, WireType.LengthDelimited)) {
+      const found = among[tag];
+      if (typeof found === "object") {
         locate(reader, reader.nestedEnd(end), found, positions);
         continue;
       }
-      const field = typeof found === "number" ? fields[found] : undefined;
-      if (typeof found === "number" && field !== undefined && tag === tagOf(number, field.wireType)) {
-        if ((positions[found] ??= []).push(reader.pos) > maxItems)
-          throw new RangeError(`more than ${maxItems} of ${field.name}`);
-      }
+      if (found !== undefined) addPosition(positions, found, reader.pos);
       reader.skipValue(tag, end);
     }
+  }
+
+  function addPosition(positions: number[][], index: number, position: number): void {
+    const field = fields[index];
+    const others = field?.isRepeated === true ? positions[index] : undefined;
+    if (others === undefined) positions[index] = [position];
+    else if (others.push(position) > maxItems)
+      throw new RangeError(`more than ${maxItems} of ${String(field?.name)}`);
   }
 
   function located(reader: WireReader, end: number): readonly (Positions | undefined)[] {
@@ -58,12 +62,12 @@ export function createMessageTranscoder<const Name extends string>(
 
   function write(reader: WireReader, end: number, out: JsonWriter): void {
     const positions = located(reader, end);
-    let isFirst = true;
-    for (const [index, field] of fields.entries()) {
-      const label = isFirst ? field.firstLabel : field.label;
-      if (field.write(reader, end, positions[index] ?? none, out, label)) isFirst = false;
+    let index = 0;
+    for (const field of fields) {
+      writeField(field, reader, end, positions[index], out);
+      index += 1;
     }
-    out.writeAscii(isFirst ? "{}" : "}");
+    out.writeAscii("}");
     reader.pos = end;
   }
 
@@ -72,26 +76,33 @@ export function createMessageTranscoder<const Name extends string>(
     *writeInSlices(reader, end, out) {
       if (end - reader.pos <= sliceBytes) return write(reader, end, out);
       const positions = located(reader, end);
-      let isFirst = true;
       for (const [index, field] of fields.entries()) {
-        const at = positions[index] ?? none;
-        const label = isFirst ? field.firstLabel : field.label;
-        if (field.items !== undefined) {
-          out.writeAscii(label);
+        const at = positions[index];
+        if (at !== undefined && field.items !== undefined) {
+          out.writeBytes(field.label);
           yield* itemsInSlices(field.items, reader, end, at, out);
-          isFirst = false;
-        } else if (field.isStruct === true && at.length > 0) {
-          out.writeAscii(label);
+        } else if (at !== undefined && field.isStruct) {
+          out.writeBytes(field.label);
           reader.pos = at.at(-1) ?? end;
           yield* writeStructInSlices(reader, reader.nestedEnd(end), out);
-          isFirst = false;
-        } else if (field.write(reader, end, at, out, label)) isFirst = false;
+        } else writeField(field, reader, end, at, out);
         yield;
       }
-      out.writeAscii(isFirst ? "{}" : "}");
+      out.writeAscii("}");
       reader.pos = end;
     },
   };
+}
+
+function writeField(
+  field: FieldTranscoder,
+  reader: WireReader,
+  limit: number,
+  at: Positions | undefined,
+  out: JsonWriter,
+): void {
+  if (at !== undefined) field.write(reader, limit, at, out);
+  else if (field.absent !== undefined) out.writeBytes(field.absent);
 }
 
 function* itemsInSlices(
@@ -121,16 +132,17 @@ function fieldAt(desc: DescMessage, name: string): DescField {
   return fieldAt(field.message, rest.join("."));
 }
 
-function tableOf(desc: DescMessage, names: readonly string[]): Table {
-  const table = new Map<number, number | Map<number, number>>();
-  for (const [index, name] of names.entries()) {
-    const [first = "", rest] = name.split(".");
-    const { number } = fieldAt(desc, first);
-    const within = table.get(number);
-    if (rest === undefined) table.set(number, index);
+function tableOf(desc: DescMessage, names: readonly string[], fields: readonly FieldTranscoder[]): Table {
+  const table: (number | number[] | undefined)[] = [];
+  for (const [index, { tag }] of fields.entries()) {
+    const [first = "", rest] = names[index]?.split(".") ?? [];
+    if (rest === undefined) table[tag] = index;
     else {
+      const outerTag = tagOf(fieldAt(desc, first).number, WireType.LengthDelimited);
+      const within = table[outerTag];
       const others = typeof within === "object" ? within : [];
-      table.set(number, new Map([...others, [fieldAt(desc, name).number, index]]));
+      others[tag] = index;
+      table[outerTag] = others;
     }
   }
   return table;

@@ -67,19 +67,24 @@ describe("JsonWriter", () => {
     const sizes = [0, 1, 1022, 1023, 1024, 1025, 4096, 65_535, 65_536, 65_537, 200_000];
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(fc.constantFrom("ascii", "string", "utf8"), fc.constantFrom(...sizes, 3, 500)), {
-          maxLength: 12,
-        }),
+        fc.array(
+          fc.tuple(fc.constantFrom("ascii", "bytes", "string", "utf8"), fc.constantFrom(...sizes, 3, 500)),
+          {
+            maxLength: 12,
+          },
+        ),
         fc.constantFrom("x", "\u2028", "🧬"),
         (pieces, character) => {
           const out = new JsonWriter();
           let expected = "";
           for (const [kind, size] of pieces) {
-            const text = (kind === "ascii" ? "y" : character).repeat(size);
+            const isJson = kind === "ascii" || kind === "bytes";
+            const text = (isJson ? "y" : character).repeat(size);
             if (kind === "ascii") out.writeAscii(text);
+            else if (kind === "bytes") out.writeBytes(Buffer.from(text));
             else if (kind === "string") out.writeString(text);
             else out.writeUtf8(Buffer.from(text), 0, Buffer.byteLength(text));
-            expected += kind === "ascii" ? text : singleLineJson(text);
+            expected += isJson ? text : singleLineJson(text);
             assert.equal(out.length, Buffer.byteLength(expected));
           }
           const bytes = Buffer.concat(out.pieces());
