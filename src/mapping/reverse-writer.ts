@@ -1,6 +1,12 @@
 /** Initial size of the buffer, in bytes. */
 const initialBytes = 256;
 
+/** The most unused bytes that stay in memory with the written ones. */
+const maxUnusedBytes = 16 * 1024;
+
+/** Up to this length, a loop writes a string faster than Buffer does. */
+const maxLoopLength = 32;
+
 /**
  * Writes the protobuf wire format from the last byte to the first: each call puts its bytes before those written so far.
  * The length of a nested message is then known when it is written.
@@ -19,7 +25,7 @@ export class ReverseWriter {
     this.#bytes[at] = value;
   }
 
-  /** Writes a length or a tag: an integer below 2^31. */
+  /** Writes a uint32, such as a length or a tag. */
   varint(value: number): void {
     let size = 1;
     while (value >= 2 ** (7 * size)) size += 1;
@@ -36,15 +42,40 @@ export class ReverseWriter {
 
   /** Writes a string in UTF-8, preceded by its length. */
   string(value: string): void {
+    if (value.length <= maxLoopLength && this.#asciiString(value)) return;
     const size = Buffer.byteLength(value);
     const at = this.#reserve(size);
     this.#bytes.write(value, at);
     this.varint(size);
   }
 
-  /** All bytes that were written. */
+  /** Writes the tag and the length of what was written after the first `before` bytes. */
+  prefix(tag: number, before: number): void {
+    this.varint(this.#length - before);
+    this.varint(tag);
+  }
+
+  /** All bytes that were written. Keeps little more than them in memory. */
   finish(): Uint8Array {
-    return this.#bytes.subarray(this.#bytes.length - this.#length);
+    const unused = this.#bytes.length - this.#length;
+    const written = this.#bytes.subarray(unused);
+    return unused > maxUnusedBytes ? Uint8Array.from(written) : written;
+  }
+
+  /** Writes a string if all of it is ASCII; returns whether it is. */
+  #asciiString(value: string): boolean {
+    const { length } = value;
+    const at = this.#reserve(length);
+    for (let index = 0; index < length; index += 1) {
+      const code = value.charCodeAt(index);
+      if (code >= 0x80) {
+        this.#length -= length;
+        return false;
+      }
+      this.#bytes[at + index] = code;
+    }
+    this.varint(length);
+    return true;
   }
 
   /** Reserves this many bytes and returns their index. */

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
-import { ReverseWriter } from "./reverse-writer.ts";
+import type { ReverseWriter } from "./reverse-writer.ts";
 import { entryTag, keyTag, kind, valueTag } from "./struct-tags.ts";
 
 /** Entries that are written in one slice, which takes about a millisecond. All keys of an object are listed in one slice. */
@@ -16,18 +16,16 @@ interface Level {
   readonly end: number;
 }
 
-/** Encodes `object` as a `google.protobuf.Struct`, in short slices, from the last byte to the first. */
-export function* structFromJson(object: JsonObject): Generator<void, Uint8Array> {
-  const out = new ReverseWriter();
+/** Writes `object` as a `google.protobuf.Struct`, in short slices. */
+export function* writeStructFromJson(object: JsonObject, out: ReverseWriter): Generator<void, void> {
   const outer: Level[] = [];
-  let level = levelOf(object, 0);
+  let level = levelOf(object, out.length);
   for (let entries = 1; ; entries += 1) {
     if (entries % entriesPerStep === 0) yield;
     if (level.left === 0) {
       const parent = outer.pop();
-      if (parent === undefined) return out.finish();
-      out.varint(out.length - level.end);
-      out.byte(level.names === undefined ? kind.list : kind.struct);
+      if (parent === undefined) return;
+      out.prefix(level.names === undefined ? kind.list : kind.struct, level.end);
       completeEntry(out, parent, level.end);
       level = parent;
       continue;
@@ -69,13 +67,11 @@ function completeEntry(out: ReverseWriter, level: Level, end: number): void {
   level.left -= 1;
   const name = level.names?.[level.left];
   if (name !== undefined) {
-    out.varint(out.length - end);
-    out.byte(valueTag);
+    out.prefix(valueTag, end);
     out.string(name);
     out.byte(keyTag);
   }
-  out.varint(out.length - end);
-  out.byte(entryTag);
+  out.prefix(entryTag, end);
 }
 
 function writeScalar(out: ReverseWriter, value: string | number | boolean | null): void {

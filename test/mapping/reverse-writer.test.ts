@@ -7,7 +7,7 @@ import { character } from "./arbitraries.ts";
 describe("ReverseWriter", () => {
   it("writes the same bytes as BinaryWriter, from the last to the first", () => {
     const part = fc.oneof(
-      fc.integer({ min: 0, max: 2 ** 31 - 1 }),
+      fc.integer({ min: 0, max: 2 ** 32 - 1 }),
       fc.string({ unit: character, maxLength: 600 }),
       fc.record({ double: fc.double() }),
     );
@@ -49,5 +49,15 @@ describe("ReverseWriter", () => {
         assert.equal(reader.len - reader.pos, before);
         assert.equal(reader.uint32(), (before - 1) % 128);
       }
+  });
+
+  it("returns bytes in a buffer that is little larger", () => {
+    for (const length of [70_000, 140_000, 1_000_000]) {
+      const out = new ReverseWriter();
+      for (let written = 0; written < length; written += 1000) out.string("x".repeat(998));
+      const bytes = out.finish();
+      assert.equal(bytes.length, out.length);
+      assert.ok(bytes.buffer.byteLength - bytes.length < 20_000, `${bytes.buffer.byteLength}`);
+    }
   });
 });
