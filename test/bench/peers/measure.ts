@@ -30,6 +30,7 @@ const works: readonly { readonly name: string; readonly work: Work }[] = [
 ];
 
 const capacityRequests = amount(10_000, 8);
+const warmUpRequests = amount(20_000, 8);
 const latencySeconds = amount(3, 0.2);
 
 /**
@@ -86,6 +87,8 @@ async function startOrchestrator(go: Build<{ readonly orchestrator: string }>): 
 }
 
 async function* measure(gateway: MeasuredProgram, peers: readonly Peer[]): AsyncGenerator<Finding> {
+  // The peers are compiled in advance. A new gateway is compiled by V8 while it serves, and that takes CPU time too.
+  await load(gateway.url, getOne, warmUpRequests);
   for (const { name, work } of works)
     for (const { language, program } of peers) {
       const cost = await compareRequests({ server: gateway, work }, { server: program, work });
