@@ -77,15 +77,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   ];
   const stagesOf = (operation: Operation): readonly Middleware<BodyLocals>[] => [
     ...(operation.secured
-      ? [
-          authentication(options.authenticator, operation.isSafe ? "read" : "write"),
-          keyShare,
-          callOptions(options.rpcTimeoutMs),
-        ]
+      ? [authentication(options.authenticator, operation.isSafe ? "read" : "write"), keyShare]
       : []),
     ...(operation.requestBody === undefined ? [] : jsonBody(options)),
     ...(options.operationStages ?? []),
     validation(operation, validatorOf(operation)),
+    ...(operation.secured ? [callOptions(options.rpcTimeoutMs)] : []),
     // Each operation has its own request type, which holds after the validation; Express has one for all.
     options.operations[operation.id] as Middleware<BodyLocals>,
   ];
