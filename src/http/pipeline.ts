@@ -88,11 +88,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   ];
   const withoutOperation: readonly Middleware[] = [preflight(allowedOrigins), methodNotAllowed, notFound];
 
-  const app = express().disable("x-powered-by").disable("query parser");
-  app.use(
-    inOrder([...everyRequest, dispatch(contract.paths, stagesOf), ...withoutOperation]),
-    errorHandler(logger),
-  );
+  const runStages = inOrder([...everyRequest, dispatch(contract.paths, stagesOf), ...withoutOperation]);
+  const handleError = errorHandler(logger);
+  const serveRequest: Middleware<BodyLocals> = (req, res, next) =>
+    runStages(req, res, (error) => handleError(error, req, res, next));
+  const app = express().disable("x-powered-by").disable("query parser").use(serveRequest);
   const run = inOrder([...beforeExpress, app]);
   return {
     listener: (req, res) => run(req, Object.assign(res, { locals: { match: undefined } }), throwUncaught),
