@@ -11,17 +11,15 @@ import type { FieldOptions, ValueTranscoder } from "./value-transcoder.ts";
 import { tagOf } from "./wire-reader.ts";
 import type { WireReader } from "./wire-reader.ts";
 
-/** The positions of the values of a field, in the order of the wire. Of a singular field, only the last is needed. */
+/** The positions of the values of a field, in the order of the wire. */
 export type Positions = readonly number[];
 
 /** Writes one field as a member of a JSON object. */
 export interface FieldTranscoder {
-  readonly name: string;
   /** What precedes the JSON of the field: `{"name":` of the first field, `,"name":` of any other. */
   readonly label: Uint8Array;
   /** The tag of each of its values. */
   readonly tag: number;
-  readonly isRepeated: boolean;
   /** The label and JSON of the absent field; undefined if it is left out. */
   readonly absent: Uint8Array | undefined;
   /** Writes the field, or nothing if JSON cannot express its value. */
@@ -40,14 +38,13 @@ export function createFieldTranscoder(
 ): FieldTranscoder {
   const { name, number } = field;
   const label = `${isFirst ? "{" : ","}${JSON.stringify(name)}:`;
-  const shared = { name, label: Buffer.from(label), items: undefined, isStruct: false };
+  const shared = { label: Buffer.from(label), items: undefined, isStruct: false };
   const withJson = (json: string) => Buffer.from(`${label}${json}`);
   if (field.fieldKind === "map") {
     const tag = tagOf(number, WireType.LengthDelimited);
     return {
       ...shared,
       tag,
-      isRepeated: true,
       absent: withJson("{}"),
       write: mapWriter(field, shared.label),
     };
@@ -60,7 +57,6 @@ export function createFieldTranscoder(
     return {
       ...shared,
       tag,
-      isRepeated: true,
       absent: withJson("[]"),
       write: listWriter(value, withJson("[")),
       items: options.message,
@@ -72,7 +68,6 @@ export function createFieldTranscoder(
   return {
     ...shared,
     tag,
-    isRepeated: false,
     absent: absent === undefined ? undefined : withJson(absent),
     write: singleWriter(value, shared.label, name),
     isStruct: field.message === StructSchema,

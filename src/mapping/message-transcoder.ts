@@ -47,11 +47,10 @@ export function createMessageTranscoder<const Name extends string>(
   }
 
   function addPosition(positions: number[][], index: number, position: number): void {
-    const field = fields[index];
-    const others = field?.isRepeated === true ? positions[index] : undefined;
+    const others = positions[index];
     if (others === undefined) positions[index] = [position];
     else if (others.push(position) > maxItems)
-      throw new RangeError(`more than ${maxItems} of ${String(field?.name)}`);
+      throw new RangeError(`more than ${maxItems} of ${String(names[index])}`);
   }
 
   function located(reader: WireReader, end: number): readonly (Positions | undefined)[] {
