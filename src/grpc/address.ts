@@ -1,7 +1,7 @@
 import { connect as connectTcp, isIP } from "node:net";
-import type { Socket } from "node:net";
+import type { OnReadOpts, Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { SecureContext } from "node:tls";
+import type { ConnectionOptions, SecureContext } from "node:tls";
 
 /** The address of a server, and how to connect to it. */
 export interface ResolvedAddress {
@@ -38,16 +38,26 @@ export function hostAndPort({ host, port }: ResolvedAddress): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Opens a socket for HTTP/2, with TLS if the endpoint is https. */
-export function connectSocket({ endpoint, host, port, secureContext }: ResolvedAddress): Socket {
-  if (endpoint.protocol === "http:") return connectTcp({ host, port });
+/** Opens a socket for HTTP/2 that reads into the buffer of `onread`, with TLS if the endpoint is https. */
+export function connectSocket(
+  { endpoint, host, port, secureContext }: ResolvedAddress,
+  onread: OnReadOpts,
+): Socket {
+  if (endpoint.protocol === "http:") return connectTcp({ host, port, onread, noDelay: true });
   const name = hostOf(endpoint);
-  return connectTls({
+  const options: ConnectionOptions & { onread: OnReadOpts } = {
     host,
     port,
+    // TLS sockets have it too, which their types do not know.
+    onread,
     // Certificates contain the name, not the resolved address.
     servername: isIP(name) === 0 ? name : "",
     ALPNProtocols: ["h2"],
     ...(secureContext === undefined ? {} : { secureContext: secureContext() }),
+  };
+  const socket = connectTls(options).setNoDelay(true);
+  return socket.once("secureConnect", () => {
+    // RFC 9113 §3.2.
+    if (socket.alpnProtocol !== "h2") socket.destroy(new Error("the server does not offer HTTP/2 by ALPN"));
   });
 }

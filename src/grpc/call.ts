@@ -1,11 +1,11 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "./envelope.ts";
 import { requestHeaders } from "./metadata.ts";
 import type { MetadataInit } from "./metadata.ts";
 import { decideRetry, firstAttempt } from "./retry.ts";
-import { errorCodes } from "./session.ts";
-import type { RequestStream, ResponseHeaders, StreamEnd, StreamListener, StreamOpener } from "./session.ts";
+import { errorCode } from "./http2/index.ts";
+import type { HeaderFields, Stream, StreamEnd, StreamListener } from "./http2/index.ts";
+import type { StreamOpener } from "./session.ts";
 import { headerError, isCancelled, statusError } from "./status.ts";
 
 /** A call's path, message, metadata and deadline. */
@@ -60,9 +60,9 @@ export class Call implements StreamListener {
   /** Undefined once the call is committed. */
   #request: CallRequest | undefined;
   #history = firstAttempt;
-  #stream: RequestStream;
-  #header: ResponseHeaders | undefined;
-  #trailer: IncomingHttpHeaders | undefined;
+  #stream: Stream;
+  #header: HeaderFields | undefined;
+  #trailer: HeaderFields | undefined;
   #isBodyEmpty = true;
 
   /** Makes the call. Throws a ConnectError if its signal is already aborted or the call cannot be sent. */
@@ -79,12 +79,12 @@ export class Call implements StreamListener {
   }
 
   /** The response headers; undefined until they are received. */
-  get header(): ResponseHeaders | undefined {
+  get header(): HeaderFields | undefined {
     return this.#header;
   }
 
   /** The trailers; undefined until they are received. */
-  get trailer(): IncomingHttpHeaders | undefined {
+  get trailer(): HeaderFields | undefined {
     return this.#trailer;
   }
 
@@ -104,8 +104,8 @@ export class Call implements StreamListener {
     this.#stream.resume();
   }
 
-  onHeaders(headers: ResponseHeaders, isEndOfStream: boolean): void {
-    const error = headerError(headers);
+  onHeaders(status: number, headers: HeaderFields, isEndOfStream: boolean): void {
+    const error = headerError(status, headers);
     if (error !== undefined) return this.#giveUp(error);
     this.#header = headers;
     const isFinal = isEndOfStream ? !isCancelled(headers) : this.#listener?.retried === undefined;
@@ -117,7 +117,7 @@ export class Call implements StreamListener {
     this.#listener?.received(chunk);
   }
 
-  onTrailers(trailers: IncomingHttpHeaders): void {
+  onTrailers(trailers: HeaderFields): void {
     this.#trailer = trailers;
   }
 
@@ -136,17 +136,17 @@ export class Call implements StreamListener {
   }
 
   /** The status of a response without messages may be in its headers (Trailers-Only); before messages it is ignored. */
-  #statusInHeader(): IncomingHttpHeaders | undefined {
+  #statusInHeader(): HeaderFields | undefined {
     if (this.#header?.["grpc-status"] === undefined) return undefined;
     return this.#isBodyEmpty ? this.#header : {};
   }
 
-  #open(request: CallRequest, timeoutMs: number, onDedicatedSession = false): RequestStream {
+  #open(request: CallRequest, timeoutMs: number, onDedicatedSession = false): Stream {
     const { path, message, metadata, hasNoSideEffects } = request;
     try {
-      const headers = requestHeaders(path, timeoutMs > 0 ? timeoutMs : undefined, metadata);
+      const headers = requestHeaders(timeoutMs > 0 ? timeoutMs : undefined, metadata);
       return this.#opener.open(
-        { headers, body: encodeEnvelope(message), hasNoSideEffects },
+        { path, headers, body: encodeEnvelope(message), hasNoSideEffects },
         this,
         onDedicatedSession,
       );
@@ -191,13 +191,14 @@ export class Call implements StreamListener {
 
   /**
    * Whether the response is the reason: it broke its session, or its headers were too long, which grpc-go reports by
-   * INTERNAL_ERROR when it sends them and Node by ENHANCE_YOUR_CALM when it receives them.
+   * INTERNAL_ERROR when it sends them and Node's server by ENHANCE_YOUR_CALM.
    */
   #isResponseToBlame(end: StreamEnd): boolean {
+    if (end.kind === "invalid") return true;
     if (end.kind === "session-broken") return end.isOnlyStream;
     if (end.kind !== "reset" || this.#request === undefined) return false;
-    if (end.code === errorCodes.internalError) return this.#header === undefined;
-    return end.code === errorCodes.enhanceYourCalm && this.#request.hasNoSideEffects;
+    if (end.code === errorCode.internalError) return this.#header === undefined;
+    return end.code === errorCode.enhanceYourCalm && this.#request.hasNoSideEffects;
   }
 
   #expire(): void {

@@ -1,4 +1,5 @@
-import type { PingState, SessionState } from "./session.ts";
+import type { ConnectionState } from "./http2/index.ts";
+import type { PingState } from "./session.ts";
 
 /** gRPC's keepalive for the sessions of one kind (https://grpc.io/docs/guides/keepalive/), in milliseconds. */
 export interface KeepaliveTimes {
@@ -26,15 +27,19 @@ interface CurrentTimes extends KeepaliveTimes {
   readonly pings: Readonly<PingState>;
 }
 
-/** The session that is kept alive. */
-interface KeepaliveSession {
-  readonly state: SessionState;
+/** The connection that is kept alive. */
+interface KeptConnection {
+  readonly state: ConnectionState;
   readonly bytesReceived: number;
-  /** Whether no stream is open, so that nothing has to be received. */
-  isIdle(): boolean;
   ping(onAcknowledged: () => void): void;
   /** Sends SETTINGS, which the server must acknowledge too (RFC 9113 §6.5.3). */
   sendSettings(onAcknowledged: () => void): void;
+}
+
+/** The session of the connection. */
+interface KeepaliveListener {
+  /** Whether no stream is open, so that nothing has to be received. */
+  isIdle(): boolean;
   /** Makes the server send response headers. */
   requestHeaders(): void;
   /** The session is idle. Unless it is closed now, keepalive is paused until `resume`. */
@@ -43,8 +48,6 @@ interface KeepaliveSession {
   onUnresponsive(reason: Error): void;
   /** Nothing was received within the keepalive timeout. */
   onTimeout(reason: Error): void;
-  /** The session is closed, but its socket still waits for the server. */
-  closeSocket(): void;
 }
 
 /** How many times received bytes are counted within the keepalive time. */
@@ -70,7 +73,8 @@ type KeepaliveState =
  * must be received within twice the keepalive timeout. After that any bytes count, such as the acknowledgement of a ping.
  */
 export class Keepalive {
-  readonly #session: KeepaliveSession;
+  readonly #connection: KeptConnection;
+  readonly #listener: KeepaliveListener;
   readonly #times: CurrentTimes;
   #state: KeepaliveState = "counting";
   #timer: NodeJS.Timeout | undefined;
@@ -80,12 +84,13 @@ export class Keepalive {
   #pings = 0;
   #unacknowledgedPings = 0;
 
-  constructor(times: CurrentTimes, session: KeepaliveSession) {
+  constructor(times: CurrentTimes, connection: KeptConnection, listener: KeepaliveListener) {
     this.#times = times;
-    this.#session = session;
+    this.#connection = connection;
+    this.#listener = listener;
     const settingsMs = 2 * times.timeoutMs;
     this.#after(settingsMs, () =>
-      session.onTimeout(new Error(`no HTTP/2 settings were received within ${settingsMs} ms`)),
+      listener.onTimeout(new Error(`no HTTP/2 settings were received within ${settingsMs} ms`)),
     );
   }
 
@@ -98,7 +103,7 @@ export class Keepalive {
 
   /** Whether nothing was received between the last two checks and since. */
   get isStalled(): boolean {
-    return this.#checksWithoutBytes > 0 && this.#session.bytesReceived === this.#bytes;
+    return this.#checksWithoutBytes > 0 && this.#connection.bytesReceived === this.#bytes;
   }
 
   /** The server's first settings were received. */
@@ -113,7 +118,7 @@ export class Keepalive {
 
   /** Pings the server now, even if the keepalive time has not passed. */
   pingNow(): void {
-    const { state, bytesReceived } = this.#session;
+    const { state, bytesReceived } = this.#connection;
     // Until the settings are received, their own timer runs.
     if (state === "closed" || this.#state === "pinging" || bytesReceived === 0) return;
     this.#bytes = bytesReceived;
@@ -121,22 +126,22 @@ export class Keepalive {
   }
 
   #check(): void {
-    const { state, bytesReceived } = this.#session;
-    if (state === "closed") return this.#session.closeSocket();
+    const { state, bytesReceived } = this.#connection;
+    if (state === "closed") return;
     const hasNoNewBytes = bytesReceived === this.#bytes;
     if (hasNoNewBytes && this.#state === "pinging") {
       const { timeoutMs } = this.#times;
-      return this.#session.onTimeout(
+      return this.#listener.onTimeout(
         new Error(`the server did not acknowledge a ping within ${timeoutMs} ms`),
       );
     }
     this.#bytes = bytesReceived;
     this.#state = "counting";
     if (!hasNoNewBytes) this.#checksWithoutBytes = 0;
-    if (this.#session.isIdle()) {
+    if (this.#listener.isIdle()) {
       // `#checksWithoutBytes` is not reset: nothing was received, so that the next stream continues the count.
-      this.#session.onIdle();
-      const isOpen = this.#session.state === "connecting" || this.#session.state === "ready";
+      this.#listener.onIdle();
+      const isOpen = this.#connection.state === "connecting" || this.#connection.state === "ready";
       return isOpen ? this.#pause() : this.#scheduleCheck();
     }
     if (hasNoNewBytes) this.#checksWithoutBytes += 1;
@@ -144,17 +149,17 @@ export class Keepalive {
     this.#ping();
   }
 
-  /** Sends a ping; SETTINGS if another ping could be one too many, and after GOAWAY, when Node sends no pings. */
+  /** Sends a ping; SETTINGS if another ping could be one too many. */
   #ping(): void {
     const onAcknowledged = () => this.#scheduleCheck();
     this.#state = "pinging";
     const mayPing = this.#pings < maxPings && !this.#times.pings.areRejected;
-    if (mayPing && this.#session.state !== "draining") this.#sendPing(onAcknowledged);
-    else this.#session.sendSettings(onAcknowledged);
+    if (mayPing) this.#sendPing(onAcknowledged);
+    else this.#connection.sendSettings(onAcknowledged);
     const { unresponsiveAfterMs, timeoutMs } = this.#times;
     this.#after(unresponsiveAfterMs, () => {
       const reason = new Error(`the server did not acknowledge a ping within ${unresponsiveAfterMs} ms`);
-      if (this.#session.bytesReceived === this.#bytes) this.#session.onUnresponsive(reason);
+      if (this.#connection.bytesReceived === this.#bytes) this.#listener.onUnresponsive(reason);
       this.#after(timeoutMs - unresponsiveAfterMs, () => this.#check());
     });
   }
@@ -162,11 +167,11 @@ export class Keepalive {
   #sendPing(onAcknowledged: () => void): void {
     this.#pings += 1;
     this.#unacknowledgedPings += 1;
-    this.#session.ping(() => {
+    this.#connection.ping(() => {
       this.#unacknowledgedPings -= 1;
       onAcknowledged();
     });
-    if (this.#pings >= maxPings) this.#session.requestHeaders();
+    if (this.#pings >= maxPings) this.#listener.requestHeaders();
   }
 
   #scheduleCheck(): void {

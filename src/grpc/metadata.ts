@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
+import type { HeaderFields } from "./http2/index.ts";
 
 /** Metadata as Connect's call options carry it. A plain record is cheapest. */
 export type MetadataInit = NonNullable<ConstructorParameters<typeof Headers>[0]>;
@@ -14,21 +14,37 @@ const timeoutUnits = [
 ] as const;
 
 /**
- * The headers of a gRPC call over HTTP/2 (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
- * `metadata` does not replace the protocol's headers. Without `timeoutMs` the call has no deadline.
+ * The headers that all gRPC calls to an endpoint have (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md),
+ * without the path.
  */
+export function connectionHeaders({ protocol, host }: URL): HeaderFields {
+  return {
+    ":method": "POST",
+    ":scheme": protocol.slice(0, -1),
+    ":authority": host,
+    "content-type": "application/grpc+proto",
+    te: "trailers",
+  };
+}
+
+/** Names that metadata cannot have: the protocol's own headers. */
+const reserved = new Set(["content-type", "te", "grpc-timeout"]);
+
+/** The other headers of a call. `metadata` does not replace the protocol's. Without `timeoutMs` there is no deadline. */
 export function requestHeaders(
-  path: string,
   timeoutMs: number | undefined,
   metadata: MetadataInit | undefined,
-): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = {};
-  if (metadata !== undefined) addMetadata(headers, metadata);
-  headers[":method"] = "POST";
-  headers[":path"] = path;
-  headers["content-type"] = "application/grpc+proto";
-  headers["te"] = "trailers";
+): HeaderFields {
+  const headers: Record<string, string> = {};
   if (timeoutMs !== undefined) headers["grpc-timeout"] = grpcTimeout(timeoutMs);
+  if (metadata === undefined) return headers;
+  const entries = Symbol.iterator in metadata ? new Headers(metadata) : Object.entries(metadata);
+  // HTTP/2 requires lower-case names (RFC 9113 §8.2).
+  for (const [name, value] of entries) {
+    const lowerCase = name.toLowerCase();
+    if (value !== undefined && !reserved.has(lowerCase) && !lowerCase.startsWith(":"))
+      headers[lowerCase] = value;
+  }
   return headers;
 }
 
@@ -41,20 +57,10 @@ export function grpcTimeout(timeoutMs: number): string {
   return `${Math.min(timeoutLimit - 1, Math.ceil(timeoutMs / 3_600_000))}H`;
 }
 
-/** Adds `metadata` with lower-case names, as HTTP/2 requires (RFC 9113 §8.2). */
-function addMetadata(headers: OutgoingHttpHeaders, metadata: MetadataInit): void {
-  const entries = Symbol.iterator in metadata ? new Headers(metadata) : Object.entries(metadata);
-  for (const [name, value] of entries) headers[name.toLowerCase()] = value;
-}
-
-/** Converts blocks of HTTP/2 headers to Headers, without the pseudo-headers. */
-export function headersFrom(...blocks: readonly (IncomingHttpHeaders | undefined)[]): Headers {
+/** Converts headers or trailers to Headers. */
+export function headersFrom(...blocks: readonly (HeaderFields | undefined)[]): Headers {
   const headers = new Headers();
-  for (const block of blocks) {
-    for (const [name, value] of Object.entries(block ?? {})) {
-      if (name.startsWith(":") || value === undefined) continue;
-      for (const one of Array.isArray(value) ? value : [value]) headers.append(name, one);
-    }
-  }
+  for (const block of blocks)
+    for (const [name, value] of Object.entries(block ?? {})) headers.append(name, value);
   return headers;
 }

@@ -1,5 +1,5 @@
-import { isRefused } from "./session.ts";
-import type { StreamEnd } from "./session.ts";
+import { errorCode } from "./http2/index.ts";
+import type { StreamEnd } from "./http2/index.ts";
 
 /** The earlier attempts of a call. */
 export interface RetryHistory {
@@ -15,7 +15,7 @@ export const firstAttempt: RetryHistory = { attempts: 1, possiblyProcessed: 0, w
 
 /** An attempt that ended without a status, or with a CANCELLED that this side has not caused (`Call.onClosed`). */
 interface FailedAttempt {
-  /** How its stream ended; `node-stream.ts` decides on the kind. */
+  /** How its stream ended; `http2/connection.ts` decides on the kind. */
   readonly end: StreamEnd;
   readonly hasHeaders: boolean;
   /** Whether the method's `idempotency_level` is NO_SIDE_EFFECTS (`messages.ts`). */
@@ -44,7 +44,7 @@ const maxPossiblyProcessed = 4;
 export function decideRetry(history: RetryHistory, attempt: FailedAttempt): Retry | undefined {
   const { end, hasHeaders, hasNoSideEffects, maxAttempts } = attempt;
   let { attempts, possiblyProcessed, wasRefused } = history;
-  if (end.kind === "session-broken" && end.isOnlyStream) return undefined;
+  if (end.kind === "invalid" || (end.kind === "session-broken" && end.isOnlyStream)) return undefined;
   if (!isTransparent(end)) {
     possiblyProcessed += 1;
     if (!hasNoSideEffects || possiblyProcessed >= maxPossiblyProcessed) return undefined;
@@ -64,4 +64,9 @@ export function decideRetry(history: RetryHistory, attempt: FailedAttempt): Retr
 
 function isTransparent({ kind }: StreamEnd): boolean {
   return kind === "not-sent" || kind === "refused";
+}
+
+/** Whether the server refused a stream. ENHANCE_YOUR_CALM does not say that the request was not processed. */
+export function isRefused({ kind, code }: StreamEnd): boolean {
+  return kind === "refused" || (kind === "reset" && code === errorCode.enhanceYourCalm);
 }

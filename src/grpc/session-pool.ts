@@ -1,16 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ResolvedAddress } from "./address.ts";
 import type { KeepaliveTimes } from "./keepalive.ts";
-import { NodeSession } from "./node-session.ts";
-import type { SessionContext } from "./node-session.ts";
-import type {
-  PingState,
-  RequestStream,
-  SessionListener,
-  Session,
-  StreamListener,
-  StreamRequest,
-} from "./session.ts";
+import type { Stream, StreamListener, StreamRequest } from "./http2/index.ts";
+import { Session } from "./session.ts";
+import type { PingState, SessionContext, SessionListener } from "./session.ts";
 
 export interface SessionPoolOptions {
   readonly keepalive: KeepaliveTimes;
@@ -20,8 +13,8 @@ export interface SessionPoolOptions {
   readonly pings: PingState;
   readonly listener: SessionListener;
   /**
-   * How many streams a session carries before it is replaced. A session has 2^30 stream ids (RFC 9113 §5.1.1), and Node
-   * fails every stream after the last one; the default is half of them.
+   * How many streams a session carries before it is replaced. A session has 2^30 stream ids (RFC 9113 §5.1.1); the
+   * default is half of them.
    */
   readonly streamsPerSession?: number;
 }
@@ -89,7 +82,7 @@ export class SessionPool {
   }
 
   /** Opens a stream as `StreamOpener` does. */
-  open(request: StreamRequest, listener: StreamListener, onDedicatedSession = false): RequestStream {
+  open(request: StreamRequest, listener: StreamListener, onDedicatedSession = false): Stream {
     if (this.#state === "closed") throw new ConnectError("the session pool is closed", Code.Unavailable);
     if (onDedicatedSession) return this.#createSession(true).open(request, listener);
     for (const session of this.#sessions) if (session.hasRoom) return session.open(request, listener);
@@ -123,7 +116,7 @@ export class SessionPool {
   }
 
   #createSession(isDedicated = false): Session {
-    const session = new NodeSession(this.#context, isDedicated);
+    const session = new Session(this.#context, isDedicated);
     this.#sessions.add(session);
     return session;
   }

@@ -1,63 +1,18 @@
-import type { IncomingHttpHeaders, IncomingHttpStatusHeader, OutgoingHttpHeaders } from "node:http2";
-
-/**
- * The interface between calls and HTTP/2. Only its implementation, `node-session.ts` and `node-stream.ts`, calls
- * node:http2; the other files of this folder import no more than its header types.
- */
-
-/** The HTTP/2 error codes that retries depend on (RFC 9113 §7). */
-export const errorCodes = { internalError: 2, enhanceYourCalm: 11 } as const;
-
-/** Response headers with their `:status`. */
-export type ResponseHeaders = IncomingHttpHeaders & IncomingHttpStatusHeader;
-
-/** A request for one stream. */
-export interface StreamRequest {
-  readonly headers: OutgoingHttpHeaders;
-  readonly body: Uint8Array;
-  /** Whether the request may be sent twice: the method's `idempotency_level` is NO_SIDE_EFFECTS. */
-  readonly hasNoSideEffects: boolean;
-}
-
-/** The stream of a request. */
-export interface RequestStream {
-  /** Stops `onData` until `resume`; flow control soon stops the server. */
-  pause(): void;
-  resume(): void;
-  /** Ends the stream by RST_STREAM (CANCEL). Its listener is not called again. */
-  cancel(): void;
-}
-
-/** Is called with what a stream receives, in order. `onClosed` is the last call. */
-export interface StreamListener {
-  onHeaders(headers: ResponseHeaders, isEndOfStream: boolean): void;
-  onData(chunk: Buffer): void;
-  onTrailers(trailers: IncomingHttpHeaders): void;
-  onClosed(end: StreamEnd): void;
-}
-
-/**
- * How a stream has ended:
- * - `ended`: everything that the server sent was received.
- * - `not-sent`: the server has received no part of the request.
- * - `refused`: the server has not processed the request (REFUSED_STREAM, RFC 9113 §8.7).
- * - `reset`: the server reset the stream, or this side reset it because it could not receive the response.
- * - `session-lost`: the session was lost or is unresponsive.
- * - `session-broken`: the server violated HTTP/2, which ended the session.
- */
-export type StreamEnd = {
-  /** An HTTP/2 error code. */
-  readonly code: number;
-  /** The reason, if it is known. */
-  readonly cause?: Error | undefined;
-} & (
-  | { readonly kind: "ended" | "not-sent" | "refused" | "reset" | "session-lost" }
-  | {
-      readonly kind: "session-broken";
-      /** Whether the session had no other stream, so that the response to this request broke it. */
-      readonly isOnlyStream: boolean;
-    }
-);
+import { connectSocket } from "./address.ts";
+import type { ResolvedAddress } from "./address.ts";
+import { encodeEnvelope } from "./envelope.ts";
+import { Connection, errorCode } from "./http2/index.ts";
+import type {
+  ConnectionListener,
+  ConnectionState,
+  Stream,
+  StreamEnd,
+  StreamListener,
+  StreamRequest,
+} from "./http2/index.ts";
+import { Keepalive } from "./keepalive.ts";
+import { connectionHeaders, requestHeaders } from "./metadata.ts";
+import { isRefused } from "./retry.ts";
 
 /** Opens the streams of calls, on the sessions of a channel. */
 export interface StreamOpener {
@@ -68,46 +23,7 @@ export interface StreamOpener {
    * closed, and another error if the headers are not valid. A dedicated session carries this stream alone, so that the
    * response can break no other call.
    */
-  open(request: StreamRequest, listener: StreamListener, onDedicatedSession?: boolean): RequestStream;
-}
-
-/** Whether the server refused a stream. ENHANCE_YOUR_CALM does not say that the request was not processed. */
-export function isRefused({ kind, code }: StreamEnd): boolean {
-  return kind === "refused" || code === errorCodes.enhanceYourCalm;
-}
-
-export type SessionState =
-  /** The server's settings have not been received; requests wait for them. */
-  | "connecting"
-  /** Requests are sent at once. */
-  | "ready"
-  /** No new streams are opened. The session is closed after its last one. */
-  | "draining"
-  | "closed";
-
-/** One HTTP/2 connection to a server. */
-export interface Session {
-  readonly state: SessionState;
-  /** Whether another stream can be opened on it. */
-  readonly hasRoom: boolean;
-  /** Whether streams are open and nothing was received for part of the keepalive time. */
-  readonly isStalled: boolean;
-  /**
-   * Whether nothing was received since a ping was late, or another session of its pool was lost or received GOAWAY. No
-   * streams are opened on an unresponsive session.
-   */
-  readonly isUnresponsive: boolean;
-  open(request: StreamRequest, listener: StreamListener): RequestStream;
-  /** Makes the session unresponsive until it receives something. */
-  markUnresponsive(): void;
-  /** Pings the server now, unless a ping is already in flight. */
-  pingNow(): void;
-  /** If there are other servers, ends the streams that wait for this one's settings as `not-sent`: their calls are retried. */
-  failWaitingStreams(cause?: Error): void;
-  /** Opens no more streams, and closes the session after the last one. */
-  drain(): void;
-  /** Closes the session and its streams at once. */
-  close(cause?: Error): void;
+  open(request: StreamRequest, listener: StreamListener, onDedicatedSession?: boolean): Stream;
 }
 
 /** Is called with the events of a server's sessions. Knows whether calls can be made to other servers. */
@@ -130,4 +46,274 @@ export interface SessionListener {
 export interface PingState {
   /** Whether the server sent GOAWAY because of too many pings; no more are sent then. */
   areRejected: boolean;
+}
+
+/** What the sessions of one pool share. */
+export interface SessionContext {
+  readonly address: ResolvedAddress;
+  readonly listener: SessionListener;
+  /** All sessions of the pool. */
+  readonly sessions: ReadonlySet<Session>;
+  /** The socket of a session is closed. */
+  readonly onClosed: (session: Session) => void;
+  /** How many streams a session carries before it is replaced. */
+  readonly streamsPerSession: number;
+  /** The flow-control window of each stream, in bytes. */
+  readonly streamWindowBytes: number;
+  /** How many concurrent streams are opened on a session before the server's settings are received. */
+  assumedLimit: number;
+  /** The keepalive time, in milliseconds. */
+  readonly timeMs: number;
+  /** The keepalive timeout, in milliseconds. */
+  readonly timeoutMs: number;
+  /** How late the acknowledgement of a ping may be before calls move to another server, in milliseconds. */
+  readonly unresponsiveAfterMs: number;
+  readonly pings: PingState;
+}
+
+/** After this many refused streams in a row, their session is replaced. */
+const maxRefusals = 2;
+
+/** The largest response headers and trailers that a call accepts, in bytes. */
+const maxHeaderListBytes = 32 * 1024;
+
+/**
+ * The flow-control window of a session, in bytes (RFC 9113 §6.9.2). With the default of 64 KiB, large responses would
+ * block small ones.
+ */
+const windowBytes = 8 * 1024 * 1024;
+
+/** The debug data of a gRPC server's GOAWAY after too many pings (gRFC A8). */
+const tooManyPings = "too_many_pings";
+
+/** The listener of health checks, whose result does not matter. */
+const ignored: StreamListener = {
+  onHeaders: () => undefined,
+  onData: () => undefined,
+  onTrailers: () => undefined,
+  onClosed: () => undefined,
+};
+
+/**
+ * One HTTP/2 connection to a server, and when calls use it.
+ *
+ * A session opens no more streams once it is lost, has received GOAWAY or runs out of stream ids. It opens none while it
+ * is unresponsive. It is drained when it has no streams and another session has room, and when its streams are refused.
+ */
+export class Session implements ConnectionListener {
+  readonly #context: SessionContext;
+  readonly #connection: Connection;
+  readonly #keepalive: Keepalive;
+  readonly #isDedicated: boolean;
+  /** How many concurrent streams the server allows. */
+  #limit: number;
+  #streamsEver = 0;
+  /** How many streams in a row the server has refused. */
+  #refusals = 0;
+  #healthCheck: Stream | undefined;
+  #hasResponded = false;
+  /** Whether the server's settings were received. */
+  #isConnected = false;
+  /** Whether the end of the session was reported, or needs no report because this side caused it. */
+  #isEndReported = false;
+  /** The number of received bytes when the session became unresponsive; undefined before. */
+  #bytesWhenUnresponsive: number | undefined;
+
+  /** Starts to connect. A dedicated session carries one stream. */
+  constructor(context: SessionContext, isDedicated = false) {
+    this.#context = context;
+    this.#isDedicated = isDedicated;
+    this.#limit = context.assumedLimit;
+    const { address, streamWindowBytes } = context;
+    this.#connection = new Connection(
+      {
+        connect: (onread) => connectSocket(address, onread),
+        headers: connectionHeaders(address.endpoint),
+        streamWindowBytes,
+        windowBytes,
+        maxHeaderListBytes,
+      },
+      this,
+    );
+    this.#keepalive = new Keepalive(context, this.#connection, {
+      isIdle: () => this.#streams === 0,
+      requestHeaders: () => this.#checkHealth(),
+      onIdle: () => this.#drainIfUnneeded(),
+      onUnresponsive: (reason) => this.#retryElsewhere(reason),
+      onTimeout: (reason) => this.#connection.close(reason),
+    });
+  }
+
+  get state(): ConnectionState {
+    return this.#connection.state;
+  }
+
+  /** Whether another stream can be opened on it. */
+  get hasRoom(): boolean {
+    return (
+      !this.#isFull &&
+      this.#streamsEver < (this.#isDedicated ? 1 : this.#context.streamsPerSession) &&
+      (this.state === "ready" || this.state === "connecting") &&
+      !this.isUnresponsive
+    );
+  }
+
+  /** Whether streams are open and nothing was received for part of the keepalive time. */
+  get isStalled(): boolean {
+    return this.#streams > 0 && this.#keepalive.isStalled;
+  }
+
+  /**
+   * Whether nothing was received since a ping was late, or another session of its pool was lost or received GOAWAY. No
+   * streams are opened on an unresponsive session.
+   */
+  get isUnresponsive(): boolean {
+    return this.#connection.bytesReceived === this.#bytesWhenUnresponsive;
+  }
+
+  /** Opens a stream as `Connection` does. */
+  open(request: StreamRequest, listener: StreamListener): Stream {
+    const stream = this.#connection.open(request, listener);
+    this.#streamsEver += 1;
+    this.#keepalive.resume();
+    return stream;
+  }
+
+  /** Makes the session unresponsive until it receives something. */
+  markUnresponsive(): void {
+    const { bytesReceived } = this.#connection;
+    // A session that has received nothing yet is as good as a new one.
+    if (bytesReceived === 0) return;
+    this.#bytesWhenUnresponsive = bytesReceived;
+    this.#keepalive.resume();
+  }
+
+  /** Pings the server now, unless a ping is already in flight. */
+  pingNow(): void {
+    if (!this.#isEndReported) this.#keepalive.pingNow();
+  }
+
+  /** If there are other servers, ends the streams that wait for this one's settings as `not-sent`: their calls are retried. */
+  failWaitingStreams(cause?: Error): void {
+    if (this.#context.listener.hasOthers()) this.#connection.endWaiting(cause);
+  }
+
+  /** Opens no more streams, and closes the session after the last one. */
+  drain(): void {
+    this.#isEndReported = true;
+    this.#connection.drain();
+  }
+
+  /** Closes the session and its streams at once. */
+  close(cause?: Error): void {
+    this.#connection.close(cause);
+  }
+
+  onSettings(maxStreams: number): void {
+    this.#limit = maxStreams;
+    // A server that allows no streams on this session may allow some on another.
+    if (maxStreams === 0) return this.#connection.drain();
+    this.#context.assumedLimit = maxStreams;
+    if (this.#isConnected) return;
+    this.#isConnected = true;
+    this.#keepalive.settingsReceived();
+    this.#context.listener.onConnected();
+  }
+
+  onResponse(): void {
+    this.#refusals = 0;
+    this.#hasResponded = true;
+    this.#keepalive.headersReceived();
+  }
+
+  onStreamClosed(stream: Stream, end: StreamEnd): void {
+    if (stream === this.#healthCheck) {
+      this.#healthCheck = undefined;
+      return;
+    }
+    if (!stream.hasResponse && isRefused(end)) this.#countRefusal();
+    if (this.#isDedicated) this.drain();
+  }
+
+  onGoaway(code: number, debugData: string): boolean {
+    const { listener, pings } = this.#context;
+    this.#markOthersUnresponsive();
+    this.#isEndReported = true;
+    this.#keepalive.resume();
+    listener.onGoaway();
+    if (code !== errorCode.enhanceYourCalm || debugData !== tooManyPings) return code === errorCode.noError;
+    pings.areRejected = true;
+    listener.onKeepaliveRejected();
+    return true;
+  }
+
+  onClosing(reason: Error | undefined, isBroken: boolean): void {
+    this.failWaitingStreams(reason);
+    // If a response broke the session, the server is reachable and not lost.
+    if (isBroken && (this.#hasResponded || this.#isDedicated)) this.#isEndReported = true;
+    else if (this.#streams > 0) this.#markOthersUnresponsive();
+    if (this.#isEndReported) return;
+    this.#isEndReported = true;
+    this.#context.listener.onLost(reason);
+  }
+
+  onClosed(): void {
+    this.#context.onClosed(this);
+  }
+
+  /** The number of open streams, without the health check. */
+  get #streams(): number {
+    return this.#connection.size - (this.#healthCheck === undefined ? 0 : 1);
+  }
+
+  /** Whether the server allows no stream in addition to the open ones. */
+  get #isFull(): boolean {
+    return this.#connection.size >= this.#limit;
+  }
+
+  /**
+   * Makes the server send response headers, if it allows another stream. Calls the gRPC health check
+   * (https://github.com/grpc/grpc/blob/master/doc/health-checking.md) and ignores its result, which may be UNIMPLEMENTED.
+   */
+  #checkHealth(): void {
+    if (this.state !== "ready" || this.#isFull || this.#healthCheck !== undefined) return;
+    const { timeoutMs } = this.#context;
+    const request: StreamRequest = {
+      path: "/grpc.health.v1.Health/Check",
+      headers: requestHeaders(timeoutMs, undefined),
+      body: encodeEnvelope(new Uint8Array()),
+      hasNoSideEffects: true,
+    };
+    const stream = this.#connection.open(request, ignored);
+    this.#healthCheck = stream;
+    setTimeout(() => stream.cancel(), timeoutMs).unref();
+  }
+
+  /** Drains the session after `maxRefusals`: Node's server may refuse all further streams of a session. */
+  #countRefusal(): void {
+    this.#refusals += 1;
+    if (this.#refusals >= maxRefusals) this.drain();
+  }
+
+  /** If another server is ready, ends the streams whose calls can be retried there: without side effects, or not sent. */
+  #retryElsewhere(reason: Error): void {
+    const { listener, sessions } = this.#context;
+    if (!listener.hasReadyOther()) return;
+    this.markUnresponsive();
+    for (const stream of this.#connection.sentStreams)
+      if (stream.hasNoSideEffects) this.#connection.end(stream, "session-lost", reason);
+    for (const session of sessions) session.failWaitingStreams(reason);
+  }
+
+  /** The other sessions may be lost too without having noticed it yet. */
+  #markOthersUnresponsive(): void {
+    if (this.#connection.bytesReceived === 0) return;
+    for (const other of this.#context.sessions) if (other !== this) other.markUnresponsive();
+  }
+
+  /** Drains the session if it has no room, or another session has. */
+  #drainIfUnneeded(): void {
+    const isAnotherUsable = [...this.#context.sessions].some((other) => other !== this && other.hasRoom);
+    if (isAnotherUsable || !this.hasRoom) this.drain();
+  }
 }

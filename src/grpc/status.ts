@@ -1,19 +1,15 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeFromHttpStatus, findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { headersFrom } from "./metadata.ts";
-import type { ResponseHeaders } from "./session.ts";
+import type { HeaderFields } from "./http2/index.ts";
 
 /** The content types of gRPC with protobuf messages. */
 const grpcProto = /^application\/grpc(\+proto)?$/i;
 
 /** The error if the response cannot be read: the status is not 200, it is not gRPC, or its encoding is not supported. */
-export function headerError(headers: ResponseHeaders): ConnectError | undefined {
-  const status = headers[":status"];
-  if (status !== 200) {
-    const message = `HTTP ${status ?? "without status"}`;
-    return new ConnectError(message, codeFromHttpStatus(status ?? 0), headersFrom(headers));
-  }
+export function headerError(status: number, headers: HeaderFields): ConnectError | undefined {
+  if (status !== 200)
+    return new ConnectError(`HTTP ${status}`, codeFromHttpStatus(status), headersFrom(headers));
   const contentType = headers["content-type"];
   if (contentType === undefined || !grpcProto.test(contentType)) {
     return new ConnectError(`unsupported content type ${contentType ?? "(none)"}`, Code.Unknown);
@@ -43,8 +39,8 @@ const codes: ReadonlyMap<unknown, Code> = new Map(
  * metadata, as in Connect. A missing or unknown status is Internal. CANCELLED is Unavailable, since the call was lost.
  */
 export function statusError(
-  trailers: IncomingHttpHeaders,
-  header: IncomingHttpHeaders | undefined,
+  trailers: HeaderFields,
+  header: HeaderFields | undefined,
 ): ConnectError | undefined {
   const status = trailers["grpc-status"];
   const rich = richError(trailers["grpc-status-details-bin"]);
@@ -57,9 +53,9 @@ export function statusError(
     error.details = rich.details;
     return error;
   }
-  const code = /^\d+$/.test(String(status)) ? codes.get(Number(status)) : undefined;
+  const code = status !== undefined && /^\d+$/.test(status) ? codes.get(Number(status)) : undefined;
   if (code !== undefined) return new ConnectError(percentDecoded(trailers["grpc-message"]), code, metadata);
-  const violation = status === undefined ? "missing status" : `invalid grpc-status ${String(status)}`;
+  const violation = status === undefined ? "missing status" : `invalid grpc-status ${status}`;
   return new ConnectError(`protocol error: ${violation}`, Code.Internal, metadata);
 }
 
@@ -67,8 +63,8 @@ export function statusError(
  * The error in a `grpc-status-details-bin` header; undefined if it is OK or cannot be parsed: then grpc-status applies.
  * Connect's `findTrailerError` for the whole trailer would let such a header hide grpc-status.
  */
-function richError(details: string | string[] | undefined): ConnectError | undefined {
-  if (typeof details !== "string") return undefined;
+function richError(details: string | undefined): ConnectError | undefined {
+  if (details === undefined) return undefined;
   try {
     return findTrailerError(new Headers({ "grpc-status-details-bin": details }));
   } catch {
@@ -77,13 +73,13 @@ function richError(details: string | string[] | undefined): ConnectError | undef
 }
 
 /** Whether the status is CANCELLED: the server dropped the call. */
-export function isCancelled(header: IncomingHttpHeaders): boolean {
+export function isCancelled(header: HeaderFields): boolean {
   return header["grpc-status"] === String(Code.Canceled);
 }
 
 /** Decodes a grpc-message. Returns it as received if its percent-encoding is not valid, as gRPC requires. */
-function percentDecoded(header: string | string[] | undefined): string {
-  const message = String(header ?? "");
+function percentDecoded(header: string | undefined): string {
+  const message = header ?? "";
   try {
     return decodeURIComponent(message);
   } catch {

@@ -21,8 +21,10 @@ export const frameType = {
   continuation: 9,
 } as const;
 
-/** `/grpc.health.v1.Health/Check` by the Huffman code of HPACK. Node never indexes a path. */
-const healthCheckPath = Buffer.from("626b2b22f394742675fb857c651d099d8bd3949d7f", "hex");
+/** SETTINGS_HEADER_TABLE_SIZE of 0: the client sends every path as it is, so that it can be found. */
+const noHeaderTable = Buffer.from([0, 1, 0, 0, 0, 0]);
+
+const healthCheckPath = "/grpc.health.v1.Health/Check";
 
 /** The flag of a frame that ends its stream. */
 const endStream = 1;
@@ -91,7 +93,8 @@ export async function startFrameServer(): Promise<FrameServer> {
     socket.on("error", () => undefined);
     socket.once("close", () => sockets.delete(socket));
     if (server.maxStreams !== "no settings") {
-      socket.write(frame(frameType.settings, 0, 0, limitSetting(server.maxStreams)));
+      const settings = Buffer.concat([noHeaderTable, limitSetting(server.maxStreams)]);
+      socket.write(frame(frameType.settings, 0, 0, settings));
     }
     readFrames(socket, (received) => {
       const { type, flags, streamId, payload } = received;

@@ -1,16 +1,28 @@
 import assert from "node:assert/strict";
-import { grpcTimeout, requestHeaders } from "../../src/grpc/metadata.ts";
+import { connectionHeaders, grpcTimeout, requestHeaders } from "../../src/grpc/metadata.ts";
+
+describe("connectionHeaders", () => {
+  for (const [endpoint, scheme, authority] of [
+    ["http://[::1]:50051", "http", "[::1]:50051"],
+    ["https://orchestrator.example/v1", "https", "orchestrator.example"],
+  ] as const)
+    it(`contains the scheme and the authority of ${endpoint}, pseudo-headers first`, () => {
+      assert.deepEqual(Object.entries(connectionHeaders(new URL(endpoint))), [
+        [":method", "POST"],
+        [":scheme", scheme],
+        [":authority", authority],
+        ["content-type", "application/grpc+proto"],
+        ["te", "trailers"],
+      ]);
+    });
+});
 
 describe("requestHeaders", () => {
-  const own = {
-    ":method": "POST",
-    ":path": "/s/m",
-    "content-type": "application/grpc+proto",
-    te: "trailers",
-  };
-
   for (const [what, metadata] of [
-    ["a record", { "X-Name": "1", te: "gzip", "Content-Type": "text/html" }],
+    [
+      "a record",
+      { "X-Name": "1", te: "gzip", "Content-Type": "text/html", ":path": "/x", "grpc-timeout": "1m" },
+    ],
     ["Headers", new Headers({ "X-Name": "1", te: "gzip", "Content-Type": "text/html" })],
     [
       "pairs",
@@ -22,15 +34,14 @@ describe("requestHeaders", () => {
     ],
   ] as const)
     it(`adds metadata from ${what} in lower case, and keeps the protocol's own headers`, () => {
-      assert.deepEqual(requestHeaders("/s/m", 10_000, metadata as Record<string, string>), {
-        ...own,
+      assert.deepEqual(requestHeaders(10_000, metadata as Record<string, string>), {
         "x-name": "1",
         "grpc-timeout": "10000m",
       });
     });
 
   it("sends no timeout without `timeoutMs`", () => {
-    assert.deepEqual(requestHeaders("/s/m", undefined, undefined), own);
+    assert.deepEqual(requestHeaders(undefined, undefined), {});
   });
 });
 

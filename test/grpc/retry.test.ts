@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { decideRetry, firstAttempt } from "../../src/grpc/retry.ts";
-import type { StreamEnd } from "../../src/grpc/session.ts";
+import type { StreamEnd } from "../../src/grpc/http2/index.ts";
 
 const cancel = 8;
 const enhanceYourCalm = 11;

@@ -97,12 +97,12 @@ describe("createServerStreamFunction", () => {
     stream?.data(grpcMessage("w1"));
     await first;
     stream?.data(grpcMessage("w2"));
-    // Not read when the session is lost, so that it is discarded.
     stream?.data(grpcMessage("w3"));
     stream?.header({ "grpc-status": "5" }, "ends");
     stream?.goaway(stream.streamId, 2);
     await assert.rejects(other, { code: Code.Unavailable });
     assert.equal((await events.next()).value?.workflowId, "w2");
+    assert.equal((await events.next()).value?.workflowId, "w3");
     await assert.rejects(events.next(), { code: Code.NotFound });
   });
 

@@ -41,7 +41,7 @@ async function startRefusing(code: number) {
   };
 }
 
-describe("NodeSession: refused streams", () => {
+describe("Session: refused streams", () => {
   for (const code of [refusedStream, enhanceYourCalm])
     it(`is replaced after two streams with code ${code}; no read fails`, async () => {
       await using pair = await startRefusing(code);

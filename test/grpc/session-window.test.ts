@@ -4,7 +4,7 @@ import { suite } from "../support/gateway.ts";
 import { connectTo } from "../support/orchestrator.ts";
 import { finish, respond, startHttp2Server } from "./http2-server.ts";
 
-describe("NodeSession: flow-control windows", () => {
+describe("Session: flow-control windows", () => {
   const server = suite(startHttp2Server);
 
   it("allows the server 8 MiB for all responses together", async () => {

@@ -1,0 +1,32 @@
+import { ConnectionError, errorCode } from "./protocol.ts";
+
+/** How many frames without content a peer may send at once, and again each second. */
+const burst = 1000;
+
+/** How many frames without content one with content allows, such as a ping and window updates. */
+const perContent = 8;
+
+/**
+ * Bounds the frames that cost work and bring nothing: SETTINGS, PING, RST_STREAM, WINDOW_UPDATE, PRIORITY, empty DATA,
+ * frames of closed streams and unknown ones (RFC 9113 §10.5). Frames with content allow more of them.
+ */
+export class FrameBudget {
+  #left = burst;
+  #refilledAt = performance.now();
+
+  /** A frame without content was received. Throws ENHANCE_YOUR_CALM if there were too many. */
+  spend(): void {
+    this.#left -= 1;
+    if (this.#left > 0) return;
+    const now = performance.now();
+    if (now - this.#refilledAt < 1000)
+      throw new ConnectionError(errorCode.enhanceYourCalm, `more than ${burst} frames without content`);
+    this.#refilledAt = now;
+    this.#left = burst;
+  }
+
+  /** A frame with content was received, or sent. */
+  earn(): void {
+    this.#left = Math.min(burst, this.#left + perContent);
+  }
+}
