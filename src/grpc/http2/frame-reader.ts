@@ -1,23 +1,33 @@
 import { ConnectionError, errorCode, frameHeaderBytes, minMaxFrameBytes } from "./protocol.ts";
 
-/** Is called with each frame; its payload is at `start` to `end` of `bytes`, which are valid during the call only. */
-export type OnFrame = (
-  type: number,
-  flags: number,
-  streamId: number,
-  bytes: Buffer,
-  start: number,
-  end: number,
-) => void;
+/** A received frame. It is valid only during the call that it is passed to: the next frame replaces it. */
+export interface Frame {
+  readonly type: number;
+  readonly flags: number;
+  /** 0 for frames of the connection. */
+  readonly streamId: number;
+  /** The payload is at `start` to `end` of `bytes`. */
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
 
 /** Splits the received bytes into frames, however they are cut. Holds at most one incomplete frame. */
 export class FrameReader {
-  readonly #onFrame: OnFrame;
+  readonly #onFrame: (frame: Frame) => void;
+  readonly #frame: { -readonly [Key in keyof Frame]: Frame[Key] } = {
+    type: 0,
+    flags: 0,
+    streamId: 0,
+    bytes: Buffer.alloc(0),
+    start: 0,
+    end: 0,
+  };
   /** The received part of a frame. */
   #partial: Buffer | undefined;
   #partialBytes = 0;
 
-  constructor(onFrame: OnFrame) {
+  constructor(onFrame: (frame: Frame) => void) {
     this.#onFrame = onFrame;
   }
 
@@ -58,16 +68,15 @@ export class FrameReader {
   }
 
   #emit(bytes: Buffer, at: number, end: number): void {
+    const frame = this.#frame;
+    frame.type = bytes.readUInt8(at + 3);
+    frame.flags = bytes.readUInt8(at + 4);
     // The first bit of the stream id is reserved (RFC 9113 §4.1).
-    const streamId = bytes.readUInt32BE(at + 5) & 0x7fffffff;
-    this.#onFrame(
-      bytes.readUInt8(at + 3),
-      bytes.readUInt8(at + 4),
-      streamId,
-      bytes,
-      at + frameHeaderBytes,
-      end,
-    );
+    frame.streamId = bytes.readUInt32BE(at + 5) & 0x7fffffff;
+    frame.bytes = bytes;
+    frame.start = at + frameHeaderBytes;
+    frame.end = end;
+    this.#onFrame(frame);
   }
 }
 

@@ -1,40 +1,21 @@
-import { ConnectionError, errorCode, frameFlag } from "./protocol.ts";
+import type { Frame } from "./frame-reader.ts";
+import { ConnectionError, errorCode, frameFlag, frameSizeError, protocolError } from "./protocol.ts";
 
 /** The largest encoded header block, in bytes, and the most frames of one. */
 const maxBlockBytes = 512 * 1024;
 const maxFrames = 128;
 
-/** Where the header block of a HEADERS frame is: without padding and priority (RFC 9113 §6.2). */
-export function blockOf(
-  flags: number,
-  bytes: Buffer,
-  start: number,
-  end: number,
-): [start: number, end: number] {
-  const [afterLength, last] = unpadded(flags, bytes, start, end);
-  const first = (flags & frameFlag.priority) === 0 ? afterLength : afterLength + 5;
-  if (first > last)
-    throw new ConnectionError(errorCode.frameSizeError, "a HEADERS frame without its priority");
+/** Where the content of a DATA or HEADERS frame is: without padding and priority (RFC 9113 §6.1, §6.2). */
+export function contentOf({ flags, bytes, start, end }: Frame): readonly [start: number, end: number] {
+  const isPadded = (flags & frameFlag.padded) !== 0;
+  const first = start + (isPadded ? 1 : 0) + ((flags & frameFlag.priority) === 0 ? 0 : 5);
+  if (first > end) throw frameSizeError(end - start);
+  const last = isPadded ? end - bytes.readUInt8(start) : end;
+  if (first > last) throw protocolError("more padding than the frame has bytes");
   return [first, last];
 }
 
-/** Where the content of a DATA or HEADERS frame is: without padding (RFC 9113 §6.1). */
-export function unpadded(
-  flags: number,
-  bytes: Buffer,
-  start: number,
-  end: number,
-): [start: number, end: number] {
-  if ((flags & frameFlag.padded) === 0) return [start, end];
-  if (start === end)
-    throw new ConnectionError(errorCode.frameSizeError, "a frame without its padding length");
-  const last = end - bytes.readUInt8(start);
-  if (start + 1 > last)
-    throw new ConnectionError(errorCode.protocolError, "more padding than the frame has bytes");
-  return [start + 1, last];
-}
-
-/** A header block of which the CONTINUATION frames are being received (RFC 9113 §6.10). */
+/** A header block whose CONTINUATION frames are being received (RFC 9113 §6.10). */
 export class ContinuedBlock {
   readonly streamId: number;
   readonly isEndOfStream: boolean;
@@ -46,7 +27,7 @@ export class ContinuedBlock {
     this.isEndOfStream = isEndOfStream;
   }
 
-  /** Throws ENHANCE_YOUR_CALM if the block has too many bytes or frames: it must be decoded even if nobody reads it. */
+  /** Throws ENHANCE_YOUR_CALM if the block has too many bytes or frames: all of it must be held and decoded. */
   push(bytes: Buffer, start: number, end: number): void {
     this.#fragments.push(Buffer.from(bytes.subarray(start, end)));
     this.#bytes += end - start;

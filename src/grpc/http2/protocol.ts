@@ -54,3 +54,13 @@ export class ConnectionError extends Error {
     this.code = code;
   }
 }
+
+/** The error for a violation without a more specific code. */
+export function protocolError(message: string): ConnectionError {
+  return new ConnectionError(errorCode.protocolError, message);
+}
+
+/** The error for a frame of a wrong length. */
+export function frameSizeError(bytes: number): ConnectionError {
+  return new ConnectionError(errorCode.frameSizeError, `a frame with ${bytes} bytes of payload`);
+}

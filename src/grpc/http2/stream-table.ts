@@ -1,7 +1,11 @@
+import { protocolError } from "./protocol.ts";
 import type { Stream } from "./stream.ts";
 
 const firstSlots = 64;
 const maxSlots = 1 << 16;
+
+/** Client streams have odd ids, up to 2^31-1 (RFC 9113 §5.1.1). */
+export const lastStreamId = 2 ** 31 - 1;
 
 /**
  * The open streams of a connection by their ids, in a ring of slots. A Map is copied every few streams, and each copy
@@ -14,22 +18,33 @@ export class StreamTable {
   /** The streams whose slot another one has. */
   readonly #others = new Map<number, Stream>();
   #size = 0;
+  #nextId = 1;
 
   get size(): number {
     return this.#size;
   }
 
-  get(id: number): Stream | undefined {
-    const stream = this.#slots[this.#slotOf(id)];
-    if (stream !== undefined && stream.id === id) return stream;
-    return this.#others.size === 0 ? undefined : this.#others.get(id);
+  /** Whether there is an id for another stream. */
+  get hasIds(): boolean {
+    return this.#nextId <= lastStreamId;
   }
 
+  /** Adds a stream and gives it the next id. */
   add(stream: Stream): void {
+    stream.id = this.#nextId;
+    this.#nextId += 2;
     this.#size += 1;
     if (this.#place(stream)) return;
     this.#others.set(stream.id, stream);
     if (this.#size > this.#slots.length / 4 && this.#slots.length < maxSlots) this.#grow();
+  }
+
+  /** The open stream with this id; undefined if it is closed. Throws PROTOCOL_ERROR if it is idle (RFC 9113 §5.1). */
+  get(id: number): Stream | undefined {
+    if (id % 2 === 0 || id >= this.#nextId) throw protocolError(`a frame for the idle stream ${id}`);
+    const stream = this.#slots[this.#slotOf(id)];
+    if (stream !== undefined && stream.id === id) return stream;
+    return this.#others.size === 0 ? undefined : this.#others.get(id);
   }
 
   delete(stream: Stream): void {
