@@ -23,7 +23,8 @@ export interface CallRequest {
 export interface CallListener {
   /** The call is retried: what was received is discarded. A listener that passes chunks on has no `retried`. */
   retried?(): void;
-  received(chunk: Buffer): void;
+  /** `bytes` are valid during the call only. */
+  received(bytes: Buffer): void;
   /** The server has ended the call; `error` is undefined if the status is OK. */
   ended(error: ConnectError | undefined): void;
   /** This side has ended the call: at its deadline, by its signal, or because it cannot read the response. */
@@ -112,9 +113,9 @@ export class Call implements StreamListener {
     if (isFinal) this.#transition("committed");
   }
 
-  onData(chunk: Buffer): void {
+  onData(bytes: Buffer): void {
     this.#isBodyEmpty = false;
-    this.#listener?.received(chunk);
+    this.#listener?.received(bytes);
   }
 
   onTrailers(trailers: HeaderFields): void {

@@ -25,40 +25,50 @@ export interface Envelope {
   readonly lease: MemoryLease | undefined;
 }
 
-interface EnvelopeReaderOptions {
+/** How messages are received. */
+export interface EnvelopeOptions {
   readonly maxBytes: number;
   readonly memory: MessageMemory;
   /** The owner of the messages, for the order in which they wait for memory. */
   readonly owner: string | undefined;
-  /** Called when a message waits for memory, so that `push` should stop, and when it has its memory. */
-  readonly pause: () => void;
-  readonly resume: () => void;
-  /** Called when a message cannot get memory. */
-  readonly fail: (error: ConnectError) => void;
 }
 
-/**
- * Reads length-prefixed messages from chunks of bytes. Bytes are copied only if a message spans chunks. A large message
- * acquires memory once its length is known. Later messages wait for it.
- */
+/** Is called when a message waits for memory. */
+export interface EnvelopeListener {
+  /** A message waits: `push` should stop. */
+  onWaiting(): void;
+  /** The message has its memory: `take` may return it. */
+  onAdmitted(): void;
+  /** The message cannot get memory. */
+  onFailed(error: ConnectError): void;
+}
+
+const noBytes = Buffer.alloc(0);
+
+/** Reads length-prefixed messages. A large one acquires memory once its length is known. Later messages wait for it. */
 export class EnvelopeReader {
-  readonly #options: EnvelopeReaderOptions;
-  #chunks: Buffer[] = [];
-  #size = 0;
+  readonly #options: EnvelopeOptions;
+  readonly #listener: EnvelopeListener;
+  /** The bytes that were not taken are at `#start` to `#end`. Taken messages are views of those before. */
+  #buffer: Buffer = noBytes;
+  #start = 0;
+  #end = 0;
   /** The large message that is being received. */
   #large: LargeMessage | undefined;
   /** Aborts the wait for the memory of `#large`. */
   #waiting: AbortController | undefined;
 
-  constructor(options: EnvelopeReaderOptions) {
+  constructor(options: EnvelopeOptions, listener: EnvelopeListener) {
     this.#options = options;
+    this.#listener = listener;
   }
 
-  push(chunk: Buffer): void {
-    const rest = this.#large?.fill(chunk) ?? chunk;
+  /** Adds received bytes, and keeps no reference to them. */
+  push(bytes: Buffer): void {
+    const rest = this.#large?.fill(bytes) ?? bytes;
     if (rest.length === 0) return;
-    this.#chunks.push(rest);
-    this.#size += rest.length;
+    this.#reserve(rest.length);
+    this.#end += rest.copy(this.#buffer, this.#end);
   }
 
   /**
@@ -67,23 +77,27 @@ export class EnvelopeReader {
    */
   take(): Envelope | undefined {
     if (this.#large !== undefined) return this.#takeLarge(this.#large);
-    if (this.#size < prefixBytes) return undefined;
-    const prefix = this.#front(prefixBytes);
-    const length = prefix.readUInt32BE(1);
+    const size = this.#end - this.#start;
+    if (size < prefixBytes) return undefined;
+    const length = this.#buffer.readUInt32BE(this.#start + 1);
     const { maxBytes } = this.#options;
     if (length > maxBytes) throw tooLarge(length, maxBytes);
-    const isCompressed = (prefix.readUInt8(0) & compressed) !== 0;
-    const end = prefixBytes + length;
+    const isCompressed = (this.#buffer.readUInt8(this.#start) & compressed) !== 0;
     if (length > smallMessageBytes) return this.#begin(length, isCompressed);
-    if (this.#size < end) return undefined;
-    const front = this.#front(end);
-    this.#drop(front, end);
-    return { isCompressed, bytes: front.subarray(prefixBytes, end), lease: undefined };
+    const missing = prefixBytes + length - size;
+    if (missing > 0) {
+      this.#reserve(missing);
+      return undefined;
+    }
+    const start = this.#start + prefixBytes;
+    const bytes = this.#buffer.subarray(start, start + length);
+    this.#drop(prefixBytes + length);
+    return { isCompressed, bytes, lease: undefined };
   }
 
   /** Whether there are bytes that `take` has not returned. */
   get hasRest(): boolean {
-    return this.#size > 0 || this.#large !== undefined;
+    return this.#end > this.#start || this.#large !== undefined;
   }
 
   /** Whether a message waits for memory. */
@@ -96,40 +110,39 @@ export class EnvelopeReader {
     this.#waiting?.abort();
     this.#large?.lease?.resize(0);
     this.#large = undefined;
-    this.#chunks = [];
-    this.#size = 0;
+    this.#drop(this.#end - this.#start);
   }
 
   #begin(length: number, isCompressed: boolean): Envelope | undefined {
-    const { memory, owner, pause, resume, fail } = this.#options;
+    const { memory, owner } = this.#options;
     const large = new LargeMessage(length, isCompressed);
     this.#large = large;
-    this.#drop(this.#front(prefixBytes), prefixBytes);
+    this.#drop(prefixBytes);
     const lease = memory.tryAcquire(length);
     if (lease !== undefined) {
       this.#admit(large, lease);
       return this.#takeLarge(large);
     }
-    pause();
+    this.#listener.onWaiting();
     this.#waiting = new AbortController();
     const { signal } = this.#waiting;
     memory.acquire(length, { signal, owner }).then(
       (acquired) => {
         if (signal.aborted) return acquired.resize(0);
         this.#admit(large, acquired);
-        resume();
+        this.#listener.onAdmitted();
       },
-      (error: unknown) => signal.aborted || fail(ConnectError.from(error, Code.Unavailable)),
+      (error: unknown) =>
+        signal.aborted || this.#listener.onFailed(ConnectError.from(error, Code.Unavailable)),
     );
     return undefined;
   }
 
   #admit(large: LargeMessage, lease: MemoryLease): void {
     large.admit(lease);
-    const chunks = this.#chunks;
-    this.#chunks = [];
-    this.#size = 0;
-    for (const chunk of chunks) this.push(chunk);
+    const received = this.#buffer.subarray(this.#start, this.#end);
+    this.#drop(received.length);
+    this.push(received);
   }
 
   #takeLarge(large: LargeMessage): Envelope | undefined {
@@ -138,20 +151,23 @@ export class EnvelopeReader {
     return envelope;
   }
 
-  /** Drops the first `end` bytes of `front`, which is the first of the chunks. */
-  #drop(front: Buffer, end: number): void {
-    this.#size -= end;
-    if (front.length === end) this.#chunks.shift();
-    else this.#chunks[0] = front.subarray(end);
+  /** Makes room for `bytes` more, without moving those of messages that were taken. */
+  #reserve(bytes: number): void {
+    if (this.#end + bytes <= this.#buffer.length) return;
+    const size = this.#end - this.#start;
+    // Doubled, so that bytes that arrive one by one are not copied each time.
+    const buffer = Buffer.allocUnsafe(Math.max(size + bytes, 2 * size));
+    this.#buffer.copy(buffer, 0, this.#start, this.#end);
+    this.#buffer = buffer;
+    this.#start = 0;
+    this.#end = size;
   }
 
-  /** Returns a buffer that starts with the next `length` bytes, which must have been received. */
-  #front(length: number): Buffer {
-    const first = this.#chunks[0];
-    if (first !== undefined && first.length >= length) return first;
-    const joined = Buffer.concat(this.#chunks, this.#size);
-    this.#chunks = [joined];
-    return joined;
+  #drop(bytes: number): void {
+    this.#start += bytes;
+    if (this.#start < this.#end) return;
+    this.#buffer = noBytes;
+    this.#start = this.#end = 0;
   }
 }
 

@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { Call } from "./call.ts";
 import type { CallListener, CallRequest } from "./call.ts";
 import { EnvelopeReader } from "./envelope.ts";
-import type { Envelope } from "./envelope.ts";
+import type { Envelope, EnvelopeListener } from "./envelope.ts";
 import { incomplete, maxBytesOf, openEnvelope } from "./messages.ts";
 import type { ReadOptions } from "./messages.ts";
 import { unboundedMemory } from "./message-memory.ts";
@@ -35,7 +35,7 @@ const done = { done: true, value: undefined } as const;
  * The messages of a server-streaming call, for one iteration. Leaving the iteration early cancels the call. While no
  * `next` is pending, at most one chunk is read; flow control then stops the server.
  */
-export class ServerStream<M> implements AsyncIterableIterator<M, undefined> {
+export class ServerStream<M> implements AsyncIterableIterator<M, undefined>, CallListener, EnvelopeListener {
   readonly call: Call;
   readonly #output: DescMessage;
   readonly #options: ReadOptions;
@@ -58,21 +58,9 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined> {
     this.#output = output;
     this.#options = options;
     this.#observed = observed;
-    this.#reader = new EnvelopeReader({
-      maxBytes: maxBytesOf(output, options),
-      memory: options.memory ?? unboundedMemory,
-      owner: options.owner,
-      pause: () => this.#transition("no-memory"),
-      resume: () => {
-        this.#transition("flowing");
-        this.#serve();
-      },
-      fail: (error) => {
-        this.call.cancel();
-        this.#stop(error);
-      },
-    });
-    this.call = new Call(opener, request, this.#listener());
+    const { memory = unboundedMemory, owner } = options;
+    this.#reader = new EnvelopeReader({ maxBytes: maxBytesOf(output, options), memory, owner }, this);
+    this.call = new Call(opener, request, this);
   }
 
   [Symbol.asyncIterator](): this {
@@ -96,20 +84,36 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined> {
     return Promise.resolve(done);
   }
 
-  #listener(): CallListener {
-    return {
-      received: (chunk) => {
-        this.#reader?.push(chunk);
-        this.#serve();
-        if (this.#waiters.length === 0 && this.#reader?.hasRest === true) this.#transition("no-demand");
-      },
-      ended: (error) => {
-        this.#error = error;
-        this.#transition("ended");
-        this.#serve();
-      },
-      gaveUp: (error) => this.#stop(error),
-    };
+  /** Called by the call, as are `ended` and `gaveUp`. */
+  received(bytes: Buffer): void {
+    this.#reader?.push(bytes);
+    this.#serve();
+    if (this.#waiters.length === 0 && this.#reader?.hasRest === true) this.#transition("no-demand");
+  }
+
+  ended(error: ConnectError | undefined): void {
+    this.#error = error;
+    this.#transition("ended");
+    this.#serve();
+  }
+
+  gaveUp(error: ConnectError): void {
+    this.#stop(error);
+  }
+
+  /** Called by the reader, as are `onAdmitted` and `onFailed`. */
+  onWaiting(): void {
+    this.#transition("no-memory");
+  }
+
+  onAdmitted(): void {
+    this.#transition("flowing");
+    this.#serve();
+  }
+
+  onFailed(error: ConnectError): void {
+    this.call.cancel();
+    this.#stop(error);
   }
 
   /** `ended` is the last state. */

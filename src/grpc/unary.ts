@@ -1,19 +1,13 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Call } from "./call.ts";
-import type { CallRequest } from "./call.ts";
+import type { CallListener, CallRequest } from "./call.ts";
 import { EnvelopeReader } from "./envelope.ts";
-import type { Envelope } from "./envelope.ts";
+import type { Envelope, EnvelopeListener, EnvelopeOptions } from "./envelope.ts";
 import { incomplete, maxBytesOf, openEnvelope } from "./messages.ts";
 import type { ReadOptions } from "./messages.ts";
 import { unboundedMemory } from "./message-memory.ts";
 import type { StreamOpener } from "./session.ts";
-
-/** The response to a unary call before its message is decoded. */
-interface ReceivedMessage {
-  readonly envelope: Envelope;
-  readonly call: Call;
-}
 
 /** Makes a call with one response message. Rejects with Unimplemented for any other number, as gRPC requires. */
 export async function callUnary(
@@ -22,83 +16,101 @@ export async function callUnary(
   output: DescMessage,
   options: ReadOptions,
 ): Promise<{ readonly message: unknown; readonly call: Call }> {
-  const { envelope, call } = await receive(opener, request, maxBytesOf(output, options), options);
+  const { memory = unboundedMemory, owner } = options;
+  const envelopeOptions = { maxBytes: maxBytesOf(output, options), memory, owner };
+  const { envelope, call } = await new Promise<ReceivedMessage>((resolve, reject) => {
+    void new UnaryCall(opener, request, envelopeOptions, resolve, reject);
+  });
   return { message: await openEnvelope(output, envelope, call.header?.["grpc-encoding"], options), call };
 }
 
-function receive(
-  opener: StreamOpener,
-  request: CallRequest,
-  maxBytes: number,
-  { memory = unboundedMemory, owner }: ReadOptions,
-): Promise<ReceivedMessage> {
-  return new Promise((resolve, reject) => {
-    let reader = createReader();
-    let envelope: Envelope | undefined;
+/** The response to a unary call before its message is decoded. */
+interface ReceivedMessage {
+  readonly envelope: Envelope;
+  readonly call: Call;
+}
 
-    function createReader(): EnvelopeReader {
-      return new EnvelopeReader({
-        maxBytes,
-        memory,
-        owner,
-        pause: () => call.pause(),
-        resume() {
-          call.resume();
-          take();
-        },
-        fail,
-      });
-    }
+class UnaryCall implements CallListener, EnvelopeListener {
+  readonly #call: Call;
+  readonly #options: EnvelopeOptions;
+  readonly #resolve: (received: ReceivedMessage) => void;
+  readonly #reject: (error: ConnectError) => void;
+  #reader: EnvelopeReader;
+  #envelope: Envelope | undefined;
 
-    /** Releases the received messages. */
-    function drop() {
-      reader.close();
-      envelope?.lease?.resize(0);
-      envelope = undefined;
-    }
+  /** Makes the call. Throws like the constructor of `Call`. */
+  constructor(
+    opener: StreamOpener,
+    request: CallRequest,
+    options: EnvelopeOptions,
+    resolve: (received: ReceivedMessage) => void,
+    reject: (error: ConnectError) => void,
+  ) {
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#reader = new EnvelopeReader(options, this);
+    this.#call = new Call(opener, request, this);
+  }
 
-    function fail(error: ConnectError) {
-      call.cancel();
-      drop();
-      reject(error);
-    }
+  retried(): void {
+    this.#drop();
+    this.#reader = new EnvelopeReader(this.#options, this);
+  }
 
-    function take() {
-      try {
-        for (let next = reader.take(); next !== undefined; next = reader.take()) {
-          if (envelope !== undefined) {
-            next.lease?.resize(0);
-            throw wrongNumber("more than one message");
-          }
-          envelope = next;
+  received(bytes: Buffer): void {
+    this.#reader.push(bytes);
+    this.#take();
+  }
+
+  ended(error: ConnectError | undefined): void {
+    const envelope = this.#envelope;
+    const { hasRest } = this.#reader;
+    if (error === undefined && envelope !== undefined && !hasRest)
+      return this.#resolve({ envelope, call: this.#call });
+    this.#drop();
+    this.#reject(error ?? (hasRest ? incomplete() : wrongNumber("no message")));
+  }
+
+  gaveUp(error: ConnectError): void {
+    this.#drop();
+    this.#reject(error);
+  }
+
+  onWaiting(): void {
+    this.#call.pause();
+  }
+
+  onAdmitted(): void {
+    this.#call.resume();
+    this.#take();
+  }
+
+  onFailed(error: ConnectError): void {
+    this.#call.cancel();
+    this.gaveUp(error);
+  }
+
+  #take(): void {
+    try {
+      for (let next = this.#reader.take(); next !== undefined; next = this.#reader.take()) {
+        if (this.#envelope !== undefined) {
+          next.lease?.resize(0);
+          throw wrongNumber("more than one message");
         }
-      } catch (error) {
-        fail(ConnectError.from(error, Code.Internal));
+        this.#envelope = next;
       }
+    } catch (error) {
+      this.onFailed(ConnectError.from(error, Code.Internal));
     }
+  }
 
-    const call = new Call(opener, request, {
-      retried() {
-        drop();
-        reader = createReader();
-      },
-      received(chunk) {
-        reader.push(chunk);
-        take();
-      },
-      ended(error) {
-        if (error === undefined && envelope !== undefined && !reader.hasRest)
-          return resolve({ envelope, call });
-        const reason = error ?? (reader.hasRest ? incomplete() : wrongNumber("no message"));
-        drop();
-        reject(reason);
-      },
-      gaveUp(error) {
-        drop();
-        reject(error);
-      },
-    });
-  });
+  /** Releases the received messages. */
+  #drop(): void {
+    this.#reader.close();
+    this.#envelope?.lease?.resize(0);
+    this.#envelope = undefined;
+  }
 }
 
 function wrongNumber(what: string): ConnectError {

@@ -9,19 +9,17 @@ import { tooLargeBytes } from "../../src/grpc/envelope.ts";
 const texts = ["", "a", "a longer message", "", "b"];
 const bytes = Buffer.concat(texts.map((text) => encodeEnvelope(Buffer.from(text))));
 
-/** A reader, and its callbacks: "pause", "resume" and the text of errors. */
+/** A reader, and its callbacks: "waiting", "admitted" and the text of errors. */
 function createReader({
   maxBytes = 100,
   memory = unboundedMemory,
 }: { maxBytes?: number; memory?: MessageMemory } = {}) {
   const callbacks: string[] = [];
-  const reader = new EnvelopeReader({
-    maxBytes,
-    memory,
-    owner: undefined,
-    pause: () => void callbacks.push("pause"),
-    resume: () => void callbacks.push("resume"),
-    fail: ({ code, rawMessage }) => void callbacks.push(`${Code[code]} ${rawMessage}`),
+  const options = { maxBytes, memory, owner: undefined };
+  const reader = new EnvelopeReader(options, {
+    onWaiting: () => void callbacks.push("waiting"),
+    onAdmitted: () => void callbacks.push("admitted"),
+    onFailed: ({ code, rawMessage }) => void callbacks.push(`${Code[code]} ${rawMessage}`),
   });
   return { reader, callbacks };
 }
@@ -52,6 +50,22 @@ describe("EnvelopeReader", () => {
       assert.deepEqual(taken, texts);
       assert.equal(reader.hasRest, false);
     });
+
+  it("keeps no reference to pushed bytes, and changes no message that was taken", () => {
+    const { reader } = createReader();
+    const chunk = Buffer.alloc(7);
+    const taken: Uint8Array[] = [];
+    for (let start = 0; start < bytes.length; start += chunk.length) {
+      reader.push(chunk.subarray(0, bytes.copy(chunk, 0, start, start + chunk.length)));
+      for (let message = reader.take(); message !== undefined; message = reader.take())
+        taken.push(message.bytes);
+      chunk.fill(0xff);
+    }
+    assert.deepEqual(
+      taken.map((message) => Buffer.from(message).toString()),
+      texts,
+    );
+  });
 
   it("returns messages after all chunks were pushed", () => {
     const { reader } = createReader();
@@ -139,13 +153,13 @@ describe("EnvelopeReader", () => {
     const all = Buffer.concat([encodeEnvelope(large), encodeEnvelope(Buffer.from("next"))]);
     reader.push(all.subarray(0, 10));
     assert.equal(reader.take(), undefined);
-    assert.deepEqual(callbacks, ["pause"]);
+    assert.deepEqual(callbacks, ["waiting"]);
     reader.push(all.subarray(10));
     assert.equal(reader.take(), undefined);
     assert.equal(reader.hasRest, true);
     other?.resize(0);
     await callbacksRun();
-    assert.deepEqual(callbacks, ["pause", "resume"]);
+    assert.deepEqual(callbacks, ["waiting", "admitted"]);
     assert.equal(memory.used, large.length);
     assert.deepEqual(Buffer.from(reader.take()?.bytes ?? ""), large);
     assert.equal(Buffer.from(reader.take()?.bytes ?? "").toString(), "next");
@@ -171,7 +185,7 @@ describe("EnvelopeReader", () => {
     other?.resize(0);
     await callbacksRun();
     assert.equal(memory.used, 0);
-    assert.deepEqual(callbacks, ["pause"]);
+    assert.deepEqual(callbacks, ["waiting"]);
   });
 
   it("fails with Unavailable when memory cannot be acquired, unless it is closed", async () => {
@@ -185,7 +199,7 @@ describe("EnvelopeReader", () => {
       assert.equal(reader.take(), undefined);
       if (closes) reader.close();
       await callbacksRun();
-      assert.deepEqual(callbacks, closes ? ["pause"] : ["pause", "Unavailable too many wait"]);
+      assert.deepEqual(callbacks, closes ? ["waiting"] : ["waiting", "Unavailable too many wait"]);
     }
   });
 
@@ -196,6 +210,6 @@ describe("EnvelopeReader", () => {
     reader.push(Buffer.from(encodeEnvelope(large)));
     reader.take();
     await callbacksRun();
-    assert.deepEqual(callbacks, ["pause", "ResourceExhausted later"]);
+    assert.deepEqual(callbacks, ["waiting", "ResourceExhausted later"]);
   });
 });

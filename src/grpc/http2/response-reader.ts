@@ -84,7 +84,7 @@ export class ResponseReader {
       if (stream.missingBytes < 0)
         return reject(stream, errorCode.protocolError, "the response is longer than its content-length");
     }
-    if (end > start) stream.listener?.onData(Buffer.from(frame.bytes.subarray(start, end)));
+    if (end > start) stream.listener?.onData(frame.bytes.subarray(start, end));
     if (isEndOfStream) finish(stream);
     else stream.received(counted);
   }

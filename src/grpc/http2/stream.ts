@@ -14,7 +14,8 @@ export interface StreamRequest {
 /** Is called with what a stream receives, in order. `onClosed` is the last call. */
 export interface StreamListener {
   onHeaders(status: number, fields: HeaderFields, isEndOfStream: boolean): void;
-  onData(chunk: Buffer): void;
+  /** `bytes` are valid during the call only. */
+  onData(bytes: Buffer): void;
   onTrailers(fields: HeaderFields): void;
   onClosed(end: StreamEnd): void;
 }
