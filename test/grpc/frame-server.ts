@@ -67,7 +67,7 @@ export interface FrameServer {
   onHealthCheck: () => void;
   /** SETTINGS_MAX_CONCURRENT_STREAMS of new connections; "no settings" sends no SETTINGS frame. */
   maxStreams: number | "no settings";
-  /** Whether it acknowledges pings and settings, and responds to health checks. Tests may change it. */
+  /** Whether it acknowledges pings and, after the first, settings, and responds to health checks. Tests may change it. */
   responds: boolean;
   /** Whether it responds to health checks while `responds` is true; `serve` never gets them. */
   respondsToHealthChecks: boolean;
@@ -96,10 +96,12 @@ export async function startFrameServer(): Promise<FrameServer> {
       const settings = Buffer.concat([noHeaderTable, limitSetting(server.maxStreams)]);
       socket.write(frame(frameType.settings, 0, 0, settings));
     }
+    let hasAcknowledged = false;
     readFrames(socket, (received) => {
       const { type, flags, streamId, payload } = received;
       const needsAck = (type === frameType.settings || type === frameType.ping) && (flags & ack) === 0;
-      if (needsAck && server.responds) {
+      if (needsAck && (server.responds || (!hasAcknowledged && server.maxStreams !== "no settings"))) {
+        hasAcknowledged = true;
         socket.write(frame(type, ack, 0, type === frameType.ping ? payload : Buffer.alloc(0)));
       }
       const stream = serverStreamOf(socket, connection, streamId);

@@ -129,10 +129,7 @@ export class Connection {
       finish: (stream) => this.#finish(stream),
       reject: (stream, code, reason) => this.#reject(stream, code, reason),
     });
-    this.#settingsTimer = setTimeout(
-      () => this.#break(new ConnectionError(errorCode.settingsTimeout, "the settings were not acknowledged")),
-      settingsTimeoutMs,
-    ).unref();
+    this.#settingsTimer = setTimeout(() => this.#expire(), settingsTimeoutMs).unref();
     this.#socket
       .once("error", (error) => this.close(error))
       .once("end", () => this.close())
@@ -333,6 +330,13 @@ export class Connection {
     this.#closeSocket(error.code);
     const isOnlyStream = this.size === 1;
     this.#endStreams({ kind: "session-broken", code: error.code, cause: error, isOnlyStream });
+  }
+
+  /** The server has not acknowledged the settings in time (RFC 9113 §6.5.3). */
+  #expire(): void {
+    this.#closeSocket(errorCode.settingsTimeout);
+    const cause = new Error(`the server did not acknowledge the settings within ${settingsTimeoutMs} ms`);
+    this.#endStreams({ kind: "session-lost", code: errorCode.settingsTimeout, cause });
   }
 
   /** Sends GOAWAY, and closes the socket without waiting for the server. */
