@@ -85,8 +85,16 @@ function objectionToPackage(folder: string, specifier: string): string | undefin
   return restriction?.folders.includes(folder) === false ? restriction.message : undefined;
 }
 
-/** Why a file of `folder` may not import the file `target`, if it may not. */
-function objectionToFile(folder: string, target: string | undefined): string | undefined {
+/** A layer within a folder: it imports nothing of ours but its own files, and others import its `index.ts`. */
+const innerLayer = "grpc/http2/";
+
+/** Why the file `name` may not import the file `target`, if it may not. */
+function objectionToFile(name: string, target: string | undefined): string | undefined {
+  const folder = folderOf(name);
+  const isInner = name.startsWith(innerLayer);
+  const isTargetInner = target?.startsWith(innerLayer) === true;
+  if (isInner ? !isTargetInner : isTargetInner && target !== `${innerLayer}index`)
+    return "src/grpc/http2 imports only its own files, and is imported by its index.ts.";
   if (target === undefined) return "Files of src import nothing of ours but src and generated/.";
   const targetFolder = folderOf(target);
   const mayImportOwn = !unconnected.has(folder);
@@ -124,7 +132,7 @@ export default {
           if (typeof specifier !== "string")
             return "Name the module in a literal, so that it can be checked.";
           if (!specifier.startsWith(".")) return objectionToPackage(folder, specifier);
-          return objectionToFile(folder, nameOf(resolve(dirname(filename), specifier), cwd));
+          return objectionToFile(name, nameOf(resolve(dirname(filename), specifier), cwd));
         };
         const check = (node: ImportNode) => {
           const message = node.source === null ? undefined : objectionTo(node.source.value);

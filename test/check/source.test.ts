@@ -18,6 +18,8 @@ const wrongImports = [
   ["src/http/body.ts", "globalThis.process.exitCode = 1;", "Only the entry points touch the process"],
   ["src/gateway.ts", 'import "./sandbox/settings.ts";', "share nothing but generated"],
   ["src/events/event-source.ts", 'import "../grpc/call.ts";', "Import src/grpc by its index.ts"],
+  ["src/grpc/call.ts", 'import "./http2/stream.ts";', "is imported by its index.ts"],
+  ["src/grpc/http2/pings.ts", 'import "../address.ts";', "imports only its own files"],
   ["src/http/server.ts", 'import "@connectrpc/connect-node";', "Only src/grpc makes transports"],
   ["src/sandbox/tools/tool.ts", 'import "../../gateway.ts";', "This folder may import only"],
   ["src/demo/main.ts", 'import "../contract.ts";', "This folder may import only"],
