@@ -1,6 +1,6 @@
 import type { OnReadOpts, Socket } from "node:net";
 import { BodySender } from "./body-sender.ts";
-import { FrameBudget } from "./frame-budget.ts";
+import { allStreamsCost, FrameBudget } from "./frame-budget.ts";
 import { FrameReader } from "./frame-reader.ts";
 import type { Frame } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
@@ -70,7 +70,7 @@ const readBytes = 64 * 1024;
 /** The connection is closed when more than this waits for a server that does not read, in bytes. */
 const maxPendingBytes = 16 * 1024 * 1024;
 
-/** The server must acknowledge the settings within this time, in milliseconds. */
+/** The server must acknowledge the settings within this time after its own, in milliseconds. */
 const settingsTimeoutMs = 10_000;
 
 /** The largest part of a GOAWAY's debug data that is read, in bytes. */
@@ -94,12 +94,13 @@ export class Connection {
   readonly #pings: Pings;
   readonly #streams = new StreamTable();
   /** Streams that wait for the server's settings. */
-  #waiting: Stream[] = [];
+  readonly #waiting = new Set<Stream>();
   #state: ConnectionState = "connecting";
   /** The last stream that the server may still process. */
   #lastProcessedId = lastStreamId;
   #receiveWindow: number;
-  readonly #settingsTimer: NodeJS.Timeout;
+  /** Runs from the server's settings to its acknowledgement of those of this side. */
+  #settingsTimer: NodeJS.Timeout | undefined;
   #bytesReceived = 0;
 
   /** Starts to connect. */
@@ -129,7 +130,6 @@ export class Connection {
       finish: (stream) => this.#finish(stream),
       reject: (stream, code, reason) => this.#reject(stream, code, reason),
     });
-    this.#settingsTimer = setTimeout(() => this.#expire(), settingsTimeoutMs).unref();
     this.#socket
       .once("error", (error) => this.close(error))
       .once("end", () => this.close())
@@ -152,7 +152,7 @@ export class Connection {
 
   /** The number of open streams, those that wait for the server's settings included. */
   get size(): number {
-    return this.#streams.size + this.#waiting.length;
+    return this.#streams.size + this.#waiting.size;
   }
 
   /** The open streams whose requests were sent, oldest first. */
@@ -166,11 +166,11 @@ export class Connection {
    */
   open(request: StreamRequest, listener: StreamListener): Stream {
     checkHeaders(request.headers);
-    if (this.#state === "draining" || this.#state === "closed" || !this.#streams.hasIds)
+    if (this.state === "draining" || this.state === "closed" || !this.#streams.hasIds)
       throw new Error("the connection opens no more streams");
     const stream = new Stream(this, request, listener, this.#options.streamWindowBytes);
     if (this.#settings.areReceived) this.#send(stream);
-    else this.#waiting.push(stream);
+    else this.#waiting.add(stream);
     return stream;
   }
 
@@ -191,7 +191,7 @@ export class Connection {
 
   /** Ends the streams that wait for the server's settings as `not-sent`. */
   endWaiting(cause: Error | undefined): void {
-    for (const stream of this.#waiting.slice()) this.end(stream, "not-sent", cause);
+    for (const stream of [...this.#waiting]) this.end(stream, "not-sent", cause);
   }
 
   /** Opens no more streams, and closes the connection after the last one. */
@@ -238,6 +238,7 @@ export class Connection {
     const { request } = stream;
     if (request === undefined) return;
     stream.request = undefined;
+    this.#waiting.delete(stream);
     this.#streams.add(stream);
     const { path, headers, body } = request;
     const at = this.#writer.reserve(frameHeaderBytes + this.#encoder.maxLength(path, headers));
@@ -269,10 +270,7 @@ export class Connection {
 
   /** Sends the requests that waited for the settings, at most as many as the server allows. */
   #sendWaiting(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const stream of waiting) {
-      if (stream.isClosed) continue;
+    for (const stream of this.#waiting) {
       if (this.#streams.size < this.#settings.maxStreams) this.#send(stream);
       else this.end(stream, "not-sent", new Error("the server allows fewer concurrent streams"));
     }
@@ -310,7 +308,7 @@ export class Connection {
     const { listener } = stream;
     stream.isClosed = true;
     stream.listener = undefined;
-    if (stream.id === 0) this.#waiting = this.#waiting.filter((other) => other !== stream);
+    if (stream.id === 0) this.#waiting.delete(stream);
     else this.#streams.delete(stream);
     this.#bodies.drop(stream);
     this.#listener.onStreamClosed(stream, end);
@@ -449,13 +447,15 @@ export class Connection {
     if (this.#state === "connecting") this.#state = "ready";
     this.#listener.onSettings(this.#settings.maxStreams);
     if (areFirst) this.#sendWaiting();
+    if (areFirst && this.state !== "closed")
+      this.#settingsTimer = setTimeout(() => this.#expire(), settingsTimeoutMs).unref();
     this.#bodies.sendWaiting();
   }
 
   #receiveGoaway({ streamId, bytes, start, end }: Frame): void {
     if (streamId !== 0) throw protocolError("GOAWAY of a stream");
     if (end - start < 8) throw frameSizeError(end - start);
-    this.#budget.spend();
+    this.#budget.spend(allStreamsCost);
     const lastId = bytes.readUInt32BE(start) & lastStreamId;
     if (lastId > this.#lastProcessedId) throw protocolError("GOAWAY with a larger stream id than before");
     this.#lastProcessedId = lastId;

@@ -3,6 +3,9 @@ import { ConnectionError, errorCode } from "./protocol.ts";
 /** How many frames without content a peer may send at once, and again each second. */
 const burst = 1000;
 
+/** A frame that concerns every stream, SETTINGS or GOAWAY, costs as much as this many others. */
+export const allStreamsCost = 20;
+
 /** How many frames without content one with content allows, such as a ping and window updates. */
 const perContent = 8;
 
@@ -15,8 +18,8 @@ export class FrameBudget {
   #refilledAt = performance.now();
 
   /** A frame without content was received. Throws ENHANCE_YOUR_CALM if there were too many. */
-  spend(): void {
-    this.#left -= 1;
+  spend(cost = 1): void {
+    this.#left -= cost;
     if (this.#left > 0) return;
     const now = performance.now();
     if (now - this.#refilledAt < 1000)

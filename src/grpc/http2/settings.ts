@@ -1,4 +1,5 @@
 import type { BodySender } from "./body-sender.ts";
+import { allStreamsCost } from "./frame-budget.ts";
 import type { FrameBudget } from "./frame-budget.ts";
 import type { Frame } from "./frame-reader.ts";
 import type { FrameWriter } from "./frame-writer.ts";
@@ -80,7 +81,7 @@ export class Settings {
       this.#receiveAcknowledgement();
       return false;
     }
-    this.#budget.spend();
+    this.#budget.spend(allStreamsCost);
     for (let at = start; at < end; at += settingBytes)
       this.#apply(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2));
     this.#writer.frame(frameType.settings, frameFlag.ack, 0, 0);
