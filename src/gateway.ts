@@ -17,6 +17,7 @@ import type { RunningServer, ServerLimits } from "./http/server.ts";
 import type { Middleware } from "./http/stages.ts";
 import { createWriteJson } from "./http/write-json.ts";
 import { BufferedBytes } from "./load-shedding/buffered-bytes.ts";
+import { importNodeConnection } from "./grpc/index.ts";
 import { ByteSemaphore } from "./load-shedding/byte-semaphore.ts";
 import { KeyShares } from "./load-shedding/key-shares.ts";
 import { LargeBodies, maxLargeBodies } from "./load-shedding/large-bodies.ts";
@@ -150,7 +151,9 @@ export async function startGateway(
       tracing?.observeDownload,
       storeCertificates?.secureContext,
     );
+  const { NodeConnection } = settings.usesNodeHttp2 ? await importNodeConnection() : {};
   const orchestrator = createOrchestrator(settings.orchestratorEndpoints, {
+    createConnection: NodeConnection && ((...args) => new NodeConnection(...args)),
     memory: buffered,
     readMaxBytes: memory.maxMessageBytes,
     keepalive: settings.keepalive,

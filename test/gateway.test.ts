@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { ListenError } from "../src/gateway.ts";
 import { startTestGateway } from "./support/gateway.ts";
+import { startDisposableStack } from "./support/stack.ts";
 import { startUpstream } from "./support/upstream.ts";
 import { sockets } from "./grpc/transports.ts";
 import { until } from "./support/until.ts";
@@ -14,6 +16,21 @@ describe("startGateway", () => {
     assert.equal((await gateway.fetch("/v1/healthz")).status, 200);
     assert.equal((await gateway.fetch("/v1/readyz")).status, 503);
     await gateway.close();
+  });
+
+  it("makes calls with Node's HTTP/2 client if ORCHESTRATOR_NODE_HTTP2 is true", async () => {
+    const created: unknown[] = [];
+    const onStream = (message: unknown) => created.push(message);
+    subscribe("http2.client.stream.created", onStream);
+    for (const isUsed of [false, true]) {
+      await using stack = await startDisposableStack(
+        { getWorkflow: ({ workflowId }) => ({ id: workflowId }) },
+        { ORCHESTRATOR_NODE_HTTP2: String(isUsed) },
+      );
+      assert.equal((await stack.gateway.fetch("/v1/workflows/w1")).status, 200);
+      assert.equal(created.length > 0, isUsed);
+    }
+    unsubscribe("http2.client.stream.created", onStream);
   });
 
   it("rejects if its port is in use, and leaves nothing open", async () => {

@@ -38,18 +38,19 @@ export function hostAndPort({ host, port }: ResolvedAddress): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Opens a socket for HTTP/2 that reads into the buffer of `onread`, with TLS if the endpoint is https. */
+/** Opens a socket for HTTP/2, with TLS if the endpoint is https. With `onread`, it reads into that buffer. */
 export function connectSocket(
   { endpoint, host, port, secureContext }: ResolvedAddress,
-  onread: OnReadOpts,
+  onread?: OnReadOpts,
 ): Socket {
-  if (endpoint.protocol === "http:") return connectTcp({ host, port, onread, noDelay: true });
+  const reading = onread === undefined ? {} : { onread };
+  if (endpoint.protocol === "http:") return connectTcp({ host, port, noDelay: true, ...reading });
   const name = hostOf(endpoint);
-  const options: ConnectionOptions & { onread: OnReadOpts } = {
+  const options: ConnectionOptions = {
     host,
     port,
     // TLS sockets have it too, which their types do not know.
-    onread,
+    ...reading,
     // Certificates contain the name, not the resolved address.
     servername: isIP(name) === 0 ? name : "",
     ALPNProtocols: ["h2"],

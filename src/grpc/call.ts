@@ -4,7 +4,7 @@ import { requestHeaders } from "./metadata.ts";
 import type { MetadataInit } from "./metadata.ts";
 import { decideRetry, firstAttempt } from "./retry.ts";
 import { errorCode } from "./http2/index.ts";
-import type { HeaderFields, Stream, StreamEnd, StreamListener } from "./http2/index.ts";
+import type { HeaderFields, RequestStream, StreamEnd, StreamListener } from "./http2/index.ts";
 import type { StreamOpener } from "./session.ts";
 import { headerError, isCancelled, statusError } from "./status.ts";
 
@@ -61,7 +61,7 @@ export class Call implements StreamListener {
   /** Undefined once the call is committed. */
   #request: CallRequest | undefined;
   #history = firstAttempt;
-  #stream: Stream;
+  #stream: RequestStream;
   #header: HeaderFields | undefined;
   #trailer: HeaderFields | undefined;
   #isBodyEmpty = true;
@@ -142,7 +142,7 @@ export class Call implements StreamListener {
     return this.#isBodyEmpty ? this.#header : {};
   }
 
-  #open(request: CallRequest, timeoutMs: number, onDedicatedSession = false): Stream {
+  #open(request: CallRequest, timeoutMs: number, onDedicatedSession = false): RequestStream {
     const { path, message, metadata, hasNoSideEffects } = request;
     try {
       const headers = requestHeaders(timeoutMs > 0 ? timeoutMs : undefined, metadata);

@@ -6,7 +6,10 @@ import type { StreamOpener } from "./session.ts";
 import { Subchannel } from "./subchannel.ts";
 import type { SubchannelOptions } from "./subchannel.ts";
 
-type ChannelOptions = Pick<SubchannelOptions, "keepalive" | "logger" | "onLost" | "onKeepaliveRejected">;
+type ChannelOptions = Pick<
+  SubchannelOptions,
+  "createConnection" | "keepalive" | "logger" | "onLost" | "onKeepaliveRejected"
+>;
 
 /** Distributes calls over equivalent servers. */
 export class Channel {

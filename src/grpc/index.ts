@@ -8,7 +8,10 @@ export type { KeepaliveOptions } from "./keepalive.ts";
 export { unboundedMemory } from "./message-memory.ts";
 export type { MemoryLease, MessageMemory } from "./message-memory.ts";
 export type { CallObservation, CallObserver, StartedCall } from "./observer.ts";
+/** Loads node:http2. */
+export const importNodeConnection = () => import("./node-connection.ts");
 export { createResolver } from "./resolver.ts";
 export type { LookUp } from "./resolver.ts";
+export type { CreateConnection } from "./session.ts";
 export { createGrpcTransport, createServerStreamFunction, withReadOptions } from "./transport.ts";
 export type { GrpcTransportOptions } from "./transport.ts";

@@ -1,9 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ResolvedAddress } from "./address.ts";
 import type { KeepaliveTimes } from "./keepalive.ts";
-import type { Stream, StreamListener, StreamRequest } from "./http2/index.ts";
+import { Connection } from "./http2/index.ts";
+import type { RequestStream, StreamListener, StreamRequest } from "./http2/index.ts";
 import { Session } from "./session.ts";
-import type { PingState, SessionContext, SessionListener } from "./session.ts";
+import type { CreateConnection, PingState, SessionContext, SessionListener } from "./session.ts";
 
 export interface SessionPoolOptions {
   readonly keepalive: KeepaliveTimes;
@@ -12,6 +13,8 @@ export interface SessionPoolOptions {
   /** The ping state of the server, shared with its other pool. */
   readonly pings: PingState;
   readonly listener: SessionListener;
+  /** Creates the connections; those of `http2/` by default. */
+  readonly createConnection?: CreateConnection | undefined;
   /**
    * How many streams a session carries before it is replaced. A session has 2^30 stream ids (RFC 9113 §5.1.1); the
    * default is half of them.
@@ -46,10 +49,12 @@ export class SessionPool {
       streamWindowBytes,
       listener,
       pings,
+      createConnection = (...args) => new Connection(...args),
     }: SessionPoolOptions,
   ) {
     this.#context = {
       address,
+      createConnection,
       listener,
       sessions: this.#sessions,
       onClosed: (session) => this.#sessions.delete(session),
@@ -82,7 +87,7 @@ export class SessionPool {
   }
 
   /** Opens a stream as `StreamOpener` does. */
-  open(request: StreamRequest, listener: StreamListener, onDedicatedSession = false): Stream {
+  open(request: StreamRequest, listener: StreamListener, onDedicatedSession = false): RequestStream {
     if (this.#state === "closed") throw new ConnectError("the session pool is closed", Code.Unavailable);
     if (onDedicatedSession) return this.#createSession(true).open(request, listener);
     for (const session of this.#sessions) if (session.hasRoom) return session.open(request, listener);

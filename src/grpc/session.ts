@@ -1,11 +1,13 @@
 import { connectSocket } from "./address.ts";
 import type { ResolvedAddress } from "./address.ts";
 import { encodeEnvelope } from "./envelope.ts";
-import { Connection, errorCode } from "./http2/index.ts";
+import { errorCode } from "./http2/index.ts";
 import type {
+  ClientConnection,
   ConnectionListener,
+  ConnectionOptions,
   ConnectionState,
-  Stream,
+  RequestStream,
   StreamEnd,
   StreamListener,
   StreamRequest,
@@ -23,7 +25,7 @@ export interface StreamOpener {
    * closed, and another error if the headers are not valid. A dedicated session carries this stream alone, so that the
    * response can break no other call.
    */
-  open(request: StreamRequest, listener: StreamListener, onDedicatedSession?: boolean): Stream;
+  open(request: StreamRequest, listener: StreamListener, onDedicatedSession?: boolean): RequestStream;
 }
 
 /** Is called with the events of a server's sessions. Knows whether calls can be made to other servers. */
@@ -48,9 +50,13 @@ export interface PingState {
   areRejected: boolean;
 }
 
+/** Creates the HTTP/2 connection of a session. */
+export type CreateConnection = (options: ConnectionOptions, listener: ConnectionListener) => ClientConnection;
+
 /** What the sessions of one pool share. */
 export interface SessionContext {
   readonly address: ResolvedAddress;
+  readonly createConnection: CreateConnection;
   readonly listener: SessionListener;
   /** All sessions of the pool. */
   readonly sessions: ReadonlySet<Session>;
@@ -102,7 +108,7 @@ const ignored: StreamListener = {
  */
 export class Session implements ConnectionListener {
   readonly #context: SessionContext;
-  readonly #connection: Connection;
+  readonly #connection: ClientConnection;
   readonly #keepalive: Keepalive;
   readonly #isDedicated: boolean;
   /** How many concurrent streams the server allows. */
@@ -110,7 +116,7 @@ export class Session implements ConnectionListener {
   #streamsEver = 0;
   /** How many streams in a row the server has refused. */
   #refusals = 0;
-  #healthCheck: Stream | undefined;
+  #healthCheck: RequestStream | undefined;
   #hasResponded = false;
   /** Whether the server's settings were received. */
   #isConnected = false;
@@ -124,8 +130,8 @@ export class Session implements ConnectionListener {
     this.#context = context;
     this.#isDedicated = isDedicated;
     this.#limit = context.assumedLimit;
-    const { address, streamWindowBytes } = context;
-    this.#connection = new Connection(
+    const { address, createConnection, streamWindowBytes } = context;
+    this.#connection = createConnection(
       {
         connect: (onread) => connectSocket(address, onread),
         headers: connectionHeaders(address.endpoint),
@@ -171,8 +177,8 @@ export class Session implements ConnectionListener {
     return this.#connection.bytesReceived === this.#bytesWhenUnresponsive;
   }
 
-  /** Opens a stream as `Connection` does. */
-  open(request: StreamRequest, listener: StreamListener): Stream {
+  /** Opens a stream as `ClientConnection` does. */
+  open(request: StreamRequest, listener: StreamListener): RequestStream {
     const stream = this.#connection.open(request, listener);
     this.#streamsEver += 1;
     this.#keepalive.resume();
@@ -226,7 +232,7 @@ export class Session implements ConnectionListener {
     this.#keepalive.headersReceived();
   }
 
-  onStreamClosed(stream: Stream, end: StreamEnd): void {
+  onStreamClosed(stream: RequestStream, end: StreamEnd): void {
     if (stream === this.#healthCheck) {
       this.#healthCheck = undefined;
       return;
@@ -301,7 +307,7 @@ export class Session implements ConnectionListener {
     if (!listener.hasReadyOther()) return;
     this.markUnresponsive();
     for (const stream of this.#connection.sentStreams)
-      if (stream.hasNoSideEffects) this.#connection.end(stream, "session-lost", reason);
+      if (stream.hasNoSideEffects) stream.end("session-lost", reason);
     for (const session of sessions) session.failWaitingStreams(reason);
   }
 

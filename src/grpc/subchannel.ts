@@ -3,7 +3,7 @@ import { hostAndPort } from "./address.ts";
 import type { ResolvedAddress } from "./address.ts";
 import type { KeepaliveOptions, KeepaliveTimes } from "./keepalive.ts";
 import { SessionPool } from "./session-pool.ts";
-import type { SessionListener } from "./session.ts";
+import type { CreateConnection, SessionListener } from "./session.ts";
 
 /**
  * The flow-control windows of each unary call and each server stream, in bytes. That of streams is small, since there may
@@ -27,6 +27,7 @@ export type SubchannelState =
 /** The settings of a subchannel, the state of the others, and its callbacks. */
 export interface SubchannelOptions {
   readonly keepalive: KeepaliveOptions;
+  readonly createConnection?: CreateConnection | undefined;
   readonly logger: Logger;
   /** Whether the channel has other subchannels. */
   readonly hasOthers: () => boolean;
@@ -62,6 +63,7 @@ export class Subchannel {
   #backoff: NodeJS.Timeout | undefined;
 
   constructor(address: ResolvedAddress, options: SubchannelOptions) {
+    const { createConnection } = options;
     const { calls, streams } = options.keepalive;
     const pings = { areRejected: false };
     this.#address = hostAndPort(address);
@@ -88,7 +90,7 @@ export class Subchannel {
       hasReadyOther: () => options.hasReadyOther(this),
     };
     const poolOf = (keepalive: KeepaliveTimes, streamWindowBytes: number) =>
-      new SessionPool(address, { keepalive, streamWindowBytes, listener, pings });
+      new SessionPool(address, { keepalive, streamWindowBytes, listener, pings, createConnection });
     this.calls = poolOf(calls, windowBytes.calls);
     this.streams = poolOf(streams, windowBytes.streams);
   }

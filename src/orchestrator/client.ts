@@ -25,6 +25,7 @@ import {
 } from "../grpc/index.ts";
 import type {
   CallObserver,
+  CreateConnection,
   EncodedMessage,
   GrpcTransportOptions,
   KeepaliveOptions,
@@ -93,6 +94,8 @@ export interface Orchestrator {
 /** How to reach orchestrators. */
 export interface OrchestratorOptions {
   readonly keepalive?: KeepaliveOptions;
+  /** Creates HTTP/2 connections; by default, those of the gateway's own client. */
+  readonly createConnection?: CreateConnection | undefined;
   readonly logger: Logger;
   /** Called when an orchestrator sends GOAWAY because of too many pings. */
   readonly onKeepaliveRejected?: () => void;
@@ -123,7 +126,13 @@ export function createOrchestrator(endpoints: readonly string[], options: Orches
   const { keepalive = defaultKeepalive, logger, tls, lookUp, refreshMs } = options;
   const { onKeepaliveRejected = () => undefined, memory, readMaxBytes = defaultReadMaxBytes } = options;
   const urls = endpoints.map((endpoint) => new URL(endpoint));
-  const channel = new Channel({ keepalive, logger, onKeepaliveRejected, onLost: () => resolver.refresh() });
+  const channel = new Channel({
+    keepalive,
+    createConnection: options.createConnection,
+    logger,
+    onKeepaliveRejected,
+    onLost: () => resolver.refresh(),
+  });
   const onChange = () => channel.drainSessions();
   const certificates = tls && watchCertificates(tls, { server: "orchestrator", logger, refreshMs, onChange });
   const resolver = createResolver([...new Set(urls.map(hostOf))], {

@@ -3,6 +3,7 @@ import { fileSetting } from "./secret-files.ts";
 import {
   bearerToken,
   bindAddress,
+  boolean,
   bucketName,
   bytes,
   count,
@@ -78,10 +79,12 @@ export const schema = z.object({
   /** The same for the connections of event streams. */
   ORCHESTRATOR_STREAM_KEEPALIVE_TIME_SECONDS: seconds.prefault("30"),
   ORCHESTRATOR_STREAM_KEEPALIVE_TIMEOUT_SECONDS: seconds.prefault("2"),
+  /** Whether Node's HTTP/2 client is used instead of the gateway's own. */
+  ORCHESTRATOR_NODE_HTTP2: boolean.prefault("false"),
 
   ...secrets,
   /** Whether API keys are accepted beside the administrator's token. */
-  API_KEYS_ENABLED: z.stringbool({ error: "must be true or false" }).prefault("false"),
+  API_KEYS_ENABLED: boolean.prefault("false"),
   /** How long the result of a key lookup is used, and thus how long a revoked key works. */
   AUTH_CACHE_TTL_SECONDS: seconds.prefault("30"),
   AUTH_CACHE_MAX_ENTRIES: count.prefault("10000"),

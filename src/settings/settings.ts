@@ -48,6 +48,7 @@ function settingsFrom(values: Values, files: Files, tracing: TracingOptions | un
     /** They differ only in host and port. */
     orchestratorEndpoints: values.ORCHESTRATOR_ENDPOINT,
     rpcTimeoutMs: values.ORCHESTRATOR_RPC_TIMEOUT_SECONDS,
+    usesNodeHttp2: values.ORCHESTRATOR_NODE_HTTP2,
     keepalive: {
       calls: {
         timeMs: values.ORCHESTRATOR_KEEPALIVE_TIME_SECONDS,

@@ -18,6 +18,8 @@ export const secondsFrom = (minimum: number) =>
 /** A time of at least a millisecond. */
 export const seconds = secondsFrom(0.001);
 
+export const boolean = z.stringbool({ error: "must be true or false" });
+
 /** A maximum number of things. */
 export const count = decimal(
   "must be a number",

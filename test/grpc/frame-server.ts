@@ -24,7 +24,11 @@ export const frameType = {
 /** SETTINGS_HEADER_TABLE_SIZE of 0: the client sends every path as it is, so that it can be found. */
 const noHeaderTable = Buffer.from([0, 1, 0, 0, 0, 0]);
 
-const healthCheckPath = "/grpc.health.v1.Health/Check";
+/** `/grpc.health.v1.Health/Check`, as it is and by the Huffman code of HPACK, which node:http2 uses. */
+const healthCheckPaths = [
+  Buffer.from("/grpc.health.v1.Health/Check"),
+  Buffer.from("626b2b22f394742675fb857c651d099d8bd3949d7f", "hex"),
+];
 
 /** The flag of a frame that ends its stream. */
 const endStream = 1;
@@ -106,7 +110,8 @@ export async function startFrameServer(): Promise<FrameServer> {
       }
       const stream = serverStreamOf(socket, connection, streamId);
       const streamKey = `${connection} ${streamId}`;
-      const isHealthCheck = type === frameType.headers && payload.includes(healthCheckPath);
+      const isHealthCheck =
+        type === frameType.headers && healthCheckPaths.some((path) => payload.includes(path));
       if (isHealthCheck) healthChecks.add(streamKey);
       else if (type === frameType.headers) server.serveEarly(stream);
       if (type === frameType.data && (flags & endStream) !== 0) {

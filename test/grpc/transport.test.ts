@@ -6,27 +6,28 @@ import { suite } from "../support/gateway.ts";
 import type { DecodingClient } from "../support/orchestrator.ts";
 import { startFrameServer } from "./frame-server.ts";
 import { callCases } from "./transport-cases.ts";
-import { poolClient, readMaxBytes, sessionPool } from "./transports.ts";
+import { connectionKinds, poolClient, readMaxBytes, sessionPool } from "./transports.ts";
 
-describe("createGrpcTransport and createServerStreamFunction", () => {
-  const server = suite(startFrameServer);
-  const connection = suite(() => Promise.resolve(poolClient(server().url)));
+for (const [kind, createConnection] of Object.entries(connectionKinds))
+  describe(`createGrpcTransport and createServerStreamFunction over ${kind}`, () => {
+    const server = suite(startFrameServer);
+    const connection = suite(() => Promise.resolve(poolClient(server().url, { createConnection })));
 
-  for (const [about, cases] of Object.entries(callCases)) {
-    describe(`${about}:`, () => {
-      for (const { what, serve, unary, stream } of cases) {
-        it(`a call reads ${what} as ${unary}`, async () => {
-          server().serve = serve;
-          assertOutcome(await callOnce(connection().client), unary);
-        });
-        it(`a stream reads ${what} as ${stream}`, async () => {
-          server().serve = serve;
-          assertOutcome(await streamOnce(connection().client), stream);
-        });
-      }
-    });
-  }
-});
+    for (const [about, cases] of Object.entries(callCases)) {
+      describe(`${about}:`, () => {
+        for (const { what, serve, unary, stream } of cases) {
+          it(`a call reads ${what} as ${unary}`, async () => {
+            server().serve = serve;
+            assertOutcome(await callOnce(connection().client), unary);
+          });
+          it(`a stream reads ${what} as ${stream}`, async () => {
+            server().serve = serve;
+            assertOutcome(await streamOnce(connection().client), stream);
+          });
+        }
+      });
+    }
+  });
 
 describe("createGrpcTransport", () => {
   it("rejects streams with Unimplemented", async () => {

@@ -2,9 +2,11 @@ import { orchestratorClient } from "../../src/orchestrator/client.ts";
 import { resolvedAddress } from "../../src/grpc/address.ts";
 import type { CallObserver } from "../../src/grpc/observer.ts";
 import { defaultKeepalive } from "../../src/grpc/keepalive.ts";
+import { Connection } from "../../src/grpc/http2/index.ts";
+import { NodeConnection } from "../../src/grpc/node-connection.ts";
 import { SessionPool } from "../../src/grpc/session-pool.ts";
 import type { SessionPoolOptions } from "../../src/grpc/session-pool.ts";
-import type { SessionListener, StreamOpener } from "../../src/grpc/session.ts";
+import type { CreateConnection, SessionListener, StreamOpener } from "../../src/grpc/session.ts";
 import type { DecodingClient } from "../support/orchestrator.ts";
 
 /** A client over a session pool, without a channel. */
@@ -51,6 +53,12 @@ export function sessionPool(
   });
   return Object.assign(pool, { maxAttempts: 2 });
 }
+
+/** Both kinds of connections. */
+export const connectionKinds = {
+  "an own connection": (...args) => new Connection(...args),
+  "a connection of node:http2": (...args) => new NodeConnection(...args),
+} satisfies Record<string, CreateConnection>;
 
 /** A client of the server at `url` alone. */
 export function poolClient(url: string, options?: Partial<SessionPoolOptions>): PoolClient {

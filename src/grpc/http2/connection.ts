@@ -1,9 +1,15 @@
-import type { OnReadOpts, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { BodySender } from "./body-sender.ts";
 import { allStreamsCost, FrameBudget } from "./frame-budget.ts";
 import { FrameReader } from "./frame-reader.ts";
 import type { Frame } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
+import type {
+  ClientConnection,
+  ConnectionListener,
+  ConnectionOptions,
+  ConnectionState,
+} from "./client-connection.ts";
 import { CompressionError } from "./hpack-decoder.ts";
 import { checkHeaders, HpackEncoder } from "./hpack-encoder.ts";
 import { Pings } from "./pings.ts";
@@ -22,45 +28,8 @@ import {
 import { ResponseReader } from "./response-reader.ts";
 import { settingName, Settings } from "./settings.ts";
 import { Stream } from "./stream.ts";
-import type { HeaderFields, StreamEnd, StreamListener, StreamRequest } from "./stream.ts";
+import type { StreamEnd, StreamListener, StreamRequest } from "./stream.ts";
 import { lastStreamId, StreamTable } from "./stream-table.ts";
-
-export interface ConnectionOptions {
-  /** Opens the socket, which reads into the given buffer. */
-  readonly connect: (onread: OnReadOpts) => Socket;
-  /** The header fields of every request but `:path`, pseudo-headers first. */
-  readonly headers: HeaderFields;
-  /** The flow-control window of each stream, and of the connection, in bytes. */
-  readonly streamWindowBytes: number;
-  readonly windowBytes: number;
-  /** SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 §6.5.2). A response with larger headers is `invalid`. */
-  readonly maxHeaderListBytes: number;
-}
-
-/** Is called with the events of a connection. */
-export interface ConnectionListener {
-  /** The server's settings were received; `maxStreams` is Infinity if it sets no limit. */
-  onSettings(maxStreams: number): void;
-  /** Response headers were received. */
-  onResponse(): void;
-  /** A stream is closed. Called before its own listener, which may open another stream. */
-  onStreamClosed(stream: Stream, end: StreamEnd): void;
-  /** The server accepts no more streams (GOAWAY, RFC 9113 §6.8). Returns whether its open streams may finish. */
-  onGoaway(code: number, debugData: string): boolean;
-  /** The connection is closed; `isBroken` if the server violated HTTP/2. Called before its streams end. */
-  onClosing(reason: Error | undefined, isBroken: boolean): void;
-  /** The socket is closed. */
-  onClosed(): void;
-}
-
-export type ConnectionState =
-  /** The server's settings have not been received; requests wait for them. */
-  | "connecting"
-  /** Requests are sent at once. */
-  | "ready"
-  /** No new streams are opened. The connection is closed after its last one. */
-  | "draining"
-  | "closed";
 
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -80,7 +49,7 @@ const maxDebugBytes = 256;
  * The client's side of one HTTP/2 connection (RFC 9113), for requests whose body is known. It trusts nothing that it
  * receives: a violation of the protocol ends the stream or the connection as the RFC says.
  */
-export class Connection {
+export class Connection implements ClientConnection {
   readonly #options: ConnectionOptions;
   readonly #listener: ConnectionListener;
   readonly #socket: Socket;
@@ -145,25 +114,18 @@ export class Connection {
     return this.#socket.destroyed ? "closed" : this.#state;
   }
 
-  /** The number of bytes that were ever received. */
   get bytesReceived(): number {
     return this.#bytesReceived;
   }
 
-  /** The number of open streams, those that wait for the server's settings included. */
   get size(): number {
     return this.#streams.size + this.#waiting.size;
   }
 
-  /** The open streams whose requests were sent, oldest first. */
   get sentStreams(): readonly Stream[] {
     return this.#streams.all();
   }
 
-  /**
-   * Opens a stream. Its request is sent at once, or when the server's settings are received. Throws a TypeError if the
-   * headers cannot be sent, and an Error if the connection opens no more streams.
-   */
   open(request: StreamRequest, listener: StreamListener): Stream {
     checkHeaders(request.headers);
     if (this.state === "draining" || this.state === "closed" || !this.#streams.hasIds)
@@ -174,46 +136,34 @@ export class Connection {
     return stream;
   }
 
-  /** Sends a PING, and calls back when the server has acknowledged it. */
   ping(onAcknowledged: () => void): void {
     this.#pings.send(onAcknowledged);
   }
 
-  /** Sends SETTINGS without a change, and calls back when the server has acknowledged them. */
   sendSettings(onAcknowledged: () => void): void {
     this.#settings.send([], onAcknowledged);
   }
 
-  /** Ends an open stream by RST_STREAM (CANCEL), and calls its listener. */
-  end(stream: Stream, kind: "not-sent" | "session-lost", cause: Error | undefined): void {
-    this.#reset(stream, errorCode.cancel, { kind, code: errorCode.cancel, cause });
-  }
-
-  /** Ends the streams that wait for the server's settings as `not-sent`. */
   endWaiting(cause: Error | undefined): void {
-    for (const stream of [...this.#waiting]) this.end(stream, "not-sent", cause);
+    for (const stream of [...this.#waiting]) stream.end("not-sent", cause);
   }
 
-  /** Opens no more streams, and closes the connection after the last one. */
   drain(): void {
     if (this.#state === "closed") return;
     this.#state = "draining";
     this.#closeIfDrained();
   }
 
-  /** Closes the connection and its streams at once. */
   close(reason?: Error): void {
     this.#socket.destroy();
     this.#endStreams({ kind: "session-lost", code: errorCode.cancel, cause: reason });
   }
 
-  /** Called by a stream. */
-  cancel(stream: Stream): void {
-    stream.listener = undefined;
-    this.#reset(stream, errorCode.cancel, { kind: "reset", code: errorCode.cancel });
+  /** Called by a stream, as is `credit`. */
+  reset(stream: Stream, end: StreamEnd): void {
+    this.#reset(stream, errorCode.cancel, end);
   }
 
-  /** Called by a stream. */
   credit(stream: Stream, bytes: number): void {
     if (!stream.isClosed) this.#sendWindowUpdate(stream.id, bytes);
   }
@@ -272,7 +222,7 @@ export class Connection {
   #sendWaiting(): void {
     for (const stream of this.#waiting) {
       if (this.#streams.size < this.#settings.maxStreams) this.#send(stream);
-      else this.end(stream, "not-sent", new Error("the server allows fewer concurrent streams"));
+      else stream.end("not-sent", new Error("the server allows fewer concurrent streams"));
     }
     this.#closeIfDrained();
   }

@@ -1,3 +1,5 @@
+import { errorCode } from "./protocol.ts";
+
 /** Header fields by their lower-case names; values of equal names are joined with ", ". */
 export type HeaderFields = Readonly<Record<string, string>>;
 
@@ -46,15 +48,30 @@ export type StreamEnd = {
     }
 );
 
+/** A stream as its user sees it. */
+export interface RequestStream {
+  readonly hasNoSideEffects: boolean;
+  /** Whether the response headers were received, those of 1xx excepted. */
+  readonly hasResponse: boolean;
+  /** Lets flow control stop the server. `onData` may still be called with what it could send before. */
+  pause(): void;
+  resume(): void;
+  /** Ends the stream by RST_STREAM (CANCEL). Its listener is not called again. */
+  cancel(): void;
+  /** The same, but the listener is called. */
+  end(kind: "not-sent" | "session-lost", cause: Error | undefined): void;
+}
+
 /** The connection of a stream. */
 interface StreamOwner {
-  cancel(stream: Stream): void;
+  /** Resets an open stream with CANCEL. */
+  reset(stream: Stream, end: StreamEnd): void;
   /** Allows the server to send `bytes` more on the stream. */
   credit(stream: Stream, bytes: number): void;
 }
 
 /** One request and its response. Only the connection changes its public fields. */
-export class Stream {
+export class Stream implements RequestStream {
   readonly hasNoSideEffects: boolean;
   /** 0 until the request is sent. */
   id = 0;
@@ -68,7 +85,6 @@ export class Stream {
   /** How many bytes may be sent, and received. */
   sendWindow = 0;
   receiveWindow: number;
-  /** Whether the response headers were received, those of 1xx excepted. */
   hasResponse = false;
   /** How many bytes of DATA are missing, by the content-length of the response; undefined without it. */
   missingBytes: number | undefined;
@@ -85,7 +101,6 @@ export class Stream {
     this.receiveWindow = receiveWindow;
   }
 
-  /** Lets flow control stop the server. `onData` is still called with what it may send, at most the window. */
   pause(): void {
     this.#isPaused = true;
   }
@@ -95,9 +110,13 @@ export class Stream {
     this.#creditHalf();
   }
 
-  /** Ends the stream by RST_STREAM (CANCEL). Its listener is not called again. */
   cancel(): void {
-    this.#owner.cancel(this);
+    this.listener = undefined;
+    this.#owner.reset(this, { kind: "reset", code: errorCode.cancel });
+  }
+
+  end(kind: "not-sent" | "session-lost", cause: Error | undefined): void {
+    this.#owner.reset(this, { kind, code: errorCode.cancel, cause });
   }
 
   /** `bytes` of DATA were received. Allows the server to send them again once half of the window is used. */
