@@ -1,14 +1,22 @@
 import type { Frame } from "./frame-reader.ts";
-import { ConnectionError, errorCode, frameFlag, frameSizeError, protocolError } from "./protocol.ts";
+import {
+  ConnectionError,
+  errorCode,
+  frameFlag,
+  frameSizeError,
+  frameType,
+  protocolError,
+} from "./protocol.ts";
 
 /** The largest encoded header block, in bytes, and the most frames of one. */
 const maxBlockBytes = 512 * 1024;
 const maxFrames = 128;
 
 /** Where the content of a DATA or HEADERS frame is: without padding and priority (RFC 9113 §6.1, §6.2). */
-export function contentOf({ flags, bytes, start, end }: Frame): readonly [start: number, end: number] {
+export function contentOf({ type, flags, bytes, start, end }: Frame): readonly [start: number, end: number] {
   const isPadded = (flags & frameFlag.padded) !== 0;
-  const first = start + (isPadded ? 1 : 0) + ((flags & frameFlag.priority) === 0 ? 0 : 5);
+  const hasPriority = type === frameType.headers && (flags & frameFlag.priority) !== 0;
+  const first = start + (isPadded ? 1 : 0) + (hasPriority ? 5 : 0);
   if (first > end) throw frameSizeError(end - start);
   const last = isPadded ? end - bytes.readUInt8(start) : end;
   if (first > last) throw protocolError("more padding than the frame has bytes");

@@ -156,6 +156,13 @@ const unusualResponses: readonly (readonly [title: string, bytes: Buffer])[] = [
     ]),
   ],
   [
+    "unknown flags of HEADERS and DATA, that of priority included",
+    Buffer.concat([
+      frame(frameType.headers, 0xd6, 1, status),
+      frame(frameType.data, 0xf7, 1, Buffer.from("body")),
+    ]),
+  ],
+  [
     "a block in three frames, with the end of the stream in the first",
     Buffer.concat([
       headers(1, ok),
