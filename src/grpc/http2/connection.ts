@@ -31,6 +31,14 @@ import { Stream } from "./stream.ts";
 import type { StreamEnd, StreamListener, StreamRequest } from "./stream.ts";
 import { lastStreamId, StreamTable } from "./stream-table.ts";
 
+/** What tests change. */
+interface Limits {
+  /** The server must acknowledge the settings within this time after its own, in milliseconds; by default 10 s. */
+  readonly settingsTimeoutMs?: number;
+  /** 1 by default. Streams with ids over 2^31-1 cannot be opened (RFC 9113 §5.1.1). */
+  readonly firstStreamId?: number;
+}
+
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /** The size of the buffer that the socket reads into, in bytes. */
@@ -40,7 +48,7 @@ const readBytes = 64 * 1024;
 const maxPendingBytes = 16 * 1024 * 1024;
 
 /** The server must acknowledge the settings within this time after its own, in milliseconds. */
-const settingsTimeoutMs = 10_000;
+const defaultSettingsTimeoutMs = 10_000;
 
 /** The largest part of a GOAWAY's debug data that is read, in bytes. */
 const maxDebugBytes = 256;
@@ -51,6 +59,7 @@ const maxDebugBytes = 256;
  */
 export class Connection implements ClientConnection {
   readonly #options: ConnectionOptions;
+  readonly #limits: Limits;
   readonly #listener: ConnectionListener;
   readonly #socket: Socket;
   readonly #writer: FrameWriter;
@@ -61,7 +70,7 @@ export class Connection implements ClientConnection {
   readonly #responses: ResponseReader;
   readonly #settings: Settings;
   readonly #pings: Pings;
-  readonly #streams = new StreamTable();
+  readonly #streams: StreamTable;
   /** Streams that wait for the server's settings. */
   readonly #waiting = new Set<Stream>();
   #state: ConnectionState = "connecting";
@@ -73,9 +82,11 @@ export class Connection implements ClientConnection {
   #bytesReceived = 0;
 
   /** Starts to connect. */
-  constructor(options: ConnectionOptions, listener: ConnectionListener) {
+  constructor(options: ConnectionOptions, listener: ConnectionListener, limits: Limits = {}) {
     this.#options = options;
+    this.#limits = limits;
     this.#listener = listener;
+    this.#streams = new StreamTable(limits.firstStreamId);
     this.#receiveWindow = options.windowBytes;
     this.#socket = options.connect({
       // All reads use one buffer. Node's own buffers would be garbage for each.
@@ -281,7 +292,7 @@ export class Connection implements ClientConnection {
   }
 
   /** The server has not acknowledged the settings in time (RFC 9113 §6.5.3). */
-  #expire(): void {
+  #expire(settingsTimeoutMs: number): void {
     this.#closeSocket(errorCode.settingsTimeout);
     const cause = new Error(`the server did not acknowledge the settings within ${settingsTimeoutMs} ms`);
     this.#endStreams({ kind: "session-lost", code: errorCode.settingsTimeout, cause });
@@ -398,7 +409,10 @@ export class Connection implements ClientConnection {
     this.#listener.onSettings(this.#settings.maxStreams);
     if (areFirst) this.#sendWaiting();
     if (areFirst && this.state !== "closed")
-      this.#settingsTimer = setTimeout(() => this.#expire(), settingsTimeoutMs).unref();
+      {
+      const { settingsTimeoutMs = defaultSettingsTimeoutMs } = this.#limits;
+      this.#settingsTimer = setTimeout(() => this.#expire(settingsTimeoutMs), settingsTimeoutMs).unref();
+    }
     this.#bodies.sendWaiting();
   }
 

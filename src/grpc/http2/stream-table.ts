@@ -18,7 +18,12 @@ export class StreamTable {
   /** The streams whose slot another one has. */
   readonly #others = new Map<number, Stream>();
   #size = 0;
-  #nextId = 1;
+  #nextId: number;
+
+  /** `firstId` is odd. */
+  constructor(firstId = 1) {
+    this.#nextId = firstId;
+  }
 
   get size(): number {
     return this.#size;

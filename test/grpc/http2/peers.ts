@@ -32,7 +32,7 @@ type ExchangeListener = Partial<Record<"onHeaders" | "onData" | "onTrailers" | "
 interface PeersOptions extends Partial<ConnectionOptions> {
   /** What the server sends first: SETTINGS by default. */
   readonly first?: Buffer;
-  /** Whether the server acknowledges SETTINGS; true by default. */
+  /** Whether the server acknowledges SETTINGS; by default unless it sends nothing first. */
   readonly acknowledges?: boolean;
   readonly on?: Partial<ConnectionListener>;
   readonly server?: Server;
@@ -81,7 +81,7 @@ export class ConnectionPeers implements AsyncDisposable {
 
   /** Connects. Resolves when the client has received the server's settings, unless `first` is given. */
   static async start(options: PeersOptions = {}): Promise<ConnectionPeers> {
-    const { first, acknowledges = true, on = {}, server = createServer(), ...given } = options;
+    const { first, acknowledges = first?.length !== 0, on = {}, server = createServer(), ...given } = options;
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
