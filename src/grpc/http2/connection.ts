@@ -65,7 +65,7 @@ export class Connection implements ClientConnection {
   readonly #writer: FrameWriter;
   readonly #encoder: HpackEncoder;
   readonly #bodies: BodySender;
-  readonly #budget = new FrameBudget();
+  readonly #budget: FrameBudget;
   readonly #reader = new FrameReader((frame) => this.#receiveFrame(frame));
   readonly #responses: ResponseReader;
   readonly #settings: Settings;
@@ -87,6 +87,7 @@ export class Connection implements ClientConnection {
     this.#limits = limits;
     this.#listener = listener;
     this.#streams = new StreamTable(limits.firstStreamId);
+    this.#budget = new FrameBudget(this.#streams);
     this.#receiveWindow = options.windowBytes;
     this.#socket = options.connect({
       // All reads use one buffer. Node's own buffers would be garbage for each.
@@ -201,6 +202,7 @@ export class Connection implements ClientConnection {
     stream.request = undefined;
     this.#waiting.delete(stream);
     this.#streams.add(stream);
+    this.#budget.earn();
     const { path, headers, body } = request;
     const at = this.#writer.reserve(frameHeaderBytes + this.#encoder.maxLength(path, headers));
     const end = this.#encoder.encode(this.#writer.buffer, at + frameHeaderBytes, path, headers);
@@ -247,6 +249,7 @@ export class Connection implements ClientConnection {
       const at = this.#writer.frame(frameType.rstStream, 0, stream.id, 4);
       this.#writer.buffer.writeUInt32BE(code, at);
       this.#streams.markReset(stream.id);
+      this.#budget.earn();
     }
     this.#remove(stream, end);
   }
