@@ -211,6 +211,10 @@ export class Connection implements ClientConnection {
     else
       this.#sendLongBlock(stream.id, Buffer.from(this.#writer.buffer.subarray(at + frameHeaderBytes, end)));
     this.#bodies.send(stream, body);
+    this.#closeIfUnread();
+  }
+
+  #closeIfUnread(): void {
     if (this.#writer.pendingBytes > maxPendingBytes) this.close(new Error("the server does not read"));
   }
 
@@ -331,6 +335,8 @@ export class Connection implements ClientConnection {
     } catch (error) {
       this.#break(connectionErrorFrom(error));
     }
+    // Acknowledgements may wait too.
+    this.#closeIfUnread();
   }
 
   #receiveFrame(frame: Frame): void {

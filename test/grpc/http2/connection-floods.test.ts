@@ -142,4 +142,24 @@ describe("Connection: floods", () => {
     peers.send(...Array.from({ length: 3000 }, () => windowUpdate(0, 1)));
     await peers.assertBroken(enhanceYourCalm, exchanges);
   });
+
+  it("closes when acknowledgements pile up because the server does not read", async () => {
+    await using peers = await ConnectionPeers.start();
+    const exchange = peers.open();
+    await peers.next(frameType.data, 1);
+    peers.socket.pause();
+    peers.deliver(headers(1, ok));
+    // DATA with content allows more pings.
+    const flood = Buffer.concat(
+      Array.from({ length: 400 }, () => [data(1, "x"), ...Array.from({ length: 8 }, () => ping())]).flat(),
+    );
+    let delivered = 0;
+    for (; peers.connection.state !== "closed" && delivered < 100_000_000; delivered += flood.length) {
+      peers.deliver(flood);
+      await new Promise(setImmediate);
+    }
+    assert.ok(delivered < 50_000_000, `${delivered} bytes`);
+    const end = await exchange.end;
+    assert.deepEqual([end.kind, end.cause?.message], ["session-lost", "the server does not read"]);
+  });
 });
