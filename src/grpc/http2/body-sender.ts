@@ -10,6 +10,7 @@ import {
   minMaxFrameBytes,
 } from "./protocol.ts";
 import type { Stream } from "./stream.ts";
+import type { StreamTable } from "./stream-table.ts";
 
 /** DATA of this size or more was worth a WINDOW_UPDATE, in bytes. */
 const worthAnUpdate = 1024;
@@ -64,10 +65,11 @@ export class BodySender {
   }
 
   /** Changes the windows of new and of open streams by SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113 §6.9.2). */
-  setInitialWindow(bytes: number, streams: readonly Stream[]): void {
+  setInitialWindow(bytes: number, streams: StreamTable): void {
     const change = bytes - this.#initialWindow;
+    if (change === 0) return;
     this.#initialWindow = bytes;
-    for (const stream of streams) {
+    for (const stream of streams.all()) {
       stream.sendWindow += change;
       if (stream.sendWindow > maxWindowBytes) throw windowTooLarge();
     }

@@ -6,6 +6,7 @@ import type { FrameWriter } from "./frame-writer.ts";
 import type { HpackEncoder } from "./hpack-encoder.ts";
 import {
   ConnectionError,
+  defaultWindowBytes,
   errorCode,
   frameFlag,
   frameSizeError,
@@ -44,6 +45,8 @@ export class Settings {
   readonly #onAcknowledged: (() => void)[] = [];
   #areReceived = false;
   #maxStreams = Infinity;
+  /** The flow-control window of each stream that the server sets. */
+  #initialWindow = defaultWindowBytes;
 
   constructor(writer: FrameWriter, budget: FrameBudget, affected: Affected) {
     this.#writer = writer;
@@ -84,6 +87,8 @@ export class Settings {
     this.#budget.spend(allStreamsCost);
     for (let at = start; at < end; at += settingBytes)
       this.#apply(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2));
+    // Once for all values in the frame: each costs as much as there are open streams.
+    this.#affected.bodies.setInitialWindow(this.#initialWindow, this.#affected.streams);
     this.#writer.frame(frameType.settings, frameFlag.ack, 0, 0);
     this.#areReceived = true;
     return true;
@@ -96,13 +101,12 @@ export class Settings {
   }
 
   #apply(name: number, value: number): void {
-    const { encoder, bodies, streams } = this.#affected;
-    if (name === settingName.headerTableSize) encoder.setMaxTableSize(value);
+    if (name === settingName.headerTableSize) this.#affected.encoder.setMaxTableSize(value);
     else if (name === settingName.maxConcurrentStreams) this.#maxStreams = value;
     else if (name === settingName.initialWindowSize) {
       if (value > maxWindowBytes)
         throw new ConnectionError(errorCode.flowControlError, `an initial window of ${value} bytes`);
-      bodies.setInitialWindow(value, streams.all());
+      this.#initialWindow = value;
     } else if (name === settingName.enablePush && value !== 0)
       throw protocolError("a server that allows push");
     // Frames of the smallest size are sent, which every server accepts.
