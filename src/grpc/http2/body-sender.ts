@@ -47,13 +47,13 @@ export class BodySender {
 
   /** Sends what the windows allow now. */
   sendWaiting(): void {
-    for (let hasSent = true; hasSent;) {
-      hasSent = false;
-      for (const stream of this.#waiting) {
-        const before = stream.unsent?.length;
-        if (this.#isSent(stream)) this.#waiting.delete(stream);
-        hasSent ||= stream.unsent?.length !== before;
-      }
+    for (const stream of this.#waiting) {
+      const before = stream.unsent;
+      const isSent = this.#isSent(stream);
+      if (!isSent && stream.unsent === before) continue;
+      // The next turn of a stream is after those of all others, now or when a window is larger.
+      this.#waiting.delete(stream);
+      if (!isSent) this.#waiting.add(stream);
     }
   }
 

@@ -53,6 +53,23 @@ describe("Connection: flow control of requests", () => {
     assert.deepEqual((await dataSent(peers)).slice(4), ["3: 1 end"]);
   });
 
+  it("sends as much as the window of the connection allows, then each body a frame in turn", async () => {
+    await using peers = await ConnectionPeers.start({ first: initialWindow(mib) });
+    await peers.sync();
+    for (let count = 0; count < 3; count += 1) peers.open({ body: Buffer.alloc(50_000) });
+    const first = ["1: 16384", "1: 16384", "1: 16384", "1: 848 end", "3: 15535"];
+    assert.deepEqual(await dataSent(peers), first);
+    peers.send(windowUpdate(0, 40_000));
+    assert.deepEqual((await dataSent(peers)).slice(5), ["3: 16384", "5: 16384", "3: 7232"]);
+    peers.send(windowUpdate(0, mib));
+    assert.deepEqual((await dataSent(peers)).slice(8), [
+      "5: 16384",
+      "3: 10849 end",
+      "5: 16384",
+      "5: 848 end",
+    ]);
+  });
+
   it("sends a small body while others wait for their windows", async () => {
     await using peers = await startWith(100);
     peers.open({ body: Buffer.alloc(200) });
