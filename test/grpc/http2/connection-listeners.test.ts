@@ -59,4 +59,16 @@ describe("Connection: calls of a listener", () => {
       for (const { ends } of exchanges) assert.equal(ends.length, 1);
       assert.equal(peers.connection.size, 0);
     });
+
+  it("may close the connection while its first settings are received", async () => {
+    await using peers = await ConnectionPeers.start({
+      first: Buffer.alloc(0),
+      on: { onStreamClosed: () => peers.connection.close() },
+    });
+    const exchanges = [peers.open(), peers.open(), peers.open()];
+    peers.send(settings([settingName.maxConcurrentStreams, 1]));
+    for (const { end } of exchanges) await end;
+    for (const { ends } of exchanges) assert.equal(ends.length, 1);
+    assert.equal(peers.connection.size, 0);
+  });
 });
