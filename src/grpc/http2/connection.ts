@@ -47,8 +47,10 @@ const readBytes = 64 * 1024;
 /** The connection is closed when more than this waits for a server that does not read, in bytes. */
 const maxPendingBytes = 16 * 1024 * 1024;
 
-/** The server must acknowledge the settings within this time after its own, in milliseconds. */
 const defaultSettingsTimeoutMs = 10_000;
+
+/** How long the socket waits until GOAWAY is written, in milliseconds. */
+const closeTimeoutMs = 1000;
 
 /** The largest part of a GOAWAY's debug data that is read, in bytes. */
 const maxDebugBytes = 256;
@@ -298,22 +300,27 @@ export class Connection implements ClientConnection {
     this.#endStreams({ kind: "session-broken", code: error.code, cause: error, isOnlyStream });
   }
 
-  /** The server has not acknowledged the settings in time (RFC 9113 §6.5.3). */
-  #expire(settingsTimeoutMs: number): void {
-    this.#closeSocket(errorCode.settingsTimeout);
-    const cause = new Error(`the server did not acknowledge the settings within ${settingsTimeoutMs} ms`);
-    this.#endStreams({ kind: "session-lost", code: errorCode.settingsTimeout, cause });
+  /** Closes the connection if the server does not acknowledge the settings in time (RFC 9113 §6.5.3). */
+  #awaitAcknowledgement(): void {
+    const { settingsTimeoutMs = defaultSettingsTimeoutMs } = this.#limits;
+    this.#settingsTimer = setTimeout(() => {
+      this.#closeSocket(errorCode.settingsTimeout);
+      const cause = new Error(`the server did not acknowledge the settings within ${settingsTimeoutMs} ms`);
+      this.#endStreams({ kind: "session-lost", code: errorCode.settingsTimeout, cause });
+    }, settingsTimeoutMs).unref();
   }
 
-  /** Sends GOAWAY, and closes the socket without waiting for the server. */
+  /** Sends GOAWAY, and closes the socket once it is written. */
   #closeSocket(code: number): void {
     const at = this.#writer.frame(frameType.goaway, 0, 0, 8);
     // This side has accepted no stream.
     this.#writer.buffer.writeUInt32BE(0, at);
     this.#writer.buffer.writeUInt32BE(code, at + 4);
     this.#writer.flush();
-    if (this.#socket.writableLength === 0) this.#socket.destroySoon();
-    else this.#socket.destroy();
+    this.#socket.destroySoon();
+    // A server that does not read keeps it waiting.
+    const timer = setTimeout(() => this.#socket.destroy(), closeTimeoutMs).unref();
+    this.#socket.once("close", () => clearTimeout(timer));
   }
 
   #endStreams(end: StreamEnd): void {
@@ -417,11 +424,7 @@ export class Connection implements ClientConnection {
     if (this.#state === "connecting") this.#state = "ready";
     this.#listener.onSettings(this.#settings.maxStreams);
     if (areFirst) this.#sendWaiting();
-    if (areFirst && this.state !== "closed")
-      {
-      const { settingsTimeoutMs = defaultSettingsTimeoutMs } = this.#limits;
-      this.#settingsTimer = setTimeout(() => this.#expire(settingsTimeoutMs), settingsTimeoutMs).unref();
-    }
+    if (areFirst && this.state !== "closed") this.#awaitAcknowledgement();
     this.#bodies.sendWaiting();
   }
 

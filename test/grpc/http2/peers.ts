@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { AddressInfo, OnReadOpts, Server, Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import type { TlsOptions } from "node:tls";
 import { Connection } from "../../../src/grpc/http2/connection.ts";
 import type { ConnectionListener, ConnectionOptions } from "../../../src/grpc/http2/connection.ts";
 import { frameType } from "../../../src/grpc/http2/protocol.ts";
@@ -35,7 +37,10 @@ interface PeersOptions extends Partial<ConnectionOptions> {
   /** Whether the server acknowledges SETTINGS; by default unless it sends nothing first. */
   readonly acknowledges?: boolean;
   readonly on?: Partial<ConnectionListener>;
-  readonly server?: Server;
+  /** The server uses TLS with these options, and `connect` must be given. */
+  readonly tls?: TlsOptions;
+  /** Called with the port of the server before the client connects. */
+  readonly onListening?: (port: number) => void;
 }
 
 const prefaceBytes = 24;
@@ -81,14 +86,17 @@ export class ConnectionPeers implements AsyncDisposable {
 
   /** Connects. Resolves when the client has received the server's settings, unless `first` is given. */
   static async start(options: PeersOptions = {}): Promise<ConnectionPeers> {
-    const { first, acknowledges = first?.length !== 0, on = {}, server = createServer(), ...given } = options;
+    const { first, acknowledges = first?.length !== 0, on = {}, tls, onListening, ...given } = options;
+    const server = tls === undefined ? createServer() : createTlsServer(tls);
+    server.on("tlsClientError", () => undefined);
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
+    onListening?.(port);
     const events: string[] = [];
     const ready = Promise.withResolvers<undefined>();
     const closed = Promise.withResolvers<undefined>();
-    const accepted = once(server, "connection") as Promise<[Socket]>;
+    const accepted = once(server, tls === undefined ? "connection" : "secureConnection") as Promise<[Socket]>;
     let reader: OnReadOpts | undefined;
     const connection = new Connection(
       {
