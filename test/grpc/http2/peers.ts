@@ -172,7 +172,8 @@ export class ConnectionPeers implements AsyncDisposable {
           on.onHeaders?.();
         },
         onData(chunk) {
-          received.data.push(chunk);
+          // It is valid during the call only.
+          received.data.push(Buffer.from(chunk));
           on.onData?.();
         },
         onTrailers(fields) {
@@ -221,6 +222,12 @@ export class ConnectionPeers implements AsyncDisposable {
       }
       await this.#changed.promise;
     }
+  }
+
+  /** Forgets the received frames. */
+  forget(): void {
+    this.frames.length = 0;
+    this.#unread.length = 0;
   }
 
   /** The code of the client's GOAWAY. */
