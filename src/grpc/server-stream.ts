@@ -40,7 +40,7 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined>, Cal
   readonly #output: DescMessage;
   readonly #options: ReadOptions;
   readonly #observed: ObservedCall;
-  readonly #waiters: Waiter<M>[] = [];
+  #waiters: readonly Waiter<M>[] = [];
   #state: StreamState = "flowing";
   /** Undefined once there are no more messages. */
   #reader: EnvelopeReader | undefined;
@@ -70,7 +70,8 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined>, Cal
   /** Resolves with the next message. Rejects once with the error of the call, if it failed. */
   next(): Promise<Result<M>> {
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject });
+      // Almost always the only one: `push` would make room for 17.
+      this.#waiters = this.#waiters.concat({ resolve, reject });
       this.#serve();
       if (this.#state === "no-demand" && this.#waiters.length > 0) this.#transition("flowing");
     });
@@ -129,7 +130,7 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined>, Cal
     for (let waiter = this.#waiters[0]; waiter !== undefined; waiter = this.#waiters[0]) {
       const envelope = this.#take();
       if (envelope === undefined && (this.#state !== "ended" || this.#reader?.isWaiting === true)) return;
-      this.#waiters.shift();
+      this.#waiters = this.#waiters.slice(1);
       if (envelope !== undefined) waiter.resolve(this.#open(envelope));
       else this.#conclude(waiter);
     }
