@@ -33,9 +33,9 @@ import { lastStreamId, StreamTable } from "./stream-table.ts";
 
 /** What tests change. */
 interface Limits {
-  /** The server must acknowledge the settings within this time after its own, in milliseconds; by default 10 s. */
+  /** The server must acknowledge the settings within this time after its own, in milliseconds. */
   readonly settingsTimeoutMs?: number;
-  /** 1 by default. Streams with ids over 2^31-1 cannot be opened (RFC 9113 §5.1.1). */
+  /** Streams with ids over 2^31-1 cannot be opened (RFC 9113 §5.1.1). */
   readonly firstStreamId?: number;
 }
 
@@ -46,8 +46,6 @@ const readBytes = 64 * 1024;
 
 /** The connection is closed when more than this waits for a server that does not read, in bytes. */
 const maxPendingBytes = 16 * 1024 * 1024;
-
-const defaultSettingsTimeoutMs = 10_000;
 
 /** How long the socket waits until GOAWAY is written, in milliseconds. */
 const closeTimeoutMs = 1000;
@@ -61,7 +59,6 @@ const maxDebugBytes = 256;
  */
 export class Connection implements ClientConnection {
   readonly #options: ConnectionOptions;
-  readonly #limits: Limits;
   readonly #listener: ConnectionListener;
   readonly #socket: Socket;
   readonly #writer: FrameWriter;
@@ -79,18 +76,23 @@ export class Connection implements ClientConnection {
   /** The last stream that the server may still process. */
   #lastProcessedId = lastStreamId;
   #receiveWindow: number;
+  readonly #settingsTimeoutMs: number;
   /** Runs from the server's settings to its acknowledgement of those of this side. */
   #settingsTimer: NodeJS.Timeout | undefined;
   #bytesReceived = 0;
 
   /** Starts to connect. */
-  constructor(options: ConnectionOptions, listener: ConnectionListener, limits: Limits = {}) {
+  constructor(
+    options: ConnectionOptions,
+    listener: ConnectionListener,
+    { settingsTimeoutMs = 10_000, firstStreamId = 1 }: Limits = {},
+  ) {
     this.#options = options;
-    this.#limits = limits;
     this.#listener = listener;
-    this.#streams = new StreamTable(limits.firstStreamId);
+    this.#streams = new StreamTable(firstStreamId);
     this.#budget = new FrameBudget(this.#streams);
     this.#receiveWindow = options.windowBytes;
+    this.#settingsTimeoutMs = settingsTimeoutMs;
     this.#socket = options.connect({
       // All reads use one buffer. Node's own buffers would be garbage for each.
       buffer: Buffer.allocUnsafeSlow(readBytes),
@@ -302,7 +304,7 @@ export class Connection implements ClientConnection {
 
   /** Closes the connection if the server does not acknowledge the settings in time (RFC 9113 §6.5.3). */
   #awaitAcknowledgement(): void {
-    const { settingsTimeoutMs = defaultSettingsTimeoutMs } = this.#limits;
+    const settingsTimeoutMs = this.#settingsTimeoutMs;
     this.#settingsTimer = setTimeout(() => {
       this.#closeSocket(errorCode.settingsTimeout);
       const cause = new Error(`the server did not acknowledge the settings within ${settingsTimeoutMs} ms`);

@@ -40,7 +40,7 @@ const serverEnds: Record<string, Buffer> = {
 /** Ways in which the client ends stream 1. */
 const clientEnds: Record<string, (peers: ConnectionPeers, exchange: Exchange) => void> = {
   "its cancellation": (_peers, { stream }) => stream.cancel(),
-  "its end by the session": ({ connection }, { stream }) => connection.end(stream, "session-lost", undefined),
+  "its end by the session": (_peers, { stream }) => stream.end("session-lost", undefined),
   "its malformed response": (peers) => peers.send(headers(1, { ":status": "x" })),
 };
 

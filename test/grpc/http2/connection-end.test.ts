@@ -51,7 +51,7 @@ describe("Connection: the end of a stream by this side", () => {
     const [one] = await peers.openAll(1);
     await peers.assertWorks(one!);
     one!.stream.cancel();
-    peers.connection.end(one!.stream, "session-lost", undefined);
+    one!.stream.end("session-lost", undefined);
     await peers.sync();
     assert.deepEqual([resets(peers), one!.ends.length], [0, 1]);
   });
@@ -60,7 +60,7 @@ describe("Connection: the end of a stream by this side", () => {
     await using peers = await ConnectionPeers.start();
     const [one] = await peers.openAll(1);
     const cause = new Error("unresponsive");
-    peers.connection.end(one!.stream, "session-lost", cause);
+    one!.stream.end("session-lost", cause);
     assert.deepEqual(one!.ends, [{ kind: "session-lost", code: cancel, cause }]);
     assert.equal(await peers.resetCode(1), cancel);
   });

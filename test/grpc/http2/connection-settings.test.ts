@@ -114,7 +114,10 @@ describe("Connection: settings", () => {
   });
 
   it("closes with SETTINGS_TIMEOUT if its settings are not acknowledged in time", async () => {
-    await using peers = await ConnectionPeers.start({ acknowledges: false, settingsTimeoutMs: 50 });
+    await using peers = await ConnectionPeers.start({
+      acknowledges: false,
+      limits: { settingsTimeoutMs: 50 },
+    });
     const [one, two] = [peers.open(), peers.open()];
     assert.equal(await peers.goawayCode(), settingsTimeout);
     for (const { end } of [one, two]) {
@@ -126,7 +129,7 @@ describe("Connection: settings", () => {
 
   it("lives on once its settings are acknowledged", async () => {
     const settingsTimeoutMs = scaled(300);
-    await using peers = await ConnectionPeers.start({ settingsTimeoutMs });
+    await using peers = await ConnectionPeers.start({ limits: { settingsTimeoutMs } });
     await peers.sync();
     // Timers of the same time end in the order of their start.
     await setTimeout(settingsTimeoutMs);

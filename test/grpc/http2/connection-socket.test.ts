@@ -4,6 +4,7 @@ import { connect, createServer } from "node:net";
 import type { AddressInfo, OnReadOpts, Socket } from "node:net";
 import { createSecureContext, createServer as createTlsServer } from "node:tls";
 import { connectSocket, resolvedAddress } from "../../../src/grpc/address.ts";
+import type { ConnectionOptions } from "../../../src/grpc/http2/client-connection.ts";
 import { Connection } from "../../../src/grpc/http2/connection.ts";
 import { errorCode, frameFlag, frameType } from "../../../src/grpc/http2/protocol.ts";
 import { createAuthority } from "../../support/certificates.ts";
@@ -25,7 +26,7 @@ const cuts: readonly (readonly [title: string, bytes: Buffer])[] = [
   ["before trailers", response(1).subarray(0, -20)],
 ];
 
-function connectTls(port: number, onread: OnReadOpts): Socket {
+function connectTls(port: number, onread: OnReadOpts | undefined): Socket {
   const url = new URL(`https://server.test:${port}`);
   const context = createSecureContext({ ca: authority.cert });
   return connectSocket(
@@ -35,7 +36,7 @@ function connectTls(port: number, onread: OnReadOpts): Socket {
 }
 
 /** Opens a stream on a connection that cannot be established, and returns why both end. */
-async function reasonOfEnd(connectTo: (onread: OnReadOpts) => Socket): Promise<Error | undefined> {
+async function reasonOfEnd(connectTo: ConnectionOptions["connect"]): Promise<Error | undefined> {
   const reasons: (Error | undefined)[] = [];
   const closed = Promise.withResolvers<undefined>();
   const ignore = () => undefined;
@@ -110,7 +111,7 @@ describe("Connection: a socket that is closed", () => {
     const { port } = server.address() as AddressInfo;
     server.close();
     await once(server, "close");
-    const reason = await reasonOfEnd((onread) => connect({ port, host: "127.0.0.1", onread }));
+    const reason = await reasonOfEnd((onread) => connect({ port, host: "127.0.0.1", onread: onread! }));
     assert.equal((reason as NodeJS.ErrnoException).code, "ECONNREFUSED");
   });
 

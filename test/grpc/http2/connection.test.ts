@@ -56,7 +56,7 @@ describe("Connection: requests", () => {
   });
 
   it("opens streams with odd ids up to 2^31-1, and then no more", async () => {
-    await using peers = await ConnectionPeers.start({ firstStreamId: 2 ** 31 - 3 });
+    await using peers = await ConnectionPeers.start({ limits: { firstStreamId: 2 ** 31 - 3 } });
     const [one, last] = await peers.openAll(2);
     assert.deepEqual([one!.stream.id, last!.stream.id], [2 ** 31 - 3, 2 ** 31 - 1]);
     assert.throws(() => peers.open(), noMore);

@@ -5,9 +5,10 @@ import type { AddressInfo, OnReadOpts, Server, Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import type { TlsOptions } from "node:tls";
 import { Connection } from "../../../src/grpc/http2/connection.ts";
-import type { ConnectionListener, ConnectionOptions } from "../../../src/grpc/http2/connection.ts";
+import type { ConnectionListener, ConnectionOptions } from "../../../src/grpc/http2/client-connection.ts";
 import { frameType } from "../../../src/grpc/http2/protocol.ts";
-import type { HeaderFields, Stream, StreamEnd, StreamRequest } from "../../../src/grpc/http2/stream.ts";
+import { Stream } from "../../../src/grpc/http2/stream.ts";
+import type { HeaderFields, StreamEnd, StreamRequest } from "../../../src/grpc/http2/stream.ts";
 import { ping, response, settings, settingsAck } from "./frames.ts";
 
 /** A frame that the server has received. */
@@ -32,6 +33,8 @@ export interface Exchange {
 type ExchangeListener = Partial<Record<"onHeaders" | "onData" | "onTrailers" | "onClosed", () => void>>;
 
 interface PeersOptions extends Partial<ConnectionOptions> {
+  /** The last parameter of the connection. */
+  readonly limits?: ConstructorParameters<typeof Connection>[2];
   /** What the server sends first: SETTINGS by default. */
   readonly first?: Buffer;
   /** Whether the server acknowledges SETTINGS; by default unless it sends nothing first. */
@@ -86,7 +89,15 @@ export class ConnectionPeers implements AsyncDisposable {
 
   /** Connects. Resolves when the client has received the server's settings, unless `first` is given. */
   static async start(options: PeersOptions = {}): Promise<ConnectionPeers> {
-    const { first, acknowledges = first?.length !== 0, on = {}, tls, onListening, ...given } = options;
+    const {
+      first,
+      acknowledges = first?.length !== 0,
+      on = {},
+      tls,
+      onListening,
+      limits,
+      ...given
+    } = options;
     const server = tls === undefined ? createServer() : createTlsServer(tls);
     server.on("tlsClientError", () => undefined);
     server.listen(0, "127.0.0.1");
@@ -121,7 +132,7 @@ export class ConnectionPeers implements AsyncDisposable {
           on.onResponse?.();
         },
         onStreamClosed(stream, end) {
-          events.push(`stream ${stream.id} ${end.kind} ${end.code}`);
+          if (stream instanceof Stream) events.push(`stream ${stream.id} ${end.kind} ${end.code}`);
           on.onStreamClosed?.(stream, end);
         },
         onGoaway(code, debugData) {
@@ -138,6 +149,7 @@ export class ConnectionPeers implements AsyncDisposable {
           closed.resolve(undefined);
         },
       },
+      limits,
     );
     const [socket] = await accepted;
     const peers = new ConnectionPeers(

@@ -13,7 +13,7 @@ const listener = {
 };
 
 function addTo(table: StreamTable): Stream {
-  const stream = new Stream({ cancel: () => undefined, credit: () => undefined }, request, listener, 0);
+  const stream = new Stream({ reset: () => undefined, credit: () => undefined }, request, listener, 0);
   table.add(stream);
   return stream;
 }
