@@ -57,31 +57,51 @@ export function maxBytesOf(
 }
 
 /**
- * Decompresses the message of an envelope and decodes it, unless its type stays encoded. `encoding` is the
- * `grpc-encoding` of the response. Rejects with Internal if the bytes are not such a message.
+ * Decodes the message of an envelope, unless its type stays encoded. Returns a promise of it if it is compressed: most
+ * are not, and need none. `encoding` is the `grpc-encoding` of the response. Throws, or rejects with, Internal if the
+ * bytes are not such a message.
  */
-export async function openEnvelope(
+export function openEnvelope(
   schema: DescMessage,
-  { isCompressed, bytes, lease: received }: Envelope,
+  envelope: Envelope,
+  encoding: unknown,
+  options: ReadOptions,
+): unknown {
+  return envelope.isCompressed
+    ? decompressEnvelope(schema, envelope, encoding, options)
+    : messageFrom(schema, envelope.bytes, envelope.lease, options);
+}
+
+async function decompressEnvelope(
+  schema: DescMessage,
+  { bytes, lease: received }: Envelope,
   encoding: unknown,
   options: ReadOptions,
 ): Promise<unknown> {
-  const { encoded } = options;
   let lease = received;
-  let plain = bytes;
+  let plain: Uint8Array;
   try {
-    if (isCompressed) {
-      const length = decompressedLengthOf(bytes, encoding, maxBytesOf(schema, options));
-      lease = await leaseFor(length, received, options);
-      plain = await decompress(bytes, length);
-    }
-    if (encoded?.has(schema) === true) return new EncodedMessage(plain, lease);
-    const message = decode(schema, plain);
-    lease?.resize(0);
-    return message;
+    const length = decompressedLengthOf(bytes, encoding, maxBytesOf(schema, options));
+    lease = await leaseFor(length, received, options);
+    plain = await decompress(bytes, length);
   } catch (error) {
     lease?.resize(0);
     throw error;
+  }
+  return messageFrom(schema, plain, lease, options);
+}
+
+function messageFrom(
+  schema: DescMessage,
+  bytes: Uint8Array,
+  lease: MemoryLease | undefined,
+  { encoded }: ReadOptions,
+): unknown {
+  if (encoded?.has(schema) === true) return new EncodedMessage(bytes, lease);
+  try {
+    return decode(schema, bytes);
+  } finally {
+    lease?.resize(0);
   }
 }
 

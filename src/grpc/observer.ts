@@ -17,7 +17,7 @@ export interface CallObservation {
    * Called once, when the caller has received the outcome, with the canonical name of its code, such as OK or NOT_FOUND.
    * CANCELLED means that this side cancelled the call.
    */
-  ended(code: string): void;
+  readonly ended?: ((code: string) => void) | undefined;
 }
 
 /** Is called once for each call; retries are not reported. */
@@ -25,32 +25,36 @@ export interface CallObserver {
   started(call: StartedCall): CallObservation;
 }
 
-const noObservations: readonly CallObservation[] = [];
-
-/** Notifies all observers of one call. */
-export class ObservedCall {
+/** One call as its observers see it. */
+interface ObservedCall {
+  /** The metadata of the call, and of its observers. */
   readonly metadata: MetadataInit | undefined;
-  #observations: readonly CallObservation[];
+  /** Notifies the observers of the end, once. */
+  readonly ended: (code: string) => void;
+}
 
-  constructor(
-    observers: readonly CallObserver[] | undefined,
-    method: DescMethod,
-    metadata: MetadataInit | undefined,
-    contextValues = createContextValues(),
-  ) {
-    this.#observations =
-      observers?.map((observer) => observer.started({ method, contextValues })) ?? noObservations;
-    let all = metadata;
-    for (const { metadata: more } of this.#observations) if (more !== undefined) all = merged(all, more);
-    this.metadata = all;
+/** Notifies all observers of a new call. A stream is open for long: of its observations, only `ended` is retained. */
+export function observeCall(
+  observers: readonly CallObserver[] | undefined,
+  method: DescMethod,
+  metadata: MetadataInit | undefined,
+  contextValues = createContextValues(),
+): ObservedCall {
+  let all = metadata;
+  let callbacks: ((code: string) => void)[] = [];
+  for (const observer of observers ?? []) {
+    const observation = observer.started({ method, contextValues });
+    if (observation.metadata !== undefined) all = merged(all, observation.metadata);
+    if (observation.ended !== undefined) callbacks.push(observation.ended);
   }
-
-  /** Notifies the observers, once. */
-  ended(code: string): void {
-    const observations = this.#observations;
-    this.#observations = noObservations;
-    for (const observation of observations) observation.ended(code);
-  }
+  return {
+    metadata: all,
+    ended(code) {
+      const pending = callbacks;
+      callbacks = [];
+      for (const ended of pending) ended(code);
+    },
+  };
 }
 
 function merged(metadata: MetadataInit | undefined, more: Readonly<Record<string, string>>): MetadataInit {

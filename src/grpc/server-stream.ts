@@ -7,7 +7,6 @@ import type { Envelope, EnvelopeListener } from "./envelope.ts";
 import { incomplete, maxBytesOf, openEnvelope } from "./messages.ts";
 import type { ReadOptions } from "./messages.ts";
 import { unboundedMemory } from "./message-memory.ts";
-import type { ObservedCall } from "./observer.ts";
 import type { StreamOpener } from "./session.ts";
 import { codeNameOf } from "./status.ts";
 
@@ -15,7 +14,7 @@ type Result<M> = IteratorResult<M, undefined>;
 
 /** A pending `next`. */
 interface Waiter<M> {
-  resolve(result: Result<M> | Promise<Result<M>>): void;
+  resolve(result: Result<M>): void;
   reject(error: ConnectError): void;
 }
 
@@ -39,25 +38,25 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined>, Cal
   readonly call: Call;
   readonly #output: DescMessage;
   readonly #options: ReadOptions;
-  readonly #observed: ObservedCall;
-  #waiters: readonly Waiter<M>[] = [];
+  readonly #onEnded: (code: string) => void;
+  #waiter: Waiter<M> | undefined;
   #state: StreamState = "flowing";
   /** Undefined once there are no more messages. */
   #reader: EnvelopeReader | undefined;
   /** The error of the call; undefined once `next` has rejected with it. */
   #error: ConnectError | undefined;
 
-  /** Makes the call. Throws like the constructor of `Call`. */
+  /** Makes the call. Throws like the constructor of `Call`. `onEnded` is called with the code of the outcome. */
   constructor(
     opener: StreamOpener,
     request: CallRequest,
     output: DescMessage,
     options: ReadOptions,
-    observed: ObservedCall,
+    onEnded: (code: string) => void,
   ) {
     this.#output = output;
     this.#options = options;
-    this.#observed = observed;
+    this.#onEnded = onEnded;
     const { memory = unboundedMemory, owner } = options;
     this.#reader = new EnvelopeReader({ maxBytes: maxBytesOf(output, options), memory, owner }, this);
     this.call = new Call(opener, request, this);
@@ -67,20 +66,23 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined>, Cal
     return this;
   }
 
-  /** Resolves with the next message. Rejects once with the error of the call, if it failed. */
+  /**
+   * Resolves with the next message. Rejects once with the error of the call, if it failed. Must not be called while an
+   * earlier call is pending.
+   */
   next(): Promise<Result<M>> {
     return new Promise((resolve, reject) => {
-      // Almost always the only one: `push` would make room for 17.
-      this.#waiters = this.#waiters.concat({ resolve, reject });
-      this.#serve();
-      if (this.#state === "no-demand" && this.#waiters.length > 0) this.#transition("flowing");
+      if (this.#waiter !== undefined) throw new Error("the stream already waits for a message");
+      this.#waiter = { resolve, reject };
+      const isServed = this.#serve();
+      if (!isServed && this.#state === "no-demand") this.#transition("flowing");
     });
   }
 
   /** Cancels the call. */
   return(): Promise<Result<M>> {
     this.call.cancel();
-    this.#observed.ended("CANCELLED");
+    this.#onEnded("CANCELLED");
     this.#stop();
     return Promise.resolve(done);
   }
@@ -89,7 +91,7 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined>, Cal
   received(bytes: Buffer): void {
     this.#reader?.push(bytes);
     this.#serve();
-    if (this.#waiters.length === 0 && this.#reader?.hasRest === true) this.#transition("no-demand");
+    if (this.#waiter === undefined && this.#reader?.hasRest === true) this.#transition("no-demand");
   }
 
   ended(error: ConnectError | undefined): void {
@@ -125,15 +127,16 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined>, Cal
     else if (state !== "ended") this.call.pause();
   }
 
-  /** Resolves waiters with the received messages, and with the end if the call has ended. */
-  #serve(): void {
-    for (let waiter = this.#waiters[0]; waiter !== undefined; waiter = this.#waiters[0]) {
-      const envelope = this.#take();
-      if (envelope === undefined && (this.#state !== "ended" || this.#reader?.isWaiting === true)) return;
-      this.#waiters = this.#waiters.slice(1);
-      if (envelope !== undefined) waiter.resolve(this.#open(envelope));
-      else this.#conclude(waiter);
-    }
+  /** Resolves the waiter with a received message, or with the end if the call has ended. Returns whether it did. */
+  #serve(): boolean {
+    const waiter = this.#waiter;
+    if (waiter === undefined) return false;
+    const envelope = this.#take();
+    if (envelope === undefined && (this.#state !== "ended" || this.#reader?.isWaiting === true)) return false;
+    this.#waiter = undefined;
+    if (envelope !== undefined) this.#open(envelope, waiter);
+    else this.#conclude(waiter);
+    return true;
   }
 
   #take(): Envelope | undefined {
@@ -146,24 +149,29 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined>, Cal
     }
   }
 
-  async #open(envelope: Envelope): Promise<Result<M>> {
-    try {
-      const encoding = this.call.header?.["grpc-encoding"];
-      // The options decide whether it is the method's output or its encoded form, which the compiler cannot know.
-      const value = (await openEnvelope(this.#output, envelope, encoding, this.#options)) as M;
-      return { done: false, value };
-    } catch (cause) {
+  #open(envelope: Envelope, waiter: Waiter<M>): void {
+    // The options decide whether it is the method's output or its encoded form, which the compiler cannot know.
+    const resolve = (value: unknown) => waiter.resolve({ done: false, value: value as M });
+    const fail = (cause: unknown) => {
       this.call.cancel();
       const error = ConnectError.from(cause, Code.Internal);
-      this.#observed.ended(codeNameOf(error));
+      this.#onEnded(codeNameOf(error));
       this.#stop();
-      throw error;
+      waiter.reject(error);
+    };
+    const encoding = this.call.header?.["grpc-encoding"];
+    try {
+      const message = openEnvelope(this.#output, envelope, encoding, this.#options);
+      if (message instanceof Promise) message.then(resolve, fail);
+      else resolve(message);
+    } catch (error) {
+      fail(error);
     }
   }
 
   #conclude(waiter: Waiter<M>): void {
     const error = this.#error ?? (this.#reader?.hasRest === true ? incomplete() : undefined);
-    this.#observed.ended(error === undefined ? "OK" : codeNameOf(error));
+    this.#onEnded(error === undefined ? "OK" : codeNameOf(error));
     this.#close();
     if (error === undefined) waiter.resolve(done);
     else waiter.reject(error);
@@ -176,7 +184,7 @@ export class ServerStream<M> implements AsyncIterableIterator<M, undefined>, Cal
   }
 
   #close(error?: ConnectError): void {
-    if (error !== undefined) this.#observed.ended(codeNameOf(error));
+    if (error !== undefined) this.#onEnded(codeNameOf(error));
     this.#transition("ended");
     this.#reader?.close();
     this.#reader = undefined;

@@ -14,7 +14,7 @@ import type { ReadOptions } from "./messages.ts";
 import type { MessageMemory } from "./message-memory.ts";
 import { headersFrom } from "./metadata.ts";
 import type { MetadataInit } from "./metadata.ts";
-import { ObservedCall } from "./observer.ts";
+import { observeCall } from "./observer.ts";
 import type { CallObserver } from "./observer.ts";
 import { ServerStream } from "./server-stream.ts";
 import type { StreamOpener } from "./session.ts";
@@ -51,17 +51,16 @@ export function createGrpcTransport(options: GrpcTransportOptions): Transport {
   const { opener, pathPrefix, observers } = options;
   return {
     async unary(method, signal, timeoutMs, given: MetadataInit | undefined, input, contextValues) {
-      const observed = new ObservedCall(observers, method, given, contextValues);
-      const { metadata } = observed;
+      const { metadata, ended } = observeCall(observers, method, given, contextValues);
       try {
         const request = createRequest(pathPrefix, method, input, { signal, timeoutMs, metadata });
         const readOptions = contextValues === undefined ? options : readOptionsOf(contextValues, options);
         const { message, call } = await callUnary(opener, request, method.output, readOptions);
-        observed.ended("OK");
+        ended("OK");
         // The options decide whether it is the method's output or its encoded form, which the compiler cannot know.
         return new LazyUnaryResponse(method, message as MessageShape<typeof method.output>, call);
       } catch (error) {
-        observed.ended(codeNameOf(error));
+        ended(codeNameOf(error));
         throw error;
       }
     },
@@ -94,14 +93,13 @@ export function createServerStreamFunction<I extends DescMessage, O extends Desc
   const { opener, pathPrefix, observers } = options;
   return (input, { signal, timeoutMs, headers, contextValues } = {}) => ({
     [Symbol.asyncIterator]() {
-      const observed = new ObservedCall(observers, method, headers, contextValues);
-      const { metadata } = observed;
+      const { metadata, ended } = observeCall(observers, method, headers, contextValues);
       try {
         const request = createRequest(pathPrefix, method, input, { signal, timeoutMs, metadata });
         const readOptions = contextValues === undefined ? options : readOptionsOf(contextValues, options);
-        return new ServerStream(opener, request, method.output, readOptions, observed);
+        return new ServerStream(opener, request, method.output, readOptions, ended);
       } catch (error) {
-        observed.ended(codeNameOf(error));
+        ended(codeNameOf(error));
         throw error;
       }
     },

@@ -12,8 +12,7 @@ export function traceCalls(startSpan?: StartCallSpan): CallObserver {
   return {
     started({ method, contextValues }) {
       const parent = traceOf(contextValues);
-      if (startSpan === undefined)
-        return { metadata: parent && traceMetadata(parent), ended: () => undefined };
+      if (startSpan === undefined) return { metadata: parent && traceMetadata(parent) };
       const span = startSpan(method, parent);
       return { metadata: traceMetadata(span.trace), ended: (code) => span.ended(code) };
     },

@@ -33,7 +33,7 @@ describe("traceCalls", () => {
     });
     const { contextValues } = createCallOptions({ trace: parent }, {});
     const { metadata, ended } = observer.started({ method, contextValues });
-    ended("NOT_FOUND");
+    ended?.("NOT_FOUND");
     assert.deepEqual(metadata, { traceparent: traceparentOf(trace) });
     assert.deepEqual(seen, [method, parent, "NOT_FOUND"]);
   });
