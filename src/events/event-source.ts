@@ -14,8 +14,8 @@ import type { RetryPolicy } from "./retry-policy.ts";
 import { TerminalDetection } from "./terminal-detection.ts";
 import { createTerminalSearch } from "./terminal-search.ts";
 import type { TerminalSearch } from "./terminal-search.ts";
-import { openUpstreamStream } from "./upstream-stream.ts";
-import type { UpstreamEvent, UpstreamStream } from "./upstream-stream.ts";
+import { openUpstreamStream, UpstreamEvent } from "./upstream-stream.ts";
+import type { UpstreamStream } from "./upstream-stream.ts";
 
 /** An event as clients get it. Holds memory until it is disposed of, and has no text afterwards. */
 export class SourceEvent implements Disposable {
@@ -162,19 +162,27 @@ export class WorkflowEventSource implements AsyncDisposable {
    * is not allowed, and after the last retry.
    */
   async next(): Promise<SourceItem> {
-    const { retryPolicy, mayRetry, signal } = this.#parts;
+    const { openStream, mayRetry } = this.#parts;
     for (;;) {
-      const isLastTry = this.#retries >= retryPolicy.maxRetries;
       try {
-        const item = await this.#read();
-        if (item !== undefined) return item;
-        if (isLastTry) throw endsTooEarly();
+        const stream = (this.#stream ??= openStream(this.#lastEventId));
+        // Awaited in this function alone: thousands of streams wait, and each async function would hold memory.
+        const event = await this.#detection.next(stream);
+        if (event instanceof UpstreamEvent) {
+          const item = await this.#itemFrom(event);
+          if (item === undefined) continue;
+          this.#retries = 0;
+          return item;
+        }
+        await this[Symbol.asyncDispose]();
+        if (event === "complete" || (await this.#detection.hasAllEvents(stream, this.#lastEventId)))
+          return { kind: "end", isAfterTerminalEvent: this.#detection.isAfterTerminalEvent };
+        await this.#backOff(endsTooEarly());
       } catch (error) {
         await this[Symbol.asyncDispose]();
-        if (isLastTry || !isRetryable(error) || !mayRetry()) throw error;
+        if (!isRetryable(error) || !mayRetry()) throw error;
+        await this.#backOff(error);
       }
-      await delay(retryPolicy.backoffMs(this.#retries), undefined, { signal });
-      this.#retries += 1;
     }
   }
 
@@ -185,23 +193,12 @@ export class WorkflowEventSource implements AsyncDisposable {
     await stream?.[Symbol.asyncDispose]();
   }
 
-  /** The next item of the open stream; opens one if there is none. Undefined when the stream ends early. */
-  async #read(): Promise<SourceItem | undefined> {
-    const stream = (this.#stream ??= this.#parts.openStream(this.#lastEventId));
-    for (;;) {
-      const event = await this.#detection.next(stream, this.#lastEventId);
-      if (event === "complete") {
-        return { kind: "end", isAfterTerminalEvent: this.#detection.isAfterTerminalEvent };
-      }
-      if (event === "ended-early") {
-        this.#stream = undefined;
-        return undefined;
-      }
-      const item = await this.#itemFrom(event);
-      if (item === undefined) continue;
-      this.#retries = 0;
-      return item;
-    }
+  /** Waits before the next try; rejects with `reason` after the last one. */
+  async #backOff(reason: unknown): Promise<void> {
+    const { retryPolicy, signal } = this.#parts;
+    if (this.#retries >= retryPolicy.maxRetries) throw reason;
+    await delay(retryPolicy.backoffMs(this.#retries), undefined, { signal });
+    this.#retries += 1;
   }
 
   /** Turns an event into an item; undefined if the client already has the event. */

@@ -3,8 +3,7 @@ import { isTerminal } from "../mapping/job-state.ts";
 import type { WorkflowStatus } from "../mapping/workflow-event.ts";
 import { canBeRetried } from "./terminal-search.ts";
 import type { TerminalSearch } from "./terminal-search.ts";
-import { UpstreamEvent } from "./upstream-stream.ts";
-import type { UpstreamStream } from "./upstream-stream.ts";
+import type { UpstreamEvent, UpstreamStream } from "./upstream-stream.ts";
 
 /** The workflow may still change: its next event may take any time. */
 interface Following {
@@ -33,12 +32,6 @@ interface Timeouts {
   /** When at least one more event is known to exist. */
   readonly eventTimeoutMs: number;
 }
-
-/**
- * Why an upstream stream has no next event. `complete`: the client has all events of a terminal workflow. `ended-early`:
- * more events may follow on another stream.
- */
-export type StreamOutcome = "complete" | "ended-early";
 
 /** Decides when a client's stream is complete and, until then, how long to wait for the next event. */
 export class TerminalDetection {
@@ -70,15 +63,28 @@ export class TerminalDetection {
   }
 
   /**
-   * The next event of `stream`. When the stream has ended, or is idle for too long, closes it and resolves to the reason.
-   * `lastEventId` is the last event that the client has.
+   * The next event of `stream`; undefined when it has ended, or is idle for longer than the phase allows, and `complete`
+   * when the client is known to have all events.
    */
-  async next(stream: UpstreamStream, lastEventId: bigint): Promise<UpstreamEvent | StreamOutcome> {
-    const event = await this.#read(stream);
-    if (event instanceof UpstreamEvent) return event;
-    await stream[Symbol.asyncDispose]();
-    if (event === "complete") return event;
-    return (await this.#hasAllEvents(stream.fromEventId, lastEventId)) ? "complete" : "ended-early";
+  next(stream: UpstreamStream): Promise<UpstreamEvent | "complete" | undefined> {
+    const { idleTimeoutMs, eventTimeoutMs } = this.#timeouts;
+    const phase = this.#phase;
+    if (phase.name === "terminal") return stream.next(idleTimeoutMs);
+    if (phase.name === "following") return stream.next();
+    return stream.eventCount === 0 ? this.#readFirst(stream, phase.terminal) : stream.next(eventTimeoutMs);
+  }
+
+  /**
+   * Whether the client has all events when `stream` has no next one; `lastEventId` is the last one that it has. If not,
+   * sets the phase by the present status of the workflow.
+   */
+  async hasAllEvents({ fromEventId }: UpstreamStream, lastEventId: bigint): Promise<boolean> {
+    const phase = this.#phase;
+    // A replayed FAILED event may since have been followed by a retry.
+    const mayHaveBeenRetried = fromEventId > 0n && phase.name === "terminal" && canBeRetried(phase.state);
+    if (phase.name === "terminal" && !mayHaveBeenRetried) return true;
+    const terminal = await this.refreshPhase();
+    return terminal !== undefined && (await this.#search.isLastEvent(lastEventId, terminal));
   }
 
   /** Records that the client gets a workflow update. */
@@ -87,15 +93,6 @@ export class TerminalDetection {
     const previous = phase.name === "terminal" ? phase.previous : phase;
     this.#isAfterTerminalEvent = isTerminal(state);
     this.#phase = this.#isAfterTerminalEvent ? { name: "terminal", state, previous } : previous;
-  }
-
-  /** Undefined when the stream has ended, or is idle for longer than the phase allows. */
-  #read(stream: UpstreamStream): Promise<UpstreamEvent | "complete" | undefined> {
-    const { idleTimeoutMs, eventTimeoutMs } = this.#timeouts;
-    const phase = this.#phase;
-    if (phase.name === "terminal") return stream.next(idleTimeoutMs);
-    if (phase.name === "following") return stream.next();
-    return stream.eventCount === 0 ? this.#readFirst(stream, phase.terminal) : stream.next(eventTimeoutMs);
   }
 
   /**
@@ -113,15 +110,5 @@ export class TerminalDetection {
     const event =
       (await stream.next(idleTimeoutMs)) ?? (await stream.next((await atEnd) ? 0 : eventTimeoutMs));
     return event ?? ((await atEnd) ? "complete" : undefined);
-  }
-
-  /** Whether the client has all events. If not, sets the phase by the present status of the workflow. */
-  async #hasAllEvents(fromEventId: bigint, lastEventId: bigint): Promise<boolean> {
-    const phase = this.#phase;
-    // A replayed FAILED event may since have been followed by a retry.
-    const mayHaveBeenRetried = fromEventId > 0n && phase.name === "terminal" && canBeRetried(phase.state);
-    if (phase.name === "terminal" && !mayHaveBeenRetried) return true;
-    const terminal = await this.refreshPhase();
-    return terminal !== undefined && (await this.#search.isLastEvent(lastEventId, terminal));
   }
 }

@@ -53,7 +53,8 @@ export function openUpstreamStream(
 
 /**
  * A StreamWorkflowEvents call, pulled event by event. It is no generator: a generator and `for await` keep each event in
- * memory while they wait for the next one, and thousands of streams are open.
+ * memory while they wait for the next one, and thousands of streams are open. Nor is `next` an async function, which
+ * would need twice the memory of a promise while it waits.
  */
 export class UpstreamStream implements AsyncDisposable {
   /** The id that the stream was opened from: its events come after it. 0: a snapshot, then new events. */
@@ -77,14 +78,9 @@ export class UpstreamStream implements AsyncDisposable {
    * The next event, which the caller disposes of; undefined when no event comes within `timeoutMs`, and when the stream
    * has ended. Rejects when the stream breaks. After a timeout, another call waits for the same event.
    */
-  async next(timeoutMs?: number): Promise<UpstreamEvent | undefined> {
+  next(timeoutMs?: number): Promise<UpstreamEvent | undefined> {
     this.#pending ??= this.#messages.next();
-    const result = await withTimeout(this.#pending, timeoutMs);
-    if (result === undefined || result.done === true) return undefined;
-    const event = new UpstreamEvent(result.value);
-    this.#pending = undefined;
-    this.#eventCount += 1;
-    return event;
+    return withTimeout(this.#pending, timeoutMs).then((result) => this.#take(result));
   }
 
   /** Cancels the call, and disposes of a message that was received and not taken. */
@@ -96,6 +92,14 @@ export class UpstreamStream implements AsyncDisposable {
       ({ value }) => (value as EventMessage | undefined)?.[Symbol.dispose](),
       () => undefined,
     );
+  }
+
+  #take(result: IteratorResult<EventMessage> | undefined): UpstreamEvent | undefined {
+    if (result === undefined || result.done === true) return undefined;
+    const event = new UpstreamEvent(result.value);
+    this.#pending = undefined;
+    this.#eventCount += 1;
+    return event;
   }
 }
 

@@ -12,7 +12,7 @@ import {
 import { TerminalDetection } from "../../src/events/terminal-detection.ts";
 import { createTerminalSearch } from "../../src/events/terminal-search.ts";
 import type { WorkflowStatus } from "../../src/mapping/workflow-event.ts";
-import { openUpstreamStream } from "../../src/events/upstream-stream.ts";
+import { openUpstreamStream, UpstreamEvent } from "../../src/events/upstream-stream.ts";
 import { suite } from "../support/gateway.ts";
 import { encodedClientSuite } from "../support/orchestrator.ts";
 import { startUpstream } from "../support/upstream.ts";
@@ -71,8 +71,11 @@ describe("TerminalDetection", () => {
     const ids: bigint[] = [];
     let lastEventId = fromEventId;
     while (ids.length < most) {
-      const event = await detection.next(stream, lastEventId);
-      if (typeof event === "string") return { ids, end: event, detection };
+      const event = await detection.next(stream);
+      if (!(event instanceof UpstreamEvent)) {
+        const isComplete = event === "complete" || (await detection.hasAllEvents(stream, lastEventId));
+        return { ids, end: isComplete ? "complete" : "ended-early", detection };
+      }
       using received = event;
       lastEventId = received.eventId;
       ids.push(lastEventId);
