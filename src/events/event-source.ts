@@ -24,29 +24,35 @@ export class SourceEvent implements Disposable {
   /** The client's new resume point; undefined leaves it as it is. */
   readonly id: bigint | undefined;
   readonly #json: WrittenJson;
-  #data: readonly Uint8Array[];
+  readonly #bytesBeforeTime: number;
 
-  constructor(id: bigint | undefined, { name, before, after }: EventJson, json: WrittenJson) {
+  constructor(id: bigint | undefined, { name, bytesBeforeTime }: EventJson, json: WrittenJson) {
     this.name = name;
     this.id = id;
     this.#json = json;
-    this.#data = [Buffer.from(before), ...json.pieces(), Buffer.from(after)];
+    this.#bytesBeforeTime = bytesBeforeTime;
   }
 
   /** The JSON of the WorkflowEvent on one line, in pieces; empty after disposal. */
   get data(): readonly Uint8Array[] {
-    return this.#data;
+    return this.#json.pieces();
   }
 
-  /** A hash of the JSON. Two updates that differ only in the order of their maps have the same hash. */
+  /**
+   * A hash of the JSON, without the time of the event. Two updates that differ only in the order of their maps have the
+   * same hash.
+   */
   digest(): string {
     const hash = createHash("sha256");
-    for (const piece of this.#data.slice(1, -1)) hash.update(piece);
+    let rest = this.#bytesBeforeTime;
+    for (const piece of this.data) {
+      hash.update(piece.subarray(0, rest));
+      rest = Math.max(0, rest - piece.length);
+    }
     return hash.digest("base64");
   }
 
   [Symbol.dispose](): void {
-    this.#data = [];
     this.#json[Symbol.dispose]();
   }
 }
@@ -205,15 +211,18 @@ export class WorkflowEventSource implements AsyncDisposable {
   async #itemFrom(upstreamEvent: UpstreamEvent): Promise<SourceItem | undefined> {
     using event = upstreamEvent;
     const { eventId, update } = event;
+    const { search, writeJson, owner } = this.#parts;
     const isStored = eventId > 0n;
     if (isStored && eventId <= this.#lastEventId) return undefined;
     let id = isStored ? eventId : undefined;
     // Without a resume point, the client of a terminal workflow would subscribe again for ever. The JSON is written after
     // the search, because it holds memory and the search may take long.
     if (!isStored && update !== undefined && isTerminal(update.state)) {
-      id = await this.#parts.search.resumePointAfter(update);
+      id = await search.resumePointAfter(update);
     }
-    const item = await this.#write(event.bytes, id);
+    const json = eventToJson(event.bytes);
+    const text = json && (await writeJson(json, event.bytes, owner));
+    const item = json && text && new SourceEvent(id, json, text);
     if (!isStored && update !== undefined && item !== undefined) {
       const snapshot = item.digest();
       // A stream that is lost before any stored event is opened from 0 again, and repeats the snapshot.
@@ -226,14 +235,6 @@ export class WorkflowEventSource implements AsyncDisposable {
     this.#lastEventId = id ?? this.#lastEventId;
     if (update !== undefined) this.#detection.recordUpdate(update);
     return item ?? { kind: "unknown" };
-  }
-
-  /** Writes an event as clients get it; undefined for an unknown kind. */
-  async #write(bytes: Uint8Array, id: bigint | undefined): Promise<SourceEvent | undefined> {
-    const { writeJson, owner } = this.#parts;
-    const event = eventToJson(bytes);
-    if (event === undefined) return undefined;
-    return new SourceEvent(id, event, await writeJson(event.update, event.bytes, owner, event));
   }
 }
 

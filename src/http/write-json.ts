@@ -7,12 +7,6 @@ import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createSampledWarning } from "../telemetry/rate-limited-warnings.ts";
 
-/** The context of a message that is part of a larger one: its workflow, and the corrected fields of the larger one. */
-interface Context {
-  readonly workflowId: string;
-  readonly correctedFields: readonly string[];
-}
-
 /** JSON text that holds a lease of memory until it is disposed of. */
 export class WrittenJson implements Disposable {
   #text: JsonWriter | undefined;
@@ -34,13 +28,15 @@ export class WrittenJson implements Disposable {
   }
 }
 
-/** Writes an encoded message as JSON; a large message in slices, in fair turns with the messages of other owners. */
+/**
+ * Writes an encoded message as JSON; a large message in slices, in fair turns with the messages of other owners. A small
+ * one is written at once, and throws where a large one rejects.
+ */
 export type WriteJson = (
   transcoder: Transcoder,
   bytes: Uint8Array,
   owner: string | undefined,
-  context?: Context,
-) => Promise<WrittenJson>;
+) => WrittenJson | Promise<WrittenJson>;
 
 /** Messages up to this size, in bytes, are written at once. */
 const maxSyncBytes = 16 * 1024;
@@ -66,24 +62,28 @@ export function createWriteJson(tasks: TaskQueue, memory: MessageMemory, logger:
     }
   }
 
-  return async function writeJson(transcoder, bytes, owner, context) {
-    const reader = new WireReader(bytes);
-    const text = new JsonWriter();
-    const isLarge = bytes.length > maxSyncBytes;
-    const lease = isLarge ? await acquire(expectedGrowth * bytes.length, owner) : undefined;
-    try {
-      if (isLarge) await tasks.run(owner, transcoder.writeInSlices(reader, bytes.length, text));
-      else transcoder.write(reader, bytes.length, text);
-    } catch (error) {
-      lease?.resize(0);
-      throw error;
-    }
-    lease?.resize(text.length);
-    if (context !== undefined) {
-      for (const field of context.correctedFields) text.noteCorrection(field);
-      text.assignCorrections(() => context.workflowId);
-    }
+  function written(text: JsonWriter, lease?: MemoryLease): WrittenJson {
     for (const { field, workflowId } of text.corrections) warn({ field, workflow_id: workflowId });
     return new WrittenJson(text, lease);
+  }
+
+  async function writeInSlices(...[transcoder, bytes, owner]: Parameters<WriteJson>): Promise<WrittenJson> {
+    const lease = await acquire(expectedGrowth * bytes.length, owner);
+    const text = new JsonWriter();
+    try {
+      await tasks.run(owner, transcoder.writeInSlices(new WireReader(bytes), bytes.length, text));
+    } catch (error) {
+      lease.resize(0);
+      throw error;
+    }
+    lease.resize(text.length);
+    return written(text, lease);
+  }
+
+  return function writeJson(transcoder, bytes, owner) {
+    if (bytes.length > maxSyncBytes) return writeInSlices(transcoder, bytes, owner);
+    const text = new JsonWriter();
+    transcoder.write(new WireReader(bytes), bytes.length, text);
+    return written(text);
   };
 }

@@ -26,11 +26,8 @@ export function timestampToJson({
   nanos,
 }: Pick<Timestamp, "seconds" | "nanos">): string | undefined {
   const time = timeWithinRange(Number(seconds), nanos);
-  return time === undefined ? undefined : timeToText(time);
-}
-
-function timeToText({ seconds, nanos }: Time): string {
-  const text = new Date(seconds * 1000 + Math.trunc(nanos / 1e6)).toISOString();
+  if (time === undefined) return undefined;
+  const text = new Date(time.seconds * 1000 + Math.trunc(nanos / 1e6)).toISOString();
   const belowMillis = nanos % 1e6;
   return belowMillis === 0 ? text : text.replace("Z", `${String(belowMillis).padStart(6, "0")}Z`);
 }
@@ -62,12 +59,6 @@ export function readTime(reader: WireReader, end: number): Time | undefined {
   }
   reader.checkEnd(end);
   return timeWithinRange(seconds, nanos);
-}
-
-/** Reads the Timestamp that ends at `end`; returns the same as `timestampToJson`. */
-export function readTimestamp(reader: WireReader, end: number): string | undefined {
-  const time = readTime(reader, end);
-  return time === undefined ? undefined : timeToText(time);
 }
 
 function timeWithinRange(seconds: number, nanos: number): Time | undefined {

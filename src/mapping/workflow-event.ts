@@ -8,12 +8,11 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { isKnownState } from "./job-state.ts";
-import { singleLineJson } from "./json-writer.ts";
+import type { JsonWriter } from "./json-writer.ts";
 import type { Transcoder } from "./transcoder.ts";
-import { stepStatusTranscoder } from "./workflow.ts";
-import { epoch, readTimestamp } from "./timestamp.ts";
+import { stepStatusTranscoder, workflowTranscoder } from "./workflow.ts";
+import { readTime, writeTime } from "./timestamp.ts";
 import { tagOf, WireReader } from "./wire-reader.ts";
-import { workflowTranscoder } from "./workflow.ts";
 
 /** The state of a workflow, and when it last changed. */
 export interface WorkflowStatus {
@@ -26,18 +25,6 @@ export interface EventStatus {
   readonly eventId: bigint;
   /** Undefined if the event is no workflow update. */
   readonly update: WorkflowStatus | undefined;
-}
-
-/** The JSON of an event: `before`, the JSON that `update` writes from `bytes`, and `after`. */
-export interface EventJson {
-  readonly name: "step_update" | "workflow_update";
-  readonly workflowId: string;
-  /** Fields of the event itself that are left out because JSON cannot express their values. */
-  readonly correctedFields: readonly string[];
-  readonly before: string;
-  readonly update: Transcoder;
-  readonly bytes: Uint8Array;
-  readonly after: string;
 }
 
 const { workflowId, stepUpdate, workflowUpdate, at, eventId } = WorkflowEventSchema.field;
@@ -62,35 +49,92 @@ export function readWorkflowStatus(bytes: Uint8Array): WorkflowStatus {
 /** Reads only the event id and the workflow's status from the bytes of a WorkflowEvent. */
 export function readEventStatus(bytes: Uint8Array): EventStatus {
   const { eventId, name, update } = readParts(bytes);
-  return { eventId, update: name === "workflow_update" ? readWorkflowStatus(update) : undefined };
+  const isWorkflow = name === "workflow_update";
+  return { eventId, update: isWorkflow ? readWorkflowStatus(bytes.subarray(...update)) : undefined };
 }
 
 /** The JSON of the WorkflowEvent in `bytes`; undefined for a kind of event that this version of the contract does not define. */
 export function eventToJson(bytes: Uint8Array): EventJson | undefined {
-  const { name, workflowId, update, time } = readParts(bytes);
-  if (name === undefined) return undefined;
-  return {
-    name,
-    workflowId,
-    correctedFields: time === undefined ? [at.name] : [],
-    before: `{"workflow_id":${singleLineJson(workflowId)},"${name}":`,
-    update: name === "step_update" ? stepStatusTranscoder : workflowTranscoder,
-    bytes: update,
-    after: time === undefined ? "}" : `,"at":"${time}"}`,
-  };
+  const parts = readParts(bytes);
+  return parts.name === undefined ? undefined : new EventJson(parts.name, parts);
 }
+
+const labels = {
+  workflow_id: Buffer.from('{"workflow_id":'),
+  step_update: Buffer.from(',"step_update":'),
+  workflow_update: Buffer.from(',"workflow_update":'),
+  at: Buffer.from(',"at":'),
+};
+
+/** Writes one event as JSON, from its own bytes only. */
+export class EventJson implements Transcoder {
+  readonly name: "step_update" | "workflow_update";
+  readonly #parts: EventParts;
+  readonly #update: Transcoder;
+  #bytesBeforeTime = 0;
+
+  constructor(name: EventJson["name"], parts: EventParts) {
+    this.name = name;
+    this.#parts = parts;
+    this.#update = name === "step_update" ? stepStatusTranscoder : workflowTranscoder;
+  }
+
+  /** The length of the text without the time of the event, which is last. 0 until it is written. */
+  get bytesBeforeTime(): number {
+    return this.#bytesBeforeTime;
+  }
+
+  write(reader: WireReader, _end: number, out: JsonWriter): void {
+    this.#writeStart(reader, out);
+    this.#update.write(reader, this.#parts.update[1], out);
+    this.#writeTime(reader, out);
+  }
+
+  *writeInSlices(reader: WireReader, _end: number, out: JsonWriter): Generator<void, void> {
+    this.#writeStart(reader, out);
+    yield* this.#update.writeInSlices(reader, this.#parts.update[1], out);
+    this.#writeTime(reader, out);
+  }
+
+  #writeStart(reader: WireReader, out: JsonWriter): void {
+    const { workflowId, update } = this.#parts;
+    out.writeBytes(labels.workflow_id);
+    out.writeUtf8(reader.source, ...workflowId);
+    out.writeBytes(labels[this.name]);
+    reader.pos = update[0];
+  }
+
+  #writeTime(reader: WireReader, out: JsonWriter): void {
+    const { workflowId, at: timeAt } = this.#parts;
+    this.#bytesBeforeTime = out.length;
+    reader.pos = timeAt[0];
+    const time = readTime(reader, timeAt[1]);
+    if (time === undefined) out.noteCorrection(at.name);
+    else {
+      out.writeBytes(labels.at);
+      writeTime(time, out);
+    }
+    out.writeAscii("}");
+    out.assignCorrections(() => Buffer.from(reader.source.subarray(...workflowId)).toString());
+  }
+}
+
+/** The start and the end of a field's value. Those of an absent field are 0. */
+type Range = readonly [start: number, end: number];
+
+const absent: Range = [0, 0];
 
 interface EventParts {
   eventId: bigint;
-  workflowId: string;
   name: EventJson["name"] | undefined;
-  update: Uint8Array;
-  time: string | undefined;
+  workflowId: Range;
+  update: Range;
+  at: Range;
 }
 
 function readParts(bytes: Uint8Array): EventParts {
   const reader = new WireReader(bytes);
-  const parts: EventParts = { eventId: 0n, workflowId: "", name: undefined, update: bytes, time: epoch };
+  const parts: EventParts = { eventId: 0n, name: undefined, workflowId: absent, update: absent, at: absent };
   while (reader.pos < reader.len) {
     const tag = reader.varint();
     switch (tag) {
@@ -98,21 +142,31 @@ function readParts(bytes: Uint8Array): EventParts {
         parts.eventId = BigInt(reader.uint64());
         break;
       case tagOf(workflowId.number, WireType.LengthDelimited):
-        parts.workflowId = reader.string();
+        parts.workflowId = skipRange(reader);
         break;
       // The last member of a oneof wins, as in every protobuf decoder.
       case tagOf(stepUpdate.number, WireType.LengthDelimited):
-        Object.assign(parts, { name: "step_update", update: reader.bytes() });
+        parts.name = "step_update";
+        parts.update = skipRange(reader);
         break;
       case tagOf(workflowUpdate.number, WireType.LengthDelimited):
-        Object.assign(parts, { name: "workflow_update", update: reader.bytes() });
+        parts.name = "workflow_update";
+        parts.update = skipRange(reader);
         break;
       case tagOf(at.number, WireType.LengthDelimited):
-        parts.time = readTimestamp(reader, reader.nestedEnd(reader.len));
+        parts.at = skipRange(reader);
         break;
       default:
         reader.skipValue(tag, reader.len);
     }
   }
   return parts;
+}
+
+/** Skips a length-delimited value, and returns where it is. */
+function skipRange(reader: WireReader): Range {
+  const end = reader.nestedEnd(reader.len);
+  const start = reader.pos;
+  reader.pos = end;
+  return [start, end];
 }

@@ -34,10 +34,12 @@ describe("createWriteJson", () => {
     const logger = createLogger({ write: (line) => void lines.push(line) });
     const tasks = new CountedTasks();
     const memory = new ByteSemaphore(1_000_000);
+    const writeJson = createWriteJson(tasks, memory, logger);
     return {
       tasks,
       memory,
-      writeJson: createWriteJson(tasks, memory, logger),
+      // Async, so that a small message rejects like a large one.
+      writeJson: async (...args: Parameters<typeof writeJson>) => await writeJson(...args),
       logged: () => lines.map((line) => JSON.parse(line)),
     };
   }

@@ -26,7 +26,7 @@ function encoded(event: MessageInitShape<typeof WorkflowEventSchema>): Uint8Arra
 /** The complete JSON of an event. */
 function eventText(bytes: Uint8Array): string | undefined {
   const event = eventToJson(bytes);
-  return event && event.before + textOf(transcode(event.update, event.bytes)) + event.after;
+  return event && textOf(transcode(event, bytes));
 }
 
 const stepUpdate = { case: "stepUpdate", value: status } as const;
@@ -57,8 +57,8 @@ describe("eventToJson", () => {
   });
 
   it("escapes the line breaks of a workflow id", () => {
-    const event = eventToJson(encoded({ workflowId: "a\n\u2028", event: stepUpdate }));
-    assert.equal(event?.before, '{"workflow_id":"a\\n\\u2028","step_update":');
+    const text = eventText(encoded({ workflowId: "a\n\u2028", event: stepUpdate }));
+    assert.match(text ?? "", /^\{"workflow_id":"a\\n\\u2028","step_update":/);
   });
 
   it("uses the last of two updates", () => {
