@@ -108,18 +108,13 @@ export class SseWriter {
     const block = eventBlock(event, this.#hasSentData ? undefined : randomRetryMs());
     this.#hasSentData = true;
     this.#options.countEvent(event.name);
-    const hasRoom = this.areHeadersSent ? this.#res.write(block) : this.#startWith(block);
-    if (this.#res.socket !== null) this.#options.trackBuffered(this.#res.socket);
-    return hasRoom;
-  }
-
-  /** Sends headers and event in one packet. */
-  #startWith(block: Buffer): boolean {
     const { socket } = this.#res;
+    // Headers and event in one packet. Node would also cork the socket, but until its next tick.
     socket?.cork();
     this.start();
     const hasRoom = this.#res.write(block);
     socket?.uncork();
+    if (socket !== null) this.#options.trackBuffered(socket);
     return hasRoom;
   }
 }
