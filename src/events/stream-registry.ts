@@ -11,12 +11,6 @@ export interface OpenStream {
   abort(): void;
 }
 
-/** The registration of a stream. Disposal removes the stream from the registry. */
-export interface StreamRegistration extends Disposable {
-  /** Records that something is sent on the stream, so that its next heartbeat is due later. */
-  recordSent(): void;
-}
-
 /** The intervals of the registry, in milliseconds. */
 export interface StreamIntervals {
   /** The time between two checks of the open streams. */
@@ -28,18 +22,50 @@ export interface StreamIntervals {
 /** Heartbeats well within the idle timeouts of proxies; a revoked key is noticed within a second of its cache entry's end. */
 export const defaultStreamIntervals: StreamIntervals = { checkMs: 1000, heartbeatMs: 15_000 };
 
+/** The registration of a stream. Disposal removes the stream from the registry. */
+export interface StreamRegistration extends Disposable {
+  /** Records that something is sent on the stream, so that its next heartbeat is due later. */
+  recordSent(): void;
+}
+
+class Registration implements StreamRegistration {
+  readonly stream: OpenStream;
+  readonly revalidation: Revalidation | undefined;
+  /** When something was last sent on the stream, in milliseconds on a monotonic clock. */
+  sentAt = performance.now();
+  readonly #remove: (registration: Registration) => void;
+
+  constructor(
+    stream: OpenStream,
+    revalidation: Revalidation | undefined,
+    remove: (registration: Registration) => void,
+  ) {
+    this.stream = stream;
+    this.revalidation = revalidation;
+    this.#remove = remove;
+  }
+
+  recordSent(): void {
+    this.sentAt = performance.now();
+  }
+
+  [Symbol.dispose](): void {
+    this.#remove(this);
+  }
+}
+
 /**
  * The open streams of the process: at most `maxStreams`, and of each API key at most its share. One timer serves all of
- * them: a check visits only the streams that are due for a heartbeat, and revalidates each caller once.
+ * them: a check sends the heartbeats that are due, and revalidates each caller once.
  */
 export class StreamRegistry {
   readonly #intervals: StreamIntervals;
   readonly #maxStreams: number;
   readonly #shares: KeyShares;
-  /** When something was last sent on each stream, the least recent first. */
-  readonly #sentAt = new Map<OpenStream, number>();
-  /** The streams of each caller that is revalidated, by the id of the revalidation. */
-  readonly #revalidated = new Map<string, Map<OpenStream, Revalidation>>();
+  readonly #registrations = new Set<Registration>();
+  /** Those of each caller that is revalidated, by the id of the revalidation. */
+  readonly #revalidated = new Map<string, Set<Registration>>();
+  readonly #remove = (registration: Registration) => this.#delete(registration);
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -50,7 +76,7 @@ export class StreamRegistry {
   }
 
   get count(): number {
-    return this.#sentAt.size;
+    return this.#registrations.size;
   }
 
   /**
@@ -58,65 +84,61 @@ export class StreamRegistry {
    * and 503 when `maxStreams` are open.
    */
   add(stream: OpenStream, revalidation?: Revalidation): StreamRegistration {
+    const registration = new Registration(stream, revalidation, this.#remove);
     if (this.#isClosed) stream.abort();
-    else this.#insert(stream, revalidation);
-    return {
-      recordSent: () => this.#recordSent(stream),
-      [Symbol.dispose]: () => this.#remove(stream, revalidation),
-    };
+    else this.#insert(registration);
+    return registration;
   }
 
   /** Aborts all streams, including those that are added later. */
   close(): void {
     this.#isClosed = true;
-    for (const stream of this.#sentAt.keys()) stream.abort();
+    for (const { stream } of this.#registrations) stream.abort();
   }
 
-  #insert(stream: OpenStream, revalidation: Revalidation | undefined): void {
+  #insert(registration: Registration): void {
+    const { revalidation } = registration;
     this.#shares.acquireOrThrow(revalidation?.keyHash);
-    if (this.#sentAt.size >= this.#maxStreams) {
+    if (this.#registrations.size >= this.#maxStreams) {
       this.#shares.release(revalidation?.keyHash);
       throw new HttpError(Code.Unavailable, "too many event streams are open; try again later");
     }
-    this.#sentAt.set(stream, performance.now());
+    this.#registrations.add(registration);
     if (revalidation !== undefined) {
-      const streams = this.#revalidated.get(revalidation.id) ?? new Map<OpenStream, Revalidation>();
-      this.#revalidated.set(revalidation.id, streams.set(stream, revalidation));
+      const registrations = this.#revalidated.get(revalidation.id) ?? new Set<Registration>();
+      this.#revalidated.set(revalidation.id, registrations.add(registration));
     }
     this.#timer ??= setInterval(() => this.#check(), this.#intervals.checkMs).unref();
   }
 
-  #recordSent(stream: OpenStream): void {
-    if (this.#sentAt.delete(stream)) this.#sentAt.set(stream, performance.now());
-  }
-
-  #remove(stream: OpenStream, revalidation: Revalidation | undefined): void {
-    if (!this.#sentAt.delete(stream)) return;
+  #delete(registration: Registration): void {
+    if (!this.#registrations.delete(registration)) return;
+    const { revalidation } = registration;
     this.#shares.release(revalidation?.keyHash);
     if (revalidation !== undefined) {
-      const streams = this.#revalidated.get(revalidation.id);
-      streams?.delete(stream);
-      if (streams?.size === 0) this.#revalidated.delete(revalidation.id);
+      const registrations = this.#revalidated.get(revalidation.id);
+      registrations?.delete(registration);
+      if (registrations?.size === 0) this.#revalidated.delete(revalidation.id);
     }
-    if (this.#sentAt.size > 0) return;
+    if (this.#registrations.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
   #check(): void {
-    const idleSince = performance.now() - this.#intervals.heartbeatMs;
-    for (const [stream, sentAt] of this.#sentAt) {
-      if (sentAt > idleSince) break;
-      stream.heartbeat();
-      this.#recordSent(stream);
+    const now = performance.now();
+    for (const registration of this.#registrations) {
+      if (registration.sentAt > now - this.#intervals.heartbeatMs) continue;
+      registration.stream.heartbeat();
+      registration.sentAt = now;
     }
-    for (const streams of this.#revalidated.values()) revalidate(streams);
+    for (const registrations of this.#revalidated.values()) revalidate(registrations);
   }
 }
 
 /** Aborts the streams of one caller when it is no longer allowed, and when neither a lookup nor the cache can say. */
-function revalidate(streams: ReadonlyMap<OpenStream, Revalidation>): void {
-  const [revalidation] = streams.values();
-  const abortAll = () => streams.forEach((_, stream) => stream.abort());
-  revalidation?.isStillValid().then((isValid) => isValid || abortAll(), abortAll);
+function revalidate(registrations: ReadonlySet<Registration>): void {
+  const [first] = registrations;
+  const abortAll = () => registrations.forEach(({ stream }) => stream.abort());
+  first?.revalidation?.isStillValid().then((isValid) => isValid || abortAll(), abortAll);
 }
