@@ -54,6 +54,7 @@ export class Call implements StreamListener {
   readonly #startedAt = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = () => this.#giveUp(abortError(this.#signal));
   #state: CallState = "open";
   /** Undefined once the call has ended. */
   #listener: CallListener | undefined;
@@ -74,7 +75,7 @@ export class Call implements StreamListener {
     this.#request = request;
     this.#listener = listener;
     this.#signal = signal;
-    signal?.addEventListener("abort", this);
+    signal?.addEventListener("abort", this.#onAbort);
     if (timeoutMs > 0) this.#timer = setTimeout(() => this.#expire(), Math.min(timeoutMs, maxTimerMs));
   }
 
@@ -102,11 +103,6 @@ export class Call implements StreamListener {
 
   resume(): void {
     this.#stream.resume();
-  }
-
-  /** Called when the signal aborts. */
-  handleEvent(): void {
-    this.#giveUp(abortError(this.#signal));
   }
 
   onHeaders(status: number, headers: HeaderFields, isEndOfStream: boolean): void {
@@ -223,7 +219,7 @@ export class Call implements StreamListener {
     if (state === "committed") return;
     this.#listener = undefined;
     clearTimeout(this.#timer);
-    this.#signal?.removeEventListener("abort", this);
+    this.#signal?.removeEventListener("abort", this.#onAbort);
   }
 }
 

@@ -41,11 +41,12 @@ export function observeCall(
   contextValues = createContextValues(),
 ): ObservedCall {
   let all = metadata;
-  let callbacks: ((code: string) => void)[] = [];
+  let callbacks: readonly ((code: string) => void)[] = [];
   for (const observer of observers ?? []) {
-    const observation = observer.started({ method, contextValues });
-    if (observation.metadata !== undefined) all = merged(all, observation.metadata);
-    if (observation.ended !== undefined) callbacks.push(observation.ended);
+    const { metadata: more, ended } = observer.started({ method, contextValues });
+    if (more !== undefined) all = merged(all, more);
+    // An array that is pushed to has room for many more.
+    if (ended !== undefined) callbacks = callbacks.concat(ended);
   }
   return {
     metadata: all,
