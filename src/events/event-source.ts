@@ -70,7 +70,7 @@ export type SourceItem =
 interface SourceParts {
   readonly fromEventId: bigint;
   readonly openStream: (fromEventId: bigint) => UpstreamStream;
-  readonly search: TerminalSearch;
+  readonly createSearch: () => TerminalSearch;
   /** The timeout for an event that is known to exist, in milliseconds. */
   readonly eventTimeoutMs: number;
   readonly writeJson: WriteJson;
@@ -103,24 +103,24 @@ export function openEventSource(
 ): Promise<WorkflowEventSource> {
   const eventTimeoutMs = call.timeoutMs;
 
-  async function readWorkflow() {
-    using workflow = await client.getWorkflow({ workflowId }, call);
-    return readWorkflowStatus(workflow.bytes);
+  function createSearch(): TerminalSearch {
+    const contextValues = withReadOptions({ memory: searchMemory }, call.contextValues);
+    return createTerminalSearch({
+      async readWorkflow() {
+        using workflow = await client.getWorkflow({ workflowId }, call);
+        return readWorkflowStatus(workflow.bytes);
+      },
+      openStream: (fromEventId) =>
+        openUpstreamStream(client, workflowId, fromEventId, { ...call, contextValues }),
+      idleTimeoutMs: options.retryPolicy.idleTimeoutMs,
+      eventTimeoutMs,
+    });
   }
 
-  const search = createTerminalSearch({
-    readWorkflow,
-    openStream(fromEventId) {
-      const contextValues = withReadOptions({ memory: searchMemory }, call.contextValues);
-      return openUpstreamStream(client, workflowId, fromEventId, { ...call, contextValues });
-    },
-    idleTimeoutMs: options.retryPolicy.idleTimeoutMs,
-    eventTimeoutMs,
-  });
   return WorkflowEventSource.open({
     ...options,
     openStream: (fromEventId) => openUpstreamStream(client, workflowId, fromEventId, call),
-    search,
+    createSearch,
     eventTimeoutMs,
     signal: call.signal,
   });
@@ -142,9 +142,9 @@ export class WorkflowEventSource implements AsyncDisposable {
   #retries = 0;
 
   private constructor(parts: SourceParts) {
-    const { search, retryPolicy, eventTimeoutMs } = parts;
+    const { createSearch, retryPolicy, eventTimeoutMs } = parts;
     this.#parts = parts;
-    this.#detection = new TerminalDetection(search, {
+    this.#detection = new TerminalDetection(createSearch, {
       idleTimeoutMs: retryPolicy.idleTimeoutMs,
       eventTimeoutMs,
     });
@@ -211,14 +211,14 @@ export class WorkflowEventSource implements AsyncDisposable {
   async #itemFrom(upstreamEvent: UpstreamEvent): Promise<SourceItem | undefined> {
     using event = upstreamEvent;
     const { eventId, update } = event;
-    const { search, writeJson, owner } = this.#parts;
+    const { createSearch, writeJson, owner } = this.#parts;
     const isStored = eventId > 0n;
     if (isStored && eventId <= this.#lastEventId) return undefined;
     let id = isStored ? eventId : undefined;
     // Without a resume point, the client of a terminal workflow would subscribe again for ever. The JSON is written after
     // the search, because it holds memory and the search may take long.
     if (!isStored && update !== undefined && isTerminal(update.state)) {
-      id = await search.resumePointAfter(update);
+      id = await createSearch().resumePointAfter(update);
     }
     const json = eventToJson(event.bytes);
     const text = json && (await writeJson(json, event.bytes, owner));

@@ -35,13 +35,14 @@ interface Timeouts {
 
 /** Decides when a client's stream is complete and, until then, how long to wait for the next event. */
 export class TerminalDetection {
-  readonly #search: TerminalSearch;
+  readonly #createSearch: () => TerminalSearch;
   readonly #timeouts: Timeouts;
   #phase: Phase = { name: "following" };
   #isAfterTerminalEvent = false;
 
-  constructor(search: TerminalSearch, timeouts: Timeouts) {
-    this.#search = search;
+  /** Most streams need no search until they end. */
+  constructor(createSearch: () => TerminalSearch, timeouts: Timeouts) {
+    this.#createSearch = createSearch;
     this.#timeouts = timeouts;
   }
 
@@ -57,7 +58,7 @@ export class TerminalDetection {
 
   /** Reads the terminal status of the workflow, and sets the phase that follows from it. */
   async refreshPhase(): Promise<WorkflowStatus | undefined> {
-    const terminal = await this.#search.readStatus();
+    const terminal = await this.#createSearch().readStatus();
     this.#phase = terminal === undefined ? { name: "following" } : { name: "replaying", terminal };
     return terminal;
   }
@@ -84,7 +85,7 @@ export class TerminalDetection {
     const mayHaveBeenRetried = fromEventId > 0n && phase.name === "terminal" && canBeRetried(phase.state);
     if (phase.name === "terminal" && !mayHaveBeenRetried) return true;
     const terminal = await this.refreshPhase();
-    return terminal !== undefined && (await this.#search.isLastEvent(lastEventId, terminal));
+    return terminal !== undefined && (await this.#createSearch().isLastEvent(lastEventId, terminal));
   }
 
   /** Records that the client gets a workflow update. */
@@ -104,7 +105,7 @@ export class TerminalDetection {
     terminal: WorkflowStatus,
   ): Promise<UpstreamEvent | "complete" | undefined> {
     const { idleTimeoutMs, eventTimeoutMs } = this.#timeouts;
-    const atEnd = this.#search.isTerminalEvent(stream.fromEventId, terminal);
+    const atEnd = this.#createSearch().isTerminalEvent(stream.fromEventId, terminal);
     // Handles the rejection: when an event arrives first, nobody awaits it.
     atEnd.catch(() => undefined);
     const event =

@@ -63,7 +63,7 @@ describe("TerminalDetection", () => {
     const timeouts = { idleTimeoutMs, eventTimeoutMs };
     const readWorkflow = () => Promise.resolve(status);
     const detection = new TerminalDetection(
-      createTerminalSearch({ readWorkflow, openStream, ...timeouts }),
+      () => createTerminalSearch({ readWorkflow, openStream, ...timeouts }),
       timeouts,
     );
     await detection.refreshPhase();

@@ -158,7 +158,7 @@ export async function openScriptedSource(
   const source = await WorkflowEventSource.open({
     fromEventId: from,
     openStream,
-    search,
+    createSearch: () => search,
     eventTimeoutMs: 2 * retryPolicy.idleTimeoutMs,
     writeJson: write,
     owner: undefined,
