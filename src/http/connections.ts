@@ -42,7 +42,7 @@ export class Connections {
   add(socket: Socket): void {
     const connection: Connection = { current: undefined, pipelined: [], close: undefined };
     this.#open.set(socket, connection);
-    socket.once("close", () => this.#open.delete(socket));
+    socket.on("close", () => this.#open.delete(socket));
     const destroySoon = socket.destroySoon.bind(socket);
     // Node calls it after the last response of a connection.
     socket.destroySoon = function closeAfterResponse() {
@@ -118,7 +118,7 @@ export class Connections {
         if (!req.complete) res.setHeader("Connection", "close");
       });
     }
-    res.once("close", () => {
+    res.on("close", () => {
       connection.current = undefined;
       if (socket.writable) this.#serveNext(connection);
     });

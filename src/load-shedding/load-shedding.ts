@@ -107,7 +107,7 @@ function createPermit(res: ServerResponse, semaphore: Semaphore, shares: KeyShar
   }
 
   onHeaders(res, release);
-  res.once("close", release);
+  res.on("close", release);
   return {
     acquireShare(keyHash) {
       // After the client has disconnected, nothing would release the share.

@@ -9,7 +9,7 @@ export function callOptions(
   return function callOptions(_req, res, next) {
     const controller = new AbortController();
     // The `close` of the *request* follows its body; only that of the response shows that the client has disconnected.
-    res.once("close", function cancelCalls() {
+    res.on("close", function cancelCalls() {
       // After a complete response there is nothing to cancel, and an abort costs time.
       if (!res.writableFinished) controller.abort();
     });

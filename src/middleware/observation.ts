@@ -34,7 +34,7 @@ export function observation(metrics: Metrics, logger: Logger): Middleware {
     onHeaders(res, function countResponse() {
       if (!isCounted) count(res.statusCode);
     });
-    res.once("close", function logRequest() {
+    res.on("close", function logRequest() {
       const status = finalStatus(res) ?? clientClosedRequest;
       if (!isCounted) count(status);
       const { trace, caller } = res.locals;

@@ -14,7 +14,7 @@ export function trace(startSpan?: StartRequestSpan): Middleware<MatchedLocals, T
     }
     const span = startSpan(req, parentContextFrom(...headers));
     res.locals.trace = span.trace;
-    res.once("close", function endSpan() {
+    res.on("close", function endSpan() {
       const { route, isAborted } = res.locals;
       const status = finalStatus(res);
       span.end({ route, status, errorType: errorTypeOf(res, status, isAborted) });
