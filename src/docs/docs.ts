@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { accessSync, readFileSync } from "node:fs";
 import type { Contract } from "../contract.ts";
 import { createStaticFile } from "./static-file.ts";
 import type { StaticFile } from "./static-file.ts";
@@ -10,8 +10,10 @@ export interface Docs {
   readonly json: StaticFile;
   /** The page that renders it. */
   readonly page: StaticFile;
-  /** The files that the page loads, by name. */
-  readonly pageFiles: ReadonlyMap<string, StaticFile>;
+  /** The names of the files that the page loads. */
+  readonly pageFileNames: readonly string[];
+  /** A file that the page loads; undefined if no file has the name. Reads it once it is asked for: they have 1.6 MiB. */
+  pageFile(name: string): StaticFile | undefined;
 }
 
 const css = "text/css; charset=utf-8";
@@ -25,18 +27,28 @@ const pageFiles = {
   "swagger-ui-bundle.js": [javascript, import.meta.resolve("swagger-ui-dist/swagger-ui-bundle.js")],
 } as const;
 
-/** Reads the files; throws if one is missing. The contract is copied as it is now. */
+/** Throws if a file is missing. The contract is copied as it is now. */
 export function createDocs({ source, document }: Contract): Docs {
+  const locations = new Map(
+    Object.entries(pageFiles).map(([name, [type, place]]) => [name, { type, url: urlOf(place) }] as const),
+  );
+  for (const { url } of locations.values()) accessSync(url);
+  const files = new Map<string, StaticFile>();
   return {
     yaml: createStaticFile("application/yaml", source),
     json: createStaticFile("application/json; charset=utf-8", JSON.stringify(document)),
-    page: fileFrom("text/html; charset=utf-8", "./page/index.html"),
-    pageFiles: new Map(
-      Object.entries(pageFiles).map(([name, [type, place]]) => [name, fileFrom(type, place)]),
-    ),
+    page: createStaticFile("text/html; charset=utf-8", readFileSync(urlOf("./page/index.html"))),
+    pageFileNames: [...locations.keys()],
+    pageFile(name) {
+      const location = locations.get(name);
+      if (location === undefined) return undefined;
+      const file = files.get(name) ?? createStaticFile(location.type, readFileSync(location.url));
+      files.set(name, file);
+      return file;
+    },
   };
 }
 
-function fileFrom(type: string, place: string): StaticFile {
-  return createStaticFile(type, readFileSync(new URL(place, import.meta.url)));
+function urlOf(place: string): URL {
+  return new URL(place, import.meta.url);
 }

@@ -38,9 +38,9 @@ export function getDocs({ page }: Docs): Handler<"getDocs"> {
   };
 }
 
-export function getDocsFile({ pageFiles }: Docs): Handler<"getDocsFile"> {
+export function getDocsFile({ pageFile }: Docs): Handler<"getDocsFile"> {
   return function getDocsFile(req, res) {
-    const file = pageFiles.get(req.params.file);
+    const file = pageFile(req.params.file);
     if (file === undefined) throw new HttpError(Code.NotFound, "the page has no such file");
     return sendFile(res, file);
   };

@@ -24,13 +24,15 @@ describe("createDocs", () => {
   });
 
   it("has exactly the files that the page loads, by relative URLs", async () => {
-    const { page, pageFiles } = createDocs(loadContract());
+    const { page, pageFile, pageFileNames } = createDocs(loadContract());
     const loaded = [
       ...(await text(page)).matchAll(/<(?:script|link rel="stylesheet")[^>]*(?:src|href)="([^"]*)"/g),
     ];
     assert.deepEqual(
       loaded.map(([, address]) => address).sort(),
-      [...pageFiles.keys()].map((name) => `docs/${name}`).sort(),
+      pageFileNames.map((name) => `docs/${name}`).sort(),
     );
+    for (const name of pageFileNames) assert.equal(pageFile(name), pageFile(name), name);
+    assert.equal(pageFile("page.html"), undefined);
   });
 });
