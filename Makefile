@@ -44,9 +44,12 @@ fuzz: $(INSTALLED) ## Send a gateway generated requests, for FUZZ_SECONDS, from 
 schemathesis: $(INSTALLED) ## Run schemathesis against what `make dev` starts; needs schemathesis
 	@exec node test/fuzz/schemathesis.ts
 
+# The environment and flags of deploy/Dockerfile, which says why, but for the limit on the memory of a container.
 .PHONY: start
+start: export MALLOC_MMAP_THRESHOLD_ := 32768
+start: export NODE_COMPILE_CACHE ?= $(CURDIR)/node_modules/.cache/compile-cache
 start: $(INSTALLED) ## Start the gateway alone, as in production
-	@exec node --disable-sigusr1 src/main.ts
+	@exec node --disable-sigusr1 --max-semi-space-size=8 --v8-pool-size=2 src/main.ts
 
 .PHONY: sandbox
 sandbox: $(INSTALLED) ## Start the stand-ins for orchestrator and object store alone

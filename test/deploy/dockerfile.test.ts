@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { parseSettings } from "../../src/settings/settings.ts";
+import { imageEnvironment, imageFlags } from "../support/image-flags.ts";
 import { readDockerfile } from "./dockerfile.ts";
 
 const image = readDockerfile();
@@ -18,11 +19,12 @@ describe("deploy/Dockerfile", () => {
     assert.ok(allowed.includes("*"));
     const sources = image.copies.filter(({ stage }) => stage === undefined).flatMap(({ sources }) => sources);
     assert.ok(sources.includes("src"));
-    for (const source of [...sources, "package-lock.json", ".npmrc"]) {
+    const others = ["package-lock.json", ".npmrc", "deploy/compile-cache.ts"];
+    for (const source of [...sources, ...others]) {
       assert.ok(existsSync(source), source);
       assert.ok(allowed.includes(`!${source}`), `.dockerignore keeps ${source} out`);
     }
-    assert.equal(allowed.filter((line) => line.startsWith("!")).length, sources.length + 2);
+    assert.equal(allowed.filter((line) => line.startsWith("!")).length, sources.length + others.length);
   });
 
   it("omits development packages and the package of Node", () => {
@@ -54,6 +56,19 @@ describe("deploy/Dockerfile", () => {
     const { host, port } = parseSettings({}, () => "").settings.bind;
     assert.equal(image.port, port);
     assert.ok(image.healthcheck.at(-1)?.includes(`|| '${host}:${port}'`));
+  });
+
+  it("has the flags and variables of `make start`, but for the share of the container's memory", () => {
+    const makefile = readFileSync("Makefile", "utf8");
+    const [, flags] = /@exec node (.*) src\/main.ts/.exec(makefile) ?? [];
+    assert.equal(
+      imageFlags()
+        .filter((flag) => !flag.includes("percentage"))
+        .join(" "),
+      flags,
+    );
+    for (const [name, value] of Object.entries(imageEnvironment()))
+      assert.ok(makefile.includes(`start: export ${name} := ${value}\n`), name);
   });
 
   it("has the version and licence of the package", () => {

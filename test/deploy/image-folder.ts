@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { chownSync, cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { productionPackages } from "../../deploy/production-packages.ts";
 import type { Lock } from "../../deploy/production-packages.ts";
@@ -7,7 +7,7 @@ import { temporaryFolder } from "../support/temporary-folder.ts";
 import { readDockerfile } from "./dockerfile.ts";
 import type { Copy } from "./dockerfile.ts";
 
-/** The files of an image in a folder, read-only. */
+/** The files of an image in a folder, which its user cannot write. */
 export interface ImageFolder extends Disposable {
   /** The WORKDIR of the image. */
   readonly app: string;
@@ -15,16 +15,23 @@ export interface ImageFolder extends Disposable {
   readonly bin: string;
 }
 
-/** Executes the COPY instructions of deploy/Dockerfile, with the installed packages. */
-export function createImageFolder(): ImageFolder {
+/** Empty if this process may not change its user. */
+export interface ImageUser {
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+/** Executes the COPY instructions of deploy/Dockerfile, with the installed packages. `user` fills the compile cache. */
+export function createImageFolder(user: ImageUser): ImageFolder {
   const folder = temporaryFolder();
   const [app, bin] = [join(folder.path, "app"), join(folder.path, "bin")];
-  for (const copy of readDockerfile().copies) {
-    if (copy.stage === "packages") copyPackages(app, copy);
-    else copyFromContext(app, copy);
-  }
   mkdirSync(bin);
   cpSync(process.execPath, join(bin, "node"));
+  for (const copy of readDockerfile().copies) {
+    if (copy.stage === "packages") copyPackages(app, copy);
+    else if (copy.stage === "compiled") fillCompileCache(app, bin, user);
+    else copyFromContext(app, copy);
+  }
   // The user of the image may not write here, as in an image.
   execFileSync("chmod", ["-R", "a=rX", folder.path]);
   return {
@@ -45,6 +52,23 @@ function copyPackages(app: string, { target }: Copy): void {
       !relative(place, source).split("/").includes("node_modules") && !/\.(d\.[cm]?ts|map)$/.test(source);
     cpSync(place, join(app, target, relative("node_modules", place)), { recursive: true, filter: isUsed });
   }
+}
+
+/** Does what the stage `compiled` does, whose result is kept in the folder of the cache alone. */
+function fillCompileCache(app: string, bin: string, { uid, gid }: ImageUser): void {
+  const [script, cache] = [join(app, "deploy/compile-cache.ts"), compileCacheOf(app)];
+  for (const folder of [dirname(script), cache]) mkdirSync(folder);
+  cpSync("deploy/compile-cache.ts", script);
+  execFileSync("chmod", ["-R", "a+rX", dirname(app)]);
+  if (uid !== undefined && gid !== undefined) chownSync(cache, uid, gid);
+  const env = { NODE_COMPILE_CACHE: cache, NODE_V8_COVERAGE: "" };
+  execFileSync(join(bin, "node"), [script], { cwd: app, env, uid, gid, stdio: "pipe" });
+  rmSync(dirname(script), { recursive: true });
+}
+
+/** Where the compile cache of the image is in the folder `app`. */
+export function compileCacheOf(app: string): string {
+  return join(app, basename(readDockerfile().env["NODE_COMPILE_CACHE"] ?? ""));
 }
 
 /** What .dockerignore excludes from the folders that it includes. */

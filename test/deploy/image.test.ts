@@ -11,13 +11,13 @@ import { after, before } from "mocha";
 import { settingPrefix } from "../../src/sandbox/settings.ts";
 import { environment } from "../support/environment.ts";
 import { readDockerfile } from "./dockerfile.ts";
-import { createImageFolder } from "./image-folder.ts";
-import type { ImageFolder } from "./image-folder.ts";
+import { compileCacheOf, createImageFolder } from "./image-folder.ts";
+import type { ImageFolder, ImageUser } from "./image-folder.ts";
 
 const image = readDockerfile();
 
 /** The user of the image, if this process may change its user. */
-function imageUser(): { uid?: number; gid?: number } {
+function imageUser(): ImageUser {
   const [uid = NaN, gid = NaN] = image.user.split(":").map(Number);
   return process.getuid?.() === 0 ? { uid, gid } : {};
 }
@@ -26,7 +26,7 @@ describe("the files of the image", () => {
   let folder: ImageFolder | undefined;
   const children: ChildProcess[] = [];
   before("lay it out", () => {
-    folder = createImageFolder();
+    folder = createImageFolder(imageUser());
   });
   after("end what runs and remove it", async () => {
     for (const child of children.filter(
@@ -41,8 +41,14 @@ describe("the files of the image", () => {
   /** Runs a command as a container of the image would, with only these settings in its environment. */
   function run([program = "", ...args]: readonly string[], settings: Record<string, string>) {
     const { app = "", bin = "" } = folder ?? {};
-    // Node would inherit it, and the user of the image may not write there.
-    const env = { ...image.env, PATH: bin, NODE_V8_COVERAGE: "", ...settings };
+    const env = {
+      ...image.env,
+      NODE_COMPILE_CACHE: compileCacheOf(app),
+      PATH: bin,
+      // Node would inherit it, and the user of the image may not write there.
+      NODE_V8_COVERAGE: "",
+      ...settings,
+    };
     const child = spawn(program, args, { cwd: app, env, ...imageUser(), stdio: ["ignore", "pipe", "pipe"] });
     children.push(child);
     const errors = text(child.stderr);
@@ -112,6 +118,28 @@ describe("the files of the image", () => {
     assert.equal((await check()).code, 1);
     sandbox.child.kill(image.stopSignal);
     assert.deepEqual(await sandbox.ended, { code: 0, stderr: "" });
+  });
+
+  it("start the gateway from the compile cache, without the compiler that strips types", async () => {
+    const report = `process.on("exit", () => console.error(...process.moduleLoadList.filter((name) => /amaro/.test(name))))`;
+    const start = async (settings: Record<string, string>) => {
+      const gateway = run(image.command, {
+        ...environment({
+          BIND_ADDR: "127.0.0.1:0",
+          R2_ENDPOINT: "http://127.0.0.1:9",
+          R2_ACCESS_KEY_ID: "id",
+          R2_SECRET_ACCESS_KEY: "secret",
+          OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9",
+        }),
+        NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(report)}`,
+        ...settings,
+      });
+      await findInOutput(gateway.child, /"event":"(gateway.started)"/);
+      gateway.child.kill("SIGINT");
+      return (await gateway.ended).stderr;
+    };
+    assert.equal(await start({}), "\n");
+    assert.match(await start({ NODE_COMPILE_CACHE: "" }), /amaro/);
   });
 
   it("limit V8's old space to half of the container's memory", async () => {

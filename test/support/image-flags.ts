@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 
+const dockerfile = readFileSync(new URL("../../deploy/Dockerfile", import.meta.url), "utf8");
+
 const share = /^--max-old-space-size-percentage=(\d+)$/;
 
 /**
@@ -7,8 +9,7 @@ const share = /^--max-old-space-size-percentage=(\d+)$/;
  * space that a container of `bytes` has.
  */
 export function imageFlags(bytes?: number): string[] {
-  const file = readFileSync(new URL("../../deploy/Dockerfile", import.meta.url), "utf8");
-  const [, command = "[]"] = /^CMD (\[.*\])$/m.exec(file) ?? [];
+  const [, command = "[]"] = /^CMD (\[[^\]]*\])$/m.exec(dockerfile.replaceAll("\\\n", "")) ?? [];
   const flags = (JSON.parse(command) as string[]).filter((word) => word.startsWith("--"));
   if (bytes === undefined) return flags;
   return flags.map((flag) => {
@@ -16,4 +17,11 @@ export function imageFlags(bytes?: number): string[] {
     if (percentage === undefined) return flag;
     return `--max-old-space-size=${Math.floor(((bytes / 1024 / 1024) * Number(percentage)) / 100)}`;
   });
+}
+
+/** The variables that tune the allocator of the image's processes. */
+export function imageEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    [...dockerfile.matchAll(/^ENV (MALLOC_\w+)=(\S+)$/gm)].map(([, name = "", value = ""]) => [name, value]),
+  );
 }
