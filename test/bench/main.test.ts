@@ -16,6 +16,8 @@ const bounds: [work: string, unit: "ratio" | "value", limit: number][] = [
   ["rejected with 404", "ratio", 0.5],
   ["p99 latency against the median, at half of the capacity", "ratio", 5],
   ["growth from 10 to 110 routes", "ratio", 1.05],
+  ["MiB resident, idle", "value", 90],
+  ["MiB resident, after the run", "value", 160],
   ["artifact download: CPU per byte", "ratio", 1.3],
   ["artifact download: MiB resident growth, 1 GiB", "value", 64],
   ["artifact download: MiB resident growth, 64 slow readers", "value", 64],

@@ -13,6 +13,7 @@ import { measurePeers } from "./peers/measure.ts";
 import { startGateway, startProcess, stopShared } from "./processes.ts";
 import { findingsJson, findingText, isFailure, machineText } from "./report.ts";
 import type { Finding } from "./report.ts";
+import { measureResident } from "./resident.ts";
 import { measureRequests } from "./requests.ts";
 import { measureStart } from "./start.ts";
 import { measureStreams } from "./streams.ts";
@@ -40,6 +41,7 @@ const gateway = await startGateway({
 await show(measureRequests({ floor, gateway }));
 await show(measureLatency({ floor, gateway }));
 await show(measureGrowth(orchestrator));
+await show(measureResident(orchestrator));
 await Promise.all([orchestrator, floor, gateway].map((server) => server.stop()));
 await show(measureDownloads());
 await show(measureStreams());

@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { prefix } from "../../src/settings/schema.ts";
+import { imageEnvironment, imageFlags } from "../support/image-flags.ts";
 import { isQuick } from "./amounts.ts";
 
 /** What a process has used since its start, by its own reading. */
@@ -66,18 +67,19 @@ interface RunOptions {
   readonly runner?: readonly string[];
 }
 
-/** The gateway as `make start` runs it, its log read from a pipe. Settings have no prefix. */
+/** The gateway with the flags of the image, its log read from a pipe. Settings have no prefix. */
 export function startGateway(
   settings: Readonly<Record<string, string>>,
-  options?: RunOptions,
+  { execArgv = imageFlags(), ...options }: RunOptions = {},
 ): Promise<ServingProcess> {
-  return startProcess("../../src/main.ts", [], environmentOf(settings), options);
+  return startProcess("../../src/main.ts", [], environmentOf(settings), { execArgv, ...options });
 }
 
-/** The environment that gives a gateway these settings. */
+/** The environment of the image, and what gives a gateway these settings. */
 export function environmentOf(settings: Readonly<Record<string, string>>): Record<string, string> {
   const all = { BIND_ADDR: "127.0.0.1:0", API_TOKEN: adminToken, ...settings };
-  return Object.fromEntries(Object.entries(all).map(([name, value]) => [prefix + name, value]));
+  const variables = Object.entries(all).map(([name, value]) => [prefix + name, value] as const);
+  return { ...imageEnvironment(), ...Object.fromEntries(variables) };
 }
 
 /** The processes of a quick run, by what they were started with. */

@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { imageFlags } from "../support/image-flags.ts";
 import { amount } from "./amounts.ts";
 import { environmentOf } from "./processes.ts";
 import type { Finding } from "./report.ts";
@@ -26,7 +27,7 @@ export async function measureStart(): Promise<Finding[]> {
 async function secondsToHealthy(): Promise<number> {
   const address = `127.0.0.1:${await freePort()}`;
   const begin = performance.now();
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, [...imageFlags(), main], {
     env: environmentOf({ BIND_ADDR: address }),
     stdio: ["ignore", "ignore", "inherit"],
   });
