@@ -6,7 +6,7 @@ export interface ConnectionOptions {
   readonly connect: (onread?: OnReadOpts) => Socket;
   /** The header fields of every request but `:path`, pseudo-headers first. */
   readonly headers: HeaderFields;
-  /** The flow-control window of each stream, and of the connection, in bytes. */
+  /** The flow-control window of each stream, and of the connection, which is over 64 KiB, in bytes. */
   readonly streamWindowBytes: number;
   readonly windowBytes: number;
   /** SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 §6.5.2). A response with larger headers is `invalid`. */

@@ -75,7 +75,8 @@ export class Connection implements ClientConnection {
   #state: ConnectionState = "connecting";
   /** The last stream that the server may still process. */
   #lastProcessedId = lastStreamId;
-  #receiveWindow: number;
+  /** The received bytes of DATA that the window of the connection lacks. */
+  #uncredited = 0;
   readonly #settingsTimeoutMs: number;
   /** Runs from the server's settings to its acknowledgement of those of this side. */
   #settingsTimer: NodeJS.Timeout | undefined;
@@ -91,7 +92,6 @@ export class Connection implements ClientConnection {
     this.#listener = listener;
     this.#streams = new StreamTable(firstStreamId);
     this.#budget = new FrameBudget(this.#streams);
-    this.#receiveWindow = options.windowBytes;
     this.#settingsTimeoutMs = settingsTimeoutMs;
     this.#socket = options.connect({
       // All reads use one buffer. Node's own buffers would be garbage for each.
@@ -383,15 +383,15 @@ export class Connection implements ClientConnection {
     this.#budget.spend();
   }
 
-  /** Counts DATA against the window of the connection, which is enlarged again whatever becomes of the DATA. */
+  /**
+   * Enlarges the window of the connection again, whatever becomes of the DATA: the windows of the streams bound what is
+   * held. That the server has exceeded it could not be seen, since half of it is more than a frame.
+   */
   #countData(bytes: number): void {
-    const { windowBytes } = this.#options;
-    this.#receiveWindow -= bytes;
-    if (this.#receiveWindow < 0)
-      throw new ConnectionError(errorCode.flowControlError, "more DATA than the connection's window");
-    if (this.#receiveWindow > windowBytes / 2) return;
-    this.#sendWindowUpdate(0, windowBytes - this.#receiveWindow);
-    this.#receiveWindow = windowBytes;
+    this.#uncredited += bytes;
+    if (this.#uncredited < this.#options.windowBytes / 2) return;
+    this.#sendWindowUpdate(0, this.#uncredited);
+    this.#uncredited = 0;
   }
 
   #receiveWindowUpdate(frame: Frame): void {
