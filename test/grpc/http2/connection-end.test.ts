@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { errorCode, frameType } from "../../../src/grpc/http2/protocol.ts";
 import { data, headers, response, settings } from "./frames.ts";
 import { ConnectionPeers } from "./peers.ts";
+import type { Exchange } from "./peers.ts";
 
 const { cancel, noError, internalError } = errorCode;
 const ok = { ":status": "200" };
@@ -94,6 +95,7 @@ describe("Connection: drain and close", () => {
     assert.equal(peers.connection.state, "closed");
     peers.connection.drain();
     assert.equal(peers.connection.state, "closed");
+    assert.equal(peers.events.filter((event) => event.startsWith("closing")).length, 1);
   });
 
   it("sends the requests that wait for the settings after it was drained", async () => {
@@ -132,6 +134,16 @@ describe("Connection: drain and close", () => {
       assert.throws(() => peers.open(), noMore);
       assert.equal(peers.connection.size, 0);
     }
+  });
+
+  it("does not end a stream that a listener has cancelled meanwhile", async () => {
+    await using peers = await ConnectionPeers.start();
+    const one: Exchange = peers.open({}, { onClosed: () => other.stream.cancel() });
+    const other = peers.open();
+    await peers.next(frameType.data, 3);
+    peers.connection.close();
+    assert.deepEqual([one.ends.length, other.ends.length], [1, 0]);
+    assert.equal(peers.events.filter((event) => event.startsWith("stream 3")).length, 1);
   });
 
   it("breaks with INTERNAL_ERROR when a listener throws", async () => {

@@ -127,6 +127,9 @@ describe("Connection: floods", () => {
   it("accepts messages and trailers of 3,000 streams that are cancelled at once", async () => {
     await using peers = await ConnectionPeers.start();
     const [other, ...exchanges] = await peers.openAll(3001);
+    // Uses up what the requests have allowed.
+    for (let count = 0; count < 24; count += 1)
+      peers.deliver(Buffer.concat(Array<Buffer>(1000).fill(ping())));
     for (const { stream } of exchanges) stream.cancel();
     peers.send(...exchanges.map(({ stream }) => response(stream.id)));
     await peers.assertWorks(other!);

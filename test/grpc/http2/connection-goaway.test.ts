@@ -40,6 +40,14 @@ describe("Connection: GOAWAY", () => {
     await peers.whenClosed;
   });
 
+  it("ignores the reserved bit of its last id", async () => {
+    await using peers = await ConnectionPeers.start();
+    const [one, two] = await peers.openAll(2);
+    peers.send(goaway(2 ** 31 + 1, noError));
+    assert.deepEqual(await two!.end, refused);
+    await peers.assertWorks(one!);
+  });
+
   it("refuses all streams with last id 0, and closes the connection", async () => {
     await using peers = await ConnectionPeers.start();
     const exchanges = await peers.openAll(2);

@@ -41,6 +41,8 @@ describe("Connection: calls of a listener", () => {
         const isCancelled = title === "cancels its stream" && event !== "onClosed";
         assert.equal(own.ends.length, isCancelled ? 0 : 1);
         assert.equal(other.ends.length, title === "cancels another stream" ? 0 : 1);
+        for (const id of [1, 3])
+          assert.equal(peers.events.filter((one) => one.startsWith(`stream ${id} `)).length, 1);
         const isOpen = title === "opens a stream";
         assert.equal(peers.connection.size, isOpen ? 1 : 0);
         if (isOpen) await peers.next(frameType.data, 5);
