@@ -5,6 +5,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import { suite } from "../support/gateway.ts";
 import { respondWith, frameType, grpcHeader, grpcMessage, startFrameServer } from "./frame-server.ts";
 import type { ServerStream } from "./frame-server.ts";
+import { startRawServer } from "./raw-server.ts";
 import { callCases } from "./transport-cases.ts";
 import { poolClient } from "./transports.ts";
 
@@ -134,6 +135,20 @@ describe("SessionPool", () => {
         await assert.rejects(client.getWorkflow({}), { code: Code.Unavailable }, `call ${n}`);
         await assert.rejects(client.streamWorkflowEvents({})[Symbol.asyncIterator]().next(), {
           code: Code.Unavailable,
+        });
+
+        it("rejects every call with Unavailable if the server speaks HTTP/1.1", async () => {
+          using http1 = await startRawServer((socket) =>
+            socket.end("HTTP/1.1 503 Service Unavailable\r\n\r\n"),
+          );
+          const { client, close } = poolClient(http1.url);
+          const error = {
+            code: Code.Unavailable,
+            rawMessage: "the server speaks HTTP/1.1 instead of HTTP/2",
+          };
+          const calls = [client.getWorkflow({}), client.submitWorkflow({}), client.getWorkflow({})];
+          for (const call of calls) await assert.rejects(call, error);
+          await close();
         });
       }
       await close();

@@ -116,7 +116,7 @@ export class Connection implements ClientConnection {
       reject: (stream, code, reason) => this.#reject(stream, code, reason),
     });
     this.#socket
-      .once("error", (error) => this.close(error))
+      .on("error", (error) => this.close(error))
       .once("end", () => this.close())
       .once("close", () => {
         this.close();
@@ -298,7 +298,7 @@ export class Connection implements ClientConnection {
   #break(error: ConnectionError): void {
     if (this.#state === "closed") return;
     this.#closeSocket(error.code);
-    const isOnlyStream = this.size === 1;
+    const isOnlyStream = this.#streams.size === 1;
     this.#endStreams({ kind: "session-broken", code: error.code, cause: error, isOnlyStream });
   }
 
@@ -330,16 +330,20 @@ export class Connection implements ClientConnection {
     this.#state = "closed";
     clearTimeout(this.#settingsTimer);
     this.#listener.onClosing(end.cause, end.kind === "session-broken");
-    for (const stream of [...this.#streams.all(), ...this.#waiting])
-      if (!stream.isClosed) this.#remove(stream, end);
+    for (const stream of this.#streams.all()) if (!stream.isClosed) this.#remove(stream, end);
+    // No response can be to blame for the end of these.
+    for (const stream of this.#waiting)
+      this.#remove(stream, { kind: "session-lost", code: end.code, cause: end.cause });
   }
 
   // Receiving.
 
   #receive(bytes: Buffer, length: number): void {
     if (this.#state === "closed") return;
+    const isHttp1 = this.#bytesReceived === 0 && bytes.toString("latin1", 0, Math.min(length, 5)) === "HTTP/";
     this.#bytesReceived += length;
     try {
+      if (isHttp1) throw protocolError("the server speaks HTTP/1.1 instead of HTTP/2");
       this.#reader.read(bytes, length);
     } catch (error) {
       this.#break(connectionErrorFrom(error));
@@ -460,5 +464,5 @@ function connectionErrorFrom(error: unknown): ConnectionError {
   if (error instanceof CompressionError)
     return new ConnectionError(errorCode.compressionError, error.message);
   // A fault of this side.
-  return new ConnectionError(errorCode.internalError, String(error));
+  return new ConnectionError(errorCode.internalError, String(error), { cause: error });
 }

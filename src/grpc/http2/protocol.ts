@@ -49,8 +49,8 @@ export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
   readonly code: number;
 
-  constructor(code: number, message: string) {
-    super(message);
+  constructor(code: number, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
   }
 }

@@ -6,6 +6,7 @@ import { settingName } from "../../../src/grpc/http2/settings.ts";
 import { scaled } from "../../support/machine.ts";
 import { frame, headers, ping, response, settings, settingsAck, windowUpdate, words } from "./frames.ts";
 import { ConnectionPeers } from "./peers.ts";
+import type { Exchange } from "./peers.ts";
 
 const { protocolError, flowControlError, frameSizeError, settingsTimeout, cancel } = errorCode;
 const {
@@ -50,7 +51,7 @@ const wrongPrefaces: readonly (readonly [title: string, bytes: Buffer, code: num
   [
     "a response of HTTP/1.1",
     Buffer.from("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n"),
-    frameSizeError,
+    protocolError,
   ],
   ["SETTINGS of 7 bytes", frame(frameType.settings, 0, 0, Buffer.alloc(7)), frameSizeError],
   ["a TLS alert", Buffer.from([21, 3, 1, 0, 2, 2, 70, 0, 0]), frameSizeError],
@@ -60,6 +61,21 @@ function isAck({ type, flags }: { readonly type: number; readonly flags: number 
   return type === frameType.settings && flags === frameFlag.ack;
 }
 
+/** The connection must break with `code` before any request is sent: they are lost, no response is to blame. */
+async function assertNotSent(
+  peers: ConnectionPeers,
+  code: number,
+  exchanges: readonly Exchange[],
+): Promise<void> {
+  assert.equal(await peers.goawayCode(), code);
+  for (const exchange of exchanges) {
+    const end = await exchange.end;
+    assert.deepEqual([end.kind, end.code, exchange.ends.length], ["session-lost", code, 1]);
+  }
+  assert.ok(peers.events.some((event) => event.startsWith("broken")));
+  assert.ok(peers.frames.every(({ type }) => type !== frameType.headers));
+}
+
 describe("Connection: settings", () => {
   for (const [name, value, code] of unacceptable)
     for (const when of ["first", "later"] as const)
@@ -67,9 +83,10 @@ describe("Connection: settings", () => {
         const first = settings(...(when === "first" ? [[name, value] as const] : []));
         await using peers = await ConnectionPeers.start({ first });
         const exchanges = [peers.open(), peers.open()];
-        peers.send(settings([name, value]));
-        await peers.assertBroken(code, exchanges);
-        assert.ok(peers.frames.filter(isAck).length <= 1);
+        if (when === "later") peers.send(settings([name, value]));
+        if (when === "first") await assertNotSent(peers, code, exchanges);
+        else await peers.assertBroken(code, exchanges);
+        assert.equal(peers.frames.filter(isAck).length, when === "first" ? 0 : 1);
       });
 
   for (const [name, value] of acceptable)
@@ -92,7 +109,7 @@ describe("Connection: settings", () => {
       await using peers = await ConnectionPeers.start({ first: Buffer.alloc(0) });
       const exchanges = [peers.open(), peers.open()];
       peers.send(bytes);
-      await peers.assertBroken(code, exchanges);
+      await assertNotSent(peers, code, exchanges);
     });
 
   it("sends the preface, its settings and the window of the connection first", async () => {
