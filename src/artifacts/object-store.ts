@@ -1,4 +1,3 @@
-import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
@@ -8,6 +7,7 @@ import { Code } from "@connectrpc/connect";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import type { KeyShares } from "../load-shedding/key-shares.ts";
 import { internalError, HttpError } from "../errors/http-error.ts";
+import { http } from "../node-http.ts";
 import type { ObserveDownload } from "../telemetry/download-spans.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
 import { freeChunksAfterRead } from "./chunk-memory.ts";
@@ -96,7 +96,7 @@ export function createObjectStore(
       // The SDK's timeouts would count the time for which a slow client pauses the body.
       requestTimeout: 0,
       socketTimeout: 0,
-      httpAgent: freeChunksAfterRead(new HttpAgent({ keepAlive: true })),
+      httpAgent: freeChunksAfterRead(new http.Agent({ keepAlive: true })),
       httpsAgent: freeChunksAfterRead(httpsAgent(secureContext)),
     }),
   });

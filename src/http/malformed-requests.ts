@@ -1,8 +1,8 @@
-import { STATUS_CODES } from "node:http";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { HttpError } from "../errors/http-error.ts";
+import { http } from "../node-http.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { traceContextFrom, traceFields } from "../telemetry/trace-context.ts";
@@ -109,7 +109,7 @@ const longTarget = /^[A-Z]+ [^\r\n]{8192}/;
 
 function responseText(status: number, headers: Readonly<Record<string, string>>, body: string): string {
   const lines = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ""}`,
     `Date: ${new Date().toUTCString()}`,
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     "Connection: close",

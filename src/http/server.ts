@@ -1,4 +1,3 @@
-import { createServer } from "node:http";
 import type { RequestListener, Server } from "node:http";
 import { Server as NetServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
@@ -7,6 +6,7 @@ import { BufferedBytes } from "../load-shedding/buffered-bytes.ts";
 import { Connections } from "./connections.ts";
 import { createMalformedRequests } from "./malformed-requests.ts";
 import type { MessageClasses } from "./message-classes.ts";
+import { http } from "../node-http.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createThrottledWarning } from "../telemetry/rate-limited-warnings.ts";
@@ -64,7 +64,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const connections = new Connections(listener);
   const malformed = createMalformedRequests(connections, logger, metrics);
-  const server = createServer({
+  const server = http.createServer({
     ...messageClasses,
     // Node rejects a headersTimeout above the requestTimeout.
     headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs),

@@ -1,5 +1,5 @@
-import { validateHeaderName, validateHeaderValue } from "node:http";
 import { z } from "zod";
+import { http } from "../node-http.ts";
 import type { TracingOptions } from "../telemetry/tracing.ts";
 import { httpUrl } from "./values.ts";
 
@@ -40,8 +40,8 @@ const pairs = (check: (name: string, value: string) => void, message: string) =>
   });
 
 const headerPairs = pairs((name, value) => {
-  validateHeaderName(name);
-  validateHeaderValue(name, value);
+  http.validateHeaderName(name);
+  http.validateHeaderValue(name, value);
 }, "must be name=value pairs of headers, separated by commas, with percent-encoded values");
 
 const attributePairs = pairs((name) => {

@@ -6,12 +6,12 @@ import { dirname, relative, resolve, sep } from "node:path";
  */
 const layers: Readonly<Record<string, readonly string[]>> = {
   errors: ["generated"],
-  settings: ["telemetry"],
+  settings: ["node-http", "telemetry"],
   telemetry: [],
   mapping: ["generated", "contract"],
   grpc: ["telemetry"],
   orchestrator: ["generated", "grpc", "settings", "telemetry"],
-  artifacts: ["generated", "errors", "load-shedding", "mapping", "telemetry"],
+  artifacts: ["generated", "errors", "load-shedding", "mapping", "node-http", "telemetry"],
   auth: ["errors", "orchestrator", "telemetry"],
   docs: ["contract", "http"],
   events: ["auth", "errors", "generated", "grpc", "http", "load-shedding", "mapping", "orchestrator"],
@@ -25,6 +25,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "load-shedding",
     "mapping",
     "middleware",
+    "node-http",
     "operations",
     "orchestrator",
     "telemetry",
