@@ -9,15 +9,9 @@ import type { ConnectionListener, ConnectionOptions } from "../../../src/grpc/ht
 import { frameType } from "../../../src/grpc/http2/protocol.ts";
 import { Stream } from "../../../src/grpc/http2/stream.ts";
 import type { HeaderFields, StreamEnd, StreamRequest } from "../../../src/grpc/http2/stream.ts";
+import { ReceivedFrames } from "./received-frames.ts";
+import type { ReceivedFrame } from "./received-frames.ts";
 import { ping, response, settings, settingsAck } from "./frames.ts";
-
-/** A frame that the server has received. */
-export interface ReceivedFrame {
-  readonly type: number;
-  readonly flags: number;
-  readonly streamId: number;
-  readonly payload: Buffer;
-}
 
 /** A stream, and everything that its listener was called with. */
 export interface Exchange {
@@ -46,13 +40,9 @@ interface PeersOptions extends Partial<ConnectionOptions> {
   readonly onListening?: (port: number) => void;
 }
 
-const prefaceBytes = 24;
-
 /** A Connection over a loopback socket, and a server that sends any bytes and records the frames that it receives. */
 export class ConnectionPeers implements AsyncDisposable {
   readonly connection: Connection;
-  /** Every received frame. */
-  readonly frames: ReceivedFrame[] = [];
   /** The calls of the connection's listener, in order. */
   readonly events: string[] = [];
   /** The server's socket. */
@@ -61,12 +51,8 @@ export class ConnectionPeers implements AsyncDisposable {
   readonly whenClosed: Promise<unknown>;
   readonly #server: Server;
   readonly #reader: OnReadOpts;
-  readonly #unread: ReceivedFrame[] = [];
-  /** Resolves when frames were received, or the socket was closed. */
-  #changed = Promise.withResolvers<undefined>();
+  readonly #received: ReceivedFrames;
   #syncs = 0;
-  #received = Buffer.alloc(0);
-  #skip = prefaceBytes;
 
   private constructor(
     server: Server,
@@ -83,8 +69,10 @@ export class ConnectionPeers implements AsyncDisposable {
     this.#reader = reader;
     this.events = events;
     this.whenClosed = whenClosed;
-    socket.on("error", () => undefined).on("close", () => this.#change());
-    socket.on("data", (bytes: Buffer) => this.#receive(bytes, acknowledges));
+    socket.on("error", () => undefined);
+    this.#received = new ReceivedFrames(socket, ({ type, flags }) => {
+      if (acknowledges && type === frameType.settings && flags === 0) this.send(settingsAck);
+    });
   }
 
   /** Connects. Resolves when the client has received the server's settings, unless `first` is given. */
@@ -221,25 +209,19 @@ export class ConnectionPeers implements AsyncDisposable {
     this.#reader.callback(bytes.length, buffer);
   }
 
+  /** Every received frame. */
+  get frames(): readonly ReceivedFrame[] {
+    return this.#received.all;
+  }
+
   /** The next frame of a type that no other call has returned. Rejects if there is none before the connection closes. */
-  async next(type: number, streamId?: number): Promise<ReceivedFrame> {
-    for (;;) {
-      const index = this.#unread.findIndex(
-        (one) => one.type === type && (streamId === undefined || one.streamId === streamId),
-      );
-      if (index >= 0) return this.#unread.splice(index, 1)[0]!;
-      if (this.socket.closed) {
-        const types = this.frames.map((one) => one.type).join(" ");
-        throw new Error(`the connection is closed; received frame types ${types}; ${this.events.join(", ")}`);
-      }
-      await this.#changed.promise;
-    }
+  next(type: number, streamId?: number): Promise<ReceivedFrame> {
+    return this.#received.next(type, streamId);
   }
 
   /** Forgets the received frames. */
   forget(): void {
-    this.frames.length = 0;
-    this.#unread.length = 0;
+    this.#received.forget();
   }
 
   /** The code of the client's GOAWAY. */
@@ -281,35 +263,6 @@ export class ConnectionPeers implements AsyncDisposable {
     }
     assert.equal(this.connection.state, "closed");
     assert.equal(this.connection.size, 0);
-  }
-
-  #receive(bytes: Buffer, acknowledges: boolean): void {
-    this.#received = Buffer.concat([this.#received, bytes]);
-    for (;;) {
-      const start = this.#skip;
-      if (this.#received.length < start + 9) break;
-      const end = start + 9 + this.#received.readUIntBE(start, 3);
-      if (this.#received.length < end) break;
-      this.#skip = 0;
-      const received: ReceivedFrame = {
-        type: this.#received.readUInt8(start + 3),
-        flags: this.#received.readUInt8(start + 4),
-        streamId: this.#received.readUInt32BE(start + 5),
-        payload: Buffer.from(this.#received.subarray(start + 9, end)),
-      };
-      this.#received = this.#received.subarray(end);
-      this.frames.push(received);
-      this.#unread.push(received);
-      if (acknowledges && received.type === frameType.settings && received.flags === 0)
-        this.send(settingsAck);
-    }
-    this.#change();
-  }
-
-  #change(): void {
-    const { resolve } = this.#changed;
-    this.#changed = Promise.withResolvers();
-    resolve(undefined);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
