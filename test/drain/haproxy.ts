@@ -114,7 +114,7 @@ export async function startHaproxy(
   return { url: `http://127.0.0.1:${port}`, stats, isUp, close };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
