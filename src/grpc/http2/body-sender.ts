@@ -33,7 +33,7 @@ export class BodySender {
   send(stream: Stream, body: Uint8Array): void {
     stream.sendWindow = this.#initialWindow;
     stream.unsent = body;
-    if (this.#waiting.size === 0 && this.#isSent(stream)) return;
+    if (this.#isSent(stream)) return;
     this.#waiting.add(stream);
     this.sendWaiting();
   }

@@ -31,6 +31,11 @@ const brokenFrames: readonly (readonly [title: string, bytes: Buffer, code: numb
   ["DATA of a stream of the server", data(2, "x"), protocolError],
   ["HEADERS of stream 0", headers(0, ok), protocolError],
   ["HEADERS of an idle stream", headers(5, ok), protocolError],
+  [
+    "HEADERS of an idle stream that are to be continued",
+    frame(frameType.headers, 0, 5, status),
+    protocolError,
+  ],
   ["HEADERS of a stream of the server", headers(2, ok), protocolError],
   ["HEADERS with the largest stream id", headers(2 ** 31 - 1, ok), protocolError],
   ["PRIORITY of 4 bytes", frame(frameType.priority, 0, 1, Buffer.alloc(4)), frameSizeError],

@@ -119,9 +119,10 @@ describe("Connection: responses", () => {
     it(`resets only the stream of a response with ${title}`, async () => {
       await using peers = await ConnectionPeers.start();
       const [one, other] = await peers.openAll(2);
-      // What the server sends before it receives the reset is ignored.
-      peers.send(...bytes, data(1, "ignored"), headers(1, ok), trailers);
+      peers.send(...bytes);
       const end = await one!.end;
+      // What the server sends before it receives the reset is ignored.
+      peers.send(data(1, "ignored"), headers(1, ok), trailers);
       assert.deepEqual([end.kind, end.code], ["invalid", protocolError]);
       assert.ok(end.cause instanceof Error);
       assert.equal(await peers.resetCode(1), protocolError);
