@@ -18,7 +18,8 @@ export async function measureLatency({ gateway, floor }: Servers): Promise<Findi
       work: "p99 latency against the median, at half of the capacity",
       ratio: own.ratio,
       limit: 5,
-      known: "collecting the garbage of node:http2 takes longer, in the floor too",
+      known:
+        "the orchestrator pauses to collect the garbage of node:http2; PEERS=1 measures in front of one that does not",
       detail: `${own.text}; the floor ${base.text}, ratio ${base.ratio.toFixed(1)}`,
     },
   ];
