@@ -54,7 +54,6 @@ export class Call implements StreamListener {
   readonly #startedAt = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = () => this.#giveUp(abortError(this.#signal));
   #state: CallState = "open";
   /** Undefined once the call has ended. */
   #listener: CallListener | undefined;
@@ -75,8 +74,13 @@ export class Call implements StreamListener {
     this.#request = request;
     this.#listener = listener;
     this.#signal = signal;
-    signal?.addEventListener("abort", this.#onAbort);
+    signal?.addEventListener("abort", this);
     if (timeoutMs > 0) this.#timer = setTimeout(() => this.#expire(), Math.min(timeoutMs, maxTimerMs));
+  }
+
+  /** Called by the signal when it aborts (EventListener of DOM): each idle stream would hold a closure. */
+  handleEvent(): void {
+    this.#giveUp(abortError(this.#signal));
   }
 
   /** The response headers; undefined until they are received. */
@@ -219,7 +223,7 @@ export class Call implements StreamListener {
     if (state === "committed") return;
     this.#listener = undefined;
     clearTimeout(this.#timer);
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#signal?.removeEventListener("abort", this);
   }
 }
 
