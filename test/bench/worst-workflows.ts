@@ -193,7 +193,10 @@ async function holdStreams(url: string): Promise<void> {
   }
 }
 
-/** Opens a stream; resolves once it has begun or was closed. Repeats a request that got 429 for its key's share. */
+/**
+ * Opens a stream; resolves once it has begun or was closed. Repeats a request that got 429 for its key's share, or 503
+ * because too many messages of its key wait for memory.
+ */
 async function openStream(url: string): Promise<Socket> {
   const { hostname, port } = new URL(url);
   for (;;) {
@@ -208,7 +211,7 @@ async function openStream(url: string): Promise<Socket> {
     socket.pause();
     if (begin === "200" || begin === "closed") return socket;
     socket.destroy();
-    if (begin !== "429") throw new Error(`a stream is ${begin}`);
+    if (begin !== "429" && begin !== "503") throw new Error(`a stream is ${begin}`);
     await delay(100);
   }
 }
