@@ -44,7 +44,7 @@ export async function measureOverload(): Promise<Finding[]> {
   const rejection = await microsPerRejection();
   const findings = [
     ...(await measure("slow orchestrator, GET one", slow, getOne, rejection, 0.2)),
-    ...(await measure("busy gateway, GET a page", fast, getPage, rejection, 0.2)),
+    ...(await measure("busy gateway, GET a page", fast, getPage, rejection, 0.2, rejectionCost)),
     ...(await measure("busy gateway, GET one", fast, getOne, rejection, 0.3, rejectionCost)),
   ];
   await Promise.all([fast.stop(), slow.stop()]);
