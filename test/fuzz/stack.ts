@@ -77,7 +77,7 @@ export async function startFuzzStack(): Promise<FuzzStack> {
   };
 }
 
-/** The least memory in use of three measurements, each after small requests have replaced the last large ones. */
+/** The least memory in use of five measurements, each after small requests have replaced the last large ones. */
 export async function leastMemoryInUse({ url, known, memoryInUse }: FuzzStack): Promise<number> {
   const client = new WireClient(url);
   const headers = [
@@ -86,7 +86,7 @@ export async function leastMemoryInUse({ url, known, memoryInUse }: FuzzStack): 
   ] as const;
   const request = { method: "GET", target: "/v1/workflows/w1", version: "HTTP/1.1", headers };
   const measurements: number[] = [];
-  while (measurements.length < 3) {
+  while (measurements.length < 5) {
     for (let count = 0; count < 100; count += 1) await client.send(request);
     measurements.push(await memoryInUse());
   }
