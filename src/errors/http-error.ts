@@ -41,21 +41,38 @@ export const maxViolations = 100;
 /** The maximum length of a path and of a message, as in the contract. */
 const maxTextLength = 4096;
 
-/** 400 with each distinct violation, up to `maxViolations`. */
+/** The maximum length of a path and of a message within the message of an error. */
+const maxSummaryTextLength = 256;
+
+/** 400 with each distinct violation, up to `maxViolations`. Its message has the first one and the number of the others. */
 export function invalidRequest(violations: readonly Violation[]): HttpError {
   const unique = new Map<string, Violation>();
   for (const { path, message } of violations) {
-    const violation = { path: truncated(path), message: truncated(message) };
+    const violation = { path: truncated(path, maxTextLength), message: truncated(message, maxTextLength) };
     unique.set(`${violation.path} ${violation.message}`, violation);
     if (unique.size === maxViolations) break;
   }
-  return new HttpError(Code.InvalidArgument, "the request does not match the contract", {
-    violations: [...unique.values()],
-  });
+  const listed = [...unique.values()];
+  return new HttpError(Code.InvalidArgument, summaryOf(listed), { violations: listed });
 }
 
-function truncated(text: string): string {
-  return text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength - 1)}…`;
+/** A sentence whose subject is the path of the first violation. */
+function summaryOf([first, ...others]: readonly Violation[]): string {
+  if (first === undefined) return "the request does not match the contract";
+  const { length } = others;
+  // There may be more than a response lists.
+  const atLeast = length === maxViolations - 1 ? "at least " : "";
+  return [
+    truncated(first.path, maxSummaryTextLength),
+    truncated(first.message, maxSummaryTextLength),
+    ...(length === 0 ? [] : [`(and ${atLeast}${length} more)`]),
+  ].join(" ");
+}
+
+/** Well-formed even where the client's text is not, or is cut within a character: some JSON parsers demand that. */
+function truncated(text: string, maxLength: number): string {
+  const short = text.length <= maxLength ? text : `${text.slice(0, maxLength - 1)}…`;
+  return short.toWellFormed();
 }
 
 /** 401, identical for a missing, a malformed, an unknown and a revoked token (RFC 6750 §3), so that it reveals nothing. */

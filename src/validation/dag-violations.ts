@@ -28,7 +28,7 @@ export function dagViolations(body: unknown): Violation[] {
   for (const node of nodes) {
     for (const [index, id] of node.dependsOn.entries()) {
       if (typeof id !== "string" || byId.has(id) || violations.length >= maxViolations) continue;
-      violations.push(dependencyViolation(node, index, `no step has the id ${JSON.stringify(id)}`));
+      violations.push(dependencyViolation(node, index, `is not the id of a step: ${JSON.stringify(id)}`));
     }
   }
   addCycleViolations(violations, nodes, byId);

@@ -182,8 +182,9 @@ function messageOf({ message = "is not allowed" }: SchemaError): string {
 /** Ajv's message, reworded where it assumes knowledge of JSON schema, and without capitals. */
 function inPlainWords(error: SchemaError): string {
   const message = messageOf(error);
-  const { allowedValues } = error.params;
-  if (allowedValues !== undefined) return `${message}: ${allowedValues.join(", ")}`;
+  const { allowedValues, missingProperty } = error.params;
+  if (allowedValues !== undefined) return `must be one of ${allowedValues.join(", ")}`;
+  if (missingProperty !== undefined) return "is required";
   if (message === "must NOT have additional properties") return "is not a property of this object";
   if (/^must NOT have fewer than 1 /.test(message)) return "must not be empty";
   if (message === "must be boolean") return "must be true or false";

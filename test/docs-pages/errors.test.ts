@@ -25,7 +25,13 @@ describe("docs/errors.md", () => {
 
   it("shows the body that the gateway returns for such a request", async () => {
     const [example = ""] = blocks(page, "json");
-    const body = { name: "x", steps: [{ id: "design", tool: "af2", depends_on: ["desing"] }] };
+    const body = {
+      name: "x",
+      steps: [
+        { id: "design", tool: "rfdiffusion" },
+        { id: "fold", tool: "alphafold", depends_on: ["desing"] },
+      ],
+    };
     const headers = {
       "Content-Type": "application/json",
       traceparent: `00-${JSON.parse(example).trace_id}-00f067aa0ba902b7-01`,

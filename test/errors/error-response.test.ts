@@ -181,6 +181,29 @@ describe("invalidRequest", () => {
     );
   });
 
+  for (const [count, message] of [
+    [1, "/body/0 is wrong"],
+    [2, "/body/0 is wrong (and 1 more)"],
+    [99, "/body/0 is wrong (and 98 more)"],
+    [300, "/body/0 is wrong (and at least 99 more)"],
+  ] as const)
+    it(`names the first violation of ${count} in the message`, () => {
+      const violations = Array.from({ length: count }, (_, index) => violation(index));
+      assert.equal(errorResponse(invalidRequest(violations), safe).body.message, message);
+    });
+
+  it("bounds the length of the message", () => {
+    const { message } = invalidRequest([{ path: "/".repeat(5000), message: "m".repeat(5000) }, violation(1)]);
+    assert.equal(message, `${"/".repeat(255)}… ${"m".repeat(255)}… (and 1 more)`);
+  });
+
+  it("writes well-formed Unicode, whatever the client has sent or a limit has cut", () => {
+    const violations = [{ path: `/body/\ud800`, message: `${"m".repeat(4094)}🧬🧬` }];
+    const { body } = errorResponse(invalidRequest(violations), safe);
+    assert.doesNotMatch(JSON.stringify(body), /\\ud/);
+    assert.equal(body.details?.[0]?.path, "/body/\ufffd");
+  });
+
   it("truncates a path and a message to the contract's limit", () => {
     const { body } = errorResponse(
       invalidRequest([{ path: "/".repeat(5000), message: "m".repeat(5000) }]),

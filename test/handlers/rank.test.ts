@@ -124,7 +124,7 @@ describe("POST /v1/workflows/{id}/rank", () => {
     });
 
   for (const [body, ...violations] of [
-    ["{}", "/body/metric must have required property 'metric'"],
+    ["{}", "/body/metric is required"],
     ["[]", "/body must be object"],
     ["null", "/body must be object"],
     ["", "/body must be JSON: the body is empty"],
@@ -149,7 +149,7 @@ describe("POST /v1/workflows/{id}/rank", () => {
       "/body/top_k must be within the range of a double",
     ],
     ['{"metric":"m","filters":{}}', "/body/filters must be array"],
-    ['{"metric":"m","filters":[{}]}', "/body/filters/0/metric must have required property 'metric'"],
+    ['{"metric":"m","filters":[{}]}', "/body/filters/0/metric is required"],
     ['{"metric":"m","filters":[{"metric":"n","min":"1"}]}', "/body/filters/0/min must be number"],
     [
       '{"metric":"m","filters":[{"metric":"n","min":1e999,"max":1}]}',
@@ -162,7 +162,7 @@ describe("POST /v1/workflows/{id}/rank", () => {
     ],
     [
       '{"filters":[{"metric":"n"},{"metric":"n","min":2,"max":1,"is":3}],"top_k":-1}',
-      "/body/metric must have required property 'metric'",
+      "/body/metric is required",
       "/body/filters/1/is is not a property of this object",
       "/body/top_k must be >= 0",
       "/body/filters/1/max must not be less than min",

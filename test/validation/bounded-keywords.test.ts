@@ -77,7 +77,7 @@ describe("useBoundedKeywords", () => {
           `/body/steps/${index}/a is not a property of this object`,
           `/body/steps/${index}/b is not a property of this object`,
           `/body/steps/${index}/depends_on/1 must be string`,
-          `/body/steps/${index}/tool must be equal to one of the allowed values: rfdiffusion, proteinmpnn, boltz, af2`,
+          `/body/steps/${index}/tool must be one of rfdiffusion, proteinmpnn, boltz, af2`,
         ])
         .sort(),
     );

@@ -49,14 +49,14 @@ describe("dagViolations", () => {
       "dependencies that do not exist",
       spec(["a", "x"], ["b", "a", 'y"']),
       [
-        '/body/steps/0/depends_on/0 no step has the id "x"',
-        '/body/steps/1/depends_on/1 no step has the id "y\\""',
+        '/body/steps/0/depends_on/0 is not the id of a step: "x"',
+        '/body/steps/1/depends_on/1 is not the id of a step: "y\\""',
       ],
     ],
     [
       "a dependency on a name of Object.prototype",
       spec(["a", "constructor"]),
-      ['/body/steps/0/depends_on/0 no step has the id "constructor"'],
+      ['/body/steps/0/depends_on/0 is not the id of a step: "constructor"'],
     ],
     [
       "a step that depends on itself",
@@ -82,7 +82,7 @@ describe("dagViolations", () => {
       spec(["a", "none"], ["a"], ["b", "b"]),
       [
         "/body/steps/1/id is already the id of /body/steps/0",
-        '/body/steps/0/depends_on/0 no step has the id "none"',
+        '/body/steps/0/depends_on/0 is not the id of a step: "none"',
         '/body/steps/2/depends_on/0 makes a cycle: "b" needs "b"',
       ],
     ],

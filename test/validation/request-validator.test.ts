@@ -119,6 +119,12 @@ const requests: [id: OperationId, path: string, params: Record<string, string>, 
 
 const inOneLine = ({ path, message }: { path: string; message: string }) => `${path} ${message}`;
 
+/** The library's messages in the words of the gateway, which come from parameters that the library does not return. */
+const reworded = (line: string) =>
+  line
+    .replace("must be equal to one of the allowed values: ", "must be one of ")
+    .replace(/must have required property '\w+'$/, "is required");
+
 describe("createRequestValidators", () => {
   const server = suite(async () => {
     const { url, close } = await serve(libraryApp());
@@ -137,7 +143,7 @@ describe("createRequestValidators", () => {
         body: typeof init.body === "string" ? JSON.parse(init.body) : {},
       });
       const expected = (await response.json()) as typeof found;
-      assert.deepEqual(found.map(inOneLine).sort(), expected.map(inOneLine).sort());
+      assert.deepEqual(found.map(inOneLine).sort(), expected.map(inOneLine).map(reworded).sort());
     });
   }
 
@@ -229,7 +235,14 @@ describe("patternMessages", () => {
 
 describe("violationsFromSchemaErrors", () => {
   const cases = [
-    ["required", "/body", "must have required property 'name'", { missingProperty: "name" }, "/body/name"],
+    [
+      "required",
+      "/body",
+      "must have required property 'name'",
+      { missingProperty: "name" },
+      "/body/name",
+      "is required",
+    ],
     [
       "additionalProperties",
       "/body",
@@ -252,7 +265,7 @@ describe("violationsFromSchemaErrors", () => {
       "must be equal to one of the allowed values",
       { allowedValues: ["A", "B"] },
       "/query/state",
-      "must be equal to one of the allowed values: A, B",
+      "must be one of A, B",
     ],
     [
       "type",
