@@ -1,4 +1,4 @@
-import { distance } from "fastest-levenshtein";
+import { mostSimilarName } from "../nearest-name.ts";
 import { deprecatedNames, prefix, settingNames } from "./schema.ts";
 
 /** A name in the environment that should be changed. */
@@ -54,10 +54,8 @@ function warningOfDeprecated(
 /** The warning of an unknown name. Where that resembles a deprecated name, it suggests the settings that replace it. */
 export function warningOfUnknown(name: string): SettingWarning {
   const known = [...settingNames, ...deprecatedNames.keys()];
-  const nearest = known.reduce((best, other) =>
-    distance(name, other) < distance(name, best) ? other : best,
-  );
-  const replacements = deprecatedNames.get(nearest) ?? [nearest];
+  const similar = mostSimilarName(name, known) ?? name;
+  const replacements = deprecatedNames.get(similar) ?? [similar];
   const setting = prefix + name;
   return {
     event: "setting.ignored",

@@ -11,6 +11,8 @@ export interface SchemaError {
   readonly params: {
     readonly missingProperty?: string;
     readonly additionalProperty?: string;
+    /** Beside `additionalProperty`: the properties that the object may have. */
+    readonly knownProperties?: readonly string[];
     readonly unevaluatedProperty?: string;
     readonly allowedValues?: readonly unknown[];
     readonly [other: string]: unknown;
@@ -131,21 +133,27 @@ const maxProperties: CompileKeyword<object> = (schema) =>
 
 const additionalProperties: CompileKeyword<Record<string, unknown>> = (schema, parentSchema, ajv) => {
   if (schema === true) return () => [];
-  const known = new Set(Object.keys(parentSchema["properties"] ?? {}));
+  const knownProperties = Object.keys(parentSchema["properties"] ?? {});
+  const known = new Set(knownProperties);
   const validate = schema === false ? undefined : ajv.compile(schema);
   return function* (object, context) {
     if (isLarger(object, parentSchema["maxProperties"])) return;
     for (const key of keysOf(object)) {
       if (known.has(key)) continue;
-      if (validate === undefined) yield unknownProperty(key, context);
+      if (validate === undefined) yield unknownProperty(key, knownProperties, context);
       else yield* errorsOfChild(validate, object, key, object[key], context);
     }
   };
 };
 
-function unknownProperty(key: string, { instancePath }: DataContext): SchemaError {
+function unknownProperty(
+  additionalProperty: string,
+  knownProperties: readonly string[],
+  { instancePath }: DataContext,
+): SchemaError {
   const message = "must NOT have additional properties";
-  return { keyword: "additionalProperties", instancePath, message, params: { additionalProperty: key } };
+  const params = { additionalProperty, knownProperties };
+  return { keyword: "additionalProperties", instancePath, message, params };
 }
 
 const propertyNames: CompileKeyword<object> = (schema, parentSchema, ajv) => {

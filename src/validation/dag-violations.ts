@@ -1,9 +1,13 @@
 import { maxViolations } from "../errors/http-error.ts";
 import type { Violation } from "../errors/http-error.ts";
+import { didYouMean } from "../nearest-name.ts";
 import { isObject } from "./json-object.ts";
 
 /** The contract's `maxItems` of `steps` and of `depends_on`. */
 const maxLength = 256;
+
+/** The maximum number of violations that suggest an id. Each compares all ids, and one wrong id is repeated often. */
+const maxSuggestions = 10;
 
 /** A step as a node of the graph. */
 interface Node {
@@ -28,7 +32,9 @@ export function dagViolations(body: unknown): Violation[] {
   for (const node of nodes) {
     for (const [index, id] of node.dependsOn.entries()) {
       if (typeof id !== "string" || byId.has(id) || violations.length >= maxViolations) continue;
-      violations.push(dependencyViolation(node, index, `is not the id of a step: ${JSON.stringify(id)}`));
+      const suggestion = violations.length < maxSuggestions ? didYouMean(id, [...byId.keys()]) : "";
+      const message = `is not the id of a step: ${JSON.stringify(id)}${suggestion}`;
+      violations.push(dependencyViolation(node, index, message));
     }
   }
   addCycleViolations(violations, nodes, byId);

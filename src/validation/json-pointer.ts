@@ -9,3 +9,16 @@ export function escapePointer(key: string): string {
   const short = key.length <= maxKeyLength ? key : `${key.slice(0, maxKeyLength)}…`;
   return short.replaceAll("~", "~0").replaceAll("/", "~1");
 }
+
+/** The value that a pointer leads to within JSON; undefined if there is none, or if a key of the pointer is truncated. */
+export function valueAt(value: unknown, pointer: string): unknown {
+  const keys = pointer.split("/").slice(1);
+  return keys.reduce<unknown>((parent, key) => {
+    const name = key.replaceAll("~1", "/").replaceAll("~0", "~");
+    return isContainer(parent) && Object.hasOwn(parent, name) ? parent[name] : undefined;
+  }, value);
+}
+
+function isContainer(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,5 +1,7 @@
 import type { Operation } from "../contract.ts";
+import { maxViolations } from "../errors/http-error.ts";
 import type { Violation } from "../errors/http-error.ts";
+import { didYouMean } from "../nearest-name.ts";
 import { escapePointer } from "./json-pointer.ts";
 
 /** A query string, parsed by the parameters of an operation. */
@@ -17,7 +19,7 @@ const integerPattern = /^(?:0|-?[1-9][0-9]*)$/;
 
 /**
  * Parses the query string of `url`. Reports parameters that the operation does not have, that are repeated, that are
- * empty without `allowEmptyValue`, or that are not spelled as their type requires.
+ * empty without `allowEmptyValue`, or that are not spelled as their type requires; at most `maxViolations`.
  */
 export function parseQuery({ parameters }: Operation, url: string): ParsedQuery {
   const at = url.indexOf("?");
@@ -27,12 +29,15 @@ export function parseQuery({ parameters }: Operation, url: string): ParsedQuery 
   const query = new URLSearchParams(url.slice(at + 1));
   const values: Record<string, string | string[]> = {};
   const violations: Violation[] = [];
+  const known = parameters.filter((parameter) => parameter.in === "query");
 
   for (const name of new Set(query.keys())) {
+    if (violations.length === maxViolations) break;
     const report = (message: string) => violations.push({ path: `/query/${escapePointer(name)}`, message });
-    const parameter = parameters.find((known) => known.in === "query" && known.name === name);
+    const parameter = known.find((each) => each.name === name);
     if (parameter === undefined) {
-      report("is not a parameter of this operation");
+      const names = known.map((each) => each.name);
+      report(`is not a parameter of this operation${didYouMean(name, names)}`);
       continue;
     }
     const { type } = parameter.schema;

@@ -3,10 +3,11 @@ import { RequestValidator as LibraryValidator } from "express-openapi-validator/
 import { ContentType } from "express-openapi-validator/dist/middlewares/util.js";
 import type { OpenApiDocument, Operation } from "../contract.ts";
 import type { Violation } from "../errors/http-error.ts";
+import { didYouMean } from "../nearest-name.ts";
 import { useBoundedKeywords } from "./bounded-keywords.ts";
 import type { KeywordRegistry, SchemaError } from "./bounded-keywords.ts";
 import { isObject } from "./json-object.ts";
-import { escapePointer } from "./json-pointer.ts";
+import { escapePointer, valueAt } from "./json-pointer.ts";
 
 /** The parts of a request that the contract describes. */
 export interface RequestParts {
@@ -97,7 +98,7 @@ export function createRequestValidators(document: OpenApiDocument): ValidatorOf 
     if (schemas.length < compiled.length) throw new Error(`the validator has compiled no schema of ${id}`);
     return function validate(parts) {
       const errors = schemas.flatMap((schema) => (schema(parts) ? [] : (schema.errors ?? [])));
-      return violationsFromSchemaErrors(errors, messages);
+      return violationsFromSchemaErrors(errors, messages, parts);
     };
   }
 
@@ -153,10 +154,11 @@ export function patternMessages(document: unknown): ReadonlyMap<string, string> 
   return messages;
 }
 
-/** The violations for Ajv's errors, in words for a client. */
+/** The violations for Ajv's errors in `parts`, in words for a client. */
 export function violationsFromSchemaErrors(
   errors: readonly SchemaError[],
   messages: ReadonlyMap<string, string>,
+  parts: Partial<RequestParts>,
 ): Violation[] {
   return (
     errors
@@ -164,7 +166,7 @@ export function violationsFromSchemaErrors(
       .filter(({ keyword }) => keyword !== "if")
       .map((error) => ({
         path: pathOf(error),
-        message: messages.get(messageOf(error)) ?? inPlainWords(error),
+        message: messages.get(messageOf(error)) ?? inPlainWords(error, parts),
       }))
   );
 }
@@ -180,12 +182,17 @@ function messageOf({ message = "is not allowed" }: SchemaError): string {
 }
 
 /** Ajv's message, reworded where it assumes knowledge of JSON schema, and without capitals. */
-function inPlainWords(error: SchemaError): string {
+function inPlainWords(error: SchemaError, parts: Partial<RequestParts>): string {
   const message = messageOf(error);
-  const { allowedValues, missingProperty } = error.params;
-  if (allowedValues !== undefined) return `must be one of ${allowedValues.join(", ")}`;
+  const { allowedValues, missingProperty, additionalProperty, knownProperties = [] } = error.params;
+  if (allowedValues !== undefined) {
+    const value = valueAt(parts, error.instancePath);
+    const names = allowedValues.map(String);
+    return `must be one of ${names.join(", ")}${typeof value === "string" ? didYouMean(value, names) : ""}`;
+  }
   if (missingProperty !== undefined) return "is required";
-  if (message === "must NOT have additional properties") return "is not a property of this object";
+  if (additionalProperty !== undefined)
+    return `is not a property of this object${didYouMean(additionalProperty, knownProperties)}`;
   if (/^must NOT have fewer than 1 /.test(message)) return "must not be empty";
   if (message === "must be boolean") return "must be true or false";
   return message

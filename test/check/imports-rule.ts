@@ -6,7 +6,7 @@ import { dirname, relative, resolve, sep } from "node:path";
  */
 const layers: Readonly<Record<string, readonly string[]>> = {
   errors: ["generated"],
-  settings: ["node-http", "telemetry"],
+  settings: ["nearest-name", "node-http", "telemetry"],
   telemetry: [],
   mapping: ["generated", "contract"],
   grpc: ["telemetry"],
@@ -15,7 +15,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   auth: ["errors", "orchestrator", "telemetry"],
   docs: ["contract", "http"],
   events: ["auth", "errors", "generated", "grpc", "http", "load-shedding", "mapping", "orchestrator"],
-  validation: ["contract", "errors"],
+  validation: ["contract", "errors", "nearest-name"],
   "load-shedding": ["errors", "grpc", "telemetry"],
   http: [
     "auth",
@@ -25,6 +25,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "load-shedding",
     "mapping",
     "middleware",
+    "nearest-name",
     "node-http",
     "operations",
     "orchestrator",
@@ -43,6 +44,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "http",
     "load-shedding",
     "mapping",
+    "nearest-name",
     "orchestrator",
     "telemetry",
   ],

@@ -29,7 +29,7 @@ describe("docs/errors.md", () => {
       name: "x",
       steps: [
         { id: "design", tool: "rfdiffusion" },
-        { id: "fold", tool: "alphafold", depends_on: ["desing"] },
+        { id: "fold", tool: "af3", depends_on: ["desing"] },
       ],
     };
     const headers = {

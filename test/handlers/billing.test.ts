@@ -131,7 +131,7 @@ describe("billing", () => {
       ["?limit=1.0", "/query/limit must be an integer in decimal digits"],
       ["?limit=", "/query/limit must not be empty"],
       ["?limit=1&limit=1", "/query/limit must be given once"],
-      ["?Limit=1", "/query/Limit is not a parameter of this operation"],
+      ["?Limit=1", "/query/Limit is not a parameter of this operation; did you mean limit?"],
       ["?principal=bob", "/query/principal is not a parameter of this operation"],
     ] as const)
       it(`rejects ${query}, without a call`, async () => {

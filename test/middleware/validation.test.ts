@@ -237,6 +237,38 @@ describe("validation", () => {
       assert.ok(pointers.some((pointer) => /^\/body\/steps\/[01]\/depends_on\/0$/.test(pointer)));
     });
 
+    for (const [what, path, init, message] of [
+      [
+        "property",
+        "/v1/workflows",
+        jsonPost({ name: "n", steps: [{ id: "a", tool: "af2", dependsOn: [] }] }),
+        "/body/steps/0/dependsOn is not a property of this object; did you mean depends_on?",
+      ],
+      [
+        "tool",
+        "/v1/workflows",
+        jsonPost({ name: "n", steps: [{ id: "a", tool: "rfdifusion" }] }),
+        "/body/steps/0/tool must be one of rfdiffusion, proteinmpnn, boltz, af2; did you mean rfdiffusion?",
+      ],
+      [
+        "state",
+        "/v1/workflows?state=running",
+        {},
+        "/query/state must be one of QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED; did you mean RUNNING?",
+      ],
+      [
+        "parameter",
+        "/v1/workflows?pageSize=5",
+        {},
+        "/query/pageSize is not a parameter of this operation; did you mean page_size?",
+      ],
+    ] as const)
+      it(`suggests a name for an unknown ${what}`, async () => {
+        const response = await stack().gateway.fetch(path, init);
+        assert.equal(response.status, 400);
+        assert.equal(((await response.json()) as ErrorBody).message, message);
+      });
+
     it("lists at most 100 violations", async () => {
       const unknown = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`l${i}`, 1]));
       assert.equal((await pointersOf("/v1/workflows", jsonPost({ ...oneStep, ...unknown }))).length, 100);

@@ -69,7 +69,7 @@ describe("useBoundedKeywords", () => {
     });
 
   it("reports every violation of a request that has as many as a response lists", () => {
-    const body = submission(25, { tool: "af3", a: 1, b: 1, params: { a: 1 }, depends_on: ["a", 2] });
+    const body = submission(25, { tool: "blast", a: 1, b: 1, params: { a: 1 }, depends_on: ["a", 2] });
     assert.deepEqual(
       listed(body).sort(),
       body.steps

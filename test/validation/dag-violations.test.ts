@@ -54,6 +54,11 @@ describe("dagViolations", () => {
       ],
     ],
     [
+      "a dependency that is almost an id",
+      spec(["design"], ["fold", "desing"]),
+      ['/body/steps/1/depends_on/0 is not the id of a step: "desing"; did you mean design?'],
+    ],
+    [
       "a dependency on a name of Object.prototype",
       spec(["a", "constructor"]),
       ['/body/steps/0/depends_on/0 is not the id of a step: "constructor"'],
@@ -88,6 +93,12 @@ describe("dagViolations", () => {
     ],
   ] as const)
     it(`reports ${what}`, () => assert.deepEqual(violationsOf(body), violations));
+
+  it("suggests an id in the first ten violations only", () => {
+    const messages = violationsOf(spec(["design", ...Array.from({ length: 100 }, () => "desing")]));
+    assert.equal(messages.length, 100);
+    assert.equal(messages.filter((message) => message.endsWith("; did you mean design?")).length, 10);
+  });
 
   it("finds a cycle of 256 steps", () => {
     const [violation, ...others] = dagViolations(chain(256, ["s255"]));

@@ -32,11 +32,14 @@ describe("parseQuery", () => {
 
   for (const [query, ...violations] of [
     ["?x=1", "/query/x is not a parameter of this operation"],
-    ["?Page_Size=1", "/query/Page_Size is not a parameter of this operation"],
+    ["?Page_Size=1", "/query/Page_Size is not a parameter of this operation; did you mean page_size?"],
+    ["?pageSize=1", "/query/pageSize is not a parameter of this operation; did you mean page_size?"],
+    ["?labels=a=b", "/query/labels is not a parameter of this operation; did you mean label?"],
     ["?=1", "/query/ is not a parameter of this operation"],
     ["?a%2Fb~c=1", "/query/a~1b~0c is not a parameter of this operation"],
     ["?__proto__=1", "/query/__proto__ is not a parameter of this operation"],
     ["?label[]=a=b", "/query/label[] is not a parameter of this operation"],
+    ["?lastEventId=1", "/query/lastEventId is not a parameter of this operation"],
     ["?page_size=1&page_size=1", "/query/page_size must be given once"],
     ["?state=RUNNING&state=FAILED", "/query/state must be given once"],
     ["?page_size=", "/query/page_size must not be empty"],
