@@ -80,7 +80,8 @@ export function unauthenticated(): HttpError {
   return new HttpError(Code.Unauthenticated, unauthenticatedMessage, { headers: unauthenticatedHeaders });
 }
 
-export const unauthenticatedMessage = "a valid bearer token is required";
+export const unauthenticatedMessage =
+  "a valid bearer token is required: send the header Authorization: Bearer <token>";
 export const unauthenticatedHeaders = { "WWW-Authenticate": "Bearer" } as const;
 
 /** 500 for an invalid response from a service behind the gateway. `cause` is logged, never sent. */

@@ -14,20 +14,34 @@ import { parseJson } from "../validation/parse-json.ts";
 /** The maximum size of a request body, in bytes. */
 const maxBytes = 1024 * 1024;
 
-const unsupported = (headers: Readonly<Record<string, string>> = {}) =>
+/** 415 that says what the request has instead. */
+const unsupported = (actual: string, headers: Readonly<Record<string, string>> = {}) =>
   new HttpError(
     Code.InvalidArgument,
-    "the body must be JSON in UTF-8, sent as Content-Type: application/json without a Content-Encoding",
+    `the body must be JSON in UTF-8, sent as Content-Type: application/json without a Content-Encoding; this request has ${actual}`,
     { status: 415, headers },
   );
+
+/** The maximum length of a header's value in a message. */
+const maxShownLength = 64;
+
+/** A header for a message: its value may have any length and characters. */
+function shownHeader(name: string, value: string): string {
+  const isLong = value.length > maxShownLength;
+  return `${name}: ${value.slice(0, maxShownLength).replaceAll(/[^ -~]/g, "?")}${isLong ? "…" : ""}`;
+}
 
 /** Responds 415 unless the headers announce JSON in UTF-8. */
 const requireJson: Middleware = function requireJson(req, _res, next) {
   const coding = req.get("content-encoding") ?? "identity";
   // `Accept-Encoding` shows that the coding is the reason (RFC 9110 §12.5.3, §15.5.16).
-  if (coding.toLowerCase() !== "identity") throw unsupported({ "Accept-Encoding": "identity" });
-  const { type, charset } = parseMediaType(req.get("content-type") ?? "");
-  if (type !== "application/json" || (charset !== undefined && charset !== "utf-8")) throw unsupported();
+  if (coding.toLowerCase() !== "identity")
+    throw unsupported(shownHeader("Content-Encoding", coding), { "Accept-Encoding": "identity" });
+  const contentType = req.get("content-type");
+  if (contentType === undefined) throw unsupported("no Content-Type");
+  const { type, charset } = parseMediaType(contentType);
+  if (type !== "application/json" || (charset !== undefined && charset !== "utf-8"))
+    throw unsupported(shownHeader("Content-Type", contentType));
   next();
 };
 
@@ -47,7 +61,8 @@ function parseMediaType(header: string): { readonly type: string; readonly chars
     if (name === undefined) continue;
     const key = name.toLowerCase();
     if (parameters.has(key)) {
-      throw new HttpError(Code.InvalidArgument, `Content-Type must have only one parameter ${key}`);
+      const shown = key.slice(0, maxShownLength);
+      throw new HttpError(Code.InvalidArgument, `Content-Type must have only one parameter ${shown}`);
     }
     parameters.set(key, unquoted(value).toLowerCase());
   }
@@ -118,7 +133,7 @@ function readJson({ largeBodies, tasks }: BodyQueues): Middleware<AuthenticatedL
 
 /** Parses a body in short slices. */
 function* parseBody(bytes: Buffer): Generator<void, unknown> {
-  if (!isUtf8(bytes)) throw unsupported();
+  if (!isUtf8(bytes)) throw unsupported("bytes that are not UTF-8");
   // A parser may ignore a byte order mark (RFC 8259 §8.1).
   const text = bytes.toString("utf8").replace(/^\ufeff/, "");
   const violations = yield* jsonTextViolations(text);

@@ -86,7 +86,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     // Each operation has its own request type, which holds after the validation; Express has one for all.
     options.operations[operation.id] as Middleware<BodyLocals>,
   ];
-  const withoutOperation: readonly Middleware[] = [preflight(allowedOrigins), methodNotAllowed, notFound];
+  const withoutOperation: readonly Middleware[] = [
+    preflight(allowedOrigins),
+    methodNotAllowed,
+    notFound(contract.paths),
+  ];
 
   const runStages = inOrder([...everyRequest, dispatch(contract.paths, stagesOf), ...withoutOperation]);
   const handleError = errorHandler(logger);

@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import type { Operation, Path } from "../contract.ts";
 import { HttpError, invalidRequest } from "../errors/http-error.ts";
+import { createNearestPath } from "./nearest-path.ts";
 import { inOrder } from "./stages.ts";
 import type { BodyLocals, Middleware, ServerStage } from "./stages.ts";
 
@@ -147,15 +148,24 @@ export function dispatch(
 export const methodNotAllowed: Middleware = function methodNotAllowed(req, res, next) {
   const { match } = res.locals;
   if (match === undefined) return next();
+  const allowed = match.path.allowed.join(", ");
   next(
-    new HttpError(Code.InvalidArgument, `this path does not support ${req.method}`, {
+    new HttpError(Code.InvalidArgument, `this path does not allow ${req.method}; it allows ${allowed}`, {
       status: 405,
-      headers: { Allow: match.path.allowed.join(", ") },
+      headers: { Allow: allowed },
     }),
   );
 };
 
-/** 404 for a path that the contract does not have. */
-export const notFound: Middleware = function notFound(_req, _res, next) {
-  next(new HttpError(Code.NotFound, "no such path"));
-};
+/**
+ * 404 for a path that is not one of `paths`. It names the nearest of them, never what the client has sent: a redirect
+ * would hide the mistake, and repeat a POST as GET.
+ */
+export function notFound(paths: readonly Path[]): Middleware {
+  const nearestPath = createNearestPath(paths);
+  return function notFound(req, _res, next) {
+    const nearest = nearestPath(req.path);
+    const suggestion = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+    next(new HttpError(Code.NotFound, `no such path${suggestion}`));
+  };
+}

@@ -57,7 +57,11 @@ describe("errorResponse", () => {
     assert.deepEqual(upstream, {
       status: 401,
       headers: { "WWW-Authenticate": "Bearer" },
-      body: { code: "UNAUTHENTICATED", message: "a valid bearer token is required", retryable: false },
+      body: {
+        code: "UNAUTHENTICATED",
+        message: "a valid bearer token is required: send the header Authorization: Bearer <token>",
+        retryable: false,
+      },
     });
   });
 

@@ -44,7 +44,8 @@ const secret = "db-7.internal: SELECT * FROM runs";
 
 function messageFor(status: number, operation: string): string {
   if (status >= 500) return "internal server error";
-  if (status === 401) return "a valid bearer token is required";
+  if (status === 401)
+    return "a valid bearer token is required: send the header Authorization: Bearer <token>";
   // A missing workflow and a missing output look alike.
   return status === 404 && operation === "downloadArtifact" ? "artifact not found" : secret;
 }

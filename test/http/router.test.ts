@@ -130,8 +130,10 @@ describe("methodNotAllowed", () => {
           const { status, headers, body } = await sendPath(stack().gateway.url, path, { method });
           assert.equal(status, 405);
           assert.deepEqual(headers.allow?.split(", ").sort(), own);
-          if (method !== "HEAD")
-            assert.equal((JSON.parse(body) as { code: string }).code, "INVALID_ARGUMENT");
+          if (method === "HEAD") return;
+          const { code, message } = JSON.parse(body) as { code: string; message: string };
+          assert.equal(code, "INVALID_ARGUMENT");
+          assert.equal(message, `this path does not allow ${method}; it allows ${headers.allow}`);
         });
         assert.deepEqual(calls, []);
       });
@@ -149,36 +151,27 @@ describe("methodNotAllowed", () => {
 describe("notFound", () => {
   const stack = suite(() => startStack());
 
-  const unknown = [
-    "/",
-    "/v1",
-    "/v1/",
-    "/v1/workflow",
-    "/v1/workflows/",
-    "/V1/workflows",
-    "/v1/Workflows",
-    "//v1/workflows",
-    "/v1//workflows",
-    "/v1/workflows/w1/",
-    "/v1/workflows/w1/retry/",
-    "/v1/workflows/w1/artifacts",
-    "/v1/workflows/w1/events/x",
-    "/v1/workflows/../workflows",
-    "/v2/workflows",
-    "/v1/metrics",
-    "/healthz",
-    "/metrics/",
-    "/favicon.ico",
-  ];
-  for (const path of unknown) {
-    it(`responds with 404 to every method of ${path}`, async () => {
+  for (const [path, nearest] of [
+    ["/", undefined],
+    ["/v1", undefined],
+    ["/v1/workflow?page_size=5", "/v1/workflows"],
+    ["/v1/workflows/", "/v1/workflows"],
+    ["/V1/workflows", "/v1/workflows"],
+    ["//v1/workflows", "/v1/workflows"],
+    ["/v1/workflows/<script>/", "/v1/workflows/{id}"],
+    ["/metrics/", "/metrics"],
+    [`/v1/workflows/${"x".repeat(8000)}/${"y".repeat(60)}`, undefined],
+    ["/favicon.ico", undefined],
+  ] as const) {
+    const message = nearest === undefined ? "no such path" : `no such path; did you mean ${nearest}?`;
+    it(`responds with 404 to every method of ${path.slice(0, 40)}: ${message}`, async () => {
       for (const method of ["GET", "POST", "OPTIONS"]) {
         const { status, body } = await sendPath(stack().gateway.url, path, { method });
         const { trace_id, ...rest } = JSON.parse(body) as Record<string, unknown>;
         assert.equal(status, 404);
         assert.deepEqual(Object.keys(rest), ["code", "message", "retryable"]);
         assert.equal(rest["code"], "NOT_FOUND");
-        assert.equal(rest["message"], "no such path");
+        assert.equal(rest["message"], message);
         assert.ok(trace_id);
       }
     });

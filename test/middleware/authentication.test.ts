@@ -9,7 +9,11 @@ import { callsDuring, startStack } from "../support/stack.ts";
 
 const running = workflowIn(JobState.RUNNING);
 const path = "/v1/workflows/w1";
-const theOne401 = { code: "UNAUTHENTICATED", message: "a valid bearer token is required", retryable: false };
+const theOne401 = {
+  code: "UNAUTHENTICATED",
+  message: "a valid bearer token is required: send the header Authorization: Bearer <token>",
+  retryable: false,
+};
 
 async function assert401(gateway: TestGateway, authorization: string | undefined, target = path) {
   const headers: Record<string, string> = authorization === undefined ? {} : { Authorization: authorization };

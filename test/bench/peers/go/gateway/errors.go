@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	errUnauthenticated = status.Error(codes.Unauthenticated, "a valid bearer token is required")
+	errUnauthenticated = status.Error(codes.Unauthenticated, "a valid bearer token is required: send the header Authorization: Bearer <token>")
 	errUnavailable     = status.Error(codes.Unavailable, internalMessage)
 	errNotJSON         = &runtime.HTTPStatusError{
 		HTTPStatus: http.StatusUnsupportedMediaType,

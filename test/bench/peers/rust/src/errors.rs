@@ -36,7 +36,7 @@ impl ApiError {
     }
 
     pub fn unauthenticated() -> Self {
-        Self::new(Code::Unauthenticated, "a valid bearer token is required")
+        Self::new(Code::Unauthenticated, "a valid bearer token is required: send the header Authorization: Bearer <token>")
     }
 
     pub fn unavailable() -> Self {
