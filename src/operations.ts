@@ -15,6 +15,7 @@ import {
   rankDesigns,
   retryWorkflow,
   submitWorkflow,
+  validateWorkflow,
 } from "./handlers/workflows.ts";
 import type { OrchestratorClient } from "./orchestrator/client.ts";
 import type { MessageMemory } from "./grpc/index.ts";
@@ -55,6 +56,7 @@ export type Operations = { readonly [Op in OperationId]: Handler<Op> };
 export function createOperations(services: Services): Operations {
   return {
     submitWorkflow: submitWorkflow(services),
+    validateWorkflow: validateWorkflow(services),
     listWorkflows: listWorkflows(services),
     getWorkflow: getWorkflow(services),
     cancelWorkflow: cancelWorkflow(services),

@@ -11,6 +11,7 @@ const contract = loadContract();
 /** Every operation: who may come, and where. */
 const routes = [
   ["submitWorkflow", "POST", "/v1/workflows", "secured"],
+  ["validateWorkflow", "POST", "/v1/workflows/validate", "secured"],
   ["listWorkflows", "GET", "/v1/workflows", "secured"],
   ["getWorkflow", "GET", "/v1/workflows/{id}", "secured"],
   ["cancelWorkflow", "DELETE", "/v1/workflows/{id}", "secured"],
@@ -45,6 +46,7 @@ describe("loadContract", () => {
     );
     assert.deepEqual(allowed, {
       "/v1/workflows": "GET, POST, HEAD",
+      "/v1/workflows/validate": "POST",
       "/v1/workflows/{id}": "GET, DELETE, HEAD",
       "/v1/workflows/{id}/retry": "POST",
       "/v1/workflows/{id}/rank": "POST",
@@ -73,20 +75,20 @@ describe("loadContract", () => {
     ]);
   });
 
-  it("has a request body for submission and ranking only", () => {
+  it("has a request body for submission, validation and ranking only", () => {
     const withBody = contract.paths.flatMap(({ operations }) =>
       operations.filter(({ requestBody }) => requestBody),
     );
     assert.deepEqual(
       withBody.map(({ id }) => id),
-      ["submitWorkflow", "rankDesigns"],
+      ["submitWorkflow", "validateWorkflow", "rankDesigns"],
     );
   });
 
-  it("marks every GET and ranking as safe", () => {
+  it("marks every GET, validation and ranking as safe", () => {
     const safe = contract.paths.flatMap(({ operations }) => operations.filter(({ isSafe }) => isSafe));
     const names = safe.filter(({ method }) => method !== "get").map(({ id }) => id);
-    assert.deepEqual(names, ["rankDesigns"]);
+    assert.deepEqual(names, ["validateWorkflow", "rankDesigns"]);
     assert.ok(safe.some(({ id }) => id === "getWorkflow"));
   });
 
@@ -137,7 +139,7 @@ describe("loadContract", () => {
       "header Last-Event-ID",
       "query lastEventId",
     ]);
-    assert.deepEqual(namesOf("submitWorkflow"), ["header Idempotency-Key", "query validate_only"]);
+    assert.deepEqual(namesOf("submitWorkflow"), ["header Idempotency-Key"]);
   });
 
   it("throws when the file is missing", () => {

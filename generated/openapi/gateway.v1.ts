@@ -27,11 +27,31 @@ export interface paths {
          *     With an `Idempotency-Key`, the request is safe to repeat: the same key and body return the workflow of the first
          *     submission, and the same key with another body returns 409. Each repetition uses one unit of the quota.
          *
-         *     With `validate_only=true`, the workflow is only validated: 200 with the order in which its steps would run, or
-         *     400 with all violations. Nothing is counted or submitted. Checks that only the platform can make, such as the
-         *     remaining quota or a tool's own parameter checks, happen at submission.
+         *     `validateWorkflow` applies the same checks without a submission.
          */
         post: operations["submitWorkflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Validate a workflow
+         * @description Checks a workflow like a submission, and returns the order in which its steps would run, or 400 with all
+         *     violations. Nothing is counted, submitted or stored. Checks that only the platform can make, such as the remaining
+         *     quota or a tool's own parameter checks, happen at submission.
+         */
+        post: operations["validateWorkflow"];
         delete?: never;
         options?: never;
         head?: never;
@@ -397,23 +417,26 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * @description The state of a workflow or a step. `SUCCEEDED`, `FAILED` and `CANCELLED` are terminal. `UNKNOWN` is a state that
-         *     this version of the API does not define; it is not terminal.
+         * @description A state of a workflow or a step. `SUCCEEDED`, `FAILED` and `CANCELLED` are terminal. Responses may have further
+         *     states.
          * @enum {string}
          */
-        JobState: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED" | "UNKNOWN";
+        JobState: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
         /**
-         * @description A state of workflows to select.
+         * @description A tool that a step can run.
          * @enum {string}
          */
-        StateFilter: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+        Tool: "rfdiffusion" | "proteinmpnn" | "boltz" | "af2";
         /** @description The id of a workflow, assigned by the platform. */
         WorkflowId: string;
-        /** @description The id of a step, unique within its workflow. */
+        /** @description The id of a step, unique within its workflow, without control characters. */
         StepId: string;
-        /** @description The ids of the steps whose outputs this step needs. */
+        /** @description The ids of the steps whose outputs this step needs, each once. */
         DependsOn: components["schemas"]["StepId"][];
-        /** @description Key-value pairs of the caller's choice, by which workflows can be selected. A key must not contain `=`. */
+        /**
+         * @description Key-value pairs of the caller's choice, by which workflows can be selected. A key has 1 to 128 characters and no
+         *     `=`. Neither keys nor values contain control characters.
+         */
         Labels: {
             [key: string]: string;
         };
@@ -424,27 +447,27 @@ export interface components {
         /** @description The resources that a step requests. The platform chooses those that are left out. */
         ResourceSpec: {
             /**
-             * @description The GPU model.
+             * @description The GPU model, without control characters.
              * @example a100-80gb
              */
             gpu_type?: string;
             /**
-             * Format: uint32
+             * Format: int64
              * @description The number of GPUs.
              */
             gpu_count?: number;
             /**
-             * Format: uint32
+             * Format: int64
              * @description The number of CPU cores.
              */
             cpu_cores?: number;
             /**
-             * Format: uint32
+             * Format: int64
              * @description Main memory in MiB.
              */
             memory_mb?: number;
             /**
-             * Format: uint32
+             * Format: int64
              * @description Maximum run time in seconds.
              */
             timeout_seconds?: number;
@@ -457,10 +480,10 @@ export interface components {
             num_designs?: number;
             /** @description Denoising steps per backbone. */
             diffusion_steps?: number;
-            /** @description Target residues to bind, as `A30,A33` or as a list. */
-            hotspot_res?: string | string[];
-            /** @description A point group such as `C3`, or whether to apply `symmetry_type`. */
-            symmetry?: string | boolean;
+            /** @description Target residues to bind, as the string `A30,A33` or as a list of strings. */
+            hotspot_res?: unknown;
+            /** @description A point group such as `C3`, or a Boolean, whether to apply `symmetry_type`. */
+            symmetry?: unknown;
             /** @description The type of symmetry, such as `cyclic` or `dihedral`. */
             symmetry_type?: string;
         } & {
@@ -473,12 +496,15 @@ export interface components {
             /** @description The sampling temperature. Higher values give more diverse sequences. */
             sampling_temp?: number;
             /** @description Residues to keep, as numbers or as `A12`. */
-            fixed_positions?: (number | string)[];
+            fixed_positions?: unknown[];
             /** @description Amino acids to exclude, as letters. */
             omit_aas?: string[];
             /** @description Whether to use the weights trained on soluble proteins. */
             use_soluble_model?: boolean;
-            /** @description The random seed. */
+            /**
+             * Format: int64
+             * @description The random seed.
+             */
             seed?: number;
         } & {
             [key: string]: unknown;
@@ -492,13 +518,9 @@ export interface components {
             /** @description Denoising steps per structure. */
             sampling_steps?: number;
             /** @description Polymer chains, each as a sequence or as an object that describes it. */
-            chains?: (string | {
-                [key: string]: unknown;
-            })[];
+            chains?: unknown[];
             /** @description Ligands, each as a SMILES string, a CCD code or an object that describes it. */
-            ligands?: (string | {
-                [key: string]: unknown;
-            })[];
+            ligands?: unknown[];
         } & {
             [key: string]: unknown;
         };
@@ -522,66 +544,26 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /**
-         * @description The tool that a step runs.
-         * @enum {string}
-         */
-        ToolName: "rfdiffusion" | "proteinmpnn" | "boltz" | "af2";
-        /** @description A run of one tool. `tool` determines which parameters are validated. */
+        /** @description A run of one tool. */
         Step: {
             id: components["schemas"]["StepId"];
-            tool: components["schemas"]["ToolName"];
+            tool: components["schemas"]["Tool"];
             depends_on?: components["schemas"]["DependsOn"];
-            /** @description Parameters of the tool, nested at most 32 levels deep. Numbers are doubles. */
+            /**
+             * @description Parameters of the tool: `RfdiffusionParams`, `ProteinmpnnParams`, `BoltzParams` or `Af2Params`. They are nested
+             *     at most 32 levels deep. Numbers are doubles.
+             */
             params?: {
                 [key: string]: unknown;
             };
             resources?: components["schemas"]["ResourceSpec"];
-        } & (components["schemas"]["RfdiffusionStep"] | components["schemas"]["ProteinmpnnStep"] | components["schemas"]["BoltzStep"] | components["schemas"]["Af2Step"]);
-        /** @description The constraints of a step that designs backbones. */
-        RfdiffusionStep: {
-            /**
-             * @description The tool. (enum property replaced by openapi-typescript)
-             * @enum {string}
-             */
-            tool: "rfdiffusion";
-            params?: components["schemas"]["RfdiffusionParams"];
         };
-        /** @description The constraints of a step that designs sequences. */
-        ProteinmpnnStep: {
-            /**
-             * @description The tool. (enum property replaced by openapi-typescript)
-             * @enum {string}
-             */
-            tool: "proteinmpnn";
-            params?: components["schemas"]["ProteinmpnnParams"];
-        };
-        /** @description The constraints of a step that predicts a complex. */
-        BoltzStep: {
-            /**
-             * @description The tool. (enum property replaced by openapi-typescript)
-             * @enum {string}
-             */
-            tool: "boltz";
-            params?: components["schemas"]["BoltzParams"];
-        };
-        /** @description The constraints of a step that predicts a structure. */
-        Af2Step: {
-            /**
-             * @description The tool. (enum property replaced by openapi-typescript)
-             * @enum {string}
-             */
-            tool: "af2";
-            params?: components["schemas"]["Af2Params"];
-        };
-        /** @description The steps of the DAG, in any order. */
-        Steps: components["schemas"]["Step"][];
-        /** @description A human-readable name. It need not be unique. */
-        WorkflowName: string;
         /** @description A workflow to run. */
         WorkflowSpec: {
-            name: components["schemas"]["WorkflowName"];
-            steps: components["schemas"]["Steps"];
+            /** @description A human-readable name, without control characters. It need not be unique. */
+            name: string;
+            /** @description The steps of the DAG, in any order. */
+            steps: components["schemas"]["Step"][];
             labels?: components["schemas"]["Labels"];
         };
         /** @description A file that a step has stored. */
@@ -591,7 +573,7 @@ export interface components {
             /** @description The media type. */
             content_type: string;
             /**
-             * Format: uint64
+             * Format: int64
              * @description The exact length in bytes.
              */
             size_bytes: number;
@@ -614,7 +596,7 @@ export interface components {
              */
             seq_recovery?: number;
             /**
-             * Format: uint32
+             * Format: int64
              * @description The index of the sample within its run, starting at 0.
              */
             sample_index: number;
@@ -630,11 +612,16 @@ export interface components {
         };
         /** @description The status of a step. It may remain `QUEUED` in a terminal workflow. */
         StepStatus: {
-            step_id: components["schemas"]["StepId"];
-            state: components["schemas"]["JobState"];
+            /** @description The id of the step. */
+            step_id: string;
+            /**
+             * @description The state of the step: a `JobState`, or a state that later versions add. `UNKNOWN` is a state that this version
+             *     of the API does not define; like any state that a client does not know, it is not terminal.
+             */
+            state: string;
             /**
              * Format: float
-             * @description The completed fraction of the work.
+             * @description The completed fraction of the work, from 0 to 1.
              */
             fraction: number;
             /** @description The files that the step has stored. */
@@ -650,13 +637,62 @@ export interface components {
          * @description A time in UTC (RFC 3339). It is left out if RFC 3339 cannot express the platform's value.
          */
         Time: string;
+        /** @description The resources that a submitted step has requested. */
+        SubmittedResources: {
+            /** @description The GPU model. */
+            gpu_type?: string;
+            /**
+             * Format: int64
+             * @description The number of GPUs.
+             */
+            gpu_count?: number;
+            /**
+             * Format: int64
+             * @description The number of CPU cores.
+             */
+            cpu_cores?: number;
+            /**
+             * Format: int64
+             * @description Main memory in MiB.
+             */
+            memory_mb?: number;
+            /**
+             * Format: int64
+             * @description Maximum run time in seconds.
+             */
+            timeout_seconds?: number;
+        };
+        /** @description A step of a submitted workflow, with the fields of its `Step`. */
+        SubmittedStep: {
+            /** @description The id of the step, unique within its workflow. */
+            id: string;
+            /** @description The tool that the step runs: a `Tool`, or one that later versions add. */
+            tool: string;
+            /** @description The ids of the steps whose outputs this step needs. */
+            depends_on?: string[];
+            /** @description Parameters of the tool. */
+            params?: {
+                [key: string]: unknown;
+            };
+            resources?: components["schemas"]["SubmittedResources"];
+        };
         /** @description A submitted workflow, which includes the fields of its spec. */
         Workflow: {
-            id: components["schemas"]["WorkflowId"];
-            name: components["schemas"]["WorkflowName"];
-            state: components["schemas"]["JobState"];
-            steps: components["schemas"]["Steps"];
-            labels: components["schemas"]["Labels"];
+            /** @description The id of the workflow, assigned by the platform. */
+            id: string;
+            /** @description The name, as it was submitted. */
+            name: string;
+            /**
+             * @description The state of the workflow: a `JobState`, or a state that later versions add. `UNKNOWN` is a state that this
+             *     version of the API does not define; like any state that a client does not know, it is not terminal.
+             */
+            state: string;
+            /** @description The steps of the DAG, in the order of the submission. */
+            steps: components["schemas"]["SubmittedStep"][];
+            /** @description The labels of the submission. */
+            labels: {
+                [key: string]: string;
+            };
             /** @description The status of each step. */
             step_statuses: components["schemas"]["StepStatus"][];
             created_at?: components["schemas"]["Time"];
@@ -669,18 +705,25 @@ export interface components {
             /** @description The `page_token` of the next page; empty on the last page. */
             next_page_token: string;
         };
-        /** @description A change of a workflow. Exactly one of `step_update` and `workflow_update` is present. */
+        /**
+         * @description The `data` of an event in a stream: a change of a workflow. Exactly one of `step_update` and `workflow_update` is
+         *     present, unless a later version adds another kind of event.
+         */
         WorkflowEvent: {
-            workflow_id: components["schemas"]["WorkflowId"];
+            /** @description The id of the workflow. */
+            workflow_id: string;
             step_update?: components["schemas"]["StepStatus"];
             workflow_update?: components["schemas"]["Workflow"];
             at?: components["schemas"]["Time"];
         };
         /** @description A step of a plan. */
         PlannedStep: {
-            id: components["schemas"]["StepId"];
-            tool: components["schemas"]["ToolName"];
-            depends_on: components["schemas"]["DependsOn"];
+            /** @description The id of the step. */
+            id: string;
+            /** @description The tool that the step runs. */
+            tool: string;
+            /** @description The ids of the steps whose outputs this step needs. */
+            depends_on: string[];
             /**
              * Format: int32
              * @description The length of the longest chain of dependencies before this step.
@@ -689,15 +732,16 @@ export interface components {
         };
         /** @description The order in which the steps of a workflow can run. */
         WorkflowPlan: {
-            name: components["schemas"]["WorkflowName"];
+            /** @description The name of the workflow. */
+            name: string;
             /** @description The steps, in the order of the submission. */
             steps: components["schemas"]["PlannedStep"][];
             /** @description The ids in topological order: each step comes after its dependencies. */
-            order: components["schemas"]["StepId"][];
+            order: string[];
             /** @description The ids of the steps by level. Steps of one level can run in parallel, after the previous level. */
-            levels: components["schemas"]["StepId"][][];
+            levels: string[][];
         };
-        /** @description The name of a metric, such as `plddt`. */
+        /** @description The name of a metric, such as `plddt`, without control characters. */
         MetricName: string;
         /** @description Selects designs whose metric lies within the bounds, which are inclusive. */
         RankFilter: {
@@ -721,7 +765,7 @@ export interface components {
             /** @description The filters, all of which a design must pass. */
             filters?: components["schemas"]["RankFilter"][];
             /**
-             * Format: uint32
+             * Format: int64
              * @description Maximum number of designs in the response; 0 or absent means all.
              */
             top_k?: number;
@@ -729,7 +773,7 @@ export interface components {
         /** @description A design and its rank. */
         RankedDesign: {
             /**
-             * Format: uint32
+             * Format: int64
              * @description The rank of the design, starting at 1.
              */
             rank: number;
@@ -740,22 +784,23 @@ export interface components {
             score?: number;
             /** @description The `uri` of the artifact, or the step and sample of the sequence. */
             id: string;
-            /** @description `artifact` or `sequence`. */
+            /** @description What was ranked. */
             kind: string;
-            source_step: components["schemas"]["StepId"];
+            /** @description The id of the step that made the design. */
+            source_step: string;
             metrics: components["schemas"]["Metrics"];
         };
         /** @description The designs of a workflow, best first. */
-        Ranking: {
+        RankResponse: {
             /** @description The designs, best first. */
             designs: components["schemas"]["RankedDesign"][];
             /**
-             * Format: uint32
+             * Format: int64
              * @description The number of designs of the workflow.
              */
             total_considered: number;
             /**
-             * Format: uint32
+             * Format: int64
              * @description The number of designs that have the metric and pass the filters.
              */
             total_ranked: number;
@@ -789,62 +834,22 @@ export interface components {
             /** @description The entries, newest first. */
             entries: components["schemas"]["LedgerEntry"][];
         };
-        /** @description The fields of an event in a stream. */
-        ServerSentEvent: {
-            /** @description The point from which a client resumes after this event; absent if the point does not change. */
-            id?: string;
-            /**
-             * @description The type of `data`. `stream_error` is the last event before the connection breaks.
-             * @enum {string}
-             */
-            event: "step_update" | "workflow_update" | "stream_error";
-            /** @description The JSON of a `WorkflowEvent` or an `Error`, on one line. */
-            data: string;
-            /**
-             * Format: int32
-             * @description Milliseconds to wait before a reconnect. Only in the first event.
-             */
-            retry?: number;
-        };
-        /**
-         * Format: binary
-         * @description The bytes of a file.
-         */
-        FileBytes: string;
         /** @description The process is alive. */
         Health: {
-            /**
-             * @description Always `ok`.
-             * @constant
-             */
-            status: "ok";
+            /** @description Always `ok`. */
+            status: string;
             /** @description The version of the gateway. */
             version: string;
         };
-        /** @description The gateway can serve requests. */
-        Ready: {
-            /**
-             * @description Always `ready`.
-             * @constant
-             */
-            status: "ready";
+        /** @description Whether the gateway can serve requests. */
+        Readiness: {
+            /** @description `ready`, or `unavailable` with the status 503. */
+            status: string;
         };
-        /** @description The gateway cannot serve requests. */
-        NotReady: {
-            /**
-             * @description Always `unavailable`.
-             * @constant
-             */
-            status: "unavailable";
-        };
-        /**
-         * @description A canonical gRPC code.
-         * @enum {string}
-         */
-        ErrorCode: "CANCELLED" | "UNKNOWN" | "INVALID_ARGUMENT" | "DEADLINE_EXCEEDED" | "NOT_FOUND" | "ALREADY_EXISTS" | "PERMISSION_DENIED" | "RESOURCE_EXHAUSTED" | "FAILED_PRECONDITION" | "ABORTED" | "OUT_OF_RANGE" | "UNIMPLEMENTED" | "INTERNAL" | "UNAVAILABLE" | "DATA_LOSS" | "UNAUTHENTICATED";
         /** @description An error. */
         Error: {
-            code: components["schemas"]["ErrorCode"];
+            /** @description A canonical gRPC code. A client that does not know it goes by the status and `retryable`. */
+            code: string;
             /** @description A human-readable message. */
             message: string;
             /** @description Whether the same request may succeed later. */
@@ -863,6 +868,15 @@ export interface components {
         };
     };
     responses: {
+        /** @description Any other error, which later versions may add. */
+        Error: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
         /** @description The current workflow. */
         Workflow: {
             headers: {
@@ -1149,8 +1163,11 @@ export interface operations {
                 page_size?: number;
                 /** @description The `next_page_token` of the previous page; empty for the first page. */
                 page_token?: string;
-                /** @description Selects workflows in this state. */
-                state?: components["schemas"]["StateFilter"];
+                /**
+                 * @description Selects workflows in this state.
+                 * @example RUNNING
+                 */
+                state?: components["schemas"]["JobState"];
                 /**
                  * @description Selects workflows with this label, written as `key=value` and split at the first `=`. If the parameter is
                  *     repeated, a workflow must have all of the labels. Each key may occur only once.
@@ -1185,14 +1202,12 @@ export interface operations {
             501: components["responses"]["Unimplemented"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Error"];
         };
     };
     submitWorkflow: {
         parameters: {
-            query?: {
-                /** @description Whether to validate the workflow without submitting it. */
-                validate_only?: boolean;
-            };
+            query?: never;
             header?: {
                 /** @description A unique name for this submission in printable ASCII, such as a UUID. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -1207,15 +1222,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The workflow is valid. Only with `validate_only=true`. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorkflowPlan"];
-                };
-            };
             /** @description The workflow is queued. */
             201: {
                 headers: {
@@ -1243,6 +1249,45 @@ export interface operations {
             501: components["responses"]["Unimplemented"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Error"];
+        };
+    };
+    validateWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The workflow, at most 1 MiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkflowSpec"];
+            };
+        };
+        responses: {
+            /** @description The workflow is valid. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowPlan"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["PermissionDenied"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExhausted"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Error"];
         };
     };
     getWorkflow: {
@@ -1312,6 +1357,7 @@ export interface operations {
             501: components["responses"]["Unimplemented"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Error"];
         };
     };
     cancelWorkflow: {
@@ -1357,6 +1403,7 @@ export interface operations {
             501: components["responses"]["Unimplemented"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Error"];
         };
     };
     retryWorkflow: {
@@ -1402,6 +1449,7 @@ export interface operations {
             501: components["responses"]["Unimplemented"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Error"];
         };
     };
     rankDesigns: {
@@ -1430,7 +1478,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Ranking"];
+                    "application/json": components["schemas"]["RankResponse"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -1448,6 +1496,7 @@ export interface operations {
             501: components["responses"]["Unimplemented"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Error"];
         };
     };
     streamWorkflowEvents: {
@@ -1487,7 +1536,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["ServerSentEvent"];
+                    "text/event-stream": string;
                 };
             };
             /** @description No more events will follow for this workflow. */
@@ -1510,6 +1559,7 @@ export interface operations {
             501: components["responses"]["Unimplemented"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Error"];
         };
     };
     downloadArtifact: {
@@ -1554,7 +1604,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "*/*": components["schemas"]["FileBytes"];
+                    "application/octet-stream": string;
                 };
             };
             /** @description The requested range. */
@@ -1566,7 +1616,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "*/*": components["schemas"]["FileBytes"];
+                    "application/octet-stream": string;
                 };
             };
             /** @description The client's copy is current. */
@@ -1592,6 +1642,7 @@ export interface operations {
             501: components["responses"]["Unimplemented"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Error"];
         };
     };
     getBalance: {
@@ -1625,6 +1676,7 @@ export interface operations {
             501: components["responses"]["Unimplemented"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Error"];
         };
     };
     listLedger: {
@@ -1661,6 +1713,7 @@ export interface operations {
             501: components["responses"]["Unimplemented"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Error"];
         };
     };
     getOpenapiYaml: {
@@ -1682,9 +1735,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/yaml": {
-                        [key: string]: unknown;
-                    };
+                    "application/yaml": string;
                 };
             };
             /** @description The client's copy is current. */
@@ -1700,6 +1751,7 @@ export interface operations {
             414: components["responses"]["UriTooLong"];
             431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalError"];
+            default: components["responses"]["Error"];
         };
     };
     getOpenapiJson: {
@@ -1739,6 +1791,7 @@ export interface operations {
             414: components["responses"]["UriTooLong"];
             431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalError"];
+            default: components["responses"]["Error"];
         };
     };
     getDocs: {
@@ -1776,6 +1829,7 @@ export interface operations {
             414: components["responses"]["UriTooLong"];
             431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalError"];
+            default: components["responses"]["Error"];
         };
     };
     getDocsFile: {
@@ -1821,6 +1875,7 @@ export interface operations {
             414: components["responses"]["UriTooLong"];
             431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalError"];
+            default: components["responses"]["Error"];
         };
     };
     healthz: {
@@ -1846,6 +1901,7 @@ export interface operations {
             414: components["responses"]["UriTooLong"];
             431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalError"];
+            default: components["responses"]["Error"];
         };
     };
     readyz: {
@@ -1863,7 +1919,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Ready"];
+                    "application/json": components["schemas"]["Readiness"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -1878,9 +1934,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["NotReady"];
+                    "application/json": components["schemas"]["Readiness"];
                 };
             };
+            default: components["responses"]["Error"];
         };
     };
     metrics: {
@@ -1906,6 +1963,7 @@ export interface operations {
             414: components["responses"]["UriTooLong"];
             431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalError"];
+            default: components["responses"]["Error"];
         };
     };
 }

@@ -21,14 +21,14 @@ export interface Progress {
 const barLength = 30;
 
 /** Shows one bar per step in place or, if lines cannot be overwritten, a line per change. */
-export function createProgress(steps: readonly Schema["Step"][], screen: Screen): Progress {
+export function createProgress(steps: readonly Schema["SubmittedStep"][], screen: Screen): Progress {
   const rows = new Map<string, string>();
   const statuses = new Map<string, Schema["StepStatus"]>();
   const idLength = Math.max(...steps.map(({ id }) => id.length));
   const toolLength = Math.max(...steps.map(({ tool }) => tool.length));
   let drawn = 0;
 
-  function rowOf({ id, tool }: Schema["Step"]): string {
+  function rowOf({ id, tool }: Schema["SubmittedStep"]): string {
     const status = statuses.get(id);
     const row = `${id.padEnd(idLength)}  ${tool.padEnd(toolLength)}  ${describe(status, screen.live)}`;
     // A line that wraps would take two lines of the screen.

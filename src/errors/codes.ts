@@ -1,9 +1,24 @@
 import { Code } from "@connectrpc/connect";
-import type { components } from "../../generated/openapi/gateway.v1.ts";
+
+/** The codes of error bodies, as the contract lists them. */
+type ErrorCode =
+  | "INVALID_ARGUMENT"
+  | "FAILED_PRECONDITION"
+  | "OUT_OF_RANGE"
+  | "UNAUTHENTICATED"
+  | "PERMISSION_DENIED"
+  | "NOT_FOUND"
+  | "ALREADY_EXISTS"
+  | "ABORTED"
+  | "RESOURCE_EXHAUSTED"
+  | "UNIMPLEMENTED"
+  | "UNAVAILABLE"
+  | "DEADLINE_EXCEEDED"
+  | "INTERNAL";
 
 /** The HTTP response for a gRPC code. `retryable: "when-idempotent"` means true only for an idempotent request. */
 interface CodeMeaning {
-  readonly name: components["schemas"]["ErrorCode"];
+  readonly name: ErrorCode;
   readonly status: number;
   readonly retryable: boolean | "when-idempotent";
   /** Seconds for `Retry-After`; absent if waiting does not help. */

@@ -10,7 +10,7 @@ import type { StrongETags } from "../http/etag.ts";
 import type { Handler, Schema } from "../contract.ts";
 import { HttpError } from "../errors/http-error.ts";
 import { sendConditionalJson, sendJson, sendJsonBytes } from "../http/json-response.ts";
-import type { AuthenticatedLocals } from "../http/stages.ts";
+import type { AuthenticatedLocals, BodyLocals } from "../http/stages.ts";
 import { isTerminal } from "../mapping/job-state.ts";
 import { listRequestFromQuery } from "../mapping/list-request.ts";
 import type { Transcoder } from "../mapping/transcoder.ts";
@@ -55,20 +55,36 @@ function tooLarge(bytes: number, maxBytes: number): HttpError {
   return new HttpError(Code.InvalidArgument, message, { status: 413 });
 }
 
-/** Consumes quota and submits the workflow; with `validate_only`, only returns its plan. */
+/** The submission as a message to the orchestrator. Throws 413 if the orchestrator would reject its size. */
+async function encodeSubmission(
+  spec: Schema["WorkflowSpec"],
+  idempotencyKey: string,
+  { caller, releaseBody }: BodyLocals,
+  { tasks, maxRequestBytes }: WorkflowServices,
+): Promise<Uint8Array> {
+  // The generator is not kept in a variable, which would keep the body in memory after the generator's end.
+  const encode = () => submitRequestFromJson(spec, idempotencyKey);
+  const isLarge = releaseBody !== undefined;
+  const request = isLarge ? await tasks.run(keyHashOf(caller), encode()) : runSync(encode());
+  if (request.length > maxRequestBytes) throw tooLarge(request.length, maxRequestBytes);
+  return request;
+}
+
+/** Checks all that a submission does before it consumes quota. */
+export function validateWorkflow(services: WorkflowServices): Handler<"validateWorkflow"> {
+  return async function validateWorkflow(req, res) {
+    await encodeSubmission(req.body, "", res.locals, services);
+    await sendJson(res, workflowPlanFromSpec(req.body));
+  };
+}
+
+/** Consumes quota and submits the workflow. */
 export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkflow"> {
-  const { orchestrator, consumeQuota, tasks, maxRequestBytes, logger } = services;
+  const { orchestrator, consumeQuota, logger } = services;
   return async function submitWorkflow(req, res) {
     const idempotencyKey = req.get("Idempotency-Key") ?? "";
-    // The generator is not kept in a variable, which would keep the body in memory after the generator's end.
-    const encode = () => submitRequestFromJson(req.body, idempotencyKey);
-    const isLarge = res.locals.releaseBody !== undefined;
+    const request = await encodeSubmission(req.body, idempotencyKey, res.locals, services);
     const { callOptions, caller, trace } = res.locals;
-    const request = isLarge ? await tasks.run(keyHashOf(caller), encode()) : runSync(encode());
-    if (request.length > maxRequestBytes) throw tooLarge(request.length, maxRequestBytes);
-    if (req.query.validate_only === true) {
-      return sendJson(res, workflowPlanFromSpec(req.body));
-    }
     const steps = req.body.steps.length;
     // From here on, the encoded message is enough.
     res.locals.releaseBody?.();

@@ -28,6 +28,7 @@ import type { MessageClasses } from "./message-classes.ts";
 import { inOrder } from "./stages.ts";
 import type { AuthenticatedLocals, BodyLocals, Middleware, ServerStage } from "./stages.ts";
 import { originForm } from "./origin-form.ts";
+import { validateOnly } from "./validate-only.ts";
 import { createRouter, dispatch, matchRoute, methodNotAllowed, notFound } from "./router.ts";
 import type { RouteMatch } from "./router.ts";
 
@@ -65,6 +66,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   // Before Express, so that a request that is shed costs little.
   const beforeExpress: readonly ServerStage[] = [
     originForm,
+    validateOnly,
     matchRoute(createRouter(contract.paths)),
     crossOrigin(allowedOrigins),
     shedLoad(options.shed),

@@ -17,7 +17,7 @@ const states = {
   SUCCEEDED: JobState.SUCCEEDED,
   FAILED: JobState.FAILED,
   CANCELLED: JobState.CANCELLED,
-} as const satisfies Record<Schema["StateFilter"], JobState>;
+} as const satisfies Record<Schema["JobState"], JobState>;
 
 /** Whether this version of the contract defines the state. */
 export function isKnownState(state: number): state is JobState {
@@ -25,11 +25,11 @@ export function isKnownState(state: number): state is JobState {
 }
 
 /** The name of a state without its prefix; `UNKNOWN` for a state that this version of the contract does not define. */
-export function jobStateToJson(state: number): Schema["JobState"] {
+export function jobStateToJson(state: number): Schema["JobState"] | "UNKNOWN" {
   return isKnownState(state) ? names[state] : "UNKNOWN";
 }
 
-export function jobStateFromJson(name: Schema["StateFilter"]): JobState {
+export function jobStateFromJson(name: Schema["JobState"]): JobState {
   return states[name];
 }
 

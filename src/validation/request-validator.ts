@@ -4,6 +4,7 @@ import { ContentType } from "express-openapi-validator/dist/middlewares/util.js"
 import type { OpenApiDocument, Operation } from "../contract.ts";
 import type { Violation } from "../errors/http-error.ts";
 import { didYouMean } from "../nearest-name.ts";
+import { withConstraints } from "./constraints.ts";
 import { useBoundedKeywords } from "./bounded-keywords.ts";
 import type { KeywordRegistry, SchemaError } from "./bounded-keywords.ts";
 import { isObject } from "./json-object.ts";
@@ -58,8 +59,8 @@ const { request: requestOptions } = new AjvOptions({
   validateRequests: { allErrors: true, allowUnknownQueryParameters: true },
   validateFormats: true,
   ajvFormats: { mode: "fast" },
-  // OpenAPI's formats that only name a range, which the schemas state themselves.
-  formats: { uint32: true, uint64: true },
+  // A format that only names a range. The schemas state their own.
+  formats: { int64: true },
   serDes: [],
 } as unknown as ConstructorParameters<typeof AjvOptions>[0]);
 
@@ -70,7 +71,7 @@ const { request: requestOptions } = new AjvOptions({
  * times the cost of the validation. It would also compile the schemas of responses. No other file knows the library.
  */
 export function createRequestValidators(document: OpenApiDocument): ValidatorOf {
-  const { components } = validatorDocument(document);
+  const schemas = withConstraints(document.components["schemas"] ?? {});
   // Ajv would visit paths and components together with every operation. References find a schema by its key.
   const apiSpec = { ...document, paths: {}, components: {} } as unknown as LibraryDocument;
   const library = new LibraryValidator(apiSpec, {
@@ -80,7 +81,7 @@ export function createRequestValidators(document: OpenApiDocument): ValidatorOf 
   }) as unknown as ValidatorInternals;
   for (const ajv of [library.ajv, library.ajvBody]) {
     useBoundedKeywords(ajv);
-    for (const [name, schema] of Object.entries(components["schemas"] ?? {}))
+    for (const [name, schema] of Object.entries(schemas))
       ajv.addSchema(schema, `#/components/schemas/${name}`);
   }
   const messages = patternMessages(document);
@@ -91,13 +92,14 @@ export function createRequestValidators(document: OpenApiDocument): ValidatorOf 
     const type = ContentType.fromString(hasBody ? "application/json" : "");
     // A fragment, so that references in the operation are to the schemas above.
     const key = `#${id}`;
-    // The library adds properties to the parameters.
-    library.buildMiddleware(template, { parameters: structuredClone(parameters), requestBody }, type, key);
-    const compiled = [library.ajv, ...(hasBody ? [library.ajvBody] : [])].map((ajv) => ajv.getSchema(key));
-    const schemas = compiled.filter((schema) => schema !== undefined);
-    if (schemas.length < compiled.length) throw new Error(`the validator has compiled no schema of ${id}`);
+    // A copy: the library adds properties to the parameters.
+    const described = withConstraints({ parameters, requestBody });
+    library.buildMiddleware(template, described, type, key);
+    const found = [library.ajv, ...(hasBody ? [library.ajvBody] : [])].map((ajv) => ajv.getSchema(key));
+    const compiled = found.filter((schema) => schema !== undefined);
+    if (compiled.length < found.length) throw new Error(`the validator has compiled no schema of ${id}`);
     return function validate(parts) {
-      const errors = schemas.flatMap((schema) => (schema(parts) ? [] : (schema.errors ?? [])));
+      const errors = compiled.flatMap((schema) => (schema(parts) ? [] : (schema.errors ?? [])));
       return violationsFromSchemaErrors(errors, messages, parts);
     };
   }
@@ -107,34 +109,6 @@ export function createRequestValidators(document: OpenApiDocument): ValidatorOf 
     validators.set(operation.id, validator);
     return validator;
   };
-}
-
-/**
- * A copy of the contract in the dialect of express-openapi-validator, which evaluates a nested discriminator against the
- * body instead of the object that contains it.
- */
-export function validatorDocument(document: OpenApiDocument): OpenApiDocument {
-  const copy = structuredClone(document);
-  for (const schema of Object.values(copy.components["schemas"] ?? {})) {
-    if (isObject(schema)) replaceDiscriminator(schema);
-  }
-  return copy;
-}
-
-/**
- * Replaces a discriminator and its `oneOf` with one condition for each of its values. The meaning is the same, and the
- * errors are those of the selected schema only.
- */
-function replaceDiscriminator(schema: Record<string, unknown>): void {
-  const { discriminator } = schema;
-  if (!isObject(discriminator) || !isObject(discriminator["mapping"])) return;
-  const property = String(discriminator["propertyName"]);
-  schema["allOf"] = Object.entries(discriminator["mapping"]).map(([value, $ref]) => ({
-    if: { required: [property], properties: { [property]: { const: value } } },
-    then: { $ref },
-  }));
-  delete schema["discriminator"];
-  delete schema["oneOf"];
 }
 
 /** The contract's `x-pattern-message` for each message of Ajv that recites a pattern. */

@@ -8,7 +8,8 @@ import type { RequestParts } from "./request-validator.ts";
 
 /** The rules of an operation that JSON schema cannot express. They are called for requests of any shape. */
 const rules: Partial<Record<OperationId, (parts: RequestParts) => Violation[]>> = {
-  submitWorkflow: ({ body }) => [...dagViolations(body), ...contentViolations(body)],
+  submitWorkflow: ({ body }) => submissionViolations(body),
+  validateWorkflow: ({ body }) => submissionViolations(body),
   rankDesigns: ({ body }) => [...filterViolations(body), ...contentViolations(body)],
   listWorkflows: ({ query }) => labelViolations(query["label"]),
   streamWorkflowEvents: ({ headers, query }) => [
@@ -20,6 +21,10 @@ const rules: Partial<Record<OperationId, (parts: RequestParts) => Violation[]>> 
 /** The violations of a request that its schemas cannot find. */
 export function ruleViolations(operationId: OperationId, parts: RequestParts): Violation[] {
   return rules[operationId]?.(parts) ?? [];
+}
+
+function submissionViolations(body: unknown): Violation[] {
+  return [...dagViolations(body), ...contentViolations(body)];
 }
 
 /** Rejects two values for one label: no workflow can match both. */

@@ -37,12 +37,12 @@ const drifts: readonly { at: string; to?: unknown; says: string }[] = [
   {
     at: "ResourceSpec.properties.gpu_count.type",
     to: "string",
-    says: "ResourceSpec.gpu_count is string uint32, its field is integer uint32",
+    says: "ResourceSpec.gpu_count is string int64, its field is integer int64",
   },
   {
     at: "Artifact.properties.size_bytes.format",
     to: "int32",
-    says: "Artifact.size_bytes is integer int32, its field is integer uint64",
+    says: "Artifact.size_bytes is integer int32, its field is integer int64",
   },
   {
     at: "StepStatus.properties.fraction.format",
@@ -63,11 +63,20 @@ const drifts: readonly { at: string; to?: unknown; says: string }[] = [
   { at: "DependsOn.type", to: "object", says: "Step.depends_on is no array" },
   { at: "StepId.type", to: "integer", says: "Step.depends_on[] is integer, its field is string" },
   {
+    at: "Workflow.properties.state.x-extensible-enum.1",
+    says: "Workflow.state lacks the value RUNNING",
+  },
+  {
+    at: "StepStatus.properties.state.x-extensible-enum.6",
+    to: "PAUSED",
+    says: "StepStatus.state has PAUSED, which foldforge.common.v1.JobState lacks",
+  },
+  {
     at: "StepStatus.properties.outputs.items.$ref",
     to: "#/components/schemas/DesignedSequence",
     says: "StepStatus.outputs[] does not mirror foldforge.common.v1.Artifact",
   },
-  { at: "Labels.additionalProperties", to: true, says: "Workflow.labels is no map" },
+  { at: "Labels.additionalProperties", to: true, says: "WorkflowSpec.labels is no map" },
   {
     at: "Metrics.additionalProperties.type",
     to: "string",
@@ -133,8 +142,8 @@ describe("node test/check/drift.ts", () => {
     );
     scratch().edit(
       openApi,
-      "        gpu_type:\n",
-      "        gpu_maker:\n          type: string\n          description: Its maker.\n        gpu_type:\n",
+      "          examples: [a100-80gb]\n",
+      "          examples: [a100-80gb]\n        gpu_maker:\n          type: string\n          description: Its maker.\n",
     );
     assertPasses(await scratch().run("buf", "generate"));
     assertFails(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Schema } from "../../src/demo/client.ts";
 import { createProgress } from "../../src/demo/progress.ts";
 
-const steps: Schema["Step"][] = [
+const steps: Schema["SubmittedStep"][] = [
   { id: "design", tool: "rfdiffusion" },
   { id: "fold", tool: "af2" },
 ];

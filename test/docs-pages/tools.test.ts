@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { loadContract } from "../../src/contract.ts";
+import { withConstraints } from "../../src/validation/constraints.ts";
 import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { blocks, code, readPage, rows, section } from "../support/pages.ts";
@@ -30,7 +31,7 @@ function limits({ enum: values, minimum, maximum, maxLength, maxItems }: ParamSc
 }
 
 describe("docs/tools.md", () => {
-  const { schemas } = loadContract().document.components as unknown as {
+  const { schemas } = withConstraints(loadContract().document.components) as unknown as {
     schemas: Record<string, { properties: Record<string, ParamSchema> }>;
   };
 

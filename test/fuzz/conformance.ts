@@ -1,5 +1,6 @@
 import { createResponseAjv } from "express-openapi-validator/dist/framework/ajv/index.js";
 import { OpenApiValidator } from "express-openapi-validator/dist/openapi.validator.js";
+import { strictContract } from "../support/strict-contract.ts";
 import type { FuzzContract } from "./contract.ts";
 
 /** The violations of JSON text against the schema with this `$ref`. */
@@ -8,11 +9,11 @@ export type FindSchemaViolations = (ref: string, text: string) => readonly strin
 /** Compiles the contract's schemas like express-openapi-validator does for responses. */
 export function createSchemaCheck({ document }: FuzzContract): FindSchemaViolations {
   // The library's types lack keywords of OpenAPI 3.1 that it supports. It modifies the document.
-  const apiSpec = structuredClone(document) as unknown as ConstructorParameters<
+  const apiSpec = strictContract(document) as unknown as ConstructorParameters<
     typeof OpenApiValidator
   >[0]["apiSpec"] &
     object;
-  const { ajvOpts } = new OpenApiValidator({ apiSpec, formats: { uint32: true, uint64: true } });
+  const { ajvOpts } = new OpenApiValidator({ apiSpec, formats: { int64: true } });
   const ajv = createResponseAjv(apiSpec as Parameters<typeof createResponseAjv>[0], ajvOpts.response);
 
   return function findSchemaViolations(ref, text) {

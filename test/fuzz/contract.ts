@@ -1,4 +1,5 @@
-import { loadContract } from "../../src/contract.ts";
+import { withConstraints } from "../../src/validation/constraints.ts";
+import { contractFrom, loadContract } from "../../src/contract.ts";
 import type { Operation, Path } from "../../src/contract.ts";
 
 /** A JSON value. */
@@ -24,7 +25,8 @@ export interface Schema {
   readonly additionalProperties?: boolean | Schema;
   readonly propertyNames?: Schema;
   readonly maxProperties?: number;
-  readonly oneOf?: readonly Schema[];
+  /** Conditions: a value that has the constant has the schema of `then`, too. */
+  readonly allOf?: readonly { readonly if: Schema; readonly then: Schema }[];
 }
 
 /** A parameter of an operation. Its schema is resolved at the top level. */
@@ -55,7 +57,7 @@ export interface FuzzOperation {
   readonly responses: ReadonlyMap<number, DeclaredResponse>;
 }
 
-/** The contract as the fuzz test reads it. */
+/** The contract as the fuzz test reads it, with the constraints that generators do not see. */
 export interface FuzzContract {
   readonly document: ReturnType<typeof loadContract>["document"];
   readonly paths: readonly Path[];
@@ -76,7 +78,7 @@ interface DocumentOperation {
 
 /** Reads the gateway's contract. */
 export function readContract(): FuzzContract {
-  const { document, paths } = loadContract();
+  const { document, paths } = contractFrom(withConstraints(loadContract().document));
   // The gateway's own types contain only what the gateway reads.
   const fullDocument = document as unknown as Document;
 
@@ -102,7 +104,9 @@ export function readContract(): FuzzContract {
       })),
       body: requestBody?.content["application/json"].schema,
       responses: new Map(
-        Object.entries(responses).map(([status, response]) => [Number(status), lookUp(response)]),
+        Object.entries(responses)
+          .filter(([status]) => status !== "default")
+          .map(([status, response]) => [Number(status), lookUp(response)]),
       ),
     };
   }

@@ -56,7 +56,7 @@ const twoSteps = {
 };
 const plannedSubmission: Case = {
   request: {
-    ...testCase("POST", "/v1/workflows?validate_only=true").request,
+    ...testCase("POST", "/v1/workflows/validate").request,
     body: Buffer.from(JSON.stringify(twoSteps)),
   },
   mayViolateHttp: false,

@@ -83,9 +83,8 @@ function headerViolations(route: Route, { status, headers }: WireResponse): stri
     .map(([, name]) => `the header ${name} is ${headers.get(name) ?? "missing"}`);
 }
 
-/** Whether it is the response to a submission with `validate_only`. */
 function isPlan(route: Route, { status }: WireResponse): boolean {
-  return route.kind === "operation" && route.operation.id === "submitWorkflow" && status === 200;
+  return route.kind === "operation" && route.operation.id === "validateWorkflow" && status === 200;
 }
 
 function bodyViolations(
@@ -98,7 +97,9 @@ function bodyViolations(
   const declared = route.kind === "operation" ? route.operation.responses.get(status)?.content : undefined;
   const type = (headers.get("content-type") ?? "").split(";")[0] ?? "";
   const contents = Object.entries(declared ?? errorContent);
-  const [range, content] = contents.find(([name]) => name === "*/*" || name === type) ?? [];
+  // An artifact has a media type of its own.
+  const [range, content] =
+    contents.find(([name]) => name === "application/octet-stream" || name === type) ?? [];
   if (content === undefined) return [`the type is ${type || "missing"}`];
   const ref = content.schema.$ref;
   return range === "application/json" && ref !== undefined

@@ -41,15 +41,18 @@ export function valuesOf(schema: Schema, resolve: Resolve): Arbitrary<Json> {
   );
 }
 
-/** The alternatives of a schema with `oneOf`, or the schema itself. */
+/** The alternatives of a schema with conditions, or the schema itself. */
 export function variantsOf(schema: Schema, resolve: Resolve): readonly Schema[] {
-  const { oneOf, ...base } = schema;
-  if (oneOf === undefined) return [schema];
-  return oneOf.map(resolve).map((variant) => ({
-    ...base,
-    properties: { ...base.properties, ...variant.properties },
-    required: [...new Set([...(base.required ?? []), ...(variant.required ?? [])])],
-  }));
+  const { allOf, ...base } = schema;
+  if (allOf === undefined) return [schema];
+  return allOf.map((condition) => {
+    const properties: Record<string, Schema> = { ...base.properties };
+    for (const part of [condition.if, condition.then]) {
+      for (const [name, property] of Object.entries(part.properties ?? {}))
+        properties[name] = { ...resolve(properties[name] ?? {}), ...resolve(property) };
+    }
+    return { ...base, properties };
+  });
 }
 
 /** The types that a schema allows. */

@@ -68,9 +68,7 @@ const queries = [
     "page_token=%ED%A0%80 page_token=%F0%9F%98%80 page_token=+ page_token= page_token=&page_token= lastEventId=1 lastEventId= lastEventId=x state=running state=0",
   ),
   ...split("__proto__=1 __proto__[a]=1 constructor[prototype][a]=1 toString=1 access_token=admin"),
-  ...split(
-    "validate_only validate_only=TRUE validate_only=1 validate_only=true validate_only=true&validate_only=",
-  ),
+  ...split("validate_only validate_only=TRUE validate_only=1 validate_only=true&validate_only=true"),
   ...split("limit limit= limit=0 limit=200 limit=201 limit=1e2 limit=020 limit=1&limit=2"),
   "a=b c",
 ];

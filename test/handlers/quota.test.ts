@@ -96,7 +96,7 @@ describe("POST /v1/workflows, with a quota", () => {
     const rank = { ...jsonPost({ metric: "plddt" }), token: "a-key" };
     assert.equal((await stack().gateway.fetch("/v1/workflows/w1/rank", rank)).status, 200);
     const plan = { ...jsonPost(oneStep), token: "a-key" };
-    assert.equal((await stack().gateway.fetch("/v1/workflows?validate_only=true", plan)).status, 200);
+    assert.equal((await stack().gateway.fetch("/v1/workflows/validate", plan)).status, 200);
     assert.deepEqual(keyHashes, []);
   });
 

@@ -207,10 +207,13 @@ describe("the ranking of a run", () => {
 
   async function rank(body: Schema["RankRequest"], token = "alice-key", workflow = id) {
     const response = await gateway().fetch(`/v1/workflows/${workflow}/rank`, { ...jsonPost(body), token });
-    return { status: response.status, body: (await response.json()) as Schema["Ranking"] & Schema["Error"] };
+    return {
+      status: response.status,
+      body: (await response.json()) as Schema["RankResponse"] & Schema["Error"],
+    };
   }
 
-  const scoresOf = ({ designs }: Schema["Ranking"]) => designs.map(({ score = NaN }) => score);
+  const scoresOf = ({ designs }: Schema["RankResponse"]) => designs.map(({ score = NaN }) => score);
 
   it("has the outputs of its steps, best first, with their ranks", async () => {
     const { status, body } = await rank({ metric: "plddt" });

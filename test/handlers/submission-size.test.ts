@@ -40,7 +40,7 @@ describe("POST /v1/workflows, size of the message", () => {
     bytes = toBinary(SubmitWorkflowRequestSchema, create(SubmitWorkflowRequestSchema, { spec })).length;
   });
 
-  for (const query of ["", "?validate_only=true"]) {
+  for (const query of ["", "/validate"]) {
     it(`returns 413 for a message that gRPC servers would reject, before it counts against the quota${query}`, async () => {
       const calls = await callsDuring(stack().upstream, async () => {
         const response = await send(tooLarge, query);

@@ -22,6 +22,7 @@ function recordedOperations(called: string[]): Operations {
       res.end();
     };
   return {
+    validateWorkflow: record("validateWorkflow"),
     submitWorkflow: record("submitWorkflow"),
     listWorkflows: record("listWorkflows"),
     getWorkflow: record("getWorkflow"),
@@ -78,6 +79,7 @@ function brokenContract(breakIt: (document: OpenApiDocument) => void): Contract 
 describe("createPipeline", () => {
   const routes: [method: string, path: string, id: OperationId][] = [
     ["POST", "/v1/workflows", "submitWorkflow"],
+    ["POST", "/v1/workflows/validate", "validateWorkflow"],
     ["GET", "/v1/workflows", "listWorkflows"],
     ["GET", "/v1/workflows/w1", "getWorkflow"],
     ["DELETE", "/v1/workflows/w1", "cancelWorkflow"],

@@ -93,6 +93,7 @@ describe("createRouter", () => {
 /** The methods of each path, and HEAD wherever GET is, except for event streams. */
 const allowed: Record<string, string[]> = {
   "/v1/workflows": ["GET", "HEAD", "POST"],
+  "/v1/workflows/validate": ["POST"],
   "/v1/workflows/{id}": ["DELETE", "GET", "HEAD"],
   "/v1/workflows/{id}/retry": ["POST"],
   "/v1/workflows/{id}/events": ["GET"],

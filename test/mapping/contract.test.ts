@@ -13,6 +13,7 @@ import { JsonWriter } from "../../src/mapping/json-writer.ts";
 import { writeStructInSlices } from "../../src/mapping/struct-to-json.ts";
 import { WireReader } from "../../src/mapping/wire-reader.ts";
 import { workflowTranscoder, workflowListTranscoder } from "../../src/mapping/workflow.ts";
+import { strictContract } from "../support/strict-contract.ts";
 import { jsonOf, transcode } from "./transcode.ts";
 
 /** A value other than the default for a singular field. */
@@ -49,7 +50,9 @@ interface Schema {
   readonly additionalProperties?: unknown;
 }
 
-const { schemas } = loadContract().document.components as unknown as { schemas: Record<string, Schema> };
+const { schemas } = strictContract(loadContract().document).components as unknown as {
+  schemas: Record<string, Schema>;
+};
 
 /** The paths that only the schema or only `json` has. */
 function differences(schema: Schema, json: unknown, path: string): string[] {
@@ -77,7 +80,7 @@ function differences(schema: Schema, json: unknown, path: string): string[] {
 describe("createMessageTranscoder, for the contract", () => {
   for (const [name, json, desc] of [
     ["WorkflowList", workflowListTranscoder, ListWorkflowsResponseSchema],
-    ["Ranking", rankingTranscoder, RankDesignsResponseSchema],
+    ["RankResponse", rankingTranscoder, RankDesignsResponseSchema],
   ] as const)
     it(`writes exactly the properties of the schema ${name}`, () => {
       const text = jsonOf(json, desc, full(desc));

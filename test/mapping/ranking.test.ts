@@ -81,7 +81,7 @@ describe("rankingTranscoder", () => {
       totalConsidered: 21,
       totalRanked: 4_294_967_295,
     });
-  const toJson = (...designs: object[]): Schema["Ranking"] => JSON.parse(textOf(...designs));
+  const toJson = (...designs: object[]): Schema["RankResponse"] => JSON.parse(textOf(...designs));
 
   it("maps every field, in order", () => {
     assert.deepEqual(toJson(design, { ...design, rank: 2, kind: "sequence", id: "seqs/0" }), {

@@ -14,7 +14,7 @@ describe("responseValidation", () => {
   for (const [what, schema, path, status] of [
     ["a success body", "Health", "/v1/healthz", 200],
     ["an error body", "Error", "/v1/workflows?other=1", 400],
-    ["a body of another status than 200", "NotReady", "/v1/readyz", 503],
+    ["a body of another status than 200", "Readiness", "/v1/readyz", 503],
   ] as const)
     it(`responds 500 instead of ${what} that the contract does not allow`, async () => {
       for (const [contract, expected] of [

@@ -4,6 +4,7 @@ import { AjvOptions } from "express-openapi-validator/dist/framework/ajv/options
 import { ResponseValidator } from "express-openapi-validator/dist/middlewares/openapi.response.validator.js";
 import type { Contract, Operation } from "../../src/contract.ts";
 import type { Middleware } from "../../src/http/stages.ts";
+import { strictContract } from "./strict-contract.ts";
 
 type LibraryDocument = ConstructorParameters<typeof ResponseValidator>[0];
 
@@ -27,12 +28,13 @@ const { response: responseOptions } = new AjvOptions({
   validateResponses: { coerceTypes: false, removeAdditional: false },
   validateFormats: true,
   ajvFormats: { mode: "fast" },
-  formats: { uint32: true, uint64: true },
+  formats: { int64: true },
   serDes: [],
 } as unknown as ConstructorParameters<typeof AjvOptions>[0]);
 
 /** Creates a stage that responds 500 instead of JSON that the contract does not allow, errors included. */
-export function responseValidation({ document }: Contract): readonly Middleware[] {
+export function responseValidation(contract: Contract): readonly Middleware[] {
+  const document = strictContract(contract.document);
   const library = new ResponseValidator(
     document as unknown as LibraryDocument,
     responseOptions,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { loadContract } from "../../src/contract.ts";
+import { withConstraints } from "../../src/validation/constraints.ts";
 import { invalidRequest } from "../../src/errors/http-error.ts";
 import { isObject } from "../../src/validation/json-object.ts";
 import { createRequestValidators } from "../../src/validation/request-validator.ts";
@@ -109,6 +110,6 @@ describe("useBoundedKeywords", () => {
         assert.equal(keyword in value, false, keyword);
       if (value.uniqueItems === true) assert.deepEqual(value.items, { $ref: "#/components/schemas/StepId" });
       Object.values(value).forEach(visit);
-    })(document);
+    })(withConstraints(document));
   });
 });

@@ -7,7 +7,7 @@ import { jsonPost, oneStep, threeSteps, workflowIn } from "../support/samples.ts
 import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
 import { callsDuring, startStack } from "../support/stack.ts";
 
-const path = "/v1/workflows?validate_only=true";
+const path = "/v1/workflows/validate";
 
 const chain = Array.from({ length: 256 }, (_, index) => ({
   id: `s${index}`,
@@ -15,7 +15,7 @@ const chain = Array.from({ length: 256 }, (_, index) => ({
   depends_on: index === 0 ? [] : [`s${index - 1}`],
 }));
 
-describe("POST /v1/workflows?validate_only=true", () => {
+describe("POST /v1/workflows/validate", () => {
   const stack = suite(() =>
     startStack(
       {
@@ -125,7 +125,6 @@ describe("POST /v1/workflows?validate_only=true", () => {
     ],
     ["257 steps", jsonPost({ name: "n", steps: [...chain, { id: "more", tool: "af2" }] })],
     ["text that is no Unicode", jsonPost({ ...oneStep, labels: { a: "\ud800" } })],
-    ["an Idempotency-Key that is too long", jsonPost(oneStep, { "Idempotency-Key": "k".repeat(256) })],
     ["no JSON", { ...jsonPost(null), body: "{" }],
     ["another type", jsonPost(oneStep, { "Content-Type": "text/plain" })],
   ] as const)
@@ -142,36 +141,48 @@ describe("POST /v1/workflows?validate_only=true", () => {
       assert.deepEqual(rejection, await told("/v1/workflows"));
     });
 
-  it("submits if it is false", async () => {
-    const { response, rpcs } = await ask("/v1/workflows?validate_only=false", jsonPost(oneStep));
-    assert.equal(response.status, 201);
-    assert.deepEqual(rpcs, ["ConsumeQuota", "SubmitWorkflow"]);
+  it("requires authentication", async () => {
+    assert.equal((await stack().gateway.fetch(path, { ...jsonPost(oneStep), token: null })).status, 401);
   });
 
-  for (const [query, message] of [
-    ["validate_only=1", "must be true or false"],
-    ["validate_only=0", "must be true or false"],
-    ["validate_only=TRUE", "must be true or false"],
-    ["validate_only=yes", "must be true or false"],
-    ["validate_only=null", "must be true or false"],
-    ["validate_only=%20true", "must be true or false"],
-    ["validate_only=", "must not be empty"],
-    ["validate_only", "must not be empty"],
-    ["validate_only=true&validate_only=true", "must be given once"],
-    ["validate_only=false&validate_only=true", "must be given once"],
-  ] as const)
-    it(`rejects ${query}, and submits nothing`, async () => {
-      const { response, rpcs } = await ask(`/v1/workflows?${query}`, jsonPost(oneStep));
-      const { details } = (await response.json()) as Schema["Error"];
-      assert.equal(response.status, 400);
-      assert.deepEqual(details, [{ path: "/query/validate_only", message }]);
+  it("is the only method of its path", async () => {
+    const response = await stack().gateway.fetch(path);
+    assert.deepEqual([response.status, response.headers.get("allow")], [405, "POST"]);
+  });
+
+  describe("POST /v1/workflows?validate_only", () => {
+    it("returns the plan if it is true", async () => {
+      const { response, rpcs } = await ask("/v1/workflows?validate_only=true", jsonPost(oneStep));
+      assert.equal(response.status, 200);
+      assert.deepEqual(((await response.json()) as Schema["WorkflowPlan"]).levels, [["a"]]);
       assert.deepEqual(rpcs, []);
     });
 
-  it("is a parameter of submissions only", async () => {
-    const list = await stack().gateway.fetch("/v1/workflows?validate_only=true");
-    assert.equal(list.status, 400);
-    assert.equal((await stack().gateway.fetch(path, { ...jsonPost(oneStep), token: null })).status, 401);
+    it("submits if it is false", async () => {
+      const { response, rpcs } = await ask("/v1/workflows?validate_only=false", jsonPost(oneStep));
+      assert.equal(response.status, 201);
+      assert.deepEqual(rpcs, ["ConsumeQuota", "SubmitWorkflow"]);
+    });
+
+    for (const query of [
+      "validate_only=1",
+      "validate_only=TRUE",
+      "validate_only=%20true",
+      "validate_only=",
+      "validate_only",
+      "validate_only=true&validate_only=true",
+      "validate_only=false&validate_only=true",
+      "validate_only=true&bogus=1",
+    ])
+      it(`rejects ${query}, and submits nothing`, async () => {
+        const { response, rpcs } = await ask(`/v1/workflows?${query}`, jsonPost(oneStep));
+        assert.equal(response.status, 400);
+        assert.deepEqual(rpcs, []);
+      });
+
+    it("is a parameter of submissions only", async () => {
+      assert.equal((await stack().gateway.fetch("/v1/workflows?validate_only=true")).status, 400);
+    });
   });
 });
 
