@@ -34,6 +34,7 @@ export const crossOriginHeaders = {
     "WWW-Authenticate",
     "X-RateLimit-Limit",
     "X-RateLimit-Remaining",
+    "X-Request-Id",
   ],
 } as const;
 

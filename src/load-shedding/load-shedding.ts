@@ -7,6 +7,7 @@ import type { RequestKind } from "../telemetry/gauges.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics, SharedLimit } from "../telemetry/metrics.ts";
 import { createThrottledWarning } from "../telemetry/rate-limited-warnings.ts";
+import { requestIdHeader, traceContextFrom } from "../telemetry/trace-context.ts";
 import { createConcurrencyLimit } from "./concurrency-limit.ts";
 import type { KeyShares } from "./key-shares.ts";
 import { Semaphore } from "./semaphore.ts";
@@ -147,7 +148,12 @@ function createRejection(
     metrics.countUnmatched(status, req.method);
     metrics.countShed(kind);
 
-    const respond = () => res.writeHead(status, headerList).end(text);
+    const { traceparent } = req.headers;
+    const { traceId } = traceContextFrom(
+      typeof traceparent === "string" ? traceparent : undefined,
+      undefined,
+    );
+    const respond = () => res.writeHead(status, [...headerList, requestIdHeader, traceId]).end(text);
     // A body that arrives together with its headers is read by the end of this iteration, and the connection can stay open.
     if (req.headers["content-length"] === undefined) respond();
     else setImmediate(respond);

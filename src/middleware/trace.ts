@@ -2,18 +2,20 @@ import type { ServerResponse } from "node:http";
 import { finalStatus } from "../http/final-status.ts";
 import type { MatchedLocals, Middleware, TracedLocals } from "../http/stages.ts";
 import type { StartRequestSpan } from "../telemetry/request-spans.ts";
-import { parentContextFrom, traceContextFrom } from "../telemetry/trace-context.ts";
+import { parentContextFrom, requestIdHeader, traceContextFrom } from "../telemetry/trace-context.ts";
 
-/** Gives each request its trace and, with `startSpan`, a span that ends with the response. */
+/** Gives each request its trace, each response the trace id and, with `startSpan`, a span that ends with the response. */
 export function trace(startSpan?: StartRequestSpan): Middleware<MatchedLocals, TracedLocals> {
   return function trace(req, res, next) {
     const headers = [req.get("traceparent"), req.get("tracestate")] as const;
     if (startSpan === undefined) {
       res.locals.trace = traceContextFrom(...headers);
+      res.setHeader(requestIdHeader, res.locals.trace.traceId);
       return next();
     }
     const span = startSpan(req, parentContextFrom(...headers));
     res.locals.trace = span.trace;
+    res.setHeader(requestIdHeader, span.trace.traceId);
     res.on("close", function endSpan() {
       const { route, isAborted } = res.locals;
       const status = finalStatus(res);

@@ -1,5 +1,8 @@
 import { randomUUID } from "node:crypto";
 
+/** Every response has its trace id in this header. A request's header of this name is ignored: it has `traceparent`. */
+export const requestIdHeader = "X-Request-Id";
+
 /** The position of a request in its trace (W3C Trace Context). */
 export interface TraceContext {
   /** 32 lower-case hex digits. */
