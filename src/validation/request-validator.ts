@@ -8,6 +8,7 @@ import { withConstraints } from "./constraints.ts";
 import { useBoundedKeywords } from "./bounded-keywords.ts";
 import type { KeywordRegistry, SchemaError } from "./bounded-keywords.ts";
 import { isObject } from "./json-object.ts";
+import { nullKeyword, rejectNull } from "./optional-properties.ts";
 import { escapePointer, valueAt } from "./json-pointer.ts";
 
 /** The parts of a request that the contract describes. */
@@ -71,7 +72,7 @@ const { request: requestOptions } = new AjvOptions({
  * times the cost of the validation. It would also compile the schemas of responses. No other file knows the library.
  */
 export function createRequestValidators(document: OpenApiDocument): ValidatorOf {
-  const schemas = withConstraints(document.components["schemas"] ?? {});
+  const schemas = rejectNull(withConstraints(document.components["schemas"] ?? {}));
   // Ajv would visit paths and components together with every operation. References find a schema by its key.
   const apiSpec = { ...document, paths: {}, components: {} } as unknown as LibraryDocument;
   const library = new LibraryValidator(apiSpec, {
@@ -93,7 +94,7 @@ export function createRequestValidators(document: OpenApiDocument): ValidatorOf 
     // A fragment, so that references in the operation are to the schemas above.
     const key = `#${id}`;
     // A copy: the library adds properties to the parameters.
-    const described = withConstraints({ parameters, requestBody });
+    const described = rejectNull(withConstraints({ parameters, requestBody }));
     library.buildMiddleware(template, described, type, key);
     const found = [library.ajv, ...(hasBody ? [library.ajvBody] : [])].map((ajv) => ajv.getSchema(key));
     const compiled = found.filter((schema) => schema !== undefined);
@@ -134,16 +135,22 @@ export function violationsFromSchemaErrors(
   messages: ReadonlyMap<string, string>,
   parts: Partial<RequestParts>,
 ): Violation[] {
+  const nulls = new Set(
+    errors.filter(({ keyword }) => keyword === nullKeyword).map(({ instancePath }) => instancePath),
+  );
   return (
     errors
       // An error of `if` only states that `then` has failed, whose own errors are listed too.
-      .filter(({ keyword }) => keyword !== "if")
-      .map((error) => ({
-        path: pathOf(error),
-        message: messages.get(messageOf(error)) ?? inPlainWords(error, parts),
-      }))
+      .filter(({ keyword }) => keyword !== "if" && keyword !== nullKeyword)
+      .map((error) => {
+        const message = messages.get(messageOf(error)) ?? inPlainWords(error, parts);
+        const isNull = error.keyword === "type" && nulls.has(error.instancePath);
+        return { path: pathOf(error), message: isNull ? `${message}; ${leaveOut}` : message };
+      })
   );
 }
+
+const leaveOut = "leave it out instead of sending null";
 
 /** A missing or unknown property has a path of its own, not that of the object around it. */
 function pathOf({ instancePath, params }: SchemaError): string {
