@@ -820,8 +820,13 @@ export interface components {
              * @description The added credits; negative if credits were deducted.
              */
             delta: number;
-            /** @description A human-readable reason. */
+            /**
+             * @description Why the balance has changed, such as `debit:wf:<id>`, `refund:wf:<id>`, `topup:stripe:<session>` or
+             *     `grant:admin`. Later versions may add others.
+             */
             reason: string;
+            /** @description The id of the workflow that `reason` names; absent if it names none. */
+            workflow_id?: string;
             /**
              * Format: int64
              * @description The balance after the change.

@@ -10,13 +10,18 @@ export function balanceToJson({ balance }: GetBalanceResponse): Schema["Balance"
   return { balance: int64ToJson(balance) };
 }
 
+/** The reason of a change that a workflow has caused, and the workflow's id. */
+const workflowReason = /^(?:debit|refund):wf:((?!\.)[A-Za-z0-9._~:-]{1,128})$/;
+
 export function ledgerToJson({ entries }: ListLedgerResponse): Schema["Ledger"] {
   return {
     entries: entries.map(({ delta, reason, balanceAfter, createdAt }) => {
       const time = createdAt === undefined ? epoch : timestampToJson(createdAt);
+      const [, workflowId] = workflowReason.exec(reason) ?? [];
       return {
         delta: int64ToJson(delta),
         reason,
+        ...(workflowId === undefined ? {} : { workflow_id: workflowId }),
         balance_after: int64ToJson(balanceAfter),
         ...(time === undefined ? {} : { created_at: time }),
       };

@@ -38,7 +38,7 @@ export function createBilling(principals: Iterable<string>, now: () => number): 
     else ledger.push(entry);
   }
 
-  for (const principal of new Set(principals)) book(principal, openingCredits, "opening credits");
+  for (const principal of new Set(principals)) book(principal, openingCredits, "grant:admin");
 
   return {
     balance,

@@ -124,10 +124,8 @@ export function createRunner({ tools, store, billing, stepSeconds, now }: Runner
     try {
       await simulateWork(run, step);
       const made = await produce(run, step);
-      if (record.principal !== undefined) {
-        const reason = `${step.tool} step ${step.id} of workflow ${record.workflow.id}`;
-        billing.book(record.principal, -toolOf(step).credits, reason);
-      }
+      if (record.principal !== undefined)
+        billing.book(record.principal, -toolOf(step).credits, `debit:wf:${record.workflow.id}`);
       const finishedAt = timestampFromMs(now());
       record.updateStep(step.id, { state: JobState.SUCCEEDED, fraction: 1, finishedAt, ...made });
     } catch (error) {

@@ -32,6 +32,8 @@ const intended = {
     "foldforge.orchestrator.v1.WorkflowEvent.event_id",
     "foldforge.orchestrator.v1.RankDesignsRequest.workflow_id",
   ],
+  /** Properties that only JSON has: the workflow that `reason` names. */
+  propertiesNotInProto: ["foldforge.orchestrator.v1.LedgerEntry.workflow_id"],
   /** Enum values that only JSON has: they replace values that the gateway does not define. */
   valuesNotInProto: ["foldforge.common.v1.JobState.UNKNOWN"],
   /** Messages without a JSON schema: HTTP expresses these requests and responses as parameters, headers and statuses. */
@@ -93,6 +95,7 @@ function messageDrift(schemas: Schemas, name: string, schema: Schema, message: D
       .filter((field) => properties[field.name] === undefined)
       .map((field) => `${name} lacks ${field.name} of ${field.parent.typeName}`),
     ...Object.entries(properties).flatMap(([property, value]) => {
+      if (intended.propertiesNotInProto.includes(`${message.typeName}.${property}`)) return [];
       const field = fields.get(property);
       return field === undefined
         ? [`${name} has ${property}, which ${message.typeName} lacks`]

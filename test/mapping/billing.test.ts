@@ -35,6 +35,24 @@ describe("ledgerToJson", () => {
     );
   });
 
+  for (const [reason, workflowId] of [
+    ["debit:wf:9b2f6c1e-6d0c", "9b2f6c1e-6d0c"],
+    ["refund:wf:w_1.~:-", "w_1.~:-"],
+    ["topup:stripe:cs_1", undefined],
+    ["grant:admin", undefined],
+    ["a debit:wf:w1", undefined],
+    ["debit:wf:", undefined],
+    ["debit:wf:.w1", undefined],
+    ["debit:wf:w1/2", undefined],
+    ["debit:wf:w1\n", undefined],
+    [`debit:wf:${"w".repeat(129)}`, undefined],
+  ] as const)
+    it(`returns ${workflowId} as the workflow of ${JSON.stringify(reason).slice(0, 40)}`, () => {
+      const { entries } = ledgerToJson(create(ListLedgerResponseSchema, { entries: [{ reason }] }));
+      assert.equal(entries[0]?.workflow_id, workflowId);
+      assert.equal("workflow_id" in entries[0]!, workflowId !== undefined);
+    });
+
   it("returns the defaults of proto3 for absent fields", () => {
     assert.deepEqual(ledgerToJson(create(ListLedgerResponseSchema, { entries: [{}] })), {
       entries: [{ delta: 0, reason: "", balance_after: 0, created_at: "1970-01-01T00:00:00.000Z" }],

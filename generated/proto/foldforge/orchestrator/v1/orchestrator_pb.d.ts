@@ -683,7 +683,7 @@ export declare type LedgerEntry = Message<"foldforge.orchestrator.v1.LedgerEntry
   delta: bigint;
 
   /**
-   * The reason for the change.
+   * The reason for the change: `topup:stripe:<session>`, `debit:wf:<id>`, `refund:wf:<id>` or `grant:admin`.
    *
    * @generated from field: string reason = 2;
    */
