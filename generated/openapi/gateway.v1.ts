@@ -474,7 +474,10 @@ export interface components {
         };
         /** @description Parameters of RFdiffusion, which designs backbones. Other parameters are passed on to the tool. */
         RfdiffusionParams: {
-            /** @description Chain layout, such as a length range `100-100` or `A1-50/20-30`. */
+            /**
+             * @description Chain layout, such as a length range `100-100` or `A1-50/20-30`. A number `100` is read as `100-100`. A list, as
+             *     Hydra has it, is read as its only entry, or as chains if all but the last end in `/0`.
+             */
             contigs?: string;
             /** @description The number of backbones to design. */
             num_designs?: number;
@@ -493,11 +496,14 @@ export interface components {
         ProteinmpnnParams: {
             /** @description The number of sequences to design per backbone. */
             num_sequences?: number;
-            /** @description The sampling temperature. Higher values give more diverse sequences. */
-            sampling_temp?: number;
-            /** @description Residues to keep, as numbers or as `A12`. */
+            /**
+             * @description The sampling temperature, a number or a list of numbers. Higher values give more diverse sequences. Text is read
+             *     as the numbers in it.
+             */
+            sampling_temp?: unknown;
+            /** @description Residues to keep, as numbers or as `A12`. One residue, or text such as `A12 A13`, is read as a list. */
             fixed_positions?: unknown[];
-            /** @description Amino acids to exclude, as letters. */
+            /** @description Amino acids to exclude, as letters. Text such as `CM` is read as a list of its letters. */
             omit_aas?: string[];
             /** @description Whether to use the weights trained on soluble proteins. */
             use_soluble_model?: boolean;
@@ -517,9 +523,12 @@ export interface components {
             diffusion_samples?: number;
             /** @description Denoising steps per structure. */
             sampling_steps?: number;
-            /** @description Polymer chains, each as a sequence or as an object that describes it. */
+            /**
+             * @description Polymer chains, each as a sequence or as an object that describes it. Text is read as sequences with colons between
+             *     them.
+             */
             chains?: unknown[];
-            /** @description Ligands, each as a SMILES string, a CCD code or an object that describes it. */
+            /** @description Ligands, each as a SMILES string, a CCD code or an object that describes it. Text is read as one ligand. */
             ligands?: unknown[];
         } & {
             [key: string]: unknown;
@@ -697,6 +706,11 @@ export interface components {
             step_statuses: components["schemas"]["StepStatus"][];
             created_at?: components["schemas"]["Time"];
             updated_at?: components["schemas"]["Time"];
+            /**
+             * @description Only in the response to a submission: tool parameters that are probably misspelled. They are passed on to the
+             *     tool unchanged. Absent if there are none; at most 100.
+             */
+            warnings?: components["schemas"]["Violation"][];
         };
         /** @description A page of workflows. */
         WorkflowList: {
@@ -740,6 +754,11 @@ export interface components {
             order: string[];
             /** @description The ids of the steps by level. Steps of one level can run in parallel, after the previous level. */
             levels: string[][];
+            /**
+             * @description Tool parameters that are probably misspelled. A submission passes them on to the tool unchanged. Absent if there
+             *     are none; at most 100.
+             */
+            warnings?: components["schemas"]["Violation"][];
         };
         /** @description The name of a metric, such as `plddt`, without control characters. */
         MetricName: string;

@@ -18,7 +18,12 @@ import { rankRequestFromJson, rankingTranscoder } from "../mapping/ranking.ts";
 import { readWorkflowStatus } from "../mapping/workflow-event.ts";
 import { workflowPlanFromSpec } from "../mapping/workflow-plan.ts";
 import { submitRequestFromJson } from "../mapping/submit-request.ts";
-import { readWorkflowId, workflowTranscoder, workflowListTranscoder } from "../mapping/workflow.ts";
+import {
+  readWorkflowId,
+  workflowTranscoder,
+  workflowListTranscoder,
+  workflowWithWarnings,
+} from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import type { EncodedMessage } from "../grpc/index.ts";
 import { listPage } from "../orchestrator/list-page.ts";
@@ -74,7 +79,9 @@ async function encodeSubmission(
 export function validateWorkflow(services: WorkflowServices): Handler<"validateWorkflow"> {
   return async function validateWorkflow(req, res) {
     await encodeSubmission(req.body, "", res.locals, services);
-    await sendJson(res, workflowPlanFromSpec(req.body));
+    const plan = workflowPlanFromSpec(req.body);
+    const { warnings } = res.locals;
+    await sendJson(res, warnings === undefined ? plan : { ...plan, warnings: [...warnings] });
   };
 }
 
@@ -84,7 +91,7 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
   return async function submitWorkflow(req, res) {
     const idempotencyKey = req.get("Idempotency-Key") ?? "";
     const request = await encodeSubmission(req.body, idempotencyKey, res.locals, services);
-    const { callOptions, caller, trace } = res.locals;
+    const { callOptions, caller, trace, warnings } = res.locals;
     const steps = req.body.steps.length;
     // From here on, the encoded message is enough.
     res.locals.releaseBody?.();
@@ -96,7 +103,8 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
       "workflow.submit",
     );
     res.status(201).location(`/v1/workflows/${encodeURIComponent(id)}`);
-    await send(res, workflowTranscoder, workflow, services);
+    const json = warnings === undefined ? workflowTranscoder : workflowWithWarnings(warnings);
+    await send(res, json, workflow, services);
   };
 }
 

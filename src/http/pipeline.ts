@@ -16,6 +16,7 @@ import type { RequestKind } from "../telemetry/gauges.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { StartRequestSpan } from "../telemetry/request-spans.ts";
+import { knownParams } from "../validation/param-warnings.ts";
 import type { ValidatorOf } from "../validation/request-validator.ts";
 import { jsonBody } from "./body.ts";
 import type { BodyQueues } from "./body.ts";
@@ -62,6 +63,7 @@ export interface Pipeline {
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { contract, validatorOf, allowedOrigins, logger, metrics } = options;
+  const params = knownParams(contract.document);
 
   // Before Express, so that a request that is shed costs little.
   const beforeExpress: readonly ServerStage[] = [
@@ -83,7 +85,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       : []),
     ...(operation.requestBody === undefined ? [] : jsonBody(options)),
     ...(options.operationStages ?? []),
-    validation(operation, validatorOf(operation)),
+    validation(operation, validatorOf(operation), params),
     ...(operation.secured ? [callOptions(options.rpcTimeoutMs)] : []),
     // Each operation has its own request type, which holds after the validation; Express has one for all.
     options.operations[operation.id] as Middleware<BodyLocals>,

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorRequestHandler, RequestHandler } from "express";
 import type { Caller } from "../auth/caller.ts";
+import type { Violation } from "../errors/http-error.ts";
 import type { Permit } from "../load-shedding/load-shedding.ts";
 import type { RequestCallOptions } from "../orchestrator/call-options.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
@@ -38,6 +39,8 @@ export type AuthenticatedLocals = TracedLocals & {
 export type BodyLocals = AuthenticatedLocals & {
   /** Releases a large body before the response begins, so that the next one can be parsed. */
   releaseBody?: () => void;
+  /** Set by `validation`: what is probably wrong in a valid body. Undefined if there is nothing. */
+  warnings?: readonly Violation[];
 };
 
 /** A stage before Express. */

@@ -66,6 +66,11 @@ export class JsonWriter {
     this.#at = at;
   }
 
+  /** Takes back the brace that was written last, so that the object can get more members. */
+  reopenObject(): void {
+    this.#at -= 1;
+  }
+
   /** Writes an integer from 0 on with this many digits, and an ASCII character after it. */
   writeDigits(value: number, count: number, after: string): void {
     this.#reserve(count + 1);

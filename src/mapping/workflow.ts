@@ -11,6 +11,9 @@ import {
   StepStatusSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { Schema } from "../contract.ts";
+import { singleLineJson } from "./json-writer.ts";
+import type { JsonWriter } from "./json-writer.ts";
 import { createMessageTranscoder } from "./message-transcoder.ts";
 import type { Transcoder } from "./transcoder.ts";
 import { epoch } from "./timestamp.ts";
@@ -101,6 +104,25 @@ export const workflowTranscoder = withCorrectionIds(
     },
   ),
 );
+
+/** The response to a submission: the workflow with its warnings. */
+export function workflowWithWarnings(warnings: readonly Schema["Violation"][]): Transcoder {
+  const member = Buffer.from(`,"warnings":${singleLineJson(warnings)}}`);
+  const addMember = (out: JsonWriter) => {
+    out.reopenObject();
+    out.writeBytes(member);
+  };
+  return {
+    write(reader, end, out) {
+      workflowTranscoder.write(reader, end, out);
+      addMember(out);
+    },
+    *writeInSlices(reader, end, out) {
+      yield* workflowTranscoder.writeInSlices(reader, end, out);
+      addMember(out);
+    },
+  };
+}
 
 export const workflowListTranscoder = createMessageTranscoder(
   ListWorkflowsResponseSchema,

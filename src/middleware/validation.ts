@@ -1,32 +1,46 @@
 import type { Operation } from "../contract.ts";
 import { invalidRequest } from "../errors/http-error.ts";
 import type { Violation } from "../errors/http-error.ts";
-import type { Middleware } from "../http/stages.ts";
+import type { BodyLocals, Middleware } from "../http/stages.ts";
+import type { KnownParams } from "../validation/param-warnings.ts";
 import { parseQuery } from "../validation/query.ts";
 import type { RequestParts, RequestValidator } from "../validation/request-validator.ts";
-import { ruleViolations } from "../validation/rules.ts";
+import { formViolations, requestWarnings, ruleViolations } from "../validation/rules.ts";
 
 /**
  * Responds 400 with all violations of the contract: of the schemas, of the query string's syntax, and of the rules that a
- * schema cannot express. Leaves `req.query` in the types of the contract.
+ * schema cannot express. Leaves `req.query` in the types of the contract, and tool params in its forms, and warnings
+ * about them.
  */
-export function validation(operation: Operation, validate: RequestValidator): Middleware {
+export function validation(
+  operation: Operation,
+  validate: RequestValidator,
+  params: KnownParams,
+): Middleware<BodyLocals> {
   return function validation(req, res, next) {
     // A request target has no fragment (RFC 9112 §3.2).
     if (req.originalUrl.includes("#")) return next(invalidRequest([fragment]));
     const { values, violations: syntax } = parseQuery(operation, req.originalUrl);
-    const { params = {} } = res.locals.match ?? {};
-    const parts: RequestParts = { query: values, headers: req.headers, params, body: req.body };
+    const parts: RequestParts = {
+      query: values,
+      headers: req.headers,
+      params: res.locals.match?.params ?? {},
+      body: req.body,
+    };
+    const forms = formViolations(operation.id, parts);
     const schema = validate(parts);
     const rules = ruleViolations(operation.id, parts);
-    if (schema.length + syntax.length + rules.length > 0) {
-      // A parameter with a syntax error violates its schema, too.
+    if (schema.length + syntax.length + forms.length + rules.length > 0) {
+      // What has the wrong syntax or form violates its schema, too.
+      const repeated = [...syntax, ...forms];
       const isRepetition = ({ path }: Violation) =>
-        syntax.some((violation) => isWithin(path, violation.path));
-      const own = schema.filter((violation) => !isRepetition(violation));
+        repeated.some((violation) => isWithin(path, violation.path));
+      const own = [...schema.filter((violation) => !isRepetition(violation)), ...forms];
       // Not thrown, which would cost more than the validation.
       return next(invalidRequest([...own, ...syntax, ...rules]));
     }
+    const warnings = requestWarnings(operation.id, parts, params);
+    if (warnings.length > 0) res.locals.warnings = warnings;
     // Express's own `query` parses the string at each use.
     Object.defineProperty(req, "query", { value: values });
     next();

@@ -4,6 +4,9 @@ import type { Violation } from "../errors/http-error.ts";
 import { contentViolations } from "./content-violations.ts";
 import { dagViolations } from "./dag-violations.ts";
 import { isObject } from "./json-object.ts";
+import { readParamForms } from "./param-forms.ts";
+import { paramWarnings } from "./param-warnings.ts";
+import type { KnownParams } from "./param-warnings.ts";
 import type { RequestParts } from "./request-validator.ts";
 
 /** The rules of an operation that JSON schema cannot express. They are called for requests of any shape. */
@@ -17,6 +20,27 @@ const rules: Partial<Record<OperationId, (parts: RequestParts) => Violation[]>> 
     ...eventIdViolations(query["lastEventId"], "/query/lastEventId"),
   ],
 };
+
+/**
+ * Rewrites a request into the contract's form, in place, where users of the tools write another one that means the same.
+ * Returns the violations of what has no one meaning, which its schemas would report in less helpful words.
+ */
+export function formViolations(operationId: OperationId, { body }: RequestParts): Violation[] {
+  return isSubmission(operationId) ? readParamForms(body) : [];
+}
+
+/** What is probably wrong in a valid request. */
+export function requestWarnings(
+  operationId: OperationId,
+  { body }: RequestParts,
+  known: KnownParams,
+): Violation[] {
+  return isSubmission(operationId) ? paramWarnings(body, known) : [];
+}
+
+function isSubmission(operationId: OperationId): boolean {
+  return operationId === "submitWorkflow" || operationId === "validateWorkflow";
+}
 
 /** The violations of a request that its schemas cannot find. */
 export function ruleViolations(operationId: OperationId, parts: RequestParts): Violation[] {

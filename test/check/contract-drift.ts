@@ -32,8 +32,11 @@ const intended = {
     "foldforge.orchestrator.v1.WorkflowEvent.event_id",
     "foldforge.orchestrator.v1.RankDesignsRequest.workflow_id",
   ],
-  /** Properties that only JSON has: the workflow that `reason` names. */
-  propertiesNotInProto: ["foldforge.orchestrator.v1.LedgerEntry.workflow_id"],
+  /** Properties that only JSON has: the gateway's own warnings, and the workflow that `reason` names. */
+  propertiesNotInProto: [
+    "foldforge.orchestrator.v1.Workflow.warnings",
+    "foldforge.orchestrator.v1.LedgerEntry.workflow_id",
+  ],
   /** Enum values that only JSON has: they replace values that the gateway does not define. */
   valuesNotInProto: ["foldforge.common.v1.JobState.UNKNOWN"],
   /** Messages without a JSON schema: HTTP expresses these requests and responses as parameters, headers and statuses. */

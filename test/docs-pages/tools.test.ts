@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { loadContract } from "../../src/contract.ts";
 import { withConstraints } from "../../src/validation/constraints.ts";
+import { readParamForms } from "../../src/validation/param-forms.ts";
 import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { blocks, code, readPage, rows, section } from "../support/pages.ts";
@@ -45,6 +46,23 @@ describe("docs/tools.md", () => {
         }),
       );
     });
+
+  it("lists the forms of values that are read as others", () => {
+    const tools = Object.fromEntries(
+      toolNames.flatMap((tool) => rows(section(page, tool), /^`/).map(([name]) => [code(name)[0]!, tool])),
+    );
+    const documented = rows(page, /^`/).flatMap(([name, from, as, ...others]) =>
+      others.length > 0
+        ? []
+        : code(from).map((text, index) => [code(name)[0]!, text, code(as)[index]!] as const),
+    );
+    assert.equal(documented.length, 13);
+    for (const [name, from, as] of documented) {
+      const params = { [name]: JSON.parse(from) as unknown };
+      assert.deepEqual(readParamForms({ steps: [{ tool: tools[name], params }] }), []);
+      assert.deepEqual(params[name], JSON.parse(as), `${name} ${from}`);
+    }
+  });
 
   it("lists the content types and metrics of the files that each tool of the sandbox makes", async () => {
     const sandbox = await startSandbox(sandboxSettings);

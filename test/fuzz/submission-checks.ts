@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { readParamForms } from "../../src/validation/param-forms.ts";
 import type { WireResponse } from "./response-reader.ts";
 import type { WireRequest } from "./wire-request.ts";
 
@@ -36,7 +37,9 @@ interface Spec {
 
 /** The parts that a submission and its response share. */
 function specFrom(json: string): Spec {
-  const { name, labels = {}, steps } = JSON.parse(json) as Spec;
+  const spec = JSON.parse(json) as Spec;
+  readParamForms(spec);
+  const { name, labels = {}, steps } = spec;
   return {
     name,
     labels,

@@ -141,6 +141,35 @@ describe("POST /v1/workflows/validate", () => {
       assert.deepEqual(rejection, await told("/v1/workflows"));
     });
 
+  const misspelled = { name: "n", steps: [{ id: "a", tool: "rfdiffusion", params: { num_design: 3 } }] };
+  const warnings = [
+    {
+      path: "/body/steps/0/params/num_design",
+      message:
+        "is not a parameter of rfdiffusion that this contract knows, and is passed on unchanged; did you mean num_designs?",
+    },
+  ];
+
+  for (const [target, status] of [
+    [path, 200],
+    ["/v1/workflows", 201],
+  ] as const)
+    it(`returns warnings about misspelled parameters from ${target}`, async () => {
+      const { response } = await ask(target, jsonPost(misspelled));
+      assert.equal(response.status, status);
+      const body = (await response.json()) as Schema["Workflow"];
+      assert.deepEqual([body.name.length > 0, body.warnings], [true, warnings]);
+      const { response: right } = await ask(target, jsonPost(oneStep));
+      assert.equal("warnings" in ((await right.json()) as object), false);
+    });
+
+  it("returns warnings about a large submission, too", async () => {
+    const large = structuredClone(misspelled);
+    Object.assign(large.steps[0]!.params, { text: "\u2028ü".repeat(100_000) });
+    const { response } = await ask("/v1/workflows", jsonPost(large));
+    assert.deepEqual(((await response.json()) as Schema["Workflow"]).warnings, warnings);
+  });
+
   it("requires authentication", async () => {
     assert.equal((await stack().gateway.fetch(path, { ...jsonPost(oneStep), token: null })).status, 401);
   });

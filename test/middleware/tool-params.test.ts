@@ -6,21 +6,39 @@ import { suite } from "../support/gateway.ts";
 import { jsonPost, workflowIn } from "../support/samples.ts";
 import { startStack } from "../support/stack.ts";
 
-/** Tool → param → valid values, and invalid values with the path of the violation. */
-const table: Record<string, Record<string, { good: unknown[]; bad: [unknown, at?: string][] }>> = {
+/** Tool → param → valid values, values that are read as others, and invalid values with the path of the violation. */
+const table: Record<
+  string,
+  Record<string, { good: unknown[]; read?: [unknown, as: unknown][]; bad: [unknown, at?: string][] }>
+> = {
   rfdiffusion: {
-    contigs: { good: ["100-100"], bad: [[100], [["100-100"]], [null]] },
+    contigs: {
+      good: ["100-100"],
+      read: [
+        [100, "100-100"],
+        [["100-100"], "100-100"],
+      ],
+      bad: [[true], [null]],
+    },
     num_designs: { good: [1, 3], bad: [["3"], [0], [1.5], [null], [true]] },
     diffusion_steps: { good: [50], bad: [["50"], [0], [2.5]] },
-    hotspot_res: { good: ["A30,A33", ["A30", "A33"]], bad: [[30], [{ a: 1 }], [[30], "/0"]] },
+    hotspot_res: { good: ["A30,A33", ["A30", "A33"]], bad: [[30], [{ a: 1 }], [[30]]] },
     symmetry: { good: ["C3", true], bad: [[3], [["C3"]]] },
     symmetry_type: { good: ["cyclic"], bad: [[true], [1]] },
   },
   proteinmpnn: {
     num_sequences: { good: [5], bad: [["5"], [0], [0.5]] },
-    sampling_temp: { good: [0, 0.1, 1], bad: [["0.1"], [-0.1], [true]] },
-    fixed_positions: { good: [[1, "A12"]], bad: [["1,2"], [{}], [[true], "/0"], [[1, null], "/1"]] },
-    omit_aas: { good: [["C", "M"]], bad: [["CM"], [[1], "/0"]] },
+    sampling_temp: {
+      good: [0, 0.1, 1, [0.1, 1]],
+      read: [["0.1", 0.1]],
+      bad: [[-0.1], [true], [[0.1, -1], "/1"]],
+    },
+    fixed_positions: {
+      good: [[1, "A12"]],
+      read: [["1,2", [1, 2]]],
+      bad: [["x"], [{}], [[true], "/0"], [[1, null], "/1"]],
+    },
+    omit_aas: { good: [["C", "M"]], read: [["CM", ["C", "M"]]], bad: [["7"], [[1], "/0"]] },
     use_soluble_model: { good: [true, false], bad: [["true"], [1]] },
     seed: { good: [0, 37, 9007199254740991], bad: [["37"], [-1], [1.5]] },
   },
@@ -28,11 +46,15 @@ const table: Record<string, Record<string, { good: unknown[]; bad: [unknown, at?
     recycling_steps: { good: [0, 3], bad: [["3"], [-1], [1.5]] },
     diffusion_samples: { good: [1], bad: [["1"], [0]] },
     sampling_steps: { good: [200], bad: [["200"], [0]] },
-    chains: { good: [["MKV", { id: "A", sequence: "MKV" }]], bad: [["MKV"], [[1], "/0"]] },
-    ligands: { good: [["CCO", { ccd: "ATP" }]], bad: [["CCO"], [["CCO", 7], "/1"]] },
+    chains: {
+      good: [["MKV", { id: "A", sequence: "MKV" }]],
+      read: [["MKV", ["MKV"]]],
+      bad: [[7], [[1], "/0"]],
+    },
+    ligands: { good: [["CCO", { ccd: "ATP" }]], read: [["CCO", ["CCO"]]], bad: [[{}], [["CCO", 7], "/1"]] },
   },
   af2: {
-    sequence: { good: ["MKV"], bad: [[1], [["MKV"]]] },
+    sequence: { good: ["MKV"], read: [[["MKV"], "MKV"]], bad: [[1], [["MKV", "MKV"]]] },
     msa_cache_policy: {
       good: ["USE_CACHE", "FORCE_RECOMPUTE", "CACHE_ONLY"],
       bad: [["use_cache"], ["NONE"], [true]],
@@ -70,11 +92,12 @@ describe("validation of tool params", () => {
   }
 
   for (const [tool, params] of Object.entries(table)) {
-    for (const [name, { good, bad }] of Object.entries(params)) {
-      for (const value of good) {
+    for (const [name, { good, read = [], bad }] of Object.entries(params)) {
+      const accepted = [...good.map((value) => [value, value] as const), ...read];
+      for (const [value, expected] of accepted) {
         it(`accepts ${tool} ${name} ${JSON.stringify(value)}`, async () => {
           assert.deepEqual(await submit(tool, { [name]: value }), { status: 201, pointers: [] });
-          assert.ok(isDeepStrictEqual(reached?.spec?.steps[1]?.params, { [name]: value }));
+          assert.ok(isDeepStrictEqual(reached?.spec?.steps[1]?.params, { [name]: expected }));
         });
       }
       for (const [value, at = ""] of bad) {
