@@ -48,8 +48,8 @@ const mistakes: readonly (readonly [tool: string, file: string, mistakes: readon
         message: "no-invalid-schema-examples",
       },
       {
-        from: "            examples: [RUNNING]\n        - name: label\n",
-        to: '            examples: [RUNNING]\n        - $ref: "#/components/parameters/Nothing"\n        - name: label\n',
+        from: "          example: RUNNING\n        - name: label\n",
+        to: '          example: RUNNING\n        - $ref: "#/components/parameters/Nothing"\n        - name: label\n',
         message: "no-unresolved-refs",
       },
     ],
