@@ -138,7 +138,10 @@ describe("POST /v1/workflows/{id}/rank", () => {
       "/body/__proto__ is not allowed as a key",
     ],
     ['{"metric":"m","maximize":"true"}', "/body/maximize must be true or false"],
-    ['{"metric":"m","maximize":null}', "/body/maximize must be true or false"],
+    [
+      '{"metric":"m","maximize":null}',
+      "/body/maximize must be true or false; leave it out instead of sending null",
+    ],
     ['{"metric":"m","top_k":"5"}', "/body/top_k must be integer"],
     ['{"metric":"m","top_k":1.5}', "/body/top_k must be integer"],
     ['{"metric":"m","top_k":-1}', "/body/top_k must be >= 0"],
