@@ -15,6 +15,14 @@ describe("CONTRIBUTING.md", () => {
     assert.deepEqual(documented.toSorted(), [...listed].sort());
   });
 
+  it("lists the contract's own keywords", () => {
+    const documented = rows(section(page, "Changing the contract"), /^`x-/).flatMap(([keyword]) =>
+      code(keyword),
+    );
+    const used = readFileSync("openapi/gateway.v1.yaml", "utf8").match(/\bx-[a-z-]+(?=:)/g) ?? [];
+    assert.deepEqual(documented.toSorted(), [...new Set(used)].sort());
+  });
+
   it("lists every entry of src, and only what exists", () => {
     const places = rows(section(page, "Layout"), /^`/).flatMap(([place]) => code(place));
     for (const place of places) assert.ok(existsSync(place), `${place} does not exist`);
