@@ -65,17 +65,32 @@ generate: $(INSTALLED) ## Rebuild generated/ from the contracts
 	@openapi-typescript openapi/gateway.v1.yaml --output $(OUT)/generated/openapi/gateway.v1.ts >/dev/null
 
 .PHONY: check
+# The contracts first: the types of the code depend on them.
 check: $(INSTALLED) ## Check contracts, generated code, types, style and the direction of imports
-	@$(MAKE) --jobs=2 check-lint check-contracts check-format
+	@$(MAKE) --jobs=2 check-contracts
+	@$(MAKE) --jobs=2 check-lint check-format
 
 .PHONY: check-contracts
-check-contracts: $(INSTALLED)
-	@echo "check: contracts"
-	@buf lint
-	@buf format --diff --exit-code
-	@report=$$(redocly lint --format=stylish openapi/gateway.v1.yaml 2>&1) || { echo "$$report" >&2; exit 1; }
+check-contracts: check-generated check-openapi check-protobuf check-changes
+
+.PHONY: check-generated
+check-generated: $(INSTALLED)
 	@echo "check: generated code"
 	@node test/check/generated.ts
+
+.PHONY: check-openapi
+check-openapi: $(INSTALLED)
+	@echo "check: OpenAPI document"
+	@report=$$(redocly lint --format=stylish openapi/gateway.v1.yaml 2>&1) || { echo "$$report" >&2; exit 1; }
+
+.PHONY: check-protobuf
+check-protobuf: $(INSTALLED)
+	@echo "check: protobuf files"
+	@buf lint
+	@buf format --diff --exit-code
+
+.PHONY: check-changes
+check-changes: $(INSTALLED)
 	@echo "check: contract changes"
 	@node test/check/breaking.ts
 	@node test/check/drift.ts

@@ -5,7 +5,9 @@ import type { Scratch } from "./scratch-fixture.ts";
 const common = "proto/foldforge/common/v1/common.proto";
 const orchestrator = "proto/foldforge/orchestrator/v1/orchestrator.proto";
 
-const contract = ["buf.yaml", "proto"];
+const openApi = "openapi/gateway.v1.yaml";
+
+const contracts = ["buf.yaml", "proto", "openapi", "CHANGELOG.md"];
 
 const breakingChanges = [
   {
@@ -36,9 +38,30 @@ const breakingChanges = [
     to: "",
     message: '"GetBalance"',
   },
+  {
+    change: "a path with another name",
+    file: openApi,
+    from: "\n  /v1/workflows/{id}/rank:\n",
+    to: "\n  /v1/workflows/{id}/ranking:\n",
+    message: "POST /v1/workflows/{id}/rank: is now POST /v1/workflows/{id}/ranking",
+  },
+  {
+    change: "an operation without a token",
+    file: openApi,
+    from: "      operationId: getBalance\n",
+    to: "      operationId: getBalance\n      security: []\n",
+    message: "GET /v1/billing/balance: requires no token",
+  },
 ];
 
-function breakContract(scratch: Scratch) {
+/** A change that breaks clients, as the changelog states it. */
+const maximum = {
+  from: "            maximum: 200\n",
+  to: "            maximum: 100\n",
+  change: "GET /v1/billing/ledger, query limit: maximum was 200 and is 100",
+};
+
+function breakContracts(scratch: Scratch) {
   for (const { file, from, to } of breakingChanges) scratch.edit(file, from, to);
 }
 
@@ -52,8 +75,8 @@ describe("node test/check/breaking.ts", () => {
   });
 
   it("reports the file of every change that breaks programs built from the main branch", async () => {
-    await scratch().commitAs("main", ...contract);
-    breakContract(scratch());
+    await scratch().commitAs("main", ...contracts);
+    breakContracts(scratch());
     const outcome = await compare();
     assertFails(outcome);
     for (const { change, file, message } of breakingChanges) {
@@ -65,34 +88,93 @@ describe("node test/check/breaking.ts", () => {
   });
 
   it("passes a compatible change", async () => {
-    await scratch().commitAs("main", ...contract);
+    await scratch().commitAs("main", ...contracts);
     scratch().edit(
       common,
       "string gpu_type = 1;",
       "string gpu_type = 1;\n  // The GPU vendor.\n  string vendor = 6;",
     );
+    scratch().edit(openApi, maximum.from, "            maximum: 1000\n");
     assert.deepEqual(await compare(), { status: 0, output: "" });
   });
 
   it("compares with the main branch of origin rather than the local one", async () => {
-    await scratch().commitAs("main", ...contract);
+    await scratch().commitAs("main", ...contracts);
     await scratch().run("git", "update-ref", "refs/remotes/origin/main", "main");
-    breakContract(scratch());
-    await scratch().commitAs("main", ...contract);
-    assertFails(await compare(), common, orchestrator);
+    breakContracts(scratch());
+    await scratch().commitAs("main", ...contracts);
+    assertFails(await compare(), common, orchestrator, openApi);
+  });
+
+  it("does not miss what has landed on the main branch since the current one left it", async () => {
+    await scratch().commitAs("main", ...contracts);
+    const before = scratch().read(openApi);
+    await scratch().run("git", "branch", "topic");
+    scratch().edit(
+      openApi,
+      "        next_page_token:\n",
+      "        total:\n          type: integer\n        next_page_token:\n",
+    );
+    await scratch().commitAs("main", ...contracts);
+    await scratch().run("git", "symbolic-ref", "HEAD", "refs/heads/topic");
+    scratch().write(openApi, before);
+    assert.deepEqual(await compare(), { status: 0, output: "" });
   });
 
   it("reports that it is skipped without a main branch", async () => {
-    await scratch().commitAs("topic", ...contract);
-    breakContract(scratch());
+    await scratch().commitAs("topic", ...contracts);
+    breakContracts(scratch());
     const { status, output } = await compare();
     assert.equal(status, 0);
-    assert.match(output, /^buf breaking: skipped, there is no main branch/);
+    assert.match(output, /^contract changes: skipped, there is no main branch/);
   });
 
   it("fails if buf cannot read the main branch", async () => {
-    await scratch().commitAs("main", ...contract);
+    await scratch().commitAs("main", ...contracts);
     scratch().write("buf.yaml", "version: v9\n");
     assertFails(await compare(), "buf.yaml");
+  });
+
+  describe("with a changelog", () => {
+    const state = (change: string, reason = ": nobody reads more.") =>
+      scratch().edit(
+        "CHANGELOG.md",
+        "\n### Changed\n\n",
+        `\n### Changed\n\n- Breaking: \`${change}\`${reason}\n`,
+      );
+
+    it("passes a change that it states with a reason, in a contract of either kind", async () => {
+      await scratch().commitAs("main", ...contracts);
+      scratch().edit(openApi, maximum.from, maximum.to);
+      // Formatters wrap lines.
+      state(maximum.change.replace("query limit: ", "query limit:\n  "));
+      scratch().edit(common, "string gpu_type = 1;", "string gpu_kind = 1;");
+      state(
+        'Field "1" with name "gpu_kind" on message "ResourceSpec" changed option "json_name" from "gpuType" to "gpuKind".',
+      );
+      state('Field "1" on message "ResourceSpec" changed name from "gpu_type" to "gpu_kind".');
+      assert.deepEqual(await compare(), { status: 0, output: "" });
+    });
+
+    it("reports a change that it states without a reason", async () => {
+      await scratch().commitAs("main", ...contracts);
+      scratch().edit(openApi, maximum.from, maximum.to);
+      state(maximum.change, "");
+      assertFails(await compare(), `${openApi}: ${maximum.change}; `);
+    });
+
+    it("reports a statement that no change matches", async () => {
+      await scratch().commitAs("main", ...contracts);
+      state(maximum.change);
+      assertFails(await compare(), `CHANGELOG.md: no change of the contracts is "${maximum.change}"`);
+    });
+
+    it("does not take a statement of the main branch for one of this change", async () => {
+      state(maximum.change);
+      await scratch().commitAs("main", ...contracts);
+      assert.deepEqual(await compare(), { status: 0, output: "" });
+      scratch().edit(openApi, maximum.from, maximum.to);
+      assertFails(await compare(), `${openApi}: ${maximum.change}; `);
+    });
   });
 });

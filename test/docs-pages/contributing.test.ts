@@ -82,7 +82,7 @@ describe("CONTRIBUTING.md", () => {
     it("passes the check of the contracts with the edit and the commands as written", async () => {
       const text = section(page, "Changing the contract");
       const [[diff = ""], [change = ""]] = [blocks(text, "diff"), blocks(text, "sh")];
-      await scratch.commitAs("main", "buf.yaml", "proto");
+      await scratch.commitAs("main", "buf.yaml", "proto", "openapi", "CHANGELOG.md");
       scratch.write("note.diff", diff);
       assertPasses(await scratch.run("git", "apply", "-p0", "note.diff"));
       // The next test checks the types. Style depends on no contract.
@@ -90,6 +90,16 @@ describe("CONTRIBUTING.md", () => {
       const commands = change.replace(/^make check$/m, "make check-contracts");
       assertPasses(await scratch.run("sh", "-euc", `rm note.diff\n${commands}`));
       assert.match(scratch.read("generated/openapi/gateway.v1.ts"), /note\?: components/);
+    });
+
+    it("is named if it breaks clients, and passes once the changelog states it as written", async () => {
+      const text = section(page, "Breaking clients on purpose");
+      const [[line = ""], [statement = ""]] = [blocks(text, "text"), blocks(text, "md")];
+      scratch.edit("openapi/gateway.v1.yaml", "            maximum: 200\n", "            maximum: 100\n");
+      const { output } = await scratch.run("node", "test/check/breaking.ts");
+      assert.equal(output.split("\n")[0], line.trim());
+      scratch.edit("CHANGELOG.md", "\n### Changed\n\n", `\n### Changed\n\n${statement}`);
+      assertPasses(await scratch.run("node", "test/check/breaking.ts"));
     });
 
     it("passes the check of types, which fails only for a missing handler, operation or status", async () => {
