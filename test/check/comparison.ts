@@ -65,6 +65,6 @@ export function changeOf(name: string, before: unknown, after: unknown): string 
 
 /** A value on one line, as the code span of a changelog can hold it. */
 export function textOf(value: unknown): string {
-  const text = typeof value === "string" && value !== "" ? value : JSON.stringify(value);
+  const text = typeof value === "string" && value !== "" ? value : JSON.stringify(value ?? null);
   return text.replace(/\s+/g, " ").replaceAll("`", "'");
 }

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { assertFails, eachInScratch } from "./scratch-fixture.ts";
 
 const commonProto = "proto/foldforge/common/v1/common.proto";
@@ -66,4 +67,25 @@ describe("make check-contracts", () => {
       assertFails(outcome, file, ...inFile.map(({ message }) => message));
     });
   }
+});
+
+describe("make check", () => {
+  const scratch = eachInScratch();
+
+  it("names what every check of the contracts finds, before it checks anything else", async () => {
+    await scratch().commitAs("main", "buf.yaml", "proto", "openapi", "CHANGELOG.md");
+    const found = mistakes
+      .filter(([tool]) => tool !== "buf format")
+      .flatMap(([, file, inFile]) => inFile.map((mistake) => ({ file, ...mistake })));
+    for (const { file, from, to } of found) scratch().edit(file, from, to);
+    scratch().edit(openApi, "      operationId: getBalance\n", "      operationId: getCredits\n");
+    const outcome = await scratch().run("make", "check");
+    assertFails(
+      outcome,
+      ...found.map(({ message }) => message),
+      "GET /v1/billing/balance: operationId was getBalance and is getCredits",
+      "no operation is getBalance",
+    );
+    assert.doesNotMatch(outcome.output, /check: types/);
+  });
 });

@@ -1,16 +1,23 @@
 /** Fails with the names of the files if `generated/` differs from what the contracts generate. */
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const fresh = mkdtempSync(join(tmpdir(), "foldforge-generated-"));
 try {
-  execFileSync("make", ["--no-print-directory", "generate", `OUT=${fresh}`], {
+  const { status } = spawnSync("make", ["--no-print-directory", "generate", `OUT=${fresh}`], {
     stdio: ["ignore", "ignore", "inherit"],
     // A make of its own, not one of the jobs of `make check`.
     env: { ...process.env, MAKEFLAGS: "" },
   });
+  process.exitCode = status === 0 ? reportStale() : 1;
+} finally {
+  rmSync(fresh, { recursive: true });
+}
+
+/** Prints the files that differ, and returns the exit code. */
+function reportStale(): number {
   const files = new Set([...filesUnder("generated"), ...filesUnder(join(fresh, "generated"))]);
   const stale = [...files].sort().flatMap((file) => {
     const [committed, expected] = [join("generated", file), join(fresh, "generated", file)];
@@ -21,9 +28,7 @@ try {
       : [`${committed} is stale: run make generate`];
   });
   for (const line of stale) console.error(line);
-  process.exitCode = stale.length > 0 ? 1 : 0;
-} finally {
-  rmSync(fresh, { recursive: true });
+  return stale.length > 0 ? 1 : 0;
 }
 
 function filesUnder(folder: string): string[] {
