@@ -8,11 +8,11 @@ import { getBalance, listLedger } from "./handlers/billing.ts";
 import { streamWorkflowEvents } from "./handlers/events.ts";
 import { healthz, metrics, readyz } from "./handlers/health.ts";
 import { getDocs, getDocsFile, getOpenapiJson, getOpenapiYaml } from "./handlers/docs.ts";
+import { rankDesigns } from "./handlers/ranking.ts";
 import {
   cancelWorkflow,
   getWorkflow,
   listWorkflows,
-  rankDesigns,
   retryWorkflow,
   submitWorkflow,
   validateWorkflow,

@@ -146,6 +146,9 @@ export interface paths {
          * Rank the designs of a workflow
          * @description Ranks the files and sequences that the workflow has produced so far by one metric, best first. Designs that lack
          *     the metric or do not pass the filters are left out. The operation changes nothing and is safe to repeat.
+         *
+         *     If no design of a terminal workflow has the metric, or the metric of a filter, the response is 400 with the
+         *     metrics that there are. Before that, the ranking is empty: a design with the metric may still come.
          */
         post: operations["rankDesigns"];
         delete?: never;

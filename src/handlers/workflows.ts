@@ -1,5 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import type { IncomingMessage } from "node:http";
 import { Code } from "@connectrpc/connect";
 import type { Request, Response } from "express";
 import type { Authenticator } from "../auth/authenticator.ts";
@@ -9,12 +8,12 @@ import { strongETags } from "../http/etag.ts";
 import type { StrongETags } from "../http/etag.ts";
 import type { Handler, Schema } from "../contract.ts";
 import { HttpError } from "../errors/http-error.ts";
-import { sendConditionalJson, sendJson, sendJsonBytes } from "../http/json-response.ts";
+import { sendConditionalJson, sendJson } from "../http/json-response.ts";
+import { sendMessage, trackSocket } from "../http/send-message.ts";
+import type { MessageSender } from "../http/send-message.ts";
 import type { AuthenticatedLocals, BodyLocals } from "../http/stages.ts";
 import { isTerminal } from "../mapping/job-state.ts";
 import { listRequestFromQuery } from "../mapping/list-request.ts";
-import type { Transcoder } from "../mapping/transcoder.ts";
-import { rankRequestFromJson, rankingTranscoder } from "../mapping/ranking.ts";
 import { readWorkflowStatus } from "../mapping/workflow-event.ts";
 import { workflowPlanFromSpec } from "../mapping/workflow-plan.ts";
 import { submitRequestFromJson } from "../mapping/submit-request.ts";
@@ -25,7 +24,6 @@ import {
   workflowWithWarnings,
 } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
-import type { EncodedMessage } from "../grpc/index.ts";
 import { listPage } from "../orchestrator/list-page.ts";
 import { checkPreconditions, hasPreconditions } from "../http/preconditions.ts";
 import { awaitTerminal } from "../events/await-terminal.ts";
@@ -36,18 +34,14 @@ import { runSync } from "../load-shedding/task-queue.ts";
 import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
-import type { WriteJson } from "../http/write-json.ts";
 
-interface WorkflowServices {
+interface WorkflowServices extends MessageSender {
   readonly orchestrator: OrchestratorClient;
   readonly authenticator: Authenticator;
   readonly consumeQuota: ConsumeQuota;
   readonly streams: StreamRegistry;
   readonly retryPolicy: RetryPolicy;
   readonly tasks: TaskQueue;
-  readonly writeJson: WriteJson;
-  /** Called after something was sent on a connection. */
-  readonly trackBuffered: (socket: Socket) => void;
   /** The maximum size of a submission's message and of a page of workflows, in bytes. */
   readonly maxRequestBytes: number;
   readonly maxPageBytes: number;
@@ -104,24 +98,8 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
     );
     res.status(201).location(`/v1/workflows/${encodeURIComponent(id)}`);
     const json = warnings === undefined ? workflowTranscoder : workflowWithWarnings(warnings);
-    await send(res, json, workflow, services);
+    await sendMessage(res, json, workflow, services);
   };
-}
-
-/** Sends a message as JSON. */
-async function send(
-  res: Response<never, AuthenticatedLocals>,
-  json: Transcoder,
-  message: EncodedMessage<unknown>,
-  services: WorkflowServices,
-): Promise<void> {
-  using text = await services.writeJson(json, message.bytes, keyHashOf(res.locals.caller));
-  await sendJsonBytes(res, text.pieces());
-  trackSocket(res, services);
-}
-
-function trackSocket({ socket }: ServerResponse, { trackBuffered }: WorkflowServices): void {
-  if (socket !== null) trackBuffered(socket);
 }
 
 export function listWorkflows(services: WorkflowServices): Handler<"listWorkflows"> {
@@ -133,7 +111,7 @@ export function listWorkflows(services: WorkflowServices): Handler<"listWorkflow
       res.locals.callOptions,
       maxPageBytes,
     );
-    await send(res, workflowListTranscoder, page, services);
+    await sendMessage(res, workflowListTranscoder, page, services);
   };
 }
 
@@ -213,7 +191,7 @@ function changeWorkflow(
     const request = { workflowId: req.params.id };
     await requirePreconditions(req, res.locals, request, services);
     using workflow = await services.orchestrator[rpc](request, res.locals.callOptions);
-    await send(res, workflowTranscoder, workflow, services);
+    await sendMessage(res, workflowTranscoder, workflow, services);
   };
 }
 
@@ -223,15 +201,4 @@ export function cancelWorkflow(services: WorkflowServices): Handler<"cancelWorkf
 
 export function retryWorkflow(services: WorkflowServices): Handler<"retryWorkflow"> {
   return changeWorkflow("retryWorkflow", services);
-}
-
-export function rankDesigns(services: WorkflowServices): Handler<"rankDesigns"> {
-  const { orchestrator } = services;
-  return async function rankDesigns(req, res) {
-    const request = rankRequestFromJson(req.params.id, req.body);
-    // Other bodies can be parsed while the orchestrator ranks.
-    res.locals.releaseBody?.();
-    using ranking = await orchestrator.rankDesigns(request, res.locals.callOptions);
-    await send(res, rankingTranscoder, ranking, services);
-  };
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
+import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   RankDesignsRequestSchema,
@@ -10,9 +11,9 @@ import type { Schema } from "../../src/contract.ts";
 import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
 import { finishedRun } from "../support/finished-run.ts";
 import { startTestGateway, suite } from "../support/gateway.ts";
-import { jsonPost, threeSteps } from "../support/samples.ts";
+import { jsonPost, threeSteps, workflowIn } from "../support/samples.ts";
 import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
-import { callsDuring, startStack } from "../support/stack.ts";
+import { callsDuring, startDisposableStack, startStack } from "../support/stack.ts";
 
 const path = "/v1/workflows/w1/rank";
 
@@ -185,6 +186,71 @@ describe("POST /v1/workflows/{id}/rank", () => {
     assert.deepEqual(await violationsIn(response), ["/body/filters must not have more than 64 items"]);
   });
 
+  describe("of a workflow with designs, none of them ranked", () => {
+    const outputs = [{ metrics: { plddt: 90, ptm: 0.5 } }];
+    const body = JSON.stringify({ metric: "pLDDT", filters: [{ metric: "ptm", min: 0.9 }] });
+
+    /** The response and the calls for a workflow in this state. */
+    async function rankIn(state: JobState, requestBody: string, ranking: { totalRanked?: number } = {}) {
+      stack().upstream.rpcs.getWorkflow = () => workflowIn(state, outputs);
+      let response: Response | undefined;
+      const calls = await callsDuring(stack().upstream, async () => {
+        ({ response } = await rank(requestBody, { totalConsidered: 1, ...ranking }));
+      });
+      return { response: response!, rpcs: calls.map(({ rpc }) => rpc) };
+    }
+
+    for (const state of [JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED])
+      it(`responds with 400 that names the metrics of a workflow that is ${JobState[state]}`, async () => {
+        const { response, rpcs } = await rankIn(state, body);
+        assert.deepEqual(await violationsIn(response), [
+          "/body/metric must be one of the metrics of this workflow: plddt, ptm; did you mean plddt?",
+        ]);
+        assert.deepEqual(rpcs, ["RankDesigns", "GetWorkflow"]);
+      });
+
+    it("reports a filter's metric", async () => {
+      const filtered = JSON.stringify({ metric: "ptm", filters: [{ metric: "plddt" }, { metric: "pae" }] });
+      const { response } = await rankIn(JobState.SUCCEEDED, filtered);
+      assert.deepEqual(await violationsIn(response), [
+        "/body/filters/1/metric must be one of the metrics of this workflow: plddt, ptm",
+      ]);
+    });
+
+    for (const [what, state, requestBody] of [
+      ["is not terminal, and may get the metric", JobState.RUNNING, body],
+      ["has the metrics, and no design that passes the filters", JobState.SUCCEEDED, '{"metric":"ptm"}'],
+    ] as const)
+      it(`responds with an empty ranking if the workflow ${what}`, async () => {
+        const { response } = await rankIn(state, requestBody);
+        assert.equal(response.status, 200);
+        assert.deepEqual(await response.json(), { designs: [], total_considered: 1, total_ranked: 0 });
+      });
+
+    it("does not read the workflow if a design is ranked", async () => {
+      const { response, rpcs } = await rankIn(JobState.SUCCEEDED, body, { totalRanked: 1 });
+      assert.equal(response.status, 200);
+      assert.deepEqual(rpcs, ["RankDesigns"]);
+    });
+
+    it("reads the workflow as the caller", async () => {
+      await using keys = await startDisposableStack(
+        {
+          authenticateApiKey: () => ({ allowed: true, principal: "alice" }),
+          rankDesigns: () => ({ totalConsidered: 1 }),
+          getWorkflow: () => workflowIn(JobState.SUCCEEDED, outputs),
+        },
+        { API_KEYS_ENABLED: "true" },
+      );
+      const calls = await callsDuring(keys.upstream, async () => {
+        const response = await keys.gateway.fetch(path, { ...post(body), token: "alices" });
+        assert.equal(response.status, 400);
+      });
+      const read = calls.find(({ rpc }) => rpc === "GetWorkflow");
+      assert.equal(read?.metadata.get("ff-principal"), "alice");
+    });
+  });
+
   it("responds with 415 without a body, 405 to other methods, and 400 to a query", async () => {
     const { gateway, upstream } = stack();
     const calls = await callsDuring(upstream, async () => {
@@ -250,9 +316,13 @@ describe("the ranking of a run", () => {
     assert.deepEqual(new Set(scoresOf((await rank({ metric: "plddt", filters })).body)), new Set([all[1]]));
   });
 
-  it("is empty for an unknown metric", async () => {
-    const { status, body } = await rank({ metric: "__proto__" });
-    assert.deepEqual([status, body.designs, body.total_ranked], [200, [], 0]);
+  it("is 400 for an unknown metric, with those that the designs have", async () => {
+    for (const metric of ["__proto__", "pLDDT"]) {
+      const { status, body } = await rank({ metric });
+      assert.deepEqual([status, body.code], [400, "INVALID_ARGUMENT"]);
+      assert.match(body.message, /^\/body\/metric must be one of .*\bglobal_score\b.*\bplddt\b/);
+      assert.equal(body.message.endsWith("did you mean plddt?"), metric === "pLDDT");
+    }
   });
 
   it("responds with 404 to other principals", async () => {

@@ -7,7 +7,7 @@ import {
   RankFilterSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../../src/contract.ts";
-import { rankRequestFromJson, rankingTranscoder } from "../../src/mapping/ranking.ts";
+import { rankRequestFromJson, rankingTranscoder, ranksNone } from "../../src/mapping/ranking.ts";
 import { jsonOf } from "./transcode.ts";
 
 /** A request with a value other than the default in every field. */
@@ -146,4 +146,18 @@ describe("rankingTranscoder", () => {
     assert.deepEqual(Object.keys(ranking).sort(), namesOf(RankDesignsResponseSchema));
     assert.deepEqual(Object.keys(ranking.designs[0]!).sort(), namesOf(RankedDesignSchema));
   });
+});
+
+describe("ranksNone", () => {
+  for (const [ranking, expected] of [
+    [{}, false],
+    [{ totalConsidered: 1 }, true],
+    [{ totalConsidered: 4_294_967_295 }, true],
+    [{ totalConsidered: 300, totalRanked: 300 }, false],
+    [{ totalConsidered: 2, totalRanked: 1 }, false],
+  ] as const)
+    it(`is ${expected} for ${JSON.stringify(ranking)}`, () => {
+      const bytes = toBinary(RankDesignsResponseSchema, create(RankDesignsResponseSchema, ranking));
+      assert.equal(ranksNone(bytes), expected);
+    });
 });
