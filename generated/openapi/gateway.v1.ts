@@ -804,7 +804,7 @@ export interface components {
              * @description The value of the metric; absent if it is not a finite number.
              */
             score?: number;
-            /** @description The `uri` of the artifact, or the step and sample of the sequence. */
+            /** @description The SHA-256 or the `uri` of the artifact, or `seq:<sample_index>` of the sequence. */
             id: string;
             /** @description What was ranked. */
             kind: string;
@@ -823,7 +823,7 @@ export interface components {
             total_considered: number;
             /**
              * Format: int64
-             * @description The number of designs that have the metric and pass the filters.
+             * @description The number of designs that have the metric and pass the filters, at most `top_k`.
              */
             total_ranked: number;
         };

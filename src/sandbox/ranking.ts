@@ -27,7 +27,7 @@ function designsFromStatus({ stepId, outputs, sequences }: StepStatus): Design[]
       metrics,
     })),
     ...sequences.map(({ sampleIndex, globalScore, seqRecovery }): Design => ({
-      id: `${stepId}/${sampleIndex}`,
+      id: `seq:${sampleIndex}`,
       kind: "sequence",
       sourceStep: stepId,
       metrics: { global_score: globalScore, seq_recovery: seqRecovery },
@@ -72,9 +72,10 @@ export function rankDesigns(
         : [];
     })
     .sort((a, b) => sign * (a.score - b.score));
+  const designs = ranked.slice(0, topK || undefined).map((design, i) => ({ ...design, rank: i + 1 }));
   return create(RankDesignsResponseSchema, {
-    designs: ranked.slice(0, topK || undefined).map((design, i) => ({ ...design, rank: i + 1 })),
+    designs,
     totalConsidered: all.length,
-    totalRanked: ranked.length,
+    totalRanked: designs.length,
   });
 }

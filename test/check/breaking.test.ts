@@ -20,7 +20,7 @@ const breakingChanges = [
   {
     change: "a removed field",
     file: orchestrator,
-    from: "  // The number of designs that have the metric and pass the filters.\n  uint32 total_ranked = 3;\n",
+    from: "  // The number of designs that have the metric and pass the filters, at most `top_k`.\n  uint32 total_ranked = 3;\n",
     to: "",
     message: 'field "3" with name "total_ranked"',
   },

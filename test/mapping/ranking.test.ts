@@ -84,7 +84,7 @@ describe("rankingTranscoder", () => {
   const toJson = (...designs: object[]): Schema["RankResponse"] => JSON.parse(textOf(...designs));
 
   it("maps every field, in order", () => {
-    assert.deepEqual(toJson(design, { ...design, rank: 2, kind: "sequence", id: "seqs/0" }), {
+    assert.deepEqual(toJson(design, { ...design, rank: 2, kind: "sequence", id: "seq:0" }), {
       designs: [
         {
           rank: 4_294_967_295,
@@ -97,7 +97,7 @@ describe("rankingTranscoder", () => {
         {
           rank: 2,
           score: 91.2,
-          id: "seqs/0",
+          id: "seq:0",
           kind: "sequence",
           source_step: "fold",
           metrics: { plddt: 91.2, ptm: 0.83 },

@@ -45,7 +45,7 @@ describe("RankDesigns", () => {
     assert.deepEqual(scores(highest), falling(scores(lowest)));
     assert.deepEqual(scores(lowest), falling(scores(lowest)).reverse());
     assert.ok(lowest.designs.every(({ kind }) => kind === "sequence"));
-    assert.ok(lowest.designs.some(({ id }) => id === "seqs/5"));
+    assert.ok(lowest.designs.some(({ id }) => id === "seq:5"));
   });
 
   it("cuts to top_k after filtering, bounds included", async () => {
@@ -57,7 +57,7 @@ describe("RankDesigns", () => {
     const between = await test.orchestrator.rankDesigns({ ...request, filters });
     assert.deepEqual(scores(between), [second, third]);
     const first = await test.orchestrator.rankDesigns({ ...request, filters, topK: 1 });
-    assert.deepEqual([scores(first), first.totalRanked], [[second], 2]);
+    assert.deepEqual([scores(first), first.totalRanked], [[second], 1]);
     const other = [{ metric: "global_score", min: 0 }];
     assert.equal((await test.orchestrator.rankDesigns({ ...request, filters: other })).totalRanked, 0);
   });

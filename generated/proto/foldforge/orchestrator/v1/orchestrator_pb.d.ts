@@ -874,7 +874,7 @@ export declare type RankedDesign = Message<"foldforge.orchestrator.v1.RankedDesi
   score: number;
 
   /**
-   * The `uri` of the artifact, or the step and sample of the sequence.
+   * The SHA-256 or the `uri` of the artifact, or `seq:<sample_index>` of the sequence.
    *
    * @generated from field: string id = 3;
    */
@@ -929,7 +929,7 @@ export declare type RankDesignsResponse = Message<"foldforge.orchestrator.v1.Ran
   totalConsidered: number;
 
   /**
-   * The number of designs that have the metric and pass the filters.
+   * The number of designs that have the metric and pass the filters, at most `top_k`.
    *
    * @generated from field: uint32 total_ranked = 3;
    */
