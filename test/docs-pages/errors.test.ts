@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { Code } from "@connectrpc/connect";
 import { codeMeaning } from "../../src/errors/codes.ts";
-import { startTestGateway, suite } from "../support/gateway.ts";
+import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
 import { blocks, code, readPage, rows, section } from "../support/pages.ts";
 
 const page = readPage("docs/errors.md");
@@ -21,6 +23,17 @@ describe("docs/errors.md", () => {
     const meanings = codes.map(codeMeaning).map(({ name, status, retryable }) => [name, status, retryable]);
     const unique = new Map(meanings.map((meaning) => [meaning[0], meaning]));
     assert.deepEqual(documented.toSorted(), [...unique.values()].sort());
+  });
+
+  it("has a command that prints each violation on a line of its own", async () => {
+    const [command = ""] = blocks(page, "sh");
+    const script = command.replace("http://127.0.0.1:8080", gateway().url).replace("ff-demo-key", adminToken);
+    const { stdout } = await promisify(execFile)("sh", ["-euc", script]);
+    const lines = stdout.split("\n").filter((line) => line.startsWith('"path"'));
+    assert.deepEqual(lines.map((line) => /"\/body\/steps\/0\/(\w+)"/.exec(line)?.[1]).sort(), [
+      "dependsOn",
+      "tool",
+    ]);
   });
 
   it("shows the body that the gateway returns for such a request", async () => {

@@ -29,6 +29,7 @@ describe("docs/quickstart.md", () => {
     const [
       ,
       plan,
+      invalid,
       ,
       events,
       waited,
@@ -45,6 +46,11 @@ describe("docs/quickstart.md", () => {
     assert.deepEqual(more, []);
 
     assert.deepEqual(JSON.parse(plan!).order, ["a", "b"]);
+    for (const text of ["did you mean rfdiffusion?", "did you mean depends_on?"])
+      assert.ok(
+        invalid!.split("\n").some((line) => line.startsWith('"path"') && line.includes(text)),
+        invalid,
+      );
     assert.match(events!, /^event: workflow_update$/m);
     assert.equal(JSON.parse(waited!).state, "SUCCEEDED");
     assert.equal(JSON.parse(ranking!).designs.length, 3);
