@@ -14,6 +14,8 @@ export interface SchemaError {
     /** Beside `additionalProperty`: the properties that the object may have. */
     readonly knownProperties?: readonly string[];
     readonly unevaluatedProperty?: string;
+    /** Whether the value is a key of the object at `instancePath`. */
+    readonly isKey?: boolean;
     readonly allowedValues?: readonly unknown[];
     readonly [other: string]: unknown;
   };
@@ -160,7 +162,10 @@ const propertyNames: CompileKeyword<object> = (schema, parentSchema, ajv) => {
   const validate = ajv.compile(schema);
   return function* (object, { instancePath }) {
     if (isLarger(object, parentSchema["maxProperties"])) return;
-    for (const key of keysOf(object)) if (!validate(key, { instancePath })) yield* validate.errors ?? [];
+    for (const key of keysOf(object)) {
+      if (validate(key, { instancePath })) continue;
+      for (const error of validate.errors ?? []) yield { ...error, params: { ...error.params, isKey: true } };
+    }
   };
 };
 

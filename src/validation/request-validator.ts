@@ -143,7 +143,8 @@ export function violationsFromSchemaErrors(
       // An error of `if` only states that `then` has failed, whose own errors are listed too.
       .filter(({ keyword }) => keyword !== "if" && keyword !== nullKeyword)
       .map((error) => {
-        const message = messages.get(messageOf(error)) ?? inPlainWords(error, parts);
+        const subject = error.params.isKey === true ? "has a key that " : "";
+        const message = messages.get(messageOf(error)) ?? subject + inPlainWords(error, parts);
         const isNull = error.keyword === "type" && nulls.has(error.instancePath);
         return { path: pathOf(error), message: isNull ? `${message}; ${leaveOut}` : message };
       })

@@ -84,6 +84,14 @@ describe("useBoundedKeywords", () => {
     );
   });
 
+  it("distinguishes the keys of a map from the map", () => {
+    assert.deepEqual(listed({ ...oneStep, labels: { "": "v", "=": "v", ["k".repeat(129)]: "v" } }), [
+      "/body/labels has a key that must not be empty",
+      "/body/labels must have keys without `=` or control characters",
+      "/body/labels has a key that must not have more than 128 characters",
+    ]);
+  });
+
   it("accepts any value in params that the contract does not name", () => {
     const params = { deep: keys(many), long: list(many, {}), "": null, __proto: [[], "", 1.5] };
     assert.deepEqual(violationsOf(submission(1, { params })), []);

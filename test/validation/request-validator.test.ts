@@ -126,7 +126,8 @@ const reworded = (line: string) =>
     .replace(/must have required property '\w+'$/, "is required")
     .replace("must not have additional properties", "is not a property of this object");
 
-const withoutSuggestion = (line: string) => line.replace(/; did you mean .*\?$/, "");
+const withoutSuggestion = (line: string) =>
+  line.replace(/; did you mean .*\?$/, "").replace(" has a key that ", " ");
 
 describe("createRequestValidators", () => {
   const server = suite(async () => {
@@ -303,6 +304,15 @@ describe("violationsFromSchemaErrors", () => {
       "is not a property of this object",
     ],
     ["maximum", "/query/n", "must be <= 1", { limit: 1 }, "/query/n"],
+    [
+      "minLength",
+      "/body/labels",
+      "must NOT have fewer than 1 characters",
+      { isKey: true },
+      "/body/labels",
+      "has a key that must not be empty",
+    ],
+    ["pattern", "/body/labels", 'must match pattern "^x$"', { isKey: true }, "/body/labels", "must be an x"],
     ["false schema", "/body/x", undefined, {}, "/body/x", "is not allowed"],
   ] as const;
   const parts = { query: { state: "S" }, body: { steps: [{ tool: "rfdifusion" }] } };
