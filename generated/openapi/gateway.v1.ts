@@ -580,6 +580,8 @@ export interface components {
         };
         /** @description A file that a step has stored. */
         Artifact: {
+            name: components["schemas"]["ArtifactName"];
+            href?: components["schemas"]["ArtifactHref"];
             /** @description The address in the object store: `r2://bucket/key`. The key is the `key` of a download. */
             uri: string;
             /** @description The media type. */
@@ -593,6 +595,18 @@ export interface components {
             sha256: string;
             metrics: components["schemas"]["Metrics"];
         };
+        /**
+         * @description A file name that is unique within the workflow: the id of the step, the index among the step's outputs, and the
+         *     extension. If the id has characters that a file name should not have, they are replaced, and a hash follows.
+         * @example fold-0.pdb
+         */
+        ArtifactName: string;
+        /**
+         * Format: uri-reference
+         * @description The path of the download; absent if the artifact is not in the object store of this gateway.
+         * @example /v1/workflows/9b2f6c1e/artifacts/artifacts/9f86d081.pdb
+         */
+        ArtifactHref: string;
         /** @description A designed sequence. */
         DesignedSequence: {
             /** @description The record in FASTA format. */

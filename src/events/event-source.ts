@@ -7,6 +7,7 @@ import type { WriteJson, WrittenJson } from "../http/write-json.ts";
 import { isTerminal } from "../mapping/job-state.ts";
 import { eventToJson, readWorkflowStatus } from "../mapping/workflow-event.ts";
 import type { EventJson } from "../mapping/workflow-event.ts";
+import type { WorkflowTranscoders } from "../mapping/workflow.ts";
 import type { RequestCallOptions } from "../orchestrator/call-options.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { isRetryable } from "./retry-policy.ts";
@@ -74,6 +75,7 @@ interface SourceParts {
   /** The timeout for an event that is known to exist, in milliseconds. */
   readonly eventTimeoutMs: number;
   readonly writeJson: WriteJson;
+  readonly transcoders: WorkflowTranscoders;
   /** The owner of the events' text while it waits for memory. */
   readonly owner: string | undefined;
   readonly retryPolicy: RetryPolicy;
@@ -88,7 +90,7 @@ interface SourceParts {
 
 interface SourceOptions extends Pick<
   SourceParts,
-  "fromEventId" | "writeJson" | "owner" | "retryPolicy" | "mayRetry"
+  "fromEventId" | "writeJson" | "transcoders" | "owner" | "retryPolicy" | "mayRetry"
 > {
   /** Separate memory for the events of a search: the stream may hold an event meanwhile, whose memory others wait for. */
   readonly searchMemory: MessageMemory;
@@ -211,7 +213,7 @@ export class WorkflowEventSource implements AsyncDisposable {
   async #itemFrom(upstreamEvent: UpstreamEvent): Promise<SourceItem | undefined> {
     using event = upstreamEvent;
     const { eventId, update } = event;
-    const { createSearch, writeJson, owner } = this.#parts;
+    const { createSearch, writeJson, transcoders, owner } = this.#parts;
     const isStored = eventId > 0n;
     if (isStored && eventId <= this.#lastEventId) return undefined;
     let id = isStored ? eventId : undefined;
@@ -220,7 +222,7 @@ export class WorkflowEventSource implements AsyncDisposable {
     if (!isStored && update !== undefined && isTerminal(update.state)) {
       id = await createSearch().resumePointAfter(update);
     }
-    const json = eventToJson(event.bytes);
+    const json = eventToJson(event.bytes, transcoders);
     const text = json && (await writeJson(json, event.bytes, owner));
     const item = json && text && new SourceEvent(id, json, text);
     if (!isStored && update !== undefined && item !== undefined) {

@@ -12,6 +12,7 @@ import { SseWriter } from "../events/sse-writer.ts";
 import type { StreamRegistry } from "../events/stream-registry.ts";
 import type { MessageMemory } from "../grpc/index.ts";
 import type { WriteJson } from "../http/write-json.ts";
+import type { WorkflowTranscoders } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
@@ -22,6 +23,7 @@ interface EventServices {
   readonly retryPolicy: RetryPolicy;
   readonly searchMemory: MessageMemory;
   readonly writeJson: WriteJson;
+  readonly transcoders: WorkflowTranscoders;
   readonly trackBuffered: (socket: Socket) => void;
   readonly metrics: Pick<Metrics, "countEvent">;
 }
@@ -35,7 +37,8 @@ const headersTimeoutMs = 1000;
  * connection.
  */
 export function streamWorkflowEvents(services: EventServices): Handler<"streamWorkflowEvents"> {
-  const { orchestrator, authenticator, streams, retryPolicy, searchMemory, writeJson } = services;
+  const { orchestrator, authenticator, streams, retryPolicy, searchMemory, writeJson, transcoders } =
+    services;
   const writerOptions = { countEvent: services.metrics.countEvent, trackBuffered: services.trackBuffered };
   return async function streamWorkflowEvents(req, res) {
     const { callOptions, caller, trace } = res.locals;
@@ -52,6 +55,7 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
         mayRetry: () => writer.areHeadersSent,
         searchMemory,
         writeJson,
+        transcoders,
         owner: keyHashOf(caller),
       });
       // The next event of a running workflow may be hours away, and a request counts as in flight until its response

@@ -17,12 +17,8 @@ import { listRequestFromQuery } from "../mapping/list-request.ts";
 import { readWorkflowStatus } from "../mapping/workflow-event.ts";
 import { workflowPlanFromSpec } from "../mapping/workflow-plan.ts";
 import { submitRequestFromJson } from "../mapping/submit-request.ts";
-import {
-  readWorkflowId,
-  workflowTranscoder,
-  workflowListTranscoder,
-  workflowWithWarnings,
-} from "../mapping/workflow.ts";
+import { readWorkflowId, withWarnings } from "../mapping/workflow.ts";
+import type { WorkflowTranscoders } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { listPage } from "../orchestrator/list-page.ts";
 import { checkPreconditions, hasPreconditions } from "../http/preconditions.ts";
@@ -42,6 +38,7 @@ interface WorkflowServices extends MessageSender {
   readonly streams: StreamRegistry;
   readonly retryPolicy: RetryPolicy;
   readonly tasks: TaskQueue;
+  readonly transcoders: WorkflowTranscoders;
   /** The maximum size of a submission's message and of a page of workflows, in bytes. */
   readonly maxRequestBytes: number;
   readonly maxPageBytes: number;
@@ -81,7 +78,7 @@ export function validateWorkflow(services: WorkflowServices): Handler<"validateW
 
 /** Consumes quota and submits the workflow. */
 export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkflow"> {
-  const { orchestrator, consumeQuota, logger } = services;
+  const { orchestrator, consumeQuota, transcoders, logger } = services;
   return async function submitWorkflow(req, res) {
     const idempotencyKey = req.get("Idempotency-Key") ?? "";
     const request = await encodeSubmission(req.body, idempotencyKey, res.locals, services);
@@ -97,7 +94,7 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
       "workflow.submit",
     );
     res.status(201).location(`/v1/workflows/${encodeURIComponent(id)}`);
-    const json = warnings === undefined ? workflowTranscoder : workflowWithWarnings(warnings);
+    const json = warnings === undefined ? transcoders.workflow : withWarnings(transcoders.workflow, warnings);
     await sendMessage(res, json, workflow, services);
   };
 }
@@ -111,7 +108,7 @@ export function listWorkflows(services: WorkflowServices): Handler<"listWorkflow
       res.locals.callOptions,
       maxPageBytes,
     );
-    await sendMessage(res, workflowListTranscoder, page, services);
+    await sendMessage(res, services.transcoders.workflowList, page, services);
   };
 }
 
@@ -145,7 +142,7 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
       last = await read();
     }
     using workflow = last;
-    using text = await services.writeJson(workflowTranscoder, workflow.bytes, keyHashOf(caller));
+    using text = await services.writeJson(services.transcoders.workflow, workflow.bytes, keyHashOf(caller));
     const etags = strongETags(text.pieces());
     if (hasPreconditions(req)) checkWorkflow(req, workflow.bytes, etags);
     if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
@@ -171,11 +168,11 @@ async function requirePreconditions(
   req: IncomingMessage,
   { callOptions, caller }: AuthenticatedLocals,
   request: { readonly workflowId: string },
-  { orchestrator, writeJson }: WorkflowServices,
+  { orchestrator, writeJson, transcoders }: WorkflowServices,
 ): Promise<void> {
   if (!hasPreconditions(req)) return;
   using workflow = await orchestrator.getWorkflow(request, callOptions);
-  using text = await writeJson(workflowTranscoder, workflow.bytes, keyHashOf(caller));
+  using text = await writeJson(transcoders.workflow, workflow.bytes, keyHashOf(caller));
   checkWorkflow(req, workflow.bytes, strongETags(text.pieces()));
 }
 
@@ -191,7 +188,7 @@ function changeWorkflow(
     const request = { workflowId: req.params.id };
     await requirePreconditions(req, res.locals, request, services);
     using workflow = await services.orchestrator[rpc](request, res.locals.callOptions);
-    await sendMessage(res, workflowTranscoder, workflow, services);
+    await sendMessage(res, services.transcoders.workflow, workflow, services);
   };
 }
 

@@ -5,6 +5,7 @@ import { WireType } from "@bufbuild/protobuf/wire";
 import type { JsonWriter } from "./json-writer.ts";
 import { isSorted, readMapEntry, sorted } from "./map-entries.ts";
 import type { MapEntry } from "./map-entries.ts";
+import type { Scope } from "./scope.ts";
 import type { Transcoder } from "./transcoder.ts";
 import { createValueTranscoder, unsupported } from "./value-transcoder.ts";
 import type { FieldOptions, ValueTranscoder } from "./value-transcoder.ts";
@@ -23,7 +24,7 @@ export interface FieldTranscoder {
   /** The label and JSON of the absent field; undefined if it is left out. */
   readonly absent: Uint8Array | undefined;
   /** Writes the field, or nothing if JSON cannot express its value. */
-  write(reader: WireReader, limit: number, at: Positions, out: JsonWriter): void;
+  write(reader: WireReader, limit: number, at: Positions, out: JsonWriter, scope?: Scope): void;
   /** Writes each item of a list of messages. */
   readonly items: Transcoder | undefined;
   /** Whether the field is a single Struct, which may be large. */
@@ -76,20 +77,20 @@ export function createFieldTranscoder(
 
 function singleWriter(value: ValueTranscoder, label: Uint8Array, name: string): FieldTranscoder["write"] {
   const { write } = value;
-  return function writeSingle(reader, limit, at, out) {
+  return function writeSingle(reader, limit, at, out, scope) {
     reader.pos = at.at(-1) ?? limit;
-    write(reader, limit, out, label, name);
+    write(reader, limit, out, label, name, scope);
   };
 }
 
 const separator = Buffer.from(",");
 
 function listWriter({ write }: ValueTranscoder, start: Uint8Array): FieldTranscoder["write"] {
-  return function writeList(reader, limit, at, out) {
+  return function writeList(reader, limit, at, out, scope) {
     let before = start;
     for (const position of at) {
       reader.pos = position;
-      write(reader, limit, out, before, "");
+      write(reader, limit, out, before, "", scope);
       before = separator;
     }
     out.writeAscii("]");

@@ -30,7 +30,7 @@ export function singleLineJson(value: unknown): string {
 interface Correction {
   /** The name of its field. */
   readonly field: string;
-  workflowId: string | undefined;
+  readonly workflowId: string | undefined;
 }
 
 /** Writes JSON text on one line, in UTF-8. It takes about as much memory as the text has bytes. */
@@ -57,12 +57,11 @@ export class JsonWriter {
   }
 
   /** Writes JSON text that is already in UTF-8. For text that is written often, this is faster than `writeAscii`. */
-  writeBytes(bytes: Uint8Array): void {
-    const { length } = bytes;
-    this.#reserve(length);
+  writeBytes(bytes: Uint8Array, start = 0, end = bytes.length): void {
+    this.#reserve(end - start);
     const piece = this.#piece;
     let at = this.#at;
-    for (let index = 0; index < length; index += 1) piece[at++] = bytes[index] ?? 0;
+    for (let index = start; index < end; index += 1) piece[at++] = bytes[index] ?? 0;
     this.#at = at;
   }
 
@@ -114,19 +113,13 @@ export class JsonWriter {
     this.#at = at;
   }
 
-  /** Records that the value of a field is replaced or left out. */
-  noteCorrection(field: string): void {
-    if (this.#corrections.length < maxCorrections) this.#corrections.push({ field, workflowId: undefined });
+  /** Records that the value of a field is replaced or left out, and of which workflow. */
+  noteCorrection(field: string, scope: { readonly workflowId: string | undefined } | undefined): void {
+    if (this.#corrections.length < maxCorrections)
+      this.#corrections.push({ field, workflowId: scope?.workflowId });
   }
 
-  /** Assigns the workflow's id to the corrections that have none yet. */
-  assignCorrections(workflowId: () => string): void {
-    if (this.#corrections.at(-1)?.workflowId !== undefined) return;
-    const id = this.#corrections.length === 0 ? "" : workflowId();
-    for (const correction of this.#corrections) correction.workflowId ??= id;
-  }
-
-  get corrections(): readonly Readonly<Correction>[] {
+  get corrections(): readonly Correction[] {
     return this.#corrections;
   }
 

@@ -3,6 +3,7 @@ import { WireType } from "@bufbuild/protobuf/wire";
 import { createFieldTranscoder } from "./field-transcoder.ts";
 import type { FieldTranscoder, Positions } from "./field-transcoder.ts";
 import type { JsonWriter } from "./json-writer.ts";
+import type { Scope } from "./scope.ts";
 import { writeStructInSlices } from "./struct-to-json.ts";
 import type { Transcoder } from "./transcoder.ts";
 import type { FieldOptions } from "./value-transcoder.ts";
@@ -14,6 +15,27 @@ const sliceBytes = 64 * 1024;
 
 /** The maximum number of values of one field: the largest `maxItems` in the contract. */
 const maxItems = 1_000_000;
+
+/** The positions of the values of each field, in the order of the names; undefined for an absent field. */
+export type FieldPositions = readonly (Positions | undefined)[];
+
+/** What the JSON of a message has besides its fields. */
+export interface MessageOptions {
+  /** Returns the scope of the messages in this one; by default that of the message itself. */
+  readonly scopeFrom?: (
+    reader: WireReader,
+    positions: FieldPositions,
+    scope: Scope | undefined,
+  ) => Scope | undefined;
+  /** Writes the opening brace and members that are no fields; the first of them without a comma before it. */
+  readonly writeStart?: (
+    reader: WireReader,
+    limit: number,
+    positions: FieldPositions,
+    out: JsonWriter,
+    scope: Scope | undefined,
+  ) => void;
+}
 
 /** Maps tags to the index of their field in the JSON object, or to the table of a flattened message. */
 type Table = readonly (number | Table | undefined)[];
@@ -27,9 +49,10 @@ export function createMessageTranscoder<const Name extends string>(
   desc: DescMessage,
   names: readonly Name[],
   options: Partial<Record<Name, FieldOptions>> = {},
+  { scopeFrom, writeStart }: MessageOptions = {},
 ): Transcoder {
   const fields = names.map((name, index) =>
-    createFieldTranscoder(fieldAt(desc, name), options[name] ?? {}, index === 0),
+    createFieldTranscoder(fieldAt(desc, name), options[name] ?? {}, index === 0 && writeStart === undefined),
   );
   const table = tableOf(desc, names, fields);
 
@@ -53,17 +76,19 @@ export function createMessageTranscoder<const Name extends string>(
       throw new RangeError(`more than ${maxItems} of ${String(names[index])}`);
   }
 
-  function located(reader: WireReader, end: number): readonly (Positions | undefined)[] {
+  function located(reader: WireReader, end: number): FieldPositions {
     const positions: number[][] = [];
     locate(reader, end, table, positions);
     return positions;
   }
 
-  function write(reader: WireReader, end: number, out: JsonWriter): void {
+  function write(reader: WireReader, end: number, out: JsonWriter, scope?: Scope): void {
     const positions = located(reader, end);
+    const inner = scopeFrom === undefined ? scope : scopeFrom(reader, positions, scope);
+    writeStart?.(reader, end, positions, out, inner);
     let index = 0;
     for (const field of fields) {
-      writeField(field, reader, end, positions[index], out);
+      writeField(field, reader, end, positions[index], out, inner);
       index += 1;
     }
     out.writeAscii("}");
@@ -72,19 +97,21 @@ export function createMessageTranscoder<const Name extends string>(
 
   return {
     write,
-    *writeInSlices(reader, end, out) {
-      if (end - reader.pos <= sliceBytes) return write(reader, end, out);
+    *writeInSlices(reader, end, out, scope) {
+      if (end - reader.pos <= sliceBytes) return write(reader, end, out, scope);
       const positions = located(reader, end);
+      const inner = scopeFrom === undefined ? scope : scopeFrom(reader, positions, scope);
+      writeStart?.(reader, end, positions, out, inner);
       for (const [index, field] of fields.entries()) {
         const at = positions[index];
         if (at !== undefined && field.items !== undefined) {
           out.writeBytes(field.label);
-          yield* itemsInSlices(field.items, reader, end, at, out);
+          yield* itemsInSlices(field.items, reader, end, at, out, inner);
         } else if (at !== undefined && field.isStruct) {
           out.writeBytes(field.label);
           reader.pos = at.at(-1) ?? end;
           yield* writeStructInSlices(reader, reader.nestedEnd(end), out);
-        } else writeField(field, reader, end, at, out);
+        } else writeField(field, reader, end, at, out, inner);
         yield;
       }
       out.writeAscii("}");
@@ -99,8 +126,9 @@ function writeField(
   limit: number,
   at: Positions | undefined,
   out: JsonWriter,
+  scope: Scope | undefined,
 ): void {
-  if (at !== undefined) field.write(reader, limit, at, out);
+  if (at !== undefined) field.write(reader, limit, at, out, scope);
   else if (field.absent !== undefined) out.writeBytes(field.absent);
 }
 
@@ -110,12 +138,13 @@ function* itemsInSlices(
   limit: number,
   at: Positions,
   out: JsonWriter,
+  scope: Scope | undefined,
 ): Generator<void, void> {
   out.writeAscii("[");
   for (const [index, position] of at.entries()) {
     if (index > 0) out.writeAscii(",");
     reader.pos = position;
-    yield* items.writeInSlices(reader, reader.nestedEnd(limit), out);
+    yield* items.writeInSlices(reader, reader.nestedEnd(limit), out, scope);
     yield;
   }
   out.writeAscii("]");

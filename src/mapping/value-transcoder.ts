@@ -7,6 +7,7 @@ import { jobStateToJson } from "./job-state.ts";
 import type { JsonWriter } from "./json-writer.ts";
 import { floatToJson, fractionToJson } from "./numbers.ts";
 import { writeStruct } from "./struct-to-json.ts";
+import type { Scope } from "./scope.ts";
 import { readTime, writeTime } from "./timestamp.ts";
 import type { Transcoder } from "./transcoder.ts";
 import type { WireReader } from "./wire-reader.ts";
@@ -29,7 +30,14 @@ export interface ValueTranscoder {
   /** Whether a value may be left out because JSON cannot express it. */
   readonly isPartial: boolean;
   /** Writes `label` and the value at the reader, or nothing. `name` is that of the field. */
-  write(reader: WireReader, limit: number, out: JsonWriter, label: Uint8Array, name: string): void;
+  write(
+    reader: WireReader,
+    limit: number,
+    out: JsonWriter,
+    label: Uint8Array,
+    name: string,
+    scope: Scope | undefined,
+  ): void;
 }
 
 /** Throws for kinds of values that the contract does not use. */
@@ -43,14 +51,14 @@ function createMessageValueTranscoder(desc: DescMessage, { message }: FieldOptio
   const write = message?.write;
   if (desc === TimestampSchema) return timestampTranscoder;
   if (desc !== StructSchema && write === undefined) throw new Error(`${desc.typeName} has no transcoder`);
-  const writeNested = write ?? writeStruct;
+  const writeNested: Transcoder["write"] = write ?? ((reader, end, out) => writeStruct(reader, end, out));
   return {
     wireType: WireType.LengthDelimited,
     absent: desc === StructSchema ? "{}" : undefined,
     isPartial: false,
-    write(reader, limit, out, label) {
+    write(reader, limit, out, label, _name, scope) {
       out.writeBytes(label);
-      writeNested(reader, reader.nestedEnd(limit), out);
+      writeNested(reader, reader.nestedEnd(limit), out, scope);
     },
   };
 }
@@ -59,10 +67,10 @@ const timestampTranscoder: ValueTranscoder = {
   wireType: WireType.LengthDelimited,
   absent: undefined,
   isPartial: true,
-  write(reader, limit, out, label, name) {
+  write(reader, limit, out, label, name, scope) {
     const time = readTime(reader, reader.nestedEnd(limit));
     if (time === undefined) {
-      out.noteCorrection(name);
+      out.noteCorrection(name, scope);
       return;
     }
     out.writeBytes(label);
@@ -82,9 +90,9 @@ const stateTranscoder: ValueTranscoder = {
   wireType: WireType.Varint,
   absent: `"${jobStateToJson(0)}"`,
   isPartial: false,
-  write(reader, _limit, out, label, name) {
+  write(reader, _limit, out, label, name, scope) {
     const known = states.get(reader.int32());
-    if (known === undefined) out.noteCorrection(name);
+    if (known === undefined) out.noteCorrection(name, scope);
     out.writeBytes(label);
     out.writeBytes(known ?? unknownState);
   },

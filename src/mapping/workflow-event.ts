@@ -10,7 +10,8 @@ import {
 import { isKnownState } from "./job-state.ts";
 import type { JsonWriter } from "./json-writer.ts";
 import type { Transcoder } from "./transcoder.ts";
-import { stepStatusTranscoder, workflowTranscoder } from "./workflow.ts";
+import { WorkflowScope } from "./scope.ts";
+import type { WorkflowTranscoders } from "./workflow.ts";
 import { readTime, writeTime } from "./timestamp.ts";
 import { tagOf, WireReader } from "./wire-reader.ts";
 
@@ -54,9 +55,9 @@ export function readEventStatus(bytes: Uint8Array): EventStatus {
 }
 
 /** The JSON of the WorkflowEvent in `bytes`; undefined for a kind of event that this version of the contract does not define. */
-export function eventToJson(bytes: Uint8Array): EventJson | undefined {
+export function eventToJson(bytes: Uint8Array, transcoders: WorkflowTranscoders): EventJson | undefined {
   const parts = readParts(bytes);
-  return parts.name === undefined ? undefined : new EventJson(parts.name, parts);
+  return parts.name === undefined ? undefined : new EventJson(parts.name, parts, transcoders);
 }
 
 const labels = {
@@ -73,10 +74,10 @@ export class EventJson implements Transcoder {
   readonly #update: Transcoder;
   #bytesBeforeTime = 0;
 
-  constructor(name: EventJson["name"], parts: EventParts) {
+  constructor(name: EventJson["name"], parts: EventParts, { stepStatus, workflow }: WorkflowTranscoders) {
     this.name = name;
     this.#parts = parts;
-    this.#update = name === "step_update" ? stepStatusTranscoder : workflowTranscoder;
+    this.#update = name === "step_update" ? stepStatus : workflow;
   }
 
   /** The length of the text without the time of the event, which is last. 0 until it is written. */
@@ -85,37 +86,37 @@ export class EventJson implements Transcoder {
   }
 
   write(reader: WireReader, _end: number, out: JsonWriter): void {
-    this.#writeStart(reader, out);
-    this.#update.write(reader, this.#parts.update[1], out);
-    this.#writeTime(reader, out);
+    const scope = this.#writeStart(reader, out);
+    this.#update.write(reader, this.#parts.update[1], out, scope);
+    this.#writeTime(reader, out, scope);
   }
 
   *writeInSlices(reader: WireReader, _end: number, out: JsonWriter): Generator<void, void> {
-    this.#writeStart(reader, out);
-    yield* this.#update.writeInSlices(reader, this.#parts.update[1], out);
-    this.#writeTime(reader, out);
+    const scope = this.#writeStart(reader, out);
+    yield* this.#update.writeInSlices(reader, this.#parts.update[1], out, scope);
+    this.#writeTime(reader, out, scope);
   }
 
-  #writeStart(reader: WireReader, out: JsonWriter): void {
+  #writeStart(reader: WireReader, out: JsonWriter): WorkflowScope {
     const { workflowId, update } = this.#parts;
     out.writeBytes(labels.workflow_id);
     out.writeUtf8(reader.source, ...workflowId);
     out.writeBytes(labels[this.name]);
     reader.pos = update[0];
+    return new WorkflowScope(() => Buffer.from(reader.source.subarray(...workflowId)).toString());
   }
 
-  #writeTime(reader: WireReader, out: JsonWriter): void {
-    const { workflowId, at: timeAt } = this.#parts;
+  #writeTime(reader: WireReader, out: JsonWriter, scope: WorkflowScope): void {
+    const { at: timeAt } = this.#parts;
     this.#bytesBeforeTime = out.length;
     reader.pos = timeAt[0];
     const time = readTime(reader, timeAt[1]);
-    if (time === undefined) out.noteCorrection(at.name);
+    if (time === undefined) out.noteCorrection(at.name, scope);
     else {
       out.writeBytes(labels.at);
       writeTime(time, out);
     }
     out.writeAscii("}");
-    out.assignCorrections(() => Buffer.from(reader.source.subarray(...workflowId)).toString());
   }
 }
 

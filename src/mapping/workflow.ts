@@ -1,6 +1,5 @@
 import { WireType } from "@bufbuild/protobuf/wire";
 import {
-  ArtifactSchema,
   ErrorDetailSchema,
   ResourceSpecSchema,
 } from "../../generated/proto/foldforge/common/v1/common_pb.js";
@@ -12,9 +11,12 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../contract.ts";
+import { createArtifactTranscoder } from "./artifact.ts";
+import type { Positions } from "./field-transcoder.ts";
 import { singleLineJson } from "./json-writer.ts";
 import type { JsonWriter } from "./json-writer.ts";
 import { createMessageTranscoder } from "./message-transcoder.ts";
+import { StepScope, WorkflowScope } from "./scope.ts";
 import type { Transcoder } from "./transcoder.ts";
 import { epoch } from "./timestamp.ts";
 import { tagOf, WireReader } from "./wire-reader.ts";
@@ -31,14 +33,6 @@ const step = createMessageTranscoder(StepSchema, ["id", "tool", "depends_on", "p
   resources: { message: resources },
 });
 
-const artifact = createMessageTranscoder(ArtifactSchema, [
-  "uri",
-  "content_type",
-  "size_bytes",
-  "sha256",
-  "metrics",
-]);
-
 const sequence = createMessageTranscoder(DesignedSequenceSchema, [
   "fasta",
   "global_score",
@@ -48,86 +42,84 @@ const sequence = createMessageTranscoder(DesignedSequenceSchema, [
 
 const errorDetail = createMessageTranscoder(ErrorDetailSchema, ["code", "message", "retryable"]);
 
-export const stepStatusTranscoder = createMessageTranscoder(
-  StepStatusSchema,
-  ["step_id", "state", "fraction", "outputs", "sequences", "error", "started_at", "finished_at"],
-  {
-    fraction: { isFraction: true },
-    outputs: { message: artifact },
-    sequences: { message: sequence },
-    error: { message: errorDetail },
-  },
-);
+/** Writes workflows and their parts. */
+export interface WorkflowTranscoders {
+  readonly stepStatus: Transcoder;
+  /** A workflow, into which its spec is flattened. */
+  readonly workflow: Transcoder;
+  readonly workflowList: Transcoder;
+}
 
-/** The same transcoder, with the workflow's id assigned to its corrections. */
-function withCorrectionIds(workflow: Transcoder): Transcoder {
-  return {
-    write(reader, end, out) {
-      const start = reader.pos;
-      workflow.write(reader, end, out);
-      out.assignCorrections(() => idAt(reader, start, end));
+/** Creates the transcoders of workflows and their parts. The artifacts in `bucket` have a `href`. */
+export function createWorkflowTranscoders(bucket: string): WorkflowTranscoders {
+  const stepStatus = createMessageTranscoder(
+    StepStatusSchema,
+    ["step_id", "state", "fraction", "outputs", "sequences", "error", "started_at", "finished_at"],
+    {
+      fraction: { isFraction: true },
+      outputs: { message: createArtifactTranscoder(bucket) },
+      sequences: { message: sequence },
+      error: { message: errorDetail },
     },
-    *writeInSlices(reader, end, out) {
-      const start = reader.pos;
-      yield* workflow.writeInSlices(reader, end, out);
-      out.assignCorrections(() => idAt(reader, start, end));
+    {
+      scopeFrom: ({ source }, [stepId], scope) => new StepScope(scope, () => lastText(source, stepId)),
     },
-  };
-}
-
-/** Reads only the id from the bytes of a Workflow. */
-export function readWorkflowId(bytes: Uint8Array): string {
-  return idAt(new WireReader(bytes), 0, bytes.length);
-}
-
-function idAt(reader: WireReader, start: number, end: number): string {
-  let id = "";
-  reader.pos = start;
-  while (reader.pos < end) {
-    const tag = reader.varint();
-    if (tag === tagOf(WorkflowSchema.field.id.number, WireType.LengthDelimited)) id = reader.string();
-    else reader.skipValue(tag, end);
-  }
-  return id;
-}
-
-/** A workflow, into which its spec is flattened. */
-export const workflowTranscoder = withCorrectionIds(
-  createMessageTranscoder(
+  );
+  const workflow = createMessageTranscoder(
     WorkflowSchema,
     ["id", "spec.name", "state", "spec.steps", "spec.labels", "step_statuses", "created_at", "updated_at"],
     {
       "spec.steps": { message: step },
-      step_statuses: { message: stepStatusTranscoder },
+      step_statuses: { message: stepStatus },
       created_at: { absent: `"${epoch}"` },
       updated_at: { absent: `"${epoch}"` },
     },
-  ),
-);
+    { scopeFrom: ({ source }, [id]) => new WorkflowScope(() => lastText(source, id)) },
+  );
+  const workflowList = createMessageTranscoder(
+    ListWorkflowsResponseSchema,
+    ["workflows", "next_page_token"],
+    {
+      workflows: { message: workflow },
+    },
+  );
+  return { stepStatus, workflow, workflowList };
+}
 
-/** The response to a submission: the workflow with its warnings. */
-export function workflowWithWarnings(warnings: readonly Schema["Violation"][]): Transcoder {
+/** The response to a submission: the workflow that `workflow` writes, with its warnings. */
+export function withWarnings(workflow: Transcoder, warnings: readonly Schema["Violation"][]): Transcoder {
   const member = Buffer.from(`,"warnings":${singleLineJson(warnings)}}`);
   const addMember = (out: JsonWriter) => {
     out.reopenObject();
     out.writeBytes(member);
   };
   return {
-    write(reader, end, out) {
-      workflowTranscoder.write(reader, end, out);
+    write(reader, end, out, scope) {
+      workflow.write(reader, end, out, scope);
       addMember(out);
     },
-    *writeInSlices(reader, end, out) {
-      yield* workflowTranscoder.writeInSlices(reader, end, out);
+    *writeInSlices(reader, end, out, scope) {
+      yield* workflow.writeInSlices(reader, end, out, scope);
       addMember(out);
     },
   };
 }
 
-export const workflowListTranscoder = createMessageTranscoder(
-  ListWorkflowsResponseSchema,
-  ["workflows", "next_page_token"],
-  {
-    workflows: { message: workflowTranscoder },
-  },
-);
+/** The last value of a string field; empty if the field is absent. */
+function lastText(source: Uint8Array, at: Positions | undefined): string {
+  const reader = new WireReader(source);
+  reader.pos = at?.at(-1) ?? reader.len;
+  return reader.pos === reader.len ? "" : reader.string();
+}
+
+/** Reads only the id from the bytes of a Workflow. */
+export function readWorkflowId(bytes: Uint8Array): string {
+  const reader = new WireReader(bytes);
+  let id = "";
+  while (reader.pos < reader.len) {
+    const tag = reader.varint();
+    if (tag === tagOf(WorkflowSchema.field.id.number, WireType.LengthDelimited)) id = reader.string();
+    else reader.skipValue(tag, reader.len);
+  }
+  return id;
+}

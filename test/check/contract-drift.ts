@@ -32,10 +32,15 @@ const intended = {
     "foldforge.orchestrator.v1.WorkflowEvent.event_id",
     "foldforge.orchestrator.v1.RankDesignsRequest.workflow_id",
   ],
-  /** Properties that only JSON has: the gateway's own warnings, and the workflow that `reason` names. */
+  /**
+   * Properties that only JSON has: the gateway's own warnings, the workflow that `reason` names, and what the gateway
+   * calls a file and where it serves it.
+   */
   propertiesNotInProto: [
     "foldforge.orchestrator.v1.Workflow.warnings",
     "foldforge.orchestrator.v1.LedgerEntry.workflow_id",
+    "foldforge.common.v1.Artifact.name",
+    "foldforge.common.v1.Artifact.href",
   ],
   /** Enum values that only JSON has: they replace values that the gateway does not define. */
   valuesNotInProto: ["foldforge.common.v1.JobState.UNKNOWN"],

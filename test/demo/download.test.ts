@@ -11,7 +11,15 @@ const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
 
 /** An artifact of these bytes. */
 function artifactOf(text: string, uri = "r2://foldforge/artifacts/a b?.pdb") {
-  return { uri, content_type: "chemical/x-pdb", size_bytes: text.length, sha256: sha256(text), metrics: {} };
+  const size_bytes = text.length;
+  return {
+    name: "a-0.pdb",
+    uri,
+    content_type: "chemical/x-pdb",
+    size_bytes,
+    sha256: sha256(text),
+    metrics: {},
+  };
 }
 
 /** Downloads `artifact` from a gateway that runs `respond`; returns the requested paths and the files written. */

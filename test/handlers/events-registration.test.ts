@@ -11,6 +11,7 @@ import { unboundedMemory } from "../../src/grpc/index.ts";
 import { streamWorkflowEvents } from "../../src/handlers/events.ts";
 import { wholeShares } from "../support/key-shares.ts";
 import { stepEvent, workflowEvent } from "../support/samples.ts";
+import { transcoders } from "../mapping/transcode.ts";
 import { eventMessage, writeJson } from "../support/scripted-upstream.ts";
 
 /** A registry that records how it is used. */
@@ -51,6 +52,7 @@ describe("streamWorkflowEvents", () => {
       retryPolicy: defaultRetryPolicy,
       searchMemory: unboundedMemory,
       writeJson,
+      transcoders,
       trackBuffered: () => undefined,
       metrics: { countEvent: (name: string) => counted.push(name) },
     } as never);

@@ -5,11 +5,10 @@ import { Code } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { WorkflowSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { ByteSemaphore } from "../../src/load-shedding/byte-semaphore.ts";
-import { workflowTranscoder } from "../../src/mapping/workflow.ts";
 import { TaskQueue } from "../../src/load-shedding/task-queue.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createWriteJson } from "../../src/http/write-json.ts";
-import { textOf, transcode } from "../mapping/transcode.ts";
+import { textOf, transcode, transcoders } from "../mapping/transcode.ts";
 
 /** A state that the contract does not know. */
 const unknownState: JobState = JSON.parse("9");
@@ -50,22 +49,24 @@ describe("createWriteJson", () => {
   ] as const)
     it(`writes ${what}`, async () => {
       const { tasks, writeJson } = start();
-      const text = Buffer.concat((await writeJson(workflowTranscoder, bytes, undefined)).pieces()).toString();
-      assert.equal(text, textOf(transcode(workflowTranscoder, bytes)));
+      const text = Buffer.concat(
+        (await writeJson(transcoders.workflow, bytes, undefined)).pieces(),
+      ).toString();
+      assert.equal(text, textOf(transcode(transcoders.workflow, bytes)));
       assert.equal(tasks.count, count);
     });
 
   it("rejects for bytes that are no message, small or large", async () => {
     const { writeJson } = start();
     for (const bytes of [encoded({ id: "w1" }), encoded({ id: "x".repeat(70_000) })])
-      await assert.rejects(writeJson(workflowTranscoder, bytes.subarray(0, -1), undefined), RangeError);
+      await assert.rejects(writeJson(transcoders.workflow, bytes.subarray(0, -1), undefined), RangeError);
   });
 
   it("acquires memory for a large text until it is disposed of", async () => {
     const { writeJson, memory } = start();
     const large = encoded({ id: "x".repeat(100_000) });
     const other = memory.tryAcquire(500_000)!;
-    const writing = writeJson(workflowTranscoder, large, undefined);
+    const writing = writeJson(transcoders.workflow, large, undefined);
     assert.equal(memory.firstWaiter?.bytes, 6 * large.length);
     other.resize(0);
     const text = await writing;
@@ -73,9 +74,9 @@ describe("createWriteJson", () => {
     text[Symbol.dispose]();
     text[Symbol.dispose]();
     assert.deepEqual([memory.used, text.pieces()], [0, []]);
-    await assert.rejects(writeJson(workflowTranscoder, large.subarray(0, -1), undefined), RangeError);
+    await assert.rejects(writeJson(transcoders.workflow, large.subarray(0, -1), undefined), RangeError);
     assert.equal(memory.used, 0);
-    await writeJson(workflowTranscoder, encoded({ id: "w1" }), undefined);
+    await writeJson(transcoders.workflow, encoded({ id: "w1" }), undefined);
     assert.equal(memory.used, 0);
   });
 
@@ -83,21 +84,21 @@ describe("createWriteJson", () => {
     const { writeJson, memory } = start();
     memory.tryAcquire(memory.limit);
     const large = encoded({ id: "x".repeat(20_000) });
-    const waiting = Array.from({ length: 1024 }, () => writeJson(workflowTranscoder, large, undefined));
-    await assert.rejects(writeJson(workflowTranscoder, large, undefined), { code: Code.Unavailable });
+    const waiting = Array.from({ length: 1024 }, () => writeJson(transcoders.workflow, large, undefined));
+    await assert.rejects(writeJson(transcoders.workflow, large, undefined), { code: Code.Unavailable });
     assert.equal(waiting.length, 1024);
   });
 
   it("warns of corrected values, with their workflow, once a minute", async () => {
     const { writeJson, logged } = start();
-    await writeJson(workflowTranscoder, encoded({ id: "w1", state: JobState.RUNNING }), undefined);
+    await writeJson(transcoders.workflow, encoded({ id: "w1", state: JobState.RUNNING }), undefined);
     assert.deepEqual(logged(), []);
     await writeJson(
-      workflowTranscoder,
+      transcoders.workflow,
       encoded({ id: "w2", state: unknownState, createdAt: { nanos: -1 } }),
       undefined,
     );
-    await writeJson(workflowTranscoder, encoded({ id: "w3", state: unknownState }), undefined);
+    await writeJson(transcoders.workflow, encoded({ id: "w3", state: unknownState }), undefined);
     assert.deepEqual(
       logged().map(({ level, event, field, workflow_id, omitted }) => [
         level,

@@ -123,9 +123,47 @@ const sequence = message({
   seqRecovery: double,
   sampleIndex: uint32,
 });
+const uri = fc
+  .tuple(
+    fc.constantFrom("r2://foldforge/", "r2://foldforge/artifacts/", "r2://other/", "r2://foldforge", ""),
+    fc.oneof(
+      text,
+      fc.stringMatching(/^[a-z./~ %:]{0,8}$/),
+      fc.constantFrom("x".repeat(1024), "\u{1f9ec}".repeat(1024), "é".repeat(1025)),
+    ),
+    fc.constantFrom(
+      "",
+      ".pdb",
+      ".pdb.gz",
+      ".gz",
+      ".zst",
+      ".",
+      ".a-b",
+      ".PDB",
+      ".abcdefghijkl",
+      ".abcdefghijklm",
+    ),
+  )
+  .map((parts) => parts.join(""));
+
+/** Ids of steps and of workflows; some of them are valid in a path, and some are their own file name. */
+const id = fc.oneof(
+  text,
+  fc.stringMatching(/^[A-Za-z0-9._~:-]{0,12}$/),
+  fc.constantFrom(
+    "x".repeat(128),
+    "x".repeat(129),
+    "é".repeat(100),
+    "e\u0301",
+    "-a",
+    ".a",
+    "\u{1f9ec}".repeat(40),
+  ),
+);
+
 const artifact = message({
-  uri: text,
-  contentType: text,
+  uri,
+  contentType: fc.oneof(text, fc.constant("chemical/x-pdb")),
   sizeBytes: uint64,
   sha256: text,
   metrics: mapOf(double),
@@ -140,7 +178,7 @@ const resources = message({
 const step = message({ id: text, tool: text, dependsOn: list(text), params: struct, resources });
 
 export const stepStatus: Arbitrary<MessageInitShape<typeof StepStatusSchema>> = message({
-  stepId: text,
+  stepId: id,
   state,
   fraction: float,
   outputs: list(artifact),
@@ -151,7 +189,7 @@ export const stepStatus: Arbitrary<MessageInitShape<typeof StepStatusSchema>> = 
 });
 
 export const workflow: Arbitrary<MessageInitShape<typeof WorkflowSchema>> = message({
-  id: text,
+  id,
   spec: message({ name: text, steps: list(step), labels: mapOf(text) }),
   state,
   stepStatuses: list(stepStatus),
@@ -173,7 +211,7 @@ export const ranking: Arbitrary<MessageInitShape<typeof RankDesignsResponseSchem
 });
 
 export const workflowEvent: Arbitrary<MessageInitShape<typeof WorkflowEventSchema>> = message({
-  workflowId: text,
+  workflowId: id,
   event: fc.oneof(
     stepStatus.map((value) => ({ case: "stepUpdate", value }) as const),
     workflow.map((value) => ({ case: "workflowUpdate", value }) as const),

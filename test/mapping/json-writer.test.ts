@@ -109,12 +109,9 @@ describe("JsonWriter", () => {
 
   it("records at most ten corrections, each with its workflow's id", () => {
     const out = new JsonWriter();
-    out.noteCorrection("state");
-    out.assignCorrections(() => "w1");
-    out.assignCorrections(() => assert.fail("every correction has an id"));
-    for (let i = 0; i < 20; i += 1) out.noteCorrection("updated_at");
+    out.noteCorrection("state", { workflowId: "w1" });
+    for (let i = 0; i < 20; i += 1) out.noteCorrection("updated_at", { workflowId: "w2" });
     assert.equal(out.corrections.length, 10);
-    out.assignCorrections(() => "w2");
     assert.deepEqual(
       out.corrections.map(({ field, workflowId }) => `${workflowId} ${field}`),
       ["w1 state", ...Array.from({ length: 9 }, () => "w2 updated_at")],

@@ -16,10 +16,8 @@ import { JsonWriter, singleLineJson } from "../../src/mapping/json-writer.ts";
 import { createMessageTranscoder } from "../../src/mapping/message-transcoder.ts";
 import type { Transcoder } from "../../src/mapping/transcoder.ts";
 import { rankingTranscoder } from "../../src/mapping/ranking.ts";
-import { stepStatusTranscoder } from "../../src/mapping/workflow.ts";
 import { WireReader } from "../../src/mapping/wire-reader.ts";
 import { eventToJson } from "../../src/mapping/workflow-event.ts";
-import { workflowTranscoder, workflowListTranscoder } from "../../src/mapping/workflow.ts";
 import {
   rankingToObject,
   stepStatusToObject,
@@ -29,7 +27,7 @@ import {
 } from "../support/reference-mapping.ts";
 import * as arbitrary from "./arbitraries.ts";
 import { seededRandom, reencoded } from "./reencoded.ts";
-import { textOf, transcode, transcodeInSlices } from "./transcode.ts";
+import { textOf, transcode, transcodeInSlices, transcoders } from "./transcode.ts";
 
 /** A transcoder, its messages, and the reference that defines their JSON. */
 interface TestedTranscoder<Desc extends DescMessage> {
@@ -136,21 +134,21 @@ function describeTranscoder<Desc extends DescMessage>(
   });
 }
 
-describeTranscoder("workflowTranscoder", {
+describeTranscoder("transcoders.workflow", {
   desc: WorkflowSchema,
-  json: workflowTranscoder,
+  json: transcoders.workflow,
   messages: arbitrary.workflow,
   reference: workflowToObject,
 });
-describeTranscoder("workflowListTranscoder", {
+describeTranscoder("transcoders.workflowList", {
   desc: ListWorkflowsResponseSchema,
-  json: workflowListTranscoder,
+  json: transcoders.workflowList,
   messages: arbitrary.workflowList,
   reference: workflowListToObject,
 });
-describeTranscoder("stepStatusTranscoder", {
+describeTranscoder("transcoders.stepStatus", {
   desc: StepStatusSchema,
-  json: stepStatusTranscoder,
+  json: transcoders.stepStatus,
   messages: arbitrary.stepStatus,
   reference: stepStatusToObject,
 });
@@ -167,7 +165,7 @@ describe("eventToJson", () => {
       fc.property(arbitrary.workflowEvent, fc.integer(), (init, seed) => {
         const bytes = toBinary(WorkflowEventSchema, create(WorkflowEventSchema, init));
         const eventText = (encoded: Uint8Array) => {
-          const event = eventToJson(encoded);
+          const event = eventToJson(encoded, transcoders);
           return event && textOf(transcode(event, encoded));
         };
         const text = eventText(reencoded(WorkflowEventSchema, bytes, seededRandom(seed)));
@@ -188,13 +186,13 @@ describe("createMessageTranscoder", () => {
     const sequences = Array.from({ length: 500 }, () => ({ fasta: "A".repeat(1000) }));
     const stepStatuses = Array.from({ length: 4 }, () => ({ sequences }));
     const bytes = toBinary(WorkflowSchema, create(WorkflowSchema, { stepStatuses }));
-    const { text, slices } = transcodeInSlices(workflowTranscoder, bytes);
-    assert.equal(textOf(text), textOf(transcode(workflowTranscoder, bytes)));
+    const { text, slices } = transcodeInSlices(transcoders.workflow, bytes);
+    assert.equal(textOf(text), textOf(transcode(transcoders.workflow, bytes)));
     assert.ok(slices >= 2000, `${slices} slices`);
   });
 
   it("writes a small message in one slice", () => {
-    assert.equal(transcodeInSlices(workflowTranscoder, new Uint8Array()).slices, 1);
+    assert.equal(transcodeInSlices(transcoders.workflow, new Uint8Array()).slices, 1);
   });
 
   it("throws for unsupported fields when it is created", () => {

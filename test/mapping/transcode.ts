@@ -3,9 +3,19 @@ import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { JsonWriter } from "../../src/mapping/json-writer.ts";
 import type { Transcoder } from "../../src/mapping/transcoder.ts";
 import { WireReader } from "../../src/mapping/wire-reader.ts";
+import { createWorkflowTranscoders } from "../../src/mapping/workflow.ts";
+
+/** The transcoders of a gateway with the default bucket. */
+export const transcoders = createWorkflowTranscoders("foldforge");
+
+/** A transcoder of messages that are part of nothing. */
+interface Whole {
+  write(reader: WireReader, end: number, out: JsonWriter): void;
+  writeInSlices(reader: WireReader, end: number, out: JsonWriter): Generator<void, void>;
+}
 
 /** Transcodes the message in `bytes` at once. */
-export function transcode(transcoder: Pick<Transcoder, "write">, bytes: Uint8Array): JsonWriter {
+export function transcode(transcoder: Pick<Whole, "write">, bytes: Uint8Array): JsonWriter {
   const text = new JsonWriter();
   transcoder.write(new WireReader(bytes), bytes.length, text);
   return text;
@@ -13,7 +23,7 @@ export function transcode(transcoder: Pick<Transcoder, "write">, bytes: Uint8Arr
 
 /** Transcodes it in slices, and counts them. */
 export function transcodeInSlices(
-  transcoder: Transcoder,
+  transcoder: Whole,
   bytes: Uint8Array,
 ): { text: JsonWriter; slices: number } {
   const text = new JsonWriter();

@@ -8,11 +8,9 @@ import {
   WorkflowEventSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { stepStatusTranscoder } from "../../src/mapping/workflow.ts";
 import { eventToJson, readEventStatus, readWorkflowStatus } from "../../src/mapping/workflow-event.ts";
-import { workflowTranscoder } from "../../src/mapping/workflow.ts";
 import { createdAt, workflowIn } from "../support/samples.ts";
-import { jsonOf, textOf, transcode } from "./transcode.ts";
+import { jsonOf, textOf, transcode, transcoders } from "./transcode.ts";
 
 const status = create(StepStatusSchema, { stepId: "fold", state: JobState.FAILED, fraction: 0.5 });
 const workflow = workflowIn(JobState.RUNNING);
@@ -25,7 +23,7 @@ function encoded(event: MessageInitShape<typeof WorkflowEventSchema>): Uint8Arra
 
 /** The complete JSON of an event. */
 function eventText(bytes: Uint8Array): string | undefined {
-  const event = eventToJson(bytes);
+  const event = eventToJson(bytes, transcoders);
   return event && textOf(transcode(event, bytes));
 }
 
@@ -35,20 +33,20 @@ const workflowUpdate = { case: "workflowUpdate", value: workflow } as const;
 describe("eventToJson", () => {
   it("returns the name and the JSON of a step update", () => {
     const bytes = encoded({ workflowId: "w1", event: stepUpdate, at, eventId: 7n });
-    assert.equal(eventToJson(bytes)?.name, "step_update");
-    const update = jsonOf(stepStatusTranscoder, StepStatusSchema, status);
+    assert.equal(eventToJson(bytes, transcoders)?.name, "step_update");
+    const update = jsonOf(transcoders.stepStatus, StepStatusSchema, status);
     assert.equal(eventText(bytes), `{"workflow_id":"w1","step_update":${update},${tail}`);
   });
 
   it("returns the name and the JSON of a workflow update", () => {
     const bytes = encoded({ workflowId: "w1", event: workflowUpdate, at });
-    assert.equal(eventToJson(bytes)?.name, "workflow_update");
-    const update = jsonOf(workflowTranscoder, WorkflowSchema, workflow);
+    assert.equal(eventToJson(bytes, transcoders)?.name, "workflow_update");
+    const update = jsonOf(transcoders.workflow, WorkflowSchema, workflow);
     assert.equal(eventText(bytes), `{"workflow_id":"w1","workflow_update":${update},${tail}`);
   });
 
   it("returns undefined for an unknown kind of event", () => {
-    assert.equal(eventToJson(encoded({ workflowId: "w1", eventId: 3n })), undefined);
+    assert.equal(eventToJson(encoded({ workflowId: "w1", eventId: 3n }), transcoders), undefined);
   });
 
   it("returns the epoch for an absent time, and leaves out a time outside the range of RFC 3339", () => {
@@ -63,7 +61,7 @@ describe("eventToJson", () => {
 
   it("uses the last of two updates", () => {
     const bytes = Buffer.concat([encoded({ event: stepUpdate }), encoded({ event: workflowUpdate })]);
-    assert.equal(eventToJson(bytes)?.name, "workflow_update");
+    assert.equal(eventToJson(bytes, transcoders)?.name, "workflow_update");
   });
 });
 

@@ -14,9 +14,8 @@ import {
   StepStatusSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { stepStatusTranscoder } from "../../src/mapping/workflow.ts";
-import { readWorkflowId, workflowTranscoder, workflowListTranscoder } from "../../src/mapping/workflow.ts";
-import { jsonOf, transcode } from "./transcode.ts";
+import { readWorkflowId } from "../../src/mapping/workflow.ts";
+import { jsonOf, transcode, transcoders } from "./transcode.ts";
 
 const status = create(StepStatusSchema, {
   stepId: "fold",
@@ -37,9 +36,10 @@ const status = create(StepStatusSchema, {
   sequences: [{ fasta: ">1\nMKV", globalScore: 0.8, seqRecovery: 0.5, sampleIndex: 4_294_967_295 }],
 });
 
-const statusText =
+/** The text of that status; `href` is that of its file, with a comma after it. */
+const statusTextWith = (href: string) =>
   '{"step_id":"fold","state":"FAILED","fraction":0.3,' +
-  '"outputs":[{"uri":"r2://foldforge/artifacts/x.pdb","content_type":"chemical/x-pdb",' +
+  `"outputs":[{"name":"fold-0.pdb",${href}"uri":"r2://foldforge/artifacts/x.pdb","content_type":"chemical/x-pdb",` +
   `"size_bytes":9223372036854775809,"sha256":"${"ab".repeat(32)}","metrics":{"plddt":91.2}}],` +
   '"sequences":[{"fasta":">1\\nMKV","global_score":0.8,"seq_recovery":0.5,"sample_index":4294967295}],' +
   '"error":{"code":"GPU_LOST","message":"the GPU fell off the bus","retryable":true},' +
@@ -56,25 +56,26 @@ const workflow = create(WorkflowSchema, {
 
 const workflowText =
   '{"id":"w1","name":"one","state":"RUNNING","steps":[{"id":"fold","tool":"af2","depends_on":[],"params":{}}],' +
-  `"labels":{"team":"alpha"},"step_statuses":[${statusText}],` +
+  `"labels":{"team":"alpha"},"step_statuses":[${statusTextWith('"href":"/v1/workflows/w1/artifacts/artifacts/x.pdb",')}],` +
   '"created_at":"2026-01-05T09:00:00.000Z","updated_at":"2026-01-05T09:00:02.000Z"}';
 
 const fieldsOf = ({ fields }: DescMessage) => fields.map(({ name }) => name).sort();
 
 const statusTextOf = (message: MessageInitShape<typeof StepStatusSchema>) =>
-  jsonOf(stepStatusTranscoder, StepStatusSchema, message);
+  jsonOf(transcoders.stepStatus, StepStatusSchema, message);
 const workflowTextOf = (message: MessageInitShape<typeof WorkflowSchema>) =>
-  jsonOf(workflowTranscoder, WorkflowSchema, message);
+  jsonOf(transcoders.workflow, WorkflowSchema, message);
 
 /** A state that the contract does not define. */
 const unknownState: JobState = JSON.parse("9");
 
-describe("stepStatusTranscoder", () => {
+describe("transcoders.stepStatus", () => {
   it("writes every field, and 64-bit integers without rounding", () => {
-    assert.equal(statusTextOf(status), statusText);
+    const statusText = statusTextOf(status);
+    assert.equal(statusText, statusTextWith(""));
     const json = JSON.parse(statusText);
     assert.deepEqual(Object.keys(json).sort(), fieldsOf(StepStatusSchema));
-    assert.deepEqual(Object.keys(json.outputs[0]).sort(), fieldsOf(ArtifactSchema));
+    assert.deepEqual(Object.keys(json.outputs[0]).sort(), ["name", ...fieldsOf(ArtifactSchema)].sort());
     assert.deepEqual(Object.keys(json.sequences[0]).sort(), fieldsOf(DesignedSequenceSchema));
     assert.deepEqual(Object.keys(json.error).sort(), fieldsOf(ErrorDetailSchema));
   });
@@ -90,7 +91,7 @@ describe("stepStatusTranscoder", () => {
     assert.equal(
       statusTextOf({ outputs: [{}], sequences: [{}], error: {}, startedAt: {} }),
       '{"step_id":"","state":"QUEUED","fraction":0,' +
-        '"outputs":[{"uri":"","content_type":"","size_bytes":0,"sha256":"","metrics":{}}],' +
+        '"outputs":[{"name":"~e3b0c442-0","uri":"","content_type":"","size_bytes":0,"sha256":"","metrics":{}}],' +
         '"sequences":[{"fasta":"","global_score":0,"seq_recovery":0,"sample_index":0}],' +
         '"error":{"code":"","message":"","retryable":false},"started_at":"1970-01-01T00:00:00.000Z"}',
     );
@@ -127,14 +128,14 @@ describe("stepStatusTranscoder", () => {
     const entry = Buffer.from("\x2a\x14\x0a\x09__proto__\x11\x00\x00\x00\x00\x00\x00\xf0\x3f", "latin1");
     const bytes = Buffer.concat([Buffer.of(0x22, entry.length), entry]);
     assert.match(
-      Buffer.concat(transcode(stepStatusTranscoder, bytes).pieces()).toString(),
+      Buffer.concat(transcode(transcoders.stepStatus, bytes).pieces()).toString(),
       /"metrics":{"__proto__":1}/,
     );
   });
 
   it("writes UNKNOWN for an unknown state, and records the correction", () => {
     const bytes = toBinary(StepStatusSchema, create(StepStatusSchema, { stepId: "a", state: unknownState }));
-    const text = transcode(stepStatusTranscoder, bytes);
+    const text = transcode(transcoders.stepStatus, bytes);
     assert.equal(JSON.parse(Buffer.concat(text.pieces()).toString()).state, "UNKNOWN");
     assert.deepEqual(text.corrections, [{ field: "state", workflowId: undefined }]);
   });
@@ -143,7 +144,7 @@ describe("stepStatusTranscoder", () => {
     const startedAt = { seconds: 253_402_300_800n };
     const finishedAt = { nanos: -1 };
     const bytes = toBinary(StepStatusSchema, create(StepStatusSchema, { startedAt, finishedAt }));
-    const text = transcode(stepStatusTranscoder, bytes);
+    const text = transcode(transcoders.stepStatus, bytes);
     assert.doesNotMatch(Buffer.concat(text.pieces()).toString(), /_at/);
     assert.deepEqual(
       text.corrections.map(({ field }) => field),
@@ -152,7 +153,7 @@ describe("stepStatusTranscoder", () => {
   });
 });
 
-describe("workflowTranscoder", () => {
+describe("transcoders.workflow", () => {
   it("flattens the spec into the workflow", () => {
     assert.equal(workflowTextOf(workflow), workflowText);
     const flattened = fieldsOf(WorkflowSchema).filter((name) => name !== "spec");
@@ -213,7 +214,7 @@ describe("workflowTranscoder", () => {
       part({ name: "b", steps: [{ id: "b" }], labels: { k: "2" } }),
     ]);
     const { name, steps, labels } = JSON.parse(
-      Buffer.concat(transcode(workflowTranscoder, bytes).pieces()).toString(),
+      Buffer.concat(transcode(transcoders.workflow, bytes).pieces()).toString(),
     );
     assert.deepEqual(
       [name, steps.map(({ id }: { id: string }) => id), labels],
@@ -222,10 +223,10 @@ describe("workflowTranscoder", () => {
   });
 });
 
-describe("workflowListTranscoder", () => {
+describe("transcoders.workflowList", () => {
   it("writes the workflows in order, and the token", () => {
     const workflows = [workflow, create(WorkflowSchema, { id: "w2" })];
-    const text = jsonOf(workflowListTranscoder, ListWorkflowsResponseSchema, {
+    const text = jsonOf(transcoders.workflowList, ListWorkflowsResponseSchema, {
       workflows,
       nextPageToken: "t",
     });
@@ -234,7 +235,7 @@ describe("workflowListTranscoder", () => {
       `{"workflows":[${workflowText},${workflowTextOf({ id: "w2" })}],"next_page_token":"t"}`,
     );
     assert.equal(
-      jsonOf(workflowListTranscoder, ListWorkflowsResponseSchema, {}),
+      jsonOf(transcoders.workflowList, ListWorkflowsResponseSchema, {}),
       '{"workflows":[],"next_page_token":""}',
     );
   });
@@ -248,7 +249,7 @@ describe("workflowListTranscoder", () => {
       ],
     });
     assert.deepEqual(
-      transcode(workflowListTranscoder, toBinary(ListWorkflowsResponseSchema, page)).corrections,
+      transcode(transcoders.workflowList, toBinary(ListWorkflowsResponseSchema, page)).corrections,
       [
         { field: "state", workflowId: "w2" },
         { field: "state", workflowId: "w2" },

@@ -10,9 +10,11 @@ import { SubmitWorkflowRequestSchema } from "../../generated/proto/foldforge/orc
 import { create } from "@bufbuild/protobuf";
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Artifact } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import type { Schema } from "../../src/contract.ts";
 import { jobStateToJson } from "../../src/mapping/job-state.ts";
 import { floatToJson, int64ToJson } from "../../src/mapping/numbers.ts";
+import { sha256 } from "./samples.ts";
 
 /*
  * A simple mapping by whole messages, objects and `JSON.stringify`. The tests compare the gateway's transcoders with it.
@@ -59,7 +61,7 @@ export function workflowToObject(workflow: Workflow) {
     state: jobStateToJson(workflow.state),
     steps: spec?.steps.map(stepToObject) ?? [],
     labels: spec?.labels ?? {},
-    step_statuses: workflow.stepStatuses.map(stepStatusToObject),
+    step_statuses: workflow.stepStatuses.map((status) => stepStatusToObject(status, workflow.id)),
     created_at: createdAt === undefined ? epoch : timeToText(createdAt),
     updated_at: updatedAt === undefined ? epoch : timeToText(updatedAt),
   };
@@ -74,7 +76,7 @@ export function workflowEventToObject({ workflowId, event, at }: WorkflowEvent) 
   const time = at === undefined ? epoch : timeToText(at);
   switch (event.case) {
     case "stepUpdate":
-      return { workflow_id: workflowId, step_update: stepStatusToObject(event.value), at: time };
+      return { workflow_id: workflowId, step_update: stepStatusToObject(event.value, workflowId), at: time };
     case "workflowUpdate":
       return { workflow_id: workflowId, workflow_update: workflowToObject(event.value), at: time };
     case undefined:
@@ -82,13 +84,16 @@ export function workflowEventToObject({ workflowId, event, at }: WorkflowEvent) 
   }
 }
 
-export function stepStatusToObject(status: StepStatus) {
+/** Without the id of its workflow, its files have no `href`. */
+export function stepStatusToObject(status: StepStatus, workflowId = "") {
   const { error, startedAt, finishedAt } = status;
   return {
     step_id: status.stepId,
     state: jobStateToJson(status.state),
     fraction: Number.isNaN(status.fraction) ? 0 : floatToJson(Math.min(1, Math.max(0, status.fraction))),
-    outputs: status.outputs.map((artifact) => ({
+    outputs: status.outputs.map((artifact, index) => ({
+      name: `${stemOf(status.stepId)}-${index}${extensionOf(artifact)}`,
+      href: hrefOf(workflowId, artifact.uri),
       uri: artifact.uri,
       content_type: artifact.contentType,
       size_bytes: int64ToJson(artifact.sizeBytes),
@@ -105,6 +110,36 @@ export function stepStatusToObject(status: StepStatus) {
     started_at: startedAt && timeToText(startedAt),
     finished_at: finishedAt && timeToText(finishedAt),
   };
+}
+
+/** The step id as a file name. A hash tells ids apart whose characters are replaced, or that are cut to 128 bytes. */
+function stemOf(stepId: string): string {
+  const safe = stepId
+    .normalize()
+    .replace(/^[.-]/, "_")
+    .replace(/[^\p{L}\p{M}\p{N}._-]/gu, "_");
+  const characters = Array.from(safe);
+  while (Buffer.byteLength(characters.join("")) > 128) characters.pop();
+  const stem = characters.join("");
+  return stem === stepId && stem !== "" ? stem : `${stem}~${sha256(stepId).slice(0, 8)}`;
+}
+
+function extensionOf({ uri, contentType }: Artifact): string {
+  const extension = /(\.[A-Za-z0-9]{1,12})?\.(gz|bz2|xz|zst)$|\.[A-Za-z0-9]{1,12}$/.exec(uri)?.[0];
+  return extension ?? (contentType === "chemical/x-pdb" ? ".pdb" : "");
+}
+
+/** A segment of the contract's `ArtifactKey`. */
+const segmentPattern = new RegExp(String.raw`^(?!\.{1,2}$)[^\\\u0000-\u001F\u007F]+$`);
+
+/** The download path of an artifact in the bucket `foldforge`, if both id and key are valid by the contract. */
+function hrefOf(workflowId: string, uri: string): string | undefined {
+  const key = uri.startsWith("r2://foldforge/") ? uri.slice("r2://foldforge/".length) : "";
+  const isKey = key.split("/").every((segment) => segmentPattern.test(segment));
+  const isId = /^[A-Za-z0-9_~:-][A-Za-z0-9._~:-]{0,127}$/.test(workflowId);
+  if (!isKey || !isId || Array.from(key).length > 1024) return undefined;
+  const path = encodeURIComponent(key).replaceAll("%2F", "/");
+  return `/v1/workflows/${encodeURIComponent(workflowId)}/artifacts/${path}`;
 }
 
 export function rankingToObject({ designs, totalConsidered, totalRanked }: RankDesignsResponse) {

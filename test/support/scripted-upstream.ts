@@ -14,6 +14,7 @@ import { createWriteJson } from "../../src/http/write-json.ts";
 import { ByteSemaphore } from "../../src/load-shedding/byte-semaphore.ts";
 import { TaskQueue } from "../../src/load-shedding/task-queue.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
+import { transcoders } from "../mapping/transcode.ts";
 
 /**
  * One upstream stream: its events, and what follows them. `silence`: it stays open; `at the end`: so it does, since it
@@ -161,6 +162,7 @@ export async function openScriptedSource(
     createSearch: () => search,
     eventTimeoutMs: 2 * retryPolicy.idleTimeoutMs,
     writeJson: write,
+    transcoders,
     owner: undefined,
     retryPolicy,
     // As the handler does: a resume of a running workflow begins the response.
