@@ -43,6 +43,7 @@ describe("GET /v1/workflows/{id}/events", () => {
       "cross-origin-resource-policy": "same-origin",
       "referrer-policy": "no-referrer",
       "x-content-type-options": "nosniff",
+      "x-request-id": headers["x-request-id"],
       connection: "keep-alive",
       "keep-alive": headers["keep-alive"],
       "transfer-encoding": "chunked",
