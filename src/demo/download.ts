@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { dataOf } from "./client.ts";
 import type { GatewayClient, Schema } from "./client.ts";
 import { Failure } from "./failure.ts";
 
@@ -18,13 +17,11 @@ export async function downloadArtifact(
   const key = keyOf(artifact);
   const file = join(folder, fileNameFrom(key.slice(key.lastIndexOf("/") + 1)));
   const partial = `${file}.part`;
-  const params = { path: { id: workflowId, key } };
-  const result = await client.GET("/v1/workflows/{id}/artifacts/{key}", { params, parseAs: "stream" });
-  // The client library gives an empty file no body.
-  const body = result.data ?? (result.response.ok ? [] : dataOf(result));
+  const path = key.split("/").map(encodeURIComponent).join("/");
+  const { body } = await client.getFile(`/v1/workflows/${encodeURIComponent(workflowId)}/artifacts/${path}`);
   await mkdir(folder, { recursive: true });
   try {
-    await writeFile(partial, verified(body, artifact));
+    await writeFile(partial, verified(body ?? [], artifact));
     await rename(partial, file);
   } finally {
     await rm(partial, { force: true });

@@ -4,17 +4,30 @@ interface FailureOptions extends ErrorOptions {
   readonly retryable?: boolean;
   /** Milliseconds to wait before that, from Retry-After. */
   readonly retryAfterMs?: number | undefined;
+  /** The violations of a request. */
+  readonly details?: readonly Violation[] | undefined;
 }
 
-/** A failure that a user understands: its message is the one line to show. */
+/** One reason why a request is invalid. */
+interface Violation {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** A failure that a user understands: its message is the one line to show, and each of its details one more. */
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
+  readonly details: readonly Violation[];
 
-  constructor(message: string, { retryable = false, retryAfterMs, ...options }: FailureOptions = {}) {
+  constructor(
+    message: string,
+    { retryable = false, retryAfterMs, details = [], ...options }: FailureOptions = {},
+  ) {
     super(message, options);
     this.retryable = retryable;
     this.retryAfterMs = retryAfterMs;
+    this.details = details;
   }
 }

@@ -71,7 +71,7 @@ function eventFrom({ event, data }: EventSourceMessage): Schema["WorkflowEvent"]
   if (event === "stream_error") {
     // The contract describes `data` in words: for OpenAPI it is a string.
     const { code, message, retryable } = JSON.parse(data) as Schema["Error"];
-    throw new Failure(`the stream failed: ${code} ${message}`, { retryable });
+    throw new Failure(`the stream failed: ${code}: ${message}`, { retryable });
   }
   if (event !== "step_update" && event !== "workflow_update") return undefined;
   return JSON.parse(data) as Schema["WorkflowEvent"];

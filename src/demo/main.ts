@@ -10,6 +10,9 @@ const settings = {
   downloads: env.FOLDFORGE_DOWNLOADS || "downloads",
 };
 
+// The reader of the output has gone, as with `| head`.
+stdout.on("error", () => process.exit(1));
+
 const screen = {
   write: (text: string) => void stdout.write(text),
   live: stdout.isTTY && env.TERM !== "dumb",
@@ -17,7 +20,19 @@ const screen = {
 };
 
 await runDemo(settings, screen).catch((error: unknown) => {
-  const isExpected = error instanceof Failure || (error instanceof Error && "syscall" in error);
-  console.error("demo:", isExpected ? oneLine(error.message) : error);
+  for (const line of linesOf(error)) console.error(line);
   process.exitCode = 1;
 });
+
+/** What to print of an error: one line, and one for each violation; all of an unexpected one. */
+function linesOf(error: unknown): readonly unknown[] {
+  if (error instanceof Failure) {
+    const { message, retryAfterMs, details } = error;
+    const wait = retryAfterMs === undefined ? "" : `; try again in ${retryAfterMs / 1000} s`;
+    return [
+      `demo: ${oneLine(message)}${wait}`,
+      ...details.map(({ path, message: what }) => oneLine(`  ${path} ${what}`)),
+    ];
+  }
+  return error instanceof Error && "syscall" in error ? [`demo: ${oneLine(error.message)}`] : [error];
+}

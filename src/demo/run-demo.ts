@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createGatewayClient, dataOf } from "./client.ts";
 import type { GatewayClient, Schema } from "./client.ts";
@@ -29,6 +30,7 @@ const designThenFold: Schema["WorkflowSpec"] = {
 /** Submits a workflow, follows it to its terminal state, and downloads and verifies every artifact. */
 export async function runDemo({ url, apiKey, downloads }: DemoSettings, screen: Screen): Promise<void> {
   const client = createGatewayClient(url, apiKey);
+  await createFolder(downloads);
   const { id, name, steps } = await submit(client, designThenFold);
   screen.write(`submitted ${name} as ${id}\n`);
 
@@ -48,12 +50,26 @@ export async function runDemo({ url, apiKey, downloads }: DemoSettings, screen: 
   screen.write(`verified ${files} files in ${folder}\n`);
 }
 
+/** Creates the folder for downloads. Without one, there is no use in running a workflow. */
+async function createFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+    await access(path, constants.W_OK);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new Failure(`cannot write to ${path} (${code}): set FOLDFORGE_DOWNLOADS to a folder of yours`, {
+      cause,
+    });
+  }
+}
+
 async function submit(client: GatewayClient, body: Schema["WorkflowSpec"]): Promise<Schema["Workflow"]> {
   // The key makes the request idempotent: a repeated one returns the same workflow.
   const params = { header: { "Idempotency-Key": randomUUID() } };
-  const submitted = dataOf(await client.POST("/v1/workflows", { params, body }));
-  if (!("id" in submitted)) throw new Failure("the gateway has validated the workflow, and not submitted it");
-  return submitted;
+  const workflow = dataOf(await client.POST("/v1/workflows", { params, body }));
+  if (!Object.hasOwn(workflow, "id"))
+    throw new Failure("no FoldForge gateway responds: the workflow has no id; set FOLDFORGE_URL");
+  return workflow;
 }
 
 function failureMessage({ id, state, step_statuses }: Schema["Workflow"]): string {

@@ -5,7 +5,7 @@ import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { createGatewayClient } from "../../src/demo/client.ts";
 import { downloadArtifact, fileNameFrom } from "../../src/demo/download.ts";
-import { filesIn, startHttp, withFolder } from "./support.ts";
+import { filesIn, sendJson, startHttp, withFolder } from "./support.ts";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
@@ -73,8 +73,8 @@ describe("downloadArtifact", () => {
     ],
     [
       "an error response",
-      (res) => res.writeHead(404).end('{"code":"NOT_FOUND","message":"gone","retryable":false}'),
-      "the gateway responds with 404 NOT_FOUND gone",
+      (res) => sendJson(res, 404, { code: "NOT_FOUND", message: "gone", retryable: false }),
+      "the gateway responds with 404 NOT_FOUND: gone",
     ],
     ["an error of a proxy", (res) => res.writeHead(502).end("<html>"), "the gateway responds with 502"],
   ] as readonly [string, (res: ServerResponse) => void, string][])

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { createGatewayClient } from "../../src/demo/client.ts";
 import { followWorkflow } from "../../src/demo/follow.ts";
-import { startHttp } from "./support.ts";
+import { sendJson, startHttp } from "./support.ts";
 import { scaled } from "../support/machine.ts";
 
 /** Responds to a request; `whenRead` calls `act` once the client has read this many more events. */
@@ -14,25 +14,27 @@ function block(id: number, state = "RUNNING"): string {
   return `id: ${id}\nevent: workflow_update\ndata: ${data}\n\n`;
 }
 
+const eventStream = { "Content-Type": "text/event-stream" };
+
 /** Breaks the connection once the client has read this many events, or at once when it is none. */
 const broken =
   (text: string, events = 1): Responder =>
   (res, whenRead) => {
-    res.writeHead(200).write(text, () => events === 0 && res.destroy());
+    res.writeHead(200, eventStream).write(text, () => events === 0 && res.destroy());
     whenRead(events, () => res.destroy());
   };
 const endless =
   (text: string): Responder =>
   (res) =>
-    res.writeHead(200).write(text);
+    res.writeHead(200, eventStream).write(text);
 const whole =
   (text: string): Responder =>
   (res) =>
-    res.writeHead(200).end(text);
+    res.writeHead(200, eventStream).end(text);
 const errorResponse =
   (status: number, code: string, retryable: boolean, headers = {}): Responder =>
   (res) =>
-    res.writeHead(status, headers).end(JSON.stringify({ code, message: "why", retryable }));
+    sendJson(res, status, { code, message: "why", retryable }, headers);
 
 /** Follows a workflow of a gateway that uses one responder per request, then responds with 204. */
 async function follow(...responders: Responder[]) {
@@ -104,11 +106,11 @@ describe("followWorkflow", () => {
   });
 
   for (const [what, respond, message] of [
-    ["404", errorResponse(404, "NOT_FOUND", false), "the gateway responds with 404 NOT_FOUND why"],
+    ["404", errorResponse(404, "NOT_FOUND", false), "the gateway responds with 404 NOT_FOUND: why"],
     [
       "a fatal error in the stream",
       whole('event: stream_error\ndata: {"code":"INTERNAL","message":"why","retryable":false}\n\n'),
-      "the stream failed: INTERNAL why",
+      "the stream failed: INTERNAL: why",
     ],
   ] as const)
     it(`gives up at ${what}`, async () => {

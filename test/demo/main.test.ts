@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { chmod, readFile, writeFile } from "node:fs/promises";
+import type { ServerResponse } from "node:http";
+import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
+import { text } from "node:stream/consumers";
 import { suite } from "../support/gateway.ts";
 import {
+  demoFile,
   demoKey,
   filesIn,
+  sendJson,
   startDemo,
   startDemoGateway,
   startHttp,
@@ -84,15 +90,19 @@ describe("main", () => {
     });
   });
 
-  it("prints one line when no gateway is running", async () => {
-    await using service = await startHttp(() => undefined);
-    await service.close();
-    const { code, stdout, stderr } = await startDemo(service.url).ended;
-    assert.deepEqual([code, stdout], [1, ""]);
-    assert.equal(
-      stderr,
-      `demo: no gateway responds at ${service.url}: run \`make dev\` in another terminal, or set FOLDFORGE_URL\n`,
-    );
+  it("takes an address without a scheme", async () => {
+    await withFolder(async (folder) => {
+      const { code, stderr } = await startDemo(gateway().url.replace("http://", ""), folder).ended;
+      assert.deepEqual([code, stderr], [0, ""]);
+    });
+  });
+
+  it("ends when the reader of its output has gone", async () => {
+    const env = { ...process.env, FOLDFORGE_URL: slowGateway().url, FOLDFORGE_API_KEY: demoKey };
+    const pipe = spawn("sh", ["-c", '"$0" "$1" | head -n 1', process.execPath, demoFile], { env });
+    const [stdout, stderr] = await Promise.all([text(pipe.stdout), text(pipe.stderr)]);
+    assert.match(stdout, /^submitted .*\n$/);
+    assert.equal(stderr, "");
   });
 
   it("prints one line when the workflow was cancelled", async () => {
@@ -111,23 +121,133 @@ describe("main", () => {
     const failed = { step_id: "a", state: "FAILED", fraction: 0, outputs: [], sequences: [], error };
     const workflow = { id: "w", name: "n", state: "FAILED", steps: [{ id: "a", tool: "af2" }] };
     await using service = await startHttp((req, res) => {
-      const isStream = req.url === "/v1/workflows/w/events";
-      res.writeHead(isStream ? 204 : 200);
-      res.end(isStream ? undefined : JSON.stringify({ ...workflow, step_statuses: [failed] }));
+      if (req.url === "/v1/workflows/w/events") res.writeHead(204).end();
+      else sendJson(res, 200, { ...workflow, step_statuses: [failed] });
     });
     const { code, stderr } = await startDemo(service.url).ended;
     assert.deepEqual([code, stderr], [1, "demo: workflow w is FAILED; step a: INTERNAL out of [31mmemory\n"]);
   });
 
-  it("prints one line when the gateway rejects the workflow", async () => {
+  it("prints each violation when the gateway rejects the workflow", async () => {
     await using service = await startHttp((_req, res) => {
-      res.writeHead(429, { "Retry-After": "60" });
-      res.end('{"code":"RESOURCE_EXHAUSTED","message":"quota exhausted","retryable":true}');
+      const details = [
+        { path: "/body/a", message: "is\nwrong" },
+        { path: "/body/b", message: "is missing" },
+      ];
+      sendJson(res, 400, { code: "INVALID_ARGUMENT", message: "wrong", retryable: false, details });
     });
-    const { code, stderr } = await startDemo(service.url).ended;
-    assert.deepEqual(
-      [code, stderr],
-      [1, "demo: the gateway responds with 429 RESOURCE_EXHAUSTED quota exhausted\n"],
+    const { code, stdout, stderr } = await startDemo(service.url).ended;
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.equal(
+      stderr,
+      "demo: the gateway responds with 400 INVALID_ARGUMENT: wrong\n  /body/a is wrong\n  /body/b is missing\n",
     );
+  });
+
+  describe("one line and exit code 1 for a start that fails:", () => {
+    /** Asserts that the demo prints this line alone. */
+    async function assertPrints(line: string, ...demo: Parameters<typeof startDemo>) {
+      assert.deepEqual(await startDemo(...demo).ended, { code: 1, stdout: "", stderr: `demo: ${line}\n` });
+    }
+
+    for (const address of ["ftp://127.0.0.1:8080", "http://", "127.0.0.1:80800"])
+      it(`${address} as the URL`, () =>
+        assertPrints(
+          `${address} is not a URL such as http://127.0.0.1:8080: set FOLDFORGE_URL to one`,
+          address,
+        ));
+
+    it("no gateway is running", async () => {
+      await using service = await startHttp(() => undefined);
+      await service.close();
+      await assertPrints(
+        `no gateway responds at ${service.url}: run \`make dev\` in another terminal, or set FOLDFORGE_URL`,
+        service.url,
+      );
+    });
+
+    for (const [what, respond, response] of [
+      ["a page", (res) => res.writeHead(200, { "Content-Type": "text/html" }).end("<html>"), "200 text/html"],
+      ["a page for 404", (res) => res.writeHead(404, { "Content-Type": "text/html" }).end(), "404 text/html"],
+      ["nothing", (res) => res.writeHead(200).end(), "200"],
+      ["an error of another API", (res) => sendJson(res, 404, { error: "none" }), "404 application/json"],
+      ["no HTTP", (res) => res.socket?.end("220 mail\r\n"), "something other than HTTP"],
+    ] as readonly [string, (res: ServerResponse) => void, string][])
+      it(`a server that responds with ${what}`, async () => {
+        await using service = await startHttp((_req, res) => respond(res));
+        const { url } = service;
+        await assertPrints(
+          `${url} is not a FoldForge gateway, it responds with ${response}: set FOLDFORGE_URL`,
+          url,
+        );
+      });
+
+    it("a server that responds with other JSON", async () => {
+      await using service = await startHttp((_req, res) => sendJson(res, 200, {}));
+      await assertPrints(
+        "no FoldForge gateway responds: the workflow has no id; set FOLDFORGE_URL",
+        service.url,
+      );
+    });
+
+    it("a proxy that cannot reach the gateway", async () => {
+      await using service = await startHttp((_req, res) => res.writeHead(502).end("<html>"));
+      await assertPrints("the gateway responds with 502", service.url);
+    });
+
+    it("a wrong API key", () =>
+      assertPrints(
+        "the gateway does not know the API key (401 UNAUTHENTICATED): set FOLDFORGE_API_KEY to yours",
+        gateway().url,
+        tmpdir(),
+        "wrong",
+      ));
+
+    it("an API key that no header can have", () =>
+      assertPrints(
+        "an API key has visible ASCII characters only: set FOLDFORGE_API_KEY to yours",
+        gateway().url,
+        tmpdir(),
+        "schlüssel",
+      ));
+
+    it("an exhausted quota", async () => {
+      await using service = await startHttp((_req, res) =>
+        sendJson(
+          res,
+          429,
+          { code: "RESOURCE_EXHAUSTED", message: "quota exhausted", retryable: true },
+          { "Retry-After": "60" },
+        ),
+      );
+      await assertPrints(
+        "the gateway responds with 429 RESOURCE_EXHAUSTED: quota exhausted; try again in 60 s",
+        service.url,
+      );
+    });
+
+    it("a folder for downloads that cannot be one", () =>
+      withFolder(async (folder) => {
+        const file = join(folder, "file");
+        await writeFile(file, "");
+        await assertPrints(
+          `cannot write to ${file} (EEXIST): set FOLDFORGE_DOWNLOADS to a folder of yours`,
+          gateway().url,
+          file,
+        );
+      }));
+
+    it("a folder for downloads of someone else", function () {
+      // Root may write everywhere.
+      if (process.getuid?.() === 0) return this.skip();
+      return withFolder(async (folder) => {
+        await chmod(folder, 0o500);
+        await assertPrints(
+          `cannot write to ${folder} (EACCES): set FOLDFORGE_DOWNLOADS to a folder of yours`,
+          gateway().url,
+          folder,
+        );
+      });
+    });
   });
 });

@@ -3,7 +3,7 @@ import { withCoverage } from "../support/environment.ts";
 import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
-import type { RequestListener } from "node:http";
+import type { RequestListener, ServerResponse } from "node:http";
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -87,12 +87,13 @@ async function serve(server: Server): Promise<Service> {
   });
 }
 
-const main = fileURLToPath(new URL("../../src/demo/main.ts", import.meta.url));
+/** The program. */
+export const demoFile = fileURLToPath(new URL("../../src/demo/main.ts", import.meta.url));
 
 /** Starts the demo against `url`. */
-export function startDemo(url: string, downloads = tmpdir()) {
-  const settings = { FOLDFORGE_URL: url, FOLDFORGE_API_KEY: demoKey, FOLDFORGE_DOWNLOADS: downloads };
-  const demo = spawn(process.execPath, [main], {
+export function startDemo(url: string, downloads = tmpdir(), apiKey = demoKey) {
+  const settings = { FOLDFORGE_URL: url, FOLDFORGE_API_KEY: apiKey, FOLDFORGE_DOWNLOADS: downloads };
+  const demo = spawn(process.execPath, [demoFile], {
     env: { ...process.env, ...withCoverage, ...settings },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -103,6 +104,11 @@ export function startDemo(url: string, downloads = tmpdir()) {
       ([[code], said, complaint]) => ({ code: code as number | null, stdout: said, stderr: complaint }),
     ),
   };
+}
+
+/** Responds with JSON. */
+export function sendJson(res: ServerResponse, status: number, body: unknown, headers = {}): void {
+  res.writeHead(status, { "Content-Type": "application/json", ...headers }).end(JSON.stringify(body));
 }
 
 /** Runs `body` with a folder that is gone afterwards. */
