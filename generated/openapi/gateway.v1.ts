@@ -1170,8 +1170,8 @@ export interface components {
          */
         PreferenceApplied: string;
         /**
-         * @description Always an attachment, with the last segment of the key as its file name.
-         * @example attachment; filename="9f86d081.pdb"
+         * @description Always an attachment, with the `name` of the artifact as its file name (RFC 6266).
+         * @example attachment; filename="fold-0.pdb"
          */
         ContentDisposition: string;
         /**

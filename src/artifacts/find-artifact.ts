@@ -5,26 +5,44 @@ import {
   StepStatusSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { artifactName } from "../mapping/artifact-name.ts";
 import { fieldValues } from "../mapping/wire-reader.ts";
+
+/** An output of a workflow, and its file name. */
+export interface FoundArtifact {
+  readonly artifact: Artifact;
+  readonly name: string;
+}
 
 /** Field numbers on the way to the uri of an output. */
 const stepStatuses = WorkflowSchema.field.stepStatuses.number;
+const stepId = StepStatusSchema.field.stepId.number;
 const outputs = StepStatusSchema.field.outputs.number;
 const uri = ArtifactSchema.field.uri.number;
 
 /**
- * The output of an encoded Workflow with exactly the uri `r2://bucket/key`; undefined when there is none. This match
+ * The first output of an encoded Workflow with exactly the uri `r2://bucket/key`; undefined when there is none. This match
  * grants access, so it compares whole uris and parses none. Only the matching output is decoded: a workflow may have
  * hundreds of thousands of them, and as many values in its params.
  */
-export function findArtifact(workflow: Uint8Array, bucket: string, key: string): Artifact | undefined {
+export function findArtifact(workflow: Uint8Array, bucket: string, key: string): FoundArtifact | undefined {
   const wanted = Buffer.from(`r2://${bucket}/${key}`);
   for (const status of fieldValues(workflow, stepStatuses)) {
+    let index = 0;
     for (const output of fieldValues(status, outputs)) {
-      // Of a singular field that occurs more than once, the last value counts (protobuf encoding).
-      const last = [...fieldValues(output, uri)].at(-1);
-      if (last !== undefined && wanted.equals(last)) return fromBinary(ArtifactSchema, output);
+      const last = lastValue(output, uri);
+      if (last !== undefined && wanted.equals(last)) {
+        const artifact = fromBinary(ArtifactSchema, output);
+        const id = Buffer.from(lastValue(status, stepId) ?? []).toString();
+        return { artifact, name: artifactName(id, index, last, artifact.contentType) };
+      }
+      index += 1;
     }
   }
   return undefined;
+}
+
+/** Of a singular field that occurs more than once, the last value counts (protobuf encoding). */
+function lastValue(message: Uint8Array, field: number): Uint8Array | undefined {
+  return [...fieldValues(message, field)].at(-1);
 }

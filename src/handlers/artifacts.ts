@@ -1,6 +1,7 @@
 import { pipeline } from "node:stream/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Response } from "express";
+import { attachmentOf } from "../artifacts/content-disposition.ts";
 import { outcomeOfFailure } from "../artifacts/download-outcome.ts";
 import type { ServedOutcome } from "../artifacts/download-outcome.ts";
 import { findArtifact } from "../artifacts/find-artifact.ts";
@@ -52,10 +53,11 @@ function createServe({
 
     // The workflow is read as the caller: only its outputs may be downloaded.
     using workflow = await orchestrator.getWorkflow({ workflowId: id }, callOptions).catch(throwNotFound);
-    const artifact = findArtifact(workflow.bytes, bucket, key);
+    const found = findArtifact(workflow.bytes, bucket, key);
     // Frees the workflow, which may be large, before the download, which may take long.
     workflow[Symbol.dispose]();
-    if (artifact === undefined) throw notFound();
+    if (found === undefined) throw notFound();
+    const { artifact, name } = found;
     if (store === undefined) throw new HttpError(Code.Unavailable, "no object store is configured");
 
     const digest = parseSha256(artifact.sha256);
@@ -71,7 +73,7 @@ function createServe({
 
     const objectRequest = { signal: callOptions.signal, trace, keyHash: keyHashOf(caller) };
     const declaredSize = knownSize(artifact.sizeBytes);
-    const file = { key, contentType: artifact.contentType, etag };
+    const file = { name, contentType: artifact.contentType, etag };
     if (req.method === "HEAD") {
       const length = declaredSize ?? orNotFound(await store.size(key, objectRequest));
       setHeaders(res, { ...file, length });
@@ -143,21 +145,21 @@ function setValidators(res: Response, etag: string | undefined): void {
 const mediaTypePattern = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?: *; *[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[ !#-~]*"))*$/;
 
 interface FileHeaders {
-  readonly key: string;
+  readonly name: string;
   readonly contentType: string;
   readonly etag: string | undefined;
   readonly length: number;
 }
 
-function setHeaders(res: Response, { key, contentType, etag, length }: FileHeaders): void {
+function setHeaders(res: Response, { name, contentType, etag, length }: FileHeaders): void {
   setValidators(res, etag);
-  // `attachment` sets a Content-Type by the name's extension; the artifact's content type replaces it.
-  res.attachment(key.slice(key.lastIndexOf("/") + 1));
+  // Express would add a charset to some types.
   res.setHeader(
     "Content-Type",
     mediaTypePattern.test(contentType) ? contentType : "application/octet-stream",
   );
   res.set({
+    "Content-Disposition": attachmentOf(name),
     "Content-Length": String(length),
     "Accept-Ranges": "bytes",
     "Content-Security-Policy": "default-src 'none'; sandbox",

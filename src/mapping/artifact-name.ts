@@ -1,6 +1,12 @@
 import { hash } from "node:crypto";
 import { equalsBytes } from "./bytes.ts";
 
+/** The file name of an artifact: of its step's id, its index among the step's outputs, its uri in UTF-8, and its type. */
+export function artifactName(stepId: string, index: number, uri: Uint8Array, contentType: string): string {
+  const extension = Buffer.from(uri.subarray(extensionStart(uri, 0, uri.length))).toString();
+  return `${nameStem(stepId)}-${index}${extension || extensionOfType(contentType)}`;
+}
+
 /** The maximum length of a stem, in bytes of UTF-8: as long as a step id in ASCII may be. */
 const maxStemBytes = 128;
 

@@ -22,7 +22,7 @@ const fileHeaders = {
   "content-type": "chemical/x-pdb",
   etag,
   "cache-control": "private, no-cache",
-  "content-disposition": `attachment; filename=${digest}.pdb`,
+  "content-disposition": 'attachment; filename="a-0.pdb"',
   "x-content-type-options": "nosniff",
   "content-security-policy": "default-src 'none'; sandbox",
   "accept-ranges": "bytes",
@@ -256,6 +256,17 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}", (server) => {
       assert.equal(response.status, 206);
       assert.ok(Buffer.from(await response.arrayBuffer()).equals(large.subarray(1)));
     }
+  });
+
+  it("sends a name outside ASCII in both forms", async () => {
+    const { stepStatuses, ...rest } = workflowWith();
+    const [status] = stepStatuses;
+    stack().upstream.rpcs.getWorkflow = () => ({ ...rest, stepStatuses: [{ ...status!, stepId: "折叠" }] });
+    const { response } = await download();
+    assert.equal(
+      response.headers.get("content-disposition"),
+      `attachment; filename="_-0.pdb"; filename*=UTF-8''%E6%8A%98%E5%8F%A0-0.pdb`,
+    );
   });
 
   const types = [
