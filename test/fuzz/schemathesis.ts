@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { startChild } from "../../src/sandbox/dev-child.ts";
+import { startDevStack } from "../support/dev-stack.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 /**
@@ -26,29 +26,11 @@ try {
 
 /** Starts the stack, tests it, and stops it. Returns the exit code of schemathesis. */
 async function testStack(): Promise<number> {
-  const stack = startChild({
-    execPath: process.execPath,
-    file: join(root, "src/sandbox/dev.ts"),
-    env: {
-      ...process.env,
-      FOLDFORGE_GATEWAY__BIND_ADDR: "127.0.0.1:0",
-      FOLDFORGE_SANDBOX__ORCHESTRATOR_ADDR: "127.0.0.1:0",
-      FOLDFORGE_SANDBOX__OBJECT_STORE_ADDR: "127.0.0.1:0",
-      // An event id that was never sent leads to a broken connection while the workflow runs, which would be a failure.
-      FOLDFORGE_SANDBOX__STEP_SECONDS: "0.001",
-    },
-    stopTimeoutMs: 10_000,
-  });
+  // An event id that was never sent leads to a broken connection while the workflow runs, which would be a failure.
+  await using stack = await startDevStack(0.001);
   // Ctrl-C reaches schemathesis too, which then prints its results and exits.
   process.on("SIGINT", () => undefined).on("SIGTERM", () => undefined);
-  try {
-    const [, url] = (await stack.readUntil(/is ready at (\S+)\. /)) ?? [];
-    if (url === undefined) throw new Error("the stack has not started");
-    stack.stdout.resume();
-    return await runTester(url);
-  } finally {
-    await stack.stop();
-  }
+  return await runTester(stack.url);
 }
 
 async function runTester(url: string): Promise<number> {
