@@ -12,15 +12,23 @@ export function readPage(path: string): string {
   return readFileSync(path, "utf8");
 }
 
+/** The headings of a text, with the places where their lines start and end. A comment in a code block is none. */
+function* headings(text: string) {
+  for (const match of text.matchAll(/^ *```[^]*?^ *```$|^(#+) (.+)$/gm)) {
+    const [line, marks, title] = match;
+    if (marks !== undefined)
+      yield { level: marks.length, title, start: match.index, end: match.index + line.length };
+  }
+}
+
 /** The text below a heading, up to the next heading of the same level or a higher one. */
 export function section(text: string, heading: string): string {
-  const lines = text.split("\n");
-  const start = lines.findIndex((line) => line.replace(/^#+ /, "") === heading && line.startsWith("#"));
+  const all = [...headings(text)];
+  const start = all.findIndex(({ title }) => title === heading);
+  const { level = 0, end = 0 } = all[start] ?? {};
   if (start < 0) throw new Error(`no heading "${heading}"`);
-  const level = /^#+/.exec(lines[start] ?? "")?.[0].length ?? 0;
-  const rest = lines.slice(start + 1);
-  const end = rest.findIndex((line) => new RegExp(`^#{1,${level}} `).test(line));
-  return rest.slice(0, end < 0 ? undefined : end).join("\n");
+  const next = all.slice(start + 1).find((later) => later.level <= level);
+  return text.slice(end + 1, next?.start);
 }
 
 /** The code blocks of a text in one language. */
