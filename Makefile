@@ -44,6 +44,10 @@ fuzz: $(INSTALLED) ## Send a gateway generated requests, for FUZZ_SECONDS, from 
 schemathesis: $(INSTALLED) ## Run schemathesis against what `make dev` starts; needs schemathesis
 	@exec node test/fuzz/schemathesis.ts
 
+.PHONY: clients
+clients: $(INSTALLED) ## Generate clients from the contract and run them, as docs/generated-clients.md does; CLIENTS selects some
+	@exec node test/run/main.ts node test/generated-clients/main.ts
+
 # The environment and flags of deploy/Dockerfile, which says why, but for the limit on the memory of a container.
 .PHONY: start
 start: export MALLOC_MMAP_THRESHOLD_ := 32768
