@@ -8,8 +8,8 @@ export type Schema = components["schemas"];
 
 /** A client of the gateway, with the paths, parameters and responses of the contract. */
 export interface GatewayClient extends Client<paths> {
-  /** Requests a file by its path. */
-  getFile(path: string): Promise<Response>;
+  /** Requests the file of an artifact by its `href`. */
+  getFile(href: string): Promise<Response>;
 }
 
 /**
@@ -35,7 +35,7 @@ export function createGatewayClient(address: string, apiKey: string): GatewayCli
     headers,
     fetch: async (request) => requireContent(url, await send(request)),
   });
-  return { ...api, getFile: (path) => send(new Request(url + path, { headers })) };
+  return { ...api, getFile: (href) => send(new Request(url + href, { headers })) };
 }
 
 /** The data of a successful response. */
@@ -98,7 +98,7 @@ async function failureFrom(url: string, response: Response): Promise<Failure> {
       status === 401
         ? "the gateway does not know the API key (401 UNAUTHENTICATED): set FOLDFORGE_API_KEY to yours"
         : `the gateway responds with ${status} ${code}: ${message}`;
-    return new Failure(text, { details, retryable, retryAfterMs });
+    return new Failure(text, { code, details, retryable, retryAfterMs });
   }
   if (proxyStatuses.includes(status))
     return new Failure(`the gateway responds with ${status}`, { retryable: true, retryAfterMs });

@@ -1,25 +1,23 @@
 import { createHash } from "node:crypto";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { GatewayClient, Schema } from "./client.ts";
 import { Failure } from "./failure.ts";
 
 /**
- * Downloads an artifact into `folder`, which is created if it is missing. The file gets its name only after its length
- * and SHA-256 were verified; otherwise this rejects with a Failure.
+ * Downloads an artifact into `folder`, which exists. The file gets its name only after its length and SHA-256 were
+ * verified; otherwise this rejects with a Failure.
  */
 export async function downloadArtifact(
   client: GatewayClient,
-  workflowId: string,
   artifact: Schema["Artifact"],
   folder: string,
 ): Promise<void> {
-  const key = keyOf(artifact);
-  const file = join(folder, fileNameFrom(key.slice(key.lastIndexOf("/") + 1)));
+  const { name, href } = artifact;
+  if (href === undefined) throw new Failure(`${name} is not in the object store of this gateway`);
+  const file = join(folder, fileNameFrom(name));
   const partial = `${file}.part`;
-  const path = key.split("/").map(encodeURIComponent).join("/");
-  const { body } = await client.getFile(`/v1/workflows/${encodeURIComponent(workflowId)}/artifacts/${path}`);
-  await mkdir(folder, { recursive: true });
+  const { body } = await client.getFile(href);
   try {
     await writeFile(partial, verified(body ?? [], artifact));
     await rename(partial, file);
@@ -28,23 +26,22 @@ export async function downloadArtifact(
   }
 }
 
-/** The key of an artifact: what follows the bucket in its uri. */
-function keyOf({ uri }: Schema["Artifact"]): string {
-  const key = /^r2:\/\/[^/]+\/(.+)$/.exec(uri)?.[1];
-  if (key === undefined) throw new Failure(`${uri} is not the address of an artifact`);
-  return key;
-}
-
 /** `text` as a file name, which cannot lead to another folder. */
 export function fileNameFrom(text: string): string {
-  return encodeURIComponent(text).replace(/^\.+$/, (dots) => "%2E".repeat(dots.length));
+  return text
+    .replace(/[^\p{L}\p{M}\p{N}._~-]/gu, encodeURIComponent)
+    .replace(/^\.+$/, (dots) => "%2E".repeat(dots.length));
 }
 
-/** Yields the bytes; throws a Failure at the end if they are not those of the artifact. */
+/**
+ * Yields the bytes; throws a Failure at the end if they are not those of the artifact. A length of 0 and an empty SHA-256
+ * are unknown.
+ */
 async function* verified(
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  { uri, size_bytes, sha256 }: Schema["Artifact"],
+  { name, size_bytes, sha256 }: Schema["Artifact"],
 ): AsyncGenerator<Uint8Array, void> {
+  const expected = size_bytes === 0 ? undefined : size_bytes;
   const hash = createHash("sha256");
   let size = 0;
   try {
@@ -53,15 +50,14 @@ async function* verified(
       hash.update(chunk);
       yield chunk;
       // The rest of a body that is too long is not read.
-      if (size > size_bytes) break;
+      if (expected !== undefined && size > expected) break;
     }
   } catch (cause) {
-    throw new Failure(`the transfer of ${uri} broke`, { cause });
+    throw new Failure(`the transfer of ${name} broke`, { cause });
   }
-  if (size !== size_bytes)
-    throw new Failure(
-      `${uri} has ${size > size_bytes ? "more than" : `only ${size} of`} ${size_bytes} bytes`,
-    );
+  if (expected !== undefined && size !== expected)
+    throw new Failure(`${name} has ${size > expected ? "more than" : `only ${size} of`} ${expected} bytes`);
   const actual = hash.digest("hex");
-  if (actual !== sha256) throw new Failure(`${uri} has SHA-256 ${actual} instead of ${sha256}`);
+  if (sha256 !== "" && actual !== sha256)
+    throw new Failure(`${name} has SHA-256 ${actual} instead of ${sha256}`);
 }

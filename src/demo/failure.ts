@@ -4,6 +4,8 @@ interface FailureOptions extends ErrorOptions {
   readonly retryable?: boolean;
   /** Milliseconds to wait before that, from Retry-After. */
   readonly retryAfterMs?: number | undefined;
+  /** The code of an error body. */
+  readonly code?: string | undefined;
   /** The violations of a request. */
   readonly details?: readonly Violation[] | undefined;
 }
@@ -19,15 +21,17 @@ export class Failure extends Error {
   override readonly name = "Failure";
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
+  readonly code: string | undefined;
   readonly details: readonly Violation[];
 
   constructor(
     message: string,
-    { retryable = false, retryAfterMs, details = [], ...options }: FailureOptions = {},
+    { retryable = false, retryAfterMs, code, details = [], ...options }: FailureOptions = {},
   ) {
     super(message, options);
     this.retryable = retryable;
     this.retryAfterMs = retryAfterMs;
+    this.code = code;
     this.details = details;
   }
 }

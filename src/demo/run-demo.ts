@@ -1,13 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { access, constants, mkdir } from "node:fs/promises";
+import { access, constants, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createGatewayClient, dataOf } from "./client.ts";
 import type { GatewayClient, Schema } from "./client.ts";
 import { downloadArtifact, fileNameFrom } from "./download.ts";
 import { Failure } from "./failure.ts";
 import { followWorkflow } from "./follow.ts";
+import { oneLine } from "./one-line.ts";
 import { createProgress } from "./progress.ts";
 import type { Screen } from "./progress.ts";
+import { bestDesigns, costOf } from "./summary.ts";
 
 /** The gateway, and the folder for downloads. */
 export interface DemoSettings {
@@ -27,7 +29,7 @@ const designThenFold: Schema["WorkflowSpec"] = {
   ],
 };
 
-/** Submits a workflow, follows it to its terminal state, and downloads and verifies every artifact. */
+/** Submits a workflow, follows it to its terminal state, downloads and verifies every artifact, and shows the best. */
 export async function runDemo({ url, apiKey, downloads }: DemoSettings, screen: Screen): Promise<void> {
   const client = createGatewayClient(url, apiKey);
   await createFolder(downloads);
@@ -41,13 +43,24 @@ export async function runDemo({ url, apiKey, downloads }: DemoSettings, screen: 
   const workflow = dataOf(await client.GET("/v1/workflows/{id}", { params: { path: { id } } }));
   if (workflow.state !== "SUCCEEDED") throw new Failure(failureMessage(workflow));
   const folder = join(downloads, fileNameFrom(id));
-  let files = 0;
-  for (const { step_id, outputs } of workflow.step_statuses) {
-    for (const artifact of outputs)
-      await downloadArtifact(client, id, artifact, join(folder, fileNameFrom(step_id)));
-    files += outputs.length;
-  }
-  screen.write(`verified ${files} files in ${folder}\n`);
+  await mkdir(folder, { recursive: true });
+  const artifacts = workflow.step_statuses.flatMap(({ outputs }) => outputs);
+  for (const artifact of artifacts) await downloadArtifact(client, artifact, folder);
+  await writeFile(join(folder, "workflow.json"), `${JSON.stringify(workflow, null, 2)}\n`);
+
+  const best = await bestDesigns(client, workflow);
+  const cost = await costOf(client, id);
+  const lines = [
+    "",
+    `verified ${artifacts.length} files in ${folder}`,
+    "workflow.json beside them has the workflow, with the metrics of every file",
+    "",
+    "best designs by pLDDT:",
+    ...best.map((line) => `  ${line}`),
+    "",
+    `cost: ${cost}`,
+  ];
+  screen.write(lines.map((line) => `${oneLine(line)}\n`).join(""));
 }
 
 /** Creates the folder for downloads. Without one, there is no use in running a workflow. */

@@ -2,29 +2,32 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
-import { join } from "node:path";
 import { createGatewayClient } from "../../src/demo/client.ts";
+import type { Schema } from "../../src/demo/client.ts";
 import { downloadArtifact, fileNameFrom } from "../../src/demo/download.ts";
 import { filesIn, sendJson, startHttp, withFolder } from "./support.ts";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
+const href = "/v1/workflows/w/artifacts/artifacts/a%20b%3F.pdb";
+
 /** An artifact of these bytes. */
-function artifactOf(text: string, uri = "r2://foldforge/artifacts/a b?.pdb") {
-  const size_bytes = text.length;
+function artifactOf(text: string, more: Partial<Schema["Artifact"]> = {}): Schema["Artifact"] {
   return {
-    name: "a-0.pdb",
-    uri,
+    name: "fold-0.pdb",
+    href,
+    uri: "r2://foldforge/artifacts/a b?.pdb",
     content_type: "chemical/x-pdb",
-    size_bytes,
+    size_bytes: text.length,
     sha256: sha256(text),
     metrics: {},
+    ...more,
   };
 }
 
 /** Downloads `artifact` from a gateway that runs `respond`; returns the requested paths and the files written. */
 async function download(
-  artifact: ReturnType<typeof artifactOf>,
+  artifact: Schema["Artifact"],
   respond: (res: ServerResponse) => void,
 ): Promise<{ requested: string[]; files: Record<string, string>; failure: Error | undefined }> {
   const requested: string[] = [];
@@ -36,8 +39,7 @@ async function download(
   let failure: Error | undefined;
   await withFolder(async (folder) => {
     const client = createGatewayClient(service.url, "key");
-    const target = join(folder, "step");
-    failure = await downloadArtifact(client, "w", artifact, target).then(
+    failure = await downloadArtifact(client, artifact, folder).then(
       () => undefined,
       (error: unknown) => error as Error,
     );
@@ -48,28 +50,34 @@ async function download(
 
 describe("downloadArtifact", () => {
   for (const text of ["ATOM", ""])
-    it(`stores ${text.length} bytes under the last part of the key`, async () => {
+    it(`requests the href, and stores ${text.length} bytes under the name`, async () => {
       const { requested, files, failure } = await download(artifactOf(text), (res) =>
         res.writeHead(200, { "Content-Length": text.length }).end(text),
       );
       assert.equal(failure, undefined);
-      assert.deepEqual(requested, ["/v1/workflows/w/artifacts/artifacts/a%20b%3F.pdb"]);
-      assert.deepEqual(files, { "/step/a%20b%3F.pdb": text });
+      assert.deepEqual(requested, [href]);
+      assert.deepEqual(files, { "/fold-0.pdb": text });
     });
 
-  const uri = "r2://foldforge/artifacts/a b?.pdb";
+  it("stores a file of unknown length and SHA-256, in the folder, whatever its name", async () => {
+    const artifact = artifactOf("ATOM", { name: "../ä-0.pdb", size_bytes: 0, sha256: "" });
+    const { files, failure } = await download(artifact, (res) => res.end("ATOM"));
+    assert.equal(failure, undefined);
+    assert.deepEqual(files, { "/..%2Fä-0.pdb": "ATOM" });
+  });
+
   for (const [what, respond, message] of [
     [
       "other bytes",
       (res) => res.end("ATOX"),
-      `${uri} has SHA-256 ${sha256("ATOX")} instead of ${sha256("ATOM")}`,
+      `fold-0.pdb has SHA-256 ${sha256("ATOX")} instead of ${sha256("ATOM")}`,
     ],
-    ["fewer bytes", (res) => res.end("ATO"), `${uri} has only 3 of 4 bytes`],
-    ["more bytes", (res) => res.write("ATOMS"), `${uri} has more than 4 bytes`],
+    ["fewer bytes", (res) => res.end("ATO"), "fold-0.pdb has only 3 of 4 bytes"],
+    ["more bytes", (res) => res.write("ATOMS"), "fold-0.pdb has more than 4 bytes"],
     [
       "a broken transfer",
       (res) => res.writeHead(200, { "Content-Length": 4 }).write("ATO", () => res.destroy()),
-      `the transfer of ${uri} broke`,
+      "the transfer of fold-0.pdb broke",
     ],
     [
       "an error response",
@@ -84,16 +92,20 @@ describe("downloadArtifact", () => {
       assert.deepEqual(files, {});
     });
 
-  it("rejects a URI of another scheme", async () => {
-    const { requested, failure } = await download(artifactOf("", "http://elsewhere/x"), (res) => res.end());
-    assert.equal(failure?.message, "http://elsewhere/x is not the address of an artifact");
+  it("rejects an artifact without an href", async () => {
+    const artifact = artifactOf("");
+    delete artifact.href;
+    const { requested, failure } = await download(artifact, (res) => res.end());
+    assert.equal(failure?.message, "fold-0.pdb is not in the object store of this gateway");
     assert.deepEqual(requested, []);
   });
 });
 
 describe("fileNameFrom", () => {
   for (const [text, name] of [
-    ["design", "design"],
+    ["design-0.pdb", "design-0.pdb"],
+    ["größe~1a2b.pdb", "größe~1a2b.pdb"],
+    ["a\u001b[31m b", "a%1B%5B31m%20b"],
     ["../../etc/passwd", "..%2F..%2Fetc%2Fpasswd"],
     ["..", "%2E%2E"],
     [".", "%2E"],

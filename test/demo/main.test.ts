@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { chmod, readFile, writeFile } from "node:fs/promises";
+import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, relative } from "node:path";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import type { Schema } from "../../src/demo/client.ts";
 import { suite } from "../support/gateway.ts";
 import {
   demoFile,
@@ -33,23 +34,40 @@ describe("main", () => {
   const slowGateway = suite(() => startDemoGateway(0.2));
   const endlessGateway = suite(() => startDemoGateway(600));
 
-  it("leaves every file of the workflow on disk, in a folder per step, and each is what its name says", async () => {
+  it("leaves every file on disk under its name, and shows the best ones and the cost", async () => {
     await withFolder(async (folder) => {
       const { code, stdout, stderr } = await startDemo(gateway().url, folder).ended;
       assert.deepEqual([code, stderr], [0, ""]);
       const id = /^submitted design-then-fold as (\S+)$/m.exec(stdout)![1]!;
-      const files = await filesIn(folder);
-      assert.match(stdout, new RegExp(`\nverified ${files.length} files in ${join(folder, id)}\n$`));
-      const perStep = Map.groupBy(files, (file) => dirname(relative(folder, file)));
+      const names = await readdir(join(folder, id));
+      const perStep = Map.groupBy(names, (name) => name.replace(/-\d+\./, "."));
       assert.deepEqual([...perStep].map(([step, its]) => [step, its.length]).sort(), [
-        [`${id}/design`, 3],
-        [`${id}/fold`, 15],
-        [`${id}/seqs`, 3],
+        ["design.pdb", 3],
+        ["fold.pdb", 15],
+        ["seqs.fasta", 3],
+        ["workflow.json", 1],
       ]);
-      for (const file of files) {
-        const hash = createHash("sha256").update(await readFile(file));
-        assert.equal(basename(file).replace(/\.\w+$/, ""), hash.digest("hex"));
+
+      const read = (name: string) => readFile(join(folder, id, name));
+      const workflow = JSON.parse(String(await read("workflow.json"))) as Schema["Workflow"];
+      assert.equal(workflow.state, "SUCCEEDED");
+      const artifacts = workflow.step_statuses.flatMap(({ outputs }) => outputs);
+      for (const { name, sha256 } of artifacts) {
+        const hash = createHash("sha256").update(await read(name));
+        assert.equal(hash.digest("hex"), sha256);
       }
+
+      const best = artifacts
+        .filter(({ metrics }) => "plddt" in metrics)
+        .sort((a, b) => b.metrics["plddt"]! - a.metrics["plddt"]!)
+        .slice(0, 3);
+      const rows = [...stdout.matchAll(/^ {2}(\d)\. (\S+) +(\S+)$/gm)].map(([, ...cells]) => cells);
+      assert.deepEqual(
+        rows,
+        best.map(({ name, metrics }, i) => [String(i + 1), name, metrics["plddt"]!.toFixed(1)]),
+      );
+      assert.ok(stdout.includes(`\nverified ${artifacts.length} files in ${join(folder, id)}\n`));
+      assert.match(stdout, /\ncost: 80 credits; 99,\d{3} are left\n$/);
     });
   });
 
@@ -82,10 +100,7 @@ describe("main", () => {
     await withFolder(async (folder) => {
       const { code, stderr } = await startDemo(proxy.url, folder).ended;
       assert.equal(code, 1);
-      assert.match(
-        stderr,
-        /^demo: r2:\/\/foldforge\/artifacts\/(\w+)\.pdb has SHA-256 (?!\1)\w{64} instead of \1\n$/,
-      );
+      assert.match(stderr, /^demo: design-0\.pdb has SHA-256 (\w{64}) instead of (?!\1)\w{64}\n$/);
       assert.deepEqual(await filesIn(folder), []);
     });
   });
