@@ -25,7 +25,7 @@ describe("runRecipe", () => {
   for (const [what, failing, error] of [
     [
       "a command that fails",
-      { ...recipe(), commands: "echo start; echo 'error: a'; (exit 3); true" },
+      { ...recipe(), commands: "echo 'INFO error.py'; echo 'error: a'; echo 'error: b'; (exit 3); true" },
       "error: a",
     ],
     ["a command that fails silently", { ...recipe(), commands: "exit 3" }, "exit code 3"],

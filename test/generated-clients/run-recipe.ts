@@ -54,8 +54,13 @@ function hasProgram({ files }: Recipe): boolean {
   return [...files.values()].some((file) => file.includes("ff-demo-key"));
 }
 
-/** The first line that tells of an error, or else the last one; undefined without output. */
+/** The first line that tells of an error, or else the last one; undefined without output. A log names files, too. */
 function firstError(output: string): string | undefined {
-  const lines = output.split("\n").filter((line) => line.trim() !== "");
-  return lines.find((line) => /error|exception|fatal|panic|not found|cannot/i.test(line)) ?? lines.at(-1);
+  const lines = output
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !/\b(DEBUG|INFO|WARN)\b/.test(line));
+  return (
+    lines.find((line) => /error|exception|fatal|panic|fail|not (found|supported)|cannot/i.test(line)) ??
+    lines.at(-1)
+  );
 }
