@@ -26,7 +26,7 @@ describe("openApiChanges", () => {
     "a schema that refers to itself": [
       (d) => (properties(d, "RankFilter").max.maximum = 1),
       ["RankFilter.max: maximum 1 is new; requests that were valid may get 400 (rankDesigns)"],
-      (d) => (properties(d, "RankFilter").not = { $ref: "#/components/schemas/RankFilter" }),
+      (d) => (properties(d, "RankFilter").and = { $ref: "#/components/schemas/RankFilter" }),
     ],
     "a schema that only events have": [
       (d) => delete properties(d, "WorkflowEvent").step_update,

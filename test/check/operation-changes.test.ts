@@ -179,6 +179,13 @@ describe("compareOperations", () => {
           `GET /v1/workflows, query page_token: allowEmptyValue is gone; requests that were valid may get 400 (listWorkflows)`,
         ],
       ],
+      "a stricter constraint of a media type": [
+        (d) => (parameter(d, "state").content["application/json"].schema.maxLength = 4),
+        [
+          "GET /v1/workflows, query state: maxLength 4 is new; requests that were valid may get 400 (listWorkflows)",
+        ],
+        (d) => (parameter(d, "state").content = { "application/json": { schema: { type: "string" } } }),
+      ],
       "no reserved characters": [
         (d) => delete parameter(d, "page_token").allowReserved,
         [
@@ -258,6 +265,20 @@ describe("compareOperations", () => {
       "a removed header": [
         (d) => delete submit(d).responses["201"].headers.Location,
         ["POST /v1/workflows, 201, header Location: is gone; clients no longer receive it (submitWorkflow)"],
+      ],
+      "a header with other values": [
+        (d) => delete d.components.headers.Location.schema.pattern,
+        [
+          "response header Location: pattern ^/ is gone; clients may receive what was excluded (submitWorkflow)",
+        ],
+        (d) => (d.components.headers.Location.schema.pattern = "^/"),
+      ],
+      "a header of a media type with other values": [
+        (d) => delete d.components.headers.Location.content["text/plain"].schema.pattern,
+        [
+          "response header Location: pattern ^/ is gone; clients may receive what was excluded (submitWorkflow)",
+        ],
+        (d) => (d.components.headers.Location.content = { "text/plain": { schema: { pattern: "^/" } } }),
       ],
       "a header that may be missing": [
         (d) => delete d.components.headers.Location.required,

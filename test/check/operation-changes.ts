@@ -132,7 +132,7 @@ function compareParameter(
 
 /** How a parameter is written, with OpenAPI's defaults. */
 function serializationOf({ in: place, style, explode }: JsonObject): JsonObject {
-  const written = style ?? (place === "query" || place === "cookie" ? "form" : "simple");
+  const written = style ?? (place === "query" ? "form" : "simple");
   return { style: written, explode: explode ?? written === "form" };
 }
 

@@ -108,6 +108,11 @@ describe("compareSchemas", () => {
         (d) => (schemas(d).Labels.patternProperties = { "^x-": { maxLength: 8 } }),
         [`Labels{^x-}: is new; ${invalid} ${submitting}`],
       ],
+      "no names of properties": [
+        (d) => delete schemas(d).Labels.patternProperties,
+        [`Labels{^x-}: is gone; ${invalid} ${submitting}`],
+        (d) => (schemas(d).Labels.patternProperties = { "^x-": { maxLength: 8 } }),
+      ],
       "another type": [
         (d) => (properties(d, "ResourceSpec").gpu_type.type = "integer"),
         [`ResourceSpec.gpu_type: type was string and is integer; ${otherType} ${submitting}`],
@@ -135,6 +140,11 @@ describe("compareSchemas", () => {
       alternatives: [
         (d) => (properties(d, "RankRequest").top_k.oneOf = [{ maximum: 10 }, { minimum: 20 }]),
         [`RankRequest.top_k: oneOf is new; ${invalid} (rankDesigns)`],
+      ],
+      "no alternatives": [
+        (d) => delete properties(d, "RankRequest").top_k.oneOf,
+        [`RankRequest.top_k: oneOf is gone; ${otherType} (rankDesigns)`],
+        (d) => (properties(d, "RankRequest").top_k.oneOf = [{ maximum: 10 }, { minimum: 20 }]),
       ],
       "a lost alternative": [
         (d) => properties(d, "RankRequest").top_k.anyOf.pop(),
@@ -202,6 +212,10 @@ describe("compareSchemas", () => {
       "a condition for further properties": [
         (d) => (schemas(d).Step["x-constraints"].allOf[0].if.properties.id = { const: "a" }),
         [`Step if.id: has another condition; other requests may get 400 ${submitting}`],
+      ],
+      "a condition for fewer properties": [
+        (d) => delete schemas(d).Step["x-constraints"].allOf[0].if.properties.tool,
+        [`Step if.tool: has another condition; other requests may get 400 ${submitting}`],
       ],
       "a new condition": [
         (d) =>
@@ -347,6 +361,12 @@ describe("compareSchemas", () => {
     ],
     "one type as a list": [(d) => (properties(d, "Af2Params").num_models.type = ["integer"])],
     "items that may be equal": [(d) => delete schemas(d).DependsOn["x-constraints"]],
+    "JSON schema's defaults in writing": [
+      (d) => {
+        schemas(d).Labels.minProperties = 0;
+        properties(d, "WorkflowSpec").steps.uniqueItems = false;
+      },
+    ],
     "no condition": [(d) => schemas(d).Step["x-constraints"].allOf.pop()],
     "conditions in another order": [(d) => schemas(d).Step["x-constraints"].allOf.reverse()],
     "a constraint as a plain keyword instead": [
