@@ -325,6 +325,7 @@ export interface paths {
         /**
          * Read the documentation and try the API in a browser
          * @description Returns a page that shows this document and can send requests to this gateway. It loads nothing from other servers.
+         *     `/` and `/docs/` redirect to it; a client of `/` that prefers JSON is redirected to the document.
          */
         get: operations["getDocs"];
         put?: never;

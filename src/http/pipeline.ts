@@ -23,6 +23,7 @@ import type { BodyQueues } from "./body.ts";
 import { hasBody } from "./connections.ts";
 import { crossOrigin, preflight } from "./cors.ts";
 import type { AllowedOrigins } from "./cors.ts";
+import { docsRedirect } from "./docs-redirect.ts";
 import { errorHandler } from "./error-handler.ts";
 import { createMessageClasses } from "./message-classes.ts";
 import type { MessageClasses } from "./message-classes.ts";
@@ -92,6 +93,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   ];
   const withoutOperation: readonly Middleware[] = [
     preflight(allowedOrigins),
+    docsRedirect(contract.paths),
     methodNotAllowed,
     notFound(contract.paths),
   ];

@@ -89,6 +89,11 @@ describe("createResponseCheck", () => {
       testCase("DELETE", "/v1/workflows/w1"),
       response(412, error("FAILED_PRECONDITION")),
     ],
+    [
+      "a redirect to the documentation",
+      testCase("HEAD", "http://x?a"),
+      response(302, "", { location: "docs" }),
+    ],
     ["404 for an unknown path", testCase("GET", "/v2"), response(404, error("NOT_FOUND"))],
     [
       "405 for an unknown method",
@@ -148,6 +153,8 @@ describe("createResponseCheck", () => {
     ["a body that is not JSON", healthz, response(200, "ok"), /not JSON/],
     ["a body of another shape", healthz, response(200, { ...health, more: 1 }), /additional properties/],
     ["an error of another shape", workflow, response(404, { error: "no" }), /required property 'code'/],
+    ["another redirect", testCase("GET", "/docs/"), response(302, "", { location: "//x" }), /location/],
+    ["no redirect of a write", testCase("POST", "/"), response(302, "", { location: "docs" }), /not 404/],
     ["another type", workflow, response(404, "no", { "content-type": "text/html" }), /type is text\/html/],
     ["a submission that is returned changed", submission, submitted({ ...returned, params: {} }), /differs/],
     ["a plan that lacks a step", plannedSubmission, planned("b"), /plan does not match/],

@@ -67,13 +67,14 @@ function decoded(request: WireRequest, response: WireResponse): WireResponse | s
 
 function declaredFor(route: Route): number[] {
   if (route.kind === "operation") return [...route.operation.responses.keys()];
-  return [route.kind === "no path" ? 404 : 405];
+  return [{ redirect: 302, "no path": 404, "no method": 405 }[route.kind]];
 }
 
 function headerViolations(route: Route, { status, headers }: WireResponse): string[] {
   const allowed = route.kind === "no method" ? route.allowed : [];
   const required: readonly [status: number, name: string, value: RegExp][] = [
     [201, "location", /^\/v1\/workflows\/[^/]+$/],
+    [302, "location", /^(?:\.\.\/)?docs$|^v1\/openapi\.json$/],
     [401, "www-authenticate", /^Bearer$/],
     [405, "allow", new RegExp(`^${allowed.join(", ")}$`)],
     [416, "content-range", /^bytes \*\/\d+$/],
@@ -93,7 +94,7 @@ function bodyViolations(
   { status, headers, body }: WireResponse,
   findSchemaViolations: FindSchemaViolations,
 ): readonly string[] {
-  if (method === "HEAD" || status === 204 || status === 304) return [];
+  if (method === "HEAD" || [204, 302, 304].includes(status)) return [];
   const declared = route.kind === "operation" ? route.operation.responses.get(status)?.content : undefined;
   const type = (headers.get("content-type") ?? "").split(";")[0] ?? "";
   const contents = Object.entries(declared ?? errorContent);

@@ -1,11 +1,17 @@
 import type { FuzzContract, FuzzOperation } from "./contract.ts";
 import type { WireRequest } from "./wire-request.ts";
 
-/** The route of a request: an operation, a path of the contract without the method, or no path of the contract. */
+/**
+ * The route of a request: an operation, a path of the contract without the method, a redirect to the documentation, or no
+ * path of the contract.
+ */
 export type Route =
   | { readonly kind: "operation"; readonly operation: FuzzOperation }
   | { readonly kind: "no method"; readonly allowed: readonly string[] }
+  | { readonly kind: "redirect" }
   | { readonly kind: "no path" };
+
+const redirects = ["/", "/docs/"];
 
 /**
  * Finds the route by the contract. Literal segments take precedence and are compared byte by byte. A parameter matches a
@@ -13,11 +19,12 @@ export type Route =
  */
 export function routeOf({ paths, operations }: FuzzContract, request: WireRequest): Route {
   const { method, target } = request;
-  const targetPath = pathOf(target);
+  const targetPath = pathOf(target) || "/";
   const path = paths
-    .filter(({ template }) => patternOf(template).test(targetPath === "" ? "/" : targetPath))
+    .filter(({ template }) => patternOf(template).test(targetPath))
     .toSorted((one, other) => parametersIn(one.template) - parametersIn(other.template))[0];
-  if (path === undefined) return { kind: "no path" };
+  const isRedirect = ["GET", "HEAD"].includes(method) && redirects.includes(targetPath);
+  if (path === undefined) return { kind: isRedirect ? "redirect" : "no path" };
   const expected = method === "HEAD" && path.allowed.includes("HEAD") ? "GET" : method;
   const operation = operations.find((own) => own.template === path.template && own.method === expected);
   return operation === undefined

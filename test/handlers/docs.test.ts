@@ -126,7 +126,6 @@ describe("docs", () => {
       ["PAGE.JS", 400, "INVALID_ARGUMENT"],
       ["..", 400, "INVALID_ARGUMENT"],
       ["../reference/page.js", 404, "NOT_FOUND"],
-      ["", 404, "NOT_FOUND"],
     ] as const)
       it(`responds with ${status} to the name ${JSON.stringify(name)}`, async () => {
         const response = await sendPath(stack().gateway.url, `/docs/${name}`);

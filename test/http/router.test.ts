@@ -153,7 +153,7 @@ describe("notFound", () => {
   const stack = suite(() => startStack());
 
   for (const [path, nearest] of [
-    ["/", undefined],
+    ["//", undefined],
     ["/v1", undefined],
     ["/v1/workflow?page_size=5", "/v1/workflows"],
     ["/v1/workflows/", "/v1/workflows"],
