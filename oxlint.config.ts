@@ -80,7 +80,7 @@ export default defineConfig({
   overrides: [
     {
       files: ["src/**/*.ts"],
-      excludeFiles: ["src/main.ts", "src/sandbox/{main,dev}.ts", "src/demo/main.ts"],
+      excludeFiles: ["src/main.ts", "src/sandbox/{main,dev}.ts", "src/demo/main.ts", "src/docs/page/*.ts"],
       rules: {
         "eslint/no-restricted-globals": [
           "error",
@@ -106,7 +106,7 @@ export default defineConfig({
       },
     },
     {
-      // The script of a page has no types.
+      // The scripts of a page have no types.
       files: ["**/*.js"],
       rules: {
         "typescript/no-unsafe-argument": "off",

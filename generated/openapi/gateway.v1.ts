@@ -1884,7 +1884,7 @@ export interface operations {
             path: {
                 /**
                  * @description The name of the file.
-                 * @example swagger-ui.css
+                 * @example page.css
                  */
                 file: string;
             };

@@ -8,47 +8,53 @@ export interface Docs {
   /** The OpenAPI document. */
   readonly yaml: StaticFile;
   readonly json: StaticFile;
-  /** The page that renders it. */
-  readonly page: StaticFile;
+  /** The page that shows it. Rendered once it is asked for. */
+  page(): Promise<StaticFile>;
   /** The names of the files that the page loads. */
   readonly pageFileNames: readonly string[];
-  /** A file that the page loads; undefined if no file has the name. Reads it once it is asked for: they have 1.6 MiB. */
+  /** A file that the page loads; undefined if no file has the name. Read once it is asked for. */
   pageFile(name: string): StaticFile | undefined;
 }
 
-const css = "text/css; charset=utf-8";
-const javascript = "text/javascript; charset=utf-8";
+const types = { css: "text/css; charset=utf-8", js: "text/javascript; charset=utf-8" } as const;
 
-/** Media type and location of the page's files. */
-const pageFiles = {
-  "page.css": [css, "./page/page.css"],
-  "page.js": [javascript, "./page/page.js"],
-  "swagger-ui.css": [css, import.meta.resolve("swagger-ui-dist/swagger-ui.css")],
-  "swagger-ui-bundle.js": [javascript, import.meta.resolve("swagger-ui-dist/swagger-ui-bundle.js")],
-} as const;
+const pageFileNames = [
+  "page.css",
+  "theme.js",
+  "page.js",
+  "try-it.js",
+  "events.js",
+  "highlight.js",
+  "element.js",
+];
 
 /** Throws if a file is missing. The contract is copied as it is now. */
 export function createDocs({ source, document }: Contract): Docs {
-  const locations = new Map(
-    Object.entries(pageFiles).map(([name, [type, place]]) => [name, { type, url: urlOf(place) }] as const),
+  const json = JSON.stringify(document);
+  const urls = new Map(
+    pageFileNames.map((name) => [name, new URL(`./page/${name}`, import.meta.url)] as const),
   );
-  for (const { url } of locations.values()) accessSync(url);
+  for (const url of urls.values()) accessSync(url);
   const files = new Map<string, StaticFile>();
+  let page: Promise<StaticFile> | undefined;
+
+  async function render(): Promise<StaticFile> {
+    const { renderPage } = await import("./render-page.ts");
+    return createStaticFile("text/html; charset=utf-8", renderPage(JSON.parse(json) as typeof document));
+  }
+
   return {
     yaml: createStaticFile("application/yaml", source),
-    json: createStaticFile("application/json; charset=utf-8", JSON.stringify(document)),
-    page: createStaticFile("text/html; charset=utf-8", readFileSync(urlOf("./page/index.html"))),
-    pageFileNames: [...locations.keys()],
+    json: createStaticFile("application/json; charset=utf-8", json),
+    page: () => (page ??= render()),
+    pageFileNames,
     pageFile(name) {
-      const location = locations.get(name);
-      if (location === undefined) return undefined;
-      const file = files.get(name) ?? createStaticFile(location.type, readFileSync(location.url));
+      const url = urls.get(name);
+      if (url === undefined) return undefined;
+      const type = name.endsWith(".css") ? types.css : types.js;
+      const file = files.get(name) ?? createStaticFile(type, readFileSync(url));
       files.set(name, file);
       return file;
     },
   };
-}
-
-function urlOf(place: string): URL {
-  return new URL(place, import.meta.url);
 }

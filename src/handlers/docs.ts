@@ -19,7 +19,7 @@ export function getOpenapiJson({ json }: Docs): Handler<"getOpenapiJson"> {
   };
 }
 
-/** Lets the page run its own files and call this gateway. Swagger UI has its icons in `data:` URLs. */
+/** Lets the page run its own files and call this gateway. No script may turn text into markup. Its icon is a `data:` URL. */
 const pagePolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -29,12 +29,15 @@ const pagePolicy = [
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
 ].join("; ");
 
 export function getDocs({ page }: Docs): Handler<"getDocs"> {
-  return function getDocs(_req, res) {
+  return async function getDocs(_req, res) {
+    const file = await page();
     res.set({ "Content-Security-Policy": pagePolicy, "Cross-Origin-Opener-Policy": "same-origin" });
-    return sendFile(res, page);
+    return sendFile(res, file);
   };
 }
 

@@ -107,7 +107,7 @@ describe("the files of the image", () => {
       "/v1/readyz",
       "/v1/openapi.json",
       "/docs",
-      "/docs/swagger-ui-bundle.js",
+      "/docs/page.js",
       "/metrics",
     ])
       assert.equal((await fetch(url + path)).status, 200, path);
@@ -120,7 +120,7 @@ describe("the files of the image", () => {
     assert.deepEqual(await sandbox.ended, { code: 0, stderr: "" });
   });
 
-  it("start the gateway from the compile cache, without the compiler of types and without undici", async () => {
+  it("start the gateway, and render its page, from the compile cache, without the compiler of types and without undici", async () => {
     const report = `process.on("exit", () => {
       const parts = ["deps/amaro", "deps/undici"];
       const isLoaded = (part) => process.moduleLoadList.some((name) => name.includes(part));
@@ -137,7 +137,8 @@ describe("the files of the image", () => {
         NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(report)}`,
         ...settings,
       });
-      await findInOutput(gateway.child, /"event":"(gateway.started)"/);
+      const url = await findInOutput(gateway.child, /"event":"gateway.started","url":"([^"]+)"/);
+      await (await fetch(`${url}/docs`)).text();
       gateway.child.kill("SIGINT");
       return JSON.parse((await gateway.ended).stderr);
     };

@@ -23,16 +23,27 @@ describe("createDocs", () => {
     assert.equal(JSON.parse(await text(json)).info.title, title);
   });
 
-  it("has exactly the files that the page loads, by relative URLs", async () => {
+  it("has exactly the files that the page and its scripts load, by relative URLs", async () => {
     const { page, pageFile, pageFileNames } = createDocs(loadContract());
-    const loaded = [
-      ...(await text(page)).matchAll(/<(?:script|link rel="stylesheet")[^>]*(?:src|href)="([^"]*)"/g),
-    ];
+    const loaded = [...(await text(await page())).matchAll(/<(?:script|link)[^>]* (?:src|href)="([^"]*)"/g)];
     assert.deepEqual(
-      loaded.map(([, address]) => address).sort(),
+      loaded
+        .map(([, url]) => url!)
+        .filter((url) => !url.startsWith("data:"))
+        .sort(),
       pageFileNames.map((name) => `docs/${name}`).sort(),
     );
-    for (const name of pageFileNames) assert.equal(pageFile(name), pageFile(name), name);
-    assert.equal(pageFile("page.html"), undefined);
+    for (const name of pageFileNames) {
+      const file = pageFile(name)!;
+      assert.equal(pageFile(name), file, name);
+      for (const [, imported] of (await text(file)).matchAll(/from "\.\/([^"]*)"/g))
+        assert.ok(pageFileNames.includes(imported!), imported);
+    }
+    assert.equal(pageFile("quick-start.ts"), undefined);
+  });
+
+  it("renders the page once", () => {
+    const { page } = createDocs(loadContract());
+    assert.equal(page(), page());
   });
 });

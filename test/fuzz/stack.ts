@@ -31,7 +31,7 @@ export interface FuzzStack {
 }
 
 const artifactKeys = ["artifacts/a.pdb", "b c/ü%2F+&?.cif", "c".repeat(1024)];
-const pageFiles = ["page.css", "page.js", "swagger-ui.css"];
+const pageFiles = ["page.css", "page.js", "theme.js"];
 const adminToken = "the-token-of-the-fuzz";
 const apiKey = "ff_an-api-key~of+the/fuzz=";
 

@@ -4,8 +4,8 @@ import { chromiumSuite, openPage } from "./chromium.ts";
 import type { WatchedPage } from "./chromium.ts";
 
 /**
- * For the body of a `describe`: opens the page that the gateway at `origin` serves, once its operations are listed, and
- * closes it after the test.
+ * For the body of a `describe`: opens the page that the gateway at `origin` serves, once its scripts have run if they
+ * may, and closes it after the test.
  */
 export function docsSuite(): (origin: string, options?: BrowserContextOptions) => Promise<WatchedPage> {
   const browser = chromiumSuite();
@@ -17,35 +17,45 @@ export function docsSuite(): (origin: string, options?: BrowserContextOptions) =
     const watched = await openPage(browser(), options);
     opened.push(watched);
     await watched.page.goto(`${origin}/docs`);
-    await watched.page.locator(".opblock").last().waitFor();
+    if (options?.javaScriptEnabled !== false)
+      await watched.page.locator("[role=tab][aria-selected=true]").waitFor();
     return watched;
   };
 }
 
-/** Enters a token in the dialog of the page. */
-export async function authorise(page: Page, token: string): Promise<void> {
-  await page.getByRole("button", { name: "Authorize", exact: true }).first().click();
-  const dialog = page.locator(".modal-ux");
-  await dialog.getByRole("textbox").fill(token);
-  await dialog.getByRole("button", { name: "Apply credentials" }).click();
-  await dialog.getByRole("button", { name: "Close", exact: true }).last().click();
+/** An operation that is open on the page, with the parts of its form. */
+export interface OpenOperation {
+  readonly block: Locator;
+  readonly apiKey: Locator;
+  readonly status: Locator;
+  readonly body: Locator;
+  readonly events: Locator;
+  /** The field of a parameter, or `body`. */
+  field(name: string): Locator;
+  press(button: string): Promise<void>;
 }
 
-/** Expands an operation; returns its fields, its button and its output. */
-export async function expand(page: Page, operation: string) {
-  const block = page.locator(`[id$="-${operation}"].opblock`);
-  await block.locator(".opblock-summary-control").click();
-  const response = block.locator(".live-responses-table");
+/** Opens an operation, with its optional parameters. */
+export async function openOperation(page: Page, id: string): Promise<OpenOperation> {
+  const block = page.locator(`#${id}`);
+  const form = block.locator("form");
+  await block.locator("summary").first().click();
+  const optional = form.getByText("Optional parameters");
+  if ((await optional.count()) > 0) await optional.click();
   return {
     block,
-    response: response,
-    body: response.locator(".response-col_description pre").first(),
-    parameter: (name: string) => block.locator(`tr[data-param-name="${name}"]`).locator("input, select"),
-    press: (name: string) => block.getByRole("button", { name, exact: true }).click(),
+    apiKey: form.getByLabel("API key"),
+    status: form.getByRole("status"),
+    body: form.getByRole("region", { name: "Response body" }),
+    events: form.getByRole("log"),
+    field: (name) => form.locator(`[name="${name}"]`),
+    press: (name) => form.getByRole("button", { name, exact: true }).click(),
   };
 }
 
-/** Resolves to the status that is shown. */
-export async function statusIn(response: Locator): Promise<number> {
-  return Number.parseInt(await response.locator("tbody .response-col_status").first().innerText());
+/** Sends what the form describes; resolves to the status of the response, once all of it is shown. */
+export async function send({ block, press, status }: OpenOperation): Promise<number> {
+  await press("Send");
+  await block.locator(".stop").waitFor({ state: "hidden" });
+  return Number.parseInt(await status.innerText());
 }
