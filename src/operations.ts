@@ -3,7 +3,7 @@ import type { Authenticator } from "./auth/authenticator.ts";
 import type { ConsumeQuota } from "./auth/quota.ts";
 import type { ObjectStore } from "./artifacts/object-store.ts";
 import type { Handler, OperationId } from "./contract.ts";
-import { downloadArtifact } from "./handlers/artifacts.ts";
+import { downloadArtifact, listArtifacts } from "./handlers/artifacts.ts";
 import { getBalance, listLedger } from "./handlers/billing.ts";
 import { streamWorkflowEvents } from "./handlers/events.ts";
 import { healthz, metrics, readyz } from "./handlers/health.ts";
@@ -65,6 +65,7 @@ export function createOperations(services: Services): Operations {
     retryWorkflow: retryWorkflow(services),
     rankDesigns: rankDesigns(services),
     streamWorkflowEvents: streamWorkflowEvents(services),
+    listArtifacts: listArtifacts(services),
     downloadArtifact: downloadArtifact(services),
     getBalance: getBalance(services),
     listLedger: listLedger(services),

@@ -36,6 +36,7 @@ describe("loadContract", () => {
       "/v1/workflows/{id}/retry": "POST",
       "/v1/workflows/{id}/rank": "POST",
       "/v1/workflows/{id}/events": "GET",
+      "/v1/workflows/{id}/artifacts": "GET, HEAD",
       "/v1/workflows/{id}/artifacts/{key}": "GET, HEAD",
       "/v1/billing/balance": "GET, HEAD",
       "/v1/billing/ledger": "GET, HEAD",
@@ -102,6 +103,7 @@ describe("loadContract", () => {
       "getOpenapiJson",
       "getOpenapiYaml",
       "getWorkflow",
+      "listArtifacts",
     ]);
   });
 

@@ -33,6 +33,11 @@ const variants: Partial<Record<OperationId, readonly Variant[]>> = {
   retryWorkflow: [{ status: 400 }],
   rankDesigns: [{ status: 200, ...jsonPost({ metric: "plddt" }) }],
   streamWorkflowEvents: [{ status: 200 }, { status: 200, headers: { "Last-Event-ID": "1" } }],
+  listArtifacts: [
+    { status: 200 },
+    { status: 200, method: "HEAD" },
+    { status: 304, headers: { "If-None-Match": "*" } },
+  ],
   downloadArtifact: [
     { status: 200 },
     { status: 200, method: "HEAD" },

@@ -194,6 +194,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/workflows/{id}/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the workflow.
+                 * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
+                 */
+                id: components["parameters"]["WorkflowId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the artifacts of a workflow
+         * @description Returns the outputs of all steps, in the order of the workflow, or of one step. A step that has stored no file yet
+         *     has none; an id that is not that of a step returns 400. With `If-None-Match`, the response is 304 if the outputs
+         *     have not changed.
+         */
+        get: operations["listArtifacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/workflows/{id}/artifacts/{key}": {
         parameters: {
             query?: never;
@@ -215,8 +243,8 @@ export interface paths {
         };
         /**
          * Download an artifact
-         * @description Returns the bytes of one output of this workflow. `key` is the part of the artifact's `uri` after `r2://<bucket>/`,
-         *     slashes included. A key that is not an output of this workflow returns 404.
+         * @description Returns the bytes of one output of this workflow. The path is the `href` of the artifact: `key` is the part of its
+         *     `uri` after `r2://<bucket>/`, slashes included. A key that is not an output of this workflow returns 404.
          *
          *     The ETag is the SHA-256 of the file, and a full download is verified against it: if the transfer breaks or the
          *     hash does not match, the connection breaks, so that an incomplete file is never a successful response. A single
@@ -595,6 +623,30 @@ export interface components {
             /** @description The SHA-256 of the file in lower-case hex. */
             sha256: string;
             metrics: components["schemas"]["Metrics"];
+        };
+        /** @description An artifact with the step that has stored it. */
+        StepArtifact: {
+            /** @description The id of the step. */
+            step_id: string;
+            name: components["schemas"]["ArtifactName"];
+            href?: components["schemas"]["ArtifactHref"];
+            /** @description The address in the object store: `r2://bucket/key`. */
+            uri: string;
+            /** @description The media type. */
+            content_type: string;
+            /**
+             * Format: int64
+             * @description The exact length in bytes.
+             */
+            size_bytes: number;
+            /** @description The SHA-256 of the file in lower-case hex. */
+            sha256: string;
+            metrics: components["schemas"]["Metrics"];
+        };
+        /** @description The artifacts of a workflow or of one of its steps. */
+        ArtifactList: {
+            /** @description The artifacts, in the order of the steps and of their outputs. */
+            artifacts: components["schemas"]["StepArtifact"][];
         };
         /**
          * @description A file name that is unique within the workflow: the id of the step, the index among the step's outputs, and the
@@ -1155,7 +1207,7 @@ export interface components {
          */
         ETag: string;
         /**
-         * @description Changes whenever the workflow changes. The ETag is strong: each content coding has its own, and any of them is
+         * @description Changes whenever the content changes. The ETag is strong: each content coding has its own, and any of them is
          *     valid in a condition.
          * @example "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg"
          */
@@ -1594,6 +1646,72 @@ export interface operations {
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["QuotaExhausted"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            501: components["responses"]["Unimplemented"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Error"];
+        };
+    };
+    listArtifacts: {
+        parameters: {
+            query?: {
+                /** @description The id of the step whose outputs are returned. */
+                step?: string;
+            };
+            header?: {
+                /**
+                 * @description Unless the current ETag is one of these, the response is 412 and nothing changes. `*` matches any ETag; weak ETags
+                 *     never match.
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description If `updated_at`, in whole seconds, is later than this, the response is 412 and nothing changes. Ignored if
+                 *     `If-Match` is present or the value is not an HTTP-date.
+                 */
+                "If-Unmodified-Since"?: components["parameters"]["IfUnmodifiedSince"];
+                /** @description If the current ETag is one of these, the response is 304. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description The id of the workflow.
+                 * @example 9b2f6c1e-6d0c-4c39-9a45-0d1f5f3c7a11
+                 */
+                id: components["parameters"]["WorkflowId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The artifacts. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["WorkflowETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactList"];
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    ETag: components["headers"]["WorkflowETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["PermissionDenied"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             414: components["responses"]["UriTooLong"];
             429: components["responses"]["QuotaExhausted"];
             431: components["responses"]["HeadersTooLarge"];

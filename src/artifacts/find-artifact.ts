@@ -6,7 +6,7 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { artifactName } from "../mapping/artifact-name.ts";
-import { fieldValues } from "../mapping/wire-reader.ts";
+import { fieldValues, lastValue, textOf } from "../mapping/wire-reader.ts";
 
 /** An output of a workflow, and its file name. */
 export interface FoundArtifact {
@@ -33,16 +33,10 @@ export function findArtifact(workflow: Uint8Array, bucket: string, key: string):
       const last = lastValue(output, uri);
       if (last !== undefined && wanted.equals(last)) {
         const artifact = fromBinary(ArtifactSchema, output);
-        const id = Buffer.from(lastValue(status, stepId) ?? []).toString();
-        return { artifact, name: artifactName(id, index, last, artifact.contentType) };
+        return { artifact, name: artifactName(textOf(status, stepId), index, last, artifact.contentType) };
       }
       index += 1;
     }
   }
   return undefined;
-}
-
-/** Of a singular field that occurs more than once, the last value counts (protobuf encoding). */
-function lastValue(message: Uint8Array, field: number): Uint8Array | undefined {
-  return [...fieldValues(message, field)].at(-1);
 }

@@ -11,10 +11,20 @@ import { ifRangeMatches, selectRange } from "../artifacts/range.ts";
 import type { ByteRange } from "../artifacts/range.ts";
 import { keyHashOf } from "../auth/caller.ts";
 import type { Handler } from "../contract.ts";
-import { internalError, HttpError, unavailable } from "../errors/http-error.ts";
+import { internalError, invalidRequest, HttpError, unavailable } from "../errors/http-error.ts";
+import { sendConditionalWorkflow } from "../http/conditional-workflow.ts";
+import type { MessageSender } from "../http/send-message.ts";
+import { readStepIds } from "../mapping/workflow.ts";
+import type { WorkflowTranscoders } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { checkPreconditions, matches } from "../http/preconditions.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { stepViolations } from "../validation/step-violations.ts";
+
+interface ListServices extends MessageSender {
+  readonly orchestrator: OrchestratorClient;
+  readonly transcoders: WorkflowTranscoders;
+}
 
 interface ArtifactServices {
   readonly orchestrator: OrchestratorClient;
@@ -22,6 +32,18 @@ interface ArtifactServices {
   /** Undefined when no object store is configured. */
   readonly store: ObjectStore | undefined;
   readonly metrics: Metrics;
+}
+
+/** Lists the outputs of a workflow, which is read as the caller. Throws 400 for a step that it does not have. */
+export function listArtifacts(services: ListServices): Handler<"listArtifacts"> {
+  const { orchestrator, transcoders } = services;
+  return async function listArtifacts(req, res) {
+    const { step } = req.query;
+    using workflow = await orchestrator.getWorkflow({ workflowId: req.params.id }, res.locals.callOptions);
+    const violations = step === undefined ? [] : stepViolations(step, readStepIds(workflow.bytes));
+    if (violations.length > 0) throw invalidRequest(violations);
+    await sendConditionalWorkflow(res, transcoders.artifactList(step), workflow, services);
+  };
 }
 
 type Download = Handler<"downloadArtifact">;

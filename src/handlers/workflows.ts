@@ -4,12 +4,12 @@ import type { Request, Response } from "express";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { keyHashOf } from "../auth/caller.ts";
 import type { ConsumeQuota } from "../auth/quota.ts";
+import { checkWorkflow, sendConditionalWorkflow } from "../http/conditional-workflow.ts";
 import { strongETags } from "../http/etag.ts";
-import type { StrongETags } from "../http/etag.ts";
 import type { Handler, Schema } from "../contract.ts";
 import { HttpError } from "../errors/http-error.ts";
-import { sendConditionalJson, sendJson } from "../http/json-response.ts";
-import { sendMessage, trackSocket } from "../http/send-message.ts";
+import { sendJson } from "../http/json-response.ts";
+import { sendMessage } from "../http/send-message.ts";
 import type { MessageSender } from "../http/send-message.ts";
 import type { AuthenticatedLocals, BodyLocals } from "../http/stages.ts";
 import { isTerminal } from "../mapping/job-state.ts";
@@ -21,7 +21,7 @@ import { readWorkflowId, withWarnings } from "../mapping/workflow.ts";
 import type { WorkflowTranscoders } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { listPage } from "../orchestrator/list-page.ts";
-import { checkPreconditions, hasPreconditions } from "../http/preconditions.ts";
+import { hasPreconditions } from "../http/preconditions.ts";
 import { awaitTerminal } from "../events/await-terminal.ts";
 import type { RetryPolicy } from "../events/retry-policy.ts";
 import type { StreamRegistry } from "../events/stream-registry.ts";
@@ -142,22 +142,9 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
       last = await read();
     }
     using workflow = last;
-    using text = await services.writeJson(services.transcoders.workflow, workflow.bytes, keyHashOf(caller));
-    const etags = strongETags(text.pieces());
-    if (hasPreconditions(req)) checkWorkflow(req, workflow.bytes, etags);
     if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
-    await sendConditionalJson(res, text.pieces(), etags);
-    trackSocket(res, services);
+    await sendConditionalWorkflow(res, services.transcoders.workflow, workflow, services);
   };
-}
-
-/** Throws 412 unless the workflow in `bytes` meets the preconditions of the request. `etags` are those of its JSON. */
-function checkWorkflow(req: IncomingMessage, bytes: Uint8Array, etags: StrongETags): void {
-  const { updatedAt } = readWorkflowStatus(bytes);
-  checkPreconditions(req, {
-    etags: Object.values(etags),
-    lastModified: updatedAt && Number(updatedAt.seconds),
-  });
 }
 
 /**

@@ -3,6 +3,7 @@ import { extensionOfType, extensionStart } from "./artifact-name.ts";
 import { isPlainKey, keyPath } from "./artifact-path.ts";
 import type { Positions } from "./field-transcoder.ts";
 import { startsWithBytes } from "./bytes.ts";
+import type { JsonWriter } from "./json-writer.ts";
 import { createMessageTranscoder } from "./message-transcoder.ts";
 import type { MessageOptions } from "./message-transcoder.ts";
 import { StepScope } from "./scope.ts";
@@ -11,8 +12,13 @@ import type { WireReader } from "./wire-reader.ts";
 
 const quote = Buffer.from('"');
 
+interface ArtifactOptions {
+  /** Whether each artifact has the id of its step. */
+  readonly hasStepId: boolean;
+}
+
 /** Creates a transcoder for the outputs of a step. An artifact in `bucket` has a `href`, and every artifact a `name`. */
-export function createArtifactTranscoder(bucket: string): Transcoder {
+export function createArtifactTranscoder(bucket: string, { hasStepId }: ArtifactOptions): Transcoder {
   const bucketStart = Buffer.from(`r2://${bucket}/`);
 
   const writeStart: MessageOptions["writeStart"] = (reader, limit, [uri, contentType], out, scope) => {
@@ -20,6 +26,8 @@ export function createArtifactTranscoder(bucket: string): Transcoder {
     const { source } = reader;
     const end = moveToLast(reader, limit, uri);
     const start = reader.pos;
+    out.writeAscii("{");
+    if (hasStepId) writeStepId(scope, out);
     out.writeBytes(scope.nameStart);
     out.writeAscii(String(scope.nextIndex()));
     const extension = extensionStart(source, start, end);
@@ -44,6 +52,12 @@ export function createArtifactTranscoder(bucket: string): Transcoder {
     {},
     { writeStart },
   );
+}
+
+function writeStepId({ stepId }: StepScope, out: JsonWriter): void {
+  out.writeAscii('"step_id":');
+  out.writeString(stepId);
+  out.writeAscii(",");
 }
 
 /** Moves the reader to the start of the last text, and returns its end; of an absent one, nothing is left. */

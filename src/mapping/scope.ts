@@ -27,6 +27,7 @@ export class WorkflowScope {
 export class StepScope {
   readonly #workflow: Scope | undefined;
   readonly #readId: () => string;
+  #id: string | undefined;
   #nameStart: Uint8Array | undefined;
   #artifacts = 0;
 
@@ -40,7 +41,7 @@ export class StepScope {
   }
 
   get stepId(): string {
-    return this.#readId();
+    return (this.#id ??= this.#readId());
   }
 
   /** As that of the workflow. */
@@ -50,7 +51,7 @@ export class StepScope {
 
   /** What the member `name` of each artifact begins with. */
   get nameStart(): Uint8Array {
-    return (this.#nameStart ??= Buffer.from(`{"name":"${nameStem(this.stepId)}-`));
+    return (this.#nameStart ??= Buffer.from(`"name":"${nameStem(this.stepId)}-`));
   }
 
   /** The index of the next artifact that is written. */

@@ -102,3 +102,16 @@ export function* fieldValues(message: Uint8Array, field: number): Generator<Uint
     else reader.skipValue(tag, reader.len);
   }
 }
+
+/** The last value of a message or string field, which is the one that counts (protobuf encoding). */
+export function lastValue(message: Uint8Array, field: number): Uint8Array | undefined {
+  let last: Uint8Array | undefined;
+  for (const value of fieldValues(message, field)) last = value;
+  return last;
+}
+
+/** The text of a string field; empty if it is absent. */
+export function textOf(message: Uint8Array, field: number): string {
+  const value = lastValue(message, field);
+  return value === undefined ? "" : Buffer.from(value.buffer, value.byteOffset, value.length).toString();
+}

@@ -1,4 +1,3 @@
-import { WireType } from "@bufbuild/protobuf/wire";
 import {
   ErrorDetailSchema,
   ResourceSpecSchema,
@@ -9,9 +8,11 @@ import {
   StepSchema,
   StepStatusSchema,
   WorkflowSchema,
+  WorkflowSpecSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Schema } from "../contract.ts";
 import { createArtifactTranscoder } from "./artifact.ts";
+import { createArtifactList } from "./artifact-list.ts";
 import type { Positions } from "./field-transcoder.ts";
 import { singleLineJson } from "./json-writer.ts";
 import type { JsonWriter } from "./json-writer.ts";
@@ -19,7 +20,7 @@ import { createMessageTranscoder } from "./message-transcoder.ts";
 import { StepScope, WorkflowScope } from "./scope.ts";
 import type { Transcoder } from "./transcoder.ts";
 import { epoch } from "./timestamp.ts";
-import { tagOf, WireReader } from "./wire-reader.ts";
+import { fieldValues, textOf, WireReader } from "./wire-reader.ts";
 
 const resources = createMessageTranscoder(ResourceSpecSchema, [
   "gpu_type",
@@ -48,6 +49,8 @@ export interface WorkflowTranscoders {
   /** A workflow, into which its spec is flattened. */
   readonly workflow: Transcoder;
   readonly workflowList: Transcoder;
+  /** Writes the artifacts of a workflow; with an id, those of one step. */
+  artifactList(stepId?: string): Transcoder;
 }
 
 /** Creates the transcoders of workflows and their parts. The artifacts in `bucket` have a `href`. */
@@ -57,12 +60,12 @@ export function createWorkflowTranscoders(bucket: string): WorkflowTranscoders {
     ["step_id", "state", "fraction", "outputs", "sequences", "error", "started_at", "finished_at"],
     {
       fraction: { isFraction: true },
-      outputs: { message: createArtifactTranscoder(bucket) },
+      outputs: { message: createArtifactTranscoder(bucket, { hasStepId: false }) },
       sequences: { message: sequence },
       error: { message: errorDetail },
     },
     {
-      scopeFrom: ({ source }, [stepId], scope) => new StepScope(scope, () => lastText(source, stepId)),
+      scopeFrom: ({ source }, [stepId], scope) => new StepScope(scope, () => textAt(source, stepId)),
     },
   );
   const workflow = createMessageTranscoder(
@@ -74,7 +77,7 @@ export function createWorkflowTranscoders(bucket: string): WorkflowTranscoders {
       created_at: { absent: `"${epoch}"` },
       updated_at: { absent: `"${epoch}"` },
     },
-    { scopeFrom: ({ source }, [id]) => new WorkflowScope(() => lastText(source, id)) },
+    { scopeFrom: ({ source }, [id]) => new WorkflowScope(() => textAt(source, id)) },
   );
   const workflowList = createMessageTranscoder(
     ListWorkflowsResponseSchema,
@@ -83,7 +86,7 @@ export function createWorkflowTranscoders(bucket: string): WorkflowTranscoders {
       workflows: { message: workflow },
     },
   );
-  return { stepStatus, workflow, workflowList };
+  return { stepStatus, workflow, workflowList, artifactList: createArtifactList(bucket) };
 }
 
 /** The response to a submission: the workflow that `workflow` writes, with its warnings. */
@@ -106,7 +109,7 @@ export function withWarnings(workflow: Transcoder, warnings: readonly Schema["Vi
 }
 
 /** The last value of a string field; empty if the field is absent. */
-function lastText(source: Uint8Array, at: Positions | undefined): string {
+function textAt(source: Uint8Array, at: Positions | undefined): string {
   const reader = new WireReader(source);
   reader.pos = at?.at(-1) ?? reader.len;
   return reader.pos === reader.len ? "" : reader.string();
@@ -114,12 +117,17 @@ function lastText(source: Uint8Array, at: Positions | undefined): string {
 
 /** Reads only the id from the bytes of a Workflow. */
 export function readWorkflowId(bytes: Uint8Array): string {
-  const reader = new WireReader(bytes);
-  let id = "";
-  while (reader.pos < reader.len) {
-    const tag = reader.varint();
-    if (tag === tagOf(WorkflowSchema.field.id.number, WireType.LengthDelimited)) id = reader.string();
-    else reader.skipValue(tag, reader.len);
-  }
-  return id;
+  return textOf(bytes, WorkflowSchema.field.id.number);
+}
+
+/** Reads only the ids of the steps from the bytes of a Workflow: those of its spec, and of its step statuses. */
+export function readStepIds(bytes: Uint8Array): ReadonlySet<string> {
+  const ids = new Set<string>();
+  const { spec, stepStatuses } = WorkflowSchema.field;
+  for (const part of fieldValues(bytes, spec.number))
+    for (const step of fieldValues(part, WorkflowSpecSchema.field.steps.number))
+      ids.add(textOf(step, StepSchema.field.id.number));
+  for (const status of fieldValues(bytes, stepStatuses.number))
+    ids.add(textOf(status, StepStatusSchema.field.stepId.number));
+  return ids;
 }

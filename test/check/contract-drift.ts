@@ -33,14 +33,17 @@ const intended = {
     "foldforge.orchestrator.v1.RankDesignsRequest.workflow_id",
   ],
   /**
-   * Properties that only JSON has: the gateway's own warnings, the workflow that `reason` names, and what the gateway
-   * calls a file and where it serves it.
+   * Properties of schemas that only JSON has: the gateway's own warnings, the workflow that `reason` names, what the
+   * gateway calls a file and where it serves it, and the step that contains an artifact.
    */
   propertiesNotInProto: [
-    "foldforge.orchestrator.v1.Workflow.warnings",
-    "foldforge.orchestrator.v1.LedgerEntry.workflow_id",
-    "foldforge.common.v1.Artifact.name",
-    "foldforge.common.v1.Artifact.href",
+    "Workflow.warnings",
+    "LedgerEntry.workflow_id",
+    "Artifact.name",
+    "Artifact.href",
+    "StepArtifact.step_id",
+    "StepArtifact.name",
+    "StepArtifact.href",
   ],
   /** Enum values that only JSON has: they replace values that the gateway does not define. */
   valuesNotInProto: ["foldforge.common.v1.JobState.UNKNOWN"],
@@ -48,7 +51,16 @@ const intended = {
   messagesNotInJson:
     /\.(ProgressEvent|\w+Request|AuthenticateApiKeyResponse|ConsumeQuotaResponse|GrantCreditsResponse)$/,
   /** Schemas that only HTTP has. */
-  schemasNotInProto: ["Health", "Readiness", "Error", "Violation", "PlannedStep", "WorkflowPlan", /Params$/],
+  schemasNotInProto: [
+    "Health",
+    "Readiness",
+    "Error",
+    "Violation",
+    "PlannedStep",
+    "WorkflowPlan",
+    "ArtifactList",
+    /Params$/,
+  ],
 };
 
 /** The unintended differences between the OpenAPI document and the protobuf contract, one line each. */
@@ -103,7 +115,7 @@ function messageDrift(schemas: Schemas, name: string, schema: Schema, message: D
       .filter((field) => properties[field.name] === undefined)
       .map((field) => `${name} lacks ${field.name} of ${field.parent.typeName}`),
     ...Object.entries(properties).flatMap(([property, value]) => {
-      if (intended.propertiesNotInProto.includes(`${message.typeName}.${property}`)) return [];
+      if (intended.propertiesNotInProto.includes(`${name}.${property}`)) return [];
       const field = fields.get(property);
       return field === undefined
         ? [`${name} has ${property}, which ${message.typeName} lacks`]

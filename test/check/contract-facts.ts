@@ -23,6 +23,7 @@ export const operations: Readonly<Record<string, OperationFacts>> = {
   retryWorkflow: { route: "POST /v1/workflows/{id}/retry", secured: true, success: ["200"] },
   rankDesigns: { route: "POST /v1/workflows/{id}/rank", secured: true, success: ["200"] },
   streamWorkflowEvents: { route: "GET /v1/workflows/{id}/events", secured: true, success: ["200", "204"] },
+  listArtifacts: { route: "GET /v1/workflows/{id}/artifacts", secured: true, success: ["200"] },
   downloadArtifact: {
     route: "GET /v1/workflows/{id}/artifacts/{key}",
     secured: true,

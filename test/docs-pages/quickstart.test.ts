@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -8,6 +7,7 @@ import { parseSettings } from "../../src/sandbox/settings.ts";
 import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
 import { startTestGateway, suite } from "../support/gateway.ts";
 import { blocks, readPage } from "../support/pages.ts";
+import { sha256 } from "../support/samples.ts";
 import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -54,10 +54,15 @@ describe("docs/quickstart.md", () => {
     assert.match(events!, /^event: workflow_update$/m);
     assert.equal(JSON.parse(waited!).state, "SUCCEEDED");
     assert.equal(JSON.parse(ranking!).designs.length, 3);
-    const [file = ""] = readdirSync(folder.path);
-    const bytes = readFileSync(join(folder.path, file));
-    assert.equal(file, `${createHash("sha256").update(bytes).digest("hex")}.pdb`);
-    assert.ok(download!.includes(file));
+    const { artifacts } = JSON.parse(readFileSync(join(folder.path, "artifacts.json"), "utf8"));
+    const expected = artifacts.map(
+      ({ name, sha256 }: { name: string; sha256: string }) => `${name} ${sha256}`,
+    );
+    const files = readdirSync(folder.path).filter((name) => name.endsWith(".pdb"));
+    const downloaded = files.sort().map((name) => `${name} ${sha256(readFileSync(join(folder.path, name)))}`);
+    assert.deepEqual(downloaded, expected);
+    assert.deepEqual(files, ["design-0.pdb", "design-1.pdb", "design-2.pdb"]);
+    for (const file of files) assert.ok(download!.includes(file));
     assert.equal(JSON.parse(list!).workflows[0].name, "design-then-fold");
     assert.match(retry!, /"state":"FAILED".*"state":"(QUEUED|RUNNING)"/s);
     assert.match(cancelled!, /"state":"(CANCELLED|SUCCEEDED)"/);

@@ -11,8 +11,8 @@ const path = "/v1/workflows/w1";
 
 /** The operations that a stale status allows. */
 const reads: ReadonlySet<string> = new Set([
-  ...["listWorkflows", "getWorkflow", "rankDesigns", "streamWorkflowEvents", "downloadArtifact"],
-  ...["getBalance", "listLedger"],
+  ...["listWorkflows", "getWorkflow", "rankDesigns", "streamWorkflowEvents"],
+  ...["listArtifacts", "downloadArtifact", "getBalance", "listLedger"],
 ]);
 
 const ttlMs = 30_000;

@@ -32,6 +32,8 @@ function specialValues({
   return {
     key: fc.constantFrom(...artifactKeys),
     file: fc.constantFrom(...pageFiles),
+    // The only step of every workflow.
+    step: fc.constant("a"),
     // Every workflow is terminal, so no request waits.
     Prefer: fc.constantFrom("wait=60", 'respond-async, WAIT = "5"; x', "wait=x", "return=minimal"),
     "Last-Event-ID": fc.bigInt({ min: 0n, max: maxEventId }).map(String),

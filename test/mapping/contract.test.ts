@@ -84,6 +84,7 @@ describe("createMessageTranscoder, for the contract", () => {
 
   for (const [name, json, desc] of [
     ["WorkflowList", transcoders.workflowList, ListWorkflowsResponseSchema],
+    ["ArtifactList", transcoders.artifactList(), WorkflowSchema],
     ["RankResponse", rankingTranscoder, RankDesignsResponseSchema],
   ] as const)
     it(`writes exactly the properties of the schema ${name}`, () => {

@@ -19,6 +19,7 @@ import { rankingTranscoder } from "../../src/mapping/ranking.ts";
 import { WireReader } from "../../src/mapping/wire-reader.ts";
 import { eventToJson } from "../../src/mapping/workflow-event.ts";
 import {
+  artifactListToObject,
   rankingToObject,
   stepStatusToObject,
   workflowEventToObject,
@@ -151,6 +152,12 @@ describeTranscoder("transcoders.stepStatus", {
   json: transcoders.stepStatus,
   messages: arbitrary.stepStatus,
   reference: stepStatusToObject,
+});
+describeTranscoder("transcoders.artifactList", {
+  desc: WorkflowSchema,
+  json: transcoders.artifactList(),
+  messages: arbitrary.workflow,
+  reference: (workflow) => artifactListToObject(workflow),
 });
 describeTranscoder("rankingTranscoder", {
   desc: RankDesignsResponseSchema,

@@ -72,6 +72,7 @@ export const upstreamOperations: readonly UpstreamOperation[] = [
     rpc: "streamWorkflowEvents",
     safe: true,
   },
+  { id: "listArtifacts", path: "/v1/workflows/w1/artifacts", init: get, rpc: "getWorkflow", safe: true },
   {
     id: "downloadArtifact",
     path: "/v1/workflows/w1/artifacts/a.pdb",

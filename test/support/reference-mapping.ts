@@ -71,6 +71,15 @@ export function workflowListToObject(page: ListWorkflowsResponse) {
   return { workflows: page.workflows.map(workflowToObject), next_page_token: page.nextPageToken };
 }
 
+/** The artifacts of all steps, or of one. */
+export function artifactListToObject({ id, stepStatuses }: Workflow, stepId?: string) {
+  const selected = stepStatuses.filter((status) => stepId === undefined || status.stepId === stepId);
+  const artifacts = selected.flatMap((status) =>
+    stepStatusToObject(status, id).outputs.map((output) => ({ step_id: status.stepId, ...output })),
+  );
+  return { artifacts };
+}
+
 /** Undefined for a kind of event that the contract does not define. */
 export function workflowEventToObject({ workflowId, event, at }: WorkflowEvent) {
   const time = at === undefined ? epoch : timeToText(at);

@@ -1,0 +1,15 @@
+import type { Violation } from "../errors/http-error.ts";
+import { didYouMean } from "../nearest-name.ts";
+
+/** The maximum number of steps that a message names. */
+const maxNamed = 20;
+
+/** The violation of a query that selects a step that is none of `known`. */
+export function stepViolations(step: string, known: ReadonlySet<string>): Violation[] {
+  if (known.has(step)) return [];
+  const ids = [...known];
+  const more = ids.length > maxNamed ? ` and ${ids.length - maxNamed} more` : "";
+  const named = ids.length === 0 ? "none" : `${ids.slice(0, maxNamed).join(", ")}${more}`;
+  const message = `must be one of the steps of this workflow: ${named}${didYouMean(step, ids)}`;
+  return [{ path: "/query/step", message }];
+}
