@@ -4,6 +4,7 @@ import type { Violation } from "../errors/http-error.ts";
 import { contentViolations } from "./content-violations.ts";
 import { dagViolations } from "./dag-violations.ts";
 import { isObject } from "./json-object.ts";
+import { keyFormViolations } from "./key-form.ts";
 import { readParamForms } from "./param-forms.ts";
 import { paramWarnings } from "./param-warnings.ts";
 import type { KnownParams } from "./param-warnings.ts";
@@ -25,7 +26,8 @@ const rules: Partial<Record<OperationId, (parts: RequestParts) => Violation[]>> 
  * Rewrites a request into the contract's form, in place, where users of the tools write another one that means the same.
  * Returns the violations of what has no one meaning, which its schemas would report in less helpful words.
  */
-export function formViolations(operationId: OperationId, { body }: RequestParts): Violation[] {
+export function formViolations(operationId: OperationId, { body, params }: RequestParts): Violation[] {
+  if (operationId === "downloadArtifact") return keyFormViolations(params);
   return isSubmission(operationId) ? readParamForms(body) : [];
 }
 

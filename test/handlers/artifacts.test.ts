@@ -329,6 +329,23 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, without an object store", () =
     assert.ok(response.headers.get("retry-after"));
   });
 
+  for (const pasted of [
+    `r2://foldforge/${key}`,
+    encodeURIComponent(`r2://foldforge/${key}`),
+    `r2:/foldforge/${key}`,
+    `/${key}`,
+    `https://gateway.example${path}`,
+    path,
+  ])
+    it(`returns 400 with the right path for ${pasted.replaceAll(digest, "sha")}`, async () => {
+      const response = await stack().gateway.fetch(`/v1/workflows/w1/artifacts/${pasted}`);
+      const { message, details } = (await response.json()) as { message: string; details: unknown[] };
+      assert.equal(response.status, 400);
+      assert.ok(message.endsWith(`did you mean ${path}?`), message);
+      assert.equal(details.length, 1);
+      assert.equal((await stack().gateway.fetch(path)).status, 503);
+    });
+
   it("returns 404 for any other", async () => {
     assert.equal((await stack().gateway.fetch(`${path}x`)).status, 404);
   });
