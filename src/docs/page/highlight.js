@@ -6,7 +6,7 @@ const tokens = new RegExp(
     /(?<comment>(?<=^|\s)(?:#|\/\/).*$)/,
     /(?<string>"(?:[^"\\\n]|\\.)*"(?!\s*:)|'[^']*'|`[^`]*`)|"(?:[^"\\\n]|\\.)*"/,
     /(?<number>(?<![\w./:-])\d[\d.]*\b|\b(?:true|false|null)\b)/,
-    /(?<keyword>\b(?:import|from|def|return|while|for|of|in|not|with|as|if|async|function|const|let|await|throw|new|interface|export)\b)/,
+    /(?<keyword>(?<![\w-])(?:import|from|def|return|while|for|of|in|not|with|as|if|async|function|const|let|await|throw|new|interface|export)(?![\w-]))/,
   ]
     .map(({ source }) => source)
     .join("|"),
