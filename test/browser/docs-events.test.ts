@@ -55,13 +55,14 @@ describe("the page of GET /docs, with an event stream", () => {
       await whenAborted(gone);
       left.resolve();
     };
-    const { events, press } = await followEvents();
+    const { events, status, press } = await followEvents();
     await events.filter({ hasText: "QUEUED" }).waitFor();
     stack().upstream.rpcs.streamWorkflowEvents = finished;
     await press("Send");
     await left.promise;
     await events.filter({ hasText: /^9.*SUCCEEDED/ }).waitFor();
     assert.equal(await events.count(), 1);
+    await status.filter({ hasText: /^200 OK in \d+ ms, and the stream has ended$/ }).waitFor();
   });
 
   it("says that a stream has ended", async () => {
@@ -80,7 +81,7 @@ describe("the page of GET /docs, with an event stream", () => {
     const { events, status } = await followEvents();
     await events.filter({ hasText: "QUEUED" }).waitFor();
     enough.resolve();
-    await status.filter({ hasText: "The connection broke" }).waitFor();
+    await status.filter({ hasText: /^200 .* Failed: / }).waitFor();
     assert.match(await events.innerText(), /QUEUED/);
   });
 });

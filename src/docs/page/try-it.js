@@ -75,6 +75,9 @@ async function showFile(response, output) {
   output.append(element("p", {}, link, ` (${file.size.toLocaleString("en")} bytes)`));
 }
 
+/** Why a request is aborted, unless the next one takes its place. */
+const stopped = "stopped";
+
 /** Sends what the form describes, and shows the response while it comes. */
 async function send(form, forms, signal) {
   const status = form.querySelector("[role=status]");
@@ -83,7 +86,7 @@ async function send(form, forms, signal) {
   const token = form.querySelector(".token")?.value.trim();
   if (token) init.headers["Authorization"] = `Bearer ${token}`;
   const start = performance.now();
-  status.textContent = "Waiting for the response";
+  status.textContent = "Sent.";
   output.replaceChildren();
   try {
     const response = await fetch(url, { ...init, signal, cache: "no-store", credentials: "omit" });
@@ -103,8 +106,9 @@ async function send(form, forms, signal) {
       status.append(", and the stream has ended");
     }
   } catch (error) {
-    if (signal.aborted) status.append(" (stopped)");
-    else status.append(element("strong", {}, ` The connection broke: ${error.message}`));
+    if (signal.reason === stopped) status.append(" (stopped)");
+    else if (!signal.aborted)
+      status.append(element("strong", { className: "failed" }, ` Failed: ${error.message}`));
   }
 }
 
@@ -122,7 +126,7 @@ export function setUpForm(form, forms) {
     await send(form, forms, own.signal);
     if (own === controller) stop.hidden = true;
   });
-  stop.addEventListener("click", () => controller.abort());
+  stop.addEventListener("click", () => controller.abort(stopped));
   const showCurl = () => (curl.querySelector("code").textContent = curlCommand(form));
   form.addEventListener("input", showCurl);
   curl.addEventListener("toggle", showCurl);
