@@ -120,7 +120,11 @@ describe("the page of GET /docs", () => {
     const [output] = step_statuses.flatMap(({ outputs }) => outputs);
 
     const artifact = await openOperation(page, "downloadArtifact");
-    assert.equal(await artifact.field("key").inputValue(), output!.uri.replace("r2://foldforge/", ""));
+    const key = output!.uri.replace("r2://foldforge/", "");
+    assert.equal(await artifact.field("key").inputValue(), key);
+    await artifact.field("key").fill("");
+    assert.equal(await send(await openOperation(page, "listArtifacts")), 200);
+    assert.equal(await artifact.field("key").inputValue(), key);
     assert.equal(await send(artifact), 200);
     const download = page.waitForEvent("download");
     await artifact.block.getByRole("link", { name: /^Download design-0\.pdb$/ }).click();

@@ -48,10 +48,11 @@ function curlCommand(form) {
 }
 
 /** Fills in the workflow and its first file wherever a later request may need them. */
-function useIn(forms, { id, workflow_update: update, step_update: step, step_statuses: steps = [] }) {
+function useIn(forms, response) {
+  const { workflow_update: update, step_update: step, step_statuses: steps = [], artifacts = [] } = response;
   if (update !== undefined) return useIn(forms, update);
-  const outputs = [step, ...steps].flatMap((status) => status?.outputs ?? []);
-  const values = { id, key: outputs[0]?.uri?.split("/").slice(3).join("/") };
+  const [first] = [...artifacts, ...[step, ...steps].flatMap((status) => status?.outputs ?? [])];
+  const values = { id: response.id, key: first?.uri.split("/").slice(3).join("/") };
   for (const form of forms)
     for (const [name, value] of Object.entries(values))
       if (value !== undefined && form.elements[name] !== undefined) form.elements[name].value = value;
