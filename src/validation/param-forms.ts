@@ -12,6 +12,9 @@ interface ParamForm {
 
 type Forms = Readonly<Partial<Record<string, ParamForm>>>;
 
+/** Items that are read from a text: one more than the largest `maxItems` of a parameter. The schema rejects that many. */
+const maxItemsRead = 10_001;
+
 const formsByTool: Readonly<Partial<Record<string, Forms>>> = {
   rfdiffusion: {
     contigs: {
@@ -37,7 +40,7 @@ const formsByTool: Readonly<Partial<Record<string, Forms>>> = {
   },
   boltz: {
     chains: {
-      read: (value) => (isText(value) ? value.split(":") : listOrNothing(value)),
+      read: (value) => (isText(value) ? value.split(":", maxItemsRead) : listOrNothing(value)),
       message:
         "must be a list of sequences or of objects that describe a chain, such as [MKVLAAGIVG, GSHMKTAYIA]",
     },
@@ -105,12 +108,13 @@ function contigsFrom(value: unknown): unknown {
   return value.slice(0, -1).every((chain) => chain.endsWith("/0")) ? value.join(" ") : undefined;
 }
 
+/** Each text matches in one way at most, so that a test takes linear time. */
+const decimal = /^(?:\d+(?:\.\d+)?|\.\d+)(?:e-?\d+)?$/i;
+
 /** One temperature, or several to sample at: numbers, or text with spaces or commas between them. */
 function temperaturesFrom(value: unknown): unknown {
-  const given = isText(value) ? value.trim().split(/[\s,]+/) : [value].flat();
-  const numbers = given.map((one) =>
-    isText(one) && /^\d*\.?\d+(?:e-?\d+)?$/i.test(one) ? Number(one) : one,
-  );
+  const given = isText(value) ? wordsOf(value) : [value].flat();
+  const numbers = given.map((one) => (isText(one) && decimal.test(one) ? Number(one) : one));
   if (numbers.length === 0 || !numbers.every((one) => typeof one === "number")) return undefined;
   return numbers.length === 1 ? numbers[0] : numbers;
 }
@@ -118,14 +122,19 @@ function temperaturesFrom(value: unknown): unknown {
 /** A list of letters, or a string of letters. */
 function lettersFrom(value: unknown): unknown {
   if (!isText(value)) return listOrNothing(value);
-  return /^[A-Za-z\s,]*$/.test(value) ? value.replaceAll(/[\s,]/g, "").split("") : undefined;
+  return /^[A-Za-z\s,]*$/.test(value) ? value.replaceAll(/[\s,]/g, "").split("", maxItemsRead) : undefined;
 }
 
 /** A list, one residue, or text with spaces or commas between residues. */
 function positionsFrom(value: unknown): unknown {
   if (typeof value === "number") return [value];
   if (!isText(value)) return listOrNothing(value);
-  const residues = value.trim().split(/[\s,]+/);
+  const residues = wordsOf(value);
   if (!residues.every((residue) => /^[A-Za-z]?-?\d{1,7}$/.test(residue))) return undefined;
   return residues.map((residue) => (/^-?\d/.test(residue) ? Number(residue) : residue));
+}
+
+/** The parts of a text between spaces and commas. */
+function wordsOf(text: string): string[] {
+  return text.trim().split(/[\s,]+/, maxItemsRead);
 }

@@ -172,6 +172,48 @@ describe("readParamForms", () => {
       assert.deepEqual(body, before);
     });
 
+  /** Texts of 100 KB that a search or a split could take long for. */
+  const longTexts = ["1", "1 ", "1,", ":", ".", "A", "A:", " ", "1e", "-"].flatMap((part) => {
+    const text = part.repeat(1e5 / part.length);
+    return [text, `${text}x`, `x${text}`, `1${text}!`];
+  });
+  for (const [tool, name] of [
+    ["rfdiffusion", "contigs"],
+    ["rfdiffusion", "hotspot_res"],
+    ["proteinmpnn", "sampling_temp"],
+    ["proteinmpnn", "omit_aas"],
+    ["proteinmpnn", "fixed_positions"],
+    ["boltz", "chains"],
+    ["boltz", "ligands"],
+    ["af2", "sequence"],
+  ] as const)
+    it(`reads ${longTexts.length} texts of 100 KB in ${name} in linear time`, () => {
+      const { user } = process.cpuUsage();
+      for (const text of longTexts) readParamForms({ steps: [{ tool, params: { [name]: text } }] });
+      assert.ok(process.cpuUsage().user - user < 1_000_000);
+    });
+
+  it("leaves it to the schema to reject a text of too many items", () => {
+    const params = {
+      sampling_temp: "1 ".repeat(5e5),
+      omit_aas: "A".repeat(1e6),
+      fixed_positions: "1,".repeat(5e5) + "1",
+    };
+    const chains = ":".repeat(1e6);
+    const steps = [
+      { id: "a", tool: "proteinmpnn", params },
+      { id: "b", tool: "boltz", params: { chains } },
+    ];
+    const body = { name: "x", steps };
+    assert.deepEqual(readParamForms(body), []);
+    assert.deepEqual(
+      validate({ query: {}, headers: {}, params: {}, body }).map(({ path }) => path),
+      ["0/params/sampling_temp", "0/params/fixed_positions", "0/params/omit_aas", "1/params/chains"].map(
+        (path) => `/body/steps/${path}`,
+      ),
+    );
+  });
+
   it("reports at most 100 violations", () => {
     const steps = Array.from({ length: 256 }, () => ({
       tool: "rfdiffusion",
