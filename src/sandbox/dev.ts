@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { startChild, type Child } from "./dev-child.ts";
+import { describeTakenPorts } from "./dev-ports.ts";
 import { localUrl, welcome } from "./dev-welcome.ts";
-import { parseSettings, SettingsError, type S3Settings } from "./settings.ts";
+import { parseAddress, parseSettings, SettingsError, settingPrefix, type S3Settings } from "./settings.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -12,6 +13,12 @@ const stopTimeoutMs = 5000;
 /** The time in which the gateway must become ready, in milliseconds. */
 const readyWithinMs = 15_000;
 
+/** The address that the gateway listens on by default. */
+const defaultBindAddr = "127.0.0.1:8080";
+
+const gatewayPrefix = "FOLDFORGE_GATEWAY__";
+const bindAddrSetting = `${gatewayPrefix}BIND_ADDR`;
+
 /** The environment of the gateway: that of this process, and defaults for the sandbox. */
 function gatewayEnvironment(
   orchestratorUrl: string,
@@ -19,7 +26,7 @@ function gatewayEnvironment(
   s3: S3Settings | undefined,
 ): Environment {
   const defaults = {
-    BIND_ADDR: "127.0.0.1:8080",
+    BIND_ADDR: defaultBindAddr,
     API_KEYS_ENABLED: "true",
     ORCHESTRATOR_ENDPOINT: localUrl(orchestratorUrl),
     R2_ENDPOINT: localUrl(objectStoreUrl),
@@ -36,7 +43,7 @@ function gatewayEnvironment(
   };
   const env: Record<string, string | undefined> = { ...process.env };
   for (const [name, value] of Object.entries(defaults)) {
-    const setting = `FOLDFORGE_GATEWAY__${name}`;
+    const setting = gatewayPrefix + name;
     if (!env[`${setting}_FILE`]) env[setting] ||= value;
   }
   return env;
@@ -58,7 +65,19 @@ async function main(): Promise<void> {
   const {
     apiKeys: [firstKey],
     s3,
+    orchestratorAddr,
+    objectStoreAddr,
   } = parseSettings(process.env).settings;
+  const takenPorts = await describeTakenPorts({
+    [`${settingPrefix}ORCHESTRATOR_ADDR`]: orchestratorAddr,
+    [`${settingPrefix}OBJECT_STORE_ADDR`]: s3 === undefined ? objectStoreAddr : undefined,
+    [bindAddrSetting]: parseAddress(process.env[bindAddrSetting] || defaultBindAddr),
+  });
+  if (takenPorts !== undefined) {
+    console.error(`dev: ${takenPorts}`);
+    process.exitCode = 1;
+    return;
+  }
   const children: Child[] = [];
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;

@@ -51,6 +51,11 @@ const address = z
   })
   .refine(({ port }) => port <= 65535, "must have a port of at most 65535");
 
+/** An address in the form of a setting; undefined if it is not valid. */
+export function parseAddress(text: string): Address | undefined {
+  return address.safeParse(text).data;
+}
+
 const apiKey = /^([\w.@-]+):([\w.~+/=@!-]+)(?::(\d{1,9}))?(?::([1-9]\d{0,8}))?$/;
 
 function parseApiKey(entry: string): ApiKeySetting | undefined {

@@ -219,15 +219,18 @@ describe("dev", function () {
       await dev.assertNothingIsLeft(Object.values(children));
     });
 
-  for (const name of [addresses.orchestrator, addresses.gateway])
-    it(`ends with 1 and one line when the port of ${name} is taken`, async () => {
-      const { server, port } = await takePort();
-      const dev = startDev({ [name]: `127.0.0.1:${port}` });
+  for (const names of [[addresses.orchestrator], [addresses.gateway], Object.values(addresses)])
+    it(`ends with 1 and one line when the ports of ${names.join(", ")} are taken`, async () => {
+      const taken = [];
+      for (const name of names) taken.push({ name, ...(await takePort()) });
+      const settings = taken.map(({ name, port }) => [name, `127.0.0.1:${port}`] as const);
+      const dev = startDev(Object.fromEntries(settings));
       assert.deepEqual(await dev.closed, [1, null]);
-      server.close();
-      assert.match(
+      for (const { server } of taken) server.close();
+      const listed = settings.map(([name, address]) => `${address} (${name})`).join(", ");
+      assert.equal(
         dev.stderr.said,
-        new RegExp(`^[\\w-]+: 127\\.0\\.0\\.1:${port} is already in use; set ${name} to another address\n$`),
+        `dev: already in use: ${listed}; stop what listens there, such as another \`make dev\`, or set other addresses\n`,
       );
       assert.equal(dev.stdout.said, "");
     });
