@@ -118,7 +118,12 @@ $(INSTALLED): package.json package-lock.json
 	@command -v npm >/dev/null || { echo "npm is needed to install the packages; see https://nodejs.org" >&2; exit 1; }
 	@echo "installing packages"
 	@log=$$(npm ci --fetch-retries=1 --fetch-retry-mintimeout=1000 --loglevel=error 2>&1) || { \
-	  echo "the packages could not be installed: $$(echo "$$log" | sed -En 's/^npm (error|ERR!) //p' | grep -m 1 -Ev '^(code|syscall|errno) '); is the npm registry within reach?" >&2; exit 1; }
+	  echo "$$log" | awk 'sub(/^npm (error|ERR!) /, "") { \
+	    if ($$1 ~ /^(code|path|syscall|errno)$$/) { name = $$1; sub(/^[a-z]+ /, ""); values[name] = $$0 } \
+	    else if (reason == "") reason = $$0 } \
+	  END { if ("path" in values) print "npm cannot write to " values["path"] " (" values["code"] ")" \
+	      (values["path"] ~ /_cacache/ ? ": set npm_config_cache to a folder of yours" : ""); \
+	    else print "the packages could not be installed: " reason "; is the npm registry within reach?" }' >&2; exit 1; }
 	@node -p process.versions.node | awk -F . '$$1 < 24 || ($$1 == 24 && $$2 < 12) { \
 	  print "Node 24.12 or newer is needed, and this machine has " $$0 "; npm brings it to Linux only (x64, arm64)" > "/dev/stderr"; exit 1 }'
 	@touch $@

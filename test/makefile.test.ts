@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { copyFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { startHttp } from "./demo/support.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
+
+/** Installs the packages in a copy of the project, with this setting of npm; resolves to the first line on stderr. */
+async function install(registry: string, cacheOf: (folder: string) => string): Promise<string | undefined> {
+  using folder = temporaryFolder();
+  for (const file of ["Makefile", "package.json", "package-lock.json", ".npmrc"])
+    copyFileSync(file, join(folder.path, file));
+  const env = { ...process.env, npm_config_registry: registry, npm_config_cache: cacheOf(folder.path) };
+  const make = spawn("make", ["-C", folder.path, "node_modules/.installed"], { env });
+  const [stderr] = await Promise.all([text(make.stderr), text(make.stdout)]);
+  return stderr.split("\n")[0];
+}
+
+describe("make", () => {
+  it("names the cache of npm if it cannot be written to", async () => {
+    await using registry = await startHttp((_req, res) => res.end("{}"));
+    let cache = "";
+    const line = await install(registry.url, (folder) => {
+      // Root may write to every folder, but to none below a file.
+      writeFileSync(join(folder, "file"), "");
+      return (cache = join(folder, "file", "cache"));
+    });
+    const path = `${cache}/_cacache/tmp`;
+    assert.equal(line, `npm cannot write to ${path} (ENOTDIR): set npm_config_cache to a folder of yours`);
+  });
+
+  it("names the registry of npm if it does not respond", async () => {
+    await using registry = await startHttp(() => undefined);
+    await registry.close();
+    const line = await install(registry.url, (folder) => join(folder, "cache"));
+    assert.match(
+      line ?? "",
+      /^the packages could not be installed: .* ECONNREFUSED .*; is the npm registry within reach\?$/,
+    );
+  });
+});
