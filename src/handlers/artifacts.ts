@@ -19,6 +19,7 @@ import type { WorkflowTranscoders } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { checkPreconditions, matches } from "../http/preconditions.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { didYouMeanPath } from "../validation/key-form.ts";
 import { stepViolations } from "../validation/step-violations.ts";
 
 interface ListServices extends MessageSender {
@@ -47,9 +48,12 @@ export function listArtifacts(services: ListServices): Handler<"listArtifacts"> 
 }
 
 type Download = Handler<"downloadArtifact">;
+type ArtifactPath = Parameters<Download>[0]["params"];
 
 /** One 404, whether the workflow, the output or the object is missing. */
-const notFound = () => new HttpError(Code.NotFound, "artifact not found");
+function notFound({ id, key }: ArtifactPath): HttpError {
+  return new HttpError(Code.NotFound, `artifact not found${didYouMeanPath(id, key)}`);
+}
 
 /** Counts the outcome of every download. */
 export function downloadArtifact(services: ArtifactServices): Download {
@@ -74,11 +78,15 @@ function createServe({
     const { callOptions, caller, trace } = res.locals;
 
     // The workflow is read as the caller: only its outputs may be downloaded.
-    using workflow = await orchestrator.getWorkflow({ workflowId: id }, callOptions).catch(throwNotFound);
+    using workflow = await orchestrator
+      .getWorkflow({ workflowId: id }, callOptions)
+      .catch((error: unknown) => {
+        throw ConnectError.from(error).code === Code.NotFound ? notFound(req.params) : error;
+      });
     const found = findArtifact(workflow.bytes, bucket, key);
     // Frees the workflow, which may be large, before the download, which may take long.
     workflow[Symbol.dispose]();
-    if (found === undefined) throw notFound();
+    if (found === undefined) throw notFound(req.params);
     const { artifact, name } = found;
     if (store === undefined) throw new HttpError(Code.Unavailable, "no object store is configured");
 
@@ -97,7 +105,7 @@ function createServe({
     const declaredSize = knownSize(artifact.sizeBytes);
     const file = { name, contentType: artifact.contentType, etag };
     if (req.method === "HEAD") {
-      const length = declaredSize ?? orNotFound(await store.size(key, objectRequest));
+      const length = declaredSize ?? orNotFound(await store.size(key, objectRequest), req.params);
       setHeaders(res, { ...file, length });
       res.end();
       return "head";
@@ -108,9 +116,9 @@ function createServe({
     // Without a range, the store's response has the length.
     const size =
       declaredSize ??
-      (rangeHeader === undefined ? undefined : orNotFound(await store.size(key, objectRequest)));
+      (rangeHeader === undefined ? undefined : orNotFound(await store.size(key, objectRequest), req.params));
     const range = rangeHeader === undefined || size === undefined ? undefined : rangeOf(rangeHeader, size);
-    const object = orNotFound(await store.open(key, { ...objectRequest, range }));
+    const object = orNotFound(await store.open(key, { ...objectRequest, range }), req.params);
     const length = range === undefined ? (size ?? object.length) : range.end - range.start + 1;
     const contentRange = range === undefined ? undefined : `bytes ${range.start}-${range.end}/${size}`;
     if (length === undefined || object.length !== length || object.contentRange !== contentRange) {
@@ -139,12 +147,8 @@ function createServe({
   };
 }
 
-function throwNotFound(error: unknown): never {
-  throw ConnectError.from(error).code === Code.NotFound ? notFound() : error;
-}
-
-function orNotFound<T>(found: T | undefined): T {
-  if (found === undefined) throw notFound();
+function orNotFound<T>(found: T | undefined, path: ArtifactPath): T {
+  if (found === undefined) throw notFound(path);
   return found;
 }
 

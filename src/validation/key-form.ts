@@ -12,18 +12,20 @@ const keyPattern = /^[^/]+(?:\/[^/]+)*$/;
 
 /**
  * The violation of a download's key that is a whole address, as users paste it. It names the right path where the address
- * tells it.
+ * tells it. An address whose slashes were merged is a key that an artifact may have.
  */
 export function keyFormViolations(params: unknown): Violation[] {
   const { id, key } = isObject(params) ? params : {};
-  if (typeof id !== "string" || typeof key !== "string" || !anyAddress.test(key)) return [];
-  const pasted = [bucketAddress, gatewayAddress, slashes].find((pattern) => pattern.test(key));
-  const rest = pasted === undefined ? "" : key.replace(pasted, "");
+  if (typeof id !== "string" || typeof key !== "string") return [];
+  if (!anyAddress.test(key) || keyPattern.test(key)) return [];
   const message = "must be the key alone, as in the `href` of the artifact";
-  return [{ path: "/params/key", message: `${message}${suggestion(id, rest)}` }];
+  return [{ path: "/params/key", message: `${message}${didYouMeanPath(id, key)}` }];
 }
 
-function suggestion(id: string, key: string): string {
+/** The end of a message about a key that no artifact has: the path that is meant by an address, or nothing. */
+export function didYouMeanPath(id: string, given: string): string {
+  const pasted = [bucketAddress, gatewayAddress, slashes].find((pattern) => pattern.test(given));
+  const key = pasted === undefined ? "" : given.replace(pasted, "");
   if (!keyPattern.test(key)) return "";
   const path = key.split("/").map(encodeURIComponent).join("/");
   return `; did you mean /v1/workflows/${encodeURIComponent(id)}/artifacts/${path}?`;

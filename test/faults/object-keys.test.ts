@@ -22,6 +22,7 @@ const allowed = [
   '<a>"b"|{c}^`[d].pdb',
   "what?versionId=1#part.pdb",
   " space at both ends ",
+  "s3:/bucket/a.pdb",
   "k".repeat(1024),
 ];
 
@@ -50,7 +51,7 @@ const malformed = words(String.raw`
   artifacts/a.pdb/ artifacts/a.pdb%2F artifacts/ %2F
   ..\other\up.pdb back\slash.pdb back%5cslash.pdb ..%5c..%5Cup.pdb artifacts\a.pdb
   nul%00.pdb artifacts/a.pdb%00 artifacts/a.pdb%00.txt a%0D%0Ab a%09b a%1Fb a%7Fb
-  http://evil.example/x r2://other/elsewhere.pdb r2:%2F%2Ffoldforge%2Fartifacts%2Fa.pdb r2:/foldforge/artifacts/a.pdb http:/evil.example/x
+  http://evil.example/x r2://other/elsewhere.pdb r2:%2F%2Ffoldforge%2Fartifacts%2Fa.pdb
   file:///etc/passwd %68ttp:%2f%2fevil.example%2fx
   artifacts/a.pdb?versionId=1 artifacts/a.pdb?response-content-type=text/html artifacts/a.pdb?key=x
   artifacts/a.pdb#part artifacts/a.pdb?#
@@ -59,7 +60,8 @@ const malformed = words(String.raw`
 
 /** Paths after `/artifacts/` that are keys, but not of an output: 404. */
 const foreign = words(`
-  elsewhere.pdb other/elsewhere.pdb foldforge/artifacts/a.pdb #
+  elsewhere.pdb other/elsewhere.pdb foldforge/artifacts/a.pdb r2:/foldforge/artifacts/a.pdb #
+  http:/evil.example/x
   artifacts artifacts/a artifacts/a.pd artifacts/a.pdbx artifacts/a.pdb/x a.pdb x/artifacts/a.pdb
   artifacts/A.pdb Artifacts/a.pdb artifacts/a.PDB artifacts/a.pdb. artifacts/a.pdb%20 %20artifacts/a.pdb
   %252e%252e/other/up.pdb %252e%252e%252fother%252fup.pdb artifacts%252Fa.pdb artifacts%25252Fa.pdb

@@ -332,7 +332,6 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, without an object store", () =
   for (const pasted of [
     `r2://foldforge/${key}`,
     encodeURIComponent(`r2://foldforge/${key}`),
-    `r2:/foldforge/${key}`,
     `/${key}`,
     `https://gateway.example${path}`,
     path,
@@ -345,6 +344,23 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, without an object store", () =
       assert.equal(details.length, 1);
       assert.equal((await stack().gateway.fetch(path)).status, 503);
     });
+
+  it("returns 404 with the right path for an address whose slashes were merged", async () => {
+    const response = await stack().gateway.fetch(`/v1/workflows/w1/artifacts/r2:/foldforge/${key}`);
+    const { message } = (await response.json()) as { message: string };
+    assert.equal(response.status, 404);
+    assert.ok(message.endsWith(`did you mean ${path}?`), message);
+  });
+
+  it("finds an artifact whose key begins like an address", async () => {
+    const other = workflowIn(JobState.SUCCEEDED, [{ ...artifact, uri: "r2://foldforge/s3:/bucket/a.pdb" }]);
+    stack().upstream.rpcs.getWorkflow = () => other;
+    const response = await stack().gateway.fetch("/v1/workflows/w1");
+    const workflow = (await response.json()) as { step_statuses: { outputs: { href: string }[] }[] };
+    const href = workflow.step_statuses[0]!.outputs[0]!.href;
+    assert.equal((await stack().gateway.fetch(href)).status, 503);
+    stack().upstream.rpcs.getWorkflow = () => workflowIn(JobState.SUCCEEDED, [artifact]);
+  });
 
   it("returns 404 for any other", async () => {
     assert.equal((await stack().gateway.fetch(`${path}x`)).status, 404);
