@@ -24,7 +24,7 @@ import { LargeBodies, maxLargeBodies } from "./load-shedding/large-bodies.ts";
 import { createLoadShedding } from "./load-shedding/load-shedding.ts";
 import { TaskQueue } from "./load-shedding/task-queue.ts";
 import { createOperations } from "./operations.ts";
-import { createWorkflowTranscoders } from "./mapping/workflow.ts";
+import { createTranscoders } from "./mapping/workflow.ts";
 import { measureCalls } from "./orchestrator/measure-calls.ts";
 import { createOrchestrator } from "./orchestrator/client.ts";
 import { createReadinessProbe } from "./orchestrator/readiness.ts";
@@ -205,7 +205,7 @@ export async function startGateway(
     retryPolicy: options.retryPolicy ?? defaultRetryPolicy,
     tasks,
     writeJson: createWriteJson(tasks, new ByteSemaphore(memory.maxJsonBytes), logger),
-    transcoders: createWorkflowTranscoders(settings.bucket),
+    transcoders: createTranscoders(settings.bucket),
     trackBuffered: (socket) => buffered.track(socket),
     maxRequestBytes: settings.maxRequestBytes,
     maxPageBytes: memory.maxPageBytes,

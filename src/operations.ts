@@ -19,7 +19,7 @@ import {
 } from "./handlers/workflows.ts";
 import type { OrchestratorClient } from "./orchestrator/client.ts";
 import type { MessageMemory } from "./grpc/index.ts";
-import type { WorkflowTranscoders } from "./mapping/workflow.ts";
+import type { Transcoders } from "./mapping/workflow.ts";
 import type { ProbeReadiness } from "./orchestrator/readiness.ts";
 import type { Docs } from "./docs/docs.ts";
 import type { RetryPolicy } from "./events/retry-policy.ts";
@@ -44,7 +44,7 @@ interface Services {
   readonly retryPolicy: RetryPolicy;
   readonly tasks: TaskQueue;
   readonly writeJson: WriteJson;
-  readonly transcoders: WorkflowTranscoders;
+  readonly transcoders: Transcoders;
   readonly trackBuffered: (socket: Socket) => void;
   readonly maxRequestBytes: number;
   readonly maxPageBytes: number;

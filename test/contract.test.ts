@@ -120,6 +120,7 @@ describe("loadContract", () => {
       "query page_token",
       "query state",
       "query label",
+      "query view",
     ]);
     assert.deepEqual(namesOf("streamWorkflowEvents"), [
       "path id",

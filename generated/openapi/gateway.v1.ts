@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * List workflows
-         * @description Returns the caller's workflows in pages, newest first.
+         * @description Returns the caller's workflows in pages, newest first. `view=basic` leaves out what can be large.
          */
         get: operations["listWorkflows"];
         put?: never;
@@ -73,7 +73,7 @@ export interface paths {
         };
         /**
          * Read a workflow
-         * @description Returns the workflow with the state, outputs and sequences of each step.
+         * @description Returns the workflow with the state, outputs and sequences of each step. `view=basic` leaves out what can be large.
          *
          *     With `Prefer: wait=N` (RFC 7240), the response is sent when the workflow is terminal, or after N seconds, at most
          *     60. It may be sent earlier, for example when the gateway is about to stop. `Preference-Applied` reports the
@@ -703,9 +703,9 @@ export interface components {
              * @description The completed fraction of the work, from 0 to 1.
              */
             fraction: number;
-            /** @description The files that the step has stored. */
+            /** @description The files that the step has stored; empty in the basic view. */
             outputs: components["schemas"]["Artifact"][];
-            /** @description The sequences that the step has designed. */
+            /** @description The sequences that the step has designed; empty in the basic view. */
             sequences: components["schemas"]["DesignedSequence"][];
             error?: components["schemas"]["ErrorDetail"];
             started_at?: components["schemas"]["Time"];
@@ -749,7 +749,7 @@ export interface components {
             tool: string;
             /** @description The ids of the steps whose outputs this step needs. */
             depends_on?: string[];
-            /** @description Parameters of the tool. */
+            /** @description Parameters of the tool; absent in the basic view. */
             params?: {
                 [key: string]: unknown;
             };
@@ -774,6 +774,8 @@ export interface components {
             };
             /** @description The status of each step. */
             step_statuses: components["schemas"]["StepStatus"][];
+            /** @description `basic` if the workflow was requested in this view; absent in the full view. */
+            view?: string;
             created_at?: components["schemas"]["Time"];
             updated_at?: components["schemas"]["Time"];
             /**
@@ -1158,6 +1160,12 @@ export interface components {
          */
         ArtifactKey: string;
         /**
+         * @description With `basic`, the response leaves out what can be large: the `params` of steps, and the `outputs` and `sequences`
+         *     of step statuses, which are empty then. Each workflow has `view: basic`.
+         * @example basic
+         */
+        View: "basic" | "full";
+        /**
          * @description Unless the current ETag is one of these, the response is 412 and nothing changes. `*` matches any ETag; weak ETags
          *     never match.
          */
@@ -1267,6 +1275,12 @@ export interface operations {
                  *     repeated, a workflow must have all of the labels. Each key may occur only once.
                  */
                 label?: string[];
+                /**
+                 * @description With `basic`, the response leaves out what can be large: the `params` of steps, and the `outputs` and `sequences`
+                 *     of step statuses, which are empty then. Each workflow has `view: basic`.
+                 * @example basic
+                 */
+                view?: components["parameters"]["View"];
             };
             header?: never;
             path?: never;
@@ -1386,7 +1400,14 @@ export interface operations {
     };
     getWorkflow: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description With `basic`, the response leaves out what can be large: the `params` of steps, and the `outputs` and `sequences`
+                 *     of step statuses, which are empty then. Each workflow has `view: basic`.
+                 * @example basic
+                 */
+                view?: components["parameters"]["View"];
+            };
             header?: {
                 /**
                  * @description `wait=N` waits up to N seconds for the workflow to become terminal; values above 60 count as 60. Unknown and

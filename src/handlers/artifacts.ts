@@ -15,7 +15,7 @@ import { internalError, invalidRequest, HttpError, unavailable } from "../errors
 import { sendConditionalWorkflow } from "../http/conditional-workflow.ts";
 import type { MessageSender } from "../http/send-message.ts";
 import { readStepIds } from "../mapping/workflow.ts";
-import type { WorkflowTranscoders } from "../mapping/workflow.ts";
+import type { Transcoders } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { checkPreconditions, matches } from "../http/preconditions.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -24,7 +24,7 @@ import { stepViolations } from "../validation/step-violations.ts";
 
 interface ListServices extends MessageSender {
   readonly orchestrator: OrchestratorClient;
-  readonly transcoders: WorkflowTranscoders;
+  readonly transcoders: Transcoders;
 }
 
 interface ArtifactServices {

@@ -12,7 +12,7 @@ import { SseWriter } from "../events/sse-writer.ts";
 import type { StreamRegistry } from "../events/stream-registry.ts";
 import type { MessageMemory } from "../grpc/index.ts";
 import type { WriteJson } from "../http/write-json.ts";
-import type { WorkflowTranscoders } from "../mapping/workflow.ts";
+import type { Transcoders } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
@@ -23,7 +23,7 @@ interface EventServices {
   readonly retryPolicy: RetryPolicy;
   readonly searchMemory: MessageMemory;
   readonly writeJson: WriteJson;
-  readonly transcoders: WorkflowTranscoders;
+  readonly transcoders: Transcoders;
   readonly trackBuffered: (socket: Socket) => void;
   readonly metrics: Pick<Metrics, "countEvent">;
 }
@@ -55,7 +55,7 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
         mayRetry: () => writer.areHeadersSent,
         searchMemory,
         writeJson,
-        transcoders,
+        transcoders: transcoders.full,
         owner: keyHashOf(caller),
       });
       // The next event of a running workflow may be hours away, and a request counts as in flight until its response

@@ -18,7 +18,7 @@ import { readWorkflowStatus } from "../mapping/workflow-event.ts";
 import { workflowPlanFromSpec } from "../mapping/workflow-plan.ts";
 import { submitRequestFromJson } from "../mapping/submit-request.ts";
 import { readWorkflowId, withWarnings } from "../mapping/workflow.ts";
-import type { WorkflowTranscoders } from "../mapping/workflow.ts";
+import type { Transcoders } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { listPage } from "../orchestrator/list-page.ts";
 import { hasPreconditions } from "../http/preconditions.ts";
@@ -38,7 +38,7 @@ interface WorkflowServices extends MessageSender {
   readonly streams: StreamRegistry;
   readonly retryPolicy: RetryPolicy;
   readonly tasks: TaskQueue;
-  readonly transcoders: WorkflowTranscoders;
+  readonly transcoders: Transcoders;
   /** The maximum size of a submission's message and of a page of workflows, in bytes. */
   readonly maxRequestBytes: number;
   readonly maxPageBytes: number;
@@ -94,7 +94,8 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
       "workflow.submit",
     );
     res.status(201).location(`/v1/workflows/${encodeURIComponent(id)}`);
-    const json = warnings === undefined ? transcoders.workflow : withWarnings(transcoders.workflow, warnings);
+    const json =
+      warnings === undefined ? transcoders.full.workflow : withWarnings(transcoders.full.workflow, warnings);
     await sendMessage(res, json, workflow, services);
   };
 }
@@ -108,7 +109,7 @@ export function listWorkflows(services: WorkflowServices): Handler<"listWorkflow
       res.locals.callOptions,
       maxPageBytes,
     );
-    await sendMessage(res, services.transcoders.workflowList, page, services);
+    await sendMessage(res, services.transcoders[req.query.view ?? "full"].workflowList, page, services);
   };
 }
 
@@ -143,7 +144,12 @@ export function getWorkflow(services: WorkflowServices): Handler<"getWorkflow"> 
     }
     using workflow = last;
     if (seconds !== undefined) res.set("Preference-Applied", `wait=${seconds}`);
-    await sendConditionalWorkflow(res, services.transcoders.workflow, workflow, services);
+    await sendConditionalWorkflow(
+      res,
+      services.transcoders[req.query.view ?? "full"].workflow,
+      workflow,
+      services,
+    );
   };
 }
 
@@ -159,7 +165,7 @@ async function requirePreconditions(
 ): Promise<void> {
   if (!hasPreconditions(req)) return;
   using workflow = await orchestrator.getWorkflow(request, callOptions);
-  using text = await writeJson(transcoders.workflow, workflow.bytes, keyHashOf(caller));
+  using text = await writeJson(transcoders.full.workflow, workflow.bytes, keyHashOf(caller));
   checkWorkflow(req, workflow.bytes, strongETags(text.pieces()));
 }
 
@@ -175,7 +181,7 @@ function changeWorkflow(
     const request = { workflowId: req.params.id };
     await requirePreconditions(req, res.locals, request, services);
     using workflow = await services.orchestrator[rpc](request, res.locals.callOptions);
-    await sendMessage(res, services.transcoders.workflow, workflow, services);
+    await sendMessage(res, services.transcoders.full.workflow, workflow, services);
   };
 }
 

@@ -54,7 +54,7 @@ export function createMessageTranscoder<const Name extends string>(
   const fields = names.map((name, index) =>
     createFieldTranscoder(fieldAt(desc, name), options[name] ?? {}, index === 0 && writeStart === undefined),
   );
-  const table = tableOf(desc, names, fields);
+  const table = tableOf(desc, names, fields, options);
 
   function locate(reader: WireReader, end: number, among: Table, positions: number[][]): void {
     while (reader.pos < end) {
@@ -160,10 +160,17 @@ function fieldAt(desc: DescMessage, name: string): DescField {
   return fieldAt(field.message, rest.join("."));
 }
 
-function tableOf(desc: DescMessage, names: readonly string[], fields: readonly FieldTranscoder[]): Table {
+function tableOf<Name extends string>(
+  desc: DescMessage,
+  names: readonly Name[],
+  fields: readonly FieldTranscoder[],
+  options: Partial<Record<Name, FieldOptions>>,
+): Table {
   const table: (number | number[] | undefined)[] = [];
-  for (const [index, { tag }] of fields.entries()) {
-    const [first = "", rest] = names[index]?.split(".") ?? [];
+  for (const [index, name] of names.entries()) {
+    const tag = fields[index]?.tag;
+    if (tag === undefined || options[name]?.isSkipped === true) continue;
+    const [first = "", rest] = name.split(".");
     if (rest === undefined) table[tag] = index;
     else {
       const outerTag = tagOf(fieldAt(desc, first).number, WireType.LengthDelimited);

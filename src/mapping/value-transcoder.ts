@@ -16,6 +16,8 @@ import type { WireReader } from "./wire-reader.ts";
 export interface FieldOptions {
   /** The JSON of an absent message. Without it, an absent message is left out. */
   readonly absent?: string;
+  /** Whether the values are skipped unread, and the field is written as an absent one. */
+  readonly isSkipped?: boolean;
   /** Whether a float is clamped to 0 to 1. */
   readonly isFraction?: boolean;
   /** Writes the messages of the field. */

@@ -10,6 +10,7 @@ import {
   WorkflowSchema,
   WorkflowSpecSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import type { operations } from "../../generated/openapi/gateway.v1.ts";
 import type { Schema } from "../contract.ts";
 import { createArtifactTranscoder } from "./artifact.ts";
 import { createArtifactList } from "./artifact-list.ts";
@@ -17,10 +18,17 @@ import type { Positions } from "./field-transcoder.ts";
 import { singleLineJson } from "./json-writer.ts";
 import type { JsonWriter } from "./json-writer.ts";
 import { createMessageTranscoder } from "./message-transcoder.ts";
+import type { MessageOptions } from "./message-transcoder.ts";
 import { StepScope, WorkflowScope } from "./scope.ts";
 import type { Transcoder } from "./transcoder.ts";
 import { epoch } from "./timestamp.ts";
 import { fieldValues, textOf, WireReader } from "./wire-reader.ts";
+
+/**
+ * How much of a workflow is written (AIP-157). The basic view has all but what can be large: no params, and no outputs
+ * and sequences, whose lists are empty. They are skipped, and cost nothing to write.
+ */
+export type View = NonNullable<NonNullable<operations["getWorkflow"]["parameters"]["query"]>["view"]>;
 
 const resources = createMessageTranscoder(ResourceSpecSchema, [
   "gpu_type",
@@ -30,9 +38,11 @@ const resources = createMessageTranscoder(ResourceSpecSchema, [
   "timeout_seconds",
 ]);
 
-const step = createMessageTranscoder(StepSchema, ["id", "tool", "depends_on", "params", "resources"], {
-  resources: { message: resources },
-});
+const stepOptions = { resources: { message: resources } } as const;
+const steps: Readonly<Record<View, Transcoder>> = {
+  full: createMessageTranscoder(StepSchema, ["id", "tool", "depends_on", "params", "resources"], stepOptions),
+  basic: createMessageTranscoder(StepSchema, ["id", "tool", "depends_on", "resources"], stepOptions),
+};
 
 const sequence = createMessageTranscoder(DesignedSequenceSchema, [
   "fasta",
@@ -43,25 +53,38 @@ const sequence = createMessageTranscoder(DesignedSequenceSchema, [
 
 const errorDetail = createMessageTranscoder(ErrorDetailSchema, ["code", "message", "retryable"]);
 
-/** Writes workflows and their parts. */
+/** Writes workflows and their parts in one view. */
 export interface WorkflowTranscoders {
   readonly stepStatus: Transcoder;
   /** A workflow, into which its spec is flattened. */
   readonly workflow: Transcoder;
   readonly workflowList: Transcoder;
+}
+
+/** Writes workflows and their parts. */
+export interface Transcoders extends Readonly<Record<View, WorkflowTranscoders>> {
   /** Writes the artifacts of a workflow; with an id, those of one step. */
   artifactList(stepId?: string): Transcoder;
 }
 
-/** Creates the transcoders of workflows and their parts. The artifacts in `bucket` have a `href`. */
-export function createWorkflowTranscoders(bucket: string): WorkflowTranscoders {
+/** Creates the transcoders of a gateway. The artifacts in `bucket` have a `href`. */
+export function createTranscoders(bucket: string): Transcoders {
+  return {
+    full: createWorkflowTranscoders(bucket, "full"),
+    basic: createWorkflowTranscoders(bucket, "basic"),
+    artifactList: createArtifactList(bucket),
+  };
+}
+
+function createWorkflowTranscoders(bucket: string, view: View): WorkflowTranscoders {
+  const isSkipped = view === "basic";
   const stepStatus = createMessageTranscoder(
     StepStatusSchema,
     ["step_id", "state", "fraction", "outputs", "sequences", "error", "started_at", "finished_at"],
     {
       fraction: { isFraction: true },
-      outputs: { message: createArtifactTranscoder(bucket, { hasStepId: false }) },
-      sequences: { message: sequence },
+      outputs: { message: createArtifactTranscoder(bucket, { hasStepId: false }), isSkipped },
+      sequences: { message: sequence, isSkipped },
       error: { message: errorDetail },
     },
     {
@@ -72,12 +95,15 @@ export function createWorkflowTranscoders(bucket: string): WorkflowTranscoders {
     WorkflowSchema,
     ["id", "spec.name", "state", "spec.steps", "spec.labels", "step_statuses", "created_at", "updated_at"],
     {
-      "spec.steps": { message: step },
+      "spec.steps": { message: steps[view] },
       step_statuses: { message: stepStatus },
       created_at: { absent: `"${epoch}"` },
       updated_at: { absent: `"${epoch}"` },
     },
-    { scopeFrom: ({ source }, [id]) => new WorkflowScope(() => textAt(source, id)) },
+    {
+      scopeFrom: ({ source }, [id]) => new WorkflowScope(() => textAt(source, id)),
+      ...(view === "basic" ? { writeStart: writeBasic } : {}),
+    },
   );
   const workflowList = createMessageTranscoder(
     ListWorkflowsResponseSchema,
@@ -86,7 +112,12 @@ export function createWorkflowTranscoders(bucket: string): WorkflowTranscoders {
       workflows: { message: workflow },
     },
   );
-  return { stepStatus, workflow, workflowList, artifactList: createArtifactList(bucket) };
+  return { stepStatus, workflow, workflowList };
+}
+
+/** Writes the member that tells a client why a list is empty. */
+function writeBasic(...[, , , out]: Parameters<NonNullable<MessageOptions["writeStart"]>>): void {
+  out.writeAscii('{"view":"basic"');
 }
 
 /** The response to a submission: the workflow that `workflow` writes, with its warnings. */

@@ -33,11 +33,12 @@ const intended = {
     "foldforge.orchestrator.v1.RankDesignsRequest.workflow_id",
   ],
   /**
-   * Properties of schemas that only JSON has: the gateway's own warnings, the workflow that `reason` names, what the
+   * Properties of schemas that only JSON has: the gateway's own warnings, the view, the workflow that `reason` names, what the
    * gateway calls a file and where it serves it, and the step that contains an artifact.
    */
   propertiesNotInProto: [
     "Workflow.warnings",
+    "Workflow.view",
     "LedgerEntry.workflow_id",
     "Artifact.name",
     "Artifact.href",

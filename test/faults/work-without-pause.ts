@@ -5,7 +5,7 @@
  */
 import { JsonWriter } from "../../src/mapping/json-writer.ts";
 import { WireReader } from "../../src/mapping/wire-reader.ts";
-import { createWorkflowTranscoders } from "../../src/mapping/workflow.ts";
+import { createTranscoders } from "../../src/mapping/workflow.ts";
 import { encodedPage, encodedSpec, encodedWorkflow, worstBody } from "../support/worst-workflows.ts";
 
 const [pageSize = 0, submissions = 0, share = 0] = process.argv.slice(2).map(Number);
@@ -17,7 +17,7 @@ function cpuMs(act: () => void): number {
   return (user + system) / 1000;
 }
 
-const { workflowList } = createWorkflowTranscoders("foldforge");
+const { workflowList } = createTranscoders("foldforge").full;
 const deepest = encodedWorkflow(encodedSpec(worstBody("deep")), {});
 const page = encodedPage(Array<Uint8Array>(pageSize).fill(deepest), "");
 function writePage(): void {

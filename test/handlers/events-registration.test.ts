@@ -11,7 +11,7 @@ import { unboundedMemory } from "../../src/grpc/index.ts";
 import { streamWorkflowEvents } from "../../src/handlers/events.ts";
 import { wholeShares } from "../support/key-shares.ts";
 import { stepEvent, workflowEvent } from "../support/samples.ts";
-import { transcoders } from "../mapping/transcode.ts";
+import { artifactList, basicTranscoders, transcoders } from "../mapping/transcode.ts";
 import { eventMessage, writeJson } from "../support/scripted-upstream.ts";
 
 /** A registry that records how it is used. */
@@ -52,7 +52,7 @@ describe("streamWorkflowEvents", () => {
       retryPolicy: defaultRetryPolicy,
       searchMemory: unboundedMemory,
       writeJson,
-      transcoders,
+      transcoders: { full: transcoders, basic: basicTranscoders, artifactList },
       trackBuffered: () => undefined,
       metrics: { countEvent: (name: string) => counted.push(name) },
     } as never);

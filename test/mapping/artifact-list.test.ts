@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { WorkflowSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { readStepIds } from "../../src/mapping/workflow.ts";
-import { jsonOf, textOf, transcodeInSlices, transcoders } from "./transcode.ts";
+import { artifactList, jsonOf, textOf, transcodeInSlices } from "./transcode.ts";
 
 const workflow = create(WorkflowSchema, {
   id: "w1",
@@ -14,7 +14,7 @@ const workflow = create(WorkflowSchema, {
   ],
 });
 
-const listOf = (step?: string) => jsonOf(transcoders.artifactList(step), WorkflowSchema, workflow);
+const listOf = (step?: string) => jsonOf(artifactList(step), WorkflowSchema, workflow);
 const namesIn = (text: string) => JSON.parse(text).artifacts.map(({ name }: { name: string }) => name);
 
 describe("createArtifactList", () => {
@@ -41,7 +41,7 @@ describe("createArtifactList", () => {
     });
 
   it("escapes the id of a step", () => {
-    const text = jsonOf(transcoders.artifactList(), WorkflowSchema, {
+    const text = jsonOf(artifactList(), WorkflowSchema, {
       stepStatuses: [{ stepId: 'a"\u2028', outputs: [{}] }],
     });
     assert.ok(text.startsWith('{"artifacts":[{"step_id":"a\\"\\u2028","name":"a__~'), text);
@@ -50,7 +50,7 @@ describe("createArtifactList", () => {
   it("writes the artifacts of a large workflow in short slices", () => {
     const outputs = Array.from({ length: 1000 }, (_, index) => ({ uri: `r2://foldforge/${index}.pdb` }));
     const large = toBinary(WorkflowSchema, create(WorkflowSchema, { stepStatuses: [{ outputs }] }));
-    const { text, slices } = transcodeInSlices(transcoders.artifactList(), large);
+    const { text, slices } = transcodeInSlices(artifactList(), large);
     assert.equal(namesIn(textOf(text)).length, 1000);
     assert.ok(slices >= 1000, `${slices} slices`);
   });

@@ -6,7 +6,7 @@ import {
   WorkflowEventSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { createWorkflowTranscoders } from "../../src/mapping/workflow.ts";
+import { createTranscoders } from "../../src/mapping/workflow.ts";
 import { eventToJson } from "../../src/mapping/workflow-event.ts";
 import { jsonOf, textOf, transcode, transcoders } from "./transcode.ts";
 
@@ -69,7 +69,7 @@ describe("createArtifactTranscoder", () => {
   });
 
   it("links to the files of its own bucket", () => {
-    const others = createWorkflowTranscoders("other");
+    const others = createTranscoders("other").full;
     assert.equal(linksTo("r2://other/x", "", "w1", others)?.href, "/v1/workflows/w1/artifacts/x");
     assert.equal(linksTo("r2://foldforge/x", "", "w1", others)?.href, undefined);
   });

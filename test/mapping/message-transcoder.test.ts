@@ -20,6 +20,7 @@ import { WireReader } from "../../src/mapping/wire-reader.ts";
 import { eventToJson } from "../../src/mapping/workflow-event.ts";
 import {
   artifactListToObject,
+  basicWorkflowToObject,
   rankingToObject,
   stepStatusToObject,
   workflowEventToObject,
@@ -28,7 +29,14 @@ import {
 } from "../support/reference-mapping.ts";
 import * as arbitrary from "./arbitraries.ts";
 import { seededRandom, reencoded } from "./reencoded.ts";
-import { textOf, transcode, transcodeInSlices, transcoders } from "./transcode.ts";
+import {
+  artifactList,
+  basicTranscoders,
+  textOf,
+  transcode,
+  transcodeInSlices,
+  transcoders,
+} from "./transcode.ts";
 
 /** A transcoder, its messages, and the reference that defines their JSON. */
 interface TestedTranscoder<Desc extends DescMessage> {
@@ -145,7 +153,7 @@ describeTranscoder("transcoders.workflowList", {
   desc: ListWorkflowsResponseSchema,
   json: transcoders.workflowList,
   messages: arbitrary.workflowList,
-  reference: workflowListToObject,
+  reference: (page) => workflowListToObject(page),
 });
 describeTranscoder("transcoders.stepStatus", {
   desc: StepStatusSchema,
@@ -153,9 +161,21 @@ describeTranscoder("transcoders.stepStatus", {
   messages: arbitrary.stepStatus,
   reference: stepStatusToObject,
 });
-describeTranscoder("transcoders.artifactList", {
+describeTranscoder("basicTranscoders.workflow", {
   desc: WorkflowSchema,
-  json: transcoders.artifactList(),
+  json: basicTranscoders.workflow,
+  messages: arbitrary.workflow,
+  reference: basicWorkflowToObject,
+});
+describeTranscoder("basicTranscoders.workflowList", {
+  desc: ListWorkflowsResponseSchema,
+  json: basicTranscoders.workflowList,
+  messages: arbitrary.workflowList,
+  reference: (page) => workflowListToObject(page, basicWorkflowToObject),
+});
+describeTranscoder("artifactList", {
+  desc: WorkflowSchema,
+  json: artifactList(),
   messages: arbitrary.workflow,
   reference: (workflow) => artifactListToObject(workflow),
 });

@@ -3,10 +3,10 @@ import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { JsonWriter } from "../../src/mapping/json-writer.ts";
 import type { Transcoder } from "../../src/mapping/transcoder.ts";
 import { WireReader } from "../../src/mapping/wire-reader.ts";
-import { createWorkflowTranscoders } from "../../src/mapping/workflow.ts";
+import { createTranscoders } from "../../src/mapping/workflow.ts";
 
-/** The transcoders of a gateway with the default bucket. */
-export const transcoders = createWorkflowTranscoders("foldforge");
+/** The transcoders of a gateway with the default bucket, those of the full view, and those of the basic view. */
+export const { full: transcoders, basic: basicTranscoders, artifactList } = createTranscoders("foldforge");
 
 /** A transcoder of messages that are part of nothing. */
 interface Whole {

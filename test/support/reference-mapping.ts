@@ -67,8 +67,30 @@ export function workflowToObject(workflow: Workflow) {
   };
 }
 
-export function workflowListToObject(page: ListWorkflowsResponse) {
-  return { workflows: page.workflows.map(workflowToObject), next_page_token: page.nextPageToken };
+/** The same without what can be large. */
+export function basicWorkflowToObject(workflow: Workflow) {
+  const { steps, step_statuses, ...rest } = workflowToObject(workflow);
+  return {
+    view: "basic",
+    id: rest.id,
+    name: rest.name,
+    state: rest.state,
+    steps: steps.map(({ params: _, ...step }) => step),
+    labels: rest.labels,
+    step_statuses: step_statuses.map((status) => ({ ...status, outputs: [], sequences: [] })),
+    created_at: rest.created_at,
+    updated_at: rest.updated_at,
+  };
+}
+
+export function workflowListToObject(
+  page: ListWorkflowsResponse,
+  toObject: (w: Workflow) => unknown = workflowToObject,
+) {
+  return {
+    workflows: page.workflows.map((workflow) => toObject(workflow)),
+    next_page_token: page.nextPageToken,
+  };
 }
 
 /** The artifacts of all steps, or of one. */
