@@ -10,7 +10,7 @@ import { startProxy } from "../demo/support.ts";
 import { readEvents } from "../support/event-reader.ts";
 import { startTestGateway, suite } from "../support/gateway.ts";
 import { blocks, readPage } from "../support/pages.ts";
-import { sha256 } from "../support/samples.ts";
+import { jsonPost, sha256 } from "../support/samples.ts";
 import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -19,7 +19,7 @@ const [, , submitAndDownload = ""] = blocks(readPage("README.md"), "sh");
 const [resume = ""] = blocks(page, "sh");
 const [typescript = ""] = blocks(page, "ts");
 const [eventSource = ""] = blocks(page, "js");
-const [withPackages = "", withoutPackages = ""] = blocks(page, "python");
+const [withPackages = "", withoutPackages = "", cancelLabel = ""] = blocks(page, "python");
 
 /** PYTHON names an interpreter that has the packages. */
 const python = process.env["PYTHON"] || "python3";
@@ -211,7 +211,45 @@ describe("docs/clients.md", function () {
       assertPasses(outcome);
       await assertFollowed(outcome.output);
       assert.match(outcome.output, /\nSUCCEEDED\n$/);
-      assertWhole(folder.path);
+      const [, id = ""] = /"workflow_id":"([^"]*)"/.exec(outcome.output) ?? [];
+      const listed = await gateway().fetch(`/v1/workflows/${id}/artifacts`);
+      const { artifacts } = (await listed.json()) as { artifacts: { name: string; sha256: string }[] };
+      const files = readdirSync(folder.path).filter((name) => name.endsWith(".pdb"));
+      assert.deepEqual(
+        files.map((name) => ({ name, sha256: sha256(readFileSync(join(folder.path, name))) })),
+        artifacts.map(({ name, sha256 }) => ({ name, sha256 })),
+      );
       assert.deepEqual(network.left, []);
     });
+
+  it("cancels everything with a label", async function () {
+    if (spawnSync(python, ["--version"]).status !== 0) {
+      console.log(`      skipped: there is no ${python}`);
+      return this.skip();
+    }
+    const submit = async (team: string) => {
+      const spec = { name: team, labels: { team }, steps: [{ id: "design", tool: "rfdiffusion" }] };
+      const response = await gateway().fetch("/v1/workflows", { ...jsonPost(spec), token: "ff-demo-key" });
+      return ((await response.json()) as { id: string }).id;
+    };
+    const stateOf = async (id: string) =>
+      ((await (await gateway().fetch(`/v1/workflows/${id}`)).json()) as { state: string }).state;
+    const ids = [];
+    for (const team of ["one", "one", "two", "one", "one", "one"]) ids.push(await submit(team));
+    const [first = "", second = "", other = "", ...rest] = ids;
+    await gateway().fetch(`/v1/workflows/${first}`, { method: "DELETE" });
+
+    using folder = temporaryFolder();
+    // Several pages, of workflows that no other test has submitted.
+    const script = at(gateway(), cancelLabel)
+      .replace("team=alpha", "team=one")
+      .replace('"page_size": 100', '"page_size": 2');
+    writeFileSync(join(folder.path, "recipe.py"), script);
+    const outcome = await run(folder.path, python, "recipe.py");
+    assertPasses(outcome);
+    const printed = outcome.output.trim().split("\n");
+    assert.deepEqual(printed.sort(), [second, ...rest].map((id) => `${id} CANCELLED`).sort());
+    for (const id of [first, second, ...rest]) assert.equal(await stateOf(id), "CANCELLED");
+    assert.notEqual(await stateOf(other), "CANCELLED");
+  });
 });
