@@ -43,6 +43,9 @@ const otherNames: Readonly<Record<Schema["Tool"], Readonly<Partial<Record<string
 /** The most unknown names of a submission that are compared with the known ones. */
 const maxCompared = 256;
 
+/** Longer names get no warning: warnings stay in memory while the orchestrator works. With their groups, names are short. */
+const maxNameLength = 256;
+
 /** The names of the parameters of each tool. */
 export type KnownParams = ReadonlyMap<string, readonly string[]>;
 
@@ -73,7 +76,7 @@ export function paramWarnings(body: unknown, known: KnownParams): Violation[] {
     const names = known.get(String(tool));
     if (names === undefined) continue;
     for (const name of keysOf(params)) {
-      if (names.includes(name)) continue;
+      if (names.includes(name) || name.length > maxNameLength) continue;
       compared += 1;
       if (compared > maxCompared || warnings.length >= maxViolations) return warnings;
       const meant = meantName(name, params[name], names, otherNames[tool as Schema["Tool"]]);

@@ -245,6 +245,16 @@ describe("paramWarnings", () => {
     );
   });
 
+  it("does not keep names of more than 256 characters, whatever group they are in", () => {
+    const name = (length: number) => `${"x".repeat(length - 6)}.amber`;
+    assert.deepEqual(
+      warningsOf({ [name(256)]: 1, [name(257)]: 1, ["x".repeat(257)]: { relax: true } }).map(
+        ({ path }) => path,
+      ),
+      [`/body/steps/0/params/${name(256)}`],
+    );
+  });
+
   it("escapes names in its pointers", () => {
     assert.equal(warningsOf({ "x/y.num_model": 1 })[0]?.path, "/body/steps/0/params/x~1y.num_model");
   });

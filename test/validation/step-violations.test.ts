@@ -18,4 +18,10 @@ describe("stepViolations", () => {
       const expected = message === undefined ? [] : [{ path: "/query/step", message }];
       assert.deepEqual(stepViolations(step, new Set(known)), expected);
     });
+
+  it("compares the first 256 steps, however many there are", () => {
+    const steps = new Set([...many, "flod"]);
+    const [violation] = stepViolations("fold", steps);
+    assert.ok(violation?.message.endsWith(" and 237 more"), violation?.message);
+  });
 });
