@@ -247,12 +247,8 @@ describe("paramWarnings", () => {
 
   it("does not keep names of more than 256 characters, whatever group they are in", () => {
     const name = (length: number) => `${"x".repeat(length - 6)}.amber`;
-    assert.deepEqual(
-      warningsOf({ [name(256)]: 1, [name(257)]: 1, ["x".repeat(257)]: { relax: true } }).map(
-        ({ path }) => path,
-      ),
-      [`/body/steps/0/params/${name(256)}`],
-    );
+    assert.equal(warningsOf({ [name(256)]: 1 }).length, 1);
+    assert.deepEqual(warningsOf({ [name(257)]: 1, ["x".repeat(257)]: { relax: true } }), []);
   });
 
   it("escapes names in its pointers", () => {
