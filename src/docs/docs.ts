@@ -46,7 +46,13 @@ export function createDocs({ source, document }: Contract): Docs {
   return {
     yaml: createStaticFile("application/yaml", source),
     json: createStaticFile("application/json; charset=utf-8", json),
-    page: () => (page ??= render()),
+    page() {
+      if (page !== undefined) return page;
+      const rendered = (page = render());
+      // It reads files, which fails while too many are open. The next request renders it again.
+      rendered.catch(() => (page = undefined));
+      return rendered;
+    },
     pageFileNames,
     pageFile(name) {
       const url = urls.get(name);

@@ -46,4 +46,15 @@ describe("createDocs", () => {
     const { page } = createDocs(loadContract());
     assert.equal(page(), page());
   });
+
+  it("renders the page again after a failure", async () => {
+    const { document, ...rest } = loadContract();
+    const incomplete = { ...document, tags: undefined } as unknown as typeof document;
+    const { page } = createDocs({ ...rest, document: incomplete });
+    const first = page();
+    await assert.rejects(first);
+    const second = page();
+    assert.notEqual(second, first);
+    await assert.rejects(second);
+  });
 });
