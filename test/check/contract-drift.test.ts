@@ -25,6 +25,11 @@ const drifts: readonly { at: string; to?: unknown; says: string }[] = [
     says: "Artifact has color, which foldforge.common.v1.Artifact lacks",
   },
   {
+    at: "Artifact.properties.step_id",
+    to: { type: "string" },
+    says: "Artifact has step_id, which foldforge.common.v1.Artifact lacks",
+  },
+  {
     at: "WorkflowEvent.properties.event_id",
     to: { type: "integer", format: "int64" },
     says: "WorkflowEvent has event_id, which foldforge.orchestrator.v1.WorkflowEvent lacks",

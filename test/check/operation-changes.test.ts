@@ -152,7 +152,7 @@ describe("compareOperations", () => {
       "a pattern of a path parameter": [
         (d) => (schemas(d).WorkflowId.pattern = "^[a-z]+$"),
         [
-          `WorkflowId: pattern was ^[A-Za-z0-9_~:-][A-Za-z0-9._~:-]*$ and is ^[a-z]+$; requests that were valid may get 400 (getWorkflow, cancelWorkflow, retryWorkflow, rankDesigns, streamWorkflowEvents, downloadArtifact)`,
+          `WorkflowId: pattern was ^[A-Za-z0-9_~:-][A-Za-z0-9._~:-]*$ and is ^[a-z]+$; requests that were valid may get 400 (getWorkflow, cancelWorkflow, retryWorkflow, rankDesigns, streamWorkflowEvents, listArtifacts, downloadArtifact)`,
         ],
       ],
       "fewer items": [
@@ -253,7 +253,7 @@ describe("compareOperations", () => {
             "application/problem+json",
           ),
         [
-          "response QuotaExhausted: application/json is gone; clients that need it do not get it (submitWorkflow, listWorkflows, validateWorkflow, getWorkflow, cancelWorkflow, retryWorkflow, rankDesigns, streamWorkflowEvents, downloadArtifact, getBalance, listLedger)",
+          "response QuotaExhausted: application/json is gone; clients that need it do not get it (submitWorkflow, listWorkflows, validateWorkflow, getWorkflow, cancelWorkflow, retryWorkflow, rankDesigns, streamWorkflowEvents, listArtifacts, downloadArtifact, getBalance, listLedger)",
         ],
       ],
       "no body": [
