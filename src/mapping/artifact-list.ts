@@ -5,6 +5,7 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createArtifactTranscoder } from "./artifact.ts";
 import type { JsonWriter } from "./json-writer.ts";
+import { maxItems } from "./message-transcoder.ts";
 import { StepScope, WorkflowScope } from "./scope.ts";
 import type { Transcoder } from "./transcoder.ts";
 import { tagOf, textOf } from "./wire-reader.ts";
@@ -25,7 +26,10 @@ export function createArtifactList(bucket: string): (selected?: string) => Trans
   return function artifactList(selected) {
     function* writeInSlices(reader: WireReader, end: number, out: JsonWriter): Generator<void, void> {
       let before = '{"artifacts":[';
+      let count = 0;
       for (const { scope, limit } of outputsIn(reader, end, selected)) {
+        // An artifact may take 2 bytes in the message, and repeats the id of its step in JSON.
+        if ((count += 1) > maxItems) throw new RangeError(`more than ${maxItems} artifacts`);
         out.writeAscii(before);
         before = ",";
         yield* artifact.writeInSlices(reader, reader.nestedEnd(limit), out, scope);

@@ -14,7 +14,7 @@ import type { WireReader } from "./wire-reader.ts";
 const sliceBytes = 64 * 1024;
 
 /** The maximum number of values of one field: the largest `maxItems` in the contract. */
-const maxItems = 1_000_000;
+export const maxItems = 1_000_000;
 
 /** The positions of the values of each field, in the order of the names; undefined for an absent field. */
 export type FieldPositions = readonly (Positions | undefined)[];

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { WorkflowSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import {
+  StepStatusSchema,
+  WorkflowSchema,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { readStepIds } from "../../src/mapping/workflow.ts";
-import { artifactList, jsonOf, textOf, transcodeInSlices } from "./transcode.ts";
+import { artifactList, jsonOf, textOf, transcode, transcodeInSlices } from "./transcode.ts";
 
 const workflow = create(WorkflowSchema, {
   id: "w1",
@@ -53,6 +57,19 @@ describe("createArtifactList", () => {
     const { text, slices } = transcodeInSlices(artifactList(), large);
     assert.equal(namesIn(textOf(text)).length, 1000);
     assert.ok(slices >= 1000, `${slices} slices`);
+  });
+
+  it("throws for more than 1,000,000 artifacts, however many steps have them", () => {
+    const outputs = Buffer.alloc(
+      2 * 500_001,
+      Buffer.from([StepStatusSchema.field.outputs.number * 8 + 2, 0]),
+    );
+    const statusTag = WorkflowSchema.field.stepStatuses.number * 8 + 2;
+    const status = new BinaryWriter().uint32(statusTag).bytes(outputs).finish();
+    assert.throws(
+      () => transcode(artifactList(), Buffer.concat([status, status])),
+      /more than 1000000 artifacts/,
+    );
   });
 });
 
