@@ -154,13 +154,13 @@ describe("createRequestValidators", () => {
     });
   }
 
-  it("coerces parameters to the types of the contract", () => {
+  it("coerces parameters to the types of the contract, and adds its defaults", () => {
     const query: Record<string, unknown> = { page_size: "7", label: ["a=b"] };
     assert.deepEqual(
       validators.get("listWorkflows")!({ query, headers: {}, params: {}, body: undefined }),
       [],
     );
-    assert.deepEqual(query, { page_size: 7, label: ["a=b"] });
+    assert.deepEqual(query, { page_size: 7, label: ["a=b"], view: "full" });
   });
 
   it("validates the body only where the operation has one", () => {
