@@ -40,12 +40,12 @@ const formsByTool: Readonly<Partial<Record<string, Forms>>> = {
   },
   boltz: {
     chains: {
-      read: (value) => (isText(value) ? value.split(":", maxItemsRead) : listOrNothing(value)),
+      read: (value) => (isText(value) ? filled(value.split(":", maxItemsRead)) : listOrNothing(value)),
       message:
         "must be a list of sequences or of objects that describe a chain, such as [MKVLAAGIVG, GSHMKTAYIA]",
     },
     ligands: {
-      read: (value) => (isText(value) ? [value] : listOrNothing(value)),
+      read: (value) => (isText(value) ? filled([value]) : listOrNothing(value)),
       message:
         "must be a list of SMILES strings, CCD codes or objects that describe a ligand, such as [CCO, ATP]",
     },
@@ -92,6 +92,11 @@ function isText(value: unknown): value is string {
 
 function isListOf<T>(value: unknown, isItem: (item: unknown) => item is T): value is T[] {
   return Array.isArray(value) && value.every(isItem);
+}
+
+/** The texts; undefined if one of them is blank, as between two colons. */
+function filled(texts: readonly string[]): readonly string[] | undefined {
+  return texts.every((text) => /\S/.test(text)) ? texts : undefined;
 }
 
 /** The schema reports what is wrong with the items of a list. */

@@ -89,6 +89,10 @@ const examples: readonly [tool: Schema["Tool"], params: Record<string, unknown>,
   ["boltz", { chains: ["MKV", { id: "H", sequence: "GSH" }], ligands: ["CCO", { ccd: "ATP" }] }, {}],
   ["boltz", { chains: "MKV:GSH" }, { reads: { chains: ["MKV", "GSH"] } }],
   ["boltz", { ligands: "CCO" }, { reads: { ligands: ["CCO"] } }],
+  ["boltz", { chains: "" }, { refused: "must be a list" }],
+  ["boltz", { chains: "MKV::GSH" }, { refused: "must be a list" }],
+  ["boltz", { chains: "MKV: " }, { refused: "must be a list" }],
+  ["boltz", { ligands: " " }, { refused: "such as [CCO, ATP]" }],
   ["boltz", { chains: { A: "MKV" } }, { refused: "must be a list" }],
   ["boltz", { ligands: { smiles: "CCO" } }, { refused: "such as [CCO, ATP]" }],
   ["boltz", { chains: [1] }, { refused: "string or object" }],
@@ -199,7 +203,7 @@ describe("readParamForms", () => {
       omit_aas: "A".repeat(1e6),
       fixed_positions: "1,".repeat(5e5) + "1",
     };
-    const chains = ":".repeat(1e6);
+    const chains = `${"A:".repeat(5e5)}A`;
     const steps = [
       { id: "a", tool: "proteinmpnn", params },
       { id: "b", tool: "boltz", params: { chains } },
