@@ -265,7 +265,7 @@ describeWithS3("GET /v1/workflows/{id}/artifacts/{key}", (server) => {
     const { response } = await download();
     assert.equal(
       response.headers.get("content-disposition"),
-      `attachment; filename="_-0.pdb"; filename*=UTF-8''%E6%8A%98%E5%8F%A0-0.pdb`,
+      `attachment; filename="_~bee7e6bf-0.pdb"; filename*=UTF-8''%E6%8A%98%E5%8F%A0-0.pdb`,
     );
   });
 
