@@ -97,6 +97,7 @@ const allowed: Record<string, string[]> = {
   "/v1/workflows/{id}": ["DELETE", "GET", "HEAD"],
   "/v1/workflows/{id}/retry": ["POST"],
   "/v1/workflows/{id}/events": ["GET"],
+  "/v1/workflows/{id}/artifacts": ["GET", "HEAD"],
   "/v1/workflows/{id}/artifacts/{key}": ["GET", "HEAD"],
   "/v1/healthz": ["GET", "HEAD"],
   "/v1/workflows/{id}/rank": ["POST"],
