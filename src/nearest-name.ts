@@ -21,10 +21,14 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return best !== undefined && best.mistakes <= allowedMistakes(best.name) ? best.name : undefined;
 }
 
-/** The end of a message about an unknown name: `; did you mean page_size?`, or nothing where no known name is near. */
+/** The end of a message about an unknown name: `; did you mean page_size?`, or nothing if no known name is near. */
 export function didYouMean(name: string, known: readonly string[]): string {
-  const nearest = nearestName(name, known);
-  return nearest === undefined ? "" : `; did you mean ${nearest}?`;
+  return suggestionOf(nearestName(name, known));
+}
+
+/** The end of a message that suggests `meant`: `; did you mean page_size?`, or nothing if that is undefined. */
+export function suggestionOf(meant: string | undefined): string {
+  return meant === undefined ? "" : `; did you mean ${meant}?`;
 }
 
 /** One for each three letters. More would suggest names that only have their length in common. */

@@ -38,7 +38,7 @@ export class HttpError extends Error {
 /** The maximum number of violations in one response, as in the contract. */
 export const maxViolations = 100;
 
-/** The maximum length of a path and of a message, as in the contract. */
+/** The maximum length of a path and of a message. */
 const maxTextLength = 4096;
 
 /** The maximum length of a path and of a message within the message of an error. */

@@ -6,7 +6,7 @@ export type NearestPath = (path: string) => string | undefined;
 
 /**
  * Creates the search among `paths`. It ignores empty segments, as in `/v1/workflows/`, allows each literal segment to be
- * misspelled, and a segment at the beginning to be missing or too much, as in `/workflows` and `/api/v1/workflows`.
+ * misspelled, and one segment at the beginning to be missing or added, as in `/workflows` and `/api/v1/workflows`.
  */
 export function createNearestPath(paths: readonly Path[]): NearestPath {
   return function nearestPath(path) {

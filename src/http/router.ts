@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import type { Operation, Path } from "../contract.ts";
 import { HttpError, invalidRequest } from "../errors/http-error.ts";
+import { suggestionOf } from "../nearest-name.ts";
 import { createNearestPath } from "./nearest-path.ts";
 import { inOrder } from "./stages.ts";
 import type { BodyLocals, Middleware, ServerStage } from "./stages.ts";
@@ -164,8 +165,6 @@ export const methodNotAllowed: Middleware = function methodNotAllowed(req, res, 
 export function notFound(paths: readonly Path[]): Middleware {
   const nearestPath = createNearestPath(paths);
   return function notFound(req, _res, next) {
-    const nearest = nearestPath(req.path);
-    const suggestion = nearest === undefined ? "" : `; did you mean ${nearest}?`;
-    next(new HttpError(Code.NotFound, `no such path${suggestion}`));
+    next(new HttpError(Code.NotFound, `no such path${suggestionOf(nearestPath(req.path))}`));
   };
 }

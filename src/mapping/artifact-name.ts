@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { equalsBytes } from "./bytes.ts";
 
-/** The file name of an artifact: of its step's id, its index among the step's outputs, its uri in UTF-8, and its type. */
+/** The file name of an artifact, by the id of its step, its index among the step's outputs, its uri in UTF-8 and its type. */
 export function artifactName(stepId: string, index: number, uri: Uint8Array, contentType: string): string {
   const extension = Buffer.from(uri.subarray(extensionStart(uri, 0, uri.length))).toString();
   return `${nameStem(stepId)}-${index}${extension || extensionOfType(contentType)}`;
@@ -13,7 +13,7 @@ const maxStemBytes = 128;
 /** Ids that are their own stem. */
 const plainId = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
-/** What a stem may not have: all but letters, digits, `.`, `_` and `-`, and a first character that shells or listings treat specially. */
+/** What a stem may not have: `.` or `-` as the first character, and all but letters, digits, `.`, `_` and `-`. */
 const unsafe = /^[.-]|[^\p{L}\p{M}\p{N}._-]/gu;
 
 /**

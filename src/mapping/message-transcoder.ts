@@ -13,7 +13,7 @@ import type { WireReader } from "./wire-reader.ts";
 /** Larger messages are written in several slices, in bytes. */
 const sliceBytes = 64 * 1024;
 
-/** The maximum number of values of one field: the largest `maxItems` in the contract. */
+/** The maximum number of values of one field, and of the artifacts in a list: an empty value takes only 2 bytes. */
 export const maxItems = 1_000_000;
 
 /** The positions of the values of each field, in the order of the names; undefined for an absent field. */

@@ -4,7 +4,7 @@ import {
   StepStatusSchema,
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { fieldValues } from "./wire-reader.ts";
+import { fieldValues, textOf } from "./wire-reader.ts";
 
 /** Field numbers on the way to the names of metrics. */
 const stepStatuses = WorkflowSchema.field.stepStatuses.number;
@@ -64,14 +64,7 @@ function* visit(workflow: Uint8Array): Generator<string | undefined, void> {
     if (fieldValues(status, sequences).next().done !== true) yield* sequenceMetrics;
     for (const output of fieldValues(status, outputs)) {
       yield undefined;
-      for (const entry of fieldValues(output, metrics)) yield keyOf(entry);
+      for (const entry of fieldValues(output, metrics)) yield textOf(entry, entryKey);
     }
   }
-}
-
-/** Of a field that occurs more than once, the last value counts (protobuf encoding). */
-function keyOf(entry: Uint8Array): string {
-  let key: Uint8Array | undefined;
-  for (const value of fieldValues(entry, entryKey)) key = value;
-  return key === undefined ? "" : Buffer.from(key.buffer, key.byteOffset, key.length).toString("utf8");
 }

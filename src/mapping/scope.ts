@@ -23,7 +23,7 @@ export class WorkflowScope {
   }
 }
 
-/** The status of a step, in a workflow if that is known. */
+/** The status of a step, and the workflow that it belongs to, if that is known. */
 export class StepScope {
   readonly #workflow: Scope | undefined;
   readonly #readId: () => string;
@@ -44,7 +44,7 @@ export class StepScope {
     return (this.#id ??= this.#readId());
   }
 
-  /** As that of the workflow. */
+  /** The `hrefStart` of the workflow; empty if that is not known. */
   get hrefStart(): Uint8Array {
     return this.#workflow?.hrefStart ?? empty;
   }

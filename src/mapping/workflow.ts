@@ -116,9 +116,8 @@ function createWorkflowTranscoders(bucket: string, view: View): WorkflowTranscod
 }
 
 /** Writes the member that tells a client why a list is empty. */
-function writeBasic(...[, , , out]: Parameters<NonNullable<MessageOptions["writeStart"]>>): void {
+const writeBasic: NonNullable<MessageOptions["writeStart"]> = (_reader, _limit, _positions, out) =>
   out.writeAscii('{"view":"basic"');
-}
 
 /** The response to a submission: the workflow that `workflow` writes, with its warnings. */
 export function withWarnings(workflow: Transcoder, warnings: readonly Schema["Violation"][]): Transcoder {

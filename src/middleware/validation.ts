@@ -9,8 +9,8 @@ import { formViolations, requestWarnings, ruleViolations } from "../validation/r
 
 /**
  * Responds 400 with all violations of the contract: of the schemas, of the query string's syntax, and of the rules that a
- * schema cannot express. Leaves `req.query` in the types of the contract, and tool params in its forms, and warnings
- * about them.
+ * schema cannot express. Otherwise `req.query` has the types of the contract, tool params have its forms, and
+ * `res.locals.warnings` has what is probably wrong with them.
  */
 export function validation(
   operation: Operation,

@@ -1,4 +1,5 @@
 import type { Violation } from "../errors/http-error.ts";
+import { suggestionOf } from "../nearest-name.ts";
 import { isObject } from "./json-object.ts";
 
 /** What users paste in front of a key: the address of a bucket, that of a gateway, or slashes. Proxies merge slashes. */
@@ -28,5 +29,5 @@ export function didYouMeanPath(id: string, given: string): string {
   const key = pasted === undefined ? "" : given.replace(pasted, "");
   if (!keyPattern.test(key)) return "";
   const path = key.split("/").map(encodeURIComponent).join("/");
-  return `; did you mean /v1/workflows/${encodeURIComponent(id)}/artifacts/${path}?`;
+  return suggestionOf(`/v1/workflows/${encodeURIComponent(id)}/artifacts/${path}`);
 }

@@ -10,7 +10,7 @@ interface ParamForm {
   readonly message: string;
 }
 
-type Forms = Readonly<Partial<Record<string, ParamForm>>>;
+type Forms = Readonly<Record<string, ParamForm>>;
 
 /** Items that are read from a text: one more than the largest `maxItems` of a parameter. The schema rejects that many. */
 const maxItemsRead = 10_001;
@@ -63,7 +63,7 @@ const formsByTool: Readonly<Partial<Record<string, Forms>>> = {
 };
 
 /**
- * Replaces the params of a submission that are in another form of the same meaning by the contract's form, in place.
+ * Rewrites the params of a submission that are in another form of the same meaning into the contract's form, in place.
  * Returns the violations of those without one meaning, at most `maxViolations`; their values stay. `body` may have any
  * shape. `null` is left to the schema.
  */
@@ -74,10 +74,9 @@ export function readParamForms(body: unknown): Violation[] {
     if (violations.length >= maxViolations) break;
     if (!isObject(step) || typeof step["tool"] !== "string" || !isObject(step["params"])) continue;
     const { tool, params } = step;
-    for (const [name, form] of Object.entries(
-      (Object.hasOwn(formsByTool, tool) && formsByTool[tool]) || {},
-    )) {
-      if (form === undefined || !Object.hasOwn(params, name) || params[name] === null) continue;
+    const forms = Object.hasOwn(formsByTool, tool) ? formsByTool[tool] : undefined;
+    for (const [name, form] of Object.entries(forms ?? {})) {
+      if (!Object.hasOwn(params, name) || params[name] === null) continue;
       const value = form.read(params[name]);
       if (value !== undefined) params[name] = value;
       else violations.push({ path: `/body/steps/${index}/params/${name}`, message: form.message });

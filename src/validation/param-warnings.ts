@@ -1,7 +1,7 @@
 import type { OpenApiDocument, Schema } from "../contract.ts";
 import { maxViolations } from "../errors/http-error.ts";
 import type { Violation } from "../errors/http-error.ts";
-import { nearestName } from "../nearest-name.ts";
+import { nearestName, suggestionOf } from "../nearest-name.ts";
 import { isObject, keysOf } from "./json-object.ts";
 import { escapePointer } from "./json-pointer.ts";
 
@@ -83,7 +83,7 @@ export function paramWarnings(body: unknown, known: KnownParams): Violation[] {
       if (meant === undefined) continue;
       warnings.push({
         path: `/body/steps/${index}/params/${escapePointer(name)}`,
-        message: `is not a parameter of ${String(tool)} that this contract knows, and is passed on unchanged; did you mean ${meant}?`,
+        message: `is not a parameter of ${String(tool)} that this contract knows, and is passed on unchanged${suggestionOf(meant)}`,
       });
     }
   }

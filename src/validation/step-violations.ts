@@ -7,7 +7,7 @@ const maxNamed = 20;
 /** The maximum number of ids that are compared: the contract's `maxItems` of `steps`. */
 const maxCompared = 256;
 
-/** The violation of a query that selects a step that is none of `known`. */
+/** The violation of a query whose `step` is not one of `known`; none if it is. */
 export function stepViolations(step: string, known: ReadonlySet<string>): Violation[] {
   if (known.has(step)) return [];
   const ids = [...known];
