@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * List workflows
-         * @description Returns the caller's workflows in pages, newest first.
+         * @description Returns the caller's workflows in pages, newest first. `view=basic` leaves out what can be large.
          */
         get: operations["listWorkflows"];
         put?: never;
@@ -617,10 +617,10 @@ export interface components {
             content_type: string;
             /**
              * Format: int64
-             * @description The exact length in bytes.
+             * @description The exact length in bytes; 0 if it is unknown.
              */
             size_bytes: number;
-            /** @description The SHA-256 of the file in lower-case hex. */
+            /** @description The SHA-256 of the file in lower-case hex; empty if it is unknown. */
             sha256: string;
             metrics: components["schemas"]["Metrics"];
         };
@@ -636,10 +636,10 @@ export interface components {
             content_type: string;
             /**
              * Format: int64
-             * @description The exact length in bytes.
+             * @description The exact length in bytes; 0 if it is unknown.
              */
             size_bytes: number;
-            /** @description The SHA-256 of the file in lower-case hex. */
+            /** @description The SHA-256 of the file in lower-case hex; empty if it is unknown. */
             sha256: string;
             metrics: components["schemas"]["Metrics"];
         };
@@ -1160,8 +1160,8 @@ export interface components {
          */
         ArtifactKey: string;
         /**
-         * @description With `basic`, the response leaves out what can be large: the `params` of steps, and the `outputs` and `sequences`
-         *     of step statuses, which are empty then. Each workflow has `view: basic`.
+         * @description With `basic`, the response leaves out what can be large: `params` of steps are absent, and `outputs` and
+         *     `sequences` of step statuses are empty. Each workflow has `view: basic`.
          * @example basic
          */
         View: "basic" | "full";
@@ -1276,8 +1276,8 @@ export interface operations {
                  */
                 label?: string[];
                 /**
-                 * @description With `basic`, the response leaves out what can be large: the `params` of steps, and the `outputs` and `sequences`
-                 *     of step statuses, which are empty then. Each workflow has `view: basic`.
+                 * @description With `basic`, the response leaves out what can be large: `params` of steps are absent, and `outputs` and
+                 *     `sequences` of step statuses are empty. Each workflow has `view: basic`.
                  * @example basic
                  */
                 view?: components["parameters"]["View"];
@@ -1402,8 +1402,8 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description With `basic`, the response leaves out what can be large: the `params` of steps, and the `outputs` and `sequences`
-                 *     of step statuses, which are empty then. Each workflow has `view: basic`.
+                 * @description With `basic`, the response leaves out what can be large: `params` of steps are absent, and `outputs` and
+                 *     `sequences` of step statuses are empty. Each workflow has `view: basic`.
                  * @example basic
                  */
                 view?: components["parameters"]["View"];
