@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { globSync, readdirSync, readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { suite } from "../support/gateway.ts";
@@ -79,11 +79,11 @@ describe("README.md", () => {
     const { stdout } = await run("sh", ["-euc", againstHere(curl)], { cwd: folder.path });
     assert.match(stdout, /^event: step_update$/m);
     assert.match(stdout, /"state":"SUCCEEDED"/);
-    const [file = ""] = readdirSync(folder.path);
+    const uri = /"uri":"r2:\/\/foldforge\/artifacts\/([0-9a-f]{64})\.pdb"/.exec(stdout)?.[1];
     const digest = createHash("sha256")
-      .update(readFileSync(join(folder.path, file)))
+      .update(readFileSync(join(folder.path, "design-0.pdb")))
       .digest("hex");
-    assert.equal(file, `${digest}.pdb`);
+    assert.equal(digest, uri);
   });
 
   it("submits, waits and lists files with Python", async function () {
@@ -92,7 +92,7 @@ describe("README.md", () => {
       return this.skip();
     }
     const { stdout } = await run(interpreter, ["-c", againstHere(python)]);
-    assert.match(stdout, /^SUCCEEDED\nr2:\/\/foldforge\/artifacts\/[0-9a-f]{64}\.pdb \{'length': 100/);
+    assert.match(stdout, /^SUCCEEDED\ndesign-0\.pdb \{'length': 100/);
   });
 });
 
