@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
-import { acknowledgements } from "./acknowledgements.ts";
+import { statedChanges } from "./stated-changes.ts";
 import { findMainBranch } from "./main-branch.ts";
 import type { MainBranch } from "./main-branch.ts";
 import { openApiChanges } from "./openapi-changes.ts";
@@ -28,8 +28,8 @@ function complaints(before: MainBranch): string[] {
     ...openApiChanges(parse(before.read(openApi)), parse(readFileSync(openApi, "utf8"))),
   ];
   // What the main branch states has happened there, and excuses nothing here.
-  const earlier = acknowledgements(before.read(changelog));
-  const stated = acknowledgements(readFileSync(changelog, "utf8")).filter((text) => !earlier.includes(text));
+  const earlier = statedChanges(before.read(changelog));
+  const stated = statedChanges(readFileSync(changelog, "utf8")).filter((text) => !earlier.includes(text));
   const unstated = changes.filter(({ change }) => !stated.includes(change));
   const unmatched = stated.filter((text) => !changes.some(({ change }) => change === text));
   return [

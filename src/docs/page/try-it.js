@@ -76,7 +76,7 @@ async function showFile(response, output) {
   output.append(element("p", {}, link, ` (${file.size.toLocaleString("en")} bytes)`));
 }
 
-/** Why a request is aborted, unless the next one takes its place. */
+/** The reason of an abort by the button. The next request aborts without a reason. */
 const stopped = "stopped";
 
 /** Sends what the form describes, and shows the response while it comes. */

@@ -3,7 +3,7 @@
  *
  *     - Breaking: `WorkflowSpec.name: maxLength was 256 and is 128`: longer names never reached the platform.
  */
-export function acknowledgements(changelog: string): string[] {
+export function statedChanges(changelog: string): string[] {
   const entries = changelog.matchAll(/^- Breaking: `([^`]+)`[:.,]?(?: |\n {2})\S/gm);
   return [...entries].map(([, change = ""]) => change.replace(/\s+/g, " "));
 }
