@@ -6,7 +6,7 @@ import type { MessageSender } from "../http/send-message.ts";
 import type { AuthenticatedLocals } from "../http/stages.ts";
 import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import { isTerminal } from "../mapping/job-state.ts";
-import { findMetrics } from "../mapping/metric-names.ts";
+import { findMetrics } from "../mapping/find-metrics.ts";
 import { rankRequestFromJson, rankingTranscoder, ranksNone } from "../mapping/ranking.ts";
 import { readWorkflowStatus } from "../mapping/workflow-event.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";

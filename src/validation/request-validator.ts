@@ -8,7 +8,7 @@ import { withConstraints } from "./constraints.ts";
 import { useBoundedKeywords } from "./bounded-keywords.ts";
 import type { KeywordRegistry, SchemaError } from "./bounded-keywords.ts";
 import { isObject } from "./json-object.ts";
-import { nullKeyword, rejectNull } from "./optional-properties.ts";
+import { nullKeyword, rejectNull } from "./reject-null.ts";
 import { escapePointer, valueAt } from "./json-pointer.ts";
 
 /** The parts of a request that the contract describes. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { loadContract } from "../../src/contract.ts";
 import type { OperationId } from "../../src/contract.ts";
 import { isObject } from "../../src/validation/json-object.ts";
-import { rejectNull } from "../../src/validation/optional-properties.ts";
+import { rejectNull } from "../../src/validation/reject-null.ts";
 import { createRequestValidators } from "../../src/validation/request-validator.ts";
 
 const { document, paths } = loadContract();

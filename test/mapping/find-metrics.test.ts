@@ -6,7 +6,7 @@ import {
   WorkflowSchema,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { runSync } from "../../src/load-shedding/task-queue.ts";
-import { findMetrics } from "../../src/mapping/metric-names.ts";
+import { findMetrics } from "../../src/mapping/find-metrics.ts";
 
 const encode = (stepStatuses: MessageInitShape<typeof StepStatusSchema>[]) =>
   toBinary(WorkflowSchema, create(WorkflowSchema, { id: "w1", stepStatuses }));
