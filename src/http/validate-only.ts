@@ -3,8 +3,8 @@ import type { ServerStage } from "./stages.ts";
 const submission = "/v1/workflows?";
 
 /**
- * Serves `POST /v1/workflows?validate_only=true`, the former spelling of `POST /v1/workflows/validate`, and drops
- * `validate_only=false`. The next release removes it.
+ * Rewrites `POST /v1/workflows?validate_only=true`, the former spelling of `POST /v1/workflows/validate`, to that, and
+ * drops `validate_only=false`. The next release removes it.
  */
 export const validateOnly: ServerStage = function validateOnly(req, _res, next) {
   if (req.method === "POST" && req.url?.startsWith(submission) === true) {
