@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * List workflows
-         * @description Returns the caller's workflows in pages, newest first. `view=basic` leaves out what can be large.
+         * @description Returns the caller's workflows in pages, newest first.
          */
         get: operations["listWorkflows"];
         put?: never;

@@ -24,8 +24,8 @@ describe("withConstraints", () => {
 
   it("leaves nothing of the keyword in the contract, and does not modify it", () => {
     const { document } = loadContract();
-    assert.ok(JSON.stringify(document).includes("x-constraints"));
-    assert.ok(!JSON.stringify(withConstraints(document)).includes("x-constraints"));
+    assert.ok(JSON.stringify(document).includes('"x-constraints":'));
+    assert.ok(!JSON.stringify(withConstraints(document)).includes('"x-constraints":'));
     assert.deepEqual(document, loadContract().document);
   });
 });
