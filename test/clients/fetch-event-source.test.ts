@@ -26,14 +26,16 @@ interface Following {
 }
 
 /**
- * How to follow a workflow with it. Nothing but what `onerror` throws stops it before the clean end, not even 204;
- * and it treats an event as received once it has read its id, so the resume point is kept here.
+ * How to follow a workflow with it. Nothing but what `onerror` throws stops it before a clean end, not even 204; it
+ * treats a clean end as the end, which only the terminal event is; and it treats an event as received once it has read
+ * its id, so the resume point is kept here.
  */
 function follow(
   url: string,
   inbox: EventInbox,
   { token = authorization, lastEventId = "", passed = (response) => response, onStatus }: Following = {},
 ): Promise<void> {
+  let isTerminal = false;
   return fetchEventSource(url, {
     openWhenHidden: true,
     async fetch(input, init) {
@@ -49,7 +51,11 @@ function follow(
     },
     onmessage({ id, event, data }) {
       lastEventId = id || lastEventId;
+      isTerminal = JSON.parse(data).workflow_update?.state === "SUCCEEDED";
       inbox.take({ id: id || undefined, event, data });
+    },
+    onclose() {
+      if (!isTerminal) throw new Error("the connection was lost");
     },
     onerror(error) {
       // It reconnects after what is not thrown: a connection that broke, and 503.
@@ -58,8 +64,8 @@ function follow(
   });
 }
 
-/** The response up to and including `last`, after which its connection is broken. */
-function brokenAfter(last: string): (response: Response) => Response {
+/** The response up to and including `last`, after which its connection is broken, or ended cleanly. */
+function brokenAfter(last: string, isClean: boolean): (response: Response) => Response {
   return ({ body, status, headers }) => {
     let text = "";
     const broken = new TransformStream<string, string>({
@@ -68,7 +74,8 @@ function brokenAfter(last: string): (response: Response) => Response {
         const end = text.indexOf(last) + last.length;
         if (!text.includes(last)) return controller.enqueue(part);
         controller.enqueue(part.slice(0, part.length - (text.length - end)));
-        controller.error(new TypeError("terminated"));
+        if (isClean) controller.terminate();
+        else controller.error(new TypeError("terminated"));
       },
     });
     const rest = body!.pipeThrough(new TextDecoderStream()).pipeThrough(broken);
@@ -84,24 +91,30 @@ describe("@microsoft/fetch-event-source", () => {
     for (const name of ["window", "document"]) Reflect.deleteProperty(globalThis, name);
   });
 
+  for (const what of ["a break", "a clean end"] as const)
+    describe(`with ${what}`, () => {
+      const scene = suite(startScene);
+
+      it(`gets every event once, through ${what} within one, a drain and a restart of the orchestrator, and resolves at the end`, async () => {
+        const inbox = new EventInbox();
+        const statuses: number[] = [];
+        const passed = brokenAfter(`id: ${eventIds[0]}\n`, what === "a clean end");
+        const followed = follow(scene().url, inbox, {
+          onStatus: (status) => statuses.push(status),
+          passed: (response) => (statuses.length === 0 ? passed(response) : response),
+        });
+        await runScenario(scene(), inbox);
+        await followed;
+        assert.deepEqual(statuses, [200, 200, 200]);
+        await inbox.hasEvents();
+      });
+    });
+
   const scene = suite(startScene);
 
-  it("gets every event once, through a break within one, a drain and a restart of the orchestrator, and resolves at the clean end", async () => {
-    const inbox = new EventInbox();
-    const statuses: number[] = [];
-    const passed = brokenAfter(`id: ${eventIds[0]}\n`);
-    const followed = follow(scene().url, inbox, {
-      onStatus: (status) => statuses.push(status),
-      passed: (response) => (statuses.length === 0 ? passed(response) : response),
-    });
-    await runScenario(scene(), inbox);
-    await followed;
-    assert.deepEqual(statuses, [200, 200, 200]);
-    await inbox.hasEvents();
-  });
-
   it("stops at 204 and at 401 if onerror throws what onopen has thrown", async () => {
-    const { url } = scene();
+    const { run, url } = scene();
+    run.advance(eventIds.length);
     const lastEventId = String(eventIds.at(-1));
     await assert.rejects(follow(url, new EventInbox(), { lastEventId }), { status: 204 });
     await assert.rejects(follow(url, new EventInbox(), { token: "Bearer wrong" }), { status: 401 });

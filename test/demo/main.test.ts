@@ -7,6 +7,7 @@ import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { startHttpProxy } from "../support/http-proxy.ts";
 import type { Schema } from "../../src/demo/client.ts";
 import { suite } from "../support/gateway.ts";
 import {
@@ -71,27 +72,32 @@ describe("main", () => {
     });
   });
 
-  it("shows every event once when the connection is cut in the middle of one", async () => {
-    let hasCut = false;
-    await using proxy = await startProxy(slowGateway().url, (chunk, cut) => {
-      const middle = chunk.indexOf('"step_id":"seqs","state":"RUNNING","fraction":0.25');
-      if (hasCut || middle < 0) return chunk;
-      hasCut = true;
-      cut();
-      return chunk.subarray(0, middle);
+  for (const [what, reason, startFront] of [
+    ["breaks", "the connection broke", (url: string) => startProxy(url, (chunk) => chunk)],
+    ["ends cleanly", "the stream ended before the workflow did", startHttpProxy],
+  ] as const)
+    it(`shows every event once when the connection ${what} in the middle of one`, async () => {
+      let hasCut = false;
+      await using proxy = await startProxy(slowGateway().url, (chunk, cut) => {
+        const middle = chunk.indexOf('"step_id":"seqs","state":"RUNNING","fraction":0.25');
+        if (hasCut || middle < 0) return chunk;
+        hasCut = true;
+        cut();
+        return chunk.subarray(0, middle);
+      });
+      await using front = await startFront(proxy.url);
+      await withFolder(async (folder) => {
+        const { code, stdout, stderr } = await startDemo(front.url, folder).ended;
+        assert.deepEqual([code, stderr, hasCut], [0, "", true]);
+        assert.match(stdout, new RegExp(`^${reason}; reconnecting$`, "m"));
+        // It may have started before it was followed.
+        const design = linesOf("design", stdout);
+        assert.deepEqual(design, ["0 %  QUEUED", ...allStages].slice(-design.length));
+        for (const step of ["seqs", "fold"])
+          assert.deepEqual(linesOf(step, stdout), ["0 %  QUEUED", ...allStages]);
+        assert.match(stdout, /\nverified 21 files in /);
+      });
     });
-    await withFolder(async (folder) => {
-      const { code, stdout, stderr } = await startDemo(proxy.url, folder).ended;
-      assert.deepEqual([code, stderr, hasCut], [0, "", true]);
-      assert.match(stdout, /^the connection broke; reconnecting$/m);
-      // It may have started before it was followed.
-      const design = linesOf("design", stdout);
-      assert.deepEqual(design, ["0 %  QUEUED", ...allStages].slice(-design.length));
-      for (const step of ["seqs", "fold"])
-        assert.deepEqual(linesOf(step, stdout), ["0 %  QUEUED", ...allStages]);
-      assert.match(stdout, /\nverified 21 files in /);
-    });
-  });
 
   it("rejects a file that was changed in transit, and leaves none", async () => {
     await using proxy = await startProxy(gateway().url, (chunk) =>

@@ -13,6 +13,7 @@ import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const run = promisify(execFile);
 const [, variables = "", ...steps] = blocks(readPage("docs/quickstart.md"), "sh");
+const [warnings = ""] = blocks(readPage("docs/quickstart.md"), "text");
 const [pagination = ""] = blocks(readPage("docs/limits.md"), "sh");
 
 describe("docs/quickstart.md", () => {
@@ -46,6 +47,7 @@ describe("docs/quickstart.md", () => {
     assert.deepEqual(more, []);
 
     assert.deepEqual(JSON.parse(plan!).order, ["a", "b"]);
+    assert.ok(warnings.startsWith('"warnings":') && plan!.includes(warnings.trimEnd()));
     for (const text of ["did you mean rfdiffusion?", "did you mean depends_on?"])
       assert.ok(
         invalid!.split("\n").some((line) => line.startsWith('"path"') && line.includes(text)),
@@ -64,7 +66,7 @@ describe("docs/quickstart.md", () => {
     assert.deepEqual(files, ["design-0.pdb", "design-1.pdb", "design-2.pdb"]);
     for (const file of files) assert.ok(download!.includes(file));
     assert.equal(JSON.parse(list!).workflows[0].name, "design-then-fold");
-    assert.match(retry!, /"state":"FAILED".*"state":"(QUEUED|RUNNING)"/s);
+    assert.match(retry!, /"state":"FAILED".*"error":.*"state":"(QUEUED|RUNNING)"/s);
     assert.match(cancelled!, /"state":"(CANCELLED|SUCCEEDED)"/);
     assert.match(costs!, /"balance":.*"entries":/s);
     assert.equal(quota!.trim(), "201\n201\n201\n429");

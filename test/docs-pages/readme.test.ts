@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { execFile, spawn, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { suite } from "../support/gateway.ts";
 import { blocks, readPage } from "../support/pages.ts";
+import { sha256 } from "../support/samples.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const run = promisify(execFile);
@@ -79,11 +79,9 @@ describe("README.md", () => {
     const { stdout } = await run("sh", ["-euc", againstHere(curl)], { cwd: folder.path });
     assert.match(stdout, /^event: step_update$/m);
     assert.match(stdout, /"state":"SUCCEEDED"/);
-    const uri = /"uri":"r2:\/\/foldforge\/artifacts\/([0-9a-f]{64})\.pdb"/.exec(stdout)?.[1];
-    const digest = createHash("sha256")
-      .update(readFileSync(join(folder.path, "design-0.pdb")))
-      .digest("hex");
-    assert.equal(digest, uri);
+    const file = readFileSync(join(folder.path, "fold-0.pdb"));
+    assert.ok(stdout.includes(sha256(file)));
+    assert.match(stdout, / fold-0\.pdb\n$/);
   });
 
   it("submits, waits and lists files with Python", async function () {
