@@ -116,7 +116,7 @@ check-format: $(INSTALLED)
 
 $(INSTALLED): package.json package-lock.json
 	@command -v npm >/dev/null || { echo "npm is needed to install the packages; see https://nodejs.org" >&2; exit 1; }
-	@echo "installing packages"
+	@echo "installing packages, which takes about a minute"
 	@log=$$(npm ci --fetch-retries=1 --fetch-retry-mintimeout=1000 --loglevel=error 2>&1) || { \
 	  echo "$$log" | awk 'sub(/^npm (error|ERR!) /, "") { \
 	    if ($$1 ~ /^(code|path|syscall|errno)$$/) { name = $$1; sub(/^[a-z]+ /, ""); values[name] = $$0 } \

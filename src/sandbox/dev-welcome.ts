@@ -22,7 +22,8 @@ export function welcome(url: string, apiKey: string): string {
   const newest = `$(curl -sS '${workflows}?page_size=1' ${auth} | cut -d'"' -f6)`;
   const demo = url === "http://127.0.0.1:8080" ? "make demo" : `FOLDFORGE_URL=${url} make demo`;
   return [
-    `FoldForge is ready at ${url}. Ctrl-C stops it; \`${demo}\` in another terminal shows all of this at once.`,
+    `FoldForge is ready at ${url}. Ctrl-C stops it.`,
+    `In another terminal, \`${demo}\` shows all of this at once.`,
     "",
     `Read and try the API in a browser, with the API key ${apiKey}: ${url}/docs`,
     "",
