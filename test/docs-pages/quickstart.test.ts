@@ -35,6 +35,7 @@ describe("docs/quickstart.md", () => {
       events,
       waited,
       ranking,
+      best,
       download,
       list,
       retry,
@@ -55,12 +56,16 @@ describe("docs/quickstart.md", () => {
       );
     assert.match(events!, /^event: workflow_update$/m);
     assert.equal(JSON.parse(waited!).state, "SUCCEEDED");
-    assert.equal(JSON.parse(ranking!).designs.length, 3);
+    const { designs } = JSON.parse(ranking!);
+    assert.equal(designs.length, 3);
+    const bestFile = readFileSync(join(folder.path, "best.pdb"));
+    assert.ok(designs[0].id.includes(sha256(bestFile)), "best.pdb is not the first design");
+    assert.match(best!, /best\.pdb$/m);
     const { artifacts } = JSON.parse(readFileSync(join(folder.path, "artifacts.json"), "utf8"));
     const expected = artifacts.map(
       ({ name, sha256 }: { name: string; sha256: string }) => `${name} ${sha256}`,
     );
-    const files = readdirSync(folder.path).filter((name) => name.endsWith(".pdb"));
+    const files = readdirSync(folder.path).filter((name) => /^design-.*\.pdb$/.test(name));
     const downloaded = files.sort().map((name) => `${name} ${sha256(readFileSync(join(folder.path, name)))}`);
     assert.deepEqual(downloaded, expected);
     assert.deepEqual(files, ["design-0.pdb", "design-1.pdb", "design-2.pdb"]);
