@@ -1,5 +1,6 @@
 import { maxViolations } from "../errors/http-error.ts";
 import type { Violation } from "../errors/http-error.ts";
+import { didYouMean } from "../nearest-name.ts";
 import { escapePointer } from "./json-pointer.ts";
 
 // This file is long because the scanner and its error messages share the same grammar.
@@ -263,7 +264,14 @@ function messageOf(text: string, { at, expected }: SyntaxViolation): string {
     if (endsLine) [line, column] = [line + 1, 1];
     else if (!isLowSurrogate(code)) column += 1;
   }
-  return `expected ${expected} instead of ${shownAt(text, at)} at line ${line}, column ${column}`;
+  const word = expected === "a value" ? wordAt(text, at) : undefined;
+  const meant = word === undefined ? "" : didYouMean(word, literals);
+  return `expected ${expected} instead of ${word ?? shownAt(text, at)} at line ${line}, column ${column}${meant}`;
+}
+
+/** The short word at an index, such as the `NaN` and `True` that Python writes; undefined if there is none. */
+function wordAt(text: string, at: number): string | undefined {
+  return /^[A-Za-z]{2,16}(?![A-Za-z])/.exec(text.slice(at, at + 17))?.[0];
 }
 
 /** Whether it is the second half of a code point above U+FFFF. */
