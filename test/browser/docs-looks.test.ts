@@ -65,6 +65,16 @@ describe("the page of GET /docs, as it looks", () => {
         }
       });
 
+  it("shows the whole message of an error without scrolling sideways", async () => {
+    const { page } = await openDocs(desktop);
+    const submit = await openOperation(page, "submitWorkflow");
+    await submit.apiKey.fill("alice-key");
+    await submit.field("body").fill('{"name":"n","steps":[{"id":"a","tool":"blast"}]}');
+    assert.equal(await send(submit), 400);
+    const [all, shown] = await submit.body.evaluate((body) => [body.scrollWidth, body.clientWidth]);
+    assert.equal(all, shown);
+  });
+
   it("has all of it accessible, opened at once", async () => {
     const { page } = await openDocs(desktop);
     await page.evaluate(`for (const details of document.querySelectorAll("details")) details.open = true`);
