@@ -122,7 +122,8 @@ $(INSTALLED): package.json package-lock.json
 	    if ($$1 ~ /^(code|path|syscall|errno)$$/) { name = $$1; sub(/^[a-z]+ /, ""); values[name] = $$0 } \
 	    else if (reason == "") reason = $$0 } \
 	  END { if ("path" in values) print "npm cannot write to " values["path"] " (" values["code"] ")" \
-	      (values["path"] ~ /_cacache/ ? ": set npm_config_cache to a folder of yours" : ""); \
+	      (values["path"] ~ /_cacache/ ? ": set npm_config_cache to a folder of yours" : \
+	       values["code"] ~ /^(ENOENT|ENOTEMPTY)$$/ ? ": wait until no other make or npm installs here, and run this again" : ""); \
 	    else print "the packages could not be installed: " reason "; is the npm registry within reach?" }' >&2; exit 1; }
 	@node -p process.versions.node | awk -F . '$$1 < 24 || ($$1 == 24 && $$2 < 12) { \
 	  print "Node 24.12 or newer is needed, and this machine has " $$0 "; npm brings it to Linux only (x64, arm64)" > "/dev/stderr"; exit 1 }'
