@@ -26,6 +26,14 @@ export function didYouMean(name: string, known: readonly string[]): string {
   return suggestionOf(nearestName(name, known));
 }
 
+/**
+ * The end of a message about an unknown one of a few `things`: the known name that is near, or else all of them, as in
+ * `; known properties: id, tool`. Empty if no name is known.
+ */
+export function didYouMeanOneOf(name: string, known: readonly string[], things: string): string {
+  return didYouMean(name, known) || (known.length > 0 ? `; known ${things}: ${known.join(", ")}` : "");
+}
+
 /** The end of a message that suggests `meant`: `; did you mean page_size?`, or nothing if that is undefined. */
 export function suggestionOf(meant: string | undefined): string {
   return meant === undefined ? "" : `; did you mean ${meant}?`;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { didYouMean, mostSimilarName, nearestName } from "../src/nearest-name.ts";
+import { didYouMean, didYouMeanOneOf, mostSimilarName, nearestName } from "../src/nearest-name.ts";
 
 const step = ["id", "tool", "depends_on", "params", "resources"];
 const tools = ["rfdiffusion", "proteinmpnn", "boltz", "af2"];
@@ -61,6 +61,14 @@ describe("mostSimilarName", () => {
     it(`is ${expected} for ${name}, however little they have in common`, () => {
       assert.equal(mostSimilarName(name, known), expected);
     });
+});
+
+describe("didYouMeanOneOf", () => {
+  it("suggests the nearest name, or else lists all", () => {
+    assert.equal(didYouMeanOneOf("tol", step, "properties"), "; did you mean tool?");
+    assert.equal(didYouMeanOneOf("else", ["id", "tool"], "properties"), "; known properties: id, tool");
+    assert.equal(didYouMeanOneOf("else", [], "properties"), "");
+  });
 });
 
 describe("didYouMean", () => {

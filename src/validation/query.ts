@@ -1,7 +1,7 @@
 import type { Operation } from "../contract.ts";
 import { maxViolations } from "../errors/http-error.ts";
 import type { Violation } from "../errors/http-error.ts";
-import { didYouMean } from "../nearest-name.ts";
+import { didYouMeanOneOf } from "../nearest-name.ts";
 import { escapePointer } from "./json-pointer.ts";
 
 /** A query string, parsed by the parameters of an operation. */
@@ -37,7 +37,7 @@ export function parseQuery({ parameters }: Operation, url: string): ParsedQuery 
     const parameter = known.find((each) => each.name === name);
     if (parameter === undefined) {
       const names = known.map((each) => each.name);
-      report(`is not a parameter of this operation${didYouMean(name, names)}`);
+      report(`is not a parameter of this operation${didYouMeanOneOf(name, names, "parameters")}`);
       continue;
     }
     const { type } = parameter.schema;

@@ -3,7 +3,7 @@ import { RequestValidator as LibraryValidator } from "express-openapi-validator/
 import { ContentType } from "express-openapi-validator/dist/middlewares/util.js";
 import type { OpenApiDocument, Operation } from "../contract.ts";
 import type { Violation } from "../errors/http-error.ts";
-import { didYouMean } from "../nearest-name.ts";
+import { didYouMean, didYouMeanOneOf } from "../nearest-name.ts";
 import { withConstraints } from "./constraints.ts";
 import { useBoundedKeywords } from "./bounded-keywords.ts";
 import type { KeywordRegistry, SchemaError } from "./bounded-keywords.ts";
@@ -174,7 +174,7 @@ function inPlainWords(error: SchemaError, parts: Partial<RequestParts>): string 
   }
   if (missingProperty !== undefined) return "is required";
   if (additionalProperty !== undefined)
-    return `is not a property of this object${didYouMean(additionalProperty, knownProperties)}`;
+    return `is not a property of this object${didYouMeanOneOf(additionalProperty, knownProperties, "properties")}`;
   if (/^must NOT have fewer than 1 /.test(message)) return "must not be empty";
   if (message === "must be boolean") return "must be true or false";
   return message

@@ -132,7 +132,7 @@ describe("billing", () => {
       ["?limit=", "/query/limit must not be empty"],
       ["?limit=1&limit=1", "/query/limit must be given once"],
       ["?Limit=1", "/query/Limit is not a parameter of this operation; did you mean limit?"],
-      ["?principal=bob", "/query/principal is not a parameter of this operation"],
+      ["?principal=bob", "/query/principal is not a parameter of this operation; known parameters: limit"],
     ] as const)
       it(`rejects ${query}, without a call`, async () => {
         const { response, received } = await ledger(query);

@@ -127,7 +127,7 @@ const reworded = (line: string) =>
     .replace("must not have additional properties", "is not a property of this object");
 
 const withoutSuggestion = (line: string) =>
-  line.replace(/; did you mean .*\?$/, "").replace(" has a key that ", " ");
+  line.replace(/; (did you mean .*\?|known properties: .*)$/, "").replace(" has a key that ", " ");
 
 describe("createRequestValidators", () => {
   const server = suite(async () => {
@@ -235,6 +235,14 @@ describe("violationsFromSchemaErrors", () => {
       { additionalProperty: "dependsOn", knownProperties: ["id", "tool", "depends_on"] },
       "/body/steps/0/dependsOn",
       "is not a property of this object; did you mean depends_on?",
+    ],
+    [
+      "additionalProperties",
+      "/body/steps/0",
+      "must NOT have additional properties",
+      { additionalProperty: "x", knownProperties: ["id", "tool", "depends_on"] },
+      "/body/steps/0/x",
+      "is not a property of this object; known properties: id, tool, depends_on",
     ],
     [
       "unevaluatedProperties",
