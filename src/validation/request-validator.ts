@@ -145,13 +145,32 @@ export function violationsFromSchemaErrors(
       .map((error) => {
         const subject = error.params.isKey === true ? "has a key that " : "";
         const message = messages.get(messageOf(error)) ?? subject + inPlainWords(error, parts);
-        const isNull = error.keyword === "type" && nulls.has(error.instancePath);
-        return { path: pathOf(error), message: isNull ? `${message}; ${leaveOut}` : message };
+        if (error.keyword !== "type") return { path: pathOf(error), message };
+        const hint = nulls.has(error.instancePath) ? leaveOut : otherSpelling(error, parts);
+        return { path: pathOf(error), message: hint === undefined ? message : `${message}; ${hint}` };
       })
   );
 }
 
 const leaveOut = "leave it out instead of sending null";
+
+/** What texts are values of a type in quotes. Python writes `True`. */
+const quotedValues: ReadonlyMap<unknown, RegExp> = new Map([
+  ["boolean", /^(?:true|false)$/i],
+  ["integer", /^-?\d+$/],
+  ["number", /^-?\d+(?:\.\d+)?$/],
+]);
+
+/** How to write a value of the body that is of another type than the contract's; undefined if that is not clear. */
+function otherSpelling({ params: { type }, instancePath }: SchemaError, parts: Partial<RequestParts>) {
+  if (!instancePath.startsWith("/body/")) return undefined;
+  const value = valueAt(parts, instancePath);
+  if (type === "string" && (typeof value === "number" || typeof value === "boolean"))
+    return "put it in quotes";
+  if (typeof value !== "string") return undefined;
+  if (type === "array") return "put it in brackets";
+  return quotedValues.get(type)?.test(value) === true ? "leave out the quotes" : undefined;
+}
 
 /** A missing or unknown property has a path of its own, not that of the object around it. */
 function pathOf({ instancePath, params }: SchemaError): string {

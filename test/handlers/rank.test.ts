@@ -135,12 +135,12 @@ describe("POST /v1/workflows/{id}/rank", () => {
     ['{"metric":"\\ud800"}', "/body/metric must be well-formed Unicode"],
     ['{"metric":"m","limit":1}', `/body/limit ${unknown}`],
     ['{"metric":"m","__proto__":1}', `/body/__proto__ ${unknown}`, "/body/__proto__ is not allowed as a key"],
-    ['{"metric":"m","maximize":"true"}', "/body/maximize must be true or false"],
+    ['{"metric":"m","maximize":"true"}', "/body/maximize must be true or false; leave out the quotes"],
     [
       '{"metric":"m","maximize":null}',
       "/body/maximize must be true or false; leave it out instead of sending null",
     ],
-    ['{"metric":"m","top_k":"5"}', "/body/top_k must be integer"],
+    ['{"metric":"m","top_k":"5"}', "/body/top_k must be integer; leave out the quotes"],
     ['{"metric":"m","top_k":1.5}', "/body/top_k must be integer"],
     ['{"metric":"m","top_k":-1}', "/body/top_k must be >= 0"],
     ['{"metric":"m","top_k":4294967296}', "/body/top_k must be <= 4294967295"],
@@ -151,7 +151,10 @@ describe("POST /v1/workflows/{id}/rank", () => {
     ],
     ['{"metric":"m","filters":{}}', "/body/filters must be array"],
     ['{"metric":"m","filters":[{}]}', "/body/filters/0/metric is required"],
-    ['{"metric":"m","filters":[{"metric":"n","min":"1"}]}', "/body/filters/0/min must be number"],
+    [
+      '{"metric":"m","filters":[{"metric":"n","min":"1"}]}',
+      "/body/filters/0/min must be number; leave out the quotes",
+    ],
     [
       '{"metric":"m","filters":[{"metric":"n","min":1e999,"max":1}]}',
       "/body/filters/0/min must be number",

@@ -79,7 +79,7 @@ describe("useBoundedKeywords", () => {
         .flatMap((_, index) => [
           `/body/steps/${index}/a ${unknown}`,
           `/body/steps/${index}/b ${unknown}`,
-          `/body/steps/${index}/depends_on/1 must be string`,
+          `/body/steps/${index}/depends_on/1 must be string; put it in quotes`,
           `/body/steps/${index}/tool must be one of rfdiffusion, proteinmpnn, boltz, af2`,
         ])
         .sort(),

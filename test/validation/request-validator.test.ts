@@ -127,7 +127,9 @@ const reworded = (line: string) =>
     .replace("must not have additional properties", "is not a property of this object");
 
 const withoutSuggestion = (line: string) =>
-  line.replace(/; (did you mean .*\?|known properties: .*)$/, "").replace(" has a key that ", " ");
+  line
+    .replace(/; (put it in quotes|leave out the quotes|did you mean .*\?|known properties: .*)$/, "")
+    .replace(" has a key that ", " ");
 
 describe("createRequestValidators", () => {
   const server = suite(async () => {
@@ -333,6 +335,42 @@ describe("violationsFromSchemaErrors", () => {
         { path, message: expected },
       ]);
     });
+
+  for (const [value, type, hint] of [
+    ["10", "integer", "; leave out the quotes"],
+    ["-10", "integer", "; leave out the quotes"],
+    ["1.5", "integer", ""],
+    ["0.1", "number", "; leave out the quotes"],
+    ["ten", "number", ""],
+    ["True", "boolean", "; leave out the quotes"],
+    ["yes", "boolean", ""],
+    ["a", "array", "; put it in brackets"],
+    [{}, "array", ""],
+    ["a", "object", ""],
+    [1, "string", "; put it in quotes"],
+    [false, "string", "; put it in quotes"],
+    [[], "string", ""],
+    [null, "string", ""],
+    ["10", ["integer", "null"], ""],
+  ] as const)
+    it(`says of ${JSON.stringify(value)} instead of ${String(type)}: "${hint}"`, () => {
+      const error = { keyword: "type", instancePath: "/body/x", params: { type }, message: "is wrong" };
+      assert.deepEqual(violationsFromSchemaErrors([error], ownMessages, { body: { x: value } }), [
+        { path: "/body/x", message: `is wrong${hint}` },
+      ]);
+    });
+
+  it("says nothing of quotes outside the body", () => {
+    const error = {
+      keyword: "type",
+      instancePath: "/query/x",
+      params: { type: "integer" },
+      message: "is wrong",
+    };
+    assert.deepEqual(violationsFromSchemaErrors([error], ownMessages, { query: { x: "1" } }), [
+      { path: "/query/x", message: "is wrong" },
+    ]);
+  });
 
   it("leaves out the error of `if`, which only states that `then` has failed", () => {
     const error = { keyword: "if", instancePath: "", message: "x", params: {} };
