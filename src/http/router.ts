@@ -159,12 +159,13 @@ export const methodNotAllowed: Middleware = function methodNotAllowed(req, res, 
 };
 
 /**
- * 404 for a path that is not one of `paths`. It names the nearest of them, never what the client has sent: a redirect
- * would hide the mistake, and repeat a POST as GET.
+ * 404 for a path that is not one of `paths`. It names the nearest of them, or else the document that lists them, never
+ * what the client has sent: a redirect would hide the mistake, and repeat a POST as GET.
  */
 export function notFound(paths: readonly Path[]): Middleware {
   const nearestPath = createNearestPath(paths);
   return function notFound(req, _res, next) {
-    next(new HttpError(Code.NotFound, `no such path${suggestionOf(nearestPath(req.path))}`));
+    const hint = suggestionOf(nearestPath(req.path)) || "; GET /v1/openapi.yaml lists all paths";
+    next(new HttpError(Code.NotFound, `no such path${hint}`));
   };
 }

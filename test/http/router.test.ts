@@ -156,6 +156,7 @@ describe("notFound", () => {
   for (const [path, nearest] of [
     ["//", undefined],
     ["/v1", undefined],
+    ["/v1/workflows/w1/cancel", undefined],
     ["/v1/workflow?page_size=5", "/v1/workflows"],
     ["/v1/workflows/", "/v1/workflows"],
     ["/V1/workflows", "/v1/workflows"],
@@ -165,7 +166,8 @@ describe("notFound", () => {
     [`/v1/workflows/${"x".repeat(8000)}/${"y".repeat(60)}`, undefined],
     ["/favicon.ico", undefined],
   ] as const) {
-    const message = nearest === undefined ? "no such path" : `no such path; did you mean ${nearest}?`;
+    const hint = nearest === undefined ? "GET /v1/openapi.yaml lists all paths" : `did you mean ${nearest}?`;
+    const message = `no such path; ${hint}`;
     it(`responds with 404 to every method of ${path.slice(0, 40)}: ${message}`, async () => {
       for (const method of ["GET", "POST", "OPTIONS"]) {
         const { status, body } = await sendPath(stack().gateway.url, path, { method });
