@@ -62,9 +62,11 @@ describe("the quick start of the page", () => {
         }
       });
 
-      it("prints why the gateway rejects a key", async () => {
+      it("prints why the gateway rejects a key, and makes no other request", async () => {
         using folder = temporaryFolder();
-        assert.match(await start(folder.path, "nobody's-key"), /"code":\s*"UNAUTHENTICATED"/);
+        const output = await start(folder.path, "nobody's-key");
+        assert.match(output, /"code":\s*"UNAUTHENTICATED"/);
+        assert.doesNotMatch(output, /curl: (?!\(22\))|curl: .*curl: /s);
         assert.deepEqual(readdirSync(folder.path), [file]);
       });
     });

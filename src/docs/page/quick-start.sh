@@ -8,11 +8,11 @@ workflow=$(curl --fail-with-body -sS $url/v1/workflows -H "$token" -H 'Content-T
     {"id":"seqs","tool":"proteinmpnn","depends_on":["design"],"params":{"num_sequences":5}},
     {"id":"fold","tool":"af2","depends_on":["seqs"]}]}')
 echo "$workflow"
-id=$(echo "$workflow" | sed 's/^{"id":"\([^"]*\)".*/\1/')
+id=$(echo "$workflow" | sed -n 's/^{"id":"\([^"]*\)".*/\1/p')
 
 # Follow: one event for each change, until the workflow has ended.
-curl --fail-with-body -sSN $url/v1/workflows/$id/events -H "$token"
+[ "$id" ] && curl --fail-with-body -sSN $url/v1/workflows/$id/events -H "$token"
 
 # Download the last structure.
-href=$(curl -fsS $url/v1/workflows/$id -H "$token" | grep -o '"href":"[^"]*' | tail -n 1 | cut -d '"' -f 4)
-curl -fsSOJ $url$href -H "$token"
+href=$([ "$id" ] && curl -fsS $url/v1/workflows/$id -H "$token" | grep -o '"href":"[^"]*' | tail -n 1 | cut -d '"' -f 4)
+[ "$href" ] && curl -fsSOJ $url$href -H "$token"
