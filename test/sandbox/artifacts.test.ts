@@ -10,8 +10,12 @@ import { bondLengths, mean, readFasta, readMmcif, readPdb, sequencesOf } from ".
 import type { ReadAtom } from "./structure-readers.ts";
 import { useSandbox } from "./support.ts";
 
+/** Asserts that a metric has the expected value, to its four decimals. */
 const assertClose = (actual: number | undefined, expected: number) =>
-  assert.ok(actual !== undefined && Math.abs(actual - expected) < 1e-9, `${actual} is not ${expected}`);
+  assert.ok(
+    actual !== undefined && Math.abs(actual - expected) < 0.000051 && Number(actual.toFixed(4)) === actual,
+    `${actual} is not ${expected}`,
+  );
 
 function assertReadable(atoms: readonly ReadAtom[]): void {
   for (const { x, y, z, bFactor, serial } of atoms)

@@ -158,7 +158,17 @@ export function radiusOfGyration(structure: Structure): number {
   return Number(Math.sqrt(mean(squares)).toFixed(3));
 }
 
+/** The mean of at least one value, to the four decimals that a metric has. */
+export function meanMetric(values: readonly number[]): number {
+  return roundedMetric(mean(values));
+}
+
+/** A value to the four decimals that a metric has. */
+export function roundedMetric(value: number): number {
+  return Number(value.toFixed(4));
+}
+
 /** The mean of at least one value. */
-export function mean(values: readonly number[]): number {
+function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

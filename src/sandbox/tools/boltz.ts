@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { mmcifFromStructure } from "../structure/mmcif.ts";
-import { aminoAcids } from "../structure/structure.ts";
+import { aminoAcids, roundedMetric } from "../structure/structure.ts";
 import { doesNotFit, fits, predictStructures, proteinOf, targetsFrom, type Target } from "./prediction.ts";
 import { commonParams, createTool, type ToolFile, type ToolInput } from "./tool.ts";
 
@@ -80,7 +80,7 @@ function* fold(
       extension: "cif",
       contentType: "chemical/x-mmcif",
       text: mmcifFromStructure(structure),
-      metrics: { plddt, ptm, confidence_score: 0.8 * (plddt / 100) + 0.2 * ptm, length },
+      metrics: { plddt, ptm, confidence_score: roundedMetric(0.8 * (plddt / 100) + 0.2 * ptm), length },
       proteins: [proteinOf(prediction)],
       sequences: [],
     };

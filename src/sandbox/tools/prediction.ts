@@ -1,5 +1,5 @@
 import { createRandom } from "../random.ts";
-import { drawCoil, mean, type Chain, type Ligand, type Structure } from "../structure/structure.ts";
+import { drawCoil, meanMetric, type Chain, type Ligand, type Structure } from "../structure/structure.ts";
 import { defaultProtein, maxChains, maxResidues, type ToolInput } from "./tool.ts";
 
 /** Whether chains with these sequences fit into one structure. */
@@ -59,7 +59,7 @@ function predict({ chains: unnamed, ligands: unnamedLigands }: Target, seed: str
     id: ids[chains.length + i] ?? "",
   }));
   const bFactors = chains.flatMap((chain) => chain.bFactors);
-  const plddt = mean(bFactors);
+  const plddt = meanMetric(bFactors);
   const ptm = Math.round((plddt / 100 - random.between(0.02, 0.12)) * 1e4) / 1e4;
   return { structure: { chains, ligands, coil: drawCoil(random) }, plddt, ptm, length: bFactors.length };
 }

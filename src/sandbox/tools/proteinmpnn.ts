@@ -5,7 +5,7 @@ import {
   type DesignedSequence,
 } from "../../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createRandom, type Random } from "../random.ts";
-import { mean } from "../structure/structure.ts";
+import { meanMetric } from "../structure/structure.ts";
 import {
   commonParams,
   createTool,
@@ -70,8 +70,8 @@ function* designSequences(
       contentType: "text/x-fasta",
       text: sequences.map(({ fasta }) => fasta).join(""),
       metrics: {
-        mean_global_score: mean(sequences.map(({ globalScore }) => globalScore)),
-        mean_seq_recovery: mean(sequences.map(({ seqRecovery }) => seqRecovery)),
+        mean_global_score: meanMetric(sequences.map(({ globalScore }) => globalScore)),
+        mean_seq_recovery: meanMetric(sequences.map(({ seqRecovery }) => seqRecovery)),
       },
       proteins: designs.map((design) => design.protein),
       sequences,
