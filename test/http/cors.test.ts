@@ -122,16 +122,18 @@ describe("crossOrigin with two origins", () => {
 
   it("lets a page read a 503 of load shedding", async () => {
     const { upstream, gateway } = stack();
-    const { started: begun } = hang(upstream, "getWorkflow");
+    const { started, cancelled } = hang(upstream, "getWorkflow");
     const leaving = new AbortController();
     const first = gateway.fetch(path, { signal: leaving.signal });
-    await begun;
+    await started;
     const rejected = await gateway.fetch(path, { headers: { Origin: page } });
     assert.equal(rejected.status, 503);
     assert.equal(rejected.headers.get("access-control-allow-origin"), page);
     assert.equal(rejected.headers.get("retry-after"), "2");
     leaving.abort();
     await assert.rejects(first);
+    // Until then, the request still counts against the limit.
+    await cancelled;
   });
 
   it("responds with 405 to an OPTIONS that is no preflight", async () => {
