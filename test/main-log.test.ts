@@ -35,6 +35,8 @@ describe("main: format of the log", () => {
       const [url = ""] = /http:[^"]+/.exec(terminal.shown) ?? [];
       const headers = { Authorization: "Bearer dev-token" };
       assert.equal((await fetch(`${url}/v1/workflows`, { headers })).status, 500);
+      // At Ctrl-C a terminal discards what has been written and not yet shown (termios(3), NOFLSH).
+      await terminal.until(/request\.completed.*\r\n/);
       return terminal.interrupt();
     }
 

@@ -78,7 +78,8 @@ describe("a page of another origin", () => {
   const browser = chromiumSuite();
   const site = suite(startSite);
   const stranger = suite(startSite);
-  const sandbox = suite(() => startSandbox({ ...sandboxSettings, stepSeconds: 0.1 }));
+  // Each step outlasts the time from a submission until the page follows it.
+  const sandbox = suite(() => startSandbox({ ...sandboxSettings, stepSeconds: 1 }));
   const gateway = suite(() =>
     startTestGateway({ ...settingsFor(sandbox()), CORS_ALLOWED_ORIGINS: site().url }),
   );

@@ -18,7 +18,12 @@ describe(`a gateway with MAX_REQUESTS_IN_FLIGHT=${limit}, while one key sends th
         consumeQuota: () => ({ allowed: true, principal: "alice" }),
         submitWorkflow: () => workflowIn(JobState.QUEUED),
       },
-      { API_KEYS_ENABLED: "true", MAX_REQUESTS_IN_FLIGHT: String(limit) },
+      {
+        API_KEYS_ENABLED: "true",
+        MAX_REQUESTS_IN_FLIGHT: String(limit),
+        // The slow calls last as long as what others send meanwhile.
+        ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "300",
+      },
     ),
   );
   const read = (token: string, id = "w1") => stack().gateway.fetch(`/v1/workflows/${id}`, { token });

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { adminToken, suite } from "../support/gateway.ts";
 import { runGateway } from "../support/gateway-process.ts";
+import { scaledSeconds } from "../support/machine.ts";
 import { sha256, workflowIn } from "../support/samples.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { assertFailure, download } from "./download.ts";
@@ -44,7 +45,7 @@ describe("GET /v1/workflows/{id}/artifacts/{key}, sockets", () => {
         DRAIN_DELAY_SECONDS: "0",
         ORCHESTRATOR_ENDPOINT: upstream().url,
         ...rawStoreSettings(store()),
-        OBJECT_STORE_READ_TIMEOUT_SECONDS: "1",
+        OBJECT_STORE_READ_TIMEOUT_SECONDS: scaledSeconds(2),
       },
       { execArgv: ["--import", preload] },
     );
