@@ -31,10 +31,19 @@ export async function withTimeout<T>(
 /** Destroys `source` with an error after `ms` without a byte; the time for which its reader pauses it does not count. */
 export function withIdleTimeout(source: Readable, ms: number): void {
   let isPaused = false;
-  const timer = setTimeout(function idle() {
-    // `refresh` restarts a timer that has fired, too.
-    if (!isPaused) source.destroy(new Error(`the object store sent nothing for ${ms} ms`));
+  let isIdle = false;
+  const timer = setTimeout(function checkIdle() {
+    isIdle = true;
+    // If the event loop was blocked, bytes that have arrived meanwhile are read first.
+    setImmediate(() => {
+      if (isIdle && !isPaused) source.destroy(new Error(`the object store sent nothing for ${ms} ms`));
+    });
   }, ms);
+  function restart() {
+    isIdle = false;
+    // Restarts a timer that has fired, too.
+    timer.refresh();
+  }
 
   // Without the pause, the "data" listener below would start the stream before its reader is there.
   source.pause();
@@ -42,8 +51,8 @@ export function withIdleTimeout(source: Readable, ms: number): void {
     .on("pause", () => (isPaused = true))
     .on("resume", () => {
       isPaused = false;
-      timer.refresh();
+      restart();
     })
-    .on("data", () => timer.refresh())
+    .on("data", restart)
     .once("close", () => clearTimeout(timer));
 }

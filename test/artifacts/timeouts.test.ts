@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { Readable } from "node:stream";
 import { withTimeout, withIdleTimeout } from "../../src/artifacts/timeouts.ts";
 
@@ -44,6 +46,26 @@ describe("withIdleTimeout", () => {
     await passed;
     assert.ok(!source.destroyed);
     assert.equal(await failure, text);
+  });
+
+  it("reads what has arrived while the event loop was blocked before it fails", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const source = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    const [[peer]] = (await Promise.all([once(server, "connection"), once(source, "connect")])) as [
+      [Socket],
+      [],
+    ];
+    withIdleTimeout(source, ms);
+    const arrived = once(source.resume(), "data");
+    await once(source, "resume");
+    // To the kernel, at once.
+    peer.write("x");
+    for (const end = performance.now() + 3 * ms; performance.now() < end;);
+    assert.equal(String((await arrived)[0]), "x");
+    assert.ok(!source.destroyed);
+    source.destroy();
+    server.close();
   });
 
   it("does not count while the reader pauses, and restarts when it resumes", async () => {
