@@ -52,9 +52,7 @@ describe("make", () => {
   });
 
   it("names the registry of npm if it does not respond", async () => {
-    await using registry = await startHttp(() => undefined);
-    await registry.close();
-    const line = await install(registry.url, (folder) => join(folder, "cache"));
+    const line = await install("http://127.0.0.1:9", (folder) => join(folder, "cache"));
     assert.match(
       line ?? "",
       /^the packages could not be installed: .* ECONNREFUSED .*; is the npm registry within reach\?$/,

@@ -6,7 +6,6 @@ import { parse } from "yaml";
 import { loadContract } from "../src/contract.ts";
 import { ListenError } from "../src/gateway.ts";
 import { startTestGateway, suite } from "./support/gateway.ts";
-import { scaledSeconds } from "./support/machine.ts";
 import { sendPath, sendText } from "./support/raw-http.ts";
 import { startStack } from "./support/stack.ts";
 
@@ -119,7 +118,7 @@ describe("startGateway with METRICS_ADDR", () => {
   it("serves the metrics during the drain", async () => {
     const { gateway, upstream } = await startStack(
       { listWorkflows: () => ({}) },
-      { ...loopback, DRAIN_DELAY_SECONDS: scaledSeconds(1), SHUTDOWN_GRACE_SECONDS: "3600" },
+      { ...loopback, DRAIN_DELAY_SECONDS: "4", SHUTDOWN_GRACE_SECONDS: "3600" },
     );
     const drained = gateway.drain();
     assert.equal((await gateway.fetch("/v1/readyz")).status, 503);

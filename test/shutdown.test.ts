@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { JobState } from "../generated/proto/foldforge/common/v1/common_pb.js";
 import { readEvents } from "./support/event-reader.ts";
 import { hang } from "./support/hang.ts";
-import { scaled, scaledSeconds } from "./support/machine.ts";
 import { workflowEvent, workflowIn } from "./support/samples.ts";
 import { whenAborted, callsDuring, deferred, startStack } from "./support/stack.ts";
 
@@ -72,7 +71,11 @@ describe("createShutdown", () => {
           await whenAborted(signal);
         },
       },
-      { DRAIN_DELAY_SECONDS: scaledSeconds(1), SHUTDOWN_GRACE_SECONDS: "3600" },
+      {
+        DRAIN_DELAY_SECONDS: "4",
+        SHUTDOWN_GRACE_SECONDS: "3600",
+        ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "300",
+      },
     );
     assert.equal((await gateway.fetch("/v1/readyz")).status, 200);
 
@@ -100,13 +103,16 @@ describe("createShutdown", () => {
   it("is not ready for a probe in progress when the drain starts", async () => {
     const probed = deferred();
     const mayRespond = deferred();
-    const { gateway, upstream } = await startStack({
-      async listWorkflows() {
-        probed.resolve();
-        await mayRespond.promise;
-        return {};
+    const { gateway, upstream } = await startStack(
+      {
+        async listWorkflows() {
+          probed.resolve();
+          await mayRespond.promise;
+          return {};
+        },
       },
-    });
+      { SHUTDOWN_GRACE_SECONDS: "60" },
+    );
     const response = gateway.fetch("/v1/readyz");
     await probed.promise;
     const drained = gateway.drain();
@@ -119,7 +125,7 @@ describe("createShutdown", () => {
   it("aborts what is left within the grace, counted from the start of the drain", async () => {
     const { gateway, upstream } = await startStack(
       {},
-      { DRAIN_DELAY_SECONDS: "1.5", SHUTDOWN_GRACE_SECONDS: "5" },
+      { DRAIN_DELAY_SECONDS: "4", SHUTDOWN_GRACE_SECONDS: "5" },
     );
     const { started } = hang(upstream, "getWorkflow");
     const response = gateway.fetch("/v1/workflows/w1");
@@ -129,7 +135,8 @@ describe("createShutdown", () => {
     await assert.rejects(response);
     await drained;
     const took = performance.now() - begin;
-    assert.ok(took > 4400 && took < 4400 + scaled(600), `${took} ms`);
+    // Counted from the end of the delay, it would take 8.5 s.
+    assert.ok(took > 4400 && took < 8000, `${took} ms`);
     await upstream.close();
   });
 

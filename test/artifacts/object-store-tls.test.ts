@@ -89,8 +89,8 @@ describeWithS3("createObjectStore, over TLS", (server) => {
       {
         ...server().access,
         endpoint: store.url,
-        connectTimeoutMs: 2000,
-        readTimeoutMs: 2000,
+        connectTimeoutMs: 30_000,
+        readTimeoutMs: 30_000,
         maxDownloads: 10,
       },
       wholeShares("downloads"),

@@ -15,9 +15,9 @@ const { signal } = new AbortController();
 const bytes = Buffer.from("0123456789abcdef");
 const key = "artifacts/odd name+%2F&é.pdb";
 
-function storeWith(access: S3Settings, readTimeoutMs = 2000, maxDownloads = 100): ObjectStore {
+function storeWith(access: S3Settings, readTimeoutMs = 30_000, maxDownloads = 100): ObjectStore {
   return createObjectStore(
-    { ...access, connectTimeoutMs: 2000, readTimeoutMs, maxDownloads },
+    { ...access, connectTimeoutMs: 30_000, readTimeoutMs, maxDownloads },
     wholeShares("downloads"),
   );
 }
@@ -68,7 +68,7 @@ describeWithS3("createObjectStore", (server) => {
     });
 
   it("rejects downloads above the limit, and counts only those that are open", async () => {
-    const { open, close } = storeWith(server().access, 2000, 2);
+    const { open, close } = storeWith(server().access, undefined, 2);
     const next = () => open(key, { signal });
     // Failed requests do not count.
     for (let i = 0; i < 3; i++) await open("artifacts/none", { signal });
@@ -94,6 +94,10 @@ describe("createObjectStore", () => {
   describe("with a failing store", () => {
     const failing = suite(startTestStore);
     const store = suite(() => {
+      const { open, close } = storeAt(failing().url);
+      return Promise.resolve({ open, close: () => Promise.resolve(close()) });
+    });
+    const impatientStore = suite(() => {
       const { open, close } = storeAt(failing().url, 200);
       return Promise.resolve({ open, close: () => Promise.resolve(close()) });
     });
@@ -127,21 +131,21 @@ describe("createObjectStore", () => {
 
     it("rejects with Unavailable without a response, and when the connection breaks", async () => {
       failing().respond = () => undefined;
-      assert.equal(await errorCode(store()), Code.Unavailable);
+      assert.equal(await errorCode(impatientStore()), Code.Unavailable);
       failing().respond = (_req, res) => void res.destroy();
       assert.equal(await errorCode(store()), Code.Unavailable);
     });
 
-    for (const [what, interrupt] of [
-      ["becomes idle", () => undefined],
-      ["breaks off", (res: { destroy(): void }) => res.destroy()],
+    for (const [what, storeThat, interrupt] of [
+      ["becomes idle", impatientStore, () => undefined],
+      ["breaks off", store, (res: { destroy(): void }) => res.destroy()],
     ] as const)
       it(`fails a transfer that ${what}`, async () => {
         failing().respond = (_req, res) => {
           res.writeHead(200, { "Content-Length": bytes.length });
           res.write(bytes.subarray(0, 8), () => interrupt(res));
         };
-        const object = await store().open(key, { signal });
+        const object = await storeThat().open(key, { signal });
         assert.equal(object?.length, bytes.length);
         await assert.rejects(buffer(object.body));
       });

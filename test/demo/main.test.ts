@@ -32,7 +32,7 @@ const allStages = ["0 %  RUNNING", "25 %  RUNNING", "50 %  RUNNING", "75 %  RUNN
 
 describe("main", () => {
   const gateway = suite(startDemoGateway);
-  const slowGateway = suite(() => startDemoGateway(0.2));
+  const slowGateway = suite(() => startDemoGateway(1));
   const endlessGateway = suite(() => startDemoGateway(600));
 
   it("leaves every file on disk under its name, and shows the best ones and the cost", async () => {

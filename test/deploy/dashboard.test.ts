@@ -51,15 +51,17 @@ describe("a Prometheus that scrapes a gateway under load", function () {
   });
   const stage = suite(startStage);
 
-  /** Sends traffic until each expression has a value other than 0. Resolves with those that have none. */
+  /** Holds a stream, a download and an upload open, and sends traffic until each expression has a value other than 0. Resolves with those that have none. */
   async function withoutData(expressions: readonly string[]): Promise<readonly string[]> {
     const { scene, prometheus } = stage();
+    const close = await holdOpen(scene);
     let left = expressions;
     for (let round = 0; left.length > 0 && round < maxRounds; round++) {
       await runTraffic(scene);
       const found = await Promise.all(left.map((expression) => prometheus.query(expression)));
       left = left.filter((_, i) => !found[i]!.some(({ value }) => Number.isFinite(value) && value !== 0));
     }
+    close();
     return left;
   }
 
@@ -79,14 +81,13 @@ describe("a Prometheus that scrapes a gateway under load", function () {
   });
 });
 
-/** Starts a gateway with open streams, downloads and uploads, and a Prometheus that scrapes it. */
+/** Starts a gateway and a Prometheus that scrapes it. */
 async function startStage() {
   await using cleanup = new AsyncDisposableStack();
   const scene = await startScene();
   cleanup.defer(scene.close);
   const prometheus = await startPrometheus(scene.url);
   cleanup.defer(prometheus.close);
-  cleanup.defer(await holdOpen(scene));
   const resources = cleanup.move();
   return { scene, prometheus, close: () => resources.disposeAsync() };
 }

@@ -57,7 +57,7 @@ const params = /(")?contigs\1?: "100-100"/;
 describe("the programs of docs/clients.md", () => {
   const { apiKeys } = parseSettings({}).settings;
   // A step outlasts the wait before a submission is repeated, so that there is something to follow.
-  const sandbox = suite(() => startSandbox({ ...sandboxSettings, apiKeys, stepSeconds: 3 }));
+  const sandbox = suite(() => startSandbox({ ...sandboxSettings, apiKeys, stepSeconds: 5 }));
   // Heartbeats every few milliseconds, so that every client receives some.
   const streamIntervals = { checkMs: 10, heartbeatMs: 20 };
   const gateway = suite(() => startTestGateway(settingsFor(sandbox()), { streamIntervals }));

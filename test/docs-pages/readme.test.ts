@@ -43,7 +43,8 @@ describe("README.md", () => {
       FOLDFORGE_GATEWAY__BIND_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__ORCHESTRATOR_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__OBJECT_STORE_ADDR: "127.0.0.1:0",
-      FOLDFORGE_SANDBOX__STEP_SECONDS: "0.1",
+      // A step outlasts the time from a submission until its events are followed.
+      FOLDFORGE_SANDBOX__STEP_SECONDS: "1",
     });
     return { ...program, gateway: started.exec(program.output)![1]! };
   });

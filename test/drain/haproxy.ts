@@ -54,7 +54,7 @@ backend gateways
   http-reuse safe
   option httpchk GET /v1/readyz
   http-check expect status 200
-  timeout check 2s
+  timeout check 10s
   # A gateway that drains is left after inter times fall; DRAIN_DELAY_SECONDS has to be longer.
   default-server check inter 100ms fall 1 rise 1
 ${lines.join("\n")}

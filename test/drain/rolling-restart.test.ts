@@ -10,7 +10,7 @@ const rounds = 2;
 // Together below the lowest concurrency limit of a gateway, which responds with 503 above it.
 const clients = 8;
 const followers = 10;
-const graceSeconds = 8;
+const graceSeconds = 12;
 
 /** Steps that run one after the other, for longer than the restarts take. */
 const longRun = {
@@ -47,7 +47,7 @@ describe("a rolling restart behind HAProxy", () => {
     cleanup.defer(() => sandbox.close());
     const settings = {
       ...settingsFor(sandbox),
-      DRAIN_DELAY_SECONDS: "1.5",
+      DRAIN_DELAY_SECONDS: "3",
       SHUTDOWN_GRACE_SECONDS: String(graceSeconds),
     };
     const a = await startReplica("a", settings);

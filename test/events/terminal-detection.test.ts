@@ -113,7 +113,7 @@ describe("TerminalDetection", () => {
       const scene = { fromEventId: 0n, status: succeeded };
       assert.deepEqual((await readIds({ ...scene, idleTimeoutMs: 0 })).ids, [...ids, 2n]);
       streamOpen([...before]);
-      assert.deepEqual((await readIds({ ...scene, eventTimeoutMs: 5 })).ids, ids);
+      assert.deepEqual((await readIds({ ...scene, eventTimeoutMs: 500 })).ids, ids);
     });
 
   it("waits for the idle timeout only after a terminal event, until another update follows", async () => {
@@ -125,7 +125,7 @@ describe("TerminalDetection", () => {
       await once(signal, "abort");
     };
     const { ids, end, detection } = await readIds(
-      { fromEventId: 0n, eventTimeoutMs: 3_600_000 },
+      { fromEventId: 0n, idleTimeoutMs: 500, eventTimeoutMs: 3_600_000 },
       { recordUpdates: true },
     );
     assert.deepEqual([ids, end], [[5n, 6n, 9n], "complete"]);

@@ -31,7 +31,13 @@ describe(`${crowd} concurrent requests, each on its own connection`, () => {
   const stack = suite(() =>
     startStack(
       { getWorkflow: () => workflowIn(JobState.RUNNING) },
-      { API_KEYS_ENABLED: "true", MAX_REQUESTS_IN_FLIGHT: String(2 * crowd), MAX_SHARE_PER_KEY: "1" },
+      {
+        API_KEYS_ENABLED: "true",
+        // More than the adaptive limit falls to, and longer than a full listen backlog delays connections.
+        MAX_REQUESTS_IN_FLIGHT: String(20 * crowd),
+        MAX_SHARE_PER_KEY: "1",
+        ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "300",
+      },
     ),
   );
 

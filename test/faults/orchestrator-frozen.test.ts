@@ -14,12 +14,12 @@ import { startUpstream } from "../support/upstream.ts";
 
 const running = workflowIn(JobState.RUNNING);
 const seconds = scaledSeconds(0.2);
-const settings = {
-  ORCHESTRATOR_KEEPALIVE_TIME_SECONDS: seconds,
-  ORCHESTRATOR_KEEPALIVE_TIMEOUT_SECONDS: seconds,
-  ORCHESTRATOR_STREAM_KEEPALIVE_TIME_SECONDS: seconds,
-  ORCHESTRATOR_STREAM_KEEPALIVE_TIMEOUT_SECONDS: seconds,
-};
+const keepaliveOf = (value: string) => ({
+  ORCHESTRATOR_KEEPALIVE_TIME_SECONDS: value,
+  ORCHESTRATOR_KEEPALIVE_TIMEOUT_SECONDS: value,
+  ORCHESTRATOR_STREAM_KEEPALIVE_TIME_SECONDS: value,
+  ORCHESTRATOR_STREAM_KEEPALIVE_TIMEOUT_SECONDS: value,
+});
 
 /** A gateway whose way to the orchestrator can be frozen and cut. */
 async function startFreezable() {
@@ -31,7 +31,7 @@ async function startFreezable() {
   const proxy = await startTcpProxy(upstream.url);
   const retryPolicy = { maxRetries: 3, backoffMs: () => 0, idleTimeoutMs: 30 };
   const gateway = await startTestGateway(
-    { ...settings, ORCHESTRATOR_ENDPOINT: proxy.url },
+    { ...keepaliveOf(seconds), ORCHESTRATOR_ENDPOINT: proxy.url },
     { retryPolicy, streamIntervals: { checkMs: 20, heartbeatMs: 3_600_000 } },
   );
   return {
@@ -143,7 +143,12 @@ describe("an orchestrator that is connected and silent", () => {
       if (url !== undefined) break;
     }
     assert.ok(url !== undefined);
-    const gateway = await startTestGateway({ ...settings, ORCHESTRATOR_ENDPOINT: url });
+    // Longer than another process may be slow to send its HTTP/2 settings.
+    const gateway = await startTestGateway({
+      ...keepaliveOf(scaledSeconds(0.6)),
+      ORCHESTRATOR_ENDPOINT: url,
+      ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "300",
+    });
     const statuses = async () => {
       const sent = [gateway.fetch("/v1/workflows"), gateway.fetch("/v1/workflows", jsonPost(oneStep))];
       return (await Promise.all(sent)).map(({ status }) => status);

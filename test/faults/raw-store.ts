@@ -106,4 +106,4 @@ export function rawStoreSettings({ url }: Pick<RawStore, "url">) {
 }
 
 /** The setting of a gateway whose idle timeout for the store is 0.6 s. */
-export const shortReadTimeout = { OBJECT_STORE_READ_TIMEOUT_SECONDS: "0.6" };
+export const shortReadTimeout = { OBJECT_STORE_READ_TIMEOUT_SECONDS: "1" };

@@ -20,7 +20,7 @@ import type { RunOptions } from "../support/gateway-process.ts";
 import { adminToken, suite } from "../support/gateway.ts";
 import type { TestSettings } from "../support/gateway.ts";
 import { watchHealth } from "../support/health-watch.ts";
-import { imageFlags } from "../support/image-flags.ts";
+import { imageEnvironment, imageFlags } from "../support/image-flags.ts";
 import { scrape } from "../support/metrics.ts";
 import { peakResidentBytes } from "../support/process-memory.ts";
 import {
@@ -60,7 +60,10 @@ async function startWorst(
     SHUTDOWN_GRACE_SECONDS: "1",
     ...settings,
   };
-  const gateway = runGateway(all, { execArgv: [...imageFlags(512 * mebibyte), ...execArgv], more });
+  const gateway = runGateway(all, {
+    execArgv: [...imageFlags(512 * mebibyte), ...execArgv],
+    more: { ...imageEnvironment(), ...more },
+  });
   const url = await gateway.started;
   const pid = gateway.child.pid!;
   return {

@@ -237,7 +237,7 @@ describe("ReadOptions.memory", () => {
 
       for (const [what, options, end, code] of [
         ["is cancelled", {}, (leaving: AbortController) => leaving.abort(), Code.Canceled],
-        ["reaches its deadline", { timeoutMs: scaled(100) }, () => undefined, Code.DeadlineExceeded],
+        ["reaches its deadline", { timeoutMs: scaled(1000) }, () => undefined, Code.DeadlineExceeded],
       ] as const)
         it(`is released when the call ${what} while it waits for memory`, async () => {
           const memory = new ByteSemaphore(limit);

@@ -2,14 +2,12 @@ import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { loadContract } from "../../src/contract.ts";
 import { suite } from "../support/gateway.ts";
-import { scaledSeconds } from "../support/machine.ts";
-import { whenAborted, callsDuring, startStack } from "../support/stack.ts";
+import { hang } from "../support/hang.ts";
+import { callsDuring, startDisposableStack, startStack } from "../support/stack.ts";
 
 describe("health", () => {
   let time = 0;
-  const stack = suite(() =>
-    startStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: scaledSeconds(0.2) }, { now: () => time }),
-  );
+  const stack = suite(() => startStack({}, {}, { now: () => time }));
 
   describe("GET /v1/healthz", () => {
     it("responds with the version, without a token and without a call", async () => {
@@ -72,11 +70,9 @@ describe("health", () => {
     }
 
     it("responds with 503 when the call gets no response", async () => {
-      stack().upstream.rpcs.listWorkflows = async (_request, { signal }) => {
-        await whenAborted(signal);
-        return {};
-      };
-      assert.equal((await ready()).status, 503);
+      await using own = await startDisposableStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.2" });
+      hang(own.upstream, "listWorkflows");
+      assert.equal((await own.gateway.fetch("/v1/readyz", { token: null })).status, 503);
     });
   });
 

@@ -36,7 +36,7 @@ describe("GET /v1/workflows/{id} with Prefer: wait, limits", () => {
   });
 
   it("responds early when the gateway drains", async () => {
-    await using stack = await startDisposableStack();
+    await using stack = await startDisposableStack({}, { SHUTDOWN_GRACE_SECONDS: "60" });
     const { followed } = runWorkflow(stack.upstream);
     const response = stack.gateway.fetch(path, waiting);
     await followed;

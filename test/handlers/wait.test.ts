@@ -129,10 +129,10 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
         opened += 1;
         return follow();
       };
-      const response = await get(2);
-      assert.deepEqual([response.status, response.headers.get("preference-applied")], [200, "wait=2"]);
+      const response = await get(4);
+      assert.deepEqual([response.status, response.headers.get("preference-applied")], [200, "wait=4"]);
       // 0.1 s at most at first, and twice that each time.
-      assert.ok(opened > 1 && opened < 8, `${opened} times`);
+      assert.ok(opened > 1 && opened < 9, `${opened} times`);
     });
 
   it("responds with the error of the events", async () => {
@@ -156,36 +156,32 @@ describe("GET /v1/workflows/{id} with Prefer: wait", () => {
   });
 
   it("logs the wait apart from the gateway's own time", async () => {
-    await using own = await startDisposableStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "0.6" });
+    await using own = await startDisposableStack({}, { ORCHESTRATOR_RPC_TIMEOUT_SECONDS: "2" });
     const { followed } = runWorkflow(own.upstream);
-    const response = own.gateway.fetch(path, waiting(3));
+    const response = own.gateway.fetch(path, waiting(5));
     await followed;
     hang(own.upstream, "getWorkflow");
     assert.equal((await response).status, 504);
     const metrics = await (await own.gateway.fetch("/metrics")).text();
     const within = (le: string) =>
       new RegExp(`_seconds_bucket\\{le="${le}",method="GET",.*status="504"\\} (\\d+)`).exec(metrics)?.[1];
-    assert.deepEqual([within("0.5"), within("2.5")], ["0", "1"]);
+    assert.deepEqual([within("1"), within("5")], ["0", "1"]);
     const line = own.gateway.logs.find(
       ({ event, status }) => event === "request.completed" && status === 504,
     );
     const [waited, whole] = [Number(line?.["waited_ms"]), Number(line?.["duration_ms"])];
-    assert.ok(waited >= 2900 && whole >= waited + 500, `${waited} of ${whole} ms`);
+    assert.ok(waited >= 4900 && whole >= waited + 1900, `${waited} of ${whole} ms`);
   });
 
   it("does not count the wait as latency", async () => {
-    runWorkflow(stack().upstream);
-    await (await get(1)).text();
-    const metrics = await (await stack().gateway.fetch("/metrics")).text();
-    const under =
-      /_seconds_bucket\{le="1",method="GET",path="\/v1\/workflows\/\{id\}",status="200"\} (\d+)/.exec(
-        metrics,
-      );
-    const all = /_seconds_count\{method="GET",path="\/v1\/workflows\/\{id\}",status="200"\} (\d+)/.exec(
+    await using own = await startDisposableStack();
+    runWorkflow(own.upstream);
+    await (await own.gateway.fetch(path, waiting(5))).text();
+    const metrics = await (await own.gateway.fetch("/metrics")).text();
+    assert.match(
       metrics,
+      /_seconds_bucket\{le="2.5",method="GET",path="\/v1\/workflows\/\{id\}",status="200"\} 1$/m,
     );
-    assert.ok(Number(all?.[1]) > 0);
-    assert.equal(under?.[1], all?.[1]);
   });
 });
 

@@ -172,6 +172,7 @@ describe("Connections", () => {
     late.socket.write(get("/streaming"));
     const begun = await server().next();
     begun.write("begun");
+    const closed = [early, late].map(({ socket }) => once(socket, "close"));
     server().drain();
     earlyResponse.end("early");
     begun.end("late");
@@ -179,7 +180,7 @@ describe("Connections", () => {
     assert.match(await late.received("late"), /^connection: keep-alive\r$/im);
     late.socket.write(get("/again"));
     (await server().next()).end("again");
-    await Promise.all([late.received("close"), once(late.socket, "close"), once(early.socket, "close")]);
+    await Promise.all([late.received("close"), ...closed]);
   });
 });
 

@@ -278,8 +278,8 @@ describe("BufferedBytes", () => {
     it("disconnects the slowest client after a second of waiting", async () => {
       const { buffered, disconnected } = start(backlog.length);
       const connection = await openWithBacklog();
-      buffered.track(connection.socket);
       const startedAt = performance.now();
+      buffered.track(connection.socket);
       await buffered.acquire(1);
       assert.ok(performance.now() - startedAt >= 1000);
       assert.deepEqual([connection.socket.destroyed, disconnected.count, buffered.memory.used], [true, 1, 1]);

@@ -93,11 +93,14 @@ describe("TaskQueue", () => {
   it("alternates between owners, and keeps the order of the tasks of each", async () => {
     const tasks = new TaskQueue();
     const turns: string[] = [];
+    const durations: number[] = [];
     /** Each slice takes a whole turn. */
     function* slices(name: string, count: number) {
       for (let slice = 0; slice < count; slice += 1) {
         turns.push(name);
+        const begin = performance.now();
         work(10);
+        durations.push(performance.now() - begin);
         yield;
       }
     }
@@ -106,8 +109,11 @@ describe("TaskQueue", () => {
     await Promise.all([...all, ...others]);
     assert.equal(turns.filter((name) => name.startsWith("a")).join(), "a1,a1,a1,a2,a2,a2,a3,a3,a3");
     assert.equal(turns.slice(0, 3).join(), "a1,b,-");
-    // Turns take about as long, so the second one of b comes after at most two more of a.
-    assert.ok(turns.lastIndexOf("b") <= 5, turns.join());
+    // The second turn of b comes once a has had as much time as b.
+    const [first, second] = [turns.indexOf("b"), turns.lastIndexOf("b")];
+    const ofA = durations.slice(0, second).filter((_, turn) => turns[turn]!.startsWith("a"));
+    const timeOfA = ofA.slice(0, -2).reduce((sum, ms) => sum + ms, 0);
+    assert.ok(timeOfA < durations[first]! + 5, `${turns.join()} ${durations.join()}`);
   });
 
   it("gives an owner as much time as another that returns after each of its turns", async () => {

@@ -12,7 +12,7 @@ import { startUpstream } from "../support/upstream.ts";
 const bounded = upstreamOperations.filter(({ id }) => id !== "streamWorkflowEvents");
 
 describe("callOptions", () => {
-  const deadlineMs = scaled(200);
+  const deadlineMs = scaled(500);
   const stack = suite(() =>
     startStack(withKeys.rpcs, {
       ...withKeys.settings,

@@ -94,11 +94,11 @@ describe("createExporter", () => {
   it("aborts a response that does not end", async () => {
     const { gateway, collector, close } = await startTracedStack(
       {},
-      { OTEL_EXPORTER_OTLP_TIMEOUT: String(scaled(100)) },
+      { OTEL_EXPORTER_OTLP_TIMEOUT: String(scaled(1000)) },
     );
     const drops: NodeJS.Timeout[] = [];
     collector.respond = (_req, res) => {
-      res.writeHead(500);
+      res.writeHead(500).write("x");
       drops.push(setInterval(() => res.write("x"), 20));
     };
     await (await gateway.fetch("/v1/healthz")).text();
