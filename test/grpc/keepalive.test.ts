@@ -11,7 +11,7 @@ const calm = 11;
 const respond = respondWith("w1");
 
 /** A server that holds every call and acknowledges no ping, and a client with a short keepalive. */
-async function startPair({ timeMs = 40, timeoutMs = 100 } = {}) {
+async function startPair({ timeMs = 40, timeoutMs = 300 } = {}) {
   const server = await startFrameServer();
   const held: ServerStream[] = [];
   let pings = 0;
@@ -45,7 +45,7 @@ describe("Keepalive", () => {
     const { server, held, submit, client } = pair;
     const calls = [submit(), client.retryWorkflow({})];
     await until(() => held.length === 2);
-    const error = { code: Code.Unavailable, rawMessage: /did not acknowledge a ping within 100 ms/ };
+    const error = { code: Code.Unavailable, rawMessage: /did not acknowledge a ping within 300 ms/ };
     await Promise.all(calls.map((call) => assert.rejects(call, error)));
     assert.equal(pair.pings, 1);
     server.serve = respond;
@@ -88,8 +88,8 @@ describe("Keepalive", () => {
 
   it("sends no ping while no call is open or bytes are received", async () => {
     await using idle = await startPair();
-    await using busy = await startPair({ timeMs: 80 });
-    await using clock = await startPair({ timeMs: 80 });
+    await using busy = await startPair({ timeMs: 400 });
+    await using clock = await startPair({ timeMs: 400 });
     idle.server.serve = respond;
     await idle.submit();
     const waiting = busy.submit();
@@ -139,12 +139,12 @@ describe("Keepalive", () => {
   });
 
   it("closes a session on which no settings are received", async () => {
-    await using pair = await startPair({ timeoutMs: 20 });
+    await using pair = await startPair({ timeoutMs: 200 });
     const { server, submit } = pair;
     server.maxStreams = "no settings";
     await assert.rejects(submit(), {
       code: Code.Unavailable,
-      rawMessage: /no HTTP\/2 settings were received within 40 ms/,
+      rawMessage: /no HTTP\/2 settings were received within 400 ms/,
     });
     server.maxStreams = Infinity;
     server.serve = respond;
