@@ -34,7 +34,8 @@ function startFailure(error: unknown): string {
     const remedy = `set ${prefix}${error.setting} to another address`;
     if (code === "EADDRINUSE") return `${bind} is already in use; ${remedy}`;
     if (code === "EACCES") return `${bind} may not be used by this user; ${remedy}`;
-    if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND")
+    // EAI_AGAIN: no name server responds.
+    if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND" || code === "EAI_AGAIN")
       return `${bind} is not an address of this machine; ${remedy}`;
   }
   const cause = error instanceof ListenError ? error.cause : error;
