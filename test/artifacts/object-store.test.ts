@@ -93,14 +93,12 @@ describeWithS3("createObjectStore", (server) => {
 describe("createObjectStore", () => {
   describe("with a failing store", () => {
     const failing = suite(startTestStore);
-    const store = suite(() => {
-      const { open, close } = storeAt(failing().url);
+    const startStore = (readTimeoutMs?: number) => () => {
+      const { open, close } = storeAt(failing().url, readTimeoutMs);
       return Promise.resolve({ open, close: () => Promise.resolve(close()) });
-    });
-    const impatientStore = suite(() => {
-      const { open, close } = storeAt(failing().url, 200);
-      return Promise.resolve({ open, close: () => Promise.resolve(close()) });
-    });
+    };
+    const store = suite(startStore());
+    const impatientStore = suite(startStore(200));
 
     for (const [status, code, meaning] of [
       [403, "AccessDenied", Code.Internal],

@@ -166,21 +166,20 @@ describe("the page of GET /docs, as it looks", () => {
   });
 
   it("is painted within a second, and takes less than 40 KiB", async () => {
-    const { page } = await openDocs();
-    const bytes = await page.evaluate<number>(`
-      [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
-        .reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0)`);
     const paints: number[] = [];
     // What is slow shows each time, what else runs on the machine does not.
-    while (paints.length < 5) {
-      paints.push(
-        await page.evaluate<number>('performance.getEntriesByName("first-contentful-paint")[0].startTime'),
-      );
-      await page.reload();
+    while (paints.length < 3) {
+      // With an empty cache.
+      const { page } = await openDocs();
+      const { paint, bytes } = await page.evaluate<{ paint: number; bytes: number }>(`({
+        paint: performance.getEntriesByName("first-contentful-paint")[0].startTime,
+        bytes: [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+          .reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0),
+      })`);
+      console.log(`      painted after ${Math.round(paint)} ms, ${bytes} bytes`);
+      assert.ok(bytes > 10_000 && bytes < 40 * 1024);
+      paints.push(paint);
     }
-    const paint = Math.min(...paints);
-    console.log(`      painted after ${Math.round(paint)} ms, ${bytes} bytes`);
-    assert.ok(bytes > 10_000 && bytes < 40 * 1024);
-    assert.ok(paint < scaled(1000));
+    assert.ok(Math.min(...paints) < scaled(1000));
   });
 });

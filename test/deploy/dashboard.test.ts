@@ -51,17 +51,20 @@ describe("a Prometheus that scrapes a gateway under load", function () {
   });
   const stage = suite(startStage);
 
-  /** Holds a stream, a download and an upload open, and sends traffic until each expression has a value other than 0. Resolves with those that have none. */
+  /**
+   * Sends traffic, with a stream, a download and an upload held open, until each expression has a value other than 0.
+   * Resolves with those that have none.
+   */
   async function withoutData(expressions: readonly string[]): Promise<readonly string[]> {
     const { scene, prometheus } = stage();
-    const close = await holdOpen(scene);
+    using held = new DisposableStack();
+    held.defer(await holdOpen(scene));
     let left = expressions;
     for (let round = 0; left.length > 0 && round < maxRounds; round++) {
       await runTraffic(scene);
       const found = await Promise.all(left.map((expression) => prometheus.query(expression)));
       left = left.filter((_, i) => !found[i]!.some(({ value }) => Number.isFinite(value) && value !== 0));
     }
-    close();
     return left;
   }
 

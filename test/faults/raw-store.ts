@@ -105,5 +105,5 @@ export function rawStoreSettings({ url }: Pick<RawStore, "url">) {
   };
 }
 
-/** The setting of a gateway whose idle timeout for the store is 0.6 s. */
+/** The setting of a gateway whose idle timeout for the store is a second. */
 export const shortReadTimeout = { OBJECT_STORE_READ_TIMEOUT_SECONDS: "1" };

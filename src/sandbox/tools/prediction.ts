@@ -1,5 +1,12 @@
 import { createRandom } from "../random.ts";
-import { drawCoil, meanMetric, type Chain, type Ligand, type Structure } from "../structure/structure.ts";
+import {
+  drawCoil,
+  meanMetric,
+  roundedMetric,
+  type Chain,
+  type Ligand,
+  type Structure,
+} from "../structure/structure.ts";
 import { defaultProtein, maxChains, maxResidues, type ToolInput } from "./tool.ts";
 
 /** Whether chains with these sequences fit into one structure. */
@@ -60,7 +67,7 @@ function predict({ chains: unnamed, ligands: unnamedLigands }: Target, seed: str
   }));
   const bFactors = chains.flatMap((chain) => chain.bFactors);
   const plddt = meanMetric(bFactors);
-  const ptm = Math.round((plddt / 100 - random.between(0.02, 0.12)) * 1e4) / 1e4;
+  const ptm = roundedMetric(plddt / 100 - random.between(0.02, 0.12));
   return { structure: { chains, ligands, coil: drawCoil(random) }, plddt, ptm, length: bFactors.length };
 }
 

@@ -5,7 +5,7 @@ import {
   type DesignedSequence,
 } from "../../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createRandom, type Random } from "../random.ts";
-import { meanMetric } from "../structure/structure.ts";
+import { meanMetric, roundedMetric } from "../structure/structure.ts";
 import {
   commonParams,
   createTool,
@@ -25,8 +25,6 @@ interface Design {
   readonly record: DesignedSequence;
 }
 
-const toFourDecimals = (value: number) => Math.round(value * 1e4) / 1e4;
-
 function drawSequence({ length, sequence: native }: Protein[number], random: Random): string {
   const drawLetter = (_: unknown, i: number) =>
     native !== undefined && random.between(0, 1) < 0.4 ? native.charAt(i) : random.pick(letters);
@@ -38,12 +36,12 @@ function recovery(sequences: readonly string[], protein: Protein): number {
   const native = protein.map(({ length, sequence = "G".repeat(length) }) => sequence).join("");
   const designed = sequences.join("");
   const kept = designed.split("").filter((letter, i) => letter === native.charAt(i)).length;
-  return toFourDecimals(kept / native.length);
+  return roundedMetric(kept / native.length);
 }
 
 function designSequence(protein: Protein, sampleIndex: number, backbone: number, random: Random): Design {
   const sequences = protein.map((chain) => drawSequence(chain, random));
-  const globalScore = toFourDecimals(random.between(0.7, 1.4));
+  const globalScore = roundedMetric(random.between(0.7, 1.4));
   const seqRecovery = recovery(sequences, protein);
   const header = `>backbone=${backbone}, sample=${sampleIndex}, global_score=${globalScore.toFixed(4)}, seq_recovery=${seqRecovery.toFixed(4)}`;
   // ProteinMPNN writes the chains of one design with `/` between them.
