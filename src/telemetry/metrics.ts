@@ -81,8 +81,11 @@ function methodLabel(method: string): string {
   return methods.has(method) ? method : otherMethod;
 }
 
-/** Upper bounds of the buckets for times that a client waits, in seconds. */
-const waitBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/**
+ * Upper bounds of the buckets for times that a client waits, in seconds. 1 and 2 are thresholds of alerts: Prometheus
+ * interpolates a quantile between two bounds, so without a bound at 2 a p95 of 1.2 would be estimated as above 2.
+ */
+const waitBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 2.5, 5, 10, 30];
 
 /** Upper bounds for streams, which last minutes and hours, in seconds. */
 const streamBuckets = [60, 300, 900, 3600];

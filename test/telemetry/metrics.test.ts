@@ -76,6 +76,17 @@ describe("createMetrics", () => {
       assert.ok(lines.includes(line), `${line}\nis not in\n${lines.join("\n")}`);
   });
 
+  it("has a bucket for a request of 1.2 s whose bounds are 1 and 2 s, between which Prometheus interpolates", async () => {
+    const metrics = createMetrics();
+    metrics.observeRequest("GET", "/x", 200, 1.2);
+    const samples = samplesOf(await metrics.render());
+    const within = (le: number) =>
+      samples.get(
+        `foldforge_gateway_http_request_duration_seconds_bucket{le="${le}",method="GET",path="/x",status="200"}`,
+      );
+    assert.deepEqual([within(1), within(2)], [0, 1]);
+  });
+
   it("has one label for all rare methods", async () => {
     const metrics = createMetrics();
     for (const method of METHODS) {
