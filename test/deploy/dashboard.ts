@@ -26,9 +26,11 @@ export const dashboard = JSON.parse(readFileSync("deploy/grafana/dashboards/gate
   readonly panels: readonly Panel[];
 };
 
-/** The queries, with rates over `window`, of all gateways. */
+/** The queries, with rates over `window`, of all gateways in all namespaces, or in none. */
 export function dashboardQueries(window: string): readonly string[] {
   return dashboard.panels.flatMap(({ targets = [] }) =>
-    targets.map(({ expr }) => expr.replaceAll("$__rate_interval", window).replaceAll("$instance", ".*")),
+    targets.map(({ expr }) =>
+      expr.replaceAll("$__rate_interval", window).replaceAll(/\$(?:namespace|instance)/g, ".*"),
+    ),
   );
 }

@@ -15,7 +15,7 @@ describe("docs/runbook.md", () => {
     const { groups } = parse(readFileSync("deploy/prometheus/alerts.yaml", "utf8")) as {
       groups: { rules: { alert: string }[] }[];
     };
-    const headings = [...page.matchAll(/^## (FoldForge\w+)$/gm)].map(([, alert]) => alert);
+    const headings = [...page.matchAll(/^## (Gateway\w+)$/gm)].map(([, alert]) => alert);
     assert.deepEqual(
       headings,
       groups.flatMap(({ rules }) => rules).map(({ alert }) => alert),
