@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -71,9 +72,15 @@ export function createOrchestratorService(parts: OrchestratorParts): ServiceImpl
 
   return {
     submitWorkflow({ spec, idempotencyKey }, context) {
-      const { record, isNew } = workflows.add(checkSpec(spec), idempotencyKey, scopeOf(context));
+      const submission = { spec: checkSpec(spec), idempotencyKey, scope: scopeOf(context) };
+      const earlier = workflows.findEarlier(submission);
+      if (earlier !== undefined) return earlier.workflow;
+      // Nothing is awaited from here on, so that there is never a debit without its workflow.
+      const id = randomUUID();
+      billing.debit(submission.scope, id, submission.spec.steps.length);
+      const record = workflows.add(id, submission);
       const { workflow } = record;
-      if (isNew) runner.start(record);
+      runner.start(record);
       return workflow;
     },
     getWorkflow: ({ workflowId }, context) => workflows.get(workflowId, scopeOf(context)).workflow,
@@ -100,6 +107,8 @@ export function createOrchestratorService(parts: OrchestratorParts): ServiceImpl
         const message = `workflow ${workflowId} is ${JobState[state]}: only a FAILED workflow can be retried`;
         throw new ConnectError(message, Code.FailedPrecondition);
       }
+      // What the failure refunded is debited again.
+      billing.debit(record.principal, workflowId, record.countUnstarted());
       queueFailedSteps(record);
       const { workflow } = record;
       runner.start(record);

@@ -12,7 +12,7 @@ import type { Step } from "../../generated/proto/foldforge/orchestrator/v1/orche
 import type { Billing } from "./billing.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { Protein, Tool, ToolFile } from "./tools/tool.ts";
-import { isTerminalState, type WorkflowRecord } from "./workflow-record.ts";
+import { isTerminalState, type TerminalState, type WorkflowRecord } from "./workflow-record.ts";
 
 /** Runs workflows. */
 export interface Runner {
@@ -124,8 +124,7 @@ export function createRunner({ tools, store, billing, stepSeconds, now }: Runner
     try {
       await simulateWork(run, step);
       const made = await produce(run, step);
-      if (record.principal !== undefined)
-        billing.book(record.principal, -toolOf(step).credits, `debit:wf:${record.workflow.id}`);
+      stop.signal.throwIfAborted();
       const finishedAt = timestampFromMs(now());
       record.updateStep(step.id, { state: JobState.SUCCEEDED, fraction: 1, finishedAt, ...made });
     } catch (error) {
@@ -153,9 +152,15 @@ export function createRunner({ tools, store, billing, stepSeconds, now }: Runner
     }
     if (run.active > 0) return;
     const failed = record.steps.some(({ id }) => stateOf(id) === JobState.FAILED);
-    record.setState(failed ? JobState.FAILED : JobState.SUCCEEDED);
+    finish(record, failed ? JobState.FAILED : JobState.SUCCEEDED);
+  }
+
+  /** Makes a workflow terminal. What it has not run is refunded before anybody can see the state. */
+  function finish(record: WorkflowRecord, state: TerminalState): void {
+    billing.refund(record.principal, record.workflow.id, record.countUnstarted());
+    record.setState(state);
     // Only a failed workflow can be retried; its retry needs what the finished steps made.
-    if (!failed) runs.delete(record);
+    if (state !== JobState.FAILED) runs.delete(record);
   }
 
   return {
@@ -173,11 +178,10 @@ export function createRunner({ tools, store, billing, stepSeconds, now }: Runner
     },
     cancel(record) {
       runs.get(record)?.stop.abort();
-      runs.delete(record);
       const finishedAt = timestampFromMs(now());
       for (const { stepId, state } of record.workflow.stepStatuses)
         if (!isTerminalState(state)) record.updateStep(stepId, { state: JobState.CANCELLED, finishedAt });
-      record.setState(JobState.CANCELLED);
+      finish(record, JobState.CANCELLED);
     },
     async close() {
       for (const { stop } of runs.values()) stop.abort();

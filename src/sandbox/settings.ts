@@ -33,6 +33,10 @@ export interface SandboxSettings {
   readonly apiKeys: readonly ApiKeySetting[];
   /** The duration of a step. */
   readonly stepSeconds: number;
+  /** What each step of a workflow costs its principal, in credits. */
+  readonly pricePerStep: bigint;
+  /** The credits that each principal starts with. */
+  readonly openingCredits: bigint;
   /** The server that stores artifacts; undefined when the sandbox stores them itself. */
   readonly s3: S3Settings | undefined;
 }
@@ -81,6 +85,11 @@ const seconds = z
   .regex(/^\d{1,5}(\.\d{1,6})?$/, "must be a number of seconds such as 2 or 0.5")
   .transform(Number);
 
+const credits = z
+  .string()
+  .regex(/^\d{1,12}$/, "must be a whole number of credits")
+  .transform(BigInt);
+
 /** The default keys: one without a limit, one with a small one. */
 export const demoApiKeys = "demo:ff-demo-key,demo-small:ff-small-key:3:3600";
 
@@ -90,6 +99,8 @@ const schema = z
     OBJECT_STORE_ADDR: address.prefault("127.0.0.1:9000"),
     API_KEYS: apiKeys.prefault(demoApiKeys),
     STEP_SECONDS: seconds.prefault("2"),
+    PRICE_PER_STEP: credits.prefault("10"),
+    OPENING_CREDITS: credits.prefault("100000"),
     S3_ENDPOINT: z.url({ protocol: /^https?$/, error: "must be an http:// or https:// URL" }).optional(),
     S3_REGION: z.string().prefault("auto"),
     S3_BUCKET: z.string().prefault("foldforge"),
@@ -127,6 +138,8 @@ export function parseSettings(environment: Readonly<Record<string, string | unde
       objectStoreAddr: data.OBJECT_STORE_ADDR,
       apiKeys: data.API_KEYS,
       stepSeconds: data.STEP_SECONDS,
+      pricePerStep: data.PRICE_PER_STEP,
+      openingCredits: data.OPENING_CREDITS,
       s3:
         data.S3_ENDPOINT === undefined
           ? undefined

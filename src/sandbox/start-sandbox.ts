@@ -37,17 +37,15 @@ export async function startSandbox(
   settings: SandboxSettings,
   now: () => number = Date.now,
 ): Promise<Sandbox> {
-  const { apiKeys: keySettings, stepSeconds, s3 } = settings;
+  const { apiKeys: keySettings, stepSeconds, pricePerStep, openingCredits, s3 } = settings;
   await using cleanup = new AsyncDisposableStack();
   const objectStore =
     s3 === undefined ? await startObjectStore(settings.objectStoreAddr) : await openS3Store(s3);
   cleanup.defer(() => objectStore.close());
 
   const apiKeys = createApiKeys(keySettings, now);
-  const billing = createBilling(
-    keySettings.map(({ principal }) => principal),
-    now,
-  );
+  const principals = keySettings.map(({ principal }) => principal);
+  const billing = createBilling({ principals, openingCredits, pricePerStep, now });
   const runner = createRunner({ tools, store: objectStore, billing, stepSeconds, now });
   cleanup.defer(() => runner.close());
 

@@ -29,6 +29,8 @@ export interface WorkflowRecord {
   updateStep(stepId: string, change: Partial<Omit<StepStatus, "$typeName" | "$unknown" | "stepId">>): void;
   setState(state: JobState): void;
   isTerminal(): boolean;
+  /** How many steps have never started, not even before a retry. */
+  countUnstarted(): number;
 }
 
 /** What a new workflow is made from. */
@@ -39,8 +41,10 @@ export interface NewWorkflow {
   readonly now: () => number;
 }
 
-/** Whether only a retry changes `state`. */
-export function isTerminalState(state: JobState): boolean {
+/** A state that only a retry changes. */
+export type TerminalState = JobState.SUCCEEDED | JobState.FAILED | JobState.CANCELLED;
+
+export function isTerminalState(state: JobState): state is TerminalState {
   return state === JobState.SUCCEEDED || state === JobState.FAILED || state === JobState.CANCELLED;
 }
 
@@ -91,5 +95,6 @@ export function createWorkflowRecord({ id, principal, spec, now }: NewWorkflow):
       log.append({ case: "workflowUpdate", value: workflow }, updatedAt);
     },
     isTerminal: () => isTerminalState(workflow.state),
+    countUnstarted: () => workflow.stepStatuses.filter(({ startedAt }) => startedAt === undefined).length,
   };
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { create, equals } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
@@ -14,13 +13,22 @@ import { createWorkflowRecord, type WorkflowRecord } from "./workflow-record.ts"
 /** The principal of the caller, which sees its own workflows only; undefined sees all. */
 export type Scope = string | undefined;
 
+/** A valid spec, and who submits it. An empty idempotency key counts as none. */
+export interface Submission {
+  readonly spec: WorkflowSpec;
+  readonly idempotencyKey: string;
+  readonly scope: Scope;
+}
+
 /** All workflows, in the order of their submission. */
 export interface WorkflowStore {
   /**
-   * Stores a valid spec. An idempotency key that the principal has used before returns the earlier record with `isNew`
-   * false, or throws ALREADY_EXISTS when the spec differs. An empty key counts as none.
+   * The workflow that the principal has submitted with this idempotency key before. Throws ALREADY_EXISTS if its spec
+   * differs.
    */
-  add(spec: WorkflowSpec, idempotencyKey: string, scope: Scope): { record: WorkflowRecord; isNew: boolean };
+  findEarlier(submission: Submission): WorkflowRecord | undefined;
+  /** Stores a new workflow. */
+  add(id: string, submission: Submission): WorkflowRecord;
   /** Throws NOT_FOUND for another principal's workflow exactly as for a missing one. */
   get(id: string, scope: Scope): WorkflowRecord;
   /** A page, newest first. Throws INVALID_ARGUMENT for a token that was not issued here. */
@@ -45,6 +53,10 @@ function matches(record: WorkflowRecord, request: ListWorkflowsRequest, scope: S
   );
 }
 
+function keyOf({ idempotencyKey, scope }: Submission): string | undefined {
+  return idempotencyKey === "" ? undefined : JSON.stringify([scope ?? null, idempotencyKey]);
+}
+
 export function createWorkflowStore(now: () => number): WorkflowStore {
   const records: WorkflowRecord[] = [];
   const indexById = new Map<string, number>();
@@ -62,19 +74,21 @@ export function createWorkflowStore(now: () => number): WorkflowStore {
   }
 
   return {
-    add(spec, idempotencyKey, scope) {
-      const key = idempotencyKey === "" ? undefined : JSON.stringify([scope ?? null, idempotencyKey]);
+    findEarlier(submission) {
+      const key = keyOf(submission);
       const earlier = key === undefined ? undefined : recordByKey.get(key);
-      if (earlier !== undefined) {
-        if (equals(WorkflowSpecSchema, earlier.spec, spec)) return { record: earlier, isNew: false };
+      if (earlier !== undefined && !equals(WorkflowSpecSchema, earlier.spec, submission.spec))
         throw new ConnectError("the idempotency key was used for another workflow", Code.AlreadyExists);
-      }
-      const id = randomUUID();
+      return earlier;
+    },
+    add(id, submission) {
+      const { spec, scope } = submission;
       const record = createWorkflowRecord({ id, principal: scope, spec, now });
       indexById.set(id, records.length);
       records.push(record);
+      const key = keyOf(submission);
       if (key !== undefined) recordByKey.set(key, record);
-      return { record, isNew: true };
+      return record;
     },
     get(id, scope) {
       const record = records[indexById.get(id) ?? -1];

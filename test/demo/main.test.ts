@@ -68,7 +68,7 @@ describe("main", () => {
         best.map(({ name, metrics }, i) => [String(i + 1), name, metrics["plddt"]!.toFixed(1)]),
       );
       assert.ok(stdout.includes(`\nverified ${artifacts.length} files in ${join(folder, id)}\n`));
-      assert.match(stdout, /\ncost: 80 credits; 99,\d{3} are left\n$/);
+      assert.match(stdout, /\ncost: 30 credits; 99,\d{3} are left\n$/);
     });
   });
 

@@ -189,9 +189,8 @@ describe("billing", () => {
 describe("the ledger of the sandbox", () => {
   const sandbox = suite(() => startSandbox(sandboxSettings));
   const gateway = suite(() => startTestGateway(settingsFor(sandbox())));
-  /** What the three steps cost: design, sequences, fold. */
-  const costs = [25, 5, 50];
-  const opening = 100_000;
+  const opening = Number(sandboxSettings.openingCredits);
+  const price = threeSteps.steps.length * Number(sandboxSettings.pricePerStep);
 
   async function read<T>(path: string, key: string): Promise<T> {
     const response = await gateway().fetch(path, { token: key });
@@ -205,28 +204,20 @@ describe("the ledger of the sandbox", () => {
   it("charges a run to its submitter alone", async () => {
     assert.deepEqual([await balanceOf("alice-key"), await balanceOf("bob-key")], [opening, opening]);
     const id = await finishedRun(gateway(), threeSteps, "alice-key");
-    assert.deepEqual([await balanceOf("alice-key"), await balanceOf("bob-key")], [opening - 80, opening]);
+    assert.deepEqual([await balanceOf("alice-key"), await balanceOf("bob-key")], [opening - price, opening]);
 
-    const entries = await ledgerOf("alice-key");
-    assert.deepEqual(
-      entries.map(({ delta }) => delta),
-      [...costs.map((cost) => -cost).toReversed(), opening],
-      "newest first",
-    );
-    for (const [index, { delta, balance_after }] of entries.entries())
-      assert.equal(balance_after, (entries[index + 1]?.balance_after ?? 0) + delta);
-    assert.equal(entries[0]?.balance_after, opening - 80);
-    assert.deepEqual(
-      entries.map(({ created_at }) => created_at),
-      entries
-        .map(({ created_at }) => created_at)
-        .toSorted()
-        .toReversed(),
-    );
-    assert.deepEqual(
-      entries.map(({ reason, workflow_id }) => [reason, workflow_id]),
-      [...costs.map(() => [`debit:wf:${id}`, id]), ["grant:admin", undefined]],
-    );
+    const entries = (await ledgerOf("alice-key")).map(({ created_at, ...entry }) => {
+      assert.ok(created_at !== undefined && Date.parse(created_at) <= Date.now());
+      return entry;
+    });
+    const granted = { delta: opening, reason: "grant:admin", balance_after: opening };
+    const debit = {
+      delta: -price,
+      reason: `debit:wf:${id}`,
+      workflow_id: id,
+      balance_after: opening - price,
+    };
+    assert.deepEqual(entries, [debit, granted], "newest first");
     const others = await ledgerOf("bob-key");
     assert.deepEqual(
       others.map(({ delta }) => delta),
@@ -236,7 +227,7 @@ describe("the ledger of the sandbox", () => {
 
   it("lists the requested number of newest entries", async () => {
     const all = await ledgerOf("alice-key");
-    assert.deepEqual(await ledgerOf("alice-key", "?limit=2"), all.slice(0, 2));
+    assert.deepEqual(await ledgerOf("alice-key", "?limit=1"), all.slice(0, 1));
     assert.deepEqual(await ledgerOf("alice-key", "?limit=200"), all);
   });
 });

@@ -19,16 +19,16 @@ function setUp(put: ObjectStore["put"]) {
     steps: [{ id: "a", tool: "rfdiffusion", params: { num_designs: 3 } }],
   });
   const record = createWorkflowRecord({ id: "w", principal: "alice", spec, now });
-  const billing = createBilling([], now);
+  const billing = createBilling({ principals: [], openingCredits: 0n, pricePerStep: 10n, now });
   const runner = createRunner({ tools, store, billing, stepSeconds: 0, now });
   const events = readAll(record.log.follow(0n, record.isTerminal, new AbortController().signal));
-  return { record, billing, runner, events };
+  return { record, runner, events };
 }
 
 describe("createRunner", () => {
-  it("stops writing, charging and reporting when it is cancelled between two files", async () => {
+  it("stops writing and reporting when it is cancelled between two files", async () => {
     let written = 0;
-    const { record, billing, runner, events } = setUp(() => {
+    const { record, runner, events } = setUp(() => {
       written += 1;
       runner.cancel(record);
       return Promise.resolve();
@@ -39,7 +39,6 @@ describe("createRunner", () => {
     assert.equal(written, 1);
     assert.ok(last?.case === "workflowUpdate" && last.value.state === JobState.CANCELLED);
     assert.equal(record.workflow, last.value);
-    assert.equal(billing.balance("alice"), 0n);
   });
 
   it("fails a step whose files cannot be stored, with the reason", async () => {

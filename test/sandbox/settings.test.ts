@@ -24,6 +24,8 @@ describe("parseSettings", () => {
         { principal: "demo-small", key: "ff-small-key", limit: 3, windowSeconds: 3600 },
       ],
       stepSeconds: 2,
+      pricePerStep: 10n,
+      openingCredits: 100_000n,
       s3: undefined,
     };
     assert.deepEqual(parseSettings({ PATH: "/bin" }), { settings: expected, unknownNames: [] });
@@ -37,6 +39,8 @@ describe("parseSettings", () => {
         OBJECT_STORE_ADDR: "[::1]:9001",
         API_KEYS: "a:k1, b:k2:5 ,c:k3:7:60",
         STEP_SECONDS: "0.25",
+        PRICE_PER_STEP: "0",
+        OPENING_CREDITS: "25",
         S3_ENDPOINT: "http://127.0.0.1:9000",
         S3_REGION: "eu",
         S3_BUCKET: "designs",
@@ -53,6 +57,8 @@ describe("parseSettings", () => {
         { principal: "c", key: "k3", limit: 7, windowSeconds: 60 },
       ],
       stepSeconds: 0.25,
+      pricePerStep: 0n,
+      openingCredits: 25n,
       s3: {
         endpoint: "http://127.0.0.1:9000",
         region: "eu",
@@ -88,6 +94,8 @@ describe("parseSettings", () => {
       OBJECT_STORE_ADDR: "127.0.0.1:70000",
       API_KEYS: "a:s3cret,b,c:s3cret,d:other-s3cret:few",
       STEP_SECONDS: "-1",
+      PRICE_PER_STEP: "0.5",
+      OPENING_CREDITS: "1e5",
     });
     assert.match(message, /__ORCHESTRATOR_ADDR: must be host:port/);
     assert.match(message, /__OBJECT_STORE_ADDR: must have a port of at most 65535/);
@@ -95,6 +103,8 @@ describe("parseSettings", () => {
     assert.match(message, /__API_KEYS: entry 3 repeats the key/);
     assert.match(message, /__API_KEYS: entry 4 must be/);
     assert.match(message, /__STEP_SECONDS: must be a number of seconds/);
+    assert.match(message, /__PRICE_PER_STEP: must be a whole number of credits/);
+    assert.match(message, /__OPENING_CREDITS: must be a whole number of credits/);
     assert.doesNotMatch(message, /s3cret/);
   });
 

@@ -23,6 +23,12 @@ export interface StepInit {
   readonly params?: JsonObject;
 }
 
+/** Options of a submission. */
+export type SubmitOptions = CallOptions & {
+  readonly labels?: Record<string, string>;
+  readonly idempotencyKey?: string;
+};
+
 /** The orchestrator's client. */
 export type Orchestrator = Client<typeof OrchestratorService>;
 
@@ -31,14 +37,17 @@ export interface TestSandbox {
   readonly sandbox: Sandbox;
   readonly orchestrator: Orchestrator;
   readonly s3: S3Client;
-  submit(steps: StepInit[], options?: CallOptions & { labels?: Record<string, string> }): Promise<Workflow>;
+  submit(steps: StepInit[], options?: SubmitOptions): Promise<Workflow>;
   /** Follows a workflow to its end, and reads it. */
   finish(workflowId: string): Promise<Workflow>;
   /** Submits and follows to the end. */
   run(steps: StepInit[], options?: CallOptions): Promise<Workflow>;
 }
 
-/** Settings for tests: free ports, steps that take no time, one unlimited key and one of three submissions. */
+/**
+ * Settings for tests: free ports, steps that take no time and cost 10 credits, one unlimited key and one of three
+ * submissions.
+ */
 export const testSettings: SandboxSettings = {
   orchestratorAddr: { host: "127.0.0.1", port: 0 },
   objectStoreAddr: { host: "127.0.0.1", port: 0 },
@@ -47,6 +56,8 @@ export const testSettings: SandboxSettings = {
     { principal: "bob", key: "bob-key", limit: 3, windowSeconds: 60 },
   ],
   stepSeconds: 0,
+  pricePerStep: 10n,
+  openingCredits: 100_000n,
   s3: undefined,
 };
 
@@ -74,14 +85,10 @@ export function useSandbox(settings: Partial<SandboxSettings> = {}, now?: () => 
   });
   const test = context as TestSandbox;
   return Object.assign(test, {
-    submit: (
-      steps: StepInit[],
-      { labels = {}, ...options }: CallOptions & { labels?: Record<string, string> } = {},
-    ) =>
-      test.orchestrator.submitWorkflow(
-        { spec: { name: "test", steps: steps.map((step) => ({ tool: "af2", ...step })), labels } },
-        options,
-      ),
+    submit(steps: StepInit[], { labels = {}, idempotencyKey = "", ...options }: SubmitOptions = {}) {
+      const spec = { name: "test", steps: steps.map((step) => ({ tool: "af2", ...step })), labels };
+      return test.orchestrator.submitWorkflow({ spec, idempotencyKey }, options);
+    },
     async finish(workflowId: string) {
       await readAll(test.orchestrator.streamWorkflowEvents({ workflowId }));
       return test.orchestrator.getWorkflow({ workflowId });

@@ -144,7 +144,7 @@ describe("tenant scope", () => {
 });
 
 describe("ListWorkflows", () => {
-  const test = useSandbox();
+  const test = useSandbox({ pricePerStep: 0n });
 
   it("pages newest first without loss or repetition while workflows are added", async () => {
     const own = as("alice");

@@ -7,7 +7,10 @@ export interface DevStack extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Starts a stack on free ports, whose steps take `stepSeconds`. Its API key without a quota is `ff-demo-key`. */
+/**
+ * Starts a stack on free ports, whose steps take `stepSeconds`. Its API key `ff-demo-key` has no quota, and more credits
+ * than any test spends.
+ */
 export async function startDevStack(stepSeconds: number): Promise<DevStack> {
   const stack = startChild({
     execPath: process.execPath,
@@ -18,6 +21,7 @@ export async function startDevStack(stepSeconds: number): Promise<DevStack> {
       FOLDFORGE_SANDBOX__ORCHESTRATOR_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__OBJECT_STORE_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__STEP_SECONDS: String(stepSeconds),
+      FOLDFORGE_SANDBOX__OPENING_CREDITS: "100000000000",
     },
     stopTimeoutMs: 10_000,
   });

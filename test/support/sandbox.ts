@@ -3,7 +3,10 @@ import type { Sandbox } from "../../src/sandbox/start-sandbox.ts";
 import type { TestSettings } from "./gateway.ts";
 import { s3Settings } from "./s3-servers.ts";
 
-/** A sandbox on free ports whose steps take no time, with two tenants and a third one with a quota of 2. */
+/**
+ * A sandbox on free ports whose steps take no time and cost 10 credits, with two tenants and a third one with a quota of
+ * 2.
+ */
 export const sandboxSettings: SandboxSettings = {
   orchestratorAddr: { host: "127.0.0.1", port: 0 },
   objectStoreAddr: { host: "127.0.0.1", port: 0 },
@@ -13,6 +16,8 @@ export const sandboxSettings: SandboxSettings = {
     { principal: "carol", key: "carol-key", limit: 2, windowSeconds: 3600 },
   ],
   stepSeconds: 0,
+  pricePerStep: 10n,
+  openingCredits: 100_000n,
   s3: undefined,
 };
 

@@ -39,4 +39,4 @@ function* fold({ sequence, num_models }: z.infer<typeof params>, input: ToolInpu
 }
 
 /** Folds `sequence`, or each protein of the steps before, into `num_models` PDB files; B-factors are the pLDDT. */
-export const af2 = createTool(50n, params, fold);
+export const af2 = createTool(params, fold);

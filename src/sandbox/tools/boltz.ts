@@ -91,4 +91,4 @@ function* fold(
  * Folds `chains`, or each protein of the steps before, with `ligands` into `diffusion_samples` mmCIF files;
  * B_iso_or_equiv is the pLDDT.
  */
-export const boltz = createTool(40n, params, fold);
+export const boltz = createTool(params, fold);

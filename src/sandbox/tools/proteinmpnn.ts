@@ -78,4 +78,4 @@ function* designSequences(
 }
 
 /** Designs `num_sequences` sequences for each backbone of the steps before; one FASTA file per backbone. */
-export const proteinmpnn = createTool(5n, params, designSequences);
+export const proteinmpnn = createTool(params, designSequences);

@@ -95,4 +95,4 @@ function* designBackbones(
 }
 
 /** Designs `num_designs` backbones of the length that `contigs` asks for, each a PDB file. */
-export const rfdiffusion = createTool(25n, params, designBackbones);
+export const rfdiffusion = createTool(params, designBackbones);

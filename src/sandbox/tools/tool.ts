@@ -39,8 +39,6 @@ export interface ToolInput {
 
 /** One tool that a step can name. */
 export interface Tool {
-  /** Price of a run that succeeds, in credits. */
-  readonly credits: bigint;
   /** What is wrong with the params, one line each; empty when they are valid. */
   violations(params: JsonObject): readonly string[];
   /** How many runs `params.sandbox_fail` lets fail before one succeeds. */
@@ -54,12 +52,10 @@ export const commonParams = z.looseObject({ sandbox_fail: z.int().min(0).default
 
 /** Builds a tool from the schema of its params and what a run makes of them. */
 export function createTool<Params extends { readonly sandbox_fail: number }>(
-  credits: bigint,
   schema: z.ZodType<Params>,
   produce: (params: Params, input: ToolInput) => Iterable<ToolFile>,
 ): Tool {
   return {
-    credits,
     violations(params) {
       const issues = schema.safeParse(params).error?.issues ?? [];
       return issues.map(({ path, message }) => `${["params", ...path].join(".")}: ${message}`);

@@ -952,8 +952,10 @@ export declare const RankDesignsResponseSchema: GenMessage<RankDesignsResponse>;
  */
 export declare const OrchestratorService: GenService<{
   /**
-   * Validates the DAG and queues it. Errors: INVALID_ARGUMENT for an invalid DAG. An idempotency key that was used before
-   * returns the same workflow for the same spec, and ALREADY_EXISTS for another spec.
+   * Validates the DAG, debits its price from the principal's credits and queues it, all or nothing. Errors:
+   * INVALID_ARGUMENT for an invalid DAG; RESOURCE_EXHAUSTED with a google.rpc.ErrorInfo of the reason
+   * INSUFFICIENT_CREDITS and the domain `foldforge` for a balance below the price. An idempotency key that was used
+   * before returns the same workflow for the same spec and debits nothing, and ALREADY_EXISTS for another spec.
    *
    * @generated from rpc foldforge.orchestrator.v1.OrchestratorService.SubmitWorkflow
    */
@@ -1004,7 +1006,7 @@ export declare const OrchestratorService: GenService<{
   },
   /**
    * Queues the FAILED steps of a FAILED workflow and their dependents again. SUCCEEDED steps keep their artifacts.
-   * Errors: NOT_FOUND, FAILED_PRECONDITION for a workflow in any other state.
+   * Errors: NOT_FOUND, FAILED_PRECONDITION for a workflow in any other state, RESOURCE_EXHAUSTED like SubmitWorkflow.
    *
    * @generated from rpc foldforge.orchestrator.v1.OrchestratorService.RetryWorkflow
    */
