@@ -851,7 +851,10 @@ export interface components {
         /** @description How to rank the designs of a workflow. */
         RankRequest: {
             metric: components["schemas"]["MetricName"];
-            /** @description Whether higher values are better. By default, this depends on the metric. */
+            /**
+             * @description Whether higher values are better. By default, they are for confidences such as `plddt`, and are not for errors
+             *     and scores such as `pae`, `rmsd` and `global_score`.
+             */
             maximize?: boolean;
             /** @description The filters, all of which a design must pass. */
             filters?: components["schemas"]["RankFilter"][];
@@ -873,7 +876,7 @@ export interface components {
              * @description The value of the metric; absent if it is not a finite number.
              */
             score?: number;
-            /** @description The SHA-256 or the `uri` of the artifact, or `seq:<sample_index>` of the sequence. */
+            /** @description The `sha256` or the `uri` of the artifact, or `seq:<sample_index>` of the sequence. */
             id: string;
             /** @description What was ranked. */
             kind: string;

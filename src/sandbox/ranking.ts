@@ -15,13 +15,13 @@ interface Design {
   readonly metrics: Record<string, number>;
 }
 
-/** The metrics whose lower values are better. */
-const minimised: ReadonlySet<string> = new Set(["global_score", "mean_global_score", "radius_of_gyration"]);
+/** The metrics whose lower values are better: errors such as `mean_pae` and `ca_rmsd`, scores, and one size. */
+const minimised = /(?:^|_)(?:pae|rmsd|global_score)$|^radius_of_gyration$/;
 
 function designsFromStatus({ stepId, outputs, sequences }: StepStatus): Design[] {
   return [
-    ...outputs.map(({ uri, metrics }): Design => ({
-      id: uri,
+    ...outputs.map(({ sha256, uri, metrics }): Design => ({
+      id: sha256 || uri,
       kind: "artifact",
       sourceStep: stepId,
       metrics,
@@ -62,7 +62,7 @@ export function rankDesigns(
 ): RankDesignsResponse {
   checkRequest(request);
   const { metric, filters, topK } = request;
-  const sign = (request.maximize ?? !minimised.has(metric)) ? -1 : 1;
+  const sign = (request.maximize ?? !minimised.test(metric)) ? -1 : 1;
   const all = statuses.flatMap(designsFromStatus);
   const ranked = all
     .flatMap((design) => {

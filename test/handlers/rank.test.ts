@@ -300,7 +300,7 @@ describe("the ranking of a run", () => {
     const workflow = await gateway().fetch(`/v1/workflows/${id}`, { token: "alice-key" });
     const { step_statuses } = (await workflow.json()) as Schema["Workflow"];
     const fold = step_statuses.find(({ step_id }) => step_id === "fold");
-    const folded = fold!.outputs.map(({ uri, metrics }) => `${uri} ${metrics["plddt"]}`);
+    const folded = fold!.outputs.map(({ sha256, metrics }) => `${sha256} ${metrics["plddt"]}`);
     assert.deepEqual(body.designs.map((design) => `${design.id} ${design.score}`).sort(), folded.sort());
     assert.deepEqual(new Set(body.designs.map(({ source_step }) => source_step)), new Set(["fold"]));
     assert.equal(body.total_ranked, scores.length);

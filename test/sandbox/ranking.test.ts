@@ -1,10 +1,50 @@
 import assert from "node:assert/strict";
+import { create } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import type {
-  RankDesignsResponse,
-  Workflow,
+import { ArtifactSchema } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import {
+  RankDesignsRequestSchema,
+  StepStatusSchema,
+  type RankDesignsResponse,
+  type Workflow,
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
+import { rankDesigns } from "../../src/sandbox/ranking.ts";
 import { as, useSandbox } from "./support.ts";
+
+describe("rankDesigns", () => {
+  /** The ids of three designs by a metric, best first. */
+  function idsBy(metric: string, maximize?: boolean) {
+    const outputs = [
+      { uri: "r2://b/one", sha256: "aa", metrics: { [metric]: 1 } },
+      { uri: "r2://b/three", metrics: { [metric]: 3 } },
+      { uri: "r2://b/two", sha256: "bb", metrics: { [metric]: 2 } },
+    ].map((output) => create(ArtifactSchema, output));
+    const status = create(StepStatusSchema, { stepId: "s", outputs });
+    const request = create(RankDesignsRequestSchema, {
+      metric,
+      ...(maximize === undefined ? {} : { maximize }),
+    });
+    return rankDesigns([status], request).designs.map(({ id }) => id);
+  }
+  const rising = ["aa", "bb", "r2://b/three"];
+
+  it("identifies artifacts by sha256, and by uri without one", () => {
+    assert.deepEqual(idsBy("length", false), rising);
+  });
+
+  const errorsAndScores = ["pae", "mean_pae", "rmsd", "ca_rmsd", "global_score", "mean_global_score"];
+  for (const metric of [...errorsAndScores, "radius_of_gyration"])
+    it(`puts the lowest ${metric} first by default`, () => {
+      assert.deepEqual(idsBy(metric), rising);
+      assert.deepEqual(idsBy(metric, true), rising.toReversed());
+    });
+
+  for (const metric of ["plddt", "ptm", "confidence_score", "seq_recovery", "paean", "xrmsd"])
+    it(`puts the highest ${metric} first by default`, () => {
+      assert.deepEqual(idsBy(metric), rising.toReversed());
+      assert.deepEqual(idsBy(metric, false), rising);
+    });
+});
 
 describe("RankDesigns", () => {
   const test = useSandbox();
@@ -32,8 +72,8 @@ describe("RankDesigns", () => {
       [1, 2, 3, 4, 5, 6],
     );
     assert.deepEqual(scores(response), falling(scores(response)));
-    const uris = workflow.stepStatuses[1]?.outputs.map(({ uri }) => uri);
-    assert.deepEqual(new Set(response.designs.map(({ id }) => id)), new Set(uris));
+    const hashes = workflow.stepStatuses[1]?.outputs.map(({ sha256 }) => sha256);
+    assert.deepEqual(new Set(response.designs.map(({ id }) => id)), new Set(hashes));
     assert.ok(response.designs.every(({ kind, sourceStep }) => kind === "artifact" && sourceStep === "fold"));
     assert.equal(response.designs[0]?.metrics.plddt, response.designs[0]?.score);
   });

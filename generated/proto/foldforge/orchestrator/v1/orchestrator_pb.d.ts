@@ -826,7 +826,8 @@ export declare type RankDesignsRequest = Message<"foldforge.orchestrator.v1.Rank
   metric: string;
 
   /**
-   * Whether higher values are better. By default, this depends on the metric.
+   * Whether higher values are better. By default, they are for confidences such as `plddt`, and are not for errors and
+   * scores such as `pae`, `rmsd` and `global_score`.
    *
    * @generated from field: optional bool maximize = 3;
    */
@@ -874,7 +875,7 @@ export declare type RankedDesign = Message<"foldforge.orchestrator.v1.RankedDesi
   score: number;
 
   /**
-   * The SHA-256 or the `uri` of the artifact, or `seq:<sample_index>` of the sequence.
+   * The `sha256` or the `uri` of the artifact, or `seq:<sample_index>` of the sequence.
    *
    * @generated from field: string id = 3;
    */
