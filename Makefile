@@ -56,7 +56,7 @@ start: $(INSTALLED) ## Start the gateway alone, as in production
 	@exec node --disable-sigusr1 --max-semi-space-size=8 --v8-pool-size=2 src/main.ts
 
 .PHONY: sandbox
-sandbox: $(INSTALLED) ## Start the stand-ins for orchestrator and object store alone
+sandbox: $(INSTALLED) ## Start the stand-ins for orchestrator, object store and Stripe alone
 	@exec node src/sandbox/main.ts
 
 .PHONY: sbom

@@ -25,9 +25,8 @@ export interface Billing {
 
 /** Who has credits, and what steps cost. */
 export interface BillingOptions {
-  readonly principals: Iterable<string>;
-  /** What each of the principals starts with. */
-  readonly openingCredits: bigint;
+  /** What each principal starts with. */
+  readonly accounts: ReadonlyMap<string, bigint>;
   readonly pricePerStep: bigint;
   readonly now: () => number;
 }
@@ -47,8 +46,8 @@ function insufficientCredits(price: bigint, balance: bigint): ConnectError {
   return error;
 }
 
-/** Creates the ledgers, with opening credits for each of the principals. */
-export function createBilling({ principals, openingCredits, pricePerStep, now }: BillingOptions): Billing {
+/** Creates the ledgers, with the opening credits of each principal. */
+export function createBilling({ accounts, pricePerStep, now }: BillingOptions): Billing {
   const ledgers = new Map<string, LedgerEntry[]>();
   const usedKeys = new Set<string>();
 
@@ -67,7 +66,7 @@ export function createBilling({ principals, openingCredits, pricePerStep, now }:
     else ledger.push(entry);
   }
 
-  for (const principal of new Set(principals)) book(principal, openingCredits, "grant:admin");
+  for (const [principal, credits] of accounts) book(principal, credits, "grant:admin");
 
   return {
     balance,

@@ -9,11 +9,6 @@ const exampleWorkflow = {
   ],
 };
 
-/** The URL by which this machine reaches a server that listens on `url`. */
-export function localUrl(url: string): string {
-  return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
-}
-
 /** What to try first against the gateway at `url`; each line that starts with `curl` can be pasted on its own. */
 export function welcome(url: string, apiKey: string): string {
   const auth = `-H 'Authorization: Bearer ${apiKey}'`;

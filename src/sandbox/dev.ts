@@ -2,7 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { startChild, type Child } from "./dev-child.ts";
 import { describeTakenPorts } from "./dev-ports.ts";
-import { localUrl, welcome } from "./dev-welcome.ts";
+import { welcome } from "./dev-welcome.ts";
+import { localUrl } from "./listen.ts";
 import { parseAddress, parseSettings, SettingsError, settingPrefix, type S3Settings } from "./settings.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -67,10 +68,12 @@ async function main(): Promise<void> {
     s3,
     orchestratorAddr,
     objectStoreAddr,
+    stripe,
   } = parseSettings(process.env).settings;
   const takenPorts = await describeTakenPorts({
     [`${settingPrefix}ORCHESTRATOR_ADDR`]: orchestratorAddr,
     [`${settingPrefix}OBJECT_STORE_ADDR`]: s3 === undefined ? objectStoreAddr : undefined,
+    [`${settingPrefix}STRIPE_ADDR`]: stripe.addr,
     [bindAddrSetting]: parseAddress(process.env[bindAddrSetting] || defaultBindAddr),
   });
   if (takenPorts !== undefined) {

@@ -36,3 +36,8 @@ export async function listen(server: Server, address: Address, setting: string):
   const port = bound !== null && typeof bound === "object" ? bound.port : address.port;
   return `http://${hostPort({ host: address.host, port })}`;
 }
+
+/** The URL by which this machine reaches a server that listens on `url`. */
+export function localUrl(url: string): string {
+  return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+}

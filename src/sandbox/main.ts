@@ -2,9 +2,9 @@ import { ListenError } from "./listen.ts";
 import { parseSettings, SettingsError, type ApiKeySetting, type SandboxSettings } from "./settings.ts";
 import { startSandbox, type Sandbox } from "./start-sandbox.ts";
 
-function describeKey({ principal, key, limit, windowSeconds }: ApiKeySetting): string {
+function describeKey({ principal, key, limit, windowSeconds, credits }: ApiKeySetting): string {
   const quota = limit === 0 ? "unlimited" : `${limit} submissions per ${windowSeconds} s`;
-  return `  API key      ${key} (principal ${principal}, ${quota})`;
+  return `  API key      ${key} (principal ${principal}, ${quota}${credits === undefined ? "" : `, ${credits} credits`})`;
 }
 
 function printStart(sandbox: Sandbox, { apiKeys, s3 }: SandboxSettings): void {
@@ -13,6 +13,7 @@ function printStart(sandbox: Sandbox, { apiKeys, s3 }: SandboxSettings): void {
     "FoldForge sandbox, for one machine: all is in memory or in a temporary folder, and gone at exit.",
     `  orchestrator ${sandbox.orchestratorUrl} (gRPC)`,
     `  object store ${sandbox.objectStoreUrl} (S3, bucket ${sandbox.bucket}; ${remark})`,
+    `  Stripe       ${sandbox.stripeUrl} (Checkout in test mode; no money moves)`,
     ...apiKeys.map(describeKey),
   ];
   console.log(lines.join("\n"));

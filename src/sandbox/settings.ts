@@ -9,12 +9,16 @@ export interface Address {
   readonly port: number;
 }
 
-/** An API key; `limit` submissions per `windowSeconds`, 0 meaning unlimited. */
+/**
+ * An API key; `limit` submissions per `windowSeconds`, 0 meaning unlimited. Its principal starts with `credits`;
+ * undefined for the opening credits of everybody.
+ */
 export interface ApiKeySetting {
   readonly principal: string;
   readonly key: string;
   readonly limit: number;
   readonly windowSeconds: number;
+  readonly credits?: bigint | undefined;
 }
 
 /** A bucket of an S3 server. */
@@ -26,16 +30,25 @@ export interface S3Settings {
   readonly secretAccessKey: string;
 }
 
+/** The server that stands in for Stripe. */
+export interface StripeSettings {
+  readonly addr: Address;
+  /** Where events are sent until a client sets another URL. */
+  readonly webhookUrl: string;
+  readonly webhookSecret: string;
+}
+
 /** The settings of the sandbox. */
 export interface SandboxSettings {
   readonly orchestratorAddr: Address;
   readonly objectStoreAddr: Address;
+  readonly stripe: StripeSettings;
   readonly apiKeys: readonly ApiKeySetting[];
   /** The duration of a step. */
   readonly stepSeconds: number;
   /** What each step of a workflow costs its principal, in credits. */
   readonly pricePerStep: bigint;
-  /** The credits that each principal starts with. */
+  /** The credits that a principal starts with unless its key says otherwise. */
   readonly openingCredits: bigint;
   /** The server that stores artifacts; undefined when the sandbox stores them itself. */
   readonly s3: S3Settings | undefined;
@@ -60,12 +73,18 @@ export function parseAddress(text: string): Address | undefined {
   return address.safeParse(text).data;
 }
 
-const apiKey = /^([\w.@-]+):([\w.~+/=@!-]+)(?::(\d{1,9}))?(?::([1-9]\d{0,8}))?$/;
+const apiKey = /^([\w.@-]+):([\w.~+/=@!-]+)(?::(\d{1,9})(?::([1-9]\d{0,8})(?::(\d{1,12}))?)?)?$/;
 
 function parseApiKey(entry: string): ApiKeySetting | undefined {
-  const [, principal, key, limit = "0", windowSeconds = "3600"] = apiKey.exec(entry) ?? [];
+  const [, principal, key, limit = "0", windowSeconds = "3600", credits] = apiKey.exec(entry) ?? [];
   if (principal === undefined || key === undefined) return undefined;
-  return { principal, key, limit: Number(limit), windowSeconds: Number(windowSeconds) };
+  return {
+    principal,
+    key,
+    limit: Number(limit),
+    windowSeconds: Number(windowSeconds),
+    credits: credits === undefined ? undefined : BigInt(credits),
+  };
 }
 
 // A message has the number of an entry and not its text, which contains a key.
@@ -73,7 +92,7 @@ const apiKeys = z.string().transform((text, context): readonly ApiKeySetting[] =
   const entries = text.split(",").map((entry) => parseApiKey(entry.trim()));
   entries.forEach((entry, i) => {
     if (entry === undefined)
-      context.addIssue(`entry ${i + 1} must be principal:key[:limit[:window_seconds]]`);
+      context.addIssue(`entry ${i + 1} must be principal:key[:limit[:window_seconds[:credits]]]`);
     else if (entries.findIndex((other) => other?.key === entry.key) < i)
       context.addIssue(`entry ${i + 1} repeats the key of an earlier entry`);
   });
@@ -90,8 +109,11 @@ const credits = z
   .regex(/^\d{1,12}$/, "must be a whole number of credits")
   .transform(BigInt);
 
-/** The default keys: one without a limit, one with a small one. */
-export const demoApiKeys = "demo:ff-demo-key,demo-small:ff-small-key:3:3600";
+/** The default keys: one without a limit, one with a small one, and one with few credits. */
+export const demoApiKeys =
+  "demo:ff-demo-key,demo-small:ff-small-key:3:3600,demo-buyer:ff-buyer-key:0:3600:20";
+
+const webUrl = z.url({ protocol: /^https?$/, error: "must be an http:// or https:// URL" });
 
 const schema = z
   .object({
@@ -101,7 +123,13 @@ const schema = z
     STEP_SECONDS: seconds.prefault("2"),
     PRICE_PER_STEP: credits.prefault("10"),
     OPENING_CREDITS: credits.prefault("100000"),
-    S3_ENDPOINT: z.url({ protocol: /^https?$/, error: "must be an http:// or https:// URL" }).optional(),
+    STRIPE_ADDR: address.prefault("127.0.0.1:12111"),
+    STRIPE_WEBHOOK_URL: webUrl.prefault("http://127.0.0.1:8080/v1/billing/webhook"),
+    STRIPE_WEBHOOK_SECRET: z
+      .string()
+      .regex(/^whsec_[\w+/=]+$/, "must be whsec_ and what follows")
+      .prefault("whsec_sandbox"),
+    S3_ENDPOINT: webUrl.optional(),
     S3_REGION: z.string().prefault("auto"),
     S3_BUCKET: z.string().prefault("foldforge"),
     S3_ACCESS_KEY_ID: z.string().prefault(""),
@@ -136,6 +164,11 @@ export function parseSettings(environment: Readonly<Record<string, string | unde
     settings: {
       orchestratorAddr: data.ORCHESTRATOR_ADDR,
       objectStoreAddr: data.OBJECT_STORE_ADDR,
+      stripe: {
+        addr: data.STRIPE_ADDR,
+        webhookUrl: data.STRIPE_WEBHOOK_URL,
+        webhookSecret: data.STRIPE_WEBHOOK_SECRET,
+      },
       apiKeys: data.API_KEYS,
       stepSeconds: data.STEP_SECONDS,
       pricePerStep: data.PRICE_PER_STEP,

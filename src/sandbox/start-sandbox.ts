@@ -7,13 +7,15 @@ import { createOrchestratorService } from "./orchestrator-service.ts";
 import { createRunner } from "./runner.ts";
 import { openS3Store } from "./s3-store.ts";
 import type { SandboxSettings } from "./settings.ts";
+import { startStripeServer } from "./stripe/stripe-server.ts";
 import { tools } from "./tools/tools.ts";
 import { createWorkflowStore } from "./workflow-store.ts";
 
-/** A running orchestrator and object store. */
+/** A running orchestrator, object store and stand-in for Stripe. */
 export interface Sandbox {
   readonly orchestratorUrl: string;
   readonly objectStoreUrl: string;
+  readonly stripeUrl: string;
   /** The one bucket of the object store. */
   readonly bucket: string;
   readonly apiKeys: Pick<ApiKeys, "revoke">;
@@ -25,13 +27,13 @@ export interface Sandbox {
   openStreams(): number;
   /** Destroys every connection to the orchestrator, as a crash would; workflows keep running. */
   dropConnections(): void;
-  /** Stops both servers and removes the temporary folder; safe to call again. */
+  /** Stops all servers and removes the temporary folder; safe to call again. */
   close(): Promise<void>;
 }
 
 /**
- * Starts both servers, or the orchestrator alone where there is an S3 server. Rejects with a ListenError or a
- * SettingsError, and leaves nothing running.
+ * Starts all servers; no object store where there is an S3 server. Rejects with a ListenError or a SettingsError, and
+ * leaves nothing running.
  */
 export async function startSandbox(
   settings: SandboxSettings,
@@ -44,8 +46,10 @@ export async function startSandbox(
   cleanup.defer(() => objectStore.close());
 
   const apiKeys = createApiKeys(keySettings, now);
-  const principals = keySettings.map(({ principal }) => principal);
-  const billing = createBilling({ principals, openingCredits, pricePerStep, now });
+  const accounts = keySettings.map(
+    ({ principal, credits = openingCredits }) => [principal, credits] as const,
+  );
+  const billing = createBilling({ accounts: new Map(accounts), pricePerStep, now });
   const runner = createRunner({ tools, store: objectStore, billing, stepSeconds, now });
   cleanup.defer(() => runner.close());
 
@@ -55,11 +59,15 @@ export async function startSandbox(
   const server = await startOrchestratorServer(service, recorder.interceptor, settings.orchestratorAddr);
   cleanup.defer(() => server.close());
 
+  const stripe = await startStripeServer(settings.stripe, now);
+  cleanup.defer(() => stripe.close());
+
   const resources = cleanup.move();
   let closed: Promise<void> | undefined;
   return {
     orchestratorUrl: server.url,
     objectStoreUrl: objectStore.url,
+    stripeUrl: stripe.url,
     bucket: objectStore.bucket,
     apiKeys,
     calls: recorder.calls,

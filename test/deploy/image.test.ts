@@ -87,6 +87,7 @@ describe("the files of the image", () => {
     const sandbox = run(["node", "src/sandbox/main.ts"], {
       [`${settingPrefix}ORCHESTRATOR_ADDR`]: "127.0.0.1:0",
       [`${settingPrefix}OBJECT_STORE_ADDR`]: "127.0.0.1:0",
+      [`${settingPrefix}STRIPE_ADDR`]: "127.0.0.1:0",
     });
     const orchestrator = await findInOutput(sandbox.child, /orchestrator (\S+)/);
     const gateway = run(image.command, {

@@ -27,7 +27,11 @@ async function printed(stream: Readable, pattern: RegExp): Promise<string> {
   return assert.fail(`ended with ${output}`);
 }
 
-const freePorts = { ORCHESTRATOR_ADDR: "127.0.0.1:0", OBJECT_STORE_ADDR: "127.0.0.1:0" };
+const freePorts = {
+  ORCHESTRATOR_ADDR: "127.0.0.1:0",
+  OBJECT_STORE_ADDR: "127.0.0.1:0",
+  STRIPE_ADDR: "127.0.0.1:0",
+};
 
 describe("main", () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const)
@@ -36,12 +40,14 @@ describe("main", () => {
         const child = start({ ...freePorts, STEP_SECONDS: "600", STEP_SECOND: "1" });
         const exit = once(child, "exit");
         const stderr = text(child.stderr);
-        const output = await printed(child.stdout, /ff-small-key.*\n/);
+        const output = await printed(child.stdout, /ff-buyer-key.*\n/);
         assert.match(output, /for one machine/);
         assert.match(output, /gone at exit/);
         assert.match(output, /checks no signatures/);
+        assert.match(output, /Stripe +http:\S+ \(.*no money moves\)/);
         assert.match(output, /ff-demo-key \(principal demo, unlimited\)/);
         assert.match(output, /ff-small-key \(principal demo-small, 3 submissions per 3600 s\)/);
+        assert.match(output, /ff-buyer-key \(principal demo-buyer, unlimited, 20 credits\)/);
         const orchestrator = connect(/orchestrator (\S+)/.exec(output)?.[1] ?? "");
         const spec = { name: "n", steps: [{ id: "a", tool: "af2" }] };
         const { id: workflowId } = await orchestrator.submitWorkflow({ spec });

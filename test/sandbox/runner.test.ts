@@ -19,7 +19,7 @@ function setUp(put: ObjectStore["put"]) {
     steps: [{ id: "a", tool: "rfdiffusion", params: { num_designs: 3 } }],
   });
   const record = createWorkflowRecord({ id: "w", principal: "alice", spec, now });
-  const billing = createBilling({ principals: [], openingCredits: 0n, pricePerStep: 10n, now });
+  const billing = createBilling({ accounts: new Map(), pricePerStep: 10n, now });
   const runner = createRunner({ tools, store, billing, stepSeconds: 0, now });
   const events = readAll(record.log.follow(0n, record.isTerminal, new AbortController().signal));
   return { record, runner, events };

@@ -20,9 +20,15 @@ describe("parseSettings", () => {
       orchestratorAddr: { host: "127.0.0.1", port: 50051 },
       objectStoreAddr: { host: "127.0.0.1", port: 9000 },
       apiKeys: [
-        { principal: "demo", key: "ff-demo-key", limit: 0, windowSeconds: 3600 },
-        { principal: "demo-small", key: "ff-small-key", limit: 3, windowSeconds: 3600 },
+        { principal: "demo", key: "ff-demo-key", limit: 0, windowSeconds: 3600, credits: undefined },
+        { principal: "demo-small", key: "ff-small-key", limit: 3, windowSeconds: 3600, credits: undefined },
+        { principal: "demo-buyer", key: "ff-buyer-key", limit: 0, windowSeconds: 3600, credits: 20n },
       ],
+      stripe: {
+        addr: { host: "127.0.0.1", port: 12111 },
+        webhookUrl: "http://127.0.0.1:8080/v1/billing/webhook",
+        webhookSecret: "whsec_sandbox",
+      },
       stepSeconds: 2,
       pricePerStep: 10n,
       openingCredits: 100_000n,
@@ -37,10 +43,13 @@ describe("parseSettings", () => {
       prefixed({
         ORCHESTRATOR_ADDR: "0.0.0.0:0",
         OBJECT_STORE_ADDR: "[::1]:9001",
-        API_KEYS: "a:k1, b:k2:5 ,c:k3:7:60",
+        API_KEYS: "a:k1, b:k2:5 ,c:k3:7:60,d:k4:0:60:5",
         STEP_SECONDS: "0.25",
         PRICE_PER_STEP: "0",
         OPENING_CREDITS: "25",
+        STRIPE_ADDR: "127.0.0.1:0",
+        STRIPE_WEBHOOK_URL: "https://gateway.example/hook",
+        STRIPE_WEBHOOK_SECRET: "whsec_a1/+=",
         S3_ENDPOINT: "http://127.0.0.1:9000",
         S3_REGION: "eu",
         S3_BUCKET: "designs",
@@ -52,10 +61,16 @@ describe("parseSettings", () => {
       orchestratorAddr: { host: "0.0.0.0", port: 0 },
       objectStoreAddr: { host: "::1", port: 9001 },
       apiKeys: [
-        { principal: "a", key: "k1", limit: 0, windowSeconds: 3600 },
-        { principal: "b", key: "k2", limit: 5, windowSeconds: 3600 },
-        { principal: "c", key: "k3", limit: 7, windowSeconds: 60 },
+        { principal: "a", key: "k1", limit: 0, windowSeconds: 3600, credits: undefined },
+        { principal: "b", key: "k2", limit: 5, windowSeconds: 3600, credits: undefined },
+        { principal: "c", key: "k3", limit: 7, windowSeconds: 60, credits: undefined },
+        { principal: "d", key: "k4", limit: 0, windowSeconds: 60, credits: 5n },
       ],
+      stripe: {
+        addr: { host: "127.0.0.1", port: 0 },
+        webhookUrl: "https://gateway.example/hook",
+        webhookSecret: "whsec_a1/+=",
+      },
       stepSeconds: 0.25,
       pricePerStep: 0n,
       openingCredits: 25n,
@@ -92,19 +107,23 @@ describe("parseSettings", () => {
     const message = faultsOf({
       ORCHESTRATOR_ADDR: "127.0.0.1",
       OBJECT_STORE_ADDR: "127.0.0.1:70000",
-      API_KEYS: "a:s3cret,b,c:s3cret,d:other-s3cret:few",
+      API_KEYS: "a:s3cret,b,c:s3cret,d:other-s3cret:few,e:s3cret-5:1:0,f:s3cret-6:1:1:1:1",
       STEP_SECONDS: "-1",
       PRICE_PER_STEP: "0.5",
       OPENING_CREDITS: "1e5",
+      STRIPE_WEBHOOK_URL: "gateway",
+      STRIPE_WEBHOOK_SECRET: "s3cret",
     });
     assert.match(message, /__ORCHESTRATOR_ADDR: must be host:port/);
     assert.match(message, /__OBJECT_STORE_ADDR: must have a port of at most 65535/);
     assert.match(message, /__API_KEYS: entry 2 must be principal:key/);
     assert.match(message, /__API_KEYS: entry 3 repeats the key/);
-    assert.match(message, /__API_KEYS: entry 4 must be/);
+    for (const entry of [4, 5, 6]) assert.match(message, new RegExp(`__API_KEYS: entry ${entry} must be`));
     assert.match(message, /__STEP_SECONDS: must be a number of seconds/);
     assert.match(message, /__PRICE_PER_STEP: must be a whole number of credits/);
     assert.match(message, /__OPENING_CREDITS: must be a whole number of credits/);
+    assert.match(message, /__STRIPE_WEBHOOK_URL: must be an http:/);
+    assert.match(message, /__STRIPE_WEBHOOK_SECRET: must be whsec_/);
     assert.doesNotMatch(message, /s3cret/);
   });
 

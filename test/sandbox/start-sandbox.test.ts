@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import { connect as connectSocket } from "node:net";
 import { Code } from "@connectrpc/connect";
+import type { Address, SandboxSettings } from "../../src/sandbox/settings.ts";
 import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
 import {
   as,
@@ -57,22 +58,25 @@ describe("startSandbox", () => {
       assert.deepEqual(await readdir(folder), []);
       assert.ok(await isRefused(sandbox.orchestratorUrl));
       assert.ok(await isRefused(sandbox.objectStoreUrl));
+      assert.ok(await isRefused(sandbox.stripeUrl));
     });
   });
 
-  for (const [setting, name] of [
-    ["orchestratorAddr", "ORCHESTRATOR_ADDR"],
-    ["objectStoreAddr", "OBJECT_STORE_ADDR"],
-  ] as const)
+  const atAddress: readonly [name: string, settings: (addr: Address) => Partial<SandboxSettings>][] = [
+    ["ORCHESTRATOR_ADDR", (orchestratorAddr) => ({ orchestratorAddr })],
+    ["OBJECT_STORE_ADDR", (objectStoreAddr) => ({ objectStoreAddr })],
+    ["STRIPE_ADDR", (addr) => ({ stripe: { ...testSettings.stripe, addr } })],
+  ];
+  for (const [name, settingsAt] of atAddress)
     it(`rejects when ${name} is taken, and leaves nothing running`, async () => {
       const { server, port } = await takePort();
       const other = await takePort();
       other.server.close();
       await once(other.server, "close");
       const free = { host: "127.0.0.1", port: other.port };
-      const settings = { ...testSettings, orchestratorAddr: free, objectStoreAddr: free };
+      const settings = { ...testSettings, objectStoreAddr: free };
       await withTemporaryFolder(async (folder) => {
-        await assert.rejects(startSandbox({ ...settings, [setting]: { host: "127.0.0.1", port } }), {
+        await assert.rejects(startSandbox({ ...settings, ...settingsAt({ host: "127.0.0.1", port }) }), {
           code: "EADDRINUSE",
           message: `127.0.0.1:${port} is already in use; set FOLDFORGE_SANDBOX__${name} to another address`,
         });

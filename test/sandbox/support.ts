@@ -51,6 +51,11 @@ export interface TestSandbox {
 export const testSettings: SandboxSettings = {
   orchestratorAddr: { host: "127.0.0.1", port: 0 },
   objectStoreAddr: { host: "127.0.0.1", port: 0 },
+  stripe: {
+    addr: { host: "127.0.0.1", port: 0 },
+    webhookUrl: "http://127.0.0.1:9/",
+    webhookSecret: "whsec_tests",
+  },
   apiKeys: [
     { principal: "alice", key: "alice-key", limit: 0, windowSeconds: 60 },
     { principal: "bob", key: "bob-key", limit: 3, windowSeconds: 60 },

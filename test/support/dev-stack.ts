@@ -20,6 +20,7 @@ export async function startDevStack(stepSeconds: number): Promise<DevStack> {
       FOLDFORGE_GATEWAY__BIND_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__ORCHESTRATOR_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__OBJECT_STORE_ADDR: "127.0.0.1:0",
+      FOLDFORGE_SANDBOX__STRIPE_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__STEP_SECONDS: String(stepSeconds),
       FOLDFORGE_SANDBOX__OPENING_CREDITS: "100000000000",
     },

@@ -10,6 +10,11 @@ import { s3Settings } from "./s3-servers.ts";
 export const sandboxSettings: SandboxSettings = {
   orchestratorAddr: { host: "127.0.0.1", port: 0 },
   objectStoreAddr: { host: "127.0.0.1", port: 0 },
+  stripe: {
+    addr: { host: "127.0.0.1", port: 0 },
+    webhookUrl: "http://127.0.0.1:9/",
+    webhookSecret: "whsec_tests",
+  },
   apiKeys: [
     { principal: "alice", key: "alice-key", limit: 0, windowSeconds: 3600 },
     { principal: "bob", key: "bob-key", limit: 0, windowSeconds: 3600 },

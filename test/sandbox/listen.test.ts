@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { localUrl } from "../../src/sandbox/dev-welcome.ts";
+import { localUrl } from "../../src/sandbox/listen.ts";
 
 describe("localUrl", () => {
   for (const [listening, reached] of [
