@@ -14,6 +14,8 @@ for (const [name, value] of Object.entries(settings)) process.env[`FOLDFORGE_GAT
 process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:9";
 // It waits for the start.
 await import("../src/main.ts");
+// Loaded for a collector that is called by gRPC.
+await import("../src/otlp/grpc-exporter.ts");
 // Loaded when somebody opens the page.
 await import("../src/docs/render-page.ts");
 process.kill(process.pid, "SIGINT");

@@ -35,6 +35,7 @@ import type { Shutdown } from "./shutdown.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import type { SharedLimit } from "./telemetry/metrics.ts";
+import type { TracedServices, Tracing, TracingOptions } from "./telemetry/tracing.ts";
 import { createRequestValidators } from "./validation/request-validator.ts";
 import type { ValidatorOf } from "./validation/request-validator.ts";
 
@@ -78,8 +79,16 @@ function memoryLimits(maxBufferedBytes: number) {
 }
 
 /** Loads the OpenTelemetry SDK, which takes a tenth of the whole start and is needed only where spans are exported. */
-function importTracing() {
-  return import("./telemetry/tracing.ts");
+async function startTracing(
+  options: TracingOptions,
+  services: TracedServices,
+  logger: Logger,
+): Promise<Tracing> {
+  const [{ startTracing }, { createExporter }] = await Promise.all([
+    import("./telemetry/tracing.ts"),
+    import("./otlp/exporter.ts"),
+  ]);
+  return startTracing(options, services, await createExporter(options, logger), logger);
 }
 
 /** Loads the AWS SDK, which takes a tenth of the whole start and is needed only where artifacts are served. */
@@ -122,8 +131,7 @@ export async function startGateway(
 
   const metrics = createMetrics(options.registry);
   const tracing =
-    settings.tracing &&
-    (await importTracing()).startTracing(settings.tracing, { ...settings, version }, logger);
+    settings.tracing && (await startTracing(settings.tracing, { ...settings, version }, logger));
 
   const buffered = new BufferedBytes({
     limit: maxBufferedBytes,

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "./envelope.ts";
 import { requestHeaders } from "./metadata.ts";
-import type { MetadataInit } from "./metadata.ts";
+import type { MessageEncoding, MetadataInit } from "./metadata.ts";
 import { decideRetry, firstAttempt } from "./retry.ts";
 import { errorCode } from "./http2/index.ts";
 import type { HeaderFields, RequestStream, StreamEnd, StreamListener } from "./http2/index.ts";
@@ -12,6 +12,8 @@ import { headerError, isCancelled, statusError } from "./status.ts";
 export interface CallRequest {
   readonly path: string;
   readonly message: Uint8Array;
+  /** How `message` is compressed; by default it is not. */
+  readonly encoding?: MessageEncoding | undefined;
   readonly metadata: MetadataInit | undefined;
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
@@ -147,11 +149,11 @@ export class Call implements StreamListener {
   }
 
   #open(request: CallRequest, timeoutMs: number, onDedicatedSession = false): RequestStream {
-    const { path, message, metadata, hasNoSideEffects } = request;
+    const { path, message, encoding, metadata, hasNoSideEffects } = request;
     try {
-      const headers = requestHeaders(timeoutMs > 0 ? timeoutMs : undefined, metadata);
+      const headers = requestHeaders(timeoutMs > 0 ? timeoutMs : undefined, metadata, encoding);
       return this.#opener.open(
-        { path, headers, body: encodeEnvelope(message), hasNoSideEffects },
+        { path, headers, body: encodeEnvelope(message, encoding !== undefined), hasNoSideEffects },
         this,
         onDedicatedSession,
       );

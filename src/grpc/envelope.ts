@@ -8,10 +8,10 @@ const prefixBytes = 5;
 /** The flag of a compressed message. */
 const compressed = 1;
 
-/** Returns an uncompressed length-prefixed message. */
-export function encodeEnvelope(message: Uint8Array): Uint8Array {
+/** Returns a length-prefixed message. */
+export function encodeEnvelope(message: Uint8Array, isCompressed = false): Uint8Array {
   const envelope = Buffer.allocUnsafe(prefixBytes + message.byteLength);
-  envelope[0] = 0;
+  envelope[0] = isCompressed ? compressed : 0;
   envelope.writeUInt32BE(message.byteLength, 1);
   envelope.set(message, prefixBytes);
   return envelope;

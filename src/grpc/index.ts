@@ -13,5 +13,7 @@ export const importNodeConnection = () => import("./node-connection.ts");
 export { createResolver } from "./resolver.ts";
 export type { LookUp } from "./resolver.ts";
 export type { CreateConnection } from "./session.ts";
+export { codeNameOf } from "./status.ts";
 export { createGrpcTransport, createServerStreamFunction, withReadOptions } from "./transport.ts";
 export type { GrpcTransportOptions } from "./transport.ts";
+export { callUnary } from "./unary.ts";

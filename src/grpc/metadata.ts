@@ -3,6 +3,9 @@ import type { HeaderFields } from "./http2/index.ts";
 /** Metadata as Connect's call options carry it. A plain record is cheapest. */
 export type MetadataInit = NonNullable<ConstructorParameters<typeof Headers>[0]>;
 
+/** How a request's message may be compressed, as `grpc-encoding` names it. */
+export type MessageEncoding = "gzip";
+
 /** A gRPC timeout has at most eight digits. */
 const timeoutLimit = 1e8;
 
@@ -34,8 +37,10 @@ const reserved = new Set(["content-type", "te", "grpc-timeout"]);
 export function requestHeaders(
   timeoutMs: number | undefined,
   metadata: MetadataInit | undefined,
+  encoding?: MessageEncoding,
 ): HeaderFields {
   const headers: Record<string, string> = {};
+  if (encoding !== undefined) headers["grpc-encoding"] = encoding;
   if (timeoutMs !== undefined) headers["grpc-timeout"] = grpcTimeout(timeoutMs);
   if (metadata === undefined) return headers;
   const entries = Symbol.iterator in metadata ? new Headers(metadata) : Object.entries(metadata);

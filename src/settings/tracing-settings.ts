@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { http } from "../node-http.ts";
-import type { TracingOptions } from "../telemetry/tracing.ts";
+import type { OtlpProtocol, TracingOptions } from "../telemetry/tracing.ts";
 import { httpUrl } from "./values.ts";
 
 const samplers = [
@@ -48,7 +48,7 @@ const attributePairs = pairs((name) => {
   if (name === "") throw new Error("an attribute without a name");
 }, "must be name=value pairs, separated by commas, with percent-encoded values");
 
-const protocol = oneOf(["http/protobuf"], "must be http/protobuf, the only one that is supported");
+const protocol = oneOf(["grpc", "http/protobuf"], "must be grpc or http/protobuf");
 const compression = oneOf(["none", "gzip"], "must be none or gzip");
 
 /** OpenTelemetry's own variables, for all signals and for traces. */
@@ -78,6 +78,8 @@ const variables = z.object({
     .optional(),
 });
 
+type Variables = z.output<typeof variables>;
+
 export const tracingVariables: readonly string[] = Object.keys(variables.shape);
 
 /**
@@ -98,8 +100,22 @@ export function parseTracing(env: Readonly<Record<string, string | undefined>>):
   // A variable that is not used for traces may hold a value that is only valid for other signals.
   const used = [...given].filter(([name]) => !isOverridden(name, given));
   const { data, error } = variables.safeParse(Object.fromEntries(used));
-  const violations = error?.issues.map(({ path, message }) => `${path.join(".")} ${message}`) ?? [];
-  return { tracing: data && settingsFrom(data), violations };
+  const violations = [
+    ...(error?.issues.map(({ path, message }) => `${path.join(".")} ${message}`) ?? []),
+    ...(data === undefined ? [] : metadataViolations(data)),
+  ];
+  return { tracing: data && violations.length === 0 ? settingsFrom(data) : undefined, violations };
+}
+
+/** The value of gRPC metadata: printable ASCII. Headers of HTTP may have more characters. */
+const metadataValue = /^(?:[!-~](?:[ -~]*[!-~])?)?$/;
+
+function metadataViolations(values: Variables): string[] {
+  if (protocolOf(values) !== "grpc") return [];
+  const names = ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] as const;
+  return names
+    .filter((name) => Object.values(values[name] ?? {}).some((value) => !metadataValue.test(value)))
+    .map((name) => `${name} must have values of printable ASCII, since the protocol is grpc`);
 }
 
 /** Whether the variable for traces is set instead. Headers of both variables are merged. */
@@ -116,11 +132,31 @@ function isOff(given: ReadonlyMap<string, string>): boolean {
   );
 }
 
-function settingsFrom(values: z.output<typeof variables>): TracingOptions {
-  const base = values.OTEL_EXPORTER_OTLP_ENDPOINT?.replace(/\/$/, "");
+/** The port of OTLP over gRPC (https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-default-port). */
+const grpcPort = "4317";
+
+/**
+ * Without a protocol, the port of the endpoint decides: the specification leaves the default to the SDK, and some SDKs'
+ * is gRPC, so that `http://collector:4317` alone is common.
+ */
+function protocolOf(values: Variables): OtlpProtocol {
+  const given = values.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL ?? values.OTEL_EXPORTER_OTLP_PROTOCOL;
+  return given ?? (new URL(endpointOf(values)).port === grpcPort ? "grpc" : "http/protobuf");
+}
+
+/** One of the two is set. */
+function endpointOf(values: Variables): string {
+  return values.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? values.OTEL_EXPORTER_OTLP_ENDPOINT ?? "";
+}
+
+function settingsFrom(values: Variables): TracingOptions {
+  const protocol = protocolOf(values);
+  const endpoint = endpointOf(values);
+  const isWholeUrl = protocol === "grpc" || values.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT !== undefined;
   const name = values.OTEL_SERVICE_NAME;
   return {
-    url: values.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? `${base}/v1/traces`,
+    protocol,
+    url: isWholeUrl ? endpoint : `${endpoint.replace(/\/$/, "")}/v1/traces`,
     headers: { ...values.OTEL_EXPORTER_OTLP_HEADERS, ...values.OTEL_EXPORTER_OTLP_TRACES_HEADERS },
     timeoutMs: values.OTEL_EXPORTER_OTLP_TRACES_TIMEOUT ?? values.OTEL_EXPORTER_OTLP_TIMEOUT ?? 10_000,
     compression:

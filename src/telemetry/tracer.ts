@@ -9,10 +9,10 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
-import type { Sampler } from "@opentelemetry/sdk-trace";
+import type { Sampler, SpanExporter } from "@opentelemetry/sdk-trace";
 import { ATTR_ERROR_TYPE, ATTR_SERVICE_VERSION } from "@opentelemetry/semantic-conventions";
 import type { Logger } from "./logger.ts";
-import { createExporter, createSpanQueue } from "./span-export.ts";
+import { createSpanQueue } from "./span-queue.ts";
 import type { TraceContext } from "./trace-context.ts";
 import type { TracingOptions } from "./tracing.ts";
 
@@ -34,18 +34,29 @@ export interface Tracer {
   close(timeoutMs: number): Promise<void>;
 }
 
+/** Sends spans to a collector. */
+export interface ClosableExporter extends SpanExporter {
+  /** Ends the exports in progress and closes all connections at once. */
+  close(): void;
+}
+
 /** The maximum length of an attribute's value, in characters: clients choose some of them. */
 export const maxLength = 256;
 
 /** Nothing that this creates is global: one process may have several tracers. */
-export function createTracer(options: TracingOptions, version: string, logger: Logger): Tracer {
+export function createTracer(
+  options: TracingOptions,
+  version: string,
+  exporter: ClosableExporter,
+  logger: Logger,
+): Tracer {
   const provider = new TracerProvider({
     resource: defaultResource().merge(
       resourceFromAttributes({ [ATTR_SERVICE_VERSION]: version, ...options.resource }),
     ),
     sampler: createSampler(options),
     spanLimits: { attributeValueLengthLimit: maxLength },
-    spanProcessors: [createSpanQueue(createExporter(options, logger), options, logger)],
+    spanProcessors: [createSpanQueue(exporter, options, logger)],
   });
   const tracer = provider.getTracer("foldforge-gateway", version);
 
@@ -88,6 +99,7 @@ export function createTracer(options: TracingOptions, version: string, logger: L
       // The exporter's own warning might come after the log has ended.
       if (!isExported) logger.warn({ event: "span_export.failed", reason: "stopped" }, "span_export.failed");
       done.abort();
+      exporter.close();
     },
   };
 }

@@ -6,10 +6,15 @@ import type { Logger } from "./logger.ts";
 import { requestSpans } from "./request-spans.ts";
 import type { StartRequestSpan } from "./request-spans.ts";
 import { createTracer } from "./tracer.ts";
+import type { ClosableExporter } from "./tracer.ts";
+
+/** The protocols of OTLP that are supported. */
+export type OtlpProtocol = "grpc" | "http/protobuf";
 
 /** Which spans are exported, and where to. */
 export interface TracingOptions {
-  /** Accepts OTLP over HTTP, in protobuf. */
+  readonly protocol: OtlpProtocol;
+  /** Accepts OTLP by that protocol. Only its scheme, host and port are used for gRPC. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   /** The timeout of one batch of spans, retries included. */
@@ -32,7 +37,7 @@ export interface TracingOptions {
 }
 
 /** The service and its upstreams, as the attributes of spans name them. */
-interface Services {
+export interface TracedServices {
   /** The version of the service. */
   readonly version: string;
   readonly orchestratorEndpoints: readonly string[];
@@ -51,10 +56,11 @@ export interface Tracing {
 
 export function startTracing(
   options: TracingOptions,
-  { version, orchestratorEndpoints, objectStore }: Services,
+  { version, orchestratorEndpoints, objectStore }: TracedServices,
+  exporter: ClosableExporter,
   logger: Logger,
 ): Tracing {
-  const tracer = createTracer(options, version, logger);
+  const tracer = createTracer(options, version, exporter, logger);
   return {
     startRequestSpan: requestSpans(tracer),
     startCallSpan: callSpans(tracer, orchestratorEndpoints),

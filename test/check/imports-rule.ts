@@ -8,6 +8,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   errors: ["generated"],
   settings: ["nearest-name", "node-http", "telemetry"],
   telemetry: [],
+  otlp: ["grpc", "telemetry"],
   mapping: ["generated", "contract"],
   grpc: ["telemetry"],
   orchestrator: ["generated", "grpc", "settings", "telemetry"],

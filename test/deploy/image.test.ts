@@ -144,7 +144,11 @@ describe("the files of the image", () => {
       return JSON.parse((await gateway.ended).stderr);
     };
     assert.deepEqual(await loadedBy({}), []);
-    assert.deepEqual(await loadedBy({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" }), ["deps/undici"]);
+    const collector = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" };
+    assert.deepEqual(await loadedBy(collector), ["deps/undici"]);
+    // An error of a call would load undici.
+    const grpc = { OTEL_EXPORTER_OTLP_PROTOCOL: "grpc", OTEL_TRACES_SAMPLER: "always_off" };
+    assert.deepEqual(await loadedBy({ ...collector, ...grpc }), []);
     assert.deepEqual(await loadedBy({ NODE_COMPILE_CACHE: "" }), ["deps/amaro"]);
   });
 

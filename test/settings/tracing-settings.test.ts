@@ -22,7 +22,7 @@ describe("parseTracing", () => {
     ["if the SDK is disabled", { ...endpoint, OTEL_SDK_DISABLED: "True" }],
     [
       "without an exporter",
-      { ...endpoint, OTEL_TRACES_EXPORTER: "None", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" },
+      { ...endpoint, OTEL_TRACES_EXPORTER: "None", OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" },
     ],
   ] as const)
     it(`is off ${what}`, () => {
@@ -31,6 +31,7 @@ describe("parseTracing", () => {
 
   it("uses the defaults of the specification, and a default service name", () => {
     assert.deepEqual(settingsOf({ OTEL_SDK_DISABLED: "false", OTEL_TRACES_EXPORTER: "otlp" }), {
+      protocol: "http/protobuf",
       url: "http://collector:4318/v1/traces",
       headers: {},
       timeoutMs: 10_000,
@@ -49,6 +50,34 @@ describe("parseTracing", () => {
   ] as const)
     it(`appends the path for traces to ${base}`, () => {
       assert.equal(settingsOf({ OTEL_EXPORTER_OTLP_ENDPOINT: base }).url, url);
+    });
+
+  for (const [env, protocol, url] of [
+    // As it stands in compose files for SDKs whose default is gRPC.
+    [{ ENDPOINT: "http://otel-collector:4317" }, "grpc", "http://otel-collector:4317"],
+    [{ ENDPOINT: "https://collector:4317/" }, "grpc", "https://collector:4317/"],
+    [{ ENDPOINT: "http://collector", PROTOCOL: "grpc" }, "grpc", "http://collector"],
+    [{ ENDPOINT: "http://collector:4318", TRACES_PROTOCOL: "GRPC" }, "grpc", "http://collector:4318"],
+    [
+      { ENDPOINT: "http://collector:4318", TRACES_ENDPOINT: "http://traces:4317" },
+      "grpc",
+      "http://traces:4317",
+    ],
+    [
+      { ENDPOINT: "http://collector:4317", PROTOCOL: "http/protobuf" },
+      "http/protobuf",
+      "http://collector:4317/v1/traces",
+    ],
+    [
+      { ENDPOINT: "http://collector:4317", TRACES_ENDPOINT: "http://traces:4318/in" },
+      "http/protobuf",
+      "http://traces:4318/in",
+    ],
+  ] as const)
+    it(`sends by ${protocol} to ${url} with ${JSON.stringify(env)}`, () => {
+      const variables = Object.entries(env).map(([name, value]) => [`OTEL_EXPORTER_OTLP_${name}`, value]);
+      const settings = settingsOf(Object.fromEntries(variables));
+      assert.deepEqual([settings.protocol, settings.url], [protocol, url]);
     });
 
   it("prefers the variables for traces, and ignores invalid ones for all signals", () => {
@@ -122,12 +151,8 @@ describe("parseTracing", () => {
       "http://me:secret@collector",
       "must be an http:// or https:// URL without user, query or fragment",
     ],
-    ["OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "must be http/protobuf, the only one that is supported"],
-    [
-      "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
-      "http/json",
-      "must be http/protobuf, the only one that is supported",
-    ],
+    ["OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "must be grpc or http/protobuf"],
+    ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http", "must be grpc or http/protobuf"],
     ["OTEL_EXPORTER_OTLP_HEADERS", "authorization", notHeaders],
     ["OTEL_EXPORTER_OTLP_HEADERS", "two words=secret", notHeaders],
     ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=secret%0D%0Ax: y", notHeaders],
@@ -147,8 +172,17 @@ describe("parseTracing", () => {
       assert.deepEqual(parseTracing({ ...endpoint, [name]: value }).violations, [`${name} ${violation}`]);
     });
 
+  for (const value of ["caf%C3%A9", "%20a", "a%09b"])
+    it(`rejects the header value ${value} only if the protocol is grpc`, () => {
+      const env = { ...endpoint, OTEL_EXPORTER_OTLP_TRACES_HEADERS: `x-note=${value}` };
+      assert.deepEqual(parseTracing(env).violations, []);
+      assert.deepEqual(parseTracing({ ...env, OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }).violations, [
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS must have values of printable ASCII, since the protocol is grpc",
+      ]);
+    });
+
   it("reports its violations together with those of the settings", () => {
-    const env = { ...endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: "grpc", FOLDFORGE_GATEWAY__BIND_ADDR: "8080" };
+    const env = { ...endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: "zipkin", FOLDFORGE_GATEWAY__BIND_ADDR: "8080" };
     assert.throws(
       () => parseSettings(env, readText),
       (error) =>

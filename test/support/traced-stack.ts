@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { randomBytes } from "node:crypto";
 import { startCollector } from "./collector.ts";
 import type { Collector } from "./collector.ts";
-import type { TestSettings } from "./gateway.ts";
+import type { LogLine, TestGateway, TestSettings } from "./gateway.ts";
 import type { ReceivedSpan } from "./otlp.ts";
 import { startStack } from "./stack.ts";
 import type { Stack } from "./stack.ts";
@@ -39,6 +40,15 @@ export function newTrace(flags = "01") {
   const traceId = randomBytes(16).toString("hex");
   const spanId = randomBytes(8).toString("hex");
   return { traceId, spanId, headers: { traceparent: `00-${traceId}-${spanId}-${flags}` } };
+}
+
+/** The first `span_export.failed`. */
+export async function exportWarning(gateway: TestGateway): Promise<LogLine> {
+  for (;;) {
+    const line = gateway.logs.find(({ event }) => event === "span_export.failed");
+    if (line !== undefined) return line;
+    await once(gateway.logged, "line");
+  }
 }
 
 /** The one span of this name; fails when there is none, or more. */

@@ -1,27 +1,11 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { InMemorySpanExporter, TracerProvider } from "@opentelemetry/sdk-trace";
-import type { SpanExporter } from "@opentelemetry/sdk-trace";
-import { createLogger } from "../../src/telemetry/logger.ts";
-import { createSpanQueue } from "../../src/telemetry/span-export.ts";
-import type { TestGateway } from "../support/gateway.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { scaled } from "../support/machine.ts";
-import { deferred } from "../support/stack.ts";
-import { newTrace, startTracedStack } from "../support/traced-stack.ts";
+import { exportWarning, newTrace, startTracedStack } from "../support/traced-stack.ts";
 
 const token = "secret-of-the-collector";
 
-/** The first `span_export.failed`. */
-async function warning(gateway: TestGateway) {
-  for (;;) {
-    const line = gateway.logs.find(({ event }) => event === "span_export.failed");
-    if (line !== undefined) return line;
-    await once(gateway.logged, "line");
-  }
-}
-
-describe("createExporter", () => {
+describe("createHttpExporter", () => {
   it("sends to the URL, with the headers and the compression of the options", async () => {
     const { gateway, collector, close } = await startTracedStack(
       {},
@@ -50,7 +34,7 @@ describe("createExporter", () => {
       OTEL_BSP_SCHEDULE_DELAY: "10",
     });
     assert.equal((await gateway.fetch("/v1/healthz")).status, 200);
-    const { level, reason, count } = await warning(gateway);
+    const { level, reason, count } = await exportWarning(gateway);
     assert.deepEqual({ level, reason, count }, { level: "warn", reason: "ECONNREFUSED", count: 1 });
     assert.equal((await gateway.fetch("/v1/healthz")).status, 200);
     const start = performance.now();
@@ -63,7 +47,7 @@ describe("createExporter", () => {
     const { gateway, collector, close } = await startTracedStack();
     collector.respond = (_req, res) => res.writeHead(401, `no ${token}`).end(token);
     await (await gateway.fetch("/v1/healthz")).text();
-    assert.equal((await warning(gateway))["reason"], "401");
+    assert.equal((await exportWarning(gateway))["reason"], "401");
     await close();
     assert.ok(!gateway.logText.includes(token));
   });
@@ -87,7 +71,7 @@ describe("createExporter", () => {
     );
     collector.respond = () => undefined;
     await (await gateway.fetch("/v1/healthz")).text();
-    assert.equal((await warning(gateway))["reason"], "Request timed out");
+    assert.equal((await exportWarning(gateway))["reason"], "Request timed out");
     await close();
   });
 
@@ -102,36 +86,8 @@ describe("createExporter", () => {
       drops.push(setInterval(() => res.write("x"), 20));
     };
     await (await gateway.fetch("/v1/healthz")).text();
-    assert.equal((await warning(gateway))["reason"], "ECONNRESET");
+    assert.equal((await exportWarning(gateway))["reason"], "ECONNRESET");
     drops.forEach(clearInterval);
     await close();
-  });
-});
-
-/** One batch in progress, and 2048 spans that wait. */
-const capacity = 512 + 2048;
-
-describe("createSpanQueue", () => {
-  it("drops spans that do not fit, warns with their number, and exports the others", async () => {
-    const exported = deferred();
-    const memory = new InMemorySpanExporter();
-    const exporter: SpanExporter = {
-      export: (spans, done) => void exported.promise.then(() => memory.export(spans, done)),
-      shutdown: () => memory.shutdown(),
-    };
-    const warned = deferred<string>();
-    const queue = createSpanQueue(
-      exporter,
-      { delayMs: 60_000, timeoutMs: 60_000 },
-      createLogger({ write: (line) => warned.resolve(line) }),
-    );
-    const tracer = new TracerProvider({ spanProcessors: [queue] }).getTracer("test");
-    for (let i = 0; i < capacity + 3; i++) tracer.startSpan("work").end();
-    const { level, event, count } = JSON.parse(await warned.promise) as Record<string, unknown>;
-    assert.deepEqual({ level, event, count }, { level: "warn", event: "spans.dropped", count: 3 });
-    exported.resolve();
-    await queue.forceFlush();
-    assert.equal(memory.getFinishedSpans().length, capacity);
-    await queue.shutdown();
   });
 });
