@@ -48,7 +48,7 @@ schemathesis: $(INSTALLED) ## Run schemathesis against what `make dev` starts; n
 clients: $(INSTALLED) ## Generate clients from the contract and run them, as docs/generated-clients.md does; CLIENTS selects some
 	@exec node test/run/main.ts node test/generated-clients/main.ts
 
-# The environment and flags of deploy/Dockerfile, which says why, but for the limit on the memory of a container.
+# The environment and flags of Dockerfile, which says why, but for the limit on the memory of a container.
 .PHONY: start
 start: export MALLOC_MMAP_THRESHOLD_ := 32768
 start: export NODE_COMPILE_CACHE ?= $(CURDIR)/node_modules/.cache/compile-cache

@@ -8,7 +8,7 @@ import { parseSettings } from "../../src/settings/settings.ts";
 import { parseSettings as parseSandboxSettings } from "../../src/sandbox/settings.ts";
 import { composeFile, readCompose, settingsOf } from "./compose.ts";
 import type { Service } from "./compose.ts";
-import { readDockerfile } from "./dockerfile.ts";
+import { readDockerfile, readStage } from "./dockerfile.ts";
 
 const { services: byName, secrets, mounts } = readCompose();
 const { gateway, sandbox, prometheus } = byName;
@@ -17,7 +17,7 @@ const mountedAt = (source: string) => mounts.find((mount) => mount.source === so
 
 describe("deploy/compose.yaml", () => {
   it("matches the schema of the Compose specification", () => {
-    // The sandbox runs the image that is built for the gateway.
+    // The images that are built have names, too.
     const args = [composeFile, "--quiet", "--disable-rule", "no-build-and-image"];
     const { status, stdout } = spawnSync("dclint", args, { encoding: "utf8" });
     assert.equal(status, 0, stdout);
@@ -43,6 +43,18 @@ describe("deploy/compose.yaml", () => {
       assert.ok(!(prefix + name in env));
       assert.ok(`${prefix}${name}_FILE` in env);
     }
+  });
+
+  it("builds the gateway, and the sandbox from its stage of the Dockerfile", () => {
+    const [root, target] = ["..", "sandbox"];
+    assert.deepEqual([gateway.build, sandbox.build], [root, { context: root, target }]);
+    assert.deepEqual(
+      sandbox.command
+        ?.at(-1)
+        ?.match(/exec (.*)/)?.[1]
+        ?.split(" "),
+      readStage(target).command,
+    );
   });
 
   it("has only settings of the sandbox", () => {
@@ -137,6 +149,7 @@ describe("deploy/compose.yaml", () => {
     for (const [name, { image }] of services)
       assert.match(image, /:(v?\d+\.\d+\.\d+|RELEASE\.[\dTZ-]+)$/, name);
     const { version } = JSON.parse(readFileSync("package.json", "utf8"));
-    assert.deepEqual([gateway.image, sandbox.image], Array(2).fill(`foldforge-gateway:${version}`));
+    assert.equal(gateway.image, `foldforge-gateway:${version}`);
+    assert.equal(sandbox.image, `foldforge-sandbox:${version}`);
   });
 });

@@ -5,6 +5,7 @@ import { parse } from "yaml";
 /** The fields of a service that the tests read. */
 export interface Service {
   readonly image: string;
+  readonly build?: string | { readonly context: string; readonly target: string };
   readonly environment?: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
   readonly healthcheck?: { readonly test: readonly string[] };

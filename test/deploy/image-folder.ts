@@ -1,10 +1,11 @@
+import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chownSync, cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { productionPackages } from "../../deploy/production-packages.ts";
 import type { Lock } from "../../deploy/production-packages.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
-import { readDockerfile } from "./dockerfile.ts";
+import { readDockerfile, readStage } from "./dockerfile.ts";
 import type { Copy } from "./dockerfile.ts";
 
 /** The files of an image in a folder, which its user cannot write. */
@@ -21,16 +22,19 @@ export interface ImageUser {
   readonly gid?: number;
 }
 
-/** Executes the COPY instructions of deploy/Dockerfile, with the installed packages. `user` fills the compile cache. */
+/**
+ * Executes the instructions of the Dockerfile for `/app`, with the installed packages. `user` fills the compile cache.
+ * What is below `/` is missing: this machine's libraries are used.
+ */
 export function createImageFolder(user: ImageUser): ImageFolder {
   const folder = temporaryFolder();
   const [app, bin] = [join(folder.path, "app"), join(folder.path, "bin")];
   mkdirSync(bin);
   cpSync(process.execPath, join(bin, "node"));
   for (const copy of readDockerfile().copies) {
-    if (copy.stage === "packages") copyPackages(app, copy);
+    if (copy.stage === "app") buildApp(app);
     else if (copy.stage === "compiled") fillCompileCache(app, bin, user);
-    else copyFromContext(app, copy);
+    else assert.equal(copy.stage, "runtime");
   }
   // The user of the image may not write here, as in an image.
   execFileSync("chmod", ["-R", "a=rX", folder.path]);
@@ -42,6 +46,16 @@ export function createImageFolder(user: ImageUser): ImageFolder {
       folder[Symbol.dispose]();
     },
   };
+}
+
+/** Does what the stage `app` does. */
+function buildApp(app: string): void {
+  const { copies, runs } = readStage("app");
+  for (const copy of copies) {
+    if (copy.stage === "packages") copyPackages(app, copy);
+    else copyFromContext(app, copy);
+  }
+  for (const command of runs) execFileSync("sh", ["-euc", command], { cwd: app });
 }
 
 function copyPackages(app: string, { target }: Copy): void {

@@ -8,8 +8,9 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before } from "mocha";
-import { settingPrefix } from "../../src/sandbox/settings.ts";
+import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
 import { environment } from "../support/environment.ts";
+import { sandboxSettings } from "../support/sandbox.ts";
 import { readDockerfile } from "./dockerfile.ts";
 import { compileCacheOf, createImageFolder } from "./image-folder.ts";
 import type { ImageFolder, ImageUser } from "./image-folder.ts";
@@ -69,10 +70,11 @@ describe("the files of the image", () => {
     throw new Error(`it ended, and said: ${said}`);
   }
 
-  it("omit files that only callers of the gateway need", () => {
-    assert.ok(existsSync("src/demo"));
-    assert.ok(!existsSync(join(folder!.app, "src/demo")));
-    assert.ok(existsSync(join(folder!.app, "src/sandbox/main.ts")));
+  it("omit the sandbox, and what only callers of the gateway need", () => {
+    for (const place of ["src/sandbox", "src/demo"]) {
+      assert.ok(existsSync(place));
+      assert.ok(!existsSync(join(folder!.app, place)), place);
+    }
   });
 
   it("cannot be written by the user of the image", async () => {
@@ -83,18 +85,13 @@ describe("the files of the image", () => {
     }
   });
 
-  it("run the gateway beside the sandbox, healthy until it exits with 0, as the user of the image", async () => {
-    const sandbox = run(["node", "src/sandbox/main.ts"], {
-      [`${settingPrefix}ORCHESTRATOR_ADDR`]: "127.0.0.1:0",
-      [`${settingPrefix}OBJECT_STORE_ADDR`]: "127.0.0.1:0",
-      [`${settingPrefix}STRIPE_ADDR`]: "127.0.0.1:0",
-    });
-    const orchestrator = await findInOutput(sandbox.child, /orchestrator (\S+)/);
+  it("run the gateway, healthy until it exits with 0, as the user of the image", async () => {
+    const sandbox = await startSandbox(sandboxSettings);
     const gateway = run(image.command, {
       ...environment({
         BIND_ADDR: "127.0.0.1:0",
         DRAIN_DELAY_SECONDS: "0",
-        ORCHESTRATOR_ENDPOINT: orchestrator,
+        ORCHESTRATOR_ENDPOINT: sandbox.orchestratorUrl,
       }),
       // No signal opens an inspector, from the start: Node would report it on stderr.
       NODE_OPTIONS: "--import=data:text/javascript,process.kill(process.pid,'SIGUSR1')",
@@ -117,8 +114,7 @@ describe("the files of the image", () => {
     gateway.child.kill(image.stopSignal);
     assert.deepEqual(await gateway.ended, { code: 0, stderr: "" });
     assert.equal((await check()).code, 1);
-    sandbox.child.kill(image.stopSignal);
-    assert.deepEqual(await sandbox.ended, { code: 0, stderr: "" });
+    await sandbox.close();
   });
 
   it("start the gateway, and render its page, from the compile cache, without the compiler of types and without undici", async () => {

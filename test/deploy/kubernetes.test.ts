@@ -112,10 +112,10 @@ describe("deploy/kubernetes", () => {
 
   it("stops a gateway after preStop, and kills it after its grace", () => {
     const { shutdownGraceMs, drainDelayMs } = parsed().settings;
-    const [program, seconds] = container.lifecycle?.preStop?.exec?.command ?? [];
-    assert.equal(program, "sleep");
-    assert.ok(Number(seconds) > 0);
-    assert.ok(pod.terminationGracePeriodSeconds! > Number(seconds) + shutdownGraceMs / 1000);
+    // The image has no program to wait with.
+    const { seconds } = container.lifecycle!.preStop!.sleep!;
+    assert.ok(seconds > 0);
+    assert.ok(pod.terminationGracePeriodSeconds! > seconds + shutdownGraceMs / 1000);
     assert.ok(drainDelayMs > 0);
   });
 

@@ -1,15 +1,16 @@
 import { readFileSync } from "node:fs";
 
-const dockerfile = readFileSync(new URL("../../deploy/Dockerfile", import.meta.url), "utf8");
+const dockerfile = readFileSync(new URL("../../Dockerfile", import.meta.url), "utf8");
 
 const share = /^--max-old-space-size-percentage=(\d+)$/;
 
 /**
- * Node's flags in the image, as the CMD of its Dockerfile has them; for a process that is in no container, with the old
+ * Node's flags in the image, as the last CMD of its Dockerfile has them; for a process that is in no container, with the old
  * space that a container of `bytes` has.
  */
 export function imageFlags(bytes?: number): string[] {
-  const [, command = "[]"] = /^CMD (\[[^\]]*\])$/m.exec(dockerfile.replaceAll("\\\n", "")) ?? [];
+  const [, command = "[]"] =
+    [...dockerfile.replaceAll("\\\n", "").matchAll(/^CMD (\[[^\]]*\])$/gm)].at(-1) ?? [];
   const flags = (JSON.parse(command) as string[]).filter((word) => word.startsWith("--"));
   if (bytes === undefined) return flags;
   return flags.map((flag) => {
