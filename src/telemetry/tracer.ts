@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Attributes, Context } from "@opentelemetry/api";
@@ -10,7 +11,11 @@ import {
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import type { Sampler, SpanExporter } from "@opentelemetry/sdk-trace";
-import { ATTR_ERROR_TYPE, ATTR_SERVICE_VERSION } from "@opentelemetry/semantic-conventions";
+import {
+  ATTR_ERROR_TYPE,
+  ATTR_SERVICE_INSTANCE_ID,
+  ATTR_SERVICE_VERSION,
+} from "@opentelemetry/semantic-conventions";
 import type { Logger } from "./logger.ts";
 import { createSpanQueue } from "./span-queue.ts";
 import type { TraceContext } from "./trace-context.ts";
@@ -52,7 +57,12 @@ export function createTracer(
 ): Tracer {
   const provider = new TracerProvider({
     resource: defaultResource().merge(
-      resourceFromAttributes({ [ATTR_SERVICE_VERSION]: version, ...options.resource }),
+      resourceFromAttributes({
+        [ATTR_SERVICE_VERSION]: version,
+        // Tells replicas apart (https://opentelemetry.io/docs/specs/semconv/resource/#service).
+        [ATTR_SERVICE_INSTANCE_ID]: randomUUID(),
+        ...options.resource,
+      }),
     ),
     sampler: createSampler(options),
     spanLimits: { attributeValueLengthLimit: maxLength },

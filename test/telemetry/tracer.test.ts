@@ -48,6 +48,24 @@ describe("createTracer", () => {
     await close();
   });
 
+  it("has a random UUID as service.instance.id, another one for each gateway", async () => {
+    const ids = [];
+    for (let i = 0; i < 2; i++) {
+      const { gateway, collector, close } = await startTracedStack();
+      for (let sent = 0; sent < 2; sent++) {
+        const { traceId, headers } = newTrace();
+        await (await gateway.fetch("/v1/healthz", { headers })).text();
+        const [span] = await collector.trace(traceId, 1);
+        ids.push(span?.resource["service.instance.id"]);
+      }
+      await close();
+    }
+    const [first, again, other] = ids;
+    assert.match(String(first), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    assert.equal(again, first);
+    assert.notEqual(other, first);
+  });
+
   it("exports nothing if the SDK is disabled", async () => {
     const { gateway, collector, close } = await startTracedStack({}, { OTEL_SDK_DISABLED: "true" });
     await (await gateway.fetch("/v1/healthz")).text();
@@ -62,7 +80,7 @@ describe("createTracer", () => {
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.url}/here`,
       OTEL_EXPORTER_OTLP_HEADERS: "x-tenant=a",
       OTEL_SERVICE_NAME: "edge",
-      OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=test",
+      OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=test,service.instance.id=edge-1",
     };
     const settings = { BIND_ADDR: "127.0.0.1:0", DRAIN_DELAY_SECONDS: "0" };
     const { child, started, ended } = runGateway(settings, { more });
@@ -77,6 +95,7 @@ describe("createTracer", () => {
     assert.equal(span?.parentSpanId, spanId);
     assert.equal(span.resource["service.name"], "edge");
     assert.equal(span.resource["deployment.environment.name"], "test");
+    assert.equal(span.resource["service.instance.id"], "edge-1");
     assert.equal(collector.requests[0]?.url, "/here");
     assert.equal(collector.requests[0].headers["x-tenant"], "a");
     await collector.close();
