@@ -78,6 +78,9 @@ function memoryLimits(maxBufferedBytes: number) {
   };
 }
 
+/** The `user-agent` of the gateway's gRPC calls: a product of RFC 9110 §10.1.5. */
+const userAgentOf = (version: string) => `foldforge-gateway/${version}`;
+
 /** Loads the OpenTelemetry SDK, which takes a tenth of the whole start and is needed only where spans are exported. */
 async function startTracing(
   options: TracingOptions,
@@ -88,7 +91,8 @@ async function startTracing(
     import("./telemetry/tracing.ts"),
     import("./otlp/exporter.ts"),
   ]);
-  return startTracing(options, services, await createExporter(options, logger), logger);
+  const exporter = await createExporter(options, userAgentOf(services.version), logger);
+  return startTracing(options, services, exporter, logger);
 }
 
 /** Loads the AWS SDK, which takes a tenth of the whole start and is needed only where artifacts are served. */
@@ -166,6 +170,7 @@ export async function startGateway(
     memory: buffered,
     readMaxBytes: memory.maxMessageBytes,
     keepalive: settings.keepalive,
+    userAgent: userAgentOf(version),
     tls: settings.orchestratorTls,
     logger,
     observers: [measureCalls(metrics.observeGrpcCall)],

@@ -8,7 +8,7 @@ import type { SubchannelOptions } from "./subchannel.ts";
 
 type ChannelOptions = Pick<
   SubchannelOptions,
-  "createConnection" | "keepalive" | "logger" | "onLost" | "onKeepaliveRejected"
+  "createConnection" | "keepalive" | "userAgent" | "logger" | "onLost" | "onKeepaliveRejected"
 >;
 
 /** Distributes calls over equivalent servers. */

@@ -20,18 +20,19 @@ const timeoutUnits = [
  * The headers that all gRPC calls to an endpoint have (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md),
  * without the path.
  */
-export function connectionHeaders({ protocol, host }: URL): HeaderFields {
+export function connectionHeaders({ protocol, host }: URL, userAgent?: string): HeaderFields {
   return {
     ":method": "POST",
     ":scheme": protocol.slice(0, -1),
     ":authority": host,
     "content-type": "application/grpc+proto",
     te: "trailers",
+    ...(userAgent === undefined ? {} : { "user-agent": userAgent }),
   };
 }
 
 /** Names that metadata cannot have: the protocol's own headers. */
-const reserved = new Set(["content-type", "te", "grpc-timeout"]);
+const reserved = new Set(["content-type", "te", "user-agent", "grpc-timeout", "grpc-encoding"]);
 
 /** The other headers of a call. `metadata` does not replace the protocol's. Without `timeoutMs` there is no deadline. */
 export function requestHeaders(

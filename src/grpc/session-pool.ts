@@ -8,6 +8,8 @@ import type { CreateConnection, PingState, SessionContext, SessionListener } fro
 
 export interface SessionPoolOptions {
   readonly keepalive: KeepaliveTimes;
+  /** The `user-agent` of every call; none by default. */
+  readonly userAgent?: string | undefined;
   /** The flow-control window of each stream, in bytes (RFC 9113 §6.9.2). */
   readonly streamWindowBytes: number;
   /** The ping state of the server, shared with its other pool. */
@@ -45,6 +47,7 @@ export class SessionPool {
     address: ResolvedAddress,
     {
       keepalive: { timeMs, timeoutMs },
+      userAgent,
       streamsPerSession = 2 ** 29,
       streamWindowBytes,
       listener,
@@ -54,6 +57,7 @@ export class SessionPool {
   ) {
     this.#context = {
       address,
+      userAgent,
       createConnection,
       listener,
       sessions: this.#sessions,

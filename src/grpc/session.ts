@@ -56,6 +56,7 @@ export type CreateConnection = (options: ConnectionOptions, listener: Connection
 /** What the sessions of one pool share. */
 export interface SessionContext {
   readonly address: ResolvedAddress;
+  readonly userAgent: string | undefined;
   readonly createConnection: CreateConnection;
   readonly listener: SessionListener;
   /** All sessions of the pool. */
@@ -130,11 +131,11 @@ export class Session implements ConnectionListener {
     this.#context = context;
     this.#isDedicated = isDedicated;
     this.#limit = context.assumedLimit;
-    const { address, createConnection, streamWindowBytes } = context;
+    const { address, userAgent, createConnection, streamWindowBytes } = context;
     this.#connection = createConnection(
       {
         connect: (onread) => connectSocket(address, onread),
-        headers: connectionHeaders(address.endpoint),
+        headers: connectionHeaders(address.endpoint, userAgent),
         streamWindowBytes,
         windowBytes,
         maxHeaderListBytes,

@@ -27,6 +27,8 @@ export type SubchannelState =
 /** The settings of a subchannel, the state of the others, and its callbacks. */
 export interface SubchannelOptions {
   readonly keepalive: KeepaliveOptions;
+  /** The `user-agent` of every call; none by default. */
+  readonly userAgent?: string | undefined;
   readonly createConnection?: CreateConnection | undefined;
   readonly logger: Logger;
   /** Whether the channel has other subchannels. */
@@ -63,7 +65,7 @@ export class Subchannel {
   #backoff: NodeJS.Timeout | undefined;
 
   constructor(address: ResolvedAddress, options: SubchannelOptions) {
-    const { createConnection } = options;
+    const { createConnection, userAgent } = options;
     const { calls, streams } = options.keepalive;
     const pings = { areRejected: false };
     this.#address = hostAndPort(address);
@@ -90,7 +92,14 @@ export class Subchannel {
       hasReadyOther: () => options.hasReadyOther(this),
     };
     const poolOf = (keepalive: KeepaliveTimes, streamWindowBytes: number) =>
-      new SessionPool(address, { keepalive, streamWindowBytes, listener, pings, createConnection });
+      new SessionPool(address, {
+        keepalive,
+        userAgent,
+        streamWindowBytes,
+        listener,
+        pings,
+        createConnection,
+      });
     this.calls = poolOf(calls, windowBytes.calls);
     this.streams = poolOf(streams, windowBytes.streams);
   }

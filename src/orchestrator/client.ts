@@ -94,6 +94,8 @@ export interface Orchestrator {
 /** How to reach orchestrators. */
 export interface OrchestratorOptions {
   readonly keepalive?: KeepaliveOptions;
+  /** The `user-agent` of every call; none by default. */
+  readonly userAgent?: string;
   /** Creates HTTP/2 connections; by default, those of the gateway's own client. */
   readonly createConnection?: CreateConnection | undefined;
   readonly logger: Logger;
@@ -128,6 +130,7 @@ export function createOrchestrator(endpoints: readonly string[], options: Orches
   const urls = endpoints.map((endpoint) => new URL(endpoint));
   const channel = new Channel({
     keepalive,
+    userAgent: options.userAgent,
     createConnection: options.createConnection,
     logger,
     onKeepaliveRejected,

@@ -9,10 +9,14 @@ import type { TracingOptions } from "../telemetry/tracing.ts";
  * `span_export.failed` at most once a second. The warning counts batches and has the reason of the last one: a code,
  * never text from the collector.
  */
-export async function createExporter(options: TracingOptions, logger: Logger): Promise<ClosableExporter> {
+export async function createExporter(
+  options: TracingOptions,
+  userAgent: string,
+  logger: Logger,
+): Promise<ClosableExporter> {
   const exporter =
     options.protocol === "grpc"
-      ? (await import("./grpc-exporter.ts")).createGrpcExporter(options, logger)
+      ? (await import("./grpc-exporter.ts")).createGrpcExporter(options, userAgent, logger)
       : (await import("./http-exporter.ts")).createHttpExporter(options);
   const last = { reason: "" };
   const warn = createThrottledWarning(logger, "span_export.failed", last);

@@ -24,11 +24,14 @@ const readMaxBytes = 64 * 1024;
  */
 export function createGrpcExporter(
   { url, headers, timeoutMs, compression }: TracingOptions,
+  userAgent: string,
   logger: Logger,
 ): ClosableExporter {
   const channel = new Channel({
     keepalive: defaultKeepalive,
-    logger,
+    userAgent,
+    // The events of a channel are about orchestrators.
+    logger: logger.child({}, { level: "silent" }),
     onLost: () => undefined,
     onKeepaliveRejected: () => undefined,
   });

@@ -11,6 +11,7 @@ import type { UpstreamCall } from "../support/upstream.ts";
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const traceparent = `00-${traceId}-00f067aa0ba902b7-01`;
 const canary = "canary-of-the-client";
+const { version } = loadContract().document.info;
 
 /** What a client might hope to see go upstream; most mean something to a gRPC server, or to one before it. */
 const names = `
@@ -36,6 +37,7 @@ function expectedNames({ rpc }: UpstreamCall, principal: string | undefined): st
     ...(rpc === "StreamWorkflowEvents" ? [] : ["grpc-timeout"]),
     "te",
     "traceparent",
+    "user-agent",
   ];
 }
 
@@ -94,16 +96,14 @@ describe("the metadata of the calls that a request makes", () => {
         ...rest
       } = Object.fromEntries(call.metadata);
       const names = expectedNames(call, principal);
-      assert.deepEqual(
-        [...call.metadata.keys()],
-        tracestate === undefined ? names : [...names, "tracestate"],
-        call.rpc,
-      );
+      const expected = tracestate === undefined ? names : [...names, "tracestate"];
+      assert.deepEqual([...call.metadata.keys()], expected.toSorted(), call.rpc);
       assert.match(timeout, /^\d+m$/);
       assert.match(parent ?? "", /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
       assert.deepEqual(rest, {
         "content-type": "application/grpc+proto",
         te: "trailers",
+        "user-agent": `foldforge-gateway/${version}`,
         ...(names.includes("ff-principal") ? { "ff-principal": principal } : {}),
         ...(tracestate === undefined ? {} : { tracestate }),
       });

@@ -15,13 +15,26 @@ describe("connectionHeaders", () => {
         ["te", "trailers"],
       ]);
     });
+
+  it("contains the user agent, if there is one", () => {
+    const headers = connectionHeaders(new URL("http://orchestrator"), "client/1.0");
+    assert.deepEqual(Object.entries(headers).at(-1), ["user-agent", "client/1.0"]);
+  });
 });
 
 describe("requestHeaders", () => {
   for (const [what, metadata] of [
     [
       "a record",
-      { "X-Name": "1", te: "gzip", "Content-Type": "text/html", ":path": "/x", "grpc-timeout": "1m" },
+      {
+        "X-Name": "1",
+        te: "gzip",
+        "Content-Type": "text/html",
+        ":path": "/x",
+        "grpc-timeout": "1m",
+        "User-Agent": "x",
+        "grpc-encoding": "zstd",
+      },
     ],
     ["Headers", new Headers({ "X-Name": "1", te: "gzip", "Content-Type": "text/html" })],
     [
@@ -39,6 +52,10 @@ describe("requestHeaders", () => {
         "grpc-timeout": "10000m",
       });
     });
+
+  it("names the encoding of the message", () => {
+    assert.deepEqual(requestHeaders(undefined, {}, "gzip"), { "grpc-encoding": "gzip" });
+  });
 
   it("sends no timeout without `timeoutMs`", () => {
     assert.deepEqual(requestHeaders(undefined, undefined), {});

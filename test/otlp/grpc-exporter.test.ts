@@ -77,6 +77,7 @@ describe("createGrpcExporter", () => {
       const { headers, isCompressed } = collector().calls.at(-1)!;
       assert.equal(headers.authorization, `Bearer ${token}`);
       assert.equal(headers["content-type"], "application/grpc+proto");
+      assert.match(String(headers["user-agent"]), /^foldforge-gateway\/\d+\.\d+\.\d+$/);
       assert.equal(headers["grpc-encoding"], compression === "gzip" ? "gzip" : undefined);
       assert.equal(isCompressed, compression === "gzip");
       const timeout = Number.parseInt(String(headers["grpc-timeout"]));
