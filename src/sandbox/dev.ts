@@ -68,11 +68,13 @@ async function main(): Promise<void> {
     s3,
     orchestratorAddr,
     objectStoreAddr,
+    metricsAddr,
     stripe,
   } = parseSettings(process.env).settings;
   const takenPorts = await describeTakenPorts({
     [`${settingPrefix}ORCHESTRATOR_ADDR`]: orchestratorAddr,
     [`${settingPrefix}OBJECT_STORE_ADDR`]: s3 === undefined ? objectStoreAddr : undefined,
+    [`${settingPrefix}METRICS_ADDR`]: metricsAddr,
     [`${settingPrefix}STRIPE_ADDR`]: stripe.addr,
     [bindAddrSetting]: parseAddress(process.env[bindAddrSetting] || defaultBindAddr),
   });

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { Server as HttpServer } from "node:http";
 import type { Server } from "node:net";
 import { settingPrefix, type Address } from "./settings.ts";
 
@@ -40,4 +41,11 @@ export async function listen(server: Server, address: Address, setting: string):
 /** The URL by which this machine reaches a server that listens on `url`. */
 export function localUrl(url: string): string {
   return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+}
+
+/** Stops listening and destroys every connection. */
+export async function closeServer(server: HttpServer): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeAllConnections();
+  await closed;
 }

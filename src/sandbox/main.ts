@@ -13,6 +13,7 @@ function printStart(sandbox: Sandbox, { apiKeys, s3 }: SandboxSettings): void {
     "FoldForge sandbox, for one machine: all is in memory or in a temporary folder, and gone at exit.",
     `  orchestrator ${sandbox.orchestratorUrl} (gRPC)`,
     `  object store ${sandbox.objectStoreUrl} (S3, bucket ${sandbox.bucket}; ${remark})`,
+    `  metrics      ${sandbox.metricsUrl}/metrics (of the orchestrator, for Prometheus)`,
     `  Stripe       ${sandbox.stripeUrl} (Checkout in test mode; no money moves)`,
     ...apiKeys.map(describeKey),
   ];

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import express, { type Express, type Request, type Response } from "express";
-import { listen } from "./listen.ts";
+import { closeServer, listen } from "./listen.ts";
 import type { Address } from "./settings.ts";
 
 /** A bucket that clients read by the S3 protocol, path style. */
@@ -106,11 +106,7 @@ export async function startObjectStore(address: Address): Promise<ObjectStore> {
   const objects = new Map<string, StoredObject>();
   const server = createServer(createApp(folder, objects));
   const url = await listen(server, address, "OBJECT_STORE_ADDR");
-  cleanup.defer(async () => {
-    const closed = new Promise((resolve) => server.close(resolve));
-    server.closeAllConnections();
-    await closed;
-  });
+  cleanup.defer(() => closeServer(server));
   const resources = cleanup.move();
   return {
     url,

@@ -10,9 +10,15 @@ import {
 } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import type { Step } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import type { Billing } from "./billing.ts";
+import type { Metrics } from "./metrics.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { Protein, Tool, ToolFile } from "./tools/tool.ts";
-import { isTerminalState, type TerminalState, type WorkflowRecord } from "./workflow-record.ts";
+import {
+  isTerminalState,
+  type StepChange,
+  type TerminalState,
+  type WorkflowRecord,
+} from "./workflow-record.ts";
 
 /** Runs workflows. */
 export interface Runner {
@@ -30,6 +36,7 @@ export interface RunnerOptions {
   /** Where the files of steps are stored. */
   readonly store: ObjectStore;
   readonly billing: Billing;
+  readonly metrics: Metrics;
   readonly stepSeconds: number;
   readonly now: () => number;
 }
@@ -41,6 +48,8 @@ interface Run {
   readonly attempts: Map<string, number>;
   readonly proteins: Map<string, readonly Protein[]>;
   active: number;
+  /** When it was submitted or retried. */
+  startedAt: number;
 }
 
 /** The fractions at which a step reports progress, evenly spaced in time; it ends one pause after the last. */
@@ -76,7 +85,7 @@ async function storeFile(
 }
 
 /** Creates a runner; any number of steps may run at once. */
-export function createRunner({ tools, store, billing, stepSeconds, now }: RunnerOptions): Runner {
+export function createRunner({ tools, store, billing, metrics, stepSeconds, now }: RunnerOptions): Runner {
   const runs = new Map<WorkflowRecord, Run>();
   const working = new Set<Promise<void>>();
   const pauseMs = (stepSeconds * 1000) / (reports.length + 1);
@@ -121,19 +130,24 @@ export function createRunner({ tools, store, billing, stepSeconds, now }: Runner
     const { record, stop } = run;
     const startedAt = record.status(step.id).startedAt ?? timestampFromMs(now());
     record.updateStep(step.id, { state: JobState.RUNNING, startedAt });
+    metrics.countStepStart();
     try {
       await simulateWork(run, step);
       const made = await produce(run, step);
       stop.signal.throwIfAborted();
-      const finishedAt = timestampFromMs(now());
-      record.updateStep(step.id, { state: JobState.SUCCEEDED, fraction: 1, finishedAt, ...made });
+      endStep(record, step, JobState.SUCCEEDED, { fraction: 1, ...made });
     } catch (error) {
       if (stop.signal.aborted) return;
-      const finishedAt = timestampFromMs(now());
-      record.updateStep(step.id, { state: JobState.FAILED, finishedAt, error: errorDetail(error) });
+      endStep(record, step, JobState.FAILED, { error: errorDetail(error) });
     }
     run.active -= 1;
     advance(run);
+  }
+
+  /** Ends a step that is running. */
+  function endStep(record: WorkflowRecord, step: Step, state: TerminalState, change: StepChange = {}): void {
+    metrics.countStepEnd(step.tool, state);
+    record.updateStep(step.id, { ...change, state, finishedAt: timestampFromMs(now()) });
   }
 
   /** Starts the steps whose dependencies have succeeded; without any running step, the workflow is terminal. */
@@ -152,12 +166,13 @@ export function createRunner({ tools, store, billing, stepSeconds, now }: Runner
     }
     if (run.active > 0) return;
     const failed = record.steps.some(({ id }) => stateOf(id) === JobState.FAILED);
-    finish(record, failed ? JobState.FAILED : JobState.SUCCEEDED);
+    finish(run, failed ? JobState.FAILED : JobState.SUCCEEDED);
   }
 
   /** Makes a workflow terminal. What it has not run is refunded before anybody can see the state. */
-  function finish(record: WorkflowRecord, state: TerminalState): void {
+  function finish({ record, startedAt }: Run, state: TerminalState): void {
     billing.refund(record.principal, record.workflow.id, record.countUnstarted());
+    metrics.observeWorkflow(state, (now() - startedAt) / 1000);
     record.setState(state);
     // Only a failed workflow can be retried; its retry needs what the finished steps made.
     if (state !== JobState.FAILED) runs.delete(record);
@@ -171,17 +186,24 @@ export function createRunner({ tools, store, billing, stepSeconds, now }: Runner
         attempts: new Map(),
         proteins: new Map(),
         active: 0,
+        startedAt: 0,
       };
+      run.startedAt = now();
       runs.set(record, run);
       record.setState(JobState.RUNNING);
       advance(run);
     },
     cancel(record) {
-      runs.get(record)?.stop.abort();
-      const finishedAt = timestampFromMs(now());
-      for (const { stepId, state } of record.workflow.stepStatuses)
-        if (!isTerminalState(state)) record.updateStep(stepId, { state: JobState.CANCELLED, finishedAt });
-      finish(record, JobState.CANCELLED);
+      const run = runs.get(record);
+      if (run === undefined) throw new RangeError(`workflow ${record.workflow.id} does not run`);
+      run.stop.abort();
+      for (const step of record.steps) {
+        const { state } = record.status(step.id);
+        if (state === JobState.RUNNING) endStep(record, step, JobState.CANCELLED);
+        else if (!isTerminalState(state))
+          record.updateStep(step.id, { state: JobState.CANCELLED, finishedAt: timestampFromMs(now()) });
+      }
+      finish(run, JobState.CANCELLED);
     },
     async close() {
       for (const { stop } of runs.values()) stop.abort();

@@ -42,6 +42,7 @@ export interface StripeSettings {
 export interface SandboxSettings {
   readonly orchestratorAddr: Address;
   readonly objectStoreAddr: Address;
+  readonly metricsAddr: Address;
   readonly stripe: StripeSettings;
   readonly apiKeys: readonly ApiKeySetting[];
   /** The duration of a step. */
@@ -119,6 +120,7 @@ const schema = z
   .object({
     ORCHESTRATOR_ADDR: address.prefault("127.0.0.1:50051"),
     OBJECT_STORE_ADDR: address.prefault("127.0.0.1:9000"),
+    METRICS_ADDR: address.prefault("127.0.0.1:9465"),
     API_KEYS: apiKeys.prefault(demoApiKeys),
     STEP_SECONDS: seconds.prefault("2"),
     PRICE_PER_STEP: credits.prefault("10"),
@@ -164,6 +166,7 @@ export function parseSettings(environment: Readonly<Record<string, string | unde
     settings: {
       orchestratorAddr: data.ORCHESTRATOR_ADDR,
       objectStoreAddr: data.OBJECT_STORE_ADDR,
+      metricsAddr: data.METRICS_ADDR,
       stripe: {
         addr: data.STRIPE_ADDR,
         webhookUrl: data.STRIPE_WEBHOOK_URL,

@@ -1,6 +1,8 @@
 import { createApiKeys, type ApiKeys } from "./api-keys.ts";
 import { createBilling } from "./billing.ts";
 import { createCallRecorder } from "./call-recorder.ts";
+import { startMetricsServer } from "./metrics-server.ts";
+import { createMetrics } from "./metrics.ts";
 import { startObjectStore } from "./object-store.ts";
 import { startOrchestratorServer } from "./orchestrator-server.ts";
 import { createOrchestratorService } from "./orchestrator-service.ts";
@@ -14,6 +16,8 @@ import { createWorkflowStore } from "./workflow-store.ts";
 /** A running orchestrator, object store and stand-in for Stripe. */
 export interface Sandbox {
   readonly orchestratorUrl: string;
+  /** Serves the orchestrator's metrics at /metrics. */
+  readonly metricsUrl: string;
   readonly objectStoreUrl: string;
   readonly stripeUrl: string;
   /** The one bucket of the object store. */
@@ -50,7 +54,8 @@ export async function startSandbox(
     ({ principal, credits = openingCredits }) => [principal, credits] as const,
   );
   const billing = createBilling({ accounts: new Map(accounts), pricePerStep, now });
-  const runner = createRunner({ tools, store: objectStore, billing, stepSeconds, now });
+  const metrics = createMetrics([...tools.keys()]);
+  const runner = createRunner({ tools, store: objectStore, billing, metrics, stepSeconds, now });
   cleanup.defer(() => runner.close());
 
   const workflows = createWorkflowStore(now);
@@ -58,6 +63,8 @@ export async function startSandbox(
   const recorder = createCallRecorder();
   const server = await startOrchestratorServer(service, recorder.interceptor, settings.orchestratorAddr);
   cleanup.defer(() => server.close());
+  const metricsServer = await startMetricsServer(metrics, settings.metricsAddr);
+  cleanup.defer(() => metricsServer.close());
 
   const stripe = await startStripeServer(settings.stripe, now);
   cleanup.defer(() => stripe.close());
@@ -66,6 +73,7 @@ export async function startSandbox(
   let closed: Promise<void> | undefined;
   return {
     orchestratorUrl: server.url,
+    metricsUrl: metricsServer.url,
     objectStoreUrl: objectStore.url,
     stripeUrl: stripe.url,
     bucket: objectStore.bucket,

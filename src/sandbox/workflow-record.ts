@@ -13,6 +13,9 @@ import {
 } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createEventLog, type EventLog } from "./event-log.ts";
 
+/** What changes of a step. */
+export type StepChange = Partial<Omit<StepStatus, "$typeName" | "$unknown" | "stepId">>;
+
 /** One workflow with its history. Every change is one event of the log. */
 export interface WorkflowRecord {
   /** Who submitted it; undefined for the admin token. */
@@ -26,7 +29,7 @@ export interface WorkflowRecord {
    */
   readonly workflow: Workflow;
   status(stepId: string): StepStatus;
-  updateStep(stepId: string, change: Partial<Omit<StepStatus, "$typeName" | "$unknown" | "stepId">>): void;
+  updateStep(stepId: string, change: StepChange): void;
   setState(state: JobState): void;
   isTerminal(): boolean;
   /** How many steps have never started, not even before a retry. */

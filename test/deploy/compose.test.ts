@@ -114,10 +114,15 @@ describe("deploy/compose.yaml", () => {
     }
   });
 
-  it("configures Prometheus with the gateway and its rules", () => {
+  it("configures Prometheus with the gateway, the sandbox and the rules", () => {
     const config = parse(readFileSync("deploy/prometheus/prometheus.yaml", "utf8"));
     const [{ names, port }] = config.scrape_configs[0].dns_sd_configs;
     assert.deepEqual([names, port], [["gateway"], readDockerfile().port]);
+    const orchestrator = config.scrape_configs.find(
+      ({ job_name }: { job_name: string }) => job_name === "foldforge-orchestrator",
+    );
+    const [target] = orchestrator.static_configs[0].targets;
+    assert.equal(settingsOf(sandbox).METRICS_ADDR, target.replace("sandbox:", "0.0.0.0:"));
     const started = prometheus.command
       ?.find((argument) => argument.startsWith("--config.file="))
       ?.split("=")[1];

@@ -43,6 +43,7 @@ describe("README.md", () => {
       FOLDFORGE_GATEWAY__BIND_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__ORCHESTRATOR_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__OBJECT_STORE_ADDR: "127.0.0.1:0",
+      FOLDFORGE_SANDBOX__METRICS_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__STRIPE_ADDR: "127.0.0.1:0",
       // A step outlasts the time from a submission until its events are followed.
       FOLDFORGE_SANDBOX__STEP_SECONDS: "1",
@@ -105,6 +106,7 @@ describe("make", () => {
     const sandbox = await startCommand("make sandbox", /API key/, {
       FOLDFORGE_SANDBOX__ORCHESTRATOR_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__OBJECT_STORE_ADDR: "127.0.0.1:0",
+      FOLDFORGE_SANDBOX__METRICS_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__STRIPE_ADDR: "127.0.0.1:0",
     });
     await sandbox.close();

@@ -133,6 +133,7 @@ describe("an orchestrator that is connected and silent", () => {
     const addresses = {
       FOLDFORGE_SANDBOX__ORCHESTRATOR_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__OBJECT_STORE_ADDR: "127.0.0.1:0",
+      FOLDFORGE_SANDBOX__METRICS_ADDR: "127.0.0.1:0",
       FOLDFORGE_SANDBOX__STRIPE_ADDR: "127.0.0.1:0",
     };
     const env = { ...process.env, ...addresses };

@@ -16,6 +16,7 @@ const file = fileURLToPath(new URL("../../src/sandbox/dev.ts", import.meta.url))
 const addresses = {
   orchestrator: "FOLDFORGE_SANDBOX__ORCHESTRATOR_ADDR",
   objectStore: "FOLDFORGE_SANDBOX__OBJECT_STORE_ADDR",
+  metrics: "FOLDFORGE_SANDBOX__METRICS_ADDR",
   stripe: "FOLDFORGE_SANDBOX__STRIPE_ADDR",
   gateway: "FOLDFORGE_GATEWAY__BIND_ADDR",
 } as const;

@@ -30,6 +30,7 @@ async function printed(stream: Readable, pattern: RegExp): Promise<string> {
 const freePorts = {
   ORCHESTRATOR_ADDR: "127.0.0.1:0",
   OBJECT_STORE_ADDR: "127.0.0.1:0",
+  METRICS_ADDR: "127.0.0.1:0",
   STRIPE_ADDR: "127.0.0.1:0",
 };
 
@@ -44,6 +45,8 @@ describe("main", () => {
         assert.match(output, /for one machine/);
         assert.match(output, /gone at exit/);
         assert.match(output, /checks no signatures/);
+        const metrics = await fetch(/metrics +(\S+)/.exec(output)?.[1] ?? "");
+        assert.match(await metrics.text(), /^foldforge_steps_in_flight 0$/m);
         assert.match(output, /Stripe +http:\S+ \(.*no money moves\)/);
         assert.match(output, /ff-demo-key \(principal demo, unlimited\)/);
         assert.match(output, /ff-small-key \(principal demo-small, 3 submissions per 3600 s\)/);

@@ -4,6 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
 import { WorkflowSpecSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { createBilling } from "../../src/sandbox/billing.ts";
+import { createMetrics } from "../../src/sandbox/metrics.ts";
 import type { ObjectStore } from "../../src/sandbox/object-store.ts";
 import { createRunner } from "../../src/sandbox/runner.ts";
 import { tools } from "../../src/sandbox/tools/tools.ts";
@@ -20,7 +21,8 @@ function setUp(put: ObjectStore["put"]) {
   });
   const record = createWorkflowRecord({ id: "w", principal: "alice", spec, now });
   const billing = createBilling({ accounts: new Map(), pricePerStep: 10n, now });
-  const runner = createRunner({ tools, store, billing, stepSeconds: 0, now });
+  const metrics = createMetrics([...tools.keys()]);
+  const runner = createRunner({ tools, store, billing, metrics, stepSeconds: 0, now });
   const events = readAll(record.log.follow(0n, record.isTerminal, new AbortController().signal));
   return { record, runner, events };
 }

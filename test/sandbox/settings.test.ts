@@ -19,6 +19,7 @@ describe("parseSettings", () => {
     const expected = {
       orchestratorAddr: { host: "127.0.0.1", port: 50051 },
       objectStoreAddr: { host: "127.0.0.1", port: 9000 },
+      metricsAddr: { host: "127.0.0.1", port: 9465 },
       apiKeys: [
         { principal: "demo", key: "ff-demo-key", limit: 0, windowSeconds: 3600, credits: undefined },
         { principal: "demo-small", key: "ff-small-key", limit: 3, windowSeconds: 3600, credits: undefined },
@@ -43,6 +44,7 @@ describe("parseSettings", () => {
       prefixed({
         ORCHESTRATOR_ADDR: "0.0.0.0:0",
         OBJECT_STORE_ADDR: "[::1]:9001",
+        METRICS_ADDR: "0.0.0.0:9466",
         API_KEYS: "a:k1, b:k2:5 ,c:k3:7:60,d:k4:0:60:5",
         STEP_SECONDS: "0.25",
         PRICE_PER_STEP: "0",
@@ -60,6 +62,7 @@ describe("parseSettings", () => {
     assert.deepEqual(settings, {
       orchestratorAddr: { host: "0.0.0.0", port: 0 },
       objectStoreAddr: { host: "::1", port: 9001 },
+      metricsAddr: { host: "0.0.0.0", port: 9466 },
       apiKeys: [
         { principal: "a", key: "k1", limit: 0, windowSeconds: 3600, credits: undefined },
         { principal: "b", key: "k2", limit: 5, windowSeconds: 3600, credits: undefined },

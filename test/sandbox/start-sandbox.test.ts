@@ -58,6 +58,7 @@ describe("startSandbox", () => {
       assert.deepEqual(await readdir(folder), []);
       assert.ok(await isRefused(sandbox.orchestratorUrl));
       assert.ok(await isRefused(sandbox.objectStoreUrl));
+      assert.ok(await isRefused(sandbox.metricsUrl));
       assert.ok(await isRefused(sandbox.stripeUrl));
     });
   });
@@ -65,6 +66,7 @@ describe("startSandbox", () => {
   const atAddress: readonly [name: string, settings: (addr: Address) => Partial<SandboxSettings>][] = [
     ["ORCHESTRATOR_ADDR", (orchestratorAddr) => ({ orchestratorAddr })],
     ["OBJECT_STORE_ADDR", (objectStoreAddr) => ({ objectStoreAddr })],
+    ["METRICS_ADDR", (metricsAddr) => ({ metricsAddr })],
     ["STRIPE_ADDR", (addr) => ({ stripe: { ...testSettings.stripe, addr } })],
   ];
   for (const [name, settingsAt] of atAddress)

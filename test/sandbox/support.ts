@@ -51,6 +51,7 @@ export interface TestSandbox {
 export const testSettings: SandboxSettings = {
   orchestratorAddr: { host: "127.0.0.1", port: 0 },
   objectStoreAddr: { host: "127.0.0.1", port: 0 },
+  metricsAddr: { host: "127.0.0.1", port: 0 },
   stripe: {
     addr: { host: "127.0.0.1", port: 0 },
     webhookUrl: "http://127.0.0.1:9/",

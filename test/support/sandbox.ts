@@ -10,6 +10,7 @@ import { s3Settings } from "./s3-servers.ts";
 export const sandboxSettings: SandboxSettings = {
   orchestratorAddr: { host: "127.0.0.1", port: 0 },
   objectStoreAddr: { host: "127.0.0.1", port: 0 },
+  metricsAddr: { host: "127.0.0.1", port: 0 },
   stripe: {
     addr: { host: "127.0.0.1", port: 0 },
     webhookUrl: "http://127.0.0.1:9/",
