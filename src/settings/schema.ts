@@ -106,9 +106,9 @@ export const schema = z.object({
   /** `auto` is `pretty` for a terminal, else `json`. */
   LOG_FORMAT: oneOf("auto", "json", "pretty").prefault("auto"),
   /** How long the server goes on after SIGTERM while `/v1/readyz` reports 503. */
-  DRAIN_DELAY_SECONDS: secondsFrom(0).prefault("5"),
-  /** The maximum time from SIGTERM to the exit, the drain delay included. */
-  SHUTDOWN_GRACE_SECONDS: seconds.prefault("20"),
+  DRAIN_DELAY_SECONDS: secondsFrom(0).prefault("3"),
+  /** The maximum time from SIGTERM to the exit, the drain delay included. Docker kills after 10 s. */
+  SHUTDOWN_GRACE_SECONDS: seconds.prefault("8"),
 });
 
 type SettingName = keyof typeof schema.shape;

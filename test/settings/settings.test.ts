@@ -63,8 +63,8 @@ const defaults: [name: string, text: string, read: (settings: Settings) => unkno
   ["R2_SECRET_ACCESS_KEY_FILE", "", ({ objectStore }) => objectStore, undefined],
   ["LOG_LEVEL", "info", ({ logLevel }) => logLevel, "info"],
   ["LOG_FORMAT", "auto", ({ logFormat }) => logFormat, "auto"],
-  ["DRAIN_DELAY_SECONDS", "5", ({ drainDelayMs }) => drainDelayMs, 5000],
-  ["SHUTDOWN_GRACE_SECONDS", "20", ({ shutdownGraceMs }) => shutdownGraceMs, 20_000],
+  ["DRAIN_DELAY_SECONDS", "3", ({ drainDelayMs }) => drainDelayMs, 3000],
+  ["SHUTDOWN_GRACE_SECONDS", "8", ({ shutdownGraceMs }) => shutdownGraceMs, 8000],
 ];
 
 const tokenViolation = `must be one token: printable ASCII without spaces or commas; a second one belongs in ${prefix}API_TOKEN_PREVIOUS`;
@@ -215,8 +215,8 @@ describe("parseSettings", () => {
 
   it("rejects a drain delay that is not shorter than the grace", () => {
     const message = `${prefix}DRAIN_DELAY_SECONDS must be less than SHUTDOWN_GRACE_SECONDS`;
-    assert.deepEqual(settingErrors({ DRAIN_DELAY_SECONDS: "20" }), [message]);
-    assert.deepEqual(settingErrors({ SHUTDOWN_GRACE_SECONDS: "5" }), [message]);
+    assert.deepEqual(settingErrors({ DRAIN_DELAY_SECONDS: "8" }), [message]);
+    assert.deepEqual(settingErrors({ SHUTDOWN_GRACE_SECONDS: "3" }), [message]);
     assert.equal(settingsOf({ DRAIN_DELAY_SECONDS: "2", SHUTDOWN_GRACE_SECONDS: "2.1" }).drainDelayMs, 2000);
   });
 
