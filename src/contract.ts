@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Request, Response } from "express";
 import { CORE_SCHEMA, dump, load } from "js-yaml";
 import type { components, operations } from "../generated/openapi/gateway.v1.ts";
-import type { AuthenticatedLocals, BodyLocals, TracedLocals } from "./http/stages.ts";
+import type { AuthenticatedLocals, BodyLocals, SignedLocals, TracedLocals } from "./http/stages.ts";
 
 /** The JSON shapes of the contract, by schema name. */
 export type Schema = components["schemas"];
@@ -25,12 +25,17 @@ type RequestBody<Op extends OperationId> = operations[Op] extends {
   ? Body
   : undefined;
 
-/** What the stages before a handler have added: an operation that may respond 401 is secured. */
+/**
+ * What the stages before a handler have added. An operation that may respond 401 is secured. One that is not secured and
+ * has a body is signed.
+ */
 type LocalsOf<Op extends OperationId> = 401 extends keyof operations[Op]["responses"]
-  ? RequestBody<Op> extends undefined
+  ? [RequestBody<Op>] extends [undefined]
     ? AuthenticatedLocals
     : BodyLocals
-  : TracedLocals;
+  : [RequestBody<Op>] extends [undefined]
+    ? TracedLocals
+    : SignedLocals;
 
 /** Serves one operation. Its request is valid, and it sends the success body of the contract. */
 export type Handler<Op extends OperationId> = (
@@ -178,6 +183,11 @@ function withoutPaths(source: string, templates: readonly string[]): string {
   if (entries.length - kept.length !== templates.length)
     throw new Error("the paths of the contract are not in block style, indented by two spaces");
   return before + kept.join("") + after;
+}
+
+/** Whether the signature over its body authenticates an operation, which has no bearer token. */
+export function isSigned({ secured, requestBody }: Operation): boolean {
+  return !secured && requestBody !== undefined;
 }
 
 function operationFrom(

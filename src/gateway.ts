@@ -100,6 +100,11 @@ function importObjectStore() {
   return import("./artifacts/object-store.ts");
 }
 
+/** Loads Stripe's library, which takes as long and is needed only where credits are sold. */
+function importCheckout() {
+  return import("./billing/checkout.ts");
+}
+
 function isMetrics({ operations }: Path): boolean {
   return operations.some(({ id }) => id === "metrics");
 }
@@ -164,6 +169,7 @@ export async function startGateway(
       tracing?.observeDownload,
       storeCertificates?.secureContext,
     );
+  const openCheckout = settings.stripe && (await importCheckout()).createCheckout(settings.stripe);
   const { NodeConnection } = settings.usesNodeHttp2 ? await importNodeConnection() : {};
   const orchestrator = createOrchestrator(settings.orchestratorEndpoints, {
     createConnection: NodeConnection && ((...args) => new NodeConnection(...args)),
@@ -222,6 +228,9 @@ export async function startGateway(
     trackBuffered: (socket) => buffered.track(socket),
     maxRequestBytes: settings.maxRequestBytes,
     maxPageBytes: memory.maxPageBytes,
+    pricePerStep: settings.pricePerStep,
+    openCheckout,
+    stripe: settings.stripe,
     logger,
     metrics,
   });

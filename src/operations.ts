@@ -1,10 +1,11 @@
 import type { Socket } from "node:net";
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { ConsumeQuota } from "./auth/quota.ts";
+import type { OpenCheckout } from "./billing/checkout.ts";
 import type { ObjectStore } from "./artifacts/object-store.ts";
 import type { Handler, OperationId } from "./contract.ts";
 import { downloadArtifact, listArtifacts } from "./handlers/artifacts.ts";
-import { getBalance, listLedger } from "./handlers/billing.ts";
+import { createCheckout, getBalance, listLedger, stripeWebhook } from "./handlers/billing.ts";
 import { streamWorkflowEvents } from "./handlers/events.ts";
 import { healthz, metrics, readyz } from "./handlers/health.ts";
 import { getDocs, getDocsFile, getOpenapiJson, getOpenapiYaml } from "./handlers/docs.ts";
@@ -22,6 +23,7 @@ import type { MessageMemory } from "./grpc/index.ts";
 import type { Transcoders } from "./mapping/workflow.ts";
 import type { ProbeReadiness } from "./orchestrator/readiness.ts";
 import type { Docs } from "./docs/docs.ts";
+import type { Settings } from "./settings/settings.ts";
 import type { RetryPolicy } from "./events/retry-policy.ts";
 import type { StreamRegistry } from "./events/stream-registry.ts";
 import type { TaskQueue } from "./load-shedding/task-queue.ts";
@@ -48,6 +50,9 @@ interface Services {
   readonly trackBuffered: (socket: Socket) => void;
   readonly maxRequestBytes: number;
   readonly maxPageBytes: number;
+  readonly pricePerStep: number | undefined;
+  readonly openCheckout: OpenCheckout | undefined;
+  readonly stripe: Settings["stripe"];
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -69,6 +74,8 @@ export function createOperations(services: Services): Operations {
     downloadArtifact: downloadArtifact(services),
     getBalance: getBalance(services),
     listLedger: listLedger(services),
+    createCheckout: createCheckout(services),
+    stripeWebhook: stripeWebhook(services),
     getOpenapiYaml: getOpenapiYaml(services.docs),
     getOpenapiJson: getOpenapiJson(services.docs),
     getDocs: getDocs(services.docs),

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { load } from "js-yaml";
 import { OrchestratorService } from "../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
-import { contractFrom, loadContract, withPaths } from "../src/contract.ts";
+import { contractFrom, isSigned, loadContract, withPaths } from "../src/contract.ts";
 import type { OpenApiDocument } from "../src/contract.ts";
 import { operations } from "./check/contract-facts.ts";
 
@@ -40,6 +40,8 @@ describe("loadContract", () => {
       "/v1/workflows/{id}/artifacts/{key}": "GET, HEAD",
       "/v1/billing/balance": "GET, HEAD",
       "/v1/billing/ledger": "GET, HEAD",
+      "/v1/billing/checkout": "POST",
+      "/v1/billing/webhook": "POST",
       "/v1/openapi.yaml": "GET, HEAD",
       "/v1/openapi.json": "GET, HEAD",
       "/docs": "GET, HEAD",
@@ -61,13 +63,17 @@ describe("loadContract", () => {
     ]);
   });
 
-  it("has a request body for submission, validation and ranking only", () => {
+  it("has a request body for submission, validation, ranking, checkout and webhook only", () => {
     const withBody = contract.paths.flatMap(({ operations }) =>
       operations.filter(({ requestBody }) => requestBody),
     );
     assert.deepEqual(
       withBody.map(({ id }) => id),
-      ["submitWorkflow", "validateWorkflow", "rankDesigns"],
+      ["submitWorkflow", "validateWorkflow", "rankDesigns", "createCheckout", "stripeWebhook"],
+    );
+    assert.deepEqual(
+      withBody.filter(isSigned).map(({ id }) => id),
+      ["stripeWebhook"],
     );
   });
 

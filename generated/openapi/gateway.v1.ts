@@ -271,7 +271,8 @@ export interface paths {
         };
         /**
          * Read the balance
-         * @description Returns the caller's credits. The administrator's token has no account and gets 403.
+         * @description Returns the credits of the caller, or of the `principal` that the administrator names. The administrator's token
+         *     has no account of its own and gets 403 without `principal`.
          */
         get: operations["getBalance"];
         put?: never;
@@ -291,12 +292,56 @@ export interface paths {
         };
         /**
          * List the ledger
-         * @description Returns the latest changes of the caller's balance, newest first. The administrator's token has no account and
-         *     gets 403.
+         * @description Returns the latest changes of the balance of the caller, or of the `principal` that the administrator names, newest
+         *     first. The administrator's token has no account of its own and gets 403 without `principal`.
          */
         get: operations["listLedger"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/billing/checkout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Buy credits
+         * @description Creates a Stripe Checkout session for the caller and returns the URL of its page. The credits are added when Stripe
+         *     reports the payment, which may be some seconds after the customer is sent to `success_url`. The administrator's
+         *     token has no account and gets 403.
+         */
+        post: operations["createCheckout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/billing/webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive an event of Stripe
+         * @description Only Stripe calls this. The signature covers the bytes of the body, and is verified before they are parsed. A paid
+         *     Checkout session adds its credits once, however often its event is sent. Every other status than 200 makes Stripe
+         *     send the event again later.
+         */
+        post: operations["stripeWebhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -827,6 +872,12 @@ export interface components {
             /** @description The ids of the steps by level. Steps of one level can run in parallel, after the previous level. */
             levels: string[][];
             /**
+             * Format: int64
+             * @description The price of a submission in credits; a step that does not run is refunded. Absent if the gateway does not know
+             *     the price.
+             */
+            price?: number;
+            /**
              * @description Tool parameters that are probably misspelled. A submission passes them on to the tool unchanged. Absent if there
              *     are none; at most 100.
              */
@@ -933,6 +984,35 @@ export interface components {
             /** @description The entries, newest first. */
             entries: components["schemas"]["LedgerEntry"][];
         };
+        /** @description A page of yours: an `https` URL, or `http` on this machine. The operator may allow only some origins. */
+        ReturnUrl: string;
+        /** @description A purchase of credits. */
+        CheckoutRequest: {
+            /**
+             * Format: int64
+             * @description The credits to buy, each for one cent. Stripe has a minimum of about 50.
+             */
+            credits: number;
+            success_url: components["schemas"]["ReturnUrl"];
+            cancel_url: components["schemas"]["ReturnUrl"];
+        };
+        /** @description An open Stripe Checkout session. */
+        Checkout: {
+            /** @description The page on which the customer pays. */
+            url: string;
+        };
+        /** @description What an event has done. */
+        WebhookReceipt: {
+            /** @description Always true. */
+            received: boolean;
+            /** @description Whether the credits of the session are on the balance of its principal. */
+            credited: boolean;
+            /**
+             * Format: int64
+             * @description The balance of the principal; absent unless `credited`.
+             */
+            balance?: number;
+        };
         /** @description The process is alive. */
         Health: {
             /** @description Always `ok`. */
@@ -947,7 +1027,10 @@ export interface components {
         };
         /** @description An error. */
         Error: {
-            /** @description A canonical gRPC code. A client that does not know it goes by the status and `retryable`. */
+            /**
+             * @description A canonical gRPC code, or `INSUFFICIENT_CREDITS`. A client that does not know it goes by the status and
+             *     `retryable`.
+             */
             code: string;
             /** @description A human-readable message. */
             message: string;
@@ -998,6 +1081,15 @@ export interface components {
         Unauthenticated: {
             headers: {
                 "WWW-Authenticate": components["headers"]["WwwAuthenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The balance does not cover the price. Nothing was submitted or debited. Buy credits, and send the request again. */
+        InsufficientCredits: {
+            headers: {
                 [name: string]: unknown;
             };
             content: {
@@ -1163,6 +1255,12 @@ export interface components {
          */
         ArtifactKey: string;
         /**
+         * @description Whose credits to read. The administrator's token may name anyone. An API key may name its own principal only, which
+         *     is the default.
+         * @example demo
+         */
+        Principal: string;
+        /**
          * @description With `basic`, the response leaves out what can be large: `params` of steps are absent, and `outputs` and
          *     `sequences` of step statuses are empty. Each workflow has `view: basic`.
          * @example basic
@@ -1184,6 +1282,11 @@ export interface components {
         IfNoneMatch: string;
         /** @description A unique name for this submission in printable ASCII, such as a UUID. */
         IdempotencyKey: string;
+        /**
+         * @description A unique name for this purchase in printable ASCII, such as a UUID. The same request with the same key returns the
+         *     same session, for at least 24 hours.
+         */
+        CheckoutIdempotencyKey: string;
     };
     requestBodies: never;
     headers: {
@@ -1347,6 +1450,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
+            402: components["responses"]["InsufficientCredits"];
             403: components["responses"]["PermissionDenied"];
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
@@ -1555,6 +1659,7 @@ export interface operations {
             200: components["responses"]["Workflow"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
+            402: components["responses"]["InsufficientCredits"];
             403: components["responses"]["PermissionDenied"];
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
@@ -1831,7 +1936,14 @@ export interface operations {
     };
     getBalance: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Whose credits to read. The administrator's token may name anyone. An API key may name its own principal only, which
+                 *     is the default.
+                 * @example demo
+                 */
+                principal?: components["parameters"]["Principal"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -1866,6 +1978,12 @@ export interface operations {
     listLedger: {
         parameters: {
             query?: {
+                /**
+                 * @description Whose credits to read. The administrator's token may name anyone. An API key may name its own principal only, which
+                 *     is the default.
+                 * @example demo
+                 */
+                principal?: components["parameters"]["Principal"];
                 /** @description Maximum number of entries in the response. */
                 limit?: number;
             };
@@ -1897,6 +2015,86 @@ export interface operations {
             501: components["responses"]["Unimplemented"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Error"];
+        };
+    };
+    createCheckout: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A unique name for this purchase in printable ASCII, such as a UUID. The same request with the same key returns the
+                 *     same session, for at least 24 hours.
+                 */
+                "Idempotency-Key"?: components["parameters"]["CheckoutIdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What to buy, and where the page leads. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckoutRequest"];
+            };
+        };
+        responses: {
+            /** @description The session is open. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checkout"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["PermissionDenied"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExhausted"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Error"];
+        };
+    };
+    stripeWebhook: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description When the event was sent, and its HMAC-SHA256, in the format of Stripe. */
+                "Stripe-Signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The event, at most 256 KiB. It is not validated until its signature is. */
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description The event is verified. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReceipt"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
             default: components["responses"]["Error"];
         };
     };

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { components } from "../../generated/openapi/gateway.v1.ts";
 import { codeMeaning, retryHeaders } from "./codes.ts";
+import { insufficientCreditsFrom } from "./insufficient-credits.ts";
 import { internalMessage, HttpError, unauthenticatedHeaders, unauthenticatedMessage } from "./http-error.ts";
 
 /** The HTTP response for an error. */
@@ -31,7 +32,7 @@ export function errorResponse(error: unknown, { isIdempotent, traceId }: ErrorCo
       ...httpError.headers,
     },
     body: {
-      code: meaning.name,
+      code: httpError.reason ?? meaning.name,
       message: httpError.message,
       retryable: meaning.retryable === "when-idempotent" ? isIdempotent : meaning.retryable,
       ...(httpError.violations.length > 0 ? { details: [...httpError.violations] } : {}),
@@ -66,6 +67,8 @@ function httpErrorFrom(error: unknown): HttpError {
 }
 
 function httpErrorFromUpstream(error: ConnectError): HttpError {
+  const insufficientCredits = insufficientCreditsFrom(error);
+  if (insufficientCredits !== undefined) return insufficientCredits;
   // The caller's own data is too large. The platform has not failed.
   if (isTooLargeToReceive(error)) {
     return new HttpError(Code.OutOfRange, `the response would be too large: ${error.rawMessage}`, {

@@ -8,6 +8,8 @@ export type Violation = Readonly<components["schemas"]["Violation"]>;
 interface HttpErrorOptions {
   /** Overrides the status of the code, for statuses that only HTTP has, such as 405. */
   readonly status?: number;
+  /** Replaces the name of the code in the body, where that is more exact than any gRPC code. */
+  readonly reason?: "INSUFFICIENT_CREDITS";
   readonly violations?: readonly Violation[];
   readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
@@ -17,6 +19,7 @@ interface HttpErrorOptions {
 export class HttpError extends Error {
   readonly code: Code;
   readonly status: number | undefined;
+  readonly reason: HttpErrorOptions["reason"];
   readonly violations: readonly Violation[];
   readonly headers: Readonly<Record<string, string>>;
 
@@ -30,6 +33,7 @@ export class HttpError extends Error {
     this.name = "HttpError";
     this.code = code;
     this.status = options.status;
+    this.reason = options.reason;
     this.violations = options.violations ?? [];
     this.headers = options.headers ?? {};
   }

@@ -8,6 +8,7 @@ import { checkWorkflow, sendConditionalWorkflow } from "../http/conditional-work
 import { strongETags } from "../http/etag.ts";
 import type { Handler, Schema } from "../contract.ts";
 import { HttpError } from "../errors/http-error.ts";
+import { rethrowSubmitError } from "../errors/insufficient-credits.ts";
 import { sendJson } from "../http/json-response.ts";
 import { sendMessage } from "../http/send-message.ts";
 import type { MessageSender } from "../http/send-message.ts";
@@ -42,6 +43,8 @@ interface WorkflowServices extends MessageSender {
   /** The maximum size of a submission's message and of a page of workflows, in bytes. */
   readonly maxRequestBytes: number;
   readonly maxPageBytes: number;
+  /** In credits; undefined if it is not known. */
+  readonly pricePerStep: number | undefined;
   readonly logger: Logger;
 }
 
@@ -70,7 +73,7 @@ async function encodeSubmission(
 export function validateWorkflow(services: WorkflowServices): Handler<"validateWorkflow"> {
   return async function validateWorkflow(req, res) {
     await encodeSubmission(req.body, "", res.locals, services);
-    const plan = workflowPlanFromSpec(req.body);
+    const plan = workflowPlanFromSpec(req.body, services.pricePerStep);
     const { warnings } = res.locals;
     await sendJson(res, warnings === undefined ? plan : { ...plan, warnings: [...warnings] });
   };
@@ -87,7 +90,7 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
     // From here on, the encoded message is enough.
     res.locals.releaseBody?.();
     res.set(await consumeQuota(caller, callOptions));
-    using workflow = await orchestrator.submitWorkflow(request, callOptions);
+    using workflow = await orchestrator.submitWorkflow(request, callOptions).catch(rethrowSubmitError);
     const id = readWorkflowId(workflow.bytes);
     logger.info(
       { event: "workflow.submit", ...traceFields(trace), workflow_id: id, steps },

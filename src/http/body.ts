@@ -32,7 +32,7 @@ function shownHeader(name: string, value: string): string {
 }
 
 /** Responds 415 unless the headers announce JSON in UTF-8. */
-const requireJson: Middleware = function requireJson(req, _res, next) {
+export const requireJson: Middleware = function requireJson(req, _res, next) {
   const coding = req.get("content-encoding") ?? "identity";
   // `Accept-Encoding` shows that the coding is the reason (RFC 9110 §12.5.3, §15.5.16).
   if (coding.toLowerCase() !== "identity")
@@ -78,14 +78,16 @@ function unquoted(value: string): string {
   return value.startsWith('"') ? value.slice(1, -1).replace(/\\(.)/g, "$1") : value;
 }
 
-const tooLarge = () =>
+const tooLarge = (maxBytes: number) =>
   new HttpError(Code.InvalidArgument, `the body is larger than ${maxBytes} bytes`, { status: 413 });
 
-/** Responds 413 to an announced length above the limit, before anything is read. */
-const limitLength: Middleware = function limitLength(req, _res, next) {
-  if (Number(req.get("content-length")) > maxBytes) throw tooLarge();
-  next();
-};
+/** Responds 413 to an announced length above `maxBytes`, before anything is read. */
+export function limitLength(maxBytes: number): Middleware {
+  return function limitLength(req, _res, next) {
+    if (Number(req.get("content-length")) > maxBytes) throw tooLarge(maxBytes);
+    next();
+  };
+}
 
 /** Bodies up to this size, in bytes, are parsed at once; larger ones in slices, after they have acquired the parser. */
 const maxSyncBytes = 2 * 1024;
@@ -111,7 +113,7 @@ function readJson({ largeBodies, tasks }: BodyQueues): Middleware<AuthenticatedL
     if (Number(req.get("content-length") ?? 0) > maxUnheldBytes) await acquire();
     // The client waits for this before it sends the body (RFC 9110 §10.1.1).
     if (req.get("expect") !== undefined && req.httpVersion === "1.1") res.writeContinue();
-    const bytes = await readBytes(req, acquire);
+    const bytes = await readBytes(req, maxBytes, acquire);
     if (bytes.length <= maxSyncBytes) {
       req.body = runSync(parseBody(bytes));
       return next();
@@ -145,14 +147,18 @@ function* parseBody(bytes: Buffer): Generator<void, unknown> {
  * Reads the body of a request. Rejects as soon as it is too large, and stays pending when the client disconnects. Pauses
  * a body above `maxUnheldBytes` until `acquire` resolves.
  */
-function readBytes(req: IncomingMessage, acquire: () => Promise<void>): Promise<Buffer> {
+export function readBytes(
+  req: IncomingMessage,
+  maxBytes: number,
+  acquire: () => Promise<void>,
+): Promise<Buffer> {
   let bytes = Buffer.alloc(0);
   let length = 0;
   let isLarge = false;
   return new Promise((resolve, reject) => {
     req.on("data", (chunk: Buffer) => {
       const needed = length + chunk.length;
-      if (needed > maxBytes) return reject(tooLarge());
+      if (needed > maxBytes) return reject(tooLarge(maxBytes));
       // One buffer: chunks may be as small as a byte, and each has an overhead of some hundred bytes.
       if (needed > bytes.length) bytes = Buffer.concat([bytes], Math.max(needed, 2 * bytes.length));
       length += chunk.copy(bytes, length);
@@ -170,5 +176,5 @@ function readBytes(req: IncomingMessage, acquire: () => Promise<void>): Promise<
  * every body at once, and `JSON.parse` blocks the event loop and corrupts escaped keys (see `parseJson`).
  */
 export function jsonBody(queues: BodyQueues): readonly Middleware<BodyLocals>[] {
-  return [requireJson, limitLength, readJson(queues)];
+  return [requireJson, limitLength(maxBytes), readJson(queues)];
 }

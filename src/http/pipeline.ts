@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener } from "node:http";
 import express from "express";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { keyHashOf } from "../auth/caller.ts";
+import { isSigned } from "../contract.ts";
 import type { Contract, Operation } from "../contract.ts";
 import type { LoadShedding } from "../load-shedding/load-shedding.ts";
 import { authentication } from "../middleware/authentication.ts";
@@ -28,7 +29,8 @@ import { errorHandler } from "./error-handler.ts";
 import { createMessageClasses } from "./message-classes.ts";
 import type { MessageClasses } from "./message-classes.ts";
 import { inOrder } from "./stages.ts";
-import type { AuthenticatedLocals, BodyLocals, Middleware, ServerStage } from "./stages.ts";
+import type { AuthenticatedLocals, Middleware, OperationLocals, ServerStage } from "./stages.ts";
+import { signedBody } from "./signed-body.ts";
 import { originForm } from "./origin-form.ts";
 import { validateOnly } from "./validate-only.ts";
 import { createRouter, dispatch, matchRoute, methodNotAllowed, notFound } from "./router.ts";
@@ -80,16 +82,16 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     securityHeaders,
     framing,
   ];
-  const stagesOf = (operation: Operation): readonly Middleware<BodyLocals>[] => [
+  const stagesOf = (operation: Operation): readonly Middleware<OperationLocals>[] => [
     ...(operation.secured
       ? [authentication(options.authenticator, operation.isSafe ? "read" : "write"), keyShare]
       : []),
-    ...(operation.requestBody === undefined ? [] : jsonBody(options)),
+    ...bodyStages(operation, options),
     ...(options.operationStages ?? []),
     validation(operation, validatorOf(operation), params),
-    ...(operation.secured ? [callOptions(options.rpcTimeoutMs)] : []),
+    ...(operation.secured || isSigned(operation) ? [callOptions(options.rpcTimeoutMs)] : []),
     // Each operation has its own request type, which holds after the validation; Express has one for all.
-    options.operations[operation.id] as Middleware<BodyLocals>,
+    options.operations[operation.id] as Middleware<OperationLocals>,
   ];
   const withoutOperation: readonly Middleware[] = [
     preflight(allowedOrigins),
@@ -100,7 +102,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   const runStages = inOrder([...everyRequest, dispatch(contract.paths, stagesOf), ...withoutOperation]);
   const handleError = errorHandler(logger);
-  const serveRequest: Middleware<BodyLocals> = (req, res, next) =>
+  const serveRequest: Middleware<OperationLocals> = (req, res, next) =>
     runStages(req, res, (error) => handleError(error, req, res, next));
   const app = express().disable("x-powered-by").disable("query parser").use(serveRequest);
   const run = inOrder([...beforeExpress, app]);
@@ -108,6 +110,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     listener: (req, res) => run(req, Object.assign(res, { locals: { match: undefined } }), throwUncaught),
     messageClasses: createMessageClasses(app),
   };
+}
+
+/** The stages that read the body, if there is one: as JSON, or, if it is signed, as bytes. */
+function bodyStages(operation: Operation, queues: BodyQueues): readonly Middleware<OperationLocals>[] {
+  if (operation.requestBody === undefined) return [];
+  return isSigned(operation) ? signedBody() : jsonBody(queues);
 }
 
 /** Before Express there is no error handler: an error is a bug, and ends the process like every uncaught exception. */

@@ -4,7 +4,7 @@ import { HttpError, invalidRequest } from "../errors/http-error.ts";
 import { suggestionOf } from "../nearest-name.ts";
 import { createNearestPath } from "./nearest-path.ts";
 import { inOrder } from "./stages.ts";
-import type { BodyLocals, Middleware, ServerStage } from "./stages.ts";
+import type { OperationLocals, Middleware, ServerStage } from "./stages.ts";
 
 /** What the contract has for a request. */
 export interface RouteMatch {
@@ -129,8 +129,8 @@ const malformedPath = { path: "/params", message: "must be percent-encoded UTF-8
 /** Runs the stages of the operation that a request is for; passes on a request without an operation. */
 export function dispatch(
   paths: readonly Path[],
-  stagesOf: (operation: Operation) => readonly Middleware<BodyLocals>[],
-): Middleware<BodyLocals> {
+  stagesOf: (operation: Operation) => readonly Middleware<OperationLocals>[],
+): Middleware<OperationLocals> {
   const operations = paths.flatMap((path) => path.operations);
   const stages = new Map(operations.map((operation) => [operation, inOrder(stagesOf(operation))]));
   return function dispatch(req, res, next) {

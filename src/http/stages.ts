@@ -35,6 +35,13 @@ export type AuthenticatedLocals = TracedLocals & {
   callOptions: RequestCallOptions;
 };
 
+/** `res.locals` in the handlers of operations that a signature over their body authenticates. */
+export type SignedLocals = TracedLocals & {
+  /** The body as it was sent. Nothing of it is valid until the handler has verified its signature. */
+  bytes: Buffer;
+  callOptions: RequestCallOptions;
+};
+
 /** `res.locals` in the handlers of operations with a body. */
 export type BodyLocals = AuthenticatedLocals & {
   /** Releases a large body before the response begins, so that the next one can be parsed. */
@@ -42,6 +49,9 @@ export type BodyLocals = AuthenticatedLocals & {
   /** Set by `validation`: what is probably wrong in a valid body. Undefined if there is nothing. */
   warnings?: readonly Violation[];
 };
+
+/** `res.locals` in the stages of any operation. */
+export type OperationLocals = BodyLocals & SignedLocals;
 
 /** A stage before Express. */
 export type ServerStage = (

@@ -1,7 +1,13 @@
 import type { Schema } from "../contract.ts";
 
-/** The order in which the steps of a valid submission can run. Independent steps keep their order in the submission. */
-export function workflowPlanFromSpec({ name, steps }: Schema["WorkflowSpec"]): Schema["WorkflowPlan"] {
+/**
+ * The order in which the steps of a valid submission can run, and their price if that of a step is known. Independent
+ * steps keep their order in the submission.
+ */
+export function workflowPlanFromSpec(
+  { name, steps }: Schema["WorkflowSpec"],
+  pricePerStep: number | undefined,
+): Schema["WorkflowPlan"] {
   const levelOf = createLevels(steps);
   const planned = steps.map((step) => ({
     id: step.id,
@@ -11,7 +17,13 @@ export function workflowPlanFromSpec({ name, steps }: Schema["WorkflowSpec"]): S
   }));
   const levels: string[][] = [];
   for (const { id, level } of planned) (levels[level] ??= []).push(id);
-  return { name, steps: planned, order: levels.flat(), levels };
+  return {
+    name,
+    steps: planned,
+    order: levels.flat(),
+    levels,
+    ...(pricePerStep === undefined ? {} : { price: pricePerStep * steps.length }),
+  };
 }
 
 /** Returns a function from a step's id to the length of the longest chain of its dependencies. `steps` have no cycle. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { fileSetting } from "./secret-files.ts";
 import {
+  apiOrigin,
   bearerToken,
   bindAddress,
   boolean,
@@ -8,13 +9,17 @@ import {
   bytes,
   count,
   credential,
+  currency,
   endpointList,
   fraction,
   httpUrl,
   oneOf,
   originList,
+  price,
   seconds,
   secondsFrom,
+  stripeKey,
+  webhookSecret,
 } from "./values.ts";
 
 /** The prefix of the name of every setting in the environment. */
@@ -32,6 +37,12 @@ const secrets = {
   /** Credentials of the object store. */
   R2_ACCESS_KEY_ID: credential.prefault(""),
   R2_SECRET_ACCESS_KEY: credential.prefault(""),
+  /** Secret or restricted key of Stripe's API. Without it, no credits are sold. */
+  STRIPE_SECRET_KEY: stripeKey.optional(),
+  /** Secret of the webhook's signatures. */
+  STRIPE_WEBHOOK_SECRET: webhookSecret.optional(),
+  /** Also accepted, while Stripe changes to STRIPE_WEBHOOK_SECRET. */
+  STRIPE_WEBHOOK_SECRET_PREVIOUS: webhookSecret.optional(),
 };
 
 /** The names of the secrets, without the prefix. */
@@ -100,6 +111,15 @@ export const schema = z.object({
   R2_CA_FILE: z.string().optional(),
   R2_REGION: z.string().prefault("auto"),
   R2_BUCKET: bucketName.prefault("foldforge"),
+
+  /** Origin of Stripe's API. */
+  STRIPE_ENDPOINT: apiOrigin.prefault("https://api.stripe.com"),
+  /** Currency of credits: a credit is a hundredth of its unit. */
+  STRIPE_CURRENCY: currency.prefault("usd"),
+  /** Origins that the page of a Checkout session may lead back to; any by default. */
+  CHECKOUT_RETURN_ORIGINS: originList.optional(),
+  /** What the orchestrator charges for a step, in credits: only told to clients. */
+  PRICE_PER_STEP: price.optional(),
 
   /** Minimum log level. */
   LOG_LEVEL: oneOf("trace", "debug", "info", "warn", "error", "fatal").prefault("info"),

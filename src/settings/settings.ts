@@ -6,6 +6,7 @@ import type { TlsFiles } from "./certificates.ts";
 import { deprecatedNames, prefix, schema, secretNames, settingNames } from "./schema.ts";
 import { fileSetting, withSecretFiles } from "./secret-files.ts";
 import type { ReadFile } from "./secret-files.ts";
+import { isLiveKey } from "./values.ts";
 import { replaceDeprecated, warningOfUnknown } from "./setting-warnings.ts";
 import type { SettingWarning } from "./setting-warnings.ts";
 import { parseTracing } from "./tracing-settings.ts";
@@ -84,6 +85,24 @@ function settingsFrom(values: Values, files: Files, tracing: TracingOptions | un
             readTimeoutMs: values.OBJECT_STORE_READ_TIMEOUT_SECONDS,
             maxDownloads: values.MAX_DOWNLOADS,
           },
+    /** Undefined if no credits are sold. */
+    stripe:
+      values.STRIPE_SECRET_KEY === undefined
+        ? undefined
+        : {
+            secretKey: values.STRIPE_SECRET_KEY,
+            webhookSecrets: [values.STRIPE_WEBHOOK_SECRET, values.STRIPE_WEBHOOK_SECRET_PREVIOUS].filter(
+              (secret) => secret !== undefined,
+            ),
+            endpoint: values.STRIPE_ENDPOINT,
+            currency: values.STRIPE_CURRENCY,
+            isLive: isLiveKey(values.STRIPE_SECRET_KEY),
+            /** Undefined if any is allowed. */
+            returnOrigins:
+              values.CHECKOUT_RETURN_ORIGINS === "*" ? undefined : values.CHECKOUT_RETURN_ORIGINS,
+          },
+    /** In credits; undefined if it is not known. */
+    pricePerStep: values.PRICE_PER_STEP,
     logLevel: values.LOG_LEVEL,
     logFormat: values.LOG_FORMAT,
     drainDelayMs: values.DRAIN_DELAY_SECONDS,
@@ -195,6 +214,23 @@ function conflicts(values: ReadonlyMap<string, string>, data: Values | undefined
     [
       values.has("R2_CA_FILE") && URL.parse(values.get("R2_ENDPOINT") ?? "")?.protocol !== "https:",
       "R2_ENDPOINT must be https://, since R2_CA_FILE is set",
+    ],
+    [
+      isGiven("STRIPE_SECRET_KEY") && !isGiven("STRIPE_WEBHOOK_SECRET"),
+      "STRIPE_WEBHOOK_SECRET must be set, since STRIPE_SECRET_KEY is: without it nobody gets what they have paid",
+    ],
+    [
+      isGiven("STRIPE_WEBHOOK_SECRET") && !isGiven("STRIPE_SECRET_KEY"),
+      "STRIPE_SECRET_KEY must be set, since STRIPE_WEBHOOK_SECRET is: it tells whether payments are real",
+    ],
+    [
+      isGiven("STRIPE_WEBHOOK_SECRET_PREVIOUS") && !isGiven("STRIPE_WEBHOOK_SECRET"),
+      "STRIPE_WEBHOOK_SECRET must be set, since STRIPE_WEBHOOK_SECRET_PREVIOUS is",
+    ],
+    [
+      isLiveKey(values.get("STRIPE_SECRET_KEY") ?? "") &&
+        URL.parse(values.get("STRIPE_ENDPOINT") ?? "")?.protocol === "http:",
+      "STRIPE_ENDPOINT must be https://, since STRIPE_SECRET_KEY is a live key",
     ],
     [
       // Port 0 is any free port, a different one for each server.

@@ -125,3 +125,49 @@ export const oneOf = <T extends string>(...words: readonly [T, ...T[]]) =>
 export const bucketName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be the name of a bucket: letters, digits and ._-");
+
+/** The origin of a server. */
+export const apiOrigin = httpUrl.refine(
+  (text) => URL.parse(text)?.pathname === "/",
+  "must be an http:// or https:// URL without a path",
+);
+
+/** A secret or restricted key of Stripe's API, for live or for test mode. */
+export const stripeKey = z
+  .string()
+  .regex(
+    /^[sr]k_(live|test)_\w+$/,
+    "must be a secret key of Stripe: sk_ or rk_, live_ or test_, and what follows",
+  );
+
+/** Whether payments with a key of Stripe are real. */
+export function isLiveKey(key: string): boolean {
+  return /^[sr]k_live_/.test(key);
+}
+
+/** The secret of a webhook endpoint of Stripe. */
+export const webhookSecret = z
+  .string()
+  .regex(/^whsec_[\w+/=]+$/, "must be the signing secret of a webhook: whsec_ and what follows");
+
+/** A currency whose unit has a hundredth, so that a credit is one: its ISO 4217 code, as Stripe writes it. */
+export const currency = z
+  .string()
+  .toLowerCase()
+  .refine(hasHundredths, "must be the code of a currency that has a hundredth, such as usd");
+
+function hasHundredths(code: string): boolean {
+  if (!Intl.supportedValuesOf("currency").includes(code.toUpperCase())) return false;
+  const format = new Intl.NumberFormat("en", { style: "currency", currency: code });
+  return format.resolvedOptions().maximumFractionDigits === 2;
+}
+
+/** An amount of credits; 0 is free of charge. */
+export const price = decimal(
+  "must be a number of credits",
+  z
+    .number()
+    .int("must be a whole number")
+    .min(0, "must be at least 0")
+    .max(1_000_000, "must be at most 1000000"),
+);

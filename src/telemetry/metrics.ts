@@ -25,6 +25,9 @@ const downloadOutcomes = [
   "store_failed",
   "failed",
 ] as const;
+/** The outcomes of an event of Stripe: `rejected` is a payment that adds no credits, `failed` one that is sent again. */
+const stripeEventOutcomes = ["credited", "ignored", "rejected", "unverified", "failed"] as const;
+
 export type DownloadOutcome = (typeof downloadOutcomes)[number];
 
 /** The concurrency limits of which one API key may use only a share. */
@@ -62,6 +65,7 @@ export interface Metrics {
   countKeyLookup(result: KeyLookupResult): void;
   countEvent(type: (typeof eventTypes)[number]): void;
   countDownload(outcome: DownloadOutcome): void;
+  countStripeEvent(outcome: (typeof stripeEventOutcomes)[number]): void;
   /** Counts bytes of artifacts that were written to a client's connection. */
   countSentBytes(bytes: number): void;
   /** Counts a client that was disconnected because too many bytes waited for it. */
@@ -196,6 +200,12 @@ export function createMetrics(registry = new Registry()): Metrics {
       "Artifact downloads that have ended, by outcome.",
       "outcome",
       downloadOutcomes,
+    ),
+    countStripeEvent: labelled(
+      "stripe_events_total",
+      "Events received at the webhook of Stripe, by outcome.",
+      "outcome",
+      stripeEventOutcomes,
     ),
     countSentBytes: (bytes) => sentBytes.inc(bytes),
     countSlowClientDisconnected: () => slowClients.inc(),

@@ -60,6 +60,9 @@ const intended = {
     "PlannedStep",
     "WorkflowPlan",
     "ArtifactList",
+    "CheckoutRequest",
+    "Checkout",
+    "WebhookReceipt",
     /Params$/,
   ],
 };

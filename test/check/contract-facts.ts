@@ -31,6 +31,8 @@ export const operations: Readonly<Record<string, OperationFacts>> = {
   },
   getBalance: { route: "GET /v1/billing/balance", secured: true, success: ["200"] },
   listLedger: { route: "GET /v1/billing/ledger", secured: true, success: ["200"] },
+  createCheckout: { route: "POST /v1/billing/checkout", secured: true, success: ["200"] },
+  stripeWebhook: { route: "POST /v1/billing/webhook", secured: false, success: ["200"] },
   getOpenapiYaml: { route: "GET /v1/openapi.yaml", secured: false, success: ["200"] },
   getOpenapiJson: { route: "GET /v1/openapi.json", secured: false, success: ["200"] },
   getDocs: { route: "GET /docs", secured: false, success: ["200"] },
@@ -56,6 +58,7 @@ const schemas = [
   "RankResponse",
   "Balance",
   "LedgerEntry",
+  "CheckoutRequest",
 ];
 
 /** The security of an operation that requires a token. Generated clients have the name of the scheme. */

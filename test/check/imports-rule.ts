@@ -14,6 +14,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   orchestrator: ["generated", "grpc", "settings", "telemetry"],
   artifacts: ["generated", "errors", "load-shedding", "mapping", "node-http", "telemetry"],
   auth: ["errors", "orchestrator", "telemetry"],
+  billing: ["errors"],
   docs: ["contract", "http"],
   events: ["auth", "errors", "generated", "grpc", "http", "load-shedding", "mapping", "orchestrator"],
   validation: ["contract", "errors", "nearest-name"],
@@ -37,6 +38,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   handlers: [
     "artifacts",
     "auth",
+    "billing",
     "contract",
     "docs",
     "errors",
@@ -66,6 +68,7 @@ const restrictedPackages: Readonly<Record<string, { folders: readonly string[]; 
     folders: ["grpc", "sandbox"],
     message: "Only src/grpc makes transports.",
   },
+  stripe: { folders: ["billing"], message: "Only src/billing knows Stripe's library." },
   process: { folders: [], message: "Only the entry points touch the process." },
 };
 

@@ -253,7 +253,7 @@ describe("compareOperations", () => {
             "application/problem+json",
           ),
         [
-          "response QuotaExhausted: application/json is gone; clients that need it do not get it (submitWorkflow, listWorkflows, validateWorkflow, getWorkflow, cancelWorkflow, retryWorkflow, rankDesigns, streamWorkflowEvents, listArtifacts, downloadArtifact, getBalance, listLedger)",
+          "response QuotaExhausted: application/json is gone; clients that need it do not get it (submitWorkflow, listWorkflows, validateWorkflow, getWorkflow, cancelWorkflow, retryWorkflow, rankDesigns, streamWorkflowEvents, listArtifacts, downloadArtifact, getBalance, listLedger, createCheckout)",
         ],
       ],
       "no body": [

@@ -52,7 +52,7 @@ describe("CONTRIBUTING.md", () => {
       router: "matchRoute",
       cors: "crossOrigin",
       "load shedding": "shedLoad",
-      body: "jsonBody",
+      body: "bodyStages",
     };
     const positions = stages.map((stage) => {
       const name = names[stage] ?? stage.replace(/[ -](\w)/g, (_, letter: string) => letter.toUpperCase());

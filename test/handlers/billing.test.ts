@@ -132,7 +132,9 @@ describe("billing", () => {
       ["?limit=", "/query/limit must not be empty"],
       ["?limit=1&limit=1", "/query/limit must be given once"],
       ["?Limit=1", "/query/Limit is not a parameter of this operation; did you mean limit?"],
-      ["?principal=bob", "/query/principal is not a parameter of this operation; known parameters: limit"],
+      ["?principal=", "/query/principal must not be empty"],
+      ["?principal=a%0Ab", "/query/principal must not contain control characters"],
+      ["?principals=bob", "/query/principals is not a parameter of this operation; did you mean principal?"],
     ] as const)
       it(`rejects ${query}, without a call`, async () => {
         const { response, received } = await ledger(query);
@@ -161,6 +163,39 @@ describe("billing", () => {
           }
         });
         assert.deepEqual(calls, []);
+      });
+
+      it("may be the administrator, who names a principal", async () => {
+        const { gateway, upstream } = stack();
+        const principals: string[] = [];
+        upstream.rpcs.getBalance = ({ principal }) => {
+          principals.push(principal);
+          return { balance: 12n };
+        };
+        upstream.rpcs.listLedger = ({ principal }) => {
+          principals.push(principal);
+          return { entries: [] };
+        };
+        const calls = await callsDuring(upstream, async () => {
+          assert.equal((await gateway.fetch(`${path}?principal=bob%20%26%20co`)).status, 200);
+        });
+        assert.deepEqual(principals, ["bob & co"]);
+        assert.deepEqual(
+          calls.map(({ metadata }) => metadata.get("ff-principal")),
+          [null],
+        );
+      });
+
+      it("may name its own principal, and gets 403 for another one, without a call", async () => {
+        const { gateway, upstream } = stack();
+        upstream.rpcs.getBalance = () => ({ balance: 12n });
+        upstream.rpcs.listLedger = () => ({ entries: [] });
+        assert.equal((await gateway.fetch(`${path}?principal=alice`, { token })).status, 200);
+        const calls = await callsDuring(upstream, async () => {
+          for (const principal of ["bob", "Alice", "alice%20"])
+            assert.equal((await gateway.fetch(`${path}?principal=${principal}`, { token })).status, 403);
+        });
+        assert.ok(calls.every(({ rpc }) => rpc === "AuthenticateApiKey"));
       });
 
       it("gets the headers of GET by HEAD", async () => {

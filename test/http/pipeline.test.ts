@@ -34,6 +34,8 @@ function recordedOperations(called: string[]): Operations {
     downloadArtifact: record("downloadArtifact"),
     getBalance: record("getBalance"),
     listLedger: record("listLedger"),
+    createCheckout: record("createCheckout"),
+    stripeWebhook: record("stripeWebhook"),
     getOpenapiYaml: record("getOpenapiYaml"),
     getOpenapiJson: record("getOpenapiJson"),
     getDocs: record("getDocs"),
@@ -92,6 +94,8 @@ describe("createPipeline", () => {
     ["GET", "/v1/workflows/events", "getWorkflow"],
     ["GET", "/v1/billing/balance", "getBalance"],
     ["GET", "/v1/billing/ledger", "listLedger"],
+    ["POST", "/v1/billing/checkout", "createCheckout"],
+    ["POST", "/v1/billing/webhook", "stripeWebhook"],
     ["GET", "/v1/openapi.yaml", "getOpenapiYaml"],
     ["GET", "/v1/openapi.json", "getOpenapiJson"],
     ["GET", "/docs", "getDocs"],
@@ -114,13 +118,16 @@ describe("createPipeline", () => {
     const called: string[] = [];
     const app = createTestApp(loadContract(), recordedOperations(called));
     const server = await serve(app);
-    for (const [method, path] of routes) {
-      const sent = path.endsWith("/rank") ? { metric: "plddt" } : oneStep;
-      const body = method === "POST" ? JSON.stringify(sent) : null;
+    for (const [method, path, id] of routes) {
+      const bodies = new Map<string, object>([
+        ["rankDesigns", { metric: "plddt" }],
+        ["createCheckout", { credits: 1, success_url: "https://a", cancel_url: "https://a" }],
+      ]);
+      const body = method === "POST" ? JSON.stringify(bodies.get(id) ?? oneStep) : null;
       const response = await fetch(server.url + path, {
         method,
         body,
-        headers: { "Content-Type": "application/json" },
+        headers: { "Content-Type": "application/json", "Stripe-Signature": "t=1,v1=0" },
       });
       assert.equal(response.status, 200, path);
     }

@@ -103,6 +103,8 @@ const allowed: Record<string, string[]> = {
   "/v1/workflows/{id}/rank": ["POST"],
   "/v1/billing/balance": ["GET", "HEAD"],
   "/v1/billing/ledger": ["GET", "HEAD"],
+  "/v1/billing/checkout": ["POST"],
+  "/v1/billing/webhook": ["POST"],
   "/v1/openapi.yaml": ["GET", "HEAD"],
   "/v1/openapi.json": ["GET", "HEAD"],
   "/docs": ["GET", "HEAD"],

@@ -46,15 +46,18 @@ const specs = fc
 
 describe("workflowPlanFromSpec", () => {
   it("returns the name, and each step with its tool, its dependencies and its level, in the submitted order", () => {
-    const { name, steps } = workflowPlanFromSpec({
-      name: "design-then-fold",
-      labels: { team: "alpha" },
-      steps: [
-        { id: "fold", tool: "af2", depends_on: ["seqs"], resources: { gpu_count: 1 } },
-        { id: "seqs", tool: "proteinmpnn", depends_on: ["design"], params: { num_sequences: 5 } },
-        { id: "design", tool: "rfdiffusion" },
-      ],
-    });
+    const { name, steps } = workflowPlanFromSpec(
+      {
+        name: "design-then-fold",
+        labels: { team: "alpha" },
+        steps: [
+          { id: "fold", tool: "af2", depends_on: ["seqs"], resources: { gpu_count: 1 } },
+          { id: "seqs", tool: "proteinmpnn", depends_on: ["design"], params: { num_sequences: 5 } },
+          { id: "design", tool: "rfdiffusion" },
+        ],
+      },
+      undefined,
+    );
     assert.equal(name, "design-then-fold");
     assert.deepEqual(steps, [
       { id: "fold", tool: "af2", depends_on: ["seqs"], level: 2 },
@@ -73,9 +76,18 @@ describe("workflowPlanFromSpec", () => {
     ["steps in the wrong order", { c: ["b"], b: ["a"], a: [] }, [["a"], ["b"], ["c"]]],
   ] as const)
     it(`runs ${what} level by level`, () => {
-      const plan = workflowPlanFromSpec(spec(needs));
+      const plan = workflowPlanFromSpec(spec(needs), undefined);
       assert.deepEqual(plan.levels, levels);
       assert.deepEqual(plan.order, levels.flat());
+    });
+
+  for (const [pricePerStep, price] of [
+    [undefined, undefined],
+    [0, 0],
+    [10, 20],
+  ] as const)
+    it(`returns ${price === undefined ? "no price" : `a price of ${price}`} for two steps at ${pricePerStep ?? "an unknown price"} each`, () => {
+      assert.equal(workflowPlanFromSpec(spec({ a: [], b: ["a"] }), pricePerStep).price, price);
     });
 
   it("plans 256 steps in a chain, without dependencies, and each depending on all earlier ones", () => {
@@ -83,6 +95,7 @@ describe("workflowPlanFromSpec", () => {
     const all = (needs: (index: number) => string[]) =>
       workflowPlanFromSpec(
         spec(Object.fromEntries(ids.map((own, index) => [own, needs(index)]).toReversed())),
+        undefined,
       );
     const chain = all((index) => ids.slice(Math.max(0, index - 1), index));
     assert.deepEqual(chain.order, ids);
@@ -94,7 +107,7 @@ describe("workflowPlanFromSpec", () => {
   it("orders any valid submission topologically, with the earliest possible levels", () => {
     fc.assert(
       fc.property(specs, (submitted) => {
-        const { steps, order, levels } = workflowPlanFromSpec(submitted);
+        const { steps, order, levels } = workflowPlanFromSpec(submitted, undefined);
         const needed = new Map(submitted.steps.map(({ id: own, depends_on = [] }) => [own, depends_on]));
         const levelOf = new Map(steps.map(({ id: own, level }) => [own, level]));
         assert.deepEqual(

@@ -5,6 +5,7 @@ import type { Settings } from "../../src/settings/settings.ts";
 import { readText } from "../../src/settings/secret-files.ts";
 import { environment, settingsOf, settingErrors } from "../support/environment.ts";
 
+const stripe = { STRIPE_SECRET_KEY: "sk_test_1", STRIPE_WEBHOOK_SECRET: "whsec_1" };
 const store = { R2_ENDPOINT: "http://store:9000", R2_ACCESS_KEY_ID: "id", R2_SECRET_ACCESS_KEY: "secret" };
 
 /** Each setting, its default as text, and its place and value in the parsed settings. */
@@ -61,6 +62,16 @@ const defaults: [name: string, text: string, read: (settings: Settings) => unkno
   ["R2_SECRET_ACCESS_KEY", "", ({ objectStore }) => objectStore, undefined],
   ["R2_ACCESS_KEY_ID_FILE", "", ({ objectStore }) => objectStore, undefined],
   ["R2_SECRET_ACCESS_KEY_FILE", "", ({ objectStore }) => objectStore, undefined],
+  ["STRIPE_SECRET_KEY", "", ({ stripe }) => stripe, undefined],
+  ["STRIPE_SECRET_KEY_FILE", "", ({ stripe }) => stripe, undefined],
+  ["STRIPE_WEBHOOK_SECRET", "", ({ stripe }) => stripe, undefined],
+  ["STRIPE_WEBHOOK_SECRET_FILE", "", ({ stripe }) => stripe, undefined],
+  ["STRIPE_WEBHOOK_SECRET_PREVIOUS", "", ({ stripe }) => stripe, undefined],
+  ["STRIPE_WEBHOOK_SECRET_PREVIOUS_FILE", "", ({ stripe }) => stripe, undefined],
+  ["STRIPE_ENDPOINT", "https://api.stripe.com", (c) => c.stripe?.endpoint, "https://api.stripe.com"],
+  ["STRIPE_CURRENCY", "usd", ({ stripe }) => stripe?.currency, "usd"],
+  ["CHECKOUT_RETURN_ORIGINS", "*", ({ stripe }) => stripe?.returnOrigins, undefined],
+  ["PRICE_PER_STEP", "", ({ pricePerStep }) => pricePerStep, undefined],
   ["LOG_LEVEL", "info", ({ logLevel }) => logLevel, "info"],
   ["LOG_FORMAT", "auto", ({ logFormat }) => logFormat, "auto"],
   ["DRAIN_DELAY_SECONDS", "3", ({ drainDelayMs }) => drainDelayMs, 3000],
@@ -72,6 +83,7 @@ const tokenViolation = `must be one token: printable ASCII without spaces or com
 /** The settings that a setting needs to have an effect. */
 function requiredFor(name: string): Record<string, string> {
   if (name.startsWith("AUTH_CACHE_")) return { API_KEYS_ENABLED: "true" };
+  if (/^(STRIPE_(ENDPOINT|CURRENCY)|CHECKOUT_RETURN_ORIGINS)$/.test(name)) return stripe;
   return /^(OBJECT_STORE_|R2_REGION$|MAX_DOWNLOADS$)/.test(name) ? store : {};
 }
 
@@ -135,6 +147,13 @@ describe("parseSettings", () => {
         R2_BUCKET: "designs",
         R2_ACCESS_KEY_ID: "id",
         R2_SECRET_ACCESS_KEY: "key",
+        STRIPE_SECRET_KEY: "rk_live_1",
+        STRIPE_WEBHOOK_SECRET: "whsec_1",
+        STRIPE_WEBHOOK_SECRET_PREVIOUS: "whsec_0",
+        STRIPE_ENDPOINT: "https://stripe.internal:8443",
+        STRIPE_CURRENCY: "EUR",
+        CHECKOUT_RETURN_ORIGINS: "https://console.example",
+        PRICE_PER_STEP: "10",
         LOG_LEVEL: "debug",
         LOG_FORMAT: "pretty",
         DRAIN_DELAY_SECONDS: "0",
@@ -178,6 +197,15 @@ describe("parseSettings", () => {
         readTimeoutMs: 2000,
         maxDownloads: 15,
       },
+      stripe: {
+        secretKey: "rk_live_1",
+        webhookSecrets: ["whsec_1", "whsec_0"],
+        endpoint: "https://stripe.internal:8443",
+        currency: "eur",
+        isLive: true,
+        returnOrigins: ["https://console.example"],
+      },
+      pricePerStep: 10,
       logLevel: "debug",
       logFormat: "pretty",
       drainDelayMs: 0,
@@ -204,6 +232,50 @@ describe("parseSettings", () => {
     ]);
     assert.equal(settingsOf({ R2_ACCESS_KEY_ID: "a" }).objectStore, undefined);
   });
+
+  for (const [given, violation] of [
+    [
+      { STRIPE_SECRET_KEY: "sk_test_1" },
+      "STRIPE_WEBHOOK_SECRET must be set, since STRIPE_SECRET_KEY is: without it nobody gets what they have paid",
+    ],
+    [
+      { STRIPE_WEBHOOK_SECRET: "whsec_1" },
+      "STRIPE_SECRET_KEY must be set, since STRIPE_WEBHOOK_SECRET is: it tells whether payments are real",
+    ],
+    [
+      { STRIPE_WEBHOOK_SECRET_PREVIOUS: "whsec_1" },
+      "STRIPE_WEBHOOK_SECRET must be set, since STRIPE_WEBHOOK_SECRET_PREVIOUS is",
+    ],
+    [
+      { ...stripe, STRIPE_SECRET_KEY: "sk_live_1", STRIPE_ENDPOINT: "http://a" },
+      "STRIPE_ENDPOINT must be https://, since STRIPE_SECRET_KEY is a live key",
+    ],
+    [
+      { ...stripe, STRIPE_SECRET_KEY: "pk_test_1" },
+      "STRIPE_SECRET_KEY must be a secret key of Stripe: sk_ or rk_, live_ or test_, and what follows",
+    ],
+    [
+      { ...stripe, STRIPE_WEBHOOK_SECRET: "secret" },
+      "STRIPE_WEBHOOK_SECRET must be the signing secret of a webhook: whsec_ and what follows",
+    ],
+    [
+      { STRIPE_ENDPOINT: "https://a/v1" },
+      "STRIPE_ENDPOINT must be an http:// or https:// URL without a path",
+    ],
+    [
+      { STRIPE_CURRENCY: "dollar" },
+      "STRIPE_CURRENCY must be the code of a currency that has a hundredth, such as usd",
+    ],
+    [
+      { STRIPE_CURRENCY: "jpy" },
+      "STRIPE_CURRENCY must be the code of a currency that has a hundredth, such as usd",
+    ],
+    [{ PRICE_PER_STEP: "-1" }, "PRICE_PER_STEP must be at least 0"],
+    [{ PRICE_PER_STEP: "0.5" }, "PRICE_PER_STEP must be a whole number"],
+  ] as const)
+    it(`rejects ${JSON.stringify(given)}`, () => {
+      assert.deepEqual(settingErrors(given), [prefix + violation]);
+    });
 
   it("rejects one address for metrics and routes, unless its port is 0", () => {
     assert.deepEqual(settingErrors({ METRICS_ADDR: "0.0.0.0:8080" }), [
