@@ -60,7 +60,7 @@ sandbox: $(INSTALLED) ## Start the stand-ins for orchestrator, object store and 
 	@exec node src/sandbox/main.ts
 
 .PHONY: sbom
-sbom: $(INSTALLED) ## Write the bill of materials of what the image installs, CycloneDX, to sbom.cdx.json
+sbom: $(INSTALLED) ## Write the bill of materials of the image's packages, as CycloneDX and as SPDX
 	@node deploy/sbom.ts
 
 .PHONY: generate

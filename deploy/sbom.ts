@@ -5,21 +5,21 @@ import { join } from "node:path";
 import { productionPackages } from "./production-packages.ts";
 import type { Lock } from "./production-packages.ts";
 
-const file = "sbom.cdx.json";
+/** The formats, each with its file. */
+const formats = { cyclonedx: "sbom.cdx.json", spdx: "sbom.spdx.json" };
 
 const notInstalled = { devDependencies: undefined, optionalDependencies: undefined };
 
 /**
- * The software bill of materials of the packages in the image, as CycloneDX JSON. npm creates it from a copy of the lock
- * file with only these packages: `npm sbom --omit=dev` would also omit production packages that a development package
- * needs.
+ * Writes the software bills of materials of the packages in the image. npm creates them from a copy of the lock file with
+ * only these packages: `npm sbom --omit=dev` would also omit production packages that a development package needs.
  */
-function billOfMaterials(): string {
+function writeBills(): void {
   const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { readonly name: string };
   const lock = JSON.parse(readFileSync("package-lock.json", "utf8")) as Lock;
   const temporary = mkdtempSync(join(tmpdir(), "foldforge-sbom-"));
   try {
-    // npm names the SBOM after the folder.
+    // npm names a bill after the folder.
     const folder = join(temporary, manifest.name);
     mkdirSync(folder);
     const write = (name: string, value: object) => writeFileSync(join(folder, name), JSON.stringify(value));
@@ -28,12 +28,16 @@ function billOfMaterials(): string {
       ...lock,
       packages: { "": { ...lock.packages[""], ...notInstalled }, ...productionPackages(lock) },
     });
-    const args = ["sbom", "--package-lock-only", "--sbom-format=cyclonedx", "--sbom-type=application"];
-    return execFileSync("npm", args, { cwd: folder, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+    for (const [format, file] of Object.entries(formats)) {
+      const args = ["sbom", "--package-lock-only", `--sbom-format=${format}`, "--sbom-type=application"];
+      const bill = execFileSync("npm", args, { cwd: folder, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+      // SPDX 2.3 has no fractions of a second; npm writes some.
+      writeFileSync(file, bill.replace(/("created": "[^".]+)\.\d+Z"/, '$1Z"'));
+    }
   } finally {
     rmSync(temporary, { recursive: true });
   }
 }
 
-writeFileSync(file, billOfMaterials());
-console.log(`the software bill of materials is in ${file}`);
+writeBills();
+console.log(`the software bill of materials is in ${Object.values(formats).join(" and ")}`);
