@@ -116,7 +116,8 @@ describe("docs/operating.md: the commands for Kubernetes", function () {
       plain.map(({ kind, metadata }) => [kind, metadata.namespace]),
     );
     const { image } = (ofKind(objects, "Deployment") as IDeployment).spec!.template.spec!.containers[0]!;
-    assert.match(image ?? "", /^registry\.example\/foldforge-gateway:\d/);
+    const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+    assert.equal(image, `ghcr.io/foldforge/gateway:v${version}`);
     const given = (from: readonly Manifest[]) => ofKind(from, "ConfigMap")?.data ?? {};
     const { settings, warnings } = parseSettings(given(objects), () => "secret");
     assert.deepEqual(warnings, []);

@@ -39,7 +39,7 @@ export function respondWith(
 }
 
 /** Starts it on `port`, a free one by default. */
-export async function startGrpcCollector(port = 0): Promise<GrpcCollector> {
+export async function startGrpcCollector(port = 0, host = "127.0.0.1"): Promise<GrpcCollector> {
   const { received, add } = createReceivedSpans();
   const calls: ExportCall[] = [];
   const sessions = new Set<ServerHttp2Session>();
@@ -64,12 +64,12 @@ export async function startGrpcCollector(port = 0): Promise<GrpcCollector> {
       () => undefined,
     );
   });
-  server.listen(port, "127.0.0.1");
+  server.listen(port, host);
   await once(server, "listening");
 
   const collector: GrpcCollector = {
     ...received,
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${host}:${(server.address() as AddressInfo).port}`,
     calls,
     respond: respondWith,
     async close() {
