@@ -246,6 +246,7 @@ export async function startGateway(
       logger,
       metrics,
       rpcTimeoutMs,
+      maxBodyBytes: settings.maxBodyBytes,
       largeBodies,
       tasks,
       operationStages: options.operationStages?.(contract),

@@ -1141,7 +1141,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The body is larger than 1 MiB, or the workflow is too large as a message to the orchestrator. */
+        /** @description The body is larger than the limit, 1 MiB by default, or the workflow as a message to the orchestrator. */
         ContentTooLarge: {
             headers: {
                 [name: string]: unknown;
@@ -1429,7 +1429,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description The workflow, at most 1 MiB. */
+        /** @description The workflow, at most 1 MiB unless the operator of the gateway allows more. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["WorkflowSpec"];
@@ -1474,7 +1474,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description The workflow, at most 1 MiB. */
+        /** @description The workflow, at most 1 MiB unless the operator of the gateway allows more. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["WorkflowSpec"];

@@ -11,9 +11,6 @@ import type { TaskQueue } from "../load-shedding/task-queue.ts";
 import { jsonTextViolations } from "../validation/json-text-violations.ts";
 import { parseJson } from "../validation/parse-json.ts";
 
-/** The maximum size of a request body, in bytes. */
-const maxBytes = 1024 * 1024;
-
 /** 415 that says what the request has instead. */
 const unsupported = (actual: string, headers: Readonly<Record<string, string>> = {}) =>
   new HttpError(
@@ -95,8 +92,10 @@ const maxSyncBytes = 2 * 1024;
 /** Larger bodies, in bytes, are read only after `acquire`. Smaller bodies are read first: slow clients then hold nothing. */
 const maxUnheldBytes = 64 * 1024;
 
-/** The limits of large bodies, and the queue that runs long work in slices. */
-export interface BodyQueues {
+/** The limits of bodies, and the queue that runs long work in slices. */
+export interface BodyOptions {
+  /** The maximum size of a body. */
+  readonly maxBodyBytes: number;
   readonly largeBodies: {
     acquire(res: Response, keyHash: string | undefined): Promise<void>;
     acquireParser(res: Response): Promise<() => void>;
@@ -105,7 +104,11 @@ export interface BodyQueues {
 }
 
 /** Reads and parses the body into `req.body`. A syntax error repeats at most one character of it. */
-function readJson({ largeBodies, tasks }: BodyQueues): Middleware<AuthenticatedLocals, BodyLocals> {
+function readJson({
+  maxBodyBytes,
+  largeBodies,
+  tasks,
+}: BodyOptions): Middleware<AuthenticatedLocals, BodyLocals> {
   return async function readJson(req, res, next) {
     const keyHash = keyHashOf(res.locals.caller);
     let acquired: Promise<void> | undefined;
@@ -113,7 +116,7 @@ function readJson({ largeBodies, tasks }: BodyQueues): Middleware<AuthenticatedL
     if (Number(req.get("content-length") ?? 0) > maxUnheldBytes) await acquire();
     // The client waits for this before it sends the body (RFC 9110 §10.1.1).
     if (req.get("expect") !== undefined && req.httpVersion === "1.1") res.writeContinue();
-    const bytes = await readBytes(req, maxBytes, acquire);
+    const bytes = await readBytes(req, maxBodyBytes, acquire);
     if (bytes.length <= maxSyncBytes) {
       req.body = runSync(parseBody(bytes));
       return next();
@@ -160,7 +163,8 @@ export function readBytes(
       const needed = length + chunk.length;
       if (needed > maxBytes) return reject(tooLarge(maxBytes));
       // One buffer: chunks may be as small as a byte, and each has an overhead of some hundred bytes.
-      if (needed > bytes.length) bytes = Buffer.concat([bytes], Math.max(needed, 2 * bytes.length));
+      if (needed > bytes.length)
+        bytes = Buffer.concat([bytes], Math.max(needed, Math.min(2 * bytes.length, maxBytes)));
       length += chunk.copy(bytes, length);
       if (isLarge || length <= maxUnheldBytes) return;
       isLarge = true;
@@ -172,9 +176,9 @@ export function readBytes(
 }
 
 /**
- * Reads and parses a JSON body of at most 1 MiB; responds 415, 413 or 400 to any other body. `express.json` would read
- * every body at once, and `JSON.parse` blocks the event loop and corrupts escaped keys (see `parseJson`).
+ * Reads and parses a JSON body; responds 415, 413 or 400 to any other body. `express.json` would read every body at once,
+ * and `JSON.parse` blocks the event loop and corrupts escaped keys (see `parseJson`).
  */
-export function jsonBody(queues: BodyQueues): readonly Middleware<BodyLocals>[] {
-  return [requireJson, limitLength(maxBytes), readJson(queues)];
+export function jsonBody(options: BodyOptions): readonly Middleware<BodyLocals>[] {
+  return [requireJson, limitLength(options.maxBodyBytes), readJson(options)];
 }

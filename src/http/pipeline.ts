@@ -20,7 +20,7 @@ import type { StartRequestSpan } from "../telemetry/request-spans.ts";
 import { knownParams } from "../validation/param-warnings.ts";
 import type { ValidatorOf } from "../validation/request-validator.ts";
 import { jsonBody } from "./body.ts";
-import type { BodyQueues } from "./body.ts";
+import type { BodyOptions } from "./body.ts";
 import { hasBody } from "./connections.ts";
 import { crossOrigin, preflight } from "./cors.ts";
 import type { AllowedOrigins } from "./cors.ts";
@@ -36,7 +36,7 @@ import { validateOnly } from "./validate-only.ts";
 import { createRouter, dispatch, matchRoute, methodNotAllowed, notFound } from "./router.ts";
 import type { RouteMatch } from "./router.ts";
 
-export interface PipelineOptions extends BodyQueues {
+export interface PipelineOptions extends BodyOptions {
   readonly contract: Contract;
   readonly validatorOf: ValidatorOf;
   readonly operations: Operations;
@@ -113,9 +113,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 }
 
 /** The stages that read the body, if there is one: as JSON, or, if it is signed, as bytes. */
-function bodyStages(operation: Operation, queues: BodyQueues): readonly Middleware<OperationLocals>[] {
+function bodyStages(operation: Operation, options: BodyOptions): readonly Middleware<OperationLocals>[] {
   if (operation.requestBody === undefined) return [];
-  return isSigned(operation) ? signedBody() : jsonBody(queues);
+  return isSigned(operation) ? signedBody() : jsonBody(options);
 }
 
 /** Before Express there is no error handler: an error is a bug, and ends the process like every uncaught exception. */

@@ -113,6 +113,21 @@ export class JsonWriter {
     this.#at = at;
   }
 
+  /** The same in short slices, for a long string. */
+  *writeUtf8InSlices(bytes: Uint8Array, start: number, end: number): Generator<void, void> {
+    const string = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);
+    if (!isUtf8(string)) return this.writeString(string.toString());
+    this.writeAscii('"');
+    for (let from = 0; from < string.length;) {
+      let to = Math.min(from + maxPieceBytes, string.length);
+      while (isContinuation(string[to])) to -= 1;
+      this.#escape(string.subarray(from, to));
+      from = to;
+      yield;
+    }
+    this.writeAscii('"');
+  }
+
   /** Records that the value of a field is replaced or left out, and of which workflow. */
   noteCorrection(field: string, scope: { readonly workflowId: string | undefined } | undefined): void {
     if (this.#corrections.length < maxCorrections)
@@ -131,6 +146,12 @@ export class JsonWriter {
   #writeEscaped(bytes: Buffer): void {
     if (!isUtf8(bytes)) return this.writeString(bytes.toString());
     this.writeAscii('"');
+    this.#escape(bytes);
+    this.writeAscii('"');
+  }
+
+  /** Writes the content of a string. */
+  #escape(bytes: Buffer): void {
     let from = 0;
     for (let index = 0; index < bytes.length; index += 1) {
       const byte = bytes[index] ?? 0;
@@ -149,7 +170,6 @@ export class JsonWriter {
       from = index + 1;
     }
     this.#copy(bytes, from, bytes.length);
-    this.writeAscii('"');
   }
 
   #copy(bytes: Buffer, start: number, end: number): void {
@@ -165,6 +185,11 @@ export class JsonWriter {
     this.#at = 0;
     this.#piece = Buffer.allocUnsafe(Math.max(bytes, Math.min(4 * length, maxPieceBytes)));
   }
+}
+
+/** Whether a byte of UTF-8 continues a character; false for undefined, after the last byte. */
+function isContinuation(byte = 0): boolean {
+  return (byte & 0xc0) === 0x80;
 }
 
 /** The escape of a line break of two or three bytes that begins at `index`. */

@@ -7,6 +7,9 @@ const maxUnusedBytes = 16 * 1024;
 /** Up to this length, a loop writes a string faster than Buffer does. */
 const maxLoopLength = 32;
 
+/** Characters of a long string that are written in one slice. */
+const maxSliceLength = 64 * 1024;
+
 /**
  * Writes the protobuf wire format from the last byte to the first: each call puts its bytes before those written so far.
  * The length of a nested message is then known when it is written.
@@ -43,10 +46,21 @@ export class ReverseWriter {
   /** Writes a string in UTF-8, preceded by its length. */
   string(value: string): void {
     if (value.length <= maxLoopLength && this.#asciiString(value)) return;
-    const size = Buffer.byteLength(value);
-    const at = this.#reserve(size);
-    this.#bytes.write(value, at);
-    this.varint(size);
+    this.varint(this.#utf8(value));
+  }
+
+  /** The same in short slices, for a long string. */
+  *stringInSlices(value: string): Generator<void, void> {
+    const before = this.#length;
+    for (let to = value.length; to > 0;) {
+      let from = Math.max(0, to - maxSliceLength);
+      // The halves of a character stay together.
+      if (from > 0 && isLowSurrogate(value.charCodeAt(from))) from -= 1;
+      this.#utf8(value.slice(from, to));
+      to = from;
+      yield;
+    }
+    this.varint(this.#length - before);
   }
 
   /** Writes the tag and the length of what was written after the first `before` bytes. */
@@ -60,6 +74,14 @@ export class ReverseWriter {
     const unused = this.#bytes.length - this.#length;
     const written = this.#bytes.subarray(unused);
     return unused > maxUnusedBytes ? Uint8Array.from(written) : written;
+  }
+
+  /** Writes the content of a string; returns its bytes. */
+  #utf8(value: string): number {
+    const size = Buffer.byteLength(value);
+    const at = this.#reserve(size);
+    this.#bytes.write(value, at);
+    return size;
   }
 
   /** Writes a string if all of it is ASCII; returns whether it is. */
@@ -89,4 +111,9 @@ export class ReverseWriter {
     this.#length = length;
     return this.#bytes.length - length;
   }
+}
+
+/** Whether a UTF-16 code unit is the second half of a character. */
+function isLowSurrogate(code: number): boolean {
+  return code >= 0xdc00 && code <= 0xdfff;
 }

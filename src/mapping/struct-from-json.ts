@@ -5,6 +5,9 @@ import { entryTag, keyTag, kind, valueTag } from "./struct-tags.ts";
 /** Entries that are written in one slice, which takes about a millisecond. All keys of an object are listed in one slice. */
 const entriesPerStep = 4096;
 
+/** Longer strings are written in several slices, in characters. */
+const maxStringLength = 64 * 1024;
+
 /** An open object or list. */
 interface Level {
   readonly json: JsonObject | readonly JsonValue[];
@@ -36,7 +39,10 @@ export function* writeStructFromJson(object: JsonObject, out: ReverseWriter): Ge
       outer.push(level);
       level = levelOf(value, end);
     } else {
-      writeScalar(out, value);
+      if (typeof value === "string" && value.length > maxStringLength) {
+        yield* out.stringInSlices(value);
+        out.byte(kind.string);
+      } else writeScalar(out, value);
       completeEntry(out, level, end);
     }
   }

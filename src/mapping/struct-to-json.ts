@@ -17,7 +17,7 @@ const sliceEntries = 4096;
 /** Deepest nesting that is read: deeper than a submission may be, and than protobuf decoders accept. */
 const maxDepth = 200;
 
-/** The maximum number of entries of one Struct: more than fit into a submission of 1 MiB. */
+/** The maximum number of entries of one Struct: at least as many as a submission may have. */
 const maxEntries = 262_144;
 
 /**
@@ -200,7 +200,10 @@ function* writeValueInSlices(
   const found = findKind(reader, end, depth);
   if (found === kind.struct) yield* writeStructInSlices(reader, reader.nestedEnd(end), out, depth + 1);
   else if (found === kind.list) yield* writeListInSlices(reader, reader.nestedEnd(end), out, depth + 1);
-  else {
+  else if (found === kind.string) {
+    const stringEnd = reader.nestedEnd(end);
+    yield* out.writeUtf8InSlices(reader.source, reader.pos, stringEnd);
+  } else {
     reader.pos = start;
     writeValue(reader, end, out, depth);
   }

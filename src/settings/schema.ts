@@ -7,6 +7,7 @@ import {
   boolean,
   bucketName,
   bytes,
+  bytesUpTo,
   count,
   credential,
   currency,
@@ -70,6 +71,8 @@ export const schema = z.object({
   MAX_EVENT_STREAMS: count.prefault("10000"),
   MAX_DOWNLOADS: count.prefault("1000"),
   MAX_REQUESTS_IN_FLIGHT: count.prefault("512"),
+  /** The maximum size of a request body; docs/limits.md has what bodies of 16 MiB cost. */
+  MAX_BODY_BYTES: bytesUpTo(16_777_216).prefault("1048576"),
   MAX_BUFFERED_BYTES: bytes.prefault("134217728"),
   /** Share of each of these concurrency limits, connections excepted, that one API key may use. */
   MAX_SHARE_PER_KEY: fraction.prefault("0.25"),

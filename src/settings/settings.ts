@@ -42,6 +42,7 @@ function settingsFrom(values: Values, files: Files, tracing: TracingOptions | un
     allowedOrigins: values.CORS_ALLOWED_ORIGINS,
     maxRequestsInFlight: values.MAX_REQUESTS_IN_FLIGHT,
     maxEventStreams: values.MAX_EVENT_STREAMS,
+    maxBodyBytes: values.MAX_BODY_BYTES,
     maxBufferedBytes: values.MAX_BUFFERED_BYTES,
     maxRequestBytes: values.ORCHESTRATOR_MAX_REQUEST_BYTES,
     /** Above 0, at most 1. */
@@ -192,6 +193,8 @@ function conflicts(values: ReadonlyMap<string, string>, data: Values | undefined
   const isGiven = (name: string) => values.has(name) || values.has(fileSetting(name));
   const previousToken = values.get("API_TOKEN_PREVIOUS");
   const hasTlsFiles = Object.values(orchestratorTlsNames).some((name) => values.has(name));
+  // The default holds with smaller values of other settings, too.
+  const maxBodyBytes = values.has("MAX_BODY_BYTES") ? (data?.MAX_BODY_BYTES ?? 0) : 0;
   const rules: [isBroken: boolean, violation: string][] = [
     ...["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"].map((name): [boolean, string] => [
       values.has("R2_ENDPOINT") && !isGiven(name),
@@ -238,6 +241,16 @@ function conflicts(values: ReadonlyMap<string, string>, data: Values | undefined
         data.METRICS_ADDR.port !== 0 &&
         isDeepStrictEqual(data.METRICS_ADDR, data.BIND_ADDR),
       "METRICS_ADDR must be another address than BIND_ADDR",
+    ],
+    [
+      // A larger body would get 413 as a message.
+      data !== undefined && maxBodyBytes > data.ORCHESTRATOR_MAX_REQUEST_BYTES,
+      "MAX_BODY_BYTES must be at most ORCHESTRATOR_MAX_REQUEST_BYTES",
+    ],
+    [
+      // 16 bodies are in memory at the same time, or their messages.
+      data !== undefined && maxBodyBytes > data.MAX_BUFFERED_BYTES / 32,
+      "MAX_BODY_BYTES must be at most a 32nd of MAX_BUFFERED_BYTES",
     ],
     [
       data !== undefined && data.DRAIN_DELAY_SECONDS >= data.SHUTDOWN_GRACE_SECONDS,

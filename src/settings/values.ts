@@ -30,15 +30,19 @@ export const count = decimal(
     .max(1_000_000, "must be at most 1000000"),
 );
 
+/** An amount of memory, from 64 KiB to `maximum`. */
+export const bytesUpTo = (maximum: number) =>
+  decimal(
+    "must be a number of bytes",
+    z
+      .number()
+      .int("must be a whole number")
+      .min(65_536, "must be at least 65536")
+      .max(maximum, `must be at most ${maximum}`),
+  );
+
 /** An amount of memory, from 64 KiB to 64 GiB. */
-export const bytes = decimal(
-  "must be a number of bytes",
-  z
-    .number()
-    .int("must be a whole number")
-    .min(65_536, "must be at least 65536")
-    .max(2 ** 36, `must be at most ${2 ** 36}`),
-);
+export const bytes = bytesUpTo(2 ** 36);
 
 /** A share, above 0 and at most 1. */
 export const fraction = decimal(

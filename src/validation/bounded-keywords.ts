@@ -41,7 +41,9 @@ export interface KeywordRegistry {
   removeKeyword(keyword: string): unknown;
   addKeyword(definition: {
     keyword: string;
-    type: "array" | "object";
+    type: "array" | "object" | "string";
+    /** The keyword whose errors come after those of this one; without it, they come last. */
+    before?: string;
     compile: (schema: unknown, parentSchema: Record<string, unknown>) => ValidateFunction;
   }): unknown;
 }
@@ -63,26 +65,31 @@ type CompileKeyword<Value> = (
 const maxErrors = 10 * maxViolations;
 
 /**
- * Replaces the keywords that visit every item or property. Ajv's own visit all of the data before they report the first
+ * Replaces the keywords that visit every item, property or character. Ajv's own visit all of the data before they report the first
  * error, which takes most of a second for an invalid body of 1 MiB. These stop after `maxErrors`, and skip the content
- * of lists and objects that exceed `maxItems` or `maxProperties`. The keywords `patternProperties` and `unevaluated…`
- * are not supported beside them.
+ * of lists and objects that exceed `maxItems` or `maxProperties`, and that of strings which are clearly too long. The
+ * keywords `patternProperties` and `unevaluated…` are not supported beside them.
  */
 export function useBoundedKeywords(ajv: KeywordRegistry): void {
+  const stringKeywords = { maxLength, minLength };
   const arrayKeywords = { items, uniqueItems };
   const objectKeywords = { maxProperties, additionalProperties, propertyNames };
   for (const [keyword, compile] of Object.entries(arrayKeywords)) replace(ajv, keyword, "array", compile);
   for (const [keyword, compile] of Object.entries(objectKeywords)) replace(ajv, keyword, "object", compile);
+  for (const [keyword, compile] of Object.entries(stringKeywords))
+    replace(ajv, keyword, "string", compile, { before: "pattern" });
 }
 
 function replace<Value>(
   ajv: KeywordRegistry,
   keyword: string,
-  type: "array" | "object",
+  type: "array" | "object" | "string",
   compileKeyword: CompileKeyword<Value>,
+  position: { readonly before?: string } = {},
 ): void {
   ajv.removeKeyword(keyword);
   ajv.addKeyword({
+    ...position,
     keyword,
     type,
     compile(schema, parentSchema) {
@@ -96,6 +103,27 @@ function replace<Value>(
       return validate;
     },
   });
+}
+
+const minLength: CompileKeyword<string> = (schema) => {
+  const limit = Number(schema);
+  const message = `must NOT have fewer than ${limit} characters`;
+  return (text, { instancePath }) =>
+    hasMore(text, limit - 1)
+      ? noErrors
+      : [{ keyword: "minLength", instancePath, message, params: { limit } }];
+};
+
+const maxLength: CompileKeyword<string> = (schema) => {
+  const limit = Number(schema);
+  const message = `must NOT have more than ${limit} characters`;
+  return (text, { instancePath }) =>
+    hasMore(text, limit) ? [{ keyword: "maxLength", instancePath, message, params: { limit } }] : noErrors;
+};
+
+/** Whether a text has more than `limit` characters, each of one or two code units. */
+function hasMore(text: string, limit: number): boolean {
+  return text.length > 2 * limit || (text.length > limit && Array.from(text).length > limit);
 }
 
 const items: CompileKeyword<unknown[]> = (schema, { maxItems = Infinity }, ajv) => {

@@ -6,6 +6,9 @@ import { isObject } from "./json-object.ts";
 /** The contract's `maxItems` of `steps` and of `depends_on`. */
 const maxLength = 256;
 
+/** The contract's `maxLength` of an id, in code units. */
+const maxIdLength = 2 * 128;
+
 /** The maximum number of violations that suggest an id. Each compares all ids, and one wrong id is repeated often. */
 const maxSuggestions = 10;
 
@@ -31,7 +34,7 @@ export function dagViolations(body: unknown): Violation[] {
   }
   for (const node of nodes) {
     for (const [index, id] of node.dependsOn.entries()) {
-      if (typeof id !== "string" || byId.has(id) || violations.length >= maxViolations) continue;
+      if (!isId(id) || byId.has(id) || violations.length >= maxViolations) continue;
       const suggestion = violations.length < maxSuggestions ? didYouMean(id, [...byId.keys()]) : "";
       const message = `is not the id of a step: ${JSON.stringify(id)}${suggestion}`;
       violations.push(dependencyViolation(node, index, message));
@@ -50,10 +53,15 @@ function nodesOf(body: unknown): Node[] {
   // The schema rejects longer lists, and the searches below would take long.
   if (!Array.isArray(steps) || steps.length > maxLength) return [];
   return steps.flatMap((step: unknown, index): Node[] => {
-    if (!isObject(step) || typeof step["id"] !== "string") return [];
+    if (!isObject(step) || !isId(step["id"])) return [];
     const dependsOn: unknown[] = Array.isArray(step["depends_on"]) ? step["depends_on"] : [];
     return [{ pointer: `/body/steps/${index}`, id: step["id"], dependsOn: dependsOn.slice(0, maxLength) }];
   });
+}
+
+/** The schema rejects any other value. A message with a long text would take long. */
+function isId(value: unknown): value is string {
+  return typeof value === "string" && value.length <= maxIdLength;
 }
 
 /** Adds one violation for each dependency that closes a cycle, by depth-first search. */

@@ -29,21 +29,29 @@ export const closeBrace = 0x7d;
 /** Deepest level whose keys are compared. The rules reject what is nested deeper. */
 const maxComparedLevel = 40;
 
-/** Values that are read in one slice, which takes at most a few milliseconds, as one long string does. */
+/** Values, or characters of one string, that are read in one slice, which takes at most a few milliseconds. */
 export const valuesPerStep = 4096;
+export const charactersPerStep = 64 * 1024;
+
+/**
+ * The maximum number of values and keys. Each takes memory and time of its own, however short it is. Those of a body of
+ * 1 MiB cannot be more, so a larger limit on bodies leaves room for longer strings only.
+ */
+const maxValues = 524_288;
 
 /** The maximum number of repeated keys that are reported. It exceeds that of violations, since pointers may be equal. */
 const maxRepeated = 10 * maxViolations;
 
 /**
  * Why `text` is not a JSON text with one meaning: the first syntax error (RFC 8259) with its line and column, or else
- * every key that occurs more than once in its object (§4). Accepts the syntax that `JSON.parse` accepts. Takes linear
- * time, in short slices, and memory for the keys of the open levels and one byte for each level.
+ * every key that occurs more than once in its object (§4); or why it is too large. Accepts the syntax that `JSON.parse`
+ * accepts. Takes linear time, in short slices, and memory for the keys of the open levels and one byte for each level.
  */
 export function* jsonTextViolations(text: string): Generator<void, readonly Violation[]> {
-  const { error, repeated } = yield* scan(text);
+  const { tooLarge, error, repeated } = yield* scan(text);
+  if (tooLarge !== undefined) return [{ path: "/body", message: tooLarge }];
   if (error === undefined) return repeated.map((path) => ({ path, message: "must be given once" }));
-  return [{ path: "/body", message: `must be JSON: ${messageOf(text, error)}` }];
+  return [{ path: "/body", message: `must be JSON: ${yield* messageOf(text, error)}` }];
 }
 
 /** The index of the first character that is not allowed, and what is expected there. */
@@ -53,10 +61,15 @@ interface SyntaxViolation {
 }
 
 interface ScanResult {
+  /** The message about what is too large. */
+  readonly tooLarge?: string;
   readonly error?: SyntaxViolation;
   /** JSON pointers of repeated keys. */
   readonly repeated: readonly string[];
 }
+
+const tooManyValues = `must have at most ${maxValues} values and keys; store large parameters as a string`;
+const keyTooLong = `must have keys of at most ${charactersPerStep} characters`;
 
 /** Scans the text in one loop: recursion would overflow the stack at a depth that the client chooses. */
 function* scan(text: string): Generator<void, ScanResult> {
@@ -70,8 +83,10 @@ function* scan(text: string): Generator<void, ScanResult> {
   const indexes = new Uint32Array(maxComparedLevel);
   let at = skipSpace(text, 0);
 
+  let keyCount = 0;
   for (let values = 1; ; values += 1) {
     if (values % valuesPerStep === 0) yield;
+    if (values + keyCount > maxValues) return { tooLarge: tooManyValues, repeated };
     const first = codeAt(text, at);
     let readsKey = false;
     if (first === openBrace || first === openBracket) {
@@ -91,7 +106,7 @@ function* scan(text: string): Generator<void, ScanResult> {
         readsKey = true;
       }
     } else {
-      const end = endOfScalar(text, at, first);
+      const end = endOfScalar(text, at, first) ?? (yield* endOfLongString(text, at));
       if (end < 0) return { error: { at: ~end, expected: expectedInScalar(text, at, ~end) }, repeated };
       at = end;
     }
@@ -122,7 +137,9 @@ function* scan(text: string): Generator<void, ScanResult> {
 
     if (codeAt(text, at) !== quote) return { error: { at, expected: "a key in double quotes" }, repeated };
     const end = endOfString(text, at);
+    if (end === undefined) return { tooLarge: keyTooLong, repeated };
     if (end < 0) return { error: { at: ~end, expected: expectedInScalar(text, at, ~end) }, repeated };
+    keyCount += 1;
     if (depth <= maxComparedLevel && repeated.length < maxRepeated) {
       const key = keyFrom(text, at, end);
       const known = keys[depth - 1];
@@ -153,14 +170,25 @@ function skipSpace(text: string, start: number): number {
     const code = codeAt(text, at);
     if (code !== space && code !== lineFeed && code !== carriageReturn && code !== tab) return at;
     at += 1;
+    if (at - start === maxLoopLength) return skipLongSpace(text, at);
   }
+}
+
+/** Up to this length, a loop is faster than a regular expression. */
+const maxLoopLength = 64;
+
+/** Takes a quarter of the time of a loop. */
+function skipLongSpace(text: string, start: number): number {
+  const notSpace = /[^ \n\r\t]/g;
+  notSpace.lastIndex = start;
+  return notSpace.exec(text)?.index ?? text.length;
 }
 
 /**
  * The index after the string, number or literal that starts at `at` with `first`; for a syntax error, the bitwise
- * complement of its index.
+ * complement of its index; undefined for a long string.
  */
-export function endOfScalar(text: string, at: number, first: number): number {
+export function endOfScalar(text: string, at: number, first: number): number | undefined {
   if (first === quote) return endOfString(text, at);
   if (first === minus || isDigit(first)) return endOfNumber(text, at);
   const literal = literals.find((it) => it.charCodeAt(0) === first);
@@ -173,11 +201,33 @@ export function endOfScalar(text: string, at: number, first: number): number {
 
 const literals = ["true", "false", "null"] as const;
 
-function endOfString(text: string, start: number): number {
+/** The same for a string. */
+function endOfString(text: string, start: number): number | undefined {
+  const end = endOfPart(text, start + 1);
+  return end < 0 ? end : codeAt(text, end) === quote ? end + 1 : undefined;
+}
+
+/** The same for a long string, in short slices. */
+function* endOfLongString(text: string, start: number): Generator<void, number> {
   let at = start + 1;
   for (;;) {
+    at = endOfPart(text, at);
+    if (at < 0) return at;
+    if (codeAt(text, at) === quote) return at + 1;
+    yield;
+  }
+}
+
+/**
+ * Reads the characters of a string from `start` on, as many as one slice may take. Returns the index of the next one,
+ * which is the closing quote at the end of the string; for a syntax error, the bitwise complement of its index.
+ */
+export function endOfPart(text: string, start: number): number {
+  const end = start + charactersPerStep;
+  let at = start;
+  for (;;) {
     const code = codeAt(text, at);
-    if (code === quote) return at + 1;
+    if (code === quote || at >= end) return at;
     if (code === backslash) {
       const next = codeAt(text, at + 1);
       if (next === letterU) {
@@ -254,11 +304,12 @@ function expectedInScalar(text: string, start: number, wrong: number): string {
 }
 
 /** The column counts code points, and line and column start at 1. */
-function messageOf(text: string, { at, expected }: SyntaxViolation): string {
+function* messageOf(text: string, { at, expected }: SyntaxViolation): Generator<void, string> {
   if (text === "") return "the body is empty";
   let line = 1;
   let column = 1;
   for (let index = 0; index < at; index += 1) {
+    if (index % charactersPerStep === charactersPerStep - 1) yield;
     const code = codeAt(text, index);
     const endsLine = code === lineFeed || (code === carriageReturn && codeAt(text, index + 1) !== lineFeed);
     if (endsLine) [line, column] = [line + 1, 1];

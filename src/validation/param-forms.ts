@@ -126,7 +126,7 @@ function temperaturesFrom(value: unknown): unknown {
 /** A list of letters, or a string of letters. */
 function lettersFrom(value: unknown): unknown {
   if (!isText(value)) return listOrNothing(value);
-  return /^[A-Za-z\s,]*$/.test(value) ? value.replaceAll(/[\s,]/g, "").split("", maxItemsRead) : undefined;
+  return /^[A-Za-z\s,]*$/.test(value) ? wordsOf(value).join("").split("", maxItemsRead) : undefined;
 }
 
 /** A list, one residue, or text with spaces or commas between residues. */

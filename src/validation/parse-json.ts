@@ -8,6 +8,8 @@ import {
   closeBracket,
   openBrace,
   closeBrace,
+  charactersPerStep,
+  endOfPart,
   endOfScalar,
   valuesPerStep,
 } from "./json-text-violations.ts";
@@ -25,6 +27,7 @@ export function* parseJson(text: string): Generator<void, unknown> {
     // In valid JSON, these only separate values.
     if (first <= space || first === comma || first === colon) {
       at += 1;
+      if (at % charactersPerStep === 0) yield;
       continue;
     }
     let end = at + 1;
@@ -32,14 +35,33 @@ export function* parseJson(text: string): Generator<void, unknown> {
     else if (first === openBracket) builder.beginList();
     else if (first === closeBrace || first === closeBracket) builder.end();
     else {
-      end = endOfScalar(text, at, first);
-      builder.add(scalar(text.slice(at, end), first));
+      const scalarEnd = endOfScalar(text, at, first);
+      if (scalarEnd === undefined) end = yield* addLongString(text, at, builder);
+      else {
+        end = scalarEnd;
+        builder.add(scalar(text.slice(at, end), first));
+      }
     }
     at = end;
     values += 1;
     if (values % valuesPerStep === 0) yield;
   }
   return builder.value;
+}
+
+/** Adds the long string that starts at `start`, in short slices. Returns the index after it. */
+function* addLongString(text: string, start: number, builder: Builder): Generator<void, number> {
+  let value = "";
+  for (let at = start + 1; ;) {
+    const end = endOfPart(text, at);
+    value += String(scalar(`"${text.slice(at, end)}"`, quote));
+    yield;
+    if (text.charCodeAt(end) === quote) {
+      builder.add(value);
+      return end + 1;
+    }
+    at = end;
+  }
 }
 
 /** A list whose end is not reached: the index of its first item in `Builder.#items`, and the key that the list is for. */

@@ -3,6 +3,10 @@ import { gzipSync } from "node:zlib";
 import express from "express";
 import type { NextFunction, Request, Response } from "express";
 import { JobState } from "../../generated/proto/foldforge/common/v1/common_pb.js";
+import type {
+  SubmitWorkflowRequest,
+  WorkflowSpec,
+} from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { jsonBody } from "../../src/http/body.ts";
 import { TaskQueue } from "../../src/load-shedding/task-queue.ts";
 import { suite } from "../support/gateway.ts";
@@ -177,6 +181,7 @@ describe("a request body", () => {
           next();
         },
         ...jsonBody({
+          maxBodyBytes: 1024 * 1024,
           largeBodies: {
             acquire: () => Promise.resolve(),
             acquireParser: () => Promise.resolve(() => undefined),
@@ -198,6 +203,37 @@ describe("a request body", () => {
     it("never logs the content of a body", async () => {
       await post('{"name":"word-of-the-client"', { "Content-Type": "application/json" });
       assert.ok(!stack().gateway.logText.includes("word-of-the-client"));
+    });
+  });
+
+  describe("jsonBody with MAX_BODY_BYTES of 2 MiB", () => {
+    let submitted: WorkflowSpec | undefined;
+    const submitWorkflow = ({ spec }: SubmitWorkflowRequest) => {
+      submitted = spec;
+      return queued();
+    };
+    const large = suite(() => startStack({ submitWorkflow }, { MAX_BODY_BYTES: "2097152" }));
+    const post = (body: string) =>
+      large().gateway.fetch("/v1/workflows", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body,
+      });
+
+    it("passes on a structure of 1.9 MiB as text in params", async () => {
+      const structure = "ATOM      1  N   GLY A   1      11.104   6.134  -6.504\n".repeat(36_000);
+      const params = { "inference.input_pdb": structure };
+      const body = JSON.stringify({ ...oneStep, steps: [{ id: "a", tool: "rfdiffusion", params }] });
+      assert.ok(body.length > 1.9 * 1024 * 1024);
+      assert.equal((await post(body)).status, 201);
+      assert.ok(submitted?.steps[0]?.params?.["inference.input_pdb"] === structure);
+    });
+
+    it("reads a body of exactly 2 MiB, and responds with 413 to one byte more", async () => {
+      assert.equal((await post(jsonOf(2_097_152))).status, 201);
+      const response = await post(jsonOf(2_097_153));
+      assert.equal(response.status, 413);
+      assert.match(await response.text(), /the body is larger than 2097152 bytes/);
     });
   });
 

@@ -66,6 +66,7 @@ function createTestApp(
     logger: createLogger({ write: () => undefined }),
     metrics: createMetrics(),
     rpcTimeoutMs: 1000,
+    maxBodyBytes: 1024 * 1024,
     largeBodies: { acquire: () => Promise.resolve(), acquireParser: () => Promise.resolve(() => undefined) },
     tasks: new TaskQueue(),
   });

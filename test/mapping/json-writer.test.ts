@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { isUtf8 } from "node:buffer";
 import fc from "fast-check";
+import { runSync } from "../../src/load-shedding/task-queue.ts";
 import { JsonWriter, singleLineJson } from "../../src/mapping/json-writer.ts";
 import { text as anyText } from "./arbitraries.ts";
 import { textOf } from "./transcode.ts";
@@ -19,6 +20,14 @@ function utf8(text: string | Uint8Array): string {
   return textOf(out);
 }
 
+/** The same in slices. */
+function utf8InSlices(text: string | Uint8Array): string {
+  const bytes = Buffer.concat([Buffer.from("«"), Buffer.from(text), Buffer.from("»")]);
+  const out = new JsonWriter();
+  runSync(out.writeUtf8InSlices(bytes, 2, bytes.length - 2));
+  return textOf(out);
+}
+
 function string(text: string): string {
   const out = new JsonWriter();
   out.writeString(text);
@@ -34,7 +43,7 @@ describe("singleLineJson", () => {
 });
 
 describe("JsonWriter", () => {
-  for (const [name, write] of Object.entries({ utf8, string })) {
+  for (const [name, write] of Object.entries({ utf8, utf8InSlices, string })) {
     it(`writes every character like JSON.stringify with escaped line breaks, by ${name}`, () => {
       for (const character of characters)
         for (const text of [character, `a${character}`, `${character}a`, `${character}${character}`])
@@ -55,7 +64,8 @@ describe("JsonWriter", () => {
       [0x61, 0xe2, 0x80, 0x22],
       [0xc0, 0x8a],
     ])
-      assert.equal(utf8(Uint8Array.from(bytes)), singleLineJson(Buffer.from(bytes).toString()));
+      for (const write of [utf8, utf8InSlices])
+        assert.equal(write(Uint8Array.from(bytes)), singleLineJson(Buffer.from(bytes).toString()));
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) =>
         assert.equal(utf8(bytes), singleLineJson(Buffer.from(bytes).toString())),

@@ -143,6 +143,8 @@ describe("writeStructInSlices", () => {
     ["a long list", encoded(many)],
     ["a long list of objects", encoded({ list: Array.from({ length: 50_000 }, () => ({ a: [1] })) })],
     ["a long list, deeply nested", encoded(nest(20, many))],
+    ["one long string", encoded({ text: "ATOM  1  N   GLY A   1\n".repeat(50_000) })],
+    ["one long string of characters of several bytes", encoded({ text: `A${"\u2028漢🧬".repeat(110_000)}` })],
     ["long strings in a list", encoded({ list: Array.from({ length: 20 }, () => "A".repeat(100_000)) })],
   ] as const) {
     it(`writes the same as writeStruct, in short slices, for ${what}`, () => {

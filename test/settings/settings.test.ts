@@ -22,6 +22,7 @@ const defaults: [name: string, text: string, read: (settings: Settings) => unkno
   ["MAX_DOWNLOADS", "1000", ({ objectStore }) => objectStore?.maxDownloads, 1000],
   ["MAX_REQUESTS_IN_FLIGHT", "512", ({ maxRequestsInFlight }) => maxRequestsInFlight, 512],
   ["MAX_SHARE_PER_KEY", "0.25", ({ maxSharePerKey }) => maxSharePerKey, 0.25],
+  ["MAX_BODY_BYTES", "1048576", ({ maxBodyBytes }) => maxBodyBytes, 1_048_576],
   ["MAX_BUFFERED_BYTES", "134217728", ({ maxBufferedBytes }) => maxBufferedBytes, 134_217_728],
   [
     "ORCHESTRATOR_ENDPOINT",
@@ -123,7 +124,8 @@ describe("parseSettings", () => {
         CORS_ALLOWED_ORIGINS: "https://console.example, http://localhost:3000",
         MAX_EVENT_STREAMS: "12",
         MAX_REQUESTS_IN_FLIGHT: "13",
-        MAX_BUFFERED_BYTES: "65536",
+        MAX_BODY_BYTES: "65536",
+        MAX_BUFFERED_BYTES: "2097152",
         MAX_DOWNLOADS: "15",
         MAX_SHARE_PER_KEY: "0.5",
         ORCHESTRATOR_ENDPOINT: "https://orchestrator.internal:443",
@@ -176,7 +178,8 @@ describe("parseSettings", () => {
       maxEventStreams: 12,
       maxRequestsInFlight: 13,
       maxSharePerKey: 0.5,
-      maxBufferedBytes: 65_536,
+      maxBodyBytes: 65_536,
+      maxBufferedBytes: 2_097_152,
       orchestratorEndpoints: ["https://orchestrator.internal:443"],
       orchestratorTls: undefined,
       objectStoreTls: undefined,
@@ -290,6 +293,23 @@ describe("parseSettings", () => {
     assert.deepEqual(settingErrors({ DRAIN_DELAY_SECONDS: "8" }), [message]);
     assert.deepEqual(settingErrors({ SHUTDOWN_GRACE_SECONDS: "3" }), [message]);
     assert.equal(settingsOf({ DRAIN_DELAY_SECONDS: "2", SHUTDOWN_GRACE_SECONDS: "2.1" }).drainDelayMs, 2000);
+  });
+
+  it("rejects a body limit above that of messages, and one above a 32nd of MAX_BUFFERED_BYTES", () => {
+    const messages = `${prefix}MAX_BODY_BYTES must be at most ORCHESTRATOR_MAX_REQUEST_BYTES`;
+    const buffered = `${prefix}MAX_BODY_BYTES must be at most a 32nd of MAX_BUFFERED_BYTES`;
+    const [fits, larger] = ["4194304", "4194305"];
+    assert.equal(settingsOf({ MAX_BODY_BYTES: fits }).maxBodyBytes, Number(fits));
+    assert.deepEqual(settingErrors({ MAX_BODY_BYTES: larger }), [messages, buffered]);
+    assert.deepEqual(settingErrors({ MAX_BODY_BYTES: larger, MAX_BUFFERED_BYTES: "536870912" }), [messages]);
+    assert.deepEqual(settingErrors({ MAX_BODY_BYTES: larger, ORCHESTRATOR_MAX_REQUEST_BYTES: larger }), [
+      buffered,
+    ]);
+  });
+
+  it("accepts smaller limits of messages and of memory than the default of the body limit", () => {
+    const small = settingsOf({ ORCHESTRATOR_MAX_REQUEST_BYTES: "65536", MAX_BUFFERED_BYTES: "65536" });
+    assert.equal(small.maxBodyBytes, 1_048_576);
   });
 
   it("repeats no value in a violation or a warning", () => {

@@ -164,6 +164,8 @@ describe("parseSettings: values", () => {
         [name, "64MiB", "must be a number of bytes"],
       ],
     ),
+    ["MAX_BODY_BYTES", "65535", "must be at least 65536"],
+    ["MAX_BODY_BYTES", "16777217", "must be at most 16777216"],
     ["LOG_FORMAT", "text", "must be one of auto, json, pretty"],
     ...settingNames
       .filter((name) => name.endsWith("_SECONDS"))

@@ -69,6 +69,21 @@ describe("useBoundedKeywords", () => {
       assert.deepEqual(listed(body), violations);
     });
 
+  for (const [characters, name] of [
+    ["256 characters of two code units", "🧬".repeat(256)],
+    ["256 characters of one code unit", "é".repeat(256)],
+  ] as const)
+    it(`accepts ${characters} where at most 256 are allowed, and rejects one more`, () => {
+      assert.deepEqual(listed({ ...oneStep, name }), []);
+      const tooLong = ["/body/name must not have more than 256 characters"];
+      assert.deepEqual(listed({ ...oneStep, name: `${name}A` }), tooLong);
+      assert.deepEqual(listed({ ...oneStep, name: name.repeat(3) }), tooLong);
+    });
+
+  it("rejects an empty string where one character is required", () => {
+    assert.deepEqual(listed(submission(1, { id: "" })), ["/body/steps/0/id must not be empty"]);
+  });
+
   it("reports every violation of a request that has as many as a response lists", () => {
     const body = submission(25, { tool: "blast", a: 1, b: 1, params: { a: 1 }, depends_on: ["a", 2] });
     const unknown =

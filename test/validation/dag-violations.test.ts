@@ -138,6 +138,18 @@ describe("dagViolations", () => {
     assert.equal(dagViolations(spec(["a", ...missing])).length, 100);
   });
 
+  it("skips ids that the schema rejects for their length", () => {
+    const tooLong = "a".repeat(257);
+    const steps = [
+      { id: tooLong, depends_on: ["a"] },
+      { id: "a", depends_on: [tooLong, "b"] },
+    ];
+    assert.deepEqual(
+      dagViolations({ steps }).map(({ path }) => path),
+      ["/body/steps/1/depends_on/1"],
+    );
+  });
+
   it("reports few and short violations for 200,000 dependencies that close a long cycle", () => {
     const long = chain(256, ["s255"]);
     long.steps[1]!.depends_on = Array.from({ length: 200_000 }, () => "s0");

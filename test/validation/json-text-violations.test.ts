@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { runSync } from "../../src/load-shedding/task-queue.ts";
-import { jsonTextViolations } from "../../src/validation/json-text-violations.ts";
+import { charactersPerStep, jsonTextViolations } from "../../src/validation/json-text-violations.ts";
 
 /** Whether `JSON.parse` accepts a text. */
 function isJson(text: string): boolean {
@@ -173,4 +173,42 @@ describe("jsonTextViolations", () => {
   ] as const)
     it(`${isValid ? "accepts" : "rejects"} ${what}`, () =>
       assert.equal(runSync(jsonTextViolations(text)).length === 0, isValid));
+
+  const tooMany = "must have at most 524288 values and keys; store large parameters as a string";
+  for (const [what, text, ...messages] of [
+    ["a list of 524,287 values", `[${"0,".repeat(524_286)}0]`],
+    ["a list of 524,288 values", `[${"0,".repeat(524_287)}0]`, tooMany],
+    ["174,762 objects with a key each", `[${'{"":0},'.repeat(174_761)}{"":0}]`],
+    ["174,763 objects with a key each", `[${'{"":0},'.repeat(174_762)}{"":0}]`, tooMany],
+    ["a string of 1 MiB", `"${"A".repeat(mebibyte)}"`],
+    ["a key of 65,536 characters", `{"${"A".repeat(65_536)}":0}`],
+    [
+      "a key of 65,537 characters",
+      `{"${"A".repeat(65_537)}":0}`,
+      "must have keys of at most 65536 characters",
+    ],
+  ] as const)
+    it(`${messages.length === 0 ? "accepts" : "rejects"} ${what}`, () => {
+      assert.deepEqual(
+        runSync(jsonTextViolations(text)),
+        messages.map((message) => ({ path: "/body", message })),
+      );
+    });
+
+  for (const [what, text, message] of [
+    ["a string", '"A\\n"', undefined],
+    ["a string without its end", '"AA', /instead of the end at line 1, column 655363$/],
+    ["white space before an error", "  x", /instead of 'x' at line 1, column 655362$/],
+  ] as const)
+    it(`reads ${what} in short slices`, () => {
+      const [first = "", second = "", ...others] = text;
+      const long = first + second.repeat(10 * charactersPerStep) + others.join("");
+      const slices = jsonTextViolations(long);
+      let yields = 0;
+      let result = slices.next();
+      for (; result.done !== true; result = slices.next()) yields += 1;
+      assert.ok(yields >= 9, `${yields} yields`);
+      if (message === undefined) assert.deepEqual(result.value, []);
+      else assert.match(result.value[0]?.message ?? "", message);
+    });
 });

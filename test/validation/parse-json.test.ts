@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { runSync } from "../../src/load-shedding/task-queue.ts";
-import { valuesPerStep } from "../../src/validation/json-text-violations.ts";
+import { charactersPerStep, valuesPerStep } from "../../src/validation/json-text-violations.ts";
 import { parseJson } from "../../src/validation/parse-json.ts";
 
 describe("parseJson", () => {
@@ -74,4 +74,24 @@ describe("parseJson", () => {
     assert.equal(yields, 10);
     assert.equal((result.value as unknown[]).length, count);
   });
+
+  for (const [what, part] of [
+    ["letters", "A"],
+    ["escapes of two characters", "\\n"],
+    ["escapes of surrogate pairs", "\\ud83e\\uddec"],
+    ["quotes", '\\"'],
+    ["characters of two code units", "🧬"],
+  ] as const)
+    it(`parses a long string of ${what} in short slices`, () => {
+      // In each of these, a slice ends within a part.
+      for (const before of ["", "A", "AA", "AAA"]) {
+        const text = `[1,"${before}${part.repeat((4 * charactersPerStep) / part.length)}",{"a":2}]`;
+        const slices = parseJson(text);
+        let yields = 0;
+        let result = slices.next();
+        for (; result.done !== true; result = slices.next()) yields += 1;
+        assert.ok(yields >= 4, `${yields} yields`);
+        assert.ok(JSON.stringify(result.value) === JSON.stringify(JSON.parse(text)));
+      }
+    });
 });
