@@ -78,13 +78,13 @@ export function parseSessionParams(form: unknown): SessionParams {
   if (amount < minAmount)
     throw parameterError(
       "line_items",
-      `The total must be at least ${minAmount} ${first.currency} in minor units.`,
+      `The amount must be at least ${minAmount} minor units of ${first.currency}.`,
       "amount_too_small",
     );
   if (amount > maxAmount)
     throw parameterError(
       "line_items",
-      `The total must be at most ${maxAmount} ${first.currency} in minor units.`,
+      `The amount must be at most ${maxAmount} minor units of ${first.currency}.`,
       "amount_too_large",
     );
   return {
