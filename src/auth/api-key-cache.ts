@@ -28,8 +28,8 @@ export type KeyUse = "write" | "read" | "revalidation";
 export interface ApiKeyCache {
   /**
    * The status of a key, at most `ttlMs` old, from the cache or by a lookup. When the lookup of an allowed key fails,
-   * its status is served for `staleMs` more (stale-if-error, RFC 5861 §4), except for a write. Rejects when a lookup is
-   * needed and fails. `getSignal` is called only when a lookup is needed; when its signal aborts before the end of the
+   * its status is served for `staleMs` more (stale-if-error, RFC 5861 §4), except for a write and without a TTL. Rejects
+   * when a lookup is needed and fails. `getSignal` is called only when a lookup is needed; when its signal aborts before the end of the
    * lookup, the promise rejects with the signal's reason.
    */
   getStatus(
@@ -45,6 +45,7 @@ export interface ApiKeyCache {
 }
 
 interface ApiKeyCacheOptions {
+  /** 0: no status is used for a request that begins after its lookup. */
   readonly ttlMs: number;
   readonly staleMs: number;
   /** The maximum number of allowed keys, and of denied keys. */
@@ -93,6 +94,9 @@ const maxAbandoned = 100;
  * A lookup whose waiters have all disconnected is abandoned, unless its key has a usable stale status: such a lookup
  * finishes, so that its failure or denial is stored. At most `maxAbandoned` abandoned lookups continue, so that
  * disconnected clients do not occupy the orchestrator. Beyond that, the oldest is cancelled.
+ *
+ * Without a TTL, nothing is stored and each read and write starts a lookup: one in flight may have read the status before
+ * the request. The revalidations of a key share one, however slow it is, so that they do not pile up.
  *
  * Stale statuses are for a key store that is down, not for a slow one. A read that starts or joins a lookup waits for its
  * result. Only a read that arrives while the lookup is slow, and after an earlier one has failed, uses the stale status.
@@ -149,6 +153,7 @@ export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOpti
   }
 
   function store(keyHash: string, status: ApiKeyStatus, lookedUpAt: number): void {
+    if (ttlMs === 0) return;
     if (status.allowed) {
       allowed.set(keyHash, { status, lookedUpAt, failedAt: undefined });
     } else {
@@ -204,8 +209,8 @@ export function createApiKeyCache(lookUp: LookUpApiKey, options: ApiKeyCacheOpti
       const fresh = freshStatus(keyHash);
       if (fresh !== undefined) return record(fresh.allowed ? "hit" : "denied", fresh);
 
-      const lookup = lookups.get(keyHash);
-      const isSlow = lookup !== undefined && now() - lookup.startedAt >= slowLookupMs;
+      const lookup = ttlMs > 0 || use === "revalidation" ? lookups.get(keyHash) : undefined;
+      const isSlow = ttlMs > 0 && lookup !== undefined && now() - lookup.startedAt >= slowLookupMs;
       const failedAt = allowed.peek(keyHash)?.failedAt;
       const isBackingOff = failedAt !== undefined && now() - failedAt < failureBackoffMs;
       const acceptsStaleWhenSlow = failedAt !== undefined || use === "revalidation";

@@ -99,8 +99,8 @@ export const schema = z.object({
   ...secrets,
   /** Whether API keys are accepted beside the administrator's token. */
   API_KEYS_ENABLED: boolean.prefault("false"),
-  /** How long the result of a key lookup is used, and thus how long a revoked key works. */
-  AUTH_CACHE_TTL_SECONDS: seconds.prefault("30"),
+  /** How long the result of a key lookup is used, and thus how long a revoked key works. 0: for one request. */
+  AUTH_CACHE_TTL_SECONDS: secondsFrom(0).prefault("30"),
   AUTH_CACHE_MAX_ENTRIES: count.prefault("10000"),
   /** How much longer an allowed key may read while lookups fail (stale-if-error, RFC 5861 §4). */
   AUTH_CACHE_STALE_IF_ERROR_SECONDS: secondsFrom(0).prefault("60"),

@@ -12,7 +12,7 @@ export const allowedAs = (principal: string) => ({ allowed: true, principal }) a
 /** A cache whose lookups return what the test's `lookUp` does, with a clock that the test sets. */
 export function setUpCache(
   lookUp: (keyHash: string) => ApiKeyStatus | Promise<ApiKeyStatus>,
-  { maxEntries = 100, staleMs: stale = staleMs } = {},
+  { maxEntries = 100, ttlMs: ttl = ttlMs, staleMs: stale = staleMs } = {},
 ) {
   const lookups: string[] = [];
   const cancelled: string[] = [];
@@ -27,7 +27,7 @@ export function setUpCache(
       return lookUp(keyHash);
     },
     {
-      ttlMs,
+      ttlMs: ttl,
       staleMs: stale,
       maxEntries,
       logger: createLogger({ write: (line) => void logs.push(JSON.parse(line)) }),

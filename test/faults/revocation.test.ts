@@ -77,6 +77,41 @@ describe("a revoked API key", () => {
   });
 });
 
+describe("an API key with AUTH_CACHE_TTL_SECONDS=0", () => {
+  const sandbox = suite(() => startSandbox({ ...sandboxSettings, stepSeconds: 3600 }));
+  const gateway = suite(() =>
+    startTestGateway({ ...settingsFor(sandbox()), AUTH_CACHE_TTL_SECONDS: "0" }, { streamIntervals }),
+  );
+  const lookups = () => sandbox().calls.get("AuthenticateApiKey") ?? 0;
+
+  async function read(token: string) {
+    return (await gateway().fetch("/v1/workflows", { token })).status;
+  }
+
+  it("is looked up for each request, denied or not, one after another or at the same time", async () => {
+    for (const [token, status] of [
+      ["alice-key", 200],
+      ["no-key", 401],
+    ] as const) {
+      const before = lookups();
+      for (let time = 0; time < 3; time += 1) assert.equal(await read(token), status);
+      const concurrent = await Promise.all(Array.from({ length: 5 }, () => read(token)));
+      assert.deepEqual(concurrent, Array(5).fill(status));
+      assert.equal(lookups() - before, 8);
+    }
+  });
+
+  it("stops working with the next request when it is revoked, and its open streams are broken", async () => {
+    const submitted = await gateway().fetch("/v1/workflows", { ...jsonPost(oneStep), token: "bob-key" });
+    const { id } = (await submitted.json()) as { id: string };
+    const { reader } = await follow(gateway(), "bob-key", id);
+    await goesOn(reader);
+    sandbox().apiKeys.revoke("bob-key");
+    assert.equal(await read("bob-key"), 401);
+    assert.equal(await reader.ended, "broken");
+  });
+});
+
 describe("an open event stream, while its key cannot be looked up", () => {
   let time = 1;
   const stack = suite(() =>

@@ -13,7 +13,7 @@ const needed: Readonly<Record<string, Record<string, string>>> = {
 };
 
 /** Times that may be 0. */
-const mayBeZero = ["AUTH_CACHE_STALE_IF_ERROR_SECONDS", "DRAIN_DELAY_SECONDS"];
+const mayBeZero = ["AUTH_CACHE_TTL_SECONDS", "AUTH_CACHE_STALE_IF_ERROR_SECONDS", "DRAIN_DELAY_SECONDS"];
 
 describe("parseSettings: values", () => {
   for (const [text, host, port] of [
