@@ -10,6 +10,7 @@ import { defaultRetryPolicy } from "./events/retry-policy.ts";
 import type { RetryPolicy } from "./events/retry-policy.ts";
 import { defaultStreamIntervals, StreamRegistry } from "./events/stream-registry.ts";
 import type { StreamIntervals } from "./events/stream-registry.ts";
+import { createFindClient } from "./http/client.ts";
 import { createPipeline } from "./http/pipeline.ts";
 import type { Pipeline, PipelineOptions } from "./http/pipeline.ts";
 import { startServer } from "./http/server.ts";
@@ -235,9 +236,11 @@ export async function startGateway(
     metrics,
   });
 
+  const findClient = createFindClient(settings.trustedProxies);
   const createPipelineFor = (contract: Contract, open: Pick<PipelineOptions, "shed" | "allowedOrigins">) =>
     createPipeline({
       ...open,
+      findClient,
       startSpan: tracing?.startRequestSpan,
       contract,
       validatorOf,

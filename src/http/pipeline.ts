@@ -7,6 +7,7 @@ import type { Contract, Operation } from "../contract.ts";
 import type { LoadShedding } from "../load-shedding/load-shedding.ts";
 import { authentication } from "../middleware/authentication.ts";
 import { callOptions } from "../middleware/call-options.ts";
+import { client } from "../middleware/client.ts";
 import { framing } from "../middleware/framing.ts";
 import { observation } from "../middleware/observation.ts";
 import { securityHeaders } from "../middleware/security-headers.ts";
@@ -21,6 +22,7 @@ import { knownParams } from "../validation/param-warnings.ts";
 import type { ValidatorOf } from "../validation/request-validator.ts";
 import { jsonBody } from "./body.ts";
 import type { BodyOptions } from "./body.ts";
+import type { FindClient } from "./client.ts";
 import { hasBody } from "./connections.ts";
 import { crossOrigin, preflight } from "./cors.ts";
 import type { AllowedOrigins } from "./cors.ts";
@@ -45,6 +47,7 @@ export interface PipelineOptions extends BodyOptions {
   readonly shed: LoadShedding["shed"] | undefined;
   /** Undefined: no page of another origin may call. */
   readonly allowedOrigins: AllowedOrigins | undefined;
+  readonly findClient: FindClient;
   /** Undefined: no spans are exported. */
   readonly startSpan: StartRequestSpan | undefined;
   readonly logger: Logger;
@@ -77,6 +80,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     shedLoad(options.shed),
   ];
   const everyRequest: readonly Middleware[] = [
+    client(options.findClient),
     trace(options.startSpan),
     observation(metrics, logger),
     securityHeaders,

@@ -5,6 +5,7 @@ import type { Violation } from "../errors/http-error.ts";
 import type { Permit } from "../load-shedding/load-shedding.ts";
 import type { RequestCallOptions } from "../orchestrator/call-options.ts";
 import type { TraceContext } from "../telemetry/trace-context.ts";
+import type { Client } from "./client.ts";
 import type { RouteMatch } from "./router.ts";
 
 /** `res.locals` from the first stage on. */
@@ -15,8 +16,13 @@ export type MatchedLocals = {
   permit?: Permit | undefined;
 };
 
+/** `res.locals` after `client`. */
+export type ClientLocals = MatchedLocals & {
+  client: Client;
+};
+
 /** `res.locals` after `trace`. The optional fields are for the log, the metrics and the spans. */
-export type TracedLocals = MatchedLocals & {
+export type TracedLocals = ClientLocals & {
   trace: TraceContext;
   /** The path template. Set by `dispatch`; undefined if no path matches, or if its parameters are malformed. */
   route?: string;

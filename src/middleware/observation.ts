@@ -37,7 +37,7 @@ export function observation(metrics: Metrics, logger: Logger): Middleware {
     res.on("close", function logRequest() {
       const status = finalStatus(res) ?? clientClosedRequest;
       if (!isCounted) count(status);
-      const { trace, caller } = res.locals;
+      const { trace, caller, client } = res.locals;
       logger.info(
         {
           event: "request.completed",
@@ -48,6 +48,7 @@ export function observation(metrics: Metrics, logger: Logger): Middleware {
           complete: res.writableFinished,
           duration_ms: Math.round(elapsedSeconds() * 1e6) / 1000,
           waited_ms: res.locals.wait === undefined ? undefined : Math.round(waitedMs(res.locals)),
+          client_address: client.address,
           principal: caller === undefined ? undefined : principalOf(caller),
         },
         "request.completed",

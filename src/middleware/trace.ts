@@ -1,21 +1,19 @@
 import type { ServerResponse } from "node:http";
 import { finalStatus } from "../http/final-status.ts";
-import type { MatchedLocals, Middleware, TracedLocals } from "../http/stages.ts";
+import type { ClientLocals, Middleware, TracedLocals } from "../http/stages.ts";
 import type { StartRequestSpan } from "../telemetry/request-spans.ts";
 import { parentContextFrom, requestIdHeader, traceContextFrom } from "../telemetry/trace-context.ts";
 
 /** Gives each request its trace, each response the trace id and, with `startSpan`, a span that ends with the response. */
-export function trace(startSpan?: StartRequestSpan): Middleware<MatchedLocals, TracedLocals> {
+export function trace(startSpan?: StartRequestSpan): Middleware<ClientLocals, TracedLocals> {
   return function trace(req, res, next) {
     const headers = [req.get("traceparent"), req.get("tracestate")] as const;
-    if (startSpan === undefined) {
-      res.locals.trace = traceContextFrom(...headers);
-      res.setHeader(requestIdHeader, res.locals.trace.traceId);
-      return next();
-    }
-    const span = startSpan(req, parentContextFrom(...headers));
-    res.locals.trace = span.trace;
-    res.setHeader(requestIdHeader, span.trace.traceId);
+    const { client } = res.locals;
+    const span = startSpan?.(req, parentContextFrom(...headers), client);
+    const trace = span?.trace ?? traceContextFrom(...headers);
+    res.locals.trace = client.requestId === undefined ? trace : { ...trace, requestId: client.requestId };
+    res.setHeader(requestIdHeader, trace.traceId);
+    if (span === undefined) return next();
     res.on("close", function endSpan() {
       const { route, isAborted } = res.locals;
       const status = finalStatus(res);

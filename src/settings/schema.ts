@@ -20,6 +20,7 @@ import {
   seconds,
   secondsFrom,
   stripeKey,
+  subnetList,
   webhookSecret,
 } from "./values.ts";
 
@@ -63,6 +64,8 @@ export const schema = z.object({
   KEEP_ALIVE_TIMEOUT_SECONDS: seconds.prefault("75"),
   /** How long a client may leave its response unread. */
   STALL_TIMEOUT_SECONDS: seconds.prefault("30"),
+  /** Proxies whose `Forwarded` or `X-Forwarded-For` is believed, for the log and the spans. */
+  TRUSTED_PROXIES: subnetList.optional(),
   /** Origins whose pages may call, or `*`. */
   CORS_ALLOWED_ORIGINS: originList.optional(),
 

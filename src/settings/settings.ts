@@ -38,6 +38,7 @@ function settingsFrom(values: Values, files: Files, tracing: TracingOptions | un
       stallTimeoutMs: values.STALL_TIMEOUT_SECONDS,
       maxConnections: values.MAX_CONNECTIONS,
     },
+    trustedProxies: values.TRUSTED_PROXIES ?? [],
     /** Undefined if no page of another origin may call. */
     allowedOrigins: values.CORS_ALLOWED_ORIGINS,
     maxRequestsInFlight: values.MAX_REQUESTS_IN_FLIGHT,

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { z } from "zod";
 
 /** A number in decimal notation: `0x10` and `1e3` are probably mistakes. */
@@ -101,6 +102,41 @@ export const originList = z.string().transform((text, context): readonly string[
     context.addIssue({ code: "custom", message });
   }
   return origins;
+});
+
+/** Addresses with the same first `prefix` bits. */
+interface Subnet {
+  readonly address: string;
+  readonly prefix: number;
+  readonly family: "ipv4" | "ipv6";
+}
+
+/** Names of subnets: of the machine itself, and of private networks (RFC 1918, RFC 4193). */
+const namedSubnets: ReadonlyMap<string, readonly string[]> = new Map([
+  ["loopback", ["127.0.0.0/8", "::1"]],
+  ["private", ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]],
+]);
+
+/** An address is a subnet of its own. Undefined for IPv4 in IPv6: such addresses count as IPv4. */
+function parseSubnet(text: string): Subnet | undefined {
+  const [, address = "", bits] = /^((?!::ffff:)[\da-f:.]+)(?:\/(\d{1,3}))?$/i.exec(text) ?? [];
+  const version = isIP(address);
+  const maxPrefix = version === 4 ? 32 : 128;
+  const prefix = Number(bits ?? maxPrefix);
+  if (version === 0 || prefix > maxPrefix) return undefined;
+  return { address, prefix, family: version === 4 ? "ipv4" : "ipv6" };
+}
+
+/** Addresses, CIDRs, and names of subnets, separated by commas. */
+export const subnetList = z.string().transform((text, context): readonly Subnet[] => {
+  const entries = text.split(",").flatMap((entry) => namedSubnets.get(entry.trim()) ?? entry.trim());
+  const subnets = entries.map(parseSubnet).filter((subnet) => subnet !== undefined);
+  if (subnets.length < entries.length) {
+    const message =
+      "must be IP addresses, CIDRs, loopback or private, separated by commas, such as private,203.0.113.7";
+    context.addIssue({ code: "custom", message });
+  }
+  return subnets;
 });
 
 /**

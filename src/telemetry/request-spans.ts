@@ -27,10 +27,17 @@ interface RequestEnd {
   readonly errorType: string | undefined;
 }
 
+/** Who has sent a request, and by which scheme. */
+interface RequestClient {
+  readonly address: string | undefined;
+  readonly scheme: "http" | "https";
+}
+
 /** Starts the span of a request; `path` is without the query, `parent` is the client's span. The caller ends it once. */
 export type StartRequestSpan = (
   req: IncomingMessage & { readonly method: string; readonly path: string },
   parent: TraceContext | undefined,
+  client: RequestClient,
 ) => {
   readonly trace: TraceContext;
   end(end: RequestEnd): void;
@@ -41,15 +48,15 @@ export type StartRequestSpan = (
  * have the query, which may hold secrets.
  */
 export function requestSpans(tracer: Tracer): StartRequestSpan {
-  return function startRequestSpan(req, parent) {
+  return function startRequestSpan(req, parent, { address, scheme }) {
     const method = knownMethods.has(req.method) ? req.method : undefined;
     const span = tracer.startServerSpan(method ?? "HTTP", parent, {
       [ATTR_HTTP_REQUEST_METHOD]: method ?? "_OTHER",
       [ATTR_HTTP_REQUEST_METHOD_ORIGINAL]: method === undefined ? req.method : undefined,
       [ATTR_URL_PATH]: copyOf(req.path),
-      [ATTR_URL_SCHEME]: "http",
-      ...addressIn(req.headers.host),
-      [ATTR_CLIENT_ADDRESS]: req.socket.remoteAddress,
+      [ATTR_URL_SCHEME]: scheme,
+      ...serverAddressIn(req.headers.host, scheme),
+      [ATTR_CLIENT_ADDRESS]: address,
       [ATTR_NETWORK_PROTOCOL_VERSION]: req.httpVersion,
       [ATTR_USER_AGENT_ORIGINAL]: copyOf(req.headers["user-agent"]),
     });
@@ -82,10 +89,13 @@ function copyOf(text: string | undefined): string | undefined {
   return text === undefined ? undefined : Buffer.from(text.slice(0, maxLength), "latin1").toString("latin1");
 }
 
-/** The address in a `Host` header; none if it is not valid. */
-function addressIn(header = ""): Attributes {
+/** The server's address in a `Host` header; none if it is not valid. Without a port it is the scheme's default. */
+function serverAddressIn(header = "", scheme: "http" | "https"): Attributes {
   const [, host, port] = /^(\[[0-9a-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?$/i.exec(header) ?? [];
   return host === undefined
     ? {}
-    : { [ATTR_SERVER_ADDRESS]: copyOf(host.replace(/^\[|\]$/g, "")), [ATTR_SERVER_PORT]: Number(port ?? 80) };
+    : {
+        [ATTR_SERVER_ADDRESS]: copyOf(host.replace(/^\[|\]$/g, "")),
+        [ATTR_SERVER_PORT]: Number(port ?? (scheme === "https" ? 443 : 80)),
+      };
 }

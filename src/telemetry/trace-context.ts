@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-/** Every response has its trace id in this header. A request's header of this name is ignored: it has `traceparent`. */
+/** Every response has its trace id in this header. A request's own is only logged, and only if a trusted proxy sent it. */
 export const requestIdHeader = "X-Request-Id";
 
 /** The position of a request in its trace (W3C Trace Context). */
@@ -13,6 +13,8 @@ export interface TraceContext {
   readonly flags: string;
   /** The client's `tracestate`, if it came with a valid `traceparent`. */
   readonly tracestate?: string;
+  /** What a trusted proxy calls the request, for the log. */
+  readonly requestId?: string;
 }
 
 /** §3.2: version, trace id, parent id, flags. A later version may append fields. */
@@ -55,9 +57,16 @@ function newSpanId(): string {
   return uuid.slice(0, 8) + uuid.slice(-8);
 }
 
-/** The fields of a log line that name its trace and span. */
-export function traceFields({ traceId, spanId }: TraceContext): { trace_id: string; span_id: string } {
-  return { trace_id: traceId, span_id: spanId };
+/** The fields of a log line that name its trace, its span and the request's id of a trusted proxy. */
+export interface TraceFields {
+  readonly trace_id: string;
+  readonly span_id: string;
+  /** Undefined fields are not logged. */
+  readonly request_id: string | undefined;
+}
+
+export function traceFields({ traceId, spanId, requestId }: TraceContext): TraceFields {
+  return { trace_id: traceId, span_id: spanId, request_id: requestId };
 }
 
 /** The `traceparent` of calls that belong to `trace`. */

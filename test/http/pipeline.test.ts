@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
+import { createFindClient } from "../../src/http/client.ts";
 import { createPipeline } from "../../src/http/pipeline.ts";
 import type { PipelineOptions } from "../../src/http/pipeline.ts";
 import { contractFrom, loadContract } from "../../src/contract.ts";
@@ -52,6 +53,7 @@ function createTestApp(
   shed?: PipelineOptions["shed"],
 ) {
   const { listener } = createPipeline({
+    findClient: createFindClient([]),
     startSpan: undefined,
     contract,
     validatorOf: createRequestValidators(contract.document),

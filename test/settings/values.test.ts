@@ -28,6 +28,18 @@ describe("parseSettings: values", () => {
     assert.equal(settingsOf({ CORS_ALLOWED_ORIGINS: "*" }).allowedOrigins, "*");
   });
 
+  it("accepts names of subnets, with or without spaces between them", () => {
+    assert.deepEqual(settingsOf({ TRUSTED_PROXIES: "loopback, private,::/0" }).trustedProxies, [
+      { address: "127.0.0.0", prefix: 8, family: "ipv4" },
+      { address: "::1", prefix: 128, family: "ipv6" },
+      { address: "10.0.0.0", prefix: 8, family: "ipv4" },
+      { address: "172.16.0.0", prefix: 12, family: "ipv4" },
+      { address: "192.168.0.0", prefix: 16, family: "ipv4" },
+      { address: "fc00::", prefix: 7, family: "ipv6" },
+      { address: "::", prefix: 0, family: "ipv6" },
+    ]);
+  });
+
   for (const token of ["any~printable!", "+-.;:", "x"])
     it(`accepts ${JSON.stringify(token)} as an administrator token`, () => {
       assert.deepEqual(settingsOf({ API_TOKEN: token }).apiTokens, [token]);
@@ -148,6 +160,25 @@ describe("parseSettings: values", () => {
       "CORS_ALLOWED_ORIGINS",
       value,
       "must be * or origins without a path, separated by commas, such as https://app.example,http://localhost:3000",
+    ]),
+    ...[
+      "proxy.example",
+      "Private",
+      "10.0.0.0/33",
+      "::1/129",
+      "10.0.0.0/",
+      "10.0.0.0/8/8",
+      "10.0.0",
+      "10.0.0.256",
+      "[::1]",
+      "::ffff:10.0.0.1",
+      "fe80::1%eth0",
+      "10.0.0.1,",
+      "10.0.0.1 10.0.0.2",
+    ].map((value): [string, string, string] => [
+      "TRUSTED_PROXIES",
+      value,
+      "must be IP addresses, CIDRs, loopback or private, separated by commas, such as private,203.0.113.7",
     ]),
     ["R2_BUCKET", "a/b", "must be the name of a bucket: letters, digits and ._-"],
     ["R2_BUCKET", "..", "must be the name of a bucket: letters, digits and ._-"],

@@ -45,7 +45,7 @@ export function sendPath(
 /** Writes `text` to a socket and leaves it open; resolves to everything received until the server closes it. */
 export async function sendText(origin: string, text: string): Promise<string> {
   const { hostname, port } = new URL(origin);
-  const socket = connect(Number(port), hostname);
+  const socket = connect(Number(port), hostname.replace(/^\[|\]$/g, ""));
   let received = "";
   socket.setEncoding("latin1").on("data", (chunk: string) => (received += chunk));
   // A server that does not read the rest resets the connection; what was received before counts.

@@ -35,6 +35,14 @@ export async function startTracedStack(
   };
 }
 
+/** The same for one test: it is closed at the end of the block that it is used in. */
+export async function startDisposableTracedStack(
+  ...options: Parameters<typeof startTracedStack>
+): Promise<TracedStack & AsyncDisposable> {
+  const stack = await startTracedStack(...options);
+  return { ...stack, [Symbol.asyncDispose]: () => stack.close() };
+}
+
 /** A trace of a client's own, and its header. */
 export function newTrace(flags = "01") {
   const traceId = randomBytes(16).toString("hex");

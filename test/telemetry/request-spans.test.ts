@@ -9,7 +9,7 @@ import type { ReceivedSpan } from "../support/otlp.ts";
 import { sendPath, sendText } from "../support/raw-http.ts";
 import { runWorkflow } from "../support/running-workflow.ts";
 import { workflowIn } from "../support/samples.ts";
-import { markTime, newTrace, startTracedStack } from "../support/traced-stack.ts";
+import { markTime, newTrace, startDisposableTracedStack, startTracedStack } from "../support/traced-stack.ts";
 
 const sha256 = "0".repeat(64);
 const artifact = { uri: "r2://foldforge/a.pdb", contentType: "chemical/x-pdb", sizeBytes: 400_000n, sha256 };
@@ -57,6 +57,24 @@ describe("requestSpans", () => {
     });
     assert.deepEqual(span.resource["service.name"], "foldforge-gateway");
     assert.match(String(span.resource["service.version"]), /^\d+\.\d+\.\d+$/);
+  });
+
+  it("has the client's address and the scheme that a trusted proxy names, and the scheme's port", async () => {
+    await using own = await startDisposableTracedStack({}, { TRUSTED_PROXIES: "loopback" });
+    const { traceId, headers } = newTrace();
+    await sendPath(own.gateway.url, "/v1/healthz", {
+      headers: {
+        ...headers,
+        host: "gateway.example",
+        "X-Forwarded-For": "1.2.3.4, 2001:db8::9",
+        "X-Forwarded-Proto": "https",
+      },
+    });
+    const [span] = await own.collector.trace(traceId, 1);
+    assert.equal(span?.attributes["client.address"], "2001:db8::9");
+    assert.equal(span.attributes["url.scheme"], "https");
+    assert.equal(span.attributes["server.address"], "gateway.example");
+    assert.equal(span.attributes["server.port"], 443);
   });
 
   it("is the root of a trace without a traceparent, which the error body names", async () => {
