@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { Stripe } from "stripe";
+import { z } from "zod";
 import { invalidRequest, unavailable } from "../errors/http-error.ts";
-import { createBoundedFetch } from "./bounded-fetch.ts";
+import { createStripeFetch } from "./stripe-fetch.ts";
 
 /** How to sell credits by Stripe Checkout. */
 export interface CheckoutSettings {
@@ -23,9 +24,10 @@ export interface Purchase {
 
 /**
  * Creates a Checkout session and resolves to the URL of its page. Rejects with 400 for what Stripe does not accept of the
- * purchase, and with 503 for every other failure. The principal and the credits are in the session's metadata.
+ * purchase, with 503 for every other failure, and with the reason of `signal`, which ends the requests. The principal and
+ * the credits are in the session's metadata.
  */
-export type OpenCheckout = (purchase: Purchase) => Promise<string>;
+export type OpenCheckout = (purchase: Purchase, signal: AbortSignal) => Promise<string>;
 
 /** The timeout of a request to Stripe, in milliseconds. A request without a response is sent once more. */
 const defaultTimeoutMs = 10_000;
@@ -33,26 +35,33 @@ const defaultTimeoutMs = 10_000;
 /** The page of a session is a URL; everything else that a session has is small, too. In bytes. */
 const maxResponseBytes = 1024 * 1024;
 
+/** What is read of a session. */
+const openSession = z.object({ url: z.url({ protocol: /^https?$/ }) });
+
 export function createCheckout(
   { secretKey, endpoint, currency }: CheckoutSettings,
   timeoutMs = defaultTimeoutMs,
 ): OpenCheckout {
   const { protocol, hostname, port } = new URL(endpoint);
   const isPlain = protocol === "http:";
-  const stripe = new Stripe(secretKey, {
-    protocol: isPlain ? "http" : "https",
-    host: hostname,
-    port: port || (isPlain ? 80 : 443),
-    httpClient: Stripe.createFetchHttpClient(createBoundedFetch(maxResponseBytes)),
-    timeout: timeoutMs,
-    maxNetworkRetries: 1,
-    telemetry: false,
-  });
 
-  return async function openCheckout(purchase) {
+  /** A client for one purchase: the library does not take a signal with a request. */
+  function createClient(signal: AbortSignal): Stripe {
+    return new Stripe(secretKey, {
+      protocol: isPlain ? "http" : "https",
+      host: hostname,
+      port: port || (isPlain ? 80 : 443),
+      httpClient: Stripe.createFetchHttpClient(createStripeFetch({ maxBytes: maxResponseBytes, signal })),
+      timeout: timeoutMs,
+      maxNetworkRetries: 1,
+      telemetry: false,
+    });
+  }
+
+  return async function openCheckout(purchase, signal) {
     const { principal, credits, successUrl, cancelUrl } = purchase;
-    const { url } = await stripe.checkout.sessions
-      .create(
+    const session = await createClient(signal)
+      .checkout.sessions.create(
         {
           mode: "payment",
           line_items: [
@@ -73,11 +82,12 @@ export function createCheckout(
         idempotencyOf(purchase),
       )
       .catch((error: unknown) => {
+        signal.throwIfAborted();
         throw httpErrorFrom(error, secretKey);
       });
-    if (url === null || !URL.canParse(url))
-      throw unavailable(new Error("Stripe returned a session without a page"));
-    return url;
+    const { data } = openSession.safeParse(session);
+    if (data === undefined) throw unavailable(new Error("Stripe returned a session without a page"));
+    return data.url;
   };
 }
 
@@ -101,7 +111,7 @@ const amountCodes: ReadonlySet<string | undefined> = new Set(["amount_too_small"
 /** Only what Stripe says about the members of the request reaches the client. The rest is the operator's, and logged. */
 function httpErrorFrom(error: unknown, secretKey: string): Error {
   if (!(error instanceof Stripe.errors.StripeError)) return unavailable(error);
-  const message = error.message.replaceAll(secretKey, "(secret key)");
+  const withoutKey = (text: string) => text.replaceAll(secretKey, "(secret key)");
   if (error instanceof Stripe.errors.StripeIdempotencyError && error.statusCode === 400)
     return invalidRequest([{ path: "/headers/idempotency-key", message: "was used for another purchase" }]);
   if (error instanceof Stripe.errors.StripeInvalidRequestError) {
@@ -109,10 +119,9 @@ function httpErrorFrom(error: unknown, secretKey: string): Error {
       ? [undefined, "/body/credits"]
       : (members.find(([param]) => param.test(error.param ?? "")) ?? []);
     if (path !== undefined)
-      return invalidRequest([{ path, message: `is not accepted by Stripe: ${message}` }]);
+      return invalidRequest([{ path, message: withoutKey(`is not accepted by Stripe: ${error.message}`) }]);
   }
-  const { type, code = "none", statusCode = "none", requestId = "none" } = error;
-  return unavailable(
-    new Error(`${type}, code ${code}, status ${statusCode}, request ${requestId}: ${message}`),
-  );
+  const { type, code = "none", statusCode = "none", requestId = "none", message, detail } = error;
+  const text = `${type}, code ${code}, status ${statusCode}, request ${requestId}: ${message}`;
+  return unavailable(new Error(withoutKey(text), { cause: detail instanceof Error ? detail : undefined }));
 }

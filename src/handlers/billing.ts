@@ -53,13 +53,14 @@ export function createCheckout({ openCheckout, stripe }: CheckoutServices): Hand
     if (openCheckout === undefined || stripe === undefined) throw stripeNotConfigured();
     const violations = returnUrlViolations({ success_url, cancel_url }, stripe.returnOrigins);
     if (violations.length > 0) throw invalidRequest(violations);
-    const url = await openCheckout({
+    const purchase = {
       principal,
       credits,
       successUrl: success_url,
       cancelUrl: cancel_url,
       idempotencyKey: req.get("Idempotency-Key"),
-    });
+    };
+    const url = await openCheckout(purchase, res.locals.callOptions.signal);
     await sendJson(res, { url });
   };
 }

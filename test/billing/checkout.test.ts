@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { inspect } from "node:util";
 import { createCheckout } from "../../src/billing/checkout.ts";
 import type { Purchase } from "../../src/billing/checkout.ts";
 import { errorResponse } from "../../src/errors/error-response.ts";
@@ -15,8 +17,11 @@ const purchase: Purchase = {
   idempotencyKey: "order-1",
 };
 
-const checkoutAt = (url: string, timeoutMs?: number) =>
-  createCheckout({ secretKey: stripeKey, endpoint: url, currency: "eur" }, timeoutMs);
+/** A checkout by the Stripe at `url`, whose requests end only by themselves. */
+function checkoutAt(url: string, timeoutMs?: number) {
+  const openCheckout = createCheckout({ secretKey: stripeKey, endpoint: url, currency: "eur" }, timeoutMs);
+  return (purchase: Purchase, { signal } = new AbortController()) => openCheckout(purchase, signal);
+}
 
 /** The error of a purchase. */
 async function failure(stripe: FakeStripe, timeoutMs?: number): Promise<HttpError> {
@@ -138,10 +143,59 @@ describe("createCheckout", () => {
       assert.ok(!JSON.stringify([reason.message, reason.cause.message]).includes(stripeKey));
     });
 
+  it("removes the key wherever Stripe repeats it", async () => {
+    await using stripe = await startStripe();
+    stripe.respond = (res) => {
+      res.setHeader("request-id", stripeKey);
+      sendStripe(res, 400, { error: { type: "invalid_request_error", code: stripeKey, message: stripeKey } });
+    };
+    const { cause } = await failure(stripe);
+    assert.ok(cause instanceof Error);
+    assert.match(cause.message, /\(secret key\).*\(secret key\).*\(secret key\)/);
+    assert.ok(!cause.message.includes(stripeKey));
+  });
+
+  it("does not print what Stripe notices", async () => {
+    await using stripe = await startStripe();
+    const { respond } = stripe;
+    stripe.respond = (res) => {
+      res.setHeader("Stripe-Notice", "secret-text");
+      respond(res);
+    };
+    const warnings: Error[] = [];
+    const collect = (warning: Error) => warnings.push(warning);
+    process.on("warning", collect);
+    try {
+      await checkoutAt(stripe.url)(purchase);
+      await nextTurn();
+      assert.deepEqual(warnings, []);
+    } finally {
+      process.off("warning", collect);
+    }
+  });
+
+  it("ends the request when the signal aborts, and rejects with its reason", async () => {
+    await using stripe = await startStripe();
+    const controller = new AbortController();
+    const closed = new Promise((resolve) => {
+      stripe.respond = (res) => {
+        res.on("close", resolve);
+        controller.abort(new Error("enough"));
+      };
+    });
+    await assert.rejects(checkoutAt(stripe.url)(purchase, controller), /enough/);
+    await closed;
+    assert.equal(stripe.requests.length, 1);
+  });
+
   for (const [what, respond] of [
     ["is no JSON", (res) => void res.end("<html>")],
     ["has no page", (res) => sendStripe(res, 200, { id: "cs_1", url: null })],
     ["has no URL as its page", (res) => sendStripe(res, 200, { id: "cs_1", url: "checkout" })],
+    ["has a script as its page", (res) => sendStripe(res, 200, { id: "cs_1", url: "javascript:alert(1)" })],
+    ["has two pages", (res) => sendStripe(res, 200, { id: "cs_1", url: ["https://a.example"] })],
+    ["is a text", (res) => void res.end('"ok"')],
+    ["is null", (res) => void res.end("null")],
     [
       "is larger than 1 MiB",
       (res) => sendStripe(res, 200, { url: "https://x.example", more: "x".repeat(2 ** 20) }),
@@ -167,7 +221,9 @@ describe("createCheckout", () => {
   it("rejects with 503 when Stripe cannot be reached", async () => {
     const stripe = await startStripe();
     await stripe.close();
-    assert.equal(errorResponse(await failure(stripe), { isIdempotent: true }).status, 503);
+    const error = await failure(stripe);
+    assert.equal(errorResponse(error, { isIdempotent: true }).status, 503);
+    assert.match(inspect(error, { depth: null }), /ECONNREFUSED/);
   });
 
   it("sends a request again with the same key when it gets no response", async () => {

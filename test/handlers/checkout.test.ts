@@ -161,6 +161,25 @@ describe("POST /v1/billing/checkout", () => {
     }
   });
 
+  it("ends its request to Stripe when the client disconnects", async () => {
+    const { respond } = stripe();
+    try {
+      const client = new AbortController();
+      const closed = new Promise((resolve) => {
+        stripe().respond = (res) => {
+          res.on("close", resolve);
+          client.abort();
+        };
+      });
+      await assert.rejects(
+        stack().gateway.fetch(path, { ...jsonPost(purchase), token, signal: client.signal }),
+      );
+      await closed;
+    } finally {
+      stripe().respond = respond;
+    }
+  });
+
   it("returns 403 to the administrator, who has no credits", async () => {
     const response = await stack().gateway.fetch(path, jsonPost(purchase));
     assert.equal(response.status, 403);
