@@ -10,7 +10,9 @@ import express from "express";
 import { AuthenticateApiKeyResponseSchema } from "../../generated/proto/foldforge/orchestrator/v1/orchestrator_pb.js";
 import { HttpError } from "../../src/errors/http-error.ts";
 import { encodeEnvelope } from "../../src/grpc/envelope.ts";
+import { createFindClient } from "../../src/http/client.ts";
 import { errorHandler } from "../../src/http/error-handler.ts";
+import { client } from "../../src/middleware/client.ts";
 import { trace } from "../../src/middleware/trace.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { adminToken, startTestGateway, suite } from "../support/gateway.ts";
@@ -132,7 +134,7 @@ describe("an error that cannot be written as JSON", () => {
   const lines: string[] = [];
   const server = suite(async () => {
     const app = express();
-    app.use(trace());
+    app.use(client(createFindClient([])), trace());
     app.get("/", () => {
       // A violation that type checks can always be written as JSON.
       throw new HttpError(Code.NotFound, "x", {
