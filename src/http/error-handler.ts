@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { errorResponse } from "../errors/error-response.ts";
+import { HttpError } from "../errors/http-error.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
 import { abortResponse } from "./abort-response.ts";
@@ -25,7 +26,7 @@ export function errorHandler(logger: Logger): ErrorMiddleware {
       isIdempotent: isIdempotentRequest(req, match),
       traceId: trace.traceId,
     });
-    if (status >= 500 || res.headersSent) log(error, { status });
+    if ((status >= 500 && isFailure(error)) || res.headersSent) log(error, { status });
     if (res.headersSent) {
       res.locals.isAborted = true;
       return abortResponse(res);
@@ -42,6 +43,11 @@ export function errorHandler(logger: Logger): ErrorMiddleware {
     }
     return sendJsonBytes(res, [Buffer.from(text)]);
   };
+}
+
+/** Whether something has failed. An `HttpError` without a cause is a state that its message tells, such as a limit. */
+function isFailure(error: unknown): boolean {
+  return !(error instanceof HttpError) || error.cause !== undefined;
 }
 
 /** Whether the client can repeat the request without doing the work twice. */

@@ -11,7 +11,7 @@ const maxReading = 32;
 
 /**
  * Reads a JSON body into `res.locals.bytes`, unparsed: its signature is over the bytes. Anybody may send one, and slowly.
- * If too many are read at the same time, the one that takes longest gets 503, so that a body that arrives at once is never
+ * If too many are read at the same time, the one that takes longest gets 408, so that a body that arrives at once is never
  * kept out.
  */
 export function signedBody(): readonly Middleware<SignedLocals>[] {
@@ -25,7 +25,8 @@ function readSigned(): Middleware<SignedLocals> {
   return async function readSigned(req, res, next) {
     const { promise: abandoned, reject } = Promise.withResolvers<never>();
     const abandon = () => reject(tooSlow());
-    if (reading.size >= maxReading) for (const abandonOldest of [...reading].slice(0, 1)) abandonOldest();
+    const [abandonOldest] = reading;
+    if (reading.size >= maxReading) abandonOldest?.();
     reading.add(abandon);
     res.once("close", () => reading.delete(abandon));
     // The client waits for this before it sends the body (RFC 9110 §10.1.1).
@@ -39,6 +40,9 @@ function readSigned(): Middleware<SignedLocals> {
   };
 }
 
+/** No 5xx: whoever sends such a body must not be able to raise the alert about these. */
 function tooSlow(): HttpError {
-  return new HttpError(Code.Unavailable, "others need the time that this body takes; send it again");
+  return new HttpError(Code.InvalidArgument, "the body was not complete in time: others are waiting", {
+    status: 408,
+  });
 }
