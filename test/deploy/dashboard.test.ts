@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { suite } from "../support/gateway.ts";
 import { dashboard, dashboardQueries } from "./dashboard.ts";
 import { findProgram, startPrometheus } from "./prometheus.ts";
@@ -103,7 +104,10 @@ async function startStage() {
   await using cleanup = new AsyncDisposableStack();
   const scene = await startScene();
   cleanup.defer(scene.close);
-  const prometheus = await startPrometheus(scene.url);
+  const prometheus = await startPrometheus({
+    jobs: { "foldforge-gateway": [scene.url] },
+    rules: readFileSync("deploy/prometheus/alerts.yaml", "utf8"),
+  });
   cleanup.defer(prometheus.close);
   const resources = cleanup.move();
   return { scene, prometheus, close: () => resources.disposeAsync() };

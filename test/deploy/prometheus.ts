@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -16,14 +16,16 @@ export interface Sample {
   readonly value: number;
 }
 
-/** An evaluated rule. */
+/** An evaluated alert rule. */
 export interface EvaluatedRule {
+  readonly group: string;
   readonly name: string;
   readonly query: string;
   readonly health: string;
+  readonly state: "inactive" | "pending" | "firing";
 }
 
-/** A Prometheus that scrapes a gateway several times a second. */
+/** A Prometheus that scrapes several times a second. */
 export interface Prometheus {
   readonly url: string;
   /** The current value of an expression. Rejects if Prometheus rejects the expression. */
@@ -32,18 +34,34 @@ export interface Prometheus {
   close(): Promise<void>;
 }
 
+interface PrometheusOptions {
+  /** The URLs to scrape, by job. */
+  readonly jobs: Readonly<Record<string, readonly string[]>>;
+  /** The text of a file of rules. */
+  readonly rules: string;
+  /** Of scrapes and evaluations. */
+  readonly interval?: string;
+}
+
 /** Starts Prometheus as a process on a free port. Resolves when it serves. */
-export async function startPrometheus(gatewayUrl: string): Promise<Prometheus> {
+export async function startPrometheus({
+  jobs,
+  rules,
+  interval = "500ms",
+}: PrometheusOptions): Promise<Prometheus> {
   const folder = temporaryFolder();
   const file = join(folder.path, "prometheus.yaml");
+  const ruleFile = join(folder.path, "rules.yaml");
+  writeFileSync(ruleFile, rules);
   writeFileSync(
     file,
     JSON.stringify({
-      global: { scrape_interval: "500ms", scrape_timeout: "500ms", evaluation_interval: "500ms" },
-      rule_files: [resolve("deploy/prometheus/alerts.yaml")],
-      scrape_configs: [
-        { job_name: "foldforge-gateway", static_configs: [{ targets: [new URL(gatewayUrl).host] }] },
-      ],
+      global: { scrape_interval: interval, scrape_timeout: interval, evaluation_interval: interval },
+      rule_files: [ruleFile],
+      scrape_configs: Object.entries(jobs).map(([job, urls]) => ({
+        job_name: job,
+        static_configs: [{ targets: urls.map((url) => new URL(url).host) }],
+      })),
     }),
   );
   const data = `--storage.tsdb.path=${join(folder.path, "data")}`;
@@ -86,8 +104,10 @@ export async function startPrometheus(gatewayUrl: string): Promise<Prometheus> {
       return result.map(({ metric, value: [, value] }) => ({ metric, value: Number(value) }));
     },
     async rules() {
-      const { groups } = (await ask("rules")) as { groups: { rules: EvaluatedRule[] }[] };
-      return groups.flatMap(({ rules }) => rules);
+      const { groups } = (await ask("rules")) as {
+        groups: { name: string; rules: Omit<EvaluatedRule, "group">[] }[];
+      };
+      return groups.flatMap(({ name, rules }) => rules.map((rule) => ({ ...rule, group: name })));
     },
     close,
   };
