@@ -13,7 +13,18 @@ export const secrets = {
   password: canary("password"),
   accessKeyId: canary("access-key-id"),
   secretAccessKey: canary("secret-access-key"),
+  stripeKey: "sk_test_cnry5f1d8c",
+  webhookSecret: "whsec_cnry5f1d8c",
+  previousWebhookSecret: "whsec_previouscnry5f1d8c",
 };
+
+/** Settings with the secrets of Stripe, whose API is at `endpoint`. */
+export const stripeSettings = (endpoint: string) => ({
+  STRIPE_ENDPOINT: endpoint,
+  STRIPE_SECRET_KEY: secrets.stripeKey,
+  STRIPE_WEBHOOK_SECRET: secrets.webhookSecret,
+  STRIPE_WEBHOOK_SECRET_PREVIOUS: secrets.previousWebhookSecret,
+});
 
 /** Text of clients other than tokens, which no log or metric may contain. */
 export const clientText = canary("of-the-client");
@@ -90,6 +101,8 @@ export function canaryRequests(): string[] {
   const admin = [bearer(secrets.adminToken)];
   const json = [...admin, "Content-Type: application/json"];
   const step = { id: "a", tool: "af2" };
+  const page = `https://app.example/${clientText}`;
+  const purchase = { credits: 500, success_url: page, cancel_url: page };
   const spec = (more: object) => JSON.stringify({ name: "one", steps: [step], ...more });
   const inQuery = ["access_token", "token", "api_key", "authorization", "key"].flatMap((name) =>
     operationRequests([], `?${name}=${secrets.apiKey}`),
@@ -111,6 +124,16 @@ export function canaryRequests(): string[] {
       `"${clientText}"`,
       `{"name": "${clientText}${"x".repeat(1_100_000)}"}`,
     ].map((body) => withBody(json, body)),
+    withBody(
+      [bearer(secrets.apiKey), "Content-Type: application/json", `Idempotency-Key: ${clientText}`],
+      JSON.stringify(purchase),
+      "/v1/billing/checkout",
+    ),
+    withBody(
+      ["Content-Type: application/json", `Stripe-Signature: t=1,v1=${clientText}`],
+      clientText,
+      "/v1/billing/webhook",
+    ),
     withBody([...admin, `Content-Type: ${clientText}`], clientText),
     withBody([...json, `Content-Encoding: ${clientText}`], clientText),
     withBody([...json, "Idempotency-Key: \u00e9" + clientText], spec({})),

@@ -19,6 +19,7 @@ import {
   clientText,
   operationRequests,
   secrets,
+  stripeSettings,
 } from "./canaries.ts";
 import { s3Error, startRawStore } from "./raw-store.ts";
 
@@ -51,6 +52,7 @@ describe("secrets in the output of a process", () => {
     R2_ENDPOINT: store().url,
     R2_ACCESS_KEY_ID: secrets.accessKeyId,
     R2_SECRET_ACCESS_KEY: secrets.secretAccessKey,
+    ...stripeSettings(store().url),
   });
   const runCrashing = (kind: "exception" | "rejection") =>
     runGateway(settings(), { more: { CRASH: kind }, execArgv: ["--import", preload] });
@@ -104,6 +106,11 @@ describe("secrets in the violations of settings", () => {
   for (const [what, wrong, readFile] of [
     ["a name is wrong", { ...store, R2_SECRET_KEY: secrets.secretAccessKey }, readText],
     ["a file holds a wrong value", { API_TOKEN_FILE: "token" }, () => `${secrets.adminToken} again`],
+    [
+      "secrets of Stripe are mixed up",
+      { STRIPE_SECRET_KEY: secrets.webhookSecret, STRIPE_WEBHOOK_SECRET: secrets.stripeKey },
+      readText,
+    ],
     [
       "a setting holds a secret for a path",
       { ...store, R2_SECRET_ACCESS_KEY_FILE: secrets.secretAccessKey },

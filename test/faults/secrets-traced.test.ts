@@ -6,7 +6,7 @@ import { workflowEvent, workflowIn } from "../support/samples.ts";
 import { sendText } from "../support/raw-http.ts";
 import { startTracedStack } from "../support/traced-stack.ts";
 import type { UpstreamRpcs } from "../support/upstream.ts";
-import { internalTexts, canaryRequests, operationRequests, secrets } from "./canaries.ts";
+import { internalTexts, canaryRequests, operationRequests, secrets, stripeSettings } from "./canaries.ts";
 import { responseOf, startRawStore } from "./raw-store.ts";
 
 const digest = (token: string) => createHash("sha256").update(token).digest("hex");
@@ -41,6 +41,7 @@ describe("secrets in exported spans", () => {
       R2_ENDPOINT: store.url,
       R2_ACCESS_KEY_ID: secrets.accessKeyId,
       R2_SECRET_ACCESS_KEY: secrets.secretAccessKey,
+      ...stripeSettings(store.url),
       OTEL_EXPORTER_OTLP_HEADERS: `authorization=${secrets.password}`,
     });
     const admin = [`Authorization: Bearer ${secrets.adminToken}`];

@@ -20,6 +20,7 @@ import {
   clientText,
   operationRequests,
   secrets,
+  stripeSettings,
 } from "./canaries.ts";
 import { responseOf, s3Error, startRawStore, storeText } from "./raw-store.ts";
 import { promptFaults } from "./store-faults.ts";
@@ -76,6 +77,7 @@ describe("secrets", () => {
       R2_ENDPOINT: store().url,
       R2_ACCESS_KEY_ID: secrets.accessKeyId,
       R2_SECRET_ACCESS_KEY: secrets.secretAccessKey,
+      ...stripeSettings(store().url),
     };
     return startGateway(settingsOf(settings), logger, {
       retryPolicy: { maxRetries: 1, backoffMs: () => 0, idleTimeoutMs: 1 },
