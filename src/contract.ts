@@ -186,7 +186,7 @@ function withoutPaths(source: string, templates: readonly string[]): string {
 }
 
 /** Whether the signature over its body authenticates an operation, which has no bearer token. */
-export function isSigned({ secured, requestBody }: Operation): boolean {
+export function isSigned({ secured, requestBody }: { secured: boolean; requestBody?: unknown }): boolean {
   return !secured && requestBody !== undefined;
 }
 

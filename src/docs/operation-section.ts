@@ -1,3 +1,4 @@
+import { isSigned } from "../contract.ts";
 import type { Api, Operation } from "./document.ts";
 import type { Field, Fields } from "./fields.ts";
 import { html } from "./html.ts";
@@ -5,6 +6,9 @@ import type { Html } from "./html.ts";
 import { inline, markdown } from "./markdown.ts";
 import { responsesOf } from "./responses.ts";
 import { tryIt } from "./try-it.ts";
+
+/** Why an operation has no form: no reader can sign its body. */
+const signed = "Needs a signature instead of a token, so it cannot be tried here.";
 
 /** One operation: what it does, what it takes and returns, and a form to try it. */
 export function operationSection(operation: Operation, api: Api, fields: Fields): Html {
@@ -19,11 +23,11 @@ export function operationSection(operation: Operation, api: Api, fields: Fields)
     <div class="columns">
       <div>
         ${markdown(operation.description, fields.linkOf)}
-        ${operation.secured ? undefined : html`<p>Needs no token.</p>`}
+        ${operation.secured ? undefined : html`<p>${isSigned(operation) ? signed : "Needs no token."}</p>`}
         ${parametersOf(operation, api, fields)} ${bodyOf(operation, api, fields)}
         ${responsesOf(operation, api, fields)}
       </div>
-      ${tryIt(operation, api)}
+      ${isSigned(operation) ? undefined : tryIt(operation, api)}
     </div>
   </details>`;
 }

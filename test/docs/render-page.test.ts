@@ -33,6 +33,18 @@ describe("renderPage", () => {
     ]);
   });
 
+  it("has a form for every operation but the one that a signature authenticates", () => {
+    const operations = page.matchAll(
+      /<details class="operation" id="(\w+)([^]*?)(?=<details class="op|<\/section>)/g,
+    );
+    const withoutForm = [...operations].filter(([, , content = ""]) => !content.includes("<form"));
+    assert.deepEqual(
+      withoutForm.map(([, id]) => id),
+      ["stripeWebhook"],
+    );
+    assert.match(String(withoutForm), /Needs a signature instead of a token/);
+  });
+
   it("links the parameters of a step to the schemas of the tools", () => {
     const [, tools = ""] = /<section id="tool-parameters">([^]*?)<section/.exec(page) ?? [];
     const names = Object.keys(document.components["schemas"]!).filter((name) => name.endsWith("Params"));
