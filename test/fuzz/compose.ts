@@ -1,3 +1,4 @@
+import { signatureOf } from "../support/stripe.ts";
 import type { FuzzOperation, Json } from "./contract.ts";
 import type { ParameterValues } from "./valid-parts.ts";
 import { utf8 } from "./wire-request.ts";
@@ -9,6 +10,8 @@ export interface Parts {
   readonly parameters: ParameterValues;
   readonly body: Json | undefined;
   readonly token: string;
+  /** Signs the body of an operation that needs a signature. */
+  readonly webhookSecret: string;
   readonly style: Style;
 }
 
@@ -25,18 +28,22 @@ export interface Style {
   readonly more: readonly Header[];
 }
 
-/** Serializes a request. */
-export function compose(parts: Parts): WireRequest {
-  const { operation, style, body } = parts;
+/** Serializes a request. `body` is its body instead of that of the parts. */
+export function compose(parts: Parts, body: Buffer | undefined = bodyOf(parts)): WireRequest {
+  const { operation, style } = parts;
   const canHead = operation.method === "GET" && !operation.responses.get(200)?.content?.["text/event-stream"];
   return {
     method: style.isHead && canHead ? "HEAD" : operation.method,
     target: pathOf(parts) + queryOf(parts),
     version: "HTTP/1.1",
-    headers: headersOf(parts),
+    headers: headersOf(parts, body),
     isChunked: style.isChunked,
-    body: body === undefined ? undefined : Buffer.from(JSON.stringify(body, null, style.indent)),
+    body,
   };
+}
+
+function bodyOf({ body, style }: Parts): Buffer | undefined {
+  return body === undefined ? undefined : Buffer.from(JSON.stringify(body, null, style.indent));
 }
 
 function pathOf({ operation, parameters }: Parts): string {
@@ -60,8 +67,10 @@ export function encodeQuery(pairs: [string, string][], isFormEncoded: boolean): 
   return pairs.map((pair) => pair.map(encodeURIComponent).join("=")).join("&");
 }
 
-function headersOf({ operation, parameters, style, token, body }: Parts): Header[] {
+function headersOf(parts: Parts, body: Buffer | undefined): Header[] {
+  const { operation, style, token } = parts;
   const own = operation.parameters.filter((parameter) => parameter.in === "header");
+  const parameters = { ...signatureFor(parts, body), ...parts.parameters };
   return [
     ["Host", "gateway"],
     ...(operation.isSecured ? [["Authorization", `${style.scheme} ${token}`] as const] : []),
@@ -72,4 +81,10 @@ function headersOf({ operation, parameters, style, token, body }: Parts): Header
     }),
     ...style.more,
   ];
+}
+
+/** The signature of a body that needs one. */
+function signatureFor({ operation, webhookSecret }: Parts, body: Buffer | undefined): ParameterValues {
+  if (!operation.isSigned || body === undefined) return {};
+  return { "Stripe-Signature": signatureOf(body.toString(), webhookSecret) };
 }

@@ -1,5 +1,5 @@
 import { withConstraints } from "../../src/validation/constraints.ts";
-import { contractFrom, loadContract } from "../../src/contract.ts";
+import { contractFrom, isSigned, loadContract } from "../../src/contract.ts";
 import type { Operation, Path } from "../../src/contract.ts";
 
 /** A JSON value. */
@@ -51,6 +51,8 @@ export interface FuzzOperation {
   readonly method: string;
   readonly template: string;
   readonly isSecured: boolean;
+  /** Whether a signature over its body authenticates it. */
+  readonly isSigned: boolean;
   readonly parameters: readonly Parameter[];
   /** The schema of its JSON body. */
   readonly body: Schema | undefined;
@@ -91,13 +93,15 @@ export function readContract(): FuzzContract {
     return lookUp(found as T);
   }
 
-  function operationFrom({ id, method, template, secured, parameters }: Operation): FuzzOperation {
+  function operationFrom(operation: Operation): FuzzOperation {
+    const { id, method, template, secured, parameters } = operation;
     const { requestBody, responses } = fullDocument.paths[template]![method]!;
     return {
       id,
       method: method.toUpperCase(),
       template,
       isSecured: secured,
+      isSigned: isSigned(operation),
       parameters: (parameters as readonly Parameter[]).map(({ schema, ...parameter }) => ({
         ...parameter,
         schema: lookUp(schema),

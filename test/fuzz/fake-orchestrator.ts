@@ -7,6 +7,8 @@ import {
   AuthenticateApiKeyResponseSchema,
   ConsumeQuotaResponseSchema,
   GetBalanceResponseSchema,
+  GrantCreditsRequestSchema,
+  GrantCreditsResponseSchema,
   GetWorkflowRequestSchema,
   ListLedgerRequestSchema,
   ListLedgerResponseSchema,
@@ -42,6 +44,7 @@ interface FakeData {
   readonly artifactKeys: readonly string[];
   readonly bytes: Buffer;
   readonly apiKey: string;
+  readonly principal: string;
   /** The JSON of large submissions by name. A name is also the id of the workflow and the token of a page full of it. */
   readonly largeBodies: Readonly<Record<string, string>>;
 }
@@ -59,6 +62,7 @@ export function fakeOrchestrator({
   artifactKeys,
   bytes,
   apiKey,
+  principal,
   largeBodies,
 }: FakeData): Readonly<Record<string, EncodedRpc>> {
   const outputs = artifactKeys.map((key) => ({
@@ -142,6 +146,12 @@ export function fakeOrchestrator({
     GetBalance: () => [
       toBinary(GetBalanceResponseSchema, create(GetBalanceResponseSchema, { balance: 2n ** 53n + 1n })),
     ],
+    GrantCredits: unary(GrantCreditsRequestSchema, ({ amount }) =>
+      toBinary(
+        GrantCreditsResponseSchema,
+        create(GrantCreditsResponseSchema, { balance: 2n ** 53n + amount }),
+      ),
+    ),
     ListLedger: unary(ListLedgerRequestSchema, ({ limit }) => {
       const entry = { delta: -25n, reason: "a step", balanceAfter: -(2n ** 53n) - 1n, createdAt: at };
       const entries = Array.from({ length: limit }, () => entry);
@@ -159,14 +169,14 @@ export function fakeOrchestrator({
         AuthenticateApiKeyResponseSchema,
         create(
           AuthenticateApiKeyResponseSchema,
-          isKnown ? { allowed: true, principal: "alice" } : { allowed: false, denyReason: "unknown" },
+          isKnown ? { allowed: true, principal } : { allowed: false, denyReason: "unknown" },
         ),
       );
     }),
     ConsumeQuota: () => [
       toBinary(
         ConsumeQuotaResponseSchema,
-        create(ConsumeQuotaResponseSchema, { allowed: true, limit: 1000n, used: 1n, principal: "alice" }),
+        create(ConsumeQuotaResponseSchema, { allowed: true, limit: 1000n, used: 1n, principal }),
       ),
     ],
   };

@@ -15,8 +15,7 @@ function isPreface({ method, headers, body }: WireRequest): boolean {
 /** Valid requests with a few mutations. Any response that the contract declares is acceptable. */
 export function hostileRequestsOf(valid: Arbitrary<Parts>): Arbitrary<Case> {
   const bodies = fc.tuple(valid, withHostileValue).map(([parts, serialize]): WireRequest => {
-    const request = compose(parts);
-    return parts.body === undefined ? request : { ...request, body: Buffer.from(serialize(parts.body)) };
+    return parts.body === undefined ? compose(parts) : compose(parts, Buffer.from(serialize(parts.body)));
   });
   const mutated = fc
     .tuple(fc.oneof(valid.map(compose), bodies), fc.array(mutations, { minLength: 1, maxLength: 3 }))

@@ -95,10 +95,19 @@ const contradictoryFilters: readonly Json[] = [
   [{ metric: "m" }, { metric: "n", min: -1e-300, max: -1 }],
 ];
 
+/** Purchases that Stripe rejects, or whose pages have no URL that a browser would open. */
+const wrongPurchases: readonly Json[] = [
+  { credits: 49, success_url: "https://a.example", cancel_url: "https://a.example" },
+  ...["https://", "https://[", "https://a:b@c.example", "http://localhost:x", "https://a.example:65536"].map(
+    (url) => ({ credits: 50, success_url: "https://a.example", cancel_url: url }),
+  ),
+];
+
 /** Bodies that match a schema but break a rule. */
 const wrongContents: readonly Json[] = [
   ...invalidGraphs.map((steps) => ({ name: "invalid", steps })),
   ...contradictoryFilters.map((filters) => ({ metric: "m", filters })),
+  ...wrongPurchases,
 ];
 
 function wrongContent(valid: Arbitrary<Parts>): Arbitrary<Case> {

@@ -10,7 +10,7 @@ import { rejectedWith } from "./oracle.ts";
 import type { Case } from "./oracle.ts";
 import { textOf } from "./schema-values.ts";
 import type { Resolve } from "./schema-values.ts";
-import { requiresApiKey, limits } from "./valid-requests.ts";
+import { isOfAccount, limits } from "./valid-requests.ts";
 import type { WireRequest } from "./wire-request.ts";
 
 /** Requests with exactly one violation, each with the status that it must get. */
@@ -20,7 +20,7 @@ export function invalidRequestsOf(
   contract: FuzzContract,
   known: KnownValues,
 ): Arbitrary<Case> {
-  const { parameters, body, isSecured } = operation;
+  const { parameters, body, isSecured, isSigned } = operation;
   const inQuery = parameters.filter((parameter) => parameter.in === "query");
   const once = inQuery.filter(({ schema }) => schema.type !== "array");
   const violations = [
@@ -32,7 +32,9 @@ export function invalidRequestsOf(
     ...inQuery.map((parameter) => givenAs(wrongTextsFor(parameter), parameter, valid)),
     ...once.map((parameter) => givenTwice(parameter, valid)),
     ...(isSecured ? [wrongToken(valid)] : []),
-    ...(requiresApiKey(operation) ? [asAdmin(valid, known)] : []),
+    ...(isOfAccount(operation) ? [asAdmin(valid, known)] : []),
+    ...parameters.filter(({ name }) => name === "principal").map(() => asAnother(valid, known)),
+    ...(isSigned ? [wrongSecret(valid)] : []),
     ...parameters.filter(({ name }) => name === "If-Match").map((ifMatch) => otherTag(ifMatch, valid)),
     ...parameters.filter(({ name }) => name === "key").map((key) => unknownKey(key, valid)),
     ...parameters.filter(({ name }) => name === "file").map((file) => unknownFile(file, valid)),
@@ -166,8 +168,24 @@ function unknownFile({ name }: Parameter, valid: Arbitrary<Parts>): Arbitrary<Ca
     );
 }
 
+/** The administrator, who names nobody. */
 function asAdmin(valid: Arbitrary<Parts>, { adminToken }: KnownValues): Arbitrary<Case> {
-  return valid.map((parts) => rejectedWith(403, compose({ ...parts, token: adminToken })));
+  return valid.map(({ parameters: { principal: _, ...parameters }, ...parts }) =>
+    rejectedWith(403, compose({ ...parts, parameters, token: adminToken })),
+  );
+}
+
+/** An API key that names another principal than its own. */
+function asAnother(valid: Arbitrary<Parts>, { principal, apiKey }: KnownValues): Arbitrary<Case> {
+  const others = fc.constantFrom(`${principal}2`, principal.toUpperCase(), "*", "b c");
+  return fc.tuple(valid, others).map(([parts, other]) => {
+    const parameters = { ...parts.parameters, principal: other };
+    return rejectedWith(403, compose({ ...parts, parameters, token: apiKey }));
+  });
+}
+
+function wrongSecret(valid: Arbitrary<Parts>): Arbitrary<Case> {
+  return valid.map((parts) => rejectedWith(400, compose({ ...parts, webhookSecret: "whsec_wrong" })));
 }
 
 function wrongToken(valid: Arbitrary<Parts>): Arbitrary<Case> {

@@ -8,6 +8,8 @@ const known = {
   pageFiles: ["f"],
   adminToken: "t",
   apiKey: "k",
+  principal: "p",
+  webhookSecret: "whsec_s",
   largeBodies: { large: "{}" },
 };
 

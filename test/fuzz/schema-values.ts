@@ -21,7 +21,7 @@ const anyText = fc.oneof(
 const anyKey = anyText.filter((key) => key !== "__proto__");
 
 /** Any JSON value of limited depth. */
-const anyJson: Arbitrary<Json> = fc.letrec<{ value: Json }>((tie) => ({
+export const anyJson: Arbitrary<Json> = fc.letrec<{ value: Json }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
     fc.constant(null),

@@ -5,9 +5,11 @@ import { startEncodedUpstream } from "../support/encoded-upstream.ts";
 import { environment, withoutCoverage } from "../support/environment.ts";
 import { watchHealth } from "../support/health-watch.ts";
 import type { HealthWait } from "../support/health-watch.ts";
+import { startStripeServer } from "../../src/sandbox/stripe/stripe-server.ts";
 import { imageFlags } from "../support/image-flags.ts";
 import { serveBytes, startTestStore, storeSettings } from "../support/object-store.ts";
 import { peakResidentBytes } from "../support/process-memory.ts";
+import { stripeSettings, webhookSecret } from "../support/stripe.ts";
 import { worstBody, worstKinds } from "../support/worst-workflows.ts";
 import type { KnownValues } from "./valid-parts.ts";
 import { WireClient } from "./client.ts";
@@ -34,6 +36,7 @@ const artifactKeys = ["artifacts/a.pdb", "b c/ü%2F+&?.cif", "c".repeat(1024)];
 const pageFiles = ["page.css", "page.js", "theme.js"];
 const adminToken = "the-token-of-the-fuzz";
 const apiKey = "ff_an-api-key~of+the/fuzz=";
+const principal = "alice";
 
 /** The memory limit of the gateway: the bound of `make fuzz`. */
 const containerBytes = vitalBounds.residentBytes;
@@ -42,10 +45,13 @@ export async function startFuzzStack(): Promise<FuzzStack> {
   const bytes = Buffer.alloc(100, "ATOM ");
   const largeBodies = Object.fromEntries(worstKinds.map((kind) => [`large-${kind}`, worstBody(kind)]));
   const orchestrator = await startEncodedUpstream(
-    fakeOrchestrator({ artifactKeys, bytes, apiKey, largeBodies }),
+    fakeOrchestrator({ artifactKeys, bytes, apiKey, principal, largeBodies }),
   );
   const store = await startTestStore();
   store.respond = serveBytes(bytes);
+  const addr = { host: "127.0.0.1", port: 0 };
+  // Nobody pays, so it sends no events.
+  const stripe = await startStripeServer({ addr, webhookUrl: "http://127.0.0.1:1", webhookSecret });
   const gateway = await forkGateway({
     BIND_ADDR: "127.0.0.1:0",
     API_TOKEN: adminToken,
@@ -60,11 +66,12 @@ export async function startFuzzStack(): Promise<FuzzStack> {
     DRAIN_DELAY_SECONDS: "0",
     SHUTDOWN_GRACE_SECONDS: "1",
     ...storeSettings(store),
+    ...stripeSettings(stripe.url),
   });
   const health = watchHealth(gateway.url, gateway.pid);
   return {
     ...gateway,
-    known: { artifactKeys, pageFiles, adminToken, apiKey, largeBodies },
+    known: { artifactKeys, pageFiles, adminToken, apiKey, principal, webhookSecret, largeBodies },
     longestWait: () => health.longest(),
     peakResident: () => peakResidentBytes(gateway.pid),
     async close() {
@@ -72,6 +79,7 @@ export async function startFuzzStack(): Promise<FuzzStack> {
       const exit = await gateway.stop();
       await orchestrator.close();
       await store.close();
+      await stripe.close();
       return exit;
     },
   };

@@ -16,6 +16,10 @@ export interface KnownValues {
   readonly adminToken: string;
   /** A valid API key. */
   readonly apiKey: string;
+  /** Whose API key it is. */
+  readonly principal: string;
+  /** What the gateway verifies signatures with. */
+  readonly webhookSecret: string;
   /** The JSON of large submissions by name. A name is also the id of the workflow and the token of a page full of it. */
   readonly largeBodies: Readonly<Record<string, string>>;
 }
@@ -26,12 +30,14 @@ const maxEventId = 2n ** 64n - 1n;
 function specialValues({
   artifactKeys,
   pageFiles,
+  principal,
 }: KnownValues): Readonly<Record<string, Arbitrary<string>>> {
   const byte = fc.integer({ min: 0, max: 20 });
   const tag = fc.constantFrom("*", '"a"', 'W/"a", "b"');
   return {
     key: fc.constantFrom(...artifactKeys),
     file: fc.constantFrom(...pageFiles),
+    principal: fc.constantFrom(principal, "Zoë & co."),
     // The only step of every workflow.
     step: fc.constant("a"),
     // Every workflow is terminal, so no request waits.
@@ -50,13 +56,14 @@ function specialValues({
   };
 }
 
-/** Valid values of the parameters. Optional parameters may be absent. */
+/** Valid values of the parameters, but for the signature of a body. Optional parameters may be absent. */
 export function validParameters(
-  { parameters }: FuzzOperation,
+  operation: FuzzOperation,
   known: KnownValues,
   resolve: Resolve,
 ): Arbitrary<ParameterValues> {
   const special = specialValues(known);
+  const parameters = operation.parameters.filter(({ name }) => name !== "Stripe-Signature");
   const model = Object.fromEntries(
     parameters.map((parameter) => [
       parameter.name,
@@ -84,13 +91,32 @@ function fitsHeader(text: string): boolean {
   return /^[ -~]*$/.test(text) && text === text.trim();
 }
 
-/** Changes a body that matches its schema so that it meets the rules too: steps form a DAG, and bounds are in order. */
+/**
+ * Changes a body that matches its schema so that it meets the rules too: steps form a DAG, bounds are in order, and a
+ * purchase is one that Stripe accepts.
+ */
 export function withValidContent(body: Json, isReversed: boolean): Json {
   const { steps, filters, ...rest } = body as { [other: string]: Json };
   if (steps !== undefined) return withValidGraph(rest, steps, isReversed);
+  if (rest["credits"] !== undefined) return validPurchase(rest as Purchase);
   return filters === undefined
     ? rest
     : { ...rest, filters: (filters as { [name: string]: Json }[]).map(withValidBounds) };
+}
+
+type Purchase = { credits: number; success_url: string; cancel_url: string };
+
+function validPurchase({ credits, success_url, cancel_url }: Purchase): Purchase {
+  return {
+    credits: Math.max(credits, 50),
+    success_url: validUrl(success_url),
+    cancel_url: validUrl(cancel_url),
+  };
+}
+
+function validUrl(text: string): string {
+  const { username = "?", password } = URL.parse(text) ?? {};
+  return username === "" && password === "" ? text : "https://app.example/";
 }
 
 function withValidBounds(filter: { [name: string]: Json }): Json {

@@ -2,9 +2,10 @@ import fc from "fast-check";
 import type { Arbitrary } from "fast-check";
 import { compose } from "./compose.ts";
 import type { Parts, Style } from "./compose.ts";
-import type { FuzzContract, FuzzOperation } from "./contract.ts";
+import type { FuzzContract, FuzzOperation, Json } from "./contract.ts";
 import type { Case } from "./oracle.ts";
 import { valuesOf } from "./schema-values.ts";
+import { stripeEvents } from "./stripe-events.ts";
 import { validParameters, withValidContent } from "./valid-parts.ts";
 import type { KnownValues } from "./valid-parts.ts";
 import type { Header } from "./wire-request.ts";
@@ -45,20 +46,37 @@ export function validPartsOf(
   contract: FuzzContract,
   known: KnownValues,
 ): Arbitrary<Parts> {
-  const { body } = operation;
-  const { resolve } = contract;
-  return fc.record({
-    operation: fc.constant(operation),
-    parameters: validParameters(operation, known, resolve),
-    body:
-      body === undefined
-        ? fc.constant(undefined)
-        : fc
-            .tuple(valuesOf(body, resolve), fc.boolean())
-            .map(([value, isReversed]) => withValidContent(value, isReversed)),
-    token: fc.constantFrom(...(requiresApiKey(operation) ? [] : [known.adminToken]), known.apiKey),
-    style: styles,
-  });
+  return fc
+    .record({
+      operation: fc.constant(operation),
+      parameters: validParameters(operation, known, contract.resolve),
+      body: validBodies(operation, contract, known),
+      token: fc.constantFrom(known.adminToken, known.apiKey),
+      webhookSecret: fc.constant(known.webhookSecret),
+      style: styles,
+    })
+    .map((parts) => withValidToken(parts, known));
+}
+
+function validBodies(
+  { body, isSigned }: FuzzOperation,
+  { resolve }: FuzzContract,
+  { principal }: KnownValues,
+): Arbitrary<Json | undefined> {
+  if (body === undefined) return fc.constant(undefined);
+  // Its schema allows anything.
+  if (isSigned) return stripeEvents(principal);
+  return fc
+    .tuple(valuesOf(body, resolve), fc.boolean())
+    .map(([value, isReversed]) => withValidContent(value, isReversed));
+}
+
+/** The administrator has no credits, and nobody else has access to those of others. */
+function withValidToken(parts: Parts, { principal, adminToken, apiKey }: KnownValues): Parts {
+  if (!isOfAccount(parts.operation)) return parts;
+  const { principal: named = principal } = parts.parameters;
+  if (named !== principal) return { ...parts, token: adminToken };
+  return parts.parameters["principal"] === undefined ? { ...parts, token: apiKey } : parts;
 }
 
 /** Whether a request has a condition that may be false. */
@@ -68,9 +86,14 @@ function mayFailPrecondition({ operation, parameters }: Parts): boolean {
   return (ifMatch ?? "*") !== "*" || since !== undefined || (!isRead && ifNoneMatch !== undefined);
 }
 
-/** Whether the admin token, which has no credits, is rejected. */
-export function requiresApiKey({ id }: FuzzOperation): boolean {
-  return id === "getBalance" || id === "listLedger";
+/** Whether an operation is about the credits of a principal. */
+export function isOfAccount({ id }: FuzzOperation): boolean {
+  return id === "getBalance" || id === "listLedger" || id === "createCheckout";
+}
+
+/** Whether a purchase has a key that another purchase may have had. */
+function mayRepeatKey({ operation, parameters }: Parts): boolean {
+  return operation.id === "createCheckout" && parameters["Idempotency-Key"] !== undefined;
 }
 
 /** The longest target and the largest body that the gateway reads, in bytes. */
@@ -81,8 +104,12 @@ export function validRequestsOf(parts: Arbitrary<Parts>): Arbitrary<Case> {
   return parts
     .map((valid): Case => ({
       request: compose(valid),
-      // A failed precondition is not a failure of the gateway.
-      statuses: [200, 201, 204, 206, 304, ...(mayFailPrecondition(valid) ? [412] : [])],
+      statuses: [
+        ...[200, 201, 204, 206, 304],
+        // These are no failures of the gateway.
+        ...(mayFailPrecondition(valid) ? [412] : []),
+        ...(mayRepeatKey(valid) ? [400] : []),
+      ],
       mayViolateHttp: false,
     }))
     .filter(

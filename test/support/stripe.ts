@@ -84,13 +84,15 @@ export function stripeEvent(session: object = paidSession(), changes: object = {
   });
 }
 
+const signer = new Stripe(stripeKey);
+
 /** A `Stripe-Signature` by Stripe's own library. `timestamp` is in seconds. */
 export function signatureOf(
   payload: string,
   secret = webhookSecret,
   timestamp = Math.floor(Date.now() / 1000),
 ): string {
-  return new Stripe(stripeKey).webhooks.generateTestHeaderString({ payload, secret, timestamp });
+  return signer.webhooks.generateTestHeaderString({ payload, secret, timestamp });
 }
 
 export const previousWebhookSecret = "whsec_cHJldmlvdXM=";
