@@ -75,7 +75,7 @@ function tagsOf(ref: Record<string, string>): string[] {
     writeFileSync(join(folder.path, name), text, { mode });
   write(
     "docker",
-    '#!/bin/sh\nif [ "$3" = create ]; then echo "$@" >created; else echo sha256:3; fi\n',
+    '#!/bin/sh\nif [ "$3" = create ]; then echo "$@" >created; else echo \\"sha256:3\\"; fi\n',
     0o755,
   );
   mkdirSync(join(folder.path, "digests"));
