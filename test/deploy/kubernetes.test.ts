@@ -2,30 +2,25 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import type { IDeployment } from "kubernetes-models/apps/v1";
-import type { IHorizontalPodAutoscaler } from "kubernetes-models/autoscaling/v2";
+import type { IHorizontalPodAutoscaler, IMetricSpec } from "kubernetes-models/autoscaling/v2";
 import type { INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import type { IPodDisruptionBudget } from "kubernetes-models/policy/v1";
 import type { IService } from "kubernetes-models/v1";
+import type { IGateway, IHTTPRoute } from "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1";
 import type { IServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
 import { prefix } from "../../src/settings/schema.ts";
 import { parseSettings } from "../../src/settings/settings.ts";
 import { loadContract } from "../../src/contract.ts";
 import { readDockerfile } from "./dockerfile.ts";
-import { manifests, schemaFault, typeFaults } from "./manifests.ts";
+import { readPage } from "../support/pages.ts";
+import { httpsManifests, manifests, schemaFault, specOf, typeFaults } from "./manifests.ts";
 
-/** The spec of the manifest in a file. */
-function specOf<T extends { spec?: unknown }>(file: string): NonNullable<T["spec"]> {
-  const { spec } = manifests.get(file) ?? {};
-  assert.ok(spec);
-  return spec;
-}
-
-const deployment = specOf<IDeployment>("deployment.yaml");
-const service = specOf<IService>("service.yaml");
-const networkPolicy = specOf<INetworkPolicy>("network-policy.yaml");
-const disruptionBudget = specOf<IPodDisruptionBudget>("pod-disruption-budget.yaml");
-const autoscaler = specOf<IHorizontalPodAutoscaler>("horizontal-pod-autoscaler.yaml");
-const monitor = specOf<IServiceMonitor>("service-monitor.yaml");
+const deployment = specOf<IDeployment>(manifests.get("deployment.yaml"));
+const service = specOf<IService>(manifests.get("service.yaml"));
+const networkPolicy = specOf<INetworkPolicy>(manifests.get("network-policy.yaml"));
+const disruptionBudget = specOf<IPodDisruptionBudget>(manifests.get("pod-disruption-budget.yaml"));
+const autoscaler = specOf<IHorizontalPodAutoscaler>(manifests.get("horizontal-pod-autoscaler.yaml"));
+const monitor = specOf<IServiceMonitor>(manifests.get("service-monitor.yaml"));
 const kustomization = parse(readFileSync("deploy/kubernetes/kustomization.yaml", "utf8"));
 
 const pod = deployment.template.spec!;
@@ -44,14 +39,14 @@ function parsed() {
 }
 
 describe("deploy/kubernetes", () => {
-  for (const [file, object] of manifests)
+  for (const [file, object] of [...manifests, ...httpsManifests])
     it(`matches in ${file} the schema of a ${object.kind}`, async () => {
       assert.equal(await schemaFault(object), undefined);
     });
 
   it("has no unknown field", () => {
     const mistaken = { ...manifests.get("deployment.yaml")!, spec: { ...deployment, replica: 2 } };
-    const [fault = "", ...others] = typeFaults([...manifests.values(), mistaken]);
+    const [fault = "", ...others] = typeFaults([...manifests.values(), ...httpsManifests.values(), mistaken]);
     assert.match(fault, /replica.* does not exist/);
     assert.deepEqual(others, []);
   });
@@ -153,9 +148,50 @@ describe("deploy/kubernetes", () => {
     assert.equal(deployment.replicas, undefined);
   });
 
-  it("allows egress to DNS, the orchestrator and an object store with TLS", () => {
-    const out = networkPolicy.egress?.flatMap(({ ports = [] }) => ports.map(({ port }) => port));
-    const ports = parsed().settings.orchestratorEndpoints.map((endpoint) => Number(new URL(endpoint).port));
-    assert.deepEqual(out, [53, 53, ...ports, 443]);
+  it("scales on event streams, with the component for it, before a replica has as many as it may", () => {
+    const file = "deploy/kubernetes/components/event-stream-autoscaling/kustomization.yaml";
+    const { patches } = parse(readFileSync(file, "utf8")) as {
+      patches: { target: { kind: string; name: string }; patch: string }[];
+    };
+    const [{ target, patch }] = patches as [(typeof patches)[0]];
+    const { kind, metadata } = manifests.get("horizontal-pod-autoscaler.yaml")!;
+    assert.deepEqual(target, { kind, name: metadata.name });
+    const [{ path, value }] = parse(patch) as [{ path: string; value: IMetricSpec }];
+    assert.equal(path, "/spec/metrics/-");
+    assert.ok(readPage("docs/monitoring.md").includes(`| \`${value.pods?.metric.name}\` `));
+    const most = parsed().settings.maxEventStreams;
+    assert.ok(Number(value.pods?.target.averageValue) <= 0.7 * most);
+  });
+});
+
+describe("deploy/kubernetes/components/https", () => {
+  const { listeners } = specOf<IGateway>(httpsManifests.get("gateway.yaml"));
+  const route = specOf<IHTTPRoute>(httpsManifests.get("http-route.yaml"));
+  const redirect = specOf<IHTTPRoute>(httpsManifests.get("redirect-route.yaml"));
+
+  it("routes HTTPS to the Service of the gateways, without a timeout for event streams", () => {
+    const [{ backendRefs, timeouts, matches }] = route.rules as [NonNullable<typeof route.rules>[0]];
+    const { name } = manifests.get("service.yaml")!.metadata;
+    assert.deepEqual(backendRefs, [{ name, port: service.ports?.[0]?.port }]);
+    assert.deepEqual(timeouts, { request: "0s" });
+    assert.equal(matches, undefined);
+    assert.equal(listeners.find(({ name: listener }) => listener === "https")?.protocol, "HTTPS");
+  });
+
+  it("has one route for each listener", () => {
+    const gateway = httpsManifests.get("gateway.yaml")?.metadata.name;
+    assert.deepEqual(
+      [route, redirect].flatMap(({ parentRefs }) => parentRefs),
+      listeners.map(({ name }) => ({ name: gateway, sectionName: name })),
+    );
+    assert.deepEqual(
+      redirect.rules?.flatMap(({ filters = [] }) => filters.map((filter) => filter.requestRedirect?.scheme)),
+      ["https"],
+    );
+  });
+
+  it("lists every file", () => {
+    const text = readFileSync("deploy/kubernetes/components/https/kustomization.yaml", "utf8");
+    assert.deepEqual(parse(text).resources.toSorted(), [...httpsManifests.keys()].toSorted());
   });
 });

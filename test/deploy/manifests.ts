@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
@@ -18,22 +19,40 @@ export interface Manifest {
 
 const folder = "deploy/kubernetes";
 
-/** The manifests in deploy/kubernetes by file name, without the kustomization. */
-export const manifests: ReadonlyMap<string, Manifest> = new Map(
-  readdirSync(folder)
-    .filter((file) => file !== "kustomization.yaml")
-    .map((file) => [file, parse(readFileSync(join(folder, file), "utf8")) as Manifest]),
-);
+/** The manifests in a folder by file name, without the kustomization. */
+function manifestsIn(path: string): ReadonlyMap<string, Manifest> {
+  const files = readdirSync(path).filter((file) => file.endsWith(".yaml") && file !== "kustomization.yaml");
+  return new Map(files.map((file) => [file, parse(readFileSync(join(path, file), "utf8")) as Manifest]));
+}
+
+/** The manifests in deploy/kubernetes, without those of its components. */
+export const manifests = manifestsIn(folder);
+
+/** The manifests of the component for HTTPS. */
+export const httpsManifests = manifestsIn(join(folder, "components/https"));
 
 interface Model {
   validate(): void;
 }
 type Models = Record<string, new (object: Manifest) => Model>;
 
+/** The spec of a manifest of this kind. */
+export function specOf<T extends { spec?: unknown }>(manifest: Manifest | undefined): NonNullable<T["spec"]> {
+  const { spec } = manifest ?? {};
+  assert.ok(spec);
+  return spec;
+}
+
+/** The packages with the schemas of custom resources, by API group. */
+const packages: Readonly<Record<string, string>> = {
+  "gateway.networking.k8s.io": "@kubernetes-models/gateway-api",
+  "monitoring.coreos.com": "@kubernetes-models/prometheus-operator",
+};
+
 /** The package with the schemas of an API. */
 function packageOf({ apiVersion }: Manifest): string {
-  const isOperator = apiVersion.startsWith("monitoring.coreos.com/");
-  return `${isOperator ? "@kubernetes-models/prometheus-operator" : "kubernetes-models"}/${apiVersion}`;
+  const [group = ""] = apiVersion.split("/");
+  return `${packages[group] ?? "kubernetes-models"}/${apiVersion}`;
 }
 
 /** The first violation of the schema of its kind: a missing field, a wrong type or a wrong pattern. */
