@@ -33,7 +33,10 @@ export interface Revalidation {
   isStillValid(): Promise<boolean>;
 }
 
-/** Authenticates the static `apiTokens` and, with a `cache`, API keys. Only hashes of tokens leave this file. */
+/**
+ * Authenticates the static `apiTokens`, the current one first, and, with a `cache`, API keys. Only hashes of tokens leave
+ * this file.
+ */
 export function createAuthenticator(
   apiTokens: readonly string[],
   cache: ApiKeyCache | undefined,
@@ -48,7 +51,8 @@ export function createAuthenticator(
       const bytes = Buffer.from(keyHash);
       // Compares all hashes, so that the time does not depend on which one matches.
       const matches = adminHashes.map((adminHash) => timingSafeEqual(bytes, adminHash));
-      if (matches.includes(true)) return { kind: "admin" };
+      const match = matches.indexOf(true);
+      if (match >= 0) return { kind: "admin", token: match === 0 ? "current" : "previous" };
       if (cache === undefined) return undefined;
       // Any failure becomes 503: its code describes the gateway's call, not the client's request.
       const status = await cache.getStatus(keyHash, trace, use, getSignal).catch((error: unknown) => {

@@ -1,9 +1,11 @@
 /** The sender of a request. */
 export type Caller = Admin | KeyHolder;
 
-/** The holder of the static token: sees every workflow and has no quota. */
+/** The holder of a static token: sees every workflow and has no quota. */
 export interface Admin {
   readonly kind: "admin";
+  /** Which of the two static tokens was sent. */
+  readonly token: "current" | "previous";
 }
 
 /** The holder of an API key: sees the principal's workflows and has the key's quota. */
@@ -17,6 +19,13 @@ export interface KeyHolder {
 /** The principal that scopes a caller's calls; undefined for the admin, whose calls are unscoped. */
 export function principalOf(caller: Caller): string | undefined {
   return caller.kind === "key" ? caller.principal : undefined;
+}
+
+/** Who made a request, for the log: one of the administrator's tokens, the principal of a key, or `anonymous`. */
+export function actorOf(caller: Caller | undefined): string {
+  if (caller === undefined) return "anonymous";
+  if (caller.kind === "key") return caller.principal;
+  return caller.token === "current" ? "admin" : "admin-previous";
 }
 
 /** The key hash that per-key limits count by; undefined for the admin, to whom these limits do not apply. */

@@ -75,6 +75,7 @@ export function streamWorkflowEvents(services: EventServices): Handler<"streamWo
     } catch (error) {
       if (writer.areHeadersSent && !isRetryable(error)) {
         const { body } = errorResponse(error, { isIdempotent: true, traceId: trace.traceId });
+        res.locals.errorCode = body.code;
         await writer.fail(body);
       }
       throw error;

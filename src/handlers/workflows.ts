@@ -92,6 +92,7 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
     res.set(await consumeQuota(caller, callOptions));
     using workflow = await orchestrator.submitWorkflow(request, callOptions).catch(rethrowSubmitError);
     const id = readWorkflowId(workflow.bytes);
+    res.locals.workflowId = id;
     logger.info(
       { event: "workflow.submit", ...traceFields(trace), workflow_id: id, steps },
       "workflow.submit",

@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import onHeaders from "on-headers";
+import { addBodyBytes } from "./body-bytes.ts";
 
 /** A request whose response is not complete. */
 interface PendingRequest {
@@ -166,7 +167,7 @@ const pageBytes = 16 * 1024;
 const { push } = Readable.prototype;
 
 /**
- * Merges the small chunks of a request's body before they reach its `data` listeners. Node keeps some 450 bytes with
+ * Counts the bytes of a request's body, and merges its small chunks before they reach its `data` listeners. Node keeps some 450 bytes with
  * each chunk and counts only its content: 64 KiB of 1-byte chunks would hold 29 MiB. Merged bytes count for
  * backpressure.
  */
@@ -177,7 +178,10 @@ export function coalesceBody(req: IncomingMessage): void {
 
 function pushFirst(this: IncomingMessage, chunk: Buffer | null): boolean {
   const isSmall = chunk !== null && chunk.length < smallChunk;
-  if (!isSmall || chunk.length === Number(this.headers["content-length"])) return push.call(this, chunk);
+  if (!isSmall || chunk.length === Number(this.headers["content-length"])) {
+    if (chunk !== null) addBodyBytes(this, chunk.length);
+    return push.call(this, chunk);
+  }
   this.push = createPush(this);
   return this.push(chunk);
 }
@@ -197,6 +201,7 @@ function createPush(req: IncomingMessage): (chunk: Buffer | null) => boolean {
   req.on("resume", flush);
 
   return function pushCoalesced(chunk) {
+    if (chunk !== null) addBodyBytes(req, chunk.length);
     if (chunk === null || length + chunk.length > pageBytes) flush();
     if (chunk === null || (page === undefined && chunk.length >= smallChunk)) return push.call(req, chunk);
     const needed = length + chunk.length;

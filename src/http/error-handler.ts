@@ -37,9 +37,11 @@ export function errorHandler(logger: Logger): ErrorMiddleware {
     let text = lastResort;
     try {
       text = JSON.stringify(body);
+      res.locals.errorCode = body.code;
     } catch (failure) {
       log(failure);
       res.status(500);
+      res.locals.errorCode = "INTERNAL";
     }
     return sendJsonBytes(res, [Buffer.from(text)]);
   };

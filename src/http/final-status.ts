@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { codeMeaning } from "../errors/codes.ts";
 import { errorResponse } from "../errors/error-response.ts";
 import { HttpError } from "../errors/http-error.ts";
 
@@ -11,4 +12,13 @@ export function finalStatus(res: ServerResponse): number | undefined {
   return res.errored instanceof HttpError
     ? errorResponse(res.errored, { isIdempotent: false }).status
     : undefined;
+}
+
+/**
+ * The `code` of the error body that ended a finished request: `sent`, or that of the malformed body, which `res` did not
+ * send.
+ */
+export function finalErrorCode(res: ServerResponse, sent: string | undefined): string | undefined {
+  if (res.headersSent) return sent;
+  return res.errored instanceof HttpError ? codeMeaning(res.errored.code).name : undefined;
 }

@@ -6,6 +6,7 @@ import { http } from "../node-http.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { requestIdHeader, traceContextFrom, traceFields } from "../telemetry/trace-context.ts";
+import { addBodyBytes } from "./body-bytes.ts";
 import { lingeringClose } from "./connections.ts";
 import type { Connections } from "./connections.ts";
 import { errorText } from "../errors/error-response.ts";
@@ -53,6 +54,7 @@ export function createMalformedRequests(
       // A request that is being served is counted with its own status.
       if (!isServing) metrics.countUnmatched(status);
       if (!canRespond) return void incomplete.res.destroy();
+      if (incomplete !== undefined) addBodyBytes(incomplete.res, Buffer.byteLength(text));
       socket.write(responseText(status, { ...headers, [requestIdHeader]: trace.traceId }, text));
       lingeringClose(socket);
       // The work for the request stops at once; its connection lasts until the client has read the response.

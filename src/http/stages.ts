@@ -30,6 +30,10 @@ export type TracedLocals = ClientLocals & {
   caller?: Caller;
   /** How long the request waited because of its `Prefer: wait`, in milliseconds on a monotonic clock. */
   wait?: { readonly start: number; readonly end?: number };
+  /** The valid id in the path, or that of the submitted workflow. */
+  workflowId?: string;
+  /** The `code` of the error body that was sent. */
+  errorCode?: string;
   /** Whether an error aborted the response after its headers were sent. */
   isAborted?: boolean;
 };

@@ -1,14 +1,16 @@
 import onHeaders from "on-headers";
-import { principalOf } from "../auth/caller.ts";
-import { finalStatus } from "../http/final-status.ts";
+import { finalErrorCode, finalStatus } from "../http/final-status.ts";
+import { requesterOf } from "../http/requester.ts";
 import type { Middleware, TracedLocals } from "../http/stages.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { unmatched } from "../telemetry/metrics.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { traceFields } from "../telemetry/trace-context.ts";
 
 /** Logged and counted for a client that disconnected before its response; never sent. */
 const clientClosedRequest = 499;
+
+/** The maximum length of a logged `User-Agent`, in characters. */
+const maxUserAgentLength = 256;
 
 /** How long a request has waited because of its `Prefer: wait`, in milliseconds. */
 function waitedMs({ wait }: TracedLocals): number {
@@ -17,7 +19,8 @@ function waitedMs({ wait }: TracedLocals): number {
 
 /**
  * Counts each request when the headers of its response are sent; logs it at its end. The counted duration ends at the
- * headers and excludes the wait of `Prefer: wait`. Metrics and log have only the path's template, since paths contain ids.
+ * headers and excludes the wait of `Prefer: wait`. The metrics have only the path's template, since paths contain ids; the log also has
+ * the id of a workflow, once it is valid and its caller is known, and nothing else of a path: it may be a token.
  */
 export function observation(metrics: Metrics, logger: Logger): Middleware {
   return function observation(req, res, next) {
@@ -37,19 +40,21 @@ export function observation(metrics: Metrics, logger: Logger): Middleware {
     res.on("close", function logRequest() {
       const status = finalStatus(res) ?? clientClosedRequest;
       if (!isCounted) count(status);
-      const { trace, caller, client } = res.locals;
       logger.info(
         {
           event: "request.completed",
-          ...traceFields(trace),
+          ...requesterOf(res.locals),
+          user_agent: req.headers["user-agent"]?.slice(0, maxUserAgentLength),
           method: req.method,
           path: path(),
+          workflow_id: res.locals.workflowId,
           status,
+          code: finalErrorCode(res, res.locals.errorCode),
           complete: res.writableFinished,
           duration_ms: Math.round(elapsedSeconds() * 1e6) / 1000,
           waited_ms: res.locals.wait === undefined ? undefined : Math.round(waitedMs(res.locals)),
-          client_address: client.address,
-          principal: caller === undefined ? undefined : principalOf(caller),
+          bytes_in: req.bodyBytes ?? 0,
+          bytes_out: req.method === "HEAD" ? 0 : res.bodyBytes,
         },
         "request.completed",
       );

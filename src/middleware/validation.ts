@@ -39,6 +39,8 @@ export function validation(
       // Not thrown, which would cost more than the validation.
       return next(invalidRequest([...own, ...syntax, ...rules]));
     }
+    const id = res.locals.match?.params?.["id"];
+    if (id !== undefined) res.locals.workflowId = id;
     const warnings = requestWarnings(operation.id, parts, params);
     if (warnings.length > 0) res.locals.warnings = warnings;
     // Express's own `query` parses the string at each use.

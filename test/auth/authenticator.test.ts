@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createHash } from "node:crypto";
 import { createAuthenticator } from "../../src/auth/authenticator.ts";
-import { principalOf } from "../../src/auth/caller.ts";
+import { actorOf, principalOf } from "../../src/auth/caller.ts";
 import type { Caller } from "../../src/auth/caller.ts";
 import type { ApiKeyCache, KeyUse, ApiKeyStatus } from "../../src/auth/api-key-cache.ts";
 import { traceContextFrom } from "../../src/telemetry/trace-context.ts";
 
 const trace = traceContextFrom(undefined, undefined);
-const admin = { kind: "admin" } as const;
+const admin = { kind: "admin", token: "current" } as const;
 const hashOf = (token: string) => createHash("sha256").update(token).digest("hex");
 const alice = { kind: "key", principal: "alice", keyHash: hashOf("alice-key") } as const;
 
@@ -59,10 +59,16 @@ describe("authenticate", () => {
       assert.equal(calls[0]?.[0], hashOf(token));
     });
 
-  it("identifies the admin by either of two tokens", async () => {
+  it("identifies the admin by either of two tokens, and tells which", async () => {
     const authenticator = createAuthenticator(["new-token", "old-token"], undefined);
-    for (const token of ["new-token", "old-token"])
-      assert.deepEqual(await authenticator.authenticate(`Bearer ${token}`, trace, "read", getSignal), admin);
+    for (const [token, which] of [
+      ["new-token", "current"],
+      ["old-token", "previous"],
+    ])
+      assert.deepEqual(await authenticator.authenticate(`Bearer ${token}`, trace, "read", getSignal), {
+        kind: "admin",
+        token: which,
+      });
     for (const token of ["new-token,old-token", "new-tokenold-token", "other-token"])
       await assertUnauthenticated(authenticator.authenticate(`Bearer ${token}`, trace, "read", getSignal));
   });
@@ -185,4 +191,16 @@ describe("principalOf", () => {
     assert.equal(principalOf(alice), "alice");
     assert.equal(principalOf(admin), undefined);
   });
+});
+
+describe("actorOf", () => {
+  for (const [caller, actor] of [
+    [admin, "admin"],
+    [{ kind: "admin", token: "previous" }, "admin-previous"],
+    [alice, "alice"],
+    [undefined, "anonymous"],
+  ] as const)
+    it(`returns ${actor}`, () => {
+      assert.equal(actorOf(caller), actor);
+    });
 });

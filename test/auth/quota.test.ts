@@ -34,7 +34,7 @@ describe("createQuota", () => {
 
   it("makes no call for the admin", async () => {
     const { calls, consumeQuota } = setUp({ allowed: true, limit: 1n, used: 1n });
-    assert.deepEqual(await consumeQuota({ kind: "admin" }, {}), {});
+    assert.deepEqual(await consumeQuota({ kind: "admin", token: "current" }, {}), {});
     assert.deepEqual(calls, []);
   });
 

@@ -63,7 +63,7 @@ describe("streamWorkflowEvents", () => {
         headers: {},
         contextValues: createContextValues(),
       };
-      Object.assign(res.locals, { callOptions, caller: { kind: "admin" }, trace: {} });
+      Object.assign(res.locals, { callOptions, caller: { kind: "admin", token: "current" }, trace: {} });
       return handler(req as never, res as never);
     });
     const server = app.listen(0, "127.0.0.1");

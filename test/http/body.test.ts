@@ -177,7 +177,7 @@ describe("a request body", () => {
           next();
         },
         (_req: Request, res: Response, next: NextFunction) => {
-          res.locals.caller = { kind: "admin" };
+          res.locals.caller = { kind: "admin", token: "current" };
           next();
         },
         ...jsonBody({

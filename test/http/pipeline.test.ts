@@ -59,7 +59,7 @@ function createTestApp(
     validatorOf: createRequestValidators(contract.document),
     operations,
     authenticator: {
-      authenticate: () => Promise.resolve({ kind: "admin" }),
+      authenticate: () => Promise.resolve({ kind: "admin", token: "current" }),
       revalidationOf: () => undefined,
       invalidate: () => undefined,
     },
