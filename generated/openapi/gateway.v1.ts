@@ -521,7 +521,7 @@ export interface components {
         Metrics: {
             [key: string]: number;
         };
-        /** @description The resources that a step requests. The platform chooses those that are left out. */
+        /** @description The resources that a step requests. The platform chooses those that are left out or 0. */
         ResourceSpec: {
             /**
              * @description The GPU model, without control characters.
@@ -556,9 +556,9 @@ export interface components {
              *     Hydra has it, is read as its only entry, or as chains if all but the last end in `/0`.
              */
             contigs?: string;
-            /** @description The number of backbones to design. */
+            /** @description The number of backbones to design. 0 is the tool's default. */
             num_designs?: number;
-            /** @description Denoising steps per backbone. */
+            /** @description Denoising steps per backbone. 0 is the tool's default. */
             diffusion_steps?: number;
             /** @description Target residues to bind, as the string `A30,A33` or as a list of strings. */
             hotspot_res?: unknown;
@@ -571,7 +571,7 @@ export interface components {
         };
         /** @description Parameters of ProteinMPNN, which designs sequences for backbones. Other parameters are passed on to the tool. */
         ProteinmpnnParams: {
-            /** @description The number of sequences to design per backbone. */
+            /** @description The number of sequences to design per backbone. 0 is the tool's default. */
             num_sequences?: number;
             /**
              * @description The sampling temperature, a number or a list of numbers. Higher values give more diverse sequences. Text is read
@@ -594,11 +594,11 @@ export interface components {
         };
         /** @description Parameters of Boltz, which predicts complexes. Other parameters are passed on to the tool. */
         BoltzParams: {
-            /** @description Recycling steps per prediction. */
+            /** @description Recycling steps per prediction. The platform decides whether 0 means none or the default. */
             recycling_steps?: number;
-            /** @description The number of structures to sample. */
+            /** @description The number of structures to sample. 0 is the tool's default. */
             diffusion_samples?: number;
-            /** @description Denoising steps per structure. */
+            /** @description Denoising steps per structure. 0 is the tool's default. */
             sampling_steps?: number;
             /**
              * @description Polymer chains, each as a sequence or as an object that describes it. Text is read as sequences with colons between
@@ -615,13 +615,15 @@ export interface components {
             /** @description The sequence to fold, if it does not come from an earlier step. */
             sequence?: string;
             /**
-             * @description Whether a cached alignment may be used, is recomputed, or must exist.
+             * @description Whether a cached alignment may be used, is recomputed, or must exist. The names and numbers of the protobuf enum,
+             *     such as `MSA_CACHE_POLICY_USE_CACHE` or 1, are read as these; `MSA_CACHE_POLICY_UNSPECIFIED` or 0 is the tool's
+             *     default.
              * @enum {string}
              */
             msa_cache_policy?: "USE_CACHE" | "FORCE_RECOMPUTE" | "CACHE_ONLY";
-            /** @description How many of the five models to run. */
+            /** @description How many of the five models to run. 0 is the tool's default. */
             num_models?: number;
-            /** @description Recycling steps per model. */
+            /** @description Recycling steps per model. The platform decides whether 0 means none or the default. */
             num_recycles?: number;
             /** @description Whether to use structural templates. */
             use_templates?: boolean;

@@ -2,12 +2,15 @@ import { maxViolations } from "../errors/http-error.ts";
 import type { Violation } from "../errors/http-error.ts";
 import { isObject } from "./json-object.ts";
 
+/** In place of a value that stands for the tool's default: the parameter is left out. */
+const leftOut = Symbol("left out");
+
 /** How users of a tool write a parameter besides the contract's own form. */
 interface ParamForm {
-  /** The value in the contract's form; undefined for a value that could mean several things, or none. */
+  /** The value in the contract's form, or `leftOut`; undefined for a value that could mean several things, or none. */
   read(value: unknown): unknown;
-  /** The message for such a value, with the right form. */
-  readonly message: string;
+  /** The message for such a value, with the right form; absent if there is none, since the schema reports the others. */
+  readonly message?: string;
 }
 
 type Forms = Readonly<Record<string, ParamForm>>;
@@ -15,8 +18,13 @@ type Forms = Readonly<Record<string, ParamForm>>;
 /** Items that are read from a text: one more than the largest `maxItems` of a parameter. The schema rejects that many. */
 const maxItemsRead = 10_001;
 
+/** A count of which 0 would make nothing. In a protobuf message, 0 is a count that is not set. */
+const count: ParamForm = { read: (value) => (value === 0 ? leftOut : value) };
+
 const formsByTool: Readonly<Partial<Record<string, Forms>>> = {
   rfdiffusion: {
+    num_designs: count,
+    diffusion_steps: count,
     contigs: {
       read: contigsFrom,
       message:
@@ -28,6 +36,7 @@ const formsByTool: Readonly<Partial<Record<string, Forms>>> = {
     },
   },
   proteinmpnn: {
+    num_sequences: count,
     sampling_temp: { read: temperaturesFrom, message: "must be a number, such as 0.1, or a list of numbers" },
     omit_aas: {
       read: lettersFrom,
@@ -39,6 +48,8 @@ const formsByTool: Readonly<Partial<Record<string, Forms>>> = {
     },
   },
   boltz: {
+    diffusion_samples: count,
+    sampling_steps: count,
     chains: {
       read: (value) => (isText(value) ? filled(value.split(":", maxItemsRead)) : listOrNothing(value)),
       message:
@@ -51,6 +62,8 @@ const formsByTool: Readonly<Partial<Record<string, Forms>>> = {
     },
   },
   af2: {
+    num_models: count,
+    msa_cache_policy: { read: policyFrom },
     sequence: {
       read: (value) => {
         const [only, ...others] = isListOf(value, isText) ? value : [value];
@@ -78,8 +91,10 @@ export function readParamForms(body: unknown): Violation[] {
     for (const [name, form] of Object.entries(forms ?? {})) {
       if (!Object.hasOwn(params, name) || params[name] === null) continue;
       const value = form.read(params[name]);
-      if (value !== undefined) params[name] = value;
-      else violations.push({ path: `/body/steps/${index}/params/${name}`, message: form.message });
+      if (value === leftOut) Reflect.deleteProperty(params, name);
+      else if (value !== undefined) params[name] = value;
+      else if (form.message !== undefined)
+        violations.push({ path: `/body/steps/${index}/params/${name}`, message: form.message });
     }
   }
   return violations.slice(0, maxViolations);
@@ -136,6 +151,17 @@ function positionsFrom(value: unknown): unknown {
   const residues = wordsOf(value);
   if (!residues.every((residue) => /^[A-Za-z]?-?\d{1,7}$/.test(residue))) return undefined;
   return residues.map((residue) => (/^-?\d/.test(residue) ? Number(residue) : residue));
+}
+
+/** The policies by their numbers in the protobuf enum, without the prefix of its names. */
+const policies: readonly string[] = ["UNSPECIFIED", "USE_CACHE", "FORCE_RECOMPUTE", "CACHE_ONLY"];
+
+/** A name of the protobuf enum with or without its prefix, or its number, which JSON of protobuf may have, too. */
+function policyFrom(value: unknown): unknown {
+  if (!isText(value) && typeof value !== "number") return value;
+  const name = isText(value) ? value.replace(/^MSA_CACHE_POLICY_/, "") : policies[value];
+  if (name === undefined || !policies.includes(name)) return value;
+  return name === policies[0] ? leftOut : name;
 }
 
 /** The parts of a text between spaces and commas. */

@@ -56,12 +56,40 @@ describe("docs/tools.md", () => {
         ? []
         : code(from).map((text, index) => [code(name)[0]!, text, code(as)[index]!] as const),
     );
-    assert.equal(documented.length, 13);
+    assert.equal(documented.length, 15);
     for (const [name, from, as] of documented) {
       const params = { [name]: JSON.parse(from) as unknown };
       assert.deepEqual(readParamForms({ steps: [{ tool: tools[name], params }] }), []);
       assert.deepEqual(params[name], JSON.parse(as), `${name} ${from}`);
     }
+  });
+
+  it("lists the parameters that are left out where they are 0, and those that are passed on", () => {
+    const text = page.slice(
+      page.indexOf("Clients whose messages are protobuf"),
+      page.indexOf("## rfdiffusion"),
+    );
+    const [leftOut = "", passedOn = ""] = text.split("Where 0 can");
+    const names = (sentences: string) => code(sentences).filter((name) => /^[a-z_]+$/.test(name));
+    const read = toolNames.flatMap((tool) => {
+      const { properties } = schemas[`${tool.charAt(0).toUpperCase()}${tool.slice(1)}Params`]!;
+      const numbers = Object.entries(properties).filter(
+        ([name, { minimum }]) => minimum === 0 || name === "msa_cache_policy",
+      );
+      const params: Record<string, unknown> = Object.fromEntries(numbers.map(([name]) => [name, 0]));
+      assert.deepEqual(readParamForms({ steps: [{ tool, params }] }), []);
+      return numbers.map(([name]) => [name, name in params] as const);
+    });
+    assert.deepEqual(
+      names(leftOut).sort(),
+      read.flatMap(([name, isPassedOn]) => (isPassedOn ? [] : [name])).sort(),
+    );
+    assert.deepEqual(
+      names(passedOn)
+        .filter((name) => name !== "resources")
+        .sort(),
+      read.flatMap(([name, isPassedOn]) => (isPassedOn ? [name] : [])).sort(),
+    );
   });
 
   it("lists the content types and metrics of the files that each tool of the sandbox makes", async () => {

@@ -6,10 +6,13 @@ import { suite } from "../support/gateway.ts";
 import { jsonPost, workflowIn } from "../support/samples.ts";
 import { startStack } from "../support/stack.ts";
 
-/** Tool → param → valid values, values that are read as others, and invalid values with the path of the violation. */
+/**
+ * Tool → param → valid values, values that are read as others or left out, and invalid values with the path of the
+ * violation.
+ */
 const table: Record<
   string,
-  Record<string, { good: unknown[]; read?: [unknown, as: unknown][]; bad: [unknown, at?: string][] }>
+  Record<string, { good: unknown[]; read?: [unknown, as?: unknown][]; bad: [unknown, at?: string][] }>
 > = {
   rfdiffusion: {
     contigs: {
@@ -20,14 +23,14 @@ const table: Record<
       ],
       bad: [[true], [null]],
     },
-    num_designs: { good: [1, 3], bad: [["3"], [0], [1.5], [null], [true]] },
-    diffusion_steps: { good: [50], bad: [["50"], [0], [2.5]] },
+    num_designs: { good: [1, 3], read: [[0]], bad: [["3"], [-1], [1.5], [null], [true]] },
+    diffusion_steps: { good: [50], read: [[0]], bad: [["50"], [-1], [2.5]] },
     hotspot_res: { good: ["A30,A33", ["A30", "A33"]], bad: [[30], [{ a: 1 }], [[30]]] },
     symmetry: { good: ["C3", true], bad: [[3], [["C3"]]] },
     symmetry_type: { good: ["cyclic"], bad: [[true], [1]] },
   },
   proteinmpnn: {
-    num_sequences: { good: [5], bad: [["5"], [0], [0.5]] },
+    num_sequences: { good: [5], read: [[0]], bad: [["5"], [-1], [0.5]] },
     sampling_temp: {
       good: [0, 0.1, 1, [0.1, 1]],
       read: [["0.1", 0.1]],
@@ -44,8 +47,8 @@ const table: Record<
   },
   boltz: {
     recycling_steps: { good: [0, 3], bad: [["3"], [-1], [1.5]] },
-    diffusion_samples: { good: [1], bad: [["1"], [0]] },
-    sampling_steps: { good: [200], bad: [["200"], [0]] },
+    diffusion_samples: { good: [1], read: [[0]], bad: [["1"], [-1]] },
+    sampling_steps: { good: [200], read: [[0]], bad: [["200"], [-1]] },
     chains: {
       good: [["MKV", { id: "A", sequence: "MKV" }]],
       read: [["MKV", ["MKV"]]],
@@ -57,9 +60,15 @@ const table: Record<
     sequence: { good: ["MKV"], read: [[["MKV"], "MKV"]], bad: [[1], [["MKV", "MKV"]]] },
     msa_cache_policy: {
       good: ["USE_CACHE", "FORCE_RECOMPUTE", "CACHE_ONLY"],
-      bad: [["use_cache"], ["NONE"], [true]],
+      read: [
+        ["MSA_CACHE_POLICY_CACHE_ONLY", "CACHE_ONLY"],
+        [1, "USE_CACHE"],
+        ["MSA_CACHE_POLICY_UNSPECIFIED"],
+        [0],
+      ],
+      bad: [["use_cache"], ["NONE"], [true], [4]],
     },
-    num_models: { good: [1, 5], bad: [["5"], [0], [6]] },
+    num_models: { good: [1, 5], read: [[0]], bad: [["5"], [-1], [6]] },
     num_recycles: { good: [0, 3], bad: [["3"], [-1]] },
     use_templates: { good: [true], bad: [["yes"], [1]] },
     relax: { good: [false], bad: [["false"], [0]] },
@@ -97,7 +106,8 @@ describe("validation of tool params", () => {
       for (const [value, expected] of accepted) {
         it(`accepts ${tool} ${name} ${JSON.stringify(value)}`, async () => {
           assert.deepEqual(await submit(tool, { [name]: value }), { status: 201, pointers: [] });
-          assert.ok(isDeepStrictEqual(reached?.spec?.steps[1]?.params, { [name]: expected }));
+          const params = expected === undefined ? {} : { [name]: expected };
+          assert.ok(isDeepStrictEqual(reached?.spec?.steps[1]?.params, params));
         });
       }
       for (const [value, at = ""] of bad) {
