@@ -1,3 +1,5 @@
+import type { ApiKeySetting, SandboxSettings } from "./settings.ts";
+
 /** A workflow of three steps, each fed by the one before. */
 const exampleWorkflow = {
   name: "design-then-fold",
@@ -9,8 +11,12 @@ const exampleWorkflow = {
   ],
 };
 
+/** What the reader needs to know of the sandbox. */
+type WelcomeSettings = Pick<SandboxSettings, "apiKeys" | "pricePerStep">;
+
 /** What to try first against the gateway at `url`; each line that starts with `curl` can be pasted on its own. */
-export function welcome(url: string, apiKey: string): string {
+export function welcome(url: string, { apiKeys, pricePerStep }: WelcomeSettings): string {
+  const [{ key: apiKey } = { key: "" }] = apiKeys;
   const auth = `-H 'Authorization: Bearer ${apiKey}'`;
   const workflows = `${url}/v1/workflows`;
   // The list starts {"workflows":[{"id":"<the newest>": its id is the sixth field between quotes.
@@ -31,6 +37,21 @@ export function welcome(url: string, apiKey: string): string {
     "List the workflows:",
     `curl -sS '${workflows}?page_size=20' ${auth} -w '\\n'`,
     "",
+    ...purchase(url, apiKeys, pricePerStep),
     "",
   ].join("\n");
+}
+
+/** How to run out of credits and buy some, if a principal has too few for the example. */
+function purchase(url: string, apiKeys: readonly ApiKeySetting[], pricePerStep: bigint): readonly string[] {
+  const price = pricePerStep * BigInt(exampleWorkflow.steps.length);
+  const buyer = apiKeys.find(({ credits }) => credits !== undefined && credits < price);
+  if (buyer === undefined) return [];
+  const order = { credits: 500, success_url: `${url}/docs`, cancel_url: `${url}/docs` };
+  return [
+    `With the API key ${buyer.key} that workflow gets 402: its ${buyer.credits} credits are fewer than the price, ${price}.`,
+    "Buy 500 credits: open the URL that this returns in a browser, and press Pay. No money moves.",
+    `curl -sS '${url}/v1/billing/checkout' -H 'Authorization: Bearer ${buyer.key}' -H 'Content-Type: application/json' -w '\\n' -d '${JSON.stringify(order)}'`,
+    "",
+  ];
 }

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { startChild, type Child } from "./dev-child.ts";
+import { defaultBindAddr, gatewayEnvironment, gatewayPrefix, type Environment } from "./dev-environment.ts";
 import { describeTakenPorts } from "./dev-ports.ts";
 import { welcome } from "./dev-welcome.ts";
 import { localUrl } from "./listen.ts";
-import { parseAddress, parseSettings, SettingsError, settingPrefix, type S3Settings } from "./settings.ts";
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import { parseAddress, parseSettings, SettingsError, settingPrefix } from "./settings.ts";
+import { setWebhookUrl } from "./stripe/webhook-endpoint.ts";
 
 /** The time after which a program that does not stop is killed, in milliseconds. */
 const stopTimeoutMs = 5000;
@@ -14,41 +14,8 @@ const stopTimeoutMs = 5000;
 /** The time in which the gateway must become ready, in milliseconds. */
 const readyWithinMs = 15_000;
 
-/** The address that the gateway listens on by default. */
-const defaultBindAddr = "127.0.0.1:8080";
-
-const gatewayPrefix = "FOLDFORGE_GATEWAY__";
 const bindAddrSetting = `${gatewayPrefix}BIND_ADDR`;
-
-/** The environment of the gateway: that of this process, and defaults for the sandbox. */
-function gatewayEnvironment(
-  orchestratorUrl: string,
-  objectStoreUrl: string,
-  s3: S3Settings | undefined,
-): Environment {
-  const defaults = {
-    BIND_ADDR: defaultBindAddr,
-    API_KEYS_ENABLED: "true",
-    ORCHESTRATOR_ENDPOINT: localUrl(orchestratorUrl),
-    R2_ENDPOINT: localUrl(objectStoreUrl),
-    R2_REGION: s3?.region,
-    R2_BUCKET: s3?.bucket,
-    R2_ACCESS_KEY_ID: s3?.accessKeyId ?? "sandbox",
-    R2_SECRET_ACCESS_KEY: s3?.secretAccessKey ?? "sandbox",
-    // The gateway writes to a pipe, so it cannot see whether a terminal shows its log.
-    LOG_FORMAT: process.stdout.isTTY ? "pretty" : "json",
-    // There is no load balancer that would have to notice.
-    DRAIN_DELAY_SECONDS: "0",
-    // Less than the timeout above, so that the gateway ends by itself.
-    SHUTDOWN_GRACE_SECONDS: "3",
-  };
-  const env: Record<string, string | undefined> = { ...process.env };
-  for (const [name, value] of Object.entries(defaults)) {
-    const setting = gatewayPrefix + name;
-    if (!env[`${setting}_FILE`]) env[setting] ||= value;
-  }
-  return env;
-}
+const webhookUrlSetting = `${settingPrefix}STRIPE_WEBHOOK_URL`;
 
 /** Resolves to true when the gateway is ready, to false when `signal` aborts before. */
 async function becomesReady(url: string, signal: AbortSignal): Promise<boolean> {
@@ -63,19 +30,12 @@ async function becomesReady(url: string, signal: AbortSignal): Promise<boolean> 
 
 /** Runs sandbox and gateway until a signal stops them, or until one of them ends. */
 async function main(): Promise<void> {
-  const {
-    apiKeys: [firstKey],
-    s3,
-    orchestratorAddr,
-    objectStoreAddr,
-    metricsAddr,
-    stripe,
-  } = parseSettings(process.env).settings;
+  const { settings } = parseSettings(process.env);
   const takenPorts = await describeTakenPorts({
-    [`${settingPrefix}ORCHESTRATOR_ADDR`]: orchestratorAddr,
-    [`${settingPrefix}OBJECT_STORE_ADDR`]: s3 === undefined ? objectStoreAddr : undefined,
-    [`${settingPrefix}METRICS_ADDR`]: metricsAddr,
-    [`${settingPrefix}STRIPE_ADDR`]: stripe.addr,
+    [`${settingPrefix}ORCHESTRATOR_ADDR`]: settings.orchestratorAddr,
+    [`${settingPrefix}OBJECT_STORE_ADDR`]: settings.s3 === undefined ? settings.objectStoreAddr : undefined,
+    [`${settingPrefix}METRICS_ADDR`]: settings.metricsAddr,
+    [`${settingPrefix}STRIPE_ADDR`]: settings.stripe.addr,
     [bindAddrSetting]: parseAddress(process.env[bindAddrSetting] || defaultBindAddr),
   });
   if (takenPorts !== undefined) {
@@ -124,18 +84,30 @@ async function main(): Promise<void> {
   process.stdout.on("error", () => void stop());
 
   const sandbox = run("sandbox", "./main.ts", process.env);
-  const announcement = await sandbox.readUntil(/orchestrator (\S+).*\n.*object store (\S+)[^]*API key.*\n/);
+  const announcement = await sandbox.readUntil(
+    /orchestrator (\S+).*\n.*object store (\S+)[^]*Stripe +(\S+)[^]*API key.*\n/,
+  );
   if (announcement === undefined || isStopping()) return;
-  const [, orchestratorUrl = "", objectStoreUrl = ""] = announcement;
+  const [, orchestrator = "", objectStore = "", stripe = ""] = announcement;
 
-  const gateway = run("gateway", "../main.ts", gatewayEnvironment(orchestratorUrl, objectStoreUrl, s3));
+  // The gateway writes to a pipe, so it cannot see whether a terminal shows its log.
+  const logFormat = process.stdout.isTTY ? "pretty" : "json";
+  const urls = { orchestrator, objectStore, stripe };
+  const gateway = run("gateway", "../main.ts", gatewayEnvironment(process.env, urls, settings, logFormat));
   const log = await gateway.readUntil(/gateway\.started\b.*"url":"([^"]+)".*\n/);
   if (log === undefined) return;
   const url = localUrl(log[1] ?? "");
+  // Only now is its port known.
+  if (!process.env[webhookUrlSetting])
+    await setWebhookUrl(localUrl(stripe), `${url}/v1/billing/webhook`, stopping.signal).catch(
+      (error: unknown) => {
+        if (!isStopping()) throw error;
+      },
+    );
   const timeout = AbortSignal.timeout(readyWithinMs);
   isReady = await becomesReady(url, AbortSignal.any([stopping.signal, timeout]));
 
-  if (isReady) process.stdout.write(`${welcome(url, firstKey?.key ?? "")}${announcement.input}\n`);
+  if (isReady) process.stdout.write(`${welcome(url, settings)}${announcement.input}\n`);
   process.stdout.write(log.input);
   for (const child of [gateway, sandbox]) child.stdout.pipe(process.stdout);
   if (!isReady && !isStopping())

@@ -1,34 +1,11 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import type { BrowserContextOptions, Page } from "playwright-core";
+import type { BrowserContextOptions } from "playwright-core";
 import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
 import { docsSuite, openOperation, send } from "../support/docs-page.ts";
 import { startTestGateway, suite } from "../support/gateway.ts";
+import { assertFine, desktop, phone } from "../support/looks.ts";
 import { scaled } from "../support/machine.ts";
 import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
-
-const axe = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
-
-/** What axe finds, in short. It has rules for all of WCAG 2.2 AA that a program can check, and for good practice. */
-async function violationsIn(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(`axe
-    .run({ resultTypes: ["violations"] })
-    .then(({ violations }) =>
-      violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => [id, target, failureSummary].join(" "))),
-    )`);
-}
-
-async function assertFine(page: Page): Promise<void> {
-  assert.deepEqual(await violationsIn(page), []);
-  const width = await page.evaluate<number>("document.scrollingElement.scrollWidth");
-  const { width: window } = page.viewportSize()!;
-  assert.ok(width <= window, `${width} px in a window of ${window} px`);
-}
-
-const phone = { viewport: { width: 375, height: 812 }, isMobile: true, hasTouch: true };
-const desktop = { viewport: { width: 1280, height: 900 } };
 
 describe("the page of GET /docs, as it looks", () => {
   const open = docsSuite();

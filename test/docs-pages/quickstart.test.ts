@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { parseSettings } from "../../src/sandbox/settings.ts";
 import { startSandbox } from "../../src/sandbox/start-sandbox.ts";
-import { startTestGateway, suite } from "../support/gateway.ts";
+import { suite } from "../support/gateway.ts";
 import { blocks, readPage } from "../support/pages.ts";
 import { sha256 } from "../support/samples.ts";
-import { sandboxSettings, settingsFor } from "../support/sandbox.ts";
+import { sandboxSettings } from "../support/sandbox.ts";
+import { startSellingGateway } from "../support/selling-gateway.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const run = promisify(execFile);
@@ -19,7 +20,7 @@ const [pagination = ""] = blocks(readPage("docs/limits.md"), "sh");
 describe("docs/quickstart.md", () => {
   const { apiKeys } = parseSettings({}).settings;
   const sandbox = suite(() => startSandbox({ ...sandboxSettings, apiKeys }));
-  const gateway = suite(() => startTestGateway(settingsFor(sandbox())));
+  const gateway = suite(() => startSellingGateway(sandbox()));
 
   it("has commands that work in order, and so does the pagination of docs/limits.md", async () => {
     using folder = temporaryFolder();
@@ -41,6 +42,9 @@ describe("docs/quickstart.md", () => {
       retry,
       cancelled,
       costs,
+      tooExpensive,
+      checkout,
+      topUp,
       quota,
       pages,
       ...more
@@ -74,6 +78,10 @@ describe("docs/quickstart.md", () => {
     assert.match(retry!, /"state":"FAILED".*"error":.*"state":"(QUEUED|RUNNING)"/s);
     assert.match(cancelled!, /"state":"(CANCELLED|SUCCEEDED)"/);
     assert.match(costs!, /"balance":.*"entries":/s);
+    assert.equal(tooExpensive!.trim(), "201\n201\n402");
+    const session = /\/pay\/(\w+)"/.exec(checkout!)![1]!;
+    const [{ delta, reason, balance_after }] = JSON.parse(topUp!).entries;
+    assert.deepEqual([delta, reason, balance_after], [500, `topup:stripe:${session}`, 500]);
     assert.equal(quota!.trim(), "201\n201\n201\n429");
     assert.match(pages!, /"next_page_token":""/);
   });

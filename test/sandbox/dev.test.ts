@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { describeWithRealS3 } from "../support/s3-servers.ts";
 import { jsonPost, oneStep, sha256 } from "../support/samples.ts";
 import { terminalSuite } from "../support/terminal.ts";
+import { pay } from "./stripe/support.ts";
 import { takePort } from "./support.ts";
 
 const run = promisify(execFile);
@@ -62,9 +63,12 @@ function startDev(settings: Record<string, string> = {}) {
     },
     async assertNothingIsLeft(children: readonly number[] = []) {
       for (const child of children) assert.throws(() => process.kill(child, 0), { code: "ESRCH" });
-      const urls = [/orchestrator (\S+) \(gRPC/, /object store (\S+) \(S3/, /"url":"([^"]+)"/].map(
-        (pattern) => new URL(pattern.exec(stdout.said)![1]!),
-      );
+      const urls = [
+        /orchestrator (\S+) \(gRPC/,
+        /object store (\S+) \(S3/,
+        /Stripe +(\S+) \(/,
+        /"url":"([^"]+)"/,
+      ].map((pattern) => new URL(pattern.exec(stdout.said)![1]!));
       for (const { hostname, port } of urls)
         await assert.rejects(once(connect(Number(port), hostname), "connect"), { code: "ECONNREFUSED" });
     },
@@ -138,14 +142,14 @@ describe("dev", function () {
       this.skip();
     }
     const dev = startDev({ FOLDFORGE_SANDBOX__STEP_SECONDS: "0.01" });
-    await dev.ready();
+    const url = await dev.ready();
     const lines = dev.stdout.said.split("\n");
     const commands = lines.filter((line) => line.startsWith("curl "));
-    assert.equal(commands.length, 3);
-    assert.ok(lines.findIndex((line) => line.startsWith("{")) > lines.lastIndexOf(commands[2]!));
+    assert.equal(commands.length, 4);
+    assert.ok(lines.findIndex((line) => line.startsWith("{")) > lines.lastIndexOf(commands[3]!));
     const outputs = [];
     for (const command of commands) outputs.push((await run("sh", ["-c", command])).stdout);
-    const [submitted, events, list] = outputs;
+    const [submitted, events, list, checkout] = outputs;
     const { id, steps } = JSON.parse(submitted!);
     assert.equal(steps.length, 3);
     assert.match(events!, new RegExp(`\nevent: workflow_update\ndata: {"workflow_id":"${id}".*"SUCCEEDED"`));
@@ -155,9 +159,19 @@ describe("dev", function () {
     );
     await dev.stdout.until(/"event":"workflow.submit"/);
     const [, apiKey, docs] = /with the API key (\S+): (\S+)\n/.exec(dev.stdout.said)!;
-    assert.ok(commands.every((command) => command.includes(`Bearer ${apiKey}'`)));
+    assert.ok(commands.slice(0, 3).every((command) => command.includes(`Bearer ${apiKey}'`)));
     const page = await fetch(docs!);
     assert.match(await page.text(), /^<!doctype html>/);
+
+    const [, buyerKey, credits] = /API key (\S+) that .* its (\d+) credits/.exec(dev.stdout.said)!;
+    const headers = { Authorization: `Bearer ${buyerKey}` };
+    const [example] = /\{"name":"design-then-fold".*\}/.exec(commands[0]!)!;
+    const rejected = await fetch(`${url}/v1/workflows`, jsonPost(JSON.parse(example), headers));
+    assert.equal(rejected.status, 402);
+    const paid = await pay(JSON.parse(checkout!).url);
+    assert.equal(paid.headers.get("location"), docs);
+    const balance = await fetch(`${url}/v1/billing/balance`, { headers });
+    assert.equal(((await balance.json()) as { balance: number }).balance, Number(credits) + 500);
     process.kill(dev.pid, "SIGTERM");
     await dev.closed;
   });

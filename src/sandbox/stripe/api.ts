@@ -5,10 +5,8 @@ import type { CheckoutSession, CheckoutSessions } from "./checkout-sessions.ts";
 import { createIdempotentResponses } from "./idempotent-responses.ts";
 import { parseForm, parseSessionParams, webUrl } from "./session-params.ts";
 import { StripeError } from "./stripe-error.ts";
+import { webhookEndpointId } from "./webhook-endpoint.ts";
 import type { WebhookSender } from "./webhook-sender.ts";
-
-/** The one webhook endpoint, which sends all events that there are. */
-export const webhookEndpointId = "we_sandbox";
 
 const endpointUpdate = z.strictObject({ url: webUrl });
 

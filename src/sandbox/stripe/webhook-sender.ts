@@ -37,7 +37,7 @@ export interface WebhookSenderOptions {
   readonly firstWaitMs?: number;
 }
 
-/** Half an hour of attempts that start a second apart: Stripe's three days of test mode, for a sandbox's life. */
+/** Within half an hour: a sandbox does not last the three days for which Stripe repeats an event. */
 const maxAttempts = 12;
 
 /** The longest time of an attempt. Stripe keeps a buyer waiting for the first one no longer either. */
