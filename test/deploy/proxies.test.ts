@@ -92,6 +92,7 @@ for (const program of proxyPrograms) {
                 "X-Forwarded-For": "203.0.113.7",
                 "X-Forwarded-Proto": "gopher",
                 Forwarded: "for=203.0.113.7",
+                "X-Request-Id": "of-the-client",
               },
             })
           ).text();
@@ -102,6 +103,7 @@ for (const program of proxyPrograms) {
           assert.deepEqual(values("x-forwarded-for"), ["127.0.0.1"]);
           assert.deepEqual(values("x-forwarded-proto"), ["https"]);
           assert.deepEqual(values("forwarded"), []);
+          assert.deepEqual(values("x-request-id"), ["of-the-client"]);
           assert.equal(values("host")[0]?.split(":")[0], publicName);
           assert.deepEqual(values("authorization"), [`Bearer ${adminToken}`]);
         });
