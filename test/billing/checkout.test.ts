@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
 import { createCheckout } from "../../src/billing/checkout.ts";
 import type { Purchase } from "../../src/billing/checkout.ts";
@@ -188,6 +191,28 @@ describe("createCheckout", () => {
     assert.equal(stripe.requests.length, 1);
   });
 
+  it("closes a connection that is not set up yet when the signal aborts", async () => {
+    const controller = new AbortController();
+    const closed = Promise.withResolvers<string>();
+    // It accepts connections and does not respond to TLS.
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => {
+      sockets.push(socket);
+      socket.on("error", () => undefined).on("close", () => closed.resolve("closed"));
+      controller.abort();
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    try {
+      const { port } = server.address() as AddressInfo;
+      await assert.rejects(checkoutAt(`https://127.0.0.1:${port}`)(purchase, controller));
+      // A connection ends by itself after 10 s.
+      assert.equal(await Promise.race([closed.promise, delay(6000, "open", { ref: false })]), "closed");
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
   for (const [what, respond] of [
     ["is no JSON", (res) => void res.end("<html>")],
     ["has no page", (res) => sendStripe(res, 200, { id: "cs_1", url: null })],
@@ -212,11 +237,18 @@ describe("createCheckout", () => {
       assert.equal(errorResponse(await failure(stripe), { isIdempotent: true }).status, 503);
     });
 
-  it("rejects with 503 when Stripe does not respond in time", async () => {
-    await using stripe = await startStripe();
-    stripe.respond = (res) => void res.writeHead(200).write("{");
-    assert.equal(errorResponse(await failure(stripe, 200), { isIdempotent: true }).status, 503);
-  });
+  for (const [what, respond] of [
+    ["does not end its response in time", (res) => void res.writeHead(200).write("{")],
+    [
+      "switches protocols",
+      (res) => res.writeHead(101, { Connection: "upgrade", Upgrade: "x" }).flushHeaders(),
+    ],
+  ] satisfies [string, FakeStripe["respond"]][])
+    it(`rejects with 503 when Stripe ${what}`, async () => {
+      await using stripe = await startStripe();
+      stripe.respond = respond;
+      assert.equal(errorResponse(await failure(stripe, 200), { isIdempotent: true }).status, 503);
+    });
 
   it("rejects with 503 when Stripe cannot be reached", async () => {
     const stripe = await startStripe();
