@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { Stripe } from "stripe";
 import { z } from "zod";
 import { invalidRequest, unavailable } from "../errors/http-error.ts";
+import { returnUrlViolations } from "./return-url.ts";
 import { createStripeFetch } from "./stripe-fetch.ts";
 
 /** How to sell credits by Stripe Checkout. */
@@ -11,9 +12,11 @@ export interface CheckoutSettings {
   readonly endpoint: string;
   /** ISO 4217, in lower case. */
   readonly currency: string;
+  /** The origins that the page of a session may lead to; undefined if any is allowed. */
+  readonly returnOrigins: readonly string[] | undefined;
 }
 
-/** A purchase. Its URLs are valid. */
+/** A purchase that the contract allows. */
 export interface Purchase {
   readonly principal: string;
   readonly credits: number;
@@ -23,8 +26,8 @@ export interface Purchase {
 }
 
 /**
- * Creates a Checkout session and resolves to the URL of its page. Rejects with 400 for what Stripe does not accept of the
- * purchase, with 503 for every other failure, and with the reason of `signal`, which ends the requests. The principal and
+ * Creates a Checkout session and resolves to the URL of its page. Rejects with 400 for what the return origins or Stripe do
+ * not allow, with 503 for every other failure, and with the reason of `signal`, which ends the requests. The principal and
  * the credits are in the session's metadata.
  */
 export type OpenCheckout = (purchase: Purchase, signal: AbortSignal) => Promise<string>;
@@ -39,7 +42,7 @@ const maxResponseBytes = 1024 * 1024;
 const openSession = z.object({ url: z.url({ protocol: /^https?$/ }) });
 
 export function createCheckout(
-  { secretKey, endpoint, currency }: CheckoutSettings,
+  { secretKey, endpoint, currency, returnOrigins }: CheckoutSettings,
   timeoutMs = defaultTimeoutMs,
 ): OpenCheckout {
   const { protocol, hostname, port } = new URL(endpoint);
@@ -60,6 +63,9 @@ export function createCheckout(
 
   return async function openCheckout(purchase, signal) {
     const { principal, credits, successUrl, cancelUrl } = purchase;
+    const urls = { success_url: successUrl, cancel_url: cancelUrl };
+    const violations = returnUrlViolations(urls, returnOrigins);
+    if (violations.length > 0) throw invalidRequest(violations);
     const session = await createClient(signal)
       .checkout.sessions.create(
         {
@@ -76,8 +82,7 @@ export function createCheckout(
           ],
           client_reference_id: principal,
           metadata: { principal, credits: String(credits) },
-          success_url: successUrl,
-          cancel_url: cancelUrl,
+          ...urls,
         },
         idempotencyOf(purchase),
       )

@@ -22,7 +22,8 @@ const purchase: Purchase = {
 
 /** A checkout by the Stripe at `url`, whose requests end only by themselves. */
 function checkoutAt(url: string, timeoutMs?: number) {
-  const openCheckout = createCheckout({ secretKey: stripeKey, endpoint: url, currency: "eur" }, timeoutMs);
+  const settings = { secretKey: stripeKey, endpoint: url, currency: "eur", returnOrigins: undefined };
+  const openCheckout = createCheckout(settings, timeoutMs);
   return (purchase: Purchase, { signal } = new AbortController()) => openCheckout(purchase, signal);
 }
 
