@@ -114,11 +114,11 @@ for (const program of proxyPrograms) {
           const validated = await scene().send(protocol, "/v1/workflows/validate", large);
           assert.equal(validated.status, 200);
           await validated.body?.cancel();
-          const tooLarge = await scene().send(
-            protocol,
-            "/v1/workflows",
-            jsonPost({ name: "x".repeat(1_500_000) }),
-          );
+          const tooLarge = await scene().send(protocol, "/v1/workflows", {
+            method: "POST",
+            headers: { "Content-Type": "application/json", "Content-Length": "1500000" },
+            withholdsBody: true,
+          });
           assert.equal(tooLarge.status, 413);
           assert.match(await tooLarge.text(), /"INVALID_ARGUMENT".*1048576/);
           const missing = await scene().send(protocol, "/v1/workflows/nothing");

@@ -12,7 +12,9 @@ export type Protocol = (typeof protocols)[number];
 export interface SendOptions {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Buffer;
+  readonly body?: string;
+  /** Sends none of the body, and waits for the response. */
+  readonly withholdsBody?: boolean;
 }
 
 const host = "127.0.0.1";
@@ -37,7 +39,7 @@ async function sendHttp1(
   port: number,
   ca: string,
   path: string,
-  { body, headers, method = "GET" }: SendOptions,
+  { body, withholdsBody = false, headers, method = "GET" }: SendOptions,
 ) {
   const req = request({
     host,
@@ -49,11 +51,10 @@ async function sendHttp1(
     agent: false,
     headers: { Host: servername, ...headers },
   });
-  req.end(body);
-  const responded = once(req, "response");
-  // A proxy may close the connection after its response, before it has read the whole body.
-  req.on("error", () => undefined);
-  const [message] = (await responded) as [IncomingMessage];
+  if (withholdsBody) req.flushHeaders();
+  else req.end(body);
+  const [message] = (await once(req, "response")) as [IncomingMessage];
+  message.once("close", () => req.destroy());
   const stream = bodyOf(message, () => message.complete);
   return new Response(stream, { status: message.statusCode ?? 0, headers: headersOf(message.headers) });
 }
@@ -62,13 +63,14 @@ async function sendHttp2(
   port: number,
   ca: string,
   path: string,
-  { body, headers, method = "GET" }: SendOptions,
+  { body, withholdsBody = false, headers, method = "GET" }: SendOptions,
 ) {
   const session = connect(`https://${host}:${port}`, { ca, servername });
   session.on("error", () => undefined);
   const request = session.request({ ":method": method, ":path": path, ":authority": servername, ...headers });
   request.on("error", () => undefined).once("close", () => session.close());
-  request.end(body);
+  if (withholdsBody) request.once("end", () => request.close());
+  else request.end(body);
   const [{ ":status": status, ...received }] = (await once(request, "response")) as [Headers2];
   // A stream may be reset after its response, when the request is not complete.
   const length = Number(received["content-length"] ?? NaN);
