@@ -33,6 +33,7 @@ import { watchCertificates } from "./settings/certificates.ts";
 import type { Settings } from "./settings/settings.ts";
 import { createShutdown } from "./shutdown.ts";
 import type { Shutdown } from "./shutdown.ts";
+import { createAudit } from "./telemetry/audit.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import type { SharedLimit } from "./telemetry/metrics.ts";
@@ -233,6 +234,7 @@ export async function startGateway(
     openCheckout,
     stripe: settings.stripe,
     logger,
+    audit: createAudit(logger),
     metrics,
   });
 

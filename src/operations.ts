@@ -27,6 +27,7 @@ import type { Settings } from "./settings/settings.ts";
 import type { RetryPolicy } from "./events/retry-policy.ts";
 import type { StreamRegistry } from "./events/stream-registry.ts";
 import type { TaskQueue } from "./load-shedding/task-queue.ts";
+import type { Audit } from "./telemetry/audit.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import type { WriteJson } from "./http/write-json.ts";
@@ -54,6 +55,7 @@ interface Services {
   readonly openCheckout: OpenCheckout | undefined;
   readonly stripe: Settings["stripe"];
   readonly logger: Logger;
+  readonly audit: Audit;
   readonly metrics: Metrics;
 }
 

@@ -9,9 +9,11 @@ import { isSignedByStripe } from "../billing/stripe-signature.ts";
 import type { Handler } from "../contract.ts";
 import { HttpError, unavailable } from "../errors/http-error.ts";
 import { sendJson } from "../http/json-response.ts";
+import { requesterOf } from "../http/requester.ts";
 import { balanceToJson, ledgerToJson } from "../mapping/billing.ts";
 import { int64ToJson } from "../mapping/numbers.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
+import type { Audit } from "../telemetry/audit.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
@@ -65,6 +67,7 @@ interface WebhookServices {
   /** Undefined if Stripe is not configured. */
   readonly stripe: (Offer & { readonly webhookSecrets: readonly string[] }) | undefined;
   readonly logger: Logger;
+  readonly audit: Pick<Audit, "creditsGranted">;
   readonly metrics: Pick<Metrics, "countStripeEvent">;
 }
 
@@ -73,7 +76,7 @@ interface WebhookServices {
  * event, sent again, adds nothing. After a failure, Stripe sends the event again.
  */
 export function stripeWebhook(services: WebhookServices): Handler<"stripeWebhook"> {
-  const { orchestrator, stripe, logger, metrics } = services;
+  const { orchestrator, stripe, logger, audit, metrics } = services;
 
   async function grant({ id, principal, credits }: PaidSession, options: CallOptions): Promise<bigint> {
     const request = {
@@ -112,10 +115,7 @@ export function stripeWebhook(services: WebhookServices): Handler<"stripeWebhook
     const balance = await grant(event.session, callOptions);
     metrics.countStripeEvent("credited");
     const { id, principal, credits } = event.session;
-    logger.info(
-      { event: "credits.granted", ...traceFields(trace), principal, credits, session_id: id },
-      "credits.granted",
-    );
+    audit.creditsGranted(requesterOf(res.locals), { principal, credits, sessionId: id });
     await sendJson(res, { received: true, credited: true, balance: int64ToJson(balance) });
   };
 }

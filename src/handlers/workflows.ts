@@ -23,13 +23,16 @@ import type { Transcoders } from "../mapping/workflow.ts";
 import type { OrchestratorClient } from "../orchestrator/client.ts";
 import { listPage } from "../orchestrator/list-page.ts";
 import { hasPreconditions } from "../http/preconditions.ts";
+import { requesterOf } from "../http/requester.ts";
 import { awaitTerminal } from "../events/await-terminal.ts";
 import type { RetryPolicy } from "../events/retry-policy.ts";
 import type { StreamRegistry } from "../events/stream-registry.ts";
 import { waitPreference } from "../http/prefer-wait.ts";
 import { runSync } from "../load-shedding/task-queue.ts";
 import type { TaskQueue } from "../load-shedding/task-queue.ts";
+import type { Audit } from "../telemetry/audit.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import type { Requester } from "../telemetry/requester.ts";
 import { traceFields } from "../telemetry/trace-context.ts";
 
 interface WorkflowServices extends MessageSender {
@@ -46,6 +49,7 @@ interface WorkflowServices extends MessageSender {
   /** In credits; undefined if it is not known. */
   readonly pricePerStep: number | undefined;
   readonly logger: Logger;
+  readonly audit: Audit;
 }
 
 /** 413 for a message that gRPC servers would reject. */
@@ -81,7 +85,7 @@ export function validateWorkflow(services: WorkflowServices): Handler<"validateW
 
 /** Consumes quota and submits the workflow. */
 export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkflow"> {
-  const { orchestrator, consumeQuota, transcoders, logger } = services;
+  const { orchestrator, consumeQuota, transcoders, logger, audit } = services;
   return async function submitWorkflow(req, res) {
     const idempotencyKey = req.get("Idempotency-Key") ?? "";
     const request = await encodeSubmission(req.body, idempotencyKey, res.locals, services);
@@ -93,10 +97,12 @@ export function submitWorkflow(services: WorkflowServices): Handler<"submitWorkf
     using workflow = await orchestrator.submitWorkflow(request, callOptions).catch(rethrowSubmitError);
     const id = readWorkflowId(workflow.bytes);
     res.locals.workflowId = id;
+    // The event of the contract, for pipelines that exist. The audit event does not depend on LOG_LEVEL.
     logger.info(
       { event: "workflow.submit", ...traceFields(trace), workflow_id: id, steps },
       "workflow.submit",
     );
+    audit.workflowSubmitted(requesterOf(res.locals), id);
     res.status(201).location(`/v1/workflows/${encodeURIComponent(id)}`);
     const json =
       warnings === undefined ? transcoders.full.workflow : withWarnings(transcoders.full.workflow, warnings);
@@ -173,9 +179,10 @@ async function requirePreconditions(
   checkWorkflow(req, workflow.bytes, strongETags(text.pieces()));
 }
 
-/** Changes a workflow by `rpc` if it meets the preconditions of the request, and sends the result. */
+/** Changes a workflow by `rpc` if it meets the preconditions of the request, logs that by `record`, and sends the result. */
 function changeWorkflow(
   rpc: "cancelWorkflow" | "retryWorkflow",
+  record: (by: Requester, workflowId: string) => void,
   services: WorkflowServices,
 ): (
   req: Request<{ id: string }, Schema["Workflow"], unknown, object, AuthenticatedLocals>,
@@ -185,14 +192,15 @@ function changeWorkflow(
     const request = { workflowId: req.params.id };
     await requirePreconditions(req, res.locals, request, services);
     using workflow = await services.orchestrator[rpc](request, res.locals.callOptions);
+    record(requesterOf(res.locals), request.workflowId);
     await sendMessage(res, services.transcoders.full.workflow, workflow, services);
   };
 }
 
 export function cancelWorkflow(services: WorkflowServices): Handler<"cancelWorkflow"> {
-  return changeWorkflow("cancelWorkflow", services);
+  return changeWorkflow("cancelWorkflow", services.audit.workflowCancelled, services);
 }
 
 export function retryWorkflow(services: WorkflowServices): Handler<"retryWorkflow"> {
-  return changeWorkflow("retryWorkflow", services);
+  return changeWorkflow("retryWorkflow", services.audit.workflowRetried, services);
 }

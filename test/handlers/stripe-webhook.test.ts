@@ -71,7 +71,7 @@ describe("POST /v1/billing/webhook", () => {
     assert.ok(metadata.has("grpc-timeout"));
   });
 
-  it("logs the grant with principal, credits and session", async () => {
+  it("logs the grant by stripe with principal, credits, session and client", async () => {
     const session = paidSession({ id: "cs_test_logged" });
     await send(stripeEvent(session));
     const line = stack().gateway.logs.find(
@@ -79,6 +79,9 @@ describe("POST /v1/billing/webhook", () => {
     );
     assert.equal(line?.["principal"], "alice");
     assert.equal(line["credits"], 500);
+    assert.equal(line["actor"], "stripe");
+    assert.equal(line["client_address"], "127.0.0.1");
+    assert.match(String(line.trace_id), /^[0-9a-f]{32}$/);
   });
 
   it("accepts signatures of both secrets, and several of them", async () => {

@@ -62,7 +62,7 @@ describe("callSpans", () => {
     const lines = gateway.logs.filter(({ trace_id }) => trace_id === traceId);
     assert.deepEqual(
       lines.map(({ event, span_id }) => [event, span_id]),
-      ["workflow.submit", "request.completed"].map((event) => [event, server.spanId]),
+      ["workflow.submit", "workflow.submitted", "request.completed"].map((event) => [event, server.spanId]),
     );
   });
 
