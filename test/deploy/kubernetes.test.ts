@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import type { IDeployment } from "kubernetes-models/apps/v1";
 import type { IHorizontalPodAutoscaler, IMetricSpec } from "kubernetes-models/autoscaling/v2";
-import type { INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
+import type { IIngress, INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import type { IPodDisruptionBudget } from "kubernetes-models/policy/v1";
 import type { IService } from "kubernetes-models/v1";
 import type { IGateway, IHTTPRoute } from "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1";
@@ -13,7 +13,7 @@ import { parseSettings } from "../../src/settings/settings.ts";
 import { loadContract } from "../../src/contract.ts";
 import { readDockerfile } from "./dockerfile.ts";
 import { readPage } from "../support/pages.ts";
-import { httpsManifests, manifests, schemaFault, specOf, typeFaults } from "./manifests.ts";
+import { httpsManifests, ingressManifests, manifests, schemaFault, specOf, typeFaults } from "./manifests.ts";
 
 const deployment = specOf<IDeployment>(manifests.get("deployment.yaml"));
 const service = specOf<IService>(manifests.get("service.yaml"));
@@ -39,14 +39,15 @@ function parsed() {
 }
 
 describe("deploy/kubernetes", () => {
-  for (const [file, object] of [...manifests, ...httpsManifests])
+  for (const [file, object] of [...manifests, ...httpsManifests, ...ingressManifests])
     it(`matches in ${file} the schema of a ${object.kind}`, async () => {
       assert.equal(await schemaFault(object), undefined);
     });
 
   it("has no unknown field", () => {
     const mistaken = { ...manifests.get("deployment.yaml")!, spec: { ...deployment, replica: 2 } };
-    const [fault = "", ...others] = typeFaults([...manifests.values(), ...httpsManifests.values(), mistaken]);
+    const components = [...httpsManifests.values(), ...ingressManifests.values()];
+    const [fault = "", ...others] = typeFaults([...manifests.values(), ...components, mistaken]);
     assert.match(fault, /replica.* does not exist/);
     assert.deepEqual(others, []);
   });
@@ -193,5 +194,28 @@ describe("deploy/kubernetes/components/https", () => {
   it("lists every file", () => {
     const text = readFileSync("deploy/kubernetes/components/https/kustomization.yaml", "utf8");
     assert.deepEqual(parse(text).resources.toSorted(), [...httpsManifests.keys()].toSorted());
+  });
+});
+
+describe("deploy/kubernetes/components/ingress", () => {
+  const { rules = [], tls = [] } = specOf<IIngress>(ingressManifests.get("ingress.yaml"));
+
+  it("routes every path of its host to the Service of the gateways, with TLS", () => {
+    const { name } = manifests.get("service.yaml")!.metadata;
+    const port = { name: service.ports?.[0]?.name };
+    const backend = { service: { name, port } };
+    assert.deepEqual(
+      rules.map(({ http }) => http),
+      [{ paths: [{ path: "/", pathType: "Prefix", backend }] }],
+    );
+    assert.deepEqual(
+      tls.flatMap(({ hosts }) => hosts),
+      rules.map(({ host }) => host),
+    );
+  });
+
+  it("lists every file", () => {
+    const text = readFileSync("deploy/kubernetes/components/ingress/kustomization.yaml", "utf8");
+    assert.deepEqual(parse(text).resources, [...ingressManifests.keys()]);
   });
 });

@@ -31,6 +31,9 @@ export const manifests = manifestsIn(folder);
 /** The manifests of the component for HTTPS. */
 export const httpsManifests = manifestsIn(join(folder, "components/https"));
 
+/** The manifest of the component for an Ingress. */
+export const ingressManifests = manifestsIn(join(folder, "components/ingress"));
+
 interface Model {
   validate(): void;
 }
