@@ -68,6 +68,13 @@ function copyPackages(app: string, { target }: Copy): void {
   }
 }
 
+/** What BuildKit adds to the environment of a RUN instruction. */
+const buildKitEnvironment = {
+  OTEL_TRACES_EXPORTER: "otlp",
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "unix:///dev/otel-grpc.sock",
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "grpc",
+};
+
 /** Does what the stage `compiled` does, whose result is kept in the folder of the cache alone. */
 function fillCompileCache(app: string, bin: string, { uid, gid }: ImageUser): void {
   const [script, cache] = [join(app, "deploy/compile-cache.ts"), compileCacheOf(app)];
@@ -75,7 +82,7 @@ function fillCompileCache(app: string, bin: string, { uid, gid }: ImageUser): vo
   cpSync("deploy/compile-cache.ts", script);
   execFileSync("chmod", ["-R", "a+rX", dirname(app)]);
   if (uid !== undefined && gid !== undefined) chownSync(cache, uid, gid);
-  const env = { NODE_COMPILE_CACHE: cache, NODE_V8_COVERAGE: "" };
+  const env = { ...buildKitEnvironment, NODE_COMPILE_CACHE: cache, NODE_V8_COVERAGE: "" };
   execFileSync(join(bin, "node"), [script], { cwd: app, env, uid, gid, stdio: "pipe" });
   rmSync(dirname(script), { recursive: true });
 }
