@@ -19,8 +19,9 @@ function waitedMs({ wait }: TracedLocals): number {
 
 /**
  * Counts each request when the headers of its response are sent; logs it at its end. The counted duration ends at the
- * headers and excludes the wait of `Prefer: wait`. The metrics have only the path's template, since paths contain ids; the log also has
- * the id of a workflow, once it is valid and its caller is known, and nothing else of a path: it may be a token.
+ * headers and excludes the wait of `Prefer: wait`. The metrics have only the path's template, since paths contain ids;
+ * the log also has the id of a workflow, once it is valid and its caller is known, and nothing else of a path: it may be
+ * a token.
  */
 export function observation(metrics: Metrics, logger: Logger): Middleware {
   return function observation(req, res, next) {

@@ -281,19 +281,16 @@ describe("a gateway with the worst workflows that it accepts", () => {
   it("responds to health checks during pages, reads and submissions", async () => {
     const { url, longestHealthWait } = worst();
     const { list, read, submit, lookUp } = clientOf(url);
-    const waits: number[] = [];
-    // A missing pause shows each time, what else runs on the machine does not.
-    while (waits.length < 3)
-      waits.push(
-        await longestHealthWait(async () => {
-          await times(2, async () => assert.equal(await list("deepest", pageSize), pageSize));
-          await times(4, () => read("deepest"));
-          await times(4, () => lookUp("deepest"));
-          await times(2, () => submit("deepest"));
-        }),
-      );
-    const waitMs = Math.min(...waits);
     const { pageMs } = withoutPause;
+    let waitMs = Infinity;
+    // A missing pause shows each time, what else runs on the machine does not.
+    for (let left = 3; left > 0 && waitMs >= pageMs / 2; left -= 1)
+      waitMs = await longestHealthWait(async () => {
+        await times(2, async () => assert.equal(await list("deepest", pageSize), pageSize));
+        await times(4, () => read("deepest"));
+        await times(4, () => lookUp("deepest"));
+        await times(2, () => submit("deepest"));
+      });
 
     assert.ok(waitMs < pageMs / 2, `waited ${waitMs} ms; the page takes ${pageMs} ms without a pause`);
   });
