@@ -279,6 +279,10 @@ describe("parseSettings", () => {
       { STRIPE_CURRENCY: "jpy" },
       "STRIPE_CURRENCY must be the code of a currency that has a hundredth, such as usd",
     ],
+    [
+      { STRIPE_CURRENCY: "HUF" },
+      "STRIPE_CURRENCY must be the code of a currency that has a hundredth, such as usd",
+    ],
     [{ PRICE_PER_STEP: "-1" }, "PRICE_PER_STEP must be at least 0"],
     [{ PRICE_PER_STEP: "0.5" }, "PRICE_PER_STEP must be a whole number"],
   ] as const)
