@@ -37,8 +37,8 @@ const full = {
   OTEL_EXPORTER_OTLP_ENDPOINT: "http://otel-collector:4317",
 };
 
-/** An address of this machine on which no other test has the collector's port. */
-const collectorHost = "127.43.17.1";
+/** An address of this machine on which no other test, nor another run, has the collector's port. */
+const collectorHost = `127.43.${(process.pid >> 8) & 255}.${process.pid & 255}`;
 
 type Call = (path: string, init?: RequestInit) => Promise<Response>;
 
