@@ -27,10 +27,10 @@ export type KeyUse = "write" | "read" | "revalidation";
 /** Remembers the status of API keys. */
 export interface ApiKeyCache {
   /**
-   * The status of a key, at most `ttlMs` old, from the cache or by a lookup. When the lookup of an allowed key fails,
-   * its status is served for `staleMs` more (stale-if-error, RFC 5861 §4), except for a write and without a TTL. Rejects
-   * when a lookup is needed and fails. `getSignal` is called only when a lookup is needed; when its signal aborts before the end of the
-   * lookup, the promise rejects with the signal's reason.
+   * The status of a key, at most `ttlMs` old, from the cache or by a lookup. When the lookup of an allowed key fails, its
+   * status is served for `staleMs` more (stale-if-error, RFC 5861 §4), except for a write and without a TTL. Rejects when
+   * a lookup is needed and fails. `getSignal` is called only when a lookup is needed; when its signal aborts before the
+   * end of the lookup, the promise rejects with the signal's reason.
    */
   getStatus(
     keyHash: string,

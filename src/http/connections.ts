@@ -167,9 +167,9 @@ const pageBytes = 16 * 1024;
 const { push } = Readable.prototype;
 
 /**
- * Counts the bytes of a request's body, and merges its small chunks before they reach its `data` listeners. Node keeps some 450 bytes with
- * each chunk and counts only its content: 64 KiB of 1-byte chunks would hold 29 MiB. Merged bytes count for
- * backpressure.
+ * Counts the bytes of a request's body, and merges its small chunks before they reach its `data` listeners. Node keeps
+ * some 450 bytes with each chunk and counts only its content: 64 KiB of 1-byte chunks would hold 29 MiB. Merged bytes
+ * count for backpressure.
  */
 export function coalesceBody(req: IncomingMessage): void {
   // One shared function: most bodies are a single chunk, and a closure for each costs as much as reading it.

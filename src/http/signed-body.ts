@@ -24,7 +24,10 @@ function readSigned(): Middleware<SignedLocals> {
 
   return async function readSigned(req, res, next) {
     const { promise: abandoned, reject } = Promise.withResolvers<never>();
-    const abandon = () => reject(tooSlow());
+    function abandon() {
+      reading.delete(abandon);
+      reject(tooSlow());
+    }
     const [abandonOldest] = reading;
     if (reading.size >= maxReading) abandonOldest?.();
     reading.add(abandon);

@@ -7,8 +7,9 @@ export const maxLargeBodies = 16;
 
 /**
  * Bounds the memory of large request bodies. A body becomes a message of its size or, with many numbers, some megabytes
- * more, which is held until the response, and half a million objects while it is parsed. So at most `maxLargeBodies` are in memory, of which one key
- * has a share, and only one is parsed at a time. Permits are released at the end of the response at the latest.
+ * more, which is held until the response, and half a million objects while it is parsed. So at most `maxLargeBodies` are
+ * in memory, of which one key has a share, and only one is parsed at a time. Permits are released at the end of the
+ * response at the latest.
  */
 export class LargeBodies {
   readonly #shares: KeyShares;
